@@ -1,0 +1,48 @@
+/** Layer rules: data flows client → control plane → host agent → guest agent, and parts meet in contracts/ only. */
+const parts = ["control-plane", "host-agent", "sdk", "cli", "dashboard", "bench", "tests"];
+const may = {
+  "control-plane": [],
+  "host-agent": [],
+  sdk: [],
+  cli: ["sdk"],
+  dashboard: ["sdk"],
+  bench: ["sdk", "host-agent"],
+  tests: ["sdk", "cli", "host-agent", "control-plane"],
+};
+
+module.exports = {
+  forbidden: [
+    { name: "no-circular", severity: "error", from: {}, to: { circular: true } },
+    {
+      name: "contracts-import-nothing",
+      severity: "error",
+      from: { path: "^contracts/" },
+      to: { path: `^(${parts.join("|")})/` },
+    },
+    ...parts.map((part) => ({
+      name: `${part}-meets-others-in-contracts`,
+      severity: "error",
+      from: { path: `^${part}/` },
+      to: { path: `^(${parts.filter((other) => other !== part && !may[part].includes(other)).join("|")})/` },
+    })),
+    {
+      name: "vmm-knows-no-sandboxes",
+      severity: "error",
+      from: { path: "^host-agent/src/(vmm|disk|network|memory|images|guest)/" },
+      to: { path: "^host-agent/src/(sandboxes|rpc|link)/" },
+    },
+    {
+      name: "not-to-unresolvable",
+      severity: "error",
+      from: {},
+      to: { couldNotResolve: true },
+    },
+  ],
+  options: {
+    doNotFollow: { path: "node_modules" },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: "tsconfig.json" },
+    enhancedResolveOptions: { conditionNames: ["import", "types", "node", "default"], exportsFields: ["exports"] },
+    exclude: { path: "contracts/src/gen" },
+  },
+};

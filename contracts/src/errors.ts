@@ -1,0 +1,57 @@
+/**
+ * The catalogue of errors. A code is the contract: clients and processes compare codes, and nobody reads messages.
+ * `status` is the HTTP status of the REST API.
+ */
+export const ERRORS = {
+  invalid_request: { status: 400 },
+  unauthorized: { status: 401 },
+  forbidden: { status: 403 },
+  no_team: { status: 403 },
+  not_found: { status: 404 },
+  template_not_found: { status: 404 },
+  file_not_found: { status: 404 },
+  invalid_path: { status: 400 },
+  conflict: { status: 409 },
+  already_exists: { status: 409 },
+  invalid_state: { status: 409 },
+  too_large: { status: 413 },
+  rate_limited: { status: 429 },
+  quota_exceeded: { status: 429 },
+  internal_error: { status: 500 },
+  /** The host agent answered with an error that none of the other codes describes. */
+  agent_error: { status: 502 },
+  /** The microVM did not come up; the message ends with the last lines of its console. */
+  boot_failed: { status: 502 },
+  /** The guest agent of a running sandbox does not answer. */
+  guest_unreachable: { status: 504 },
+  host_unavailable: { status: 503 },
+  no_hosts_available: { status: 503 },
+  /** The host has no memory, disk or network slot left for another sandbox. */
+  host_full: { status: 503 },
+  /** The guest's disk is full. */
+  disk_full: { status: 507 },
+} as const satisfies Record<string, { status: number }>;
+
+/** Code of the error catalogue. */
+export type ErrorCode = keyof typeof ERRORS;
+
+/** An error with a code of the catalogue and a message that tells the user what happened and what to do. */
+export class WarrenError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "WarrenError";
+    this.code = code;
+  }
+
+  /** HTTP status of the REST API for this code. */
+  get status(): number {
+    return ERRORS[this.code].status;
+  }
+}
+
+/** Whether a text is a code of the catalogue, such as one that another process sent. */
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(ERRORS, text);
+}

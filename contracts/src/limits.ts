@@ -1,0 +1,28 @@
+/** What a caller can ask for at most. The REST schemas, the host agent and the documentation take their figures from here. */
+export const LIMITS = {
+  vcpus: { min: 1, max: 8, default: 1 },
+  /** MiB. */
+  memoryMb: { min: 128, max: 8192, default: 512 },
+  /** Seconds of inactivity; 0 = never. At most 30 days. */
+  timeoutSec: { min: 0, max: 2_592_000, default: 0 },
+  /** Seconds that one command may take when its output is returned as a whole. */
+  execTimeoutSec: { min: 1, max: 3600, default: 30 },
+  /** Bytes of each of stdout and stderr that a command whose output is returned as a whole may produce. */
+  execOutputBytes: 16 * 1024 * 1024,
+  /** Bytes given to the standard input of a command whose output is returned as a whole. */
+  execStdinBytes: 1024 * 1024,
+  /** Arguments of one command. */
+  execArgs: 1024,
+  /** Bytes of one argument, environment value or command name (MAX_ARG_STRLEN of Linux is 128 KiB). */
+  execArgBytes: 128 * 1024 - 1,
+  /** Environment variables of one command or sandbox. */
+  envVars: 256,
+  /** Bytes of a path inside a sandbox (PATH_MAX of Linux is 4096 with its end mark). */
+  pathBytes: 4095,
+  /** Bytes of a whole multipart upload through `files/write`. */
+  uploadBytes: 100 * 1024 * 1024,
+  /** Bytes of a JSON body. */
+  jsonBodyBytes: 4 * 1024 * 1024,
+  /** Bytes of one frame of a stream between processes. */
+  chunkBytes: 1024 * 1024,
+} as const;

@@ -1,0 +1,17 @@
+import type { DiskImage } from "../vmm/vmm.ts";
+
+/** Makes and removes the disks of sandboxes. A disk is an immutable base and a delta that holds what was written since. */
+export interface DiskStore {
+  /** Makes an empty delta over a base image at `path`. */
+  create(path: string, base: BaseImage): Promise<DiskImage>;
+  /** Bytes that a delta takes on the host: allocated blocks × 512. */
+  allocatedBytes(path: string): Promise<number>;
+}
+
+/** An immutable root file system. */
+export interface BaseImage {
+  path: string;
+  format: "raw" | "qcow2";
+  /** Bytes that the guest sees; the delta may be larger than the base, never smaller. */
+  virtualSize: number;
+}

@@ -1,0 +1,33 @@
+import type { NetworkAttachment } from "../vmm/vmm.ts";
+
+/** A prepared network: namespace, veth pair, tap, addresses and firewall, for one microVM. */
+export interface Slot {
+  /** From 1; decides all names and addresses. */
+  number: number;
+  /** Address at which the host reaches the guest. */
+  hostIp: string;
+  attachment: NetworkAttachment;
+}
+
+/** Hands out network slots. A slot belongs to one microVM at a time and is pooled ahead of need. */
+export interface SlotPool {
+  /** Takes a slot; throws `host_full` when none is left. */
+  acquire(): Promise<Slot>;
+  /** The slot of a microVM that outlived an earlier host agent. */
+  adopt(number: number): Promise<Slot>;
+  /** Removes or recycles a slot once its microVM is gone. */
+  release(slot: Slot): Promise<void>;
+  /** Removes slots of this data directory that no sandbox in `used` has. */
+  sweep(used: ReadonlySet<number>): Promise<void>;
+  /** Removes the prepared slots that nobody took. */
+  close(): Promise<void>;
+}
+
+/** Addresses inside every microVM, the same in all of them. */
+export const GUEST_NETWORK = {
+  address: "169.254.0.21",
+  prefixLength: 30,
+  gateway: "169.254.0.22",
+  mac: "02:fc:00:00:00:05",
+  agentPort: 49983,
+} as const;

@@ -1,0 +1,107 @@
+/** Everything that a virtual machine monitor needs to know of one microVM. Paths are the host's. */
+export interface Machine {
+  /** Sandbox that owns the microVM. */
+  id: string;
+  vcpus: number;
+  /** MiB. */
+  memoryMb: number;
+  kernel: string;
+  initramfs: string;
+  /** Kernel arguments of the guest agent, appended to those of the VMM. */
+  kernelArguments: string[];
+  disk: DiskImage;
+  /** File that backs guest memory, mapped copy-on-write: the VMM never writes to it. Its size is that of guest memory. */
+  memoryFile: string;
+  network: NetworkAttachment;
+  jail: Jail;
+}
+
+/** A disk as layers from the top down to the base; only the first is writable. */
+export interface DiskImage {
+  layers: { path: string; format: "raw" | "qcow2" }[];
+}
+
+/** The one network card of a microVM. */
+export interface NetworkAttachment {
+  /** Path of the network namespace, such as /run/netns/warren-ns-7. */
+  namespacePath: string;
+  /** Tap device inside that namespace. */
+  tap: string;
+  /** Fixed for all microVMs, so that a frozen guest wakes up with an address that is right. */
+  mac: string;
+}
+
+/** Bounds of the VMM process. */
+export interface Jail {
+  /** Directory, owned by the sandbox, that becomes the root of the VMM process. Sockets and device state live in it. */
+  directory: string;
+  /** User and group id, used by this microVM alone. */
+  uid: number;
+  /** Control group of the VMM process, made and removed by the driver. */
+  cgroup: string;
+}
+
+/** What identifies a VMM process after a restart of the host agent, proof against reuse of process ids. */
+export interface VmProcess {
+  pid: number;
+  /** Start time of the process in clock ticks since boot, field 22 of /proc/PID/stat (proc(5)). */
+  startTicks: string;
+}
+
+/** How a microVM ended. */
+export interface VmExit {
+  /** The end was asked for by `kill`. */
+  expected: boolean;
+  /** Last lines of the console. */
+  consoleTail: string;
+}
+
+/** Device state of a stopped microVM: everything but its memory and disks. */
+export interface DeviceState {
+  /** File that holds the state, inside the jail directory. */
+  path: string;
+}
+
+/** Where guest memory lies in the VMM process. */
+export interface MemoryMapping {
+  pid: number;
+  /** Virtual address of guest memory, in bytes. */
+  address: bigint;
+  /** Bytes. */
+  length: number;
+}
+
+/** A live microVM. */
+export interface Vm {
+  readonly process: VmProcess;
+  /** Resolves when the process is gone, whoever ended it. Never rejects. */
+  readonly exited: Promise<VmExit>;
+  /** Resolves when the guest has printed `text` on its console since this driver attached; rejects when it ends first. */
+  waitForConsole(text: string, signal?: AbortSignal): Promise<void>;
+  /** Last lines of the console, at most 64 KiB. */
+  consoleTail(): string;
+  /** Stops the vCPUs and saves the device state. Memory and disks stay as they are until `thaw` or `kill`. */
+  freeze(): Promise<DeviceState>;
+  /** Lets the vCPUs of a frozen microVM run on. */
+  thaw(): Promise<void>;
+  /** Ends the process and resolves when it is gone. Does nothing when it is gone already. */
+  kill(): Promise<void>;
+  memoryMapping(): Promise<MemoryMapping>;
+  /** Leaves the process running and lets go of its sockets, for a host agent that stops. */
+  detach(): Promise<void>;
+}
+
+/** A virtual machine monitor: starts and restores microVMs, and knows nothing of templates, teams or sandbox states. */
+export interface Vmm {
+  /** Name and version of the program, such as "qemu 7.2.22"; saved states are tied to it. */
+  readonly version: string;
+  readonly accelerator: "kvm" | "tcg";
+  /** Boots a kernel. `onSpawn` is awaited with the process identity before the guest runs its first instruction. */
+  start(machine: Machine, onSpawn: (process: VmProcess) => Promise<void>): Promise<Vm>;
+  /** Continues a saved device state on the memory and disks of `machine`. */
+  restore(machine: Machine, deviceState: string, onSpawn: (process: VmProcess) => Promise<void>): Promise<Vm>;
+  /** Attaches to a process that outlived an earlier host agent; undefined when it is gone or another process has its id. */
+  adopt(machine: Machine, process: VmProcess): Promise<Vm | undefined>;
+  /** Removes what a dead microVM left behind: a process that `onSpawn` never saw, its control group. */
+  sweep(jail: Jail): Promise<void>;
+}
