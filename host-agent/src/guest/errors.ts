@@ -1,0 +1,63 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { type ErrorCode, WarrenError } from "@warren/contracts/errors";
+
+const CODE_OF_RPC: Partial<Record<Code, ErrorCode>> = {
+  [Code.InvalidArgument]: "invalid_request",
+  [Code.NotFound]: "not_found",
+  [Code.AlreadyExists]: "already_exists",
+  [Code.FailedPrecondition]: "invalid_state",
+  [Code.Unauthenticated]: "invalid_request",
+  [Code.Unavailable]: "guest_unreachable",
+  [Code.ResourceExhausted]: "disk_full",
+};
+
+const NETWORK_ERRORS = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ETIMEDOUT",
+  "EPIPE",
+  "ENOENT",
+]);
+
+/** Turns what a call to the guest agent threw into an error of the catalogue. */
+export function guestError(error: unknown): WarrenError {
+  if (error instanceof WarrenError) return error;
+  if (error instanceof ConnectError) {
+    if (isNetworkError(error.cause)) return unreachable(error);
+    const code = CODE_OF_RPC[error.code] ?? "agent_error";
+    return new WarrenError(code, error.rawMessage, { cause: error });
+  }
+  if (isNetworkError(error)) return unreachable(error);
+  return new WarrenError("agent_error", "the guest agent gave an answer that could not be read", { cause: error });
+}
+
+/** Turns an HTTP answer of the guest agent's file endpoints into an error of the catalogue. */
+export function guestHttpError(status: number, message: string, path: string): WarrenError {
+  switch (status) {
+    case 400:
+      return new WarrenError("invalid_path", message);
+    case 401:
+      return new WarrenError("invalid_request", message);
+    case 404:
+      return new WarrenError("file_not_found", `there is no file ${path} in the sandbox`);
+    case 507:
+      return new WarrenError("disk_full", "the disk of the sandbox is full; remove files in it first");
+    default:
+      return new WarrenError("agent_error", `the guest agent answered ${status}: ${message}`);
+  }
+}
+
+/** The guest agent does not answer. */
+export function unreachable(cause?: unknown): WarrenError {
+  return new WarrenError(
+    "guest_unreachable",
+    "the sandbox does not answer; its system may be overloaded or have stopped. Destroying it still works",
+    { cause },
+  );
+}
+
+function isNetworkError(error: unknown): boolean {
+  return error instanceof Error && NETWORK_ERRORS.has((error as NodeJS.ErrnoException).code ?? "");
+}

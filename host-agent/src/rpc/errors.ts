@@ -1,0 +1,54 @@
+import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { type ErrorCode, WarrenError } from "@warren/contracts/errors";
+import { ErrorDetailSchema } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import type { Logger } from "pino";
+
+const RPC_CODE_OF_STATUS: Record<number, Code> = {
+  400: Code.InvalidArgument,
+  401: Code.Unauthenticated,
+  403: Code.PermissionDenied,
+  404: Code.NotFound,
+  409: Code.FailedPrecondition,
+  413: Code.OutOfRange,
+  429: Code.ResourceExhausted,
+  502: Code.Internal,
+  503: Code.Unavailable,
+  504: Code.DeadlineExceeded,
+  507: Code.ResourceExhausted,
+};
+
+/** The Connect error of a catalogue error; its detail carries the code. */
+export function rpcError(error: WarrenError): ConnectError {
+  const code = RPC_CODE_OF_STATUS[error.status] ?? Code.Internal;
+  const detail: { code: ErrorCode } = { code: error.code };
+  return new ConnectError(error.message, code, undefined, [{ desc: ErrorDetailSchema, value: detail }], error);
+}
+
+/** Gives every failed call an error of the catalogue; what is not one is logged and goes out without its text. */
+export function errorInterceptor(log: Logger): Interceptor {
+  const translate = (error: unknown, method: string): ConnectError => {
+    if (error instanceof WarrenError) return rpcError(error);
+    if (error instanceof ConnectError) return error;
+    log.error({ err: error, method }, "call failed");
+    return rpcError(new WarrenError("internal_error", "the host agent failed; its log says why"));
+  };
+  return (next) => async (request) => {
+    try {
+      const response = await next(request);
+      if (!response.stream) return response;
+      const { message } = response;
+      return {
+        ...response,
+        message: (async function* () {
+          try {
+            yield* message;
+          } catch (error) {
+            throw translate(error, request.method.name);
+          }
+        })(),
+      };
+    } catch (error) {
+      throw translate(error, request.method.name);
+    }
+  };
+}

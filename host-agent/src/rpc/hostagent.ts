@@ -1,0 +1,200 @@
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import { WarrenError } from "@warren/contracts/errors";
+import type {
+  Command,
+  ExecStreamRequest,
+  ExecStreamResponse,
+  HostAgentService,
+  StreamWriteFileRequest,
+} from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import { LIMITS } from "@warren/contracts/limits";
+import type { CommandEvent, GuestCommand } from "../guest/client.ts";
+import { type CommandInput, runCommand, streamCommand } from "../sandboxes/commands.ts";
+import { readWholeFile, streamFile, writeFile } from "../sandboxes/files.ts";
+import type { Sandbox } from "../sandboxes/sandbox.ts";
+import type { SandboxService } from "../sandboxes/service.ts";
+import type { HostFacts } from "./host-facts.ts";
+
+/** The `hostagent` service: translates messages, and leaves every decision to the sandboxes. */
+export function hostAgentService(
+  sandboxes: SandboxService,
+  facts: () => Promise<HostFacts>,
+): ServiceImpl<typeof HostAgentService> {
+  return {
+    async createSandbox(request) {
+      const sandbox = await sandboxes.create({
+        id: request.sandboxId,
+        teamId: request.teamId,
+        template: request.template,
+        vcpus: within("vcpus", request.vcpus, LIMITS.vcpus),
+        memoryMb: within("memory_mb", request.memoryMb, LIMITS.memoryMb),
+        timeoutSec: within("timeout_sec", request.timeoutSec, LIMITS.timeoutSec),
+        env: request.env,
+      });
+      return { sandbox: sandboxInfo(sandbox) };
+    },
+    async destroySandbox({ sandboxId }) {
+      await sandboxes.destroy(sandboxId);
+      return {};
+    },
+    pingSandbox({ sandboxId }) {
+      const sandbox = sandboxes.get(sandboxId);
+      sandbox.lifecycle.require("running");
+      sandbox.touch();
+      return {};
+    },
+    listSandboxes() {
+      return { sandboxes: sandboxes.list().map(sandboxInfo) };
+    },
+    async exec(request, context) {
+      const sandbox = sandboxes.get(request.sandboxId);
+      const command = guestCommand(request.command, request.stdin !== undefined);
+      const limit = Math.min(request.maxOutputBytes || LIMITS.execOutputBytes, LIMITS.execOutputBytes);
+      const result = await runCommand(sandbox, command, request.stdin, limit, context.signal);
+      return { ...result };
+    },
+    execStream: (requests, context) => execStream(sandboxes, requests, context),
+    async writeFile({ sandboxId, path, user, content }) {
+      await writeFile(sandboxes.get(sandboxId), path, user || undefined, [content]);
+      return {};
+    },
+    async readFile({ sandboxId, path, user }, context) {
+      return { content: await readWholeFile(sandboxes.get(sandboxId), path, user || undefined, context.signal) };
+    },
+    streamWriteFile: (requests) => streamWriteFile(sandboxes, requests),
+    async *streamReadFile({ sandboxId, path, user }, context) {
+      const sandbox = sandboxes.get(sandboxId);
+      for await (const part of streamFile(sandbox, path, user || undefined, context.signal)) {
+        if ("chunk" in part) yield { message: { case: "chunk" as const, value: part.chunk } };
+        else
+          yield {
+            message: { case: "meta" as const, value: part.size === undefined ? {} : { size: BigInt(part.size) } },
+          };
+      }
+    },
+    async getHost() {
+      return { ...(await facts()) };
+    },
+  };
+}
+
+async function* execStream(
+  sandboxes: SandboxService,
+  requests: AsyncIterable<ExecStreamRequest>,
+  context: HandlerContext,
+): AsyncGenerator<{ message: ExecStreamResponse["message"] }> {
+  const iterator = requests[Symbol.asyncIterator]();
+  const first = await iterator.next();
+  if (first.done || first.value.message.case !== "start") {
+    throw new WarrenError("invalid_request", "the first message of a stream must be start");
+  }
+  const start = first.value.message.value;
+  const sandbox = sandboxes.get(start.sandboxId);
+  const { terminal } = start;
+  const command = { ...guestCommand(start.command, start.stdin), ...(terminal ? { terminal } : {}) };
+  const gone = new AbortController();
+  const signal = AbortSignal.any([context.signal, gone.signal]);
+  const input = commandInput({ [Symbol.asyncIterator]: () => iterator }, gone);
+  for await (const event of streamCommand(sandbox, command, input, signal)) {
+    yield { message: commandMessage(event) };
+  }
+}
+
+/** The messages after start. A caller whose stream breaks off is gone, which ends the command. */
+async function* commandInput(
+  requests: AsyncIterable<ExecStreamRequest>,
+  gone: AbortController,
+): AsyncGenerator<CommandInput> {
+  try {
+    for await (const { message } of requests) {
+      if (message.case === "stdin") yield { type: "stdin", data: message.value };
+      else if (message.case === "closeStdin") yield { type: "close_stdin" };
+      else if (message.case === "resize") yield { type: "resize", cols: message.value.cols, rows: message.value.rows };
+      else if (message.case === "signal") {
+        const { number } = message.value;
+        if (number !== 15 && number !== 9) {
+          throw new WarrenError("invalid_request", `signal ${number} is not 15 (SIGTERM) or 9 (SIGKILL)`);
+        }
+        yield { type: "signal", number };
+      } else throw new WarrenError("invalid_request", "only the first message of a stream may be start");
+    }
+  } catch (error) {
+    gone.abort(error);
+    throw error;
+  }
+}
+
+function commandMessage(event: CommandEvent): ExecStreamResponse["message"] {
+  switch (event.type) {
+    case "started":
+      return { case: "started", value: { $typeName: "hostagent.v1.ExecStarted", pid: event.pid } };
+    case "stdout":
+    case "stderr":
+      return { case: event.type, value: event.data as Uint8Array<ArrayBuffer> };
+    case "ended":
+      return {
+        case: "ended",
+        value: {
+          $typeName: "hostagent.v1.ExecEnded",
+          exitCode: event.exitCode,
+          signal: event.signal,
+          timedOut: event.timedOut,
+        },
+      };
+  }
+}
+
+async function streamWriteFile(sandboxes: SandboxService, requests: AsyncIterable<StreamWriteFileRequest>) {
+  const iterator = requests[Symbol.asyncIterator]();
+  const first = await iterator.next();
+  if (first.done || first.value.message.case !== "meta") {
+    throw new WarrenError("invalid_request", "the first message of a file must be meta");
+  }
+  const meta = first.value.message.value;
+  let size = 0;
+  async function* chunks(): AsyncGenerator<Uint8Array> {
+    for await (const { message } of { [Symbol.asyncIterator]: () => iterator }) {
+      if (message.case !== "chunk") throw new WarrenError("invalid_request", "meta may only come first");
+      size += message.value.length;
+      yield message.value;
+    }
+  }
+  await writeFile(sandboxes.get(meta.sandboxId), meta.path, meta.user || undefined, chunks());
+  return { size: BigInt(size) };
+}
+
+function guestCommand(command: Command | undefined, stdin: boolean): GuestCommand {
+  if (!command?.cmd) throw new WarrenError("invalid_request", "cmd is missing");
+  return {
+    cmd: command.cmd,
+    args: command.args,
+    env: command.env,
+    cwd: command.cwd || undefined,
+    user: command.user || undefined,
+    timeoutMs: command.timeoutMs,
+    stdin,
+  };
+}
+
+function sandboxInfo(sandbox: Sandbox) {
+  const { record, lifecycle, live } = sandbox;
+  return {
+    sandboxId: record.id,
+    teamId: record.teamId,
+    status: lifecycle.status,
+    template: record.template,
+    vcpus: record.vcpus,
+    memoryMb: record.memoryMb,
+    timeoutSec: record.timeoutSec,
+    hostIp: live?.slot.hostIp ?? "",
+    createdAtUnixMs: BigInt(record.createdAt),
+    lastActiveAtUnixMs: BigInt(sandbox.lastActiveAt),
+  };
+}
+
+function within(name: string, value: number, { min, max }: { min: number; max: number }): number {
+  if (value < min || value > max) {
+    throw new WarrenError("invalid_request", `${name} must be from ${min} to ${max}, not ${value}`);
+  }
+  return value;
+}

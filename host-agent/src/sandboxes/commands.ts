@@ -1,0 +1,155 @@
+import { LIMITS } from "@warren/contracts/limits";
+import type { CommandEvent, GuestClient, GuestCommand } from "../guest/client.ts";
+import type { Sandbox } from "./sandbox.ts";
+
+/** Bytes of standard input that travel in one request to the guest agent. */
+const INPUT_CHUNK = 256 * 1024;
+
+/** Output and end of a command that was run to its end. */
+export interface CommandResult {
+  stdout: Buffer;
+  stderr: Buffer;
+  stdoutTruncated: boolean;
+  stderrTruncated: boolean;
+  /** Exit status, -1 when a signal ended the command. */
+  exitCode: number;
+  /** Name of that signal, empty otherwise. */
+  signal: string;
+  timedOut: boolean;
+}
+
+/** Input of a running command, in the order in which the caller sends it. */
+export type CommandInput =
+  | { type: "stdin"; data: Uint8Array }
+  | { type: "close_stdin" }
+  | { type: "signal"; number: 15 | 9 }
+  | { type: "resize"; cols: number; rows: number };
+
+/** Runs a command to its end. Output beyond `limit` bytes per stream is read and dropped, and the result says so. */
+export async function runCommand(
+  sandbox: Sandbox,
+  command: GuestCommand,
+  stdin: Uint8Array | undefined,
+  limit: number = LIMITS.execOutputBytes,
+  caller?: AbortSignal,
+): Promise<CommandResult> {
+  const stdout = new BoundedOutput(limit);
+  const stderr = new BoundedOutput(limit);
+  for await (const event of streamCommand(sandbox, command, stdin ? stdinOnce(stdin) : undefined, caller)) {
+    if (event.type === "stdout") stdout.add(event.data);
+    else if (event.type === "stderr") stderr.add(event.data);
+    else if (event.type === "ended") {
+      return {
+        stdout: stdout.concat(),
+        stderr: stderr.concat(),
+        stdoutTruncated: stdout.truncated,
+        stderrTruncated: stderr.truncated,
+        exitCode: event.exitCode,
+        signal: event.signal,
+        timedOut: event.timedOut,
+      };
+    }
+  }
+  throw caller?.reason ?? new Error("the command gave no end");
+}
+
+/**
+ * Runs a command, feeds it `input` and yields what it says. When the caller stops reading or `caller` aborts before the
+ * end, the command is killed.
+ */
+export async function* streamCommand(
+  sandbox: Sandbox,
+  command: GuestCommand,
+  input?: AsyncIterable<CommandInput>,
+  caller?: AbortSignal,
+): AsyncGenerator<CommandEvent> {
+  yield* sandbox.use(async function* (guest, gone) {
+    const signal = caller ? AbortSignal.any([caller, gone]) : gone;
+    let pid = 0;
+    let ended = false;
+    const feeding = new AbortController();
+    let feed: Promise<void> = Promise.resolve();
+    try {
+      for await (const event of guest.run(command, signal)) {
+        if (event.type === "started") {
+          pid = event.pid;
+          if (input) {
+            feed = feedInput(guest, pid, input, command.terminal !== undefined, feeding.signal);
+            feed.catch(() => undefined);
+          }
+        }
+        if (event.type === "ended") ended = true;
+        yield event;
+      }
+    } finally {
+      feeding.abort();
+      if (pid && !ended && !gone.aborted) await guest.signal(pid, 9).catch(() => undefined);
+    }
+  });
+}
+
+/**
+ * Passes input on in order. A process that closed its input or ended makes the rest of it void: the end event tells the
+ * caller what became of the command, as a shell does with a broken pipe.
+ */
+async function feedInput(
+  guest: GuestClient,
+  pid: number,
+  input: AsyncIterable<CommandInput>,
+  terminal: boolean,
+  stop: AbortSignal,
+): Promise<void> {
+  let open = true;
+  for await (const message of input) {
+    if (stop.aborted) return;
+    switch (message.type) {
+      case "stdin":
+        for (let at = 0; open && at < message.data.length && !stop.aborted; at += INPUT_CHUNK) {
+          await guest.sendInput(pid, message.data.subarray(at, at + INPUT_CHUNK), terminal).catch(() => {
+            open = false;
+          });
+        }
+        break;
+      case "close_stdin":
+        open = false;
+        await guest.closeStdin(pid).catch(() => undefined);
+        break;
+      case "signal":
+        await guest.signal(pid, message.number);
+        break;
+      case "resize":
+        await guest.resize(pid, message);
+        break;
+    }
+  }
+}
+
+async function* stdinOnce(data: Uint8Array): AsyncGenerator<CommandInput> {
+  if (data.length > 0) yield { type: "stdin", data };
+  yield { type: "close_stdin" };
+}
+
+/** Keeps the first `limit` bytes of a stream. */
+class BoundedOutput {
+  truncated = false;
+  readonly #limit: number;
+  readonly #parts: Uint8Array[] = [];
+  #length = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  add(data: Uint8Array): void {
+    const room = this.#limit - this.#length;
+    if (data.length > room) this.truncated = true;
+    if (room <= 0) return;
+    const part = data.subarray(0, room);
+    this.#parts.push(part);
+    this.#length += part.length;
+  }
+
+  concat(): Buffer {
+    return Buffer.concat(this.#parts);
+  }
+}

@@ -1,0 +1,65 @@
+import { WarrenError } from "@warren/contracts/errors";
+import { LIMITS } from "@warren/contracts/limits";
+import type { Sandbox } from "./sandbox.ts";
+
+/** Parts of a file that is being read: first its size, if known, then its bytes. */
+export type FilePart = { size: number | undefined } | { chunk: Uint8Array };
+
+/** Writes a file of the guest. `content` may be of any length and is never held as a whole. */
+export async function writeFile(
+  sandbox: Sandbox,
+  path: string,
+  user: string | undefined,
+  content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): Promise<void> {
+  requirePath(path);
+  await sandbox.useOnce((guest, gone) => guest.writeFile(path, user, content, gone));
+}
+
+/** Reads a file of the guest as it comes. */
+export async function* streamFile(
+  sandbox: Sandbox,
+  path: string,
+  user: string | undefined,
+  caller?: AbortSignal,
+): AsyncGenerator<FilePart> {
+  requirePath(path);
+  yield* sandbox.use(async function* (guest, gone) {
+    const signal = caller ? AbortSignal.any([caller, gone]) : gone;
+    const { size, content } = await guest.readFile(path, user, signal);
+    try {
+      yield { size };
+      for await (const chunk of content) yield { chunk: chunk as Uint8Array };
+    } finally {
+      content.destroy();
+    }
+  });
+}
+
+/** Reads a small file as a whole; one above the limit of a message is refused with `too_large`. */
+export async function readWholeFile(
+  sandbox: Sandbox,
+  path: string,
+  user: string | undefined,
+  caller?: AbortSignal,
+): Promise<Buffer> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of streamFile(sandbox, path, user, caller)) {
+    if (!("chunk" in part)) continue;
+    length += part.chunk.length;
+    if (length > LIMITS.uploadBytes) {
+      throw new WarrenError("too_large", `${path} is larger than ${LIMITS.uploadBytes} bytes; read it as a stream`);
+    }
+    parts.push(part.chunk);
+  }
+  return Buffer.concat(parts);
+}
+
+function requirePath(path: string): void {
+  if (path === "") throw new WarrenError("invalid_path", "path is empty");
+  if (path.includes("\0")) throw new WarrenError("invalid_path", "path holds a zero byte");
+  if (Buffer.byteLength(path) > LIMITS.pathBytes) {
+    throw new WarrenError("invalid_path", `path is longer than ${LIMITS.pathBytes} bytes`);
+  }
+}

@@ -1,0 +1,95 @@
+import { WarrenError } from "@warren/contracts/errors";
+
+/** States of a sandbox on its host. `gone` has no record. */
+export type SandboxStatus = "starting" | "running" | "pausing" | "paused" | "resuming" | "stopping" | "gone";
+
+/** Allowed changes of state (design: `starting → running → pausing → paused → resuming → running`, any → `stopping` → `gone`). */
+const TRANSITIONS: Record<SandboxStatus, readonly SandboxStatus[]> = {
+  starting: ["running", "stopping"],
+  running: ["pausing", "stopping"],
+  pausing: ["paused", "running", "stopping"],
+  paused: ["resuming", "stopping"],
+  resuming: ["running", "paused", "stopping"],
+  stopping: ["gone"],
+  gone: [],
+};
+
+/** Operations that change the state. Each is owned by the state, not by its caller. */
+export type OperationKind = "create" | "pause" | "resume" | "snapshot" | "fork" | "destroy";
+
+interface Operation {
+  kind: OperationKind;
+  done: Promise<unknown>;
+}
+
+/**
+ * The state of one sandbox and the queue of its operations. At most one operation runs at a time; a second call of the
+ * kind that is last in line joins it; after a destroy has been asked for, nothing else is accepted.
+ */
+export class Lifecycle {
+  #status: SandboxStatus;
+  #last: Operation | undefined;
+  #destroyed = new AbortController();
+  readonly #id: string;
+
+  constructor(id: string, status: SandboxStatus) {
+    this.#id = id;
+    this.#status = status;
+  }
+
+  get status(): SandboxStatus {
+    return this.#status;
+  }
+
+  /** Aborts when a destroy has been asked for, so that an operation that is under way may stop early. */
+  get destroySignal(): AbortSignal {
+    return this.#destroyed.signal;
+  }
+
+  /** Changes the state. Throws when the state machine has no such step. */
+  transition(to: SandboxStatus): void {
+    if (!TRANSITIONS[this.#status].includes(to)) {
+      throw new WarrenError("internal_error", `sandbox ${this.#id} cannot go from ${this.#status} to ${to}`);
+    }
+    this.#status = to;
+  }
+
+  /** Throws `invalid_state` unless the sandbox is in one of the given states. */
+  require(...allowed: SandboxStatus[]): void {
+    if (!allowed.includes(this.#status)) {
+      throw new WarrenError(
+        "invalid_state",
+        `sandbox ${this.#id} is ${this.#status}; this call needs it to be ${allowed.join(" or ")}`,
+      );
+    }
+  }
+
+  /** Runs `work` when the operations before it have ended, or joins the last one when it is of the same kind. */
+  perform<T>(kind: OperationKind, work: () => Promise<T>): Promise<T> {
+    const last = this.#last;
+    if (last?.kind === kind && (kind === "pause" || kind === "resume" || kind === "destroy")) {
+      return last.done as Promise<T>;
+    }
+    if (this.#destroyed.signal.aborted) {
+      return Promise.reject(this.#destroyed.signal.reason);
+    }
+    if (kind === "destroy") {
+      this.#destroyed.abort(new WarrenError("not_found", `sandbox ${this.#id} is being destroyed`));
+    }
+    const before = last?.done ?? Promise.resolve();
+    const done = before.then(work, work);
+    const operation: Operation = { kind, done };
+    this.#last = operation;
+    const clear = () => {
+      if (this.#last === operation) this.#last = undefined;
+      if (kind === "destroy" && this.#status !== "gone") this.#destroyed = new AbortController();
+    };
+    done.then(clear, clear);
+    return done;
+  }
+
+  /** Resolves when no operation is under way. */
+  async settled(): Promise<void> {
+    while (this.#last) await this.#last.done.catch(() => undefined);
+  }
+}

@@ -1,0 +1,90 @@
+import { WarrenError } from "@warren/contracts/errors";
+import type { GuestClient } from "../guest/client.ts";
+import type { Slot } from "../network/network.ts";
+import type { Vm } from "../vmm/vmm.ts";
+import type { SandboxRecord } from "./journal.ts";
+import { Lifecycle } from "./lifecycle.ts";
+
+/** What a sandbox holds while its microVM lives. */
+export interface LiveParts {
+  vm: Vm;
+  slot: Slot;
+  guest: GuestClient;
+}
+
+/** One sandbox of this host: its record, its state and, while its microVM lives, the parts it is made of. */
+export class Sandbox {
+  readonly record: SandboxRecord;
+  readonly lifecycle: Lifecycle;
+  /** Milliseconds since the epoch of the last call that counts as activity. */
+  lastActiveAt: number;
+  #live: LiveParts | undefined;
+  #calls = new AbortController();
+  #callsInFlight = 0;
+
+  constructor(record: SandboxRecord) {
+    this.record = record;
+    this.lifecycle = new Lifecycle(record.id, record.status);
+    this.lastActiveAt = Date.now();
+  }
+
+  get id(): string {
+    return this.record.id;
+  }
+
+  get live(): LiveParts | undefined {
+    return this.#live;
+  }
+
+  /** The microVM lives and its guest agent has confirmed its identity. */
+  attach(live: LiveParts): void {
+    this.#live = live;
+    this.#calls = new AbortController();
+  }
+
+  /** The microVM is about to go: ends all calls into it. */
+  detach(reason: WarrenError): LiveParts | undefined {
+    const live = this.#live;
+    this.#live = undefined;
+    this.#calls.abort(reason);
+    return live;
+  }
+
+  /** Whether a call into the guest is under way; a sandbox in use is not inactive. */
+  get busy(): boolean {
+    return this.#callsInFlight > 0;
+  }
+
+  touch(): void {
+    this.lastActiveAt = Date.now();
+  }
+
+  /**
+   * Gives the guest to one call and counts it as activity from its start to its end. `signal` of the call aborts when
+   * the microVM goes; the error then says so.
+   */
+  async *use<T>(call: (guest: GuestClient, signal: AbortSignal) => AsyncIterable<T>): AsyncGenerator<T> {
+    this.lifecycle.require("running");
+    if (!this.#live) throw new WarrenError("invalid_state", `sandbox ${this.id} has no microVM`);
+    const { signal } = this.#calls;
+    this.#callsInFlight += 1;
+    this.touch();
+    try {
+      yield* call(this.#live.guest, signal);
+    } catch (error) {
+      throw signal.aborted ? signal.reason : error;
+    } finally {
+      this.#callsInFlight -= 1;
+      this.touch();
+    }
+  }
+
+  /** As {@link use}, for a call with one result. */
+  async useOnce<T>(call: (guest: GuestClient, signal: AbortSignal) => Promise<T>): Promise<T> {
+    const results = this.use(async function* (guest, signal) {
+      yield await call(guest, signal);
+    });
+    for await (const result of results) return result;
+    throw new WarrenError("internal_error", "a call into the guest gave no result");
+  }
+}
