@@ -19,7 +19,7 @@ import type { HostFacts } from "./host-facts.ts";
 export function hostAgentService(
   sandboxes: SandboxService,
   facts: () => Promise<HostFacts>,
-): ServiceImpl<typeof HostAgentService> {
+): Partial<ServiceImpl<typeof HostAgentService>> {
   return {
     async createSandbox(request) {
       const sandbox = await sandboxes.create({

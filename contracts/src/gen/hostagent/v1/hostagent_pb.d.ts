@@ -75,6 +75,13 @@ export declare type CreateSandboxRequest = Message<"hostagent.v1.CreateSandboxRe
    * @generated from field: map<string, string> env = 7;
    */
   env: { [key: string]: string };
+
+  /**
+   * What inactivity leads to: "pause" (also when empty) or "destroy".
+   *
+   * @generated from field: string on_timeout = 8;
+   */
+  onTimeout: string;
 };
 
 /**
@@ -128,6 +135,254 @@ export declare type DestroySandboxResponse = Message<"hostagent.v1.DestroySandbo
 export declare const DestroySandboxResponseSchema: GenMessage<DestroySandboxResponse>;
 
 /**
+ * @generated from message hostagent.v1.PauseSandboxRequest
+ */
+export declare type PauseSandboxRequest = Message<"hostagent.v1.PauseSandboxRequest"> & {
+  /**
+   * @generated from field: string sandbox_id = 1;
+   */
+  sandboxId: string;
+};
+
+/**
+ * Describes the message hostagent.v1.PauseSandboxRequest.
+ * Use `create(PauseSandboxRequestSchema)` to create a new message.
+ */
+export declare const PauseSandboxRequestSchema: GenMessage<PauseSandboxRequest>;
+
+/**
+ * @generated from message hostagent.v1.PauseSandboxResponse
+ */
+export declare type PauseSandboxResponse = Message<"hostagent.v1.PauseSandboxResponse"> & {
+  /**
+   * @generated from field: hostagent.v1.SandboxInfo sandbox = 1;
+   */
+  sandbox?: SandboxInfo | undefined;
+};
+
+/**
+ * Describes the message hostagent.v1.PauseSandboxResponse.
+ * Use `create(PauseSandboxResponseSchema)` to create a new message.
+ */
+export declare const PauseSandboxResponseSchema: GenMessage<PauseSandboxResponse>;
+
+/**
+ * @generated from message hostagent.v1.ResumeSandboxRequest
+ */
+export declare type ResumeSandboxRequest = Message<"hostagent.v1.ResumeSandboxRequest"> & {
+  /**
+   * @generated from field: string sandbox_id = 1;
+   */
+  sandboxId: string;
+
+  /**
+   * Seconds of inactivity before the sandbox is paused again; absent = as before.
+   *
+   * @generated from field: optional uint32 timeout_sec = 2;
+   */
+  timeoutSec?: number | undefined;
+};
+
+/**
+ * Describes the message hostagent.v1.ResumeSandboxRequest.
+ * Use `create(ResumeSandboxRequestSchema)` to create a new message.
+ */
+export declare const ResumeSandboxRequestSchema: GenMessage<ResumeSandboxRequest>;
+
+/**
+ * @generated from message hostagent.v1.ResumeSandboxResponse
+ */
+export declare type ResumeSandboxResponse = Message<"hostagent.v1.ResumeSandboxResponse"> & {
+  /**
+   * @generated from field: hostagent.v1.SandboxInfo sandbox = 1;
+   */
+  sandbox?: SandboxInfo | undefined;
+};
+
+/**
+ * Describes the message hostagent.v1.ResumeSandboxResponse.
+ * Use `create(ResumeSandboxResponseSchema)` to create a new message.
+ */
+export declare const ResumeSandboxResponseSchema: GenMessage<ResumeSandboxResponse>;
+
+/**
+ * @generated from message hostagent.v1.ForkSandboxRequest
+ */
+export declare type ForkSandboxRequest = Message<"hostagent.v1.ForkSandboxRequest"> & {
+  /**
+   * @generated from field: string sandbox_id = 1;
+   */
+  sandboxId: string;
+
+  /**
+   * Ids of the copies, 1 to 100.
+   *
+   * @generated from field: repeated string fork_ids = 2;
+   */
+  forkIds: string[];
+};
+
+/**
+ * Describes the message hostagent.v1.ForkSandboxRequest.
+ * Use `create(ForkSandboxRequestSchema)` to create a new message.
+ */
+export declare const ForkSandboxRequestSchema: GenMessage<ForkSandboxRequest>;
+
+/**
+ * @generated from message hostagent.v1.ForkSandboxResponse
+ */
+export declare type ForkSandboxResponse = Message<"hostagent.v1.ForkSandboxResponse"> & {
+  /**
+   * @generated from field: repeated hostagent.v1.ForkResult results = 1;
+   */
+  results: ForkResult[];
+};
+
+/**
+ * Describes the message hostagent.v1.ForkSandboxResponse.
+ * Use `create(ForkSandboxResponseSchema)` to create a new message.
+ */
+export declare const ForkSandboxResponseSchema: GenMessage<ForkSandboxResponse>;
+
+/**
+ * @generated from message hostagent.v1.ForkResult
+ */
+export declare type ForkResult = Message<"hostagent.v1.ForkResult"> & {
+  /**
+   * @generated from field: string sandbox_id = 1;
+   */
+  sandboxId: string;
+
+  /**
+   * @generated from oneof hostagent.v1.ForkResult.result
+   */
+  result: {
+    /**
+     * @generated from field: hostagent.v1.SandboxInfo sandbox = 2;
+     */
+    value: SandboxInfo;
+    case: "sandbox";
+  } | {
+    /**
+     * @generated from field: hostagent.v1.ForkError error = 3;
+     */
+    value: ForkError;
+    case: "error";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message hostagent.v1.ForkResult.
+ * Use `create(ForkResultSchema)` to create a new message.
+ */
+export declare const ForkResultSchema: GenMessage<ForkResult>;
+
+/**
+ * @generated from message hostagent.v1.ForkError
+ */
+export declare type ForkError = Message<"hostagent.v1.ForkError"> & {
+  /**
+   * Code of the error catalogue.
+   *
+   * @generated from field: string code = 1;
+   */
+  code: string;
+
+  /**
+   * @generated from field: string message = 2;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message hostagent.v1.ForkError.
+ * Use `create(ForkErrorSchema)` to create a new message.
+ */
+export declare const ForkErrorSchema: GenMessage<ForkError>;
+
+/**
+ * @generated from message hostagent.v1.CreateSnapshotRequest
+ */
+export declare type CreateSnapshotRequest = Message<"hostagent.v1.CreateSnapshotRequest"> & {
+  /**
+   * @generated from field: string sandbox_id = 1;
+   */
+  sandboxId: string;
+
+  /**
+   * @generated from field: string team_id = 2;
+   */
+  teamId: string;
+
+  /**
+   * @generated from field: string name = 3;
+   */
+  name: string;
+
+  /**
+   * Replace a template of this name.
+   *
+   * @generated from field: bool overwrite = 4;
+   */
+  overwrite: boolean;
+};
+
+/**
+ * Describes the message hostagent.v1.CreateSnapshotRequest.
+ * Use `create(CreateSnapshotRequestSchema)` to create a new message.
+ */
+export declare const CreateSnapshotRequestSchema: GenMessage<CreateSnapshotRequest>;
+
+/**
+ * @generated from message hostagent.v1.CreateSnapshotResponse
+ */
+export declare type CreateSnapshotResponse = Message<"hostagent.v1.CreateSnapshotResponse"> & {
+  /**
+   * @generated from field: hostagent.v1.TemplateInfo template = 1;
+   */
+  template?: TemplateInfo | undefined;
+};
+
+/**
+ * Describes the message hostagent.v1.CreateSnapshotResponse.
+ * Use `create(CreateSnapshotResponseSchema)` to create a new message.
+ */
+export declare const CreateSnapshotResponseSchema: GenMessage<CreateSnapshotResponse>;
+
+/**
+ * @generated from message hostagent.v1.DeleteSnapshotRequest
+ */
+export declare type DeleteSnapshotRequest = Message<"hostagent.v1.DeleteSnapshotRequest"> & {
+  /**
+   * @generated from field: string team_id = 1;
+   */
+  teamId: string;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message hostagent.v1.DeleteSnapshotRequest.
+ * Use `create(DeleteSnapshotRequestSchema)` to create a new message.
+ */
+export declare const DeleteSnapshotRequestSchema: GenMessage<DeleteSnapshotRequest>;
+
+/**
+ * @generated from message hostagent.v1.DeleteSnapshotResponse
+ */
+export declare type DeleteSnapshotResponse = Message<"hostagent.v1.DeleteSnapshotResponse"> & {
+};
+
+/**
+ * Describes the message hostagent.v1.DeleteSnapshotResponse.
+ * Use `create(DeleteSnapshotResponseSchema)` to create a new message.
+ */
+export declare const DeleteSnapshotResponseSchema: GenMessage<DeleteSnapshotResponse>;
+
+/**
  * @generated from message hostagent.v1.PingSandboxRequest
  */
 export declare type PingSandboxRequest = Message<"hostagent.v1.PingSandboxRequest"> & {
@@ -175,6 +430,13 @@ export declare type ListSandboxesResponse = Message<"hostagent.v1.ListSandboxesR
    * @generated from field: repeated hostagent.v1.SandboxInfo sandboxes = 1;
    */
   sandboxes: SandboxInfo[];
+
+  /**
+   * Those of them that are paused because of inactivity.
+   *
+   * @generated from field: repeated string auto_paused_sandbox_ids = 2;
+   */
+  autoPausedSandboxIds: string[];
 };
 
 /**
@@ -240,6 +502,18 @@ export declare type SandboxInfo = Message<"hostagent.v1.SandboxInfo"> & {
    * @generated from field: int64 last_active_at_unix_ms = 10;
    */
   lastActiveAtUnixMs: bigint;
+
+  /**
+   * Bytes on disk that are this sandbox's own: its disk, and its memory while it is paused (allocated blocks × 512).
+   *
+   * @generated from field: uint64 disk_bytes = 11;
+   */
+  diskBytes: bigint;
+
+  /**
+   * @generated from field: string on_timeout = 12;
+   */
+  onTimeout: string;
 };
 
 /**
@@ -960,6 +1234,57 @@ export declare const HostAgentService: GenService<{
     methodKind: "unary";
     input: typeof DestroySandboxRequestSchema;
     output: typeof DestroySandboxResponseSchema;
+  },
+  /**
+   * Writes a running sandbox to disk and frees its microVM. Succeeds when it is paused already; a second call joins the
+   * first. A failure leaves it running.
+   *
+   * @generated from rpc hostagent.v1.HostAgentService.PauseSandbox
+   */
+  pauseSandbox: {
+    methodKind: "unary";
+    input: typeof PauseSandboxRequestSchema;
+    output: typeof PauseSandboxResponseSchema;
+  },
+  /**
+   * Continues a paused sandbox where it stood. Succeeds when it runs already; a failure leaves it paused.
+   *
+   * @generated from rpc hostagent.v1.HostAgentService.ResumeSandbox
+   */
+  resumeSandbox: {
+    methodKind: "unary";
+    input: typeof ResumeSandboxRequestSchema;
+    output: typeof ResumeSandboxResponseSchema;
+  },
+  /**
+   * Starts copies of a running sandbox from one stop of it; the sandbox itself runs on.
+   *
+   * @generated from rpc hostagent.v1.HostAgentService.ForkSandbox
+   */
+  forkSandbox: {
+    methodKind: "unary";
+    input: typeof ForkSandboxRequestSchema;
+    output: typeof ForkSandboxResponseSchema;
+  },
+  /**
+   * Makes a template of a running or paused sandbox, which stays what it was.
+   *
+   * @generated from rpc hostagent.v1.HostAgentService.CreateSnapshot
+   */
+  createSnapshot: {
+    methodKind: "unary";
+    input: typeof CreateSnapshotRequestSchema;
+    output: typeof CreateSnapshotResponseSchema;
+  },
+  /**
+   * Removes a template. Its bytes go when the last sandbox that depends on them does.
+   *
+   * @generated from rpc hostagent.v1.HostAgentService.DeleteSnapshot
+   */
+  deleteSnapshot: {
+    methodKind: "unary";
+    input: typeof DeleteSnapshotRequestSchema;
+    output: typeof DeleteSnapshotResponseSchema;
   },
   /**
    * Resets the inactivity timer.

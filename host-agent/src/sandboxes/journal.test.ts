@@ -1,0 +1,85 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Journal, parseRecord, type SandboxRecord } from "./journal.ts";
+
+const RECORD: SandboxRecord = {
+  version: 1,
+  id: "sbaaaaaaaaaaaaaaaaaaaa",
+  teamId: "team",
+  template: "minimal",
+  vcpus: 1,
+  memoryMb: 256,
+  timeoutSec: 0,
+  env: { A: "b" },
+  status: "starting",
+  createdAt: 1_700_000_000_000,
+  token: "secret",
+  boot: { kernel: "/k", initramfs: "/i", base: "/b", baseFormat: "raw", virtualSize: 4096 },
+};
+
+describe("the journal", () => {
+  let directory: string;
+  let journal: Journal;
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), "warren-journal-"));
+    journal = new Journal(directory);
+    await journal.load();
+  });
+  afterEach(() => rm(directory, { recursive: true, force: true }));
+
+  it("gives back what was written last", async () => {
+    await journal.create(RECORD);
+    await journal.write({ ...RECORD, status: "running", slot: 7, process: { pid: 12, startTicks: "345" } });
+    const { records } = await new Journal(directory).load();
+    expect(records).toEqual([{ ...RECORD, status: "running", slot: 7, process: { pid: 12, startTicks: "345" } }]);
+  });
+
+  it("keeps tokens from other users of the host", async () => {
+    await journal.create(RECORD);
+    const path = join(journal.directory(RECORD.id), "sandbox.json");
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    expect((await stat(journal.directory(RECORD.id))).mode & 0o777).toBe(0o700);
+  });
+
+  it("leaves no temporary file behind", async () => {
+    await journal.create(RECORD);
+    expect(await readdir(journal.directory(RECORD.id))).toEqual(["sandbox.json"]);
+  });
+
+  it("names directories without a usable record and reads all others", async () => {
+    await journal.create(RECORD);
+    await mkdir(journal.directory("half-made"));
+    await mkdir(journal.directory("damaged"));
+    await writeFile(join(journal.directory("damaged"), "sandbox.json"), '{"version":1');
+    const { records, unreadable } = await journal.load();
+    expect(records.map(({ id }) => id)).toEqual([RECORD.id]);
+    expect(unreadable.map(({ id }) => id).sort()).toEqual(["damaged", "half-made"]);
+  });
+
+  it("removes a sandbox with all its files, also twice", async () => {
+    await journal.create(RECORD);
+    await mkdir(join(journal.directory(RECORD.id), "jail"));
+    await writeFile(join(journal.directory(RECORD.id), "jail", "state"), "x");
+    await journal.remove(RECORD.id);
+    await journal.remove(RECORD.id);
+    expect((await journal.load()).records).toEqual([]);
+  });
+
+  it("refuses the record of another sandbox and of another version", async () => {
+    expect(() => parseRecord(JSON.stringify(RECORD), "sbother")).toThrow("names sandbox");
+    expect(() => parseRecord(JSON.stringify({ ...RECORD, version: 2 }), RECORD.id)).toThrow("version 2");
+  });
+
+  it("refuses a record that is cut off at any byte", async () => {
+    await journal.create(RECORD);
+    const text = (await readFile(join(journal.directory(RECORD.id), "sandbox.json"), "utf8")).trimEnd();
+    fc.assert(
+      fc.property(fc.nat({ max: text.length - 1 }), (length) => {
+        expect(() => parseRecord(text.slice(0, length), RECORD.id)).toThrow();
+      }),
+    );
+  });
+});
