@@ -30,8 +30,12 @@ export const ERRORS = {
   no_hosts_available: { status: 503 },
   /** The host has no memory, disk or network slot left for another sandbox. */
   host_full: { status: 503 },
+  /** A stored snapshot is corrupted, truncated or not of this format; nothing else is affected. */
+  snapshot_damaged: { status: 500 },
   /** The guest's disk is full. */
   disk_full: { status: 507 },
+  /** The host's disk is full; what was to be saved there was not saved. */
+  host_disk_full: { status: 507 },
 } as const satisfies Record<string, { status: number }>;
 
 /** Code of the error catalogue. */
