@@ -1,0 +1,55 @@
+import { InvalidArgumentError } from "commander";
+
+/** A file to copy between this machine and a sandbox. */
+export interface FilePair {
+  local: string;
+  guest: string;
+}
+
+/** Parses LOCAL:GUEST and adds it to the earlier ones; the path of the guest holds no colon. */
+export function upload(text: string, earlier: FilePair[] = []): FilePair[] {
+  const colon = text.lastIndexOf(":");
+  return [...earlier, pair(text.slice(0, Math.max(colon, 0)), text.slice(colon + 1), "LOCAL:GUEST")];
+}
+
+/** Parses GUEST:LOCAL and adds it to the earlier ones; the path of the guest holds no colon. */
+export function download(text: string, earlier: FilePair[] = []): FilePair[] {
+  const colon = text.indexOf(":");
+  return [...earlier, pair(text.slice(colon + 1), text.slice(0, Math.max(colon, 0)), "GUEST:LOCAL")];
+}
+
+function pair(local: string, guest: string, form: string): FilePair {
+  if (local === "" || guest === "") throw new InvalidArgumentError(`It must be ${form}, such as ${EXAMPLES[form]}`);
+  return { local, guest };
+}
+
+const EXAMPLES: Record<string, string> = {
+  "LOCAL:GUEST": "data.csv:/tmp/data.csv",
+  "GUEST:LOCAL": "/tmp/chart.svg:chart.svg",
+};
+
+/** Parses KEY=VALUE, or KEY for the value that the variable has here, and adds it to the earlier ones. */
+export function variable(text: string, earlier: Record<string, string> = {}): Record<string, string> {
+  const [, name, value] = /^([A-Za-z_][A-Za-z0-9_]*)(?:=(.*))?$/s.exec(text) ?? [];
+  if (name === undefined) throw new InvalidArgumentError("It must be KEY=VALUE, or KEY to pass a variable on.");
+  const known = value ?? process.env[name];
+  if (known === undefined) throw new InvalidArgumentError(`${name} is not set here, so it must be ${name}=VALUE.`);
+  return { ...earlier, [name]: known };
+}
+
+/** A parser of whole numbers from `min` to `max`. */
+export function integer(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (!(value >= min && value <= max))
+      throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
+    return value;
+  };
+}
+
+/** Parses HOST:PORT, with an IPv6 address in brackets. */
+export function listenAddress(text: string): string {
+  const port = Number(/^(?:\[[0-9a-fA-F:.]+\]|[^:[\]]+):(\d{1,5})$/.exec(text)?.[1] ?? Number.NaN);
+  if (!(port <= 65_535)) throw new InvalidArgumentError("It must be HOST:PORT, such as 127.0.0.1:3000 or [::1]:3000.");
+  return text;
+}

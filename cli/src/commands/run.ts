@@ -1,0 +1,128 @@
+import { LIMITS } from "@warren/contracts/limits";
+import type { Sandbox, Warren } from "@warren/sdk";
+import { Command } from "commander";
+import { dataDirOption } from "../arguments/data-dir.ts";
+import { download, type FilePair, integer, upload, variable } from "../arguments/parse.ts";
+import { namedServer } from "../servers/connection.ts";
+import { withTemporaryStack } from "../servers/temporary-stack.ts";
+import { WARREN_FAILED } from "../streams/exit-status.ts";
+import { runAttached } from "../streams/run-attached.ts";
+import { Interruption } from "../terminal/interruption.ts";
+import { warn } from "../terminal/messages.ts";
+import { checkReadable, checkWritable, downloadFile, uploadFile } from "../transfer.ts";
+
+interface RunOptions {
+  dataDir: string;
+  file?: FilePair[];
+  get?: FilePair[];
+  env?: Record<string, string>;
+  cwd?: string;
+  user?: string;
+  timeout?: number;
+  template?: string;
+  vcpus?: number;
+  memory?: number;
+  interactive?: boolean;
+}
+
+/** `warren run`: one command in a sandbox of its own, which goes when it ends. */
+export function runCommand(finish: (status: number) => void): Command {
+  const { vcpus, memoryMb } = LIMITS;
+  return new Command("run")
+    .summary("run a command in a new sandbox")
+    .description(
+      "Runs a command in a new sandbox and removes the sandbox when it ends. Standard input, output and error are the " +
+        "command's, and so is the exit status: 128 + n when signal n ended it, 124 when --timeout did, 125 when Warren " +
+        "itself failed.\n\nUses the server that WARREN_URL and WARREN_API_KEY name; without them it starts one of its own " +
+        "for the duration, which needs root.",
+    )
+    .usage("[options] -- COMMAND [ARGUMENT...]")
+    .argument("<command>", "program of the sandbox")
+    .argument("[arguments...]", "its arguments")
+    .option("--file <local:guest>", "copy a file in before the command starts (repeatable)", upload)
+    .option(
+      "--get <guest:local>",
+      "copy a file out when the command has ended, however it ended (repeatable)",
+      download,
+    )
+    .option(
+      "-e, --env <key=value>",
+      "environment variable; KEY alone passes the one of this shell on (repeatable)",
+      variable,
+    )
+    .option("-w, --cwd <dir>", "working directory in the sandbox")
+    .option("-u, --user <name>", "user of the sandbox")
+    .option("--timeout <seconds>", "kill the command after that time", integer(1, 30 * 24 * 3600))
+    .option("-t, --template <name>", "template of the sandbox")
+    .option("--vcpus <n>", `virtual CPUs, ${vcpus.min} to ${vcpus.max}`, integer(vcpus.min, vcpus.max))
+    .option("-m, --memory <MiB>", `memory, ${memoryMb.min} to ${memoryMb.max}`, integer(memoryMb.min, memoryMb.max))
+    .option("-i, --interactive", "pass standard input on even when it is a terminal")
+    .addOption(dataDirOption())
+    .passThroughOptions()
+    .action(async (command: string, args: string[], options: RunOptions) => finish(await run(command, args, options)));
+}
+
+async function run(command: string, args: string[], options: RunOptions): Promise<number> {
+  for (const { local } of options.file ?? []) await checkReadable(local);
+  for (const { local } of options.get ?? []) await checkWritable(local);
+  const interruption = new Interruption();
+  const named = namedServer();
+  if (named) return useSandbox(named, command, args, options, interruption, { destroy: true });
+  return withTemporaryStack(options.dataDir, interruption, (warren) =>
+    // The stack takes its sandboxes with it.
+    useSandbox(warren, command, args, options, interruption, { destroy: false }),
+  );
+}
+
+async function useSandbox(
+  warren: Warren,
+  command: string,
+  args: string[],
+  options: RunOptions,
+  { signal }: Interruption,
+  { destroy }: { destroy: boolean },
+): Promise<number> {
+  // Not cut short by an interruption: a sandbox that is being made on a server that stays can be removed only by its id.
+  const creation = warren.sandboxes.create({
+    ...(options.template === undefined ? {} : { template: options.template }),
+    ...(options.vcpus === undefined ? {} : { vcpus: options.vcpus }),
+    ...(options.memory === undefined ? {} : { memoryMb: options.memory }),
+  });
+  const sandbox = await (destroy ? creation : untilAborted(creation, signal));
+  try {
+    return await untilAborted(work(sandbox, command, args, options, signal), signal);
+  } finally {
+    if (destroy) await destroyOrSay(sandbox);
+  }
+}
+
+async function destroyOrSay(sandbox: Sandbox): Promise<void> {
+  await sandbox.destroy().catch((error) => {
+    throw new Error(`The sandbox ${sandbox.id} could not be removed and may still run: ${error.message}`);
+  });
+}
+
+async function work(sandbox: Sandbox, command: string, args: string[], options: RunOptions, signal: AbortSignal) {
+  const transfer = { signal, ...(options.user === undefined ? {} : { user: options.user }) };
+  for (const file of options.file ?? []) await uploadFile(sandbox, file, transfer);
+  const status = await runAttached(sandbox, command, args, { ...options, signal });
+  let missing = 0;
+  for (const file of options.get ?? []) {
+    await downloadFile(sandbox, file, transfer).catch((error) => {
+      signal.throwIfAborted();
+      missing++;
+      warn(`${file.guest} could not be copied to ${file.local}: ${error.message}`);
+    });
+  }
+  return status === 0 && missing > 0 ? WARREN_FAILED : status;
+}
+
+/** A promise that an abort rejects at once, whatever becomes of the work. */
+function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    if (signal.aborted) onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}

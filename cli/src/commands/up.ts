@@ -1,0 +1,106 @@
+import { mkdir } from "node:fs/promises";
+import { Command } from "commander";
+import { cacheDirOf, dataDirOption, imagesDirOf } from "../arguments/data-dir.ts";
+import { listenAddress } from "../arguments/parse.ts";
+import { lockDirectory } from "../servers/directory-lock.ts";
+import { announce, findLocalServer, withdraw } from "../servers/local-server.ts";
+import { Stack } from "../servers/stack.ts";
+import { Interrupted, Interruption } from "../terminal/interruption.ts";
+import { logLine } from "../terminal/log-line.ts";
+import { ProgressDisplay } from "../terminal/progress.ts";
+
+interface UpOptions {
+  dataDir: string;
+  listen: string;
+  json?: boolean;
+}
+
+/** `warren up`: control plane and host agent in the foreground. */
+export function upCommand(finish: (status: number) => void): Command {
+  return new Command("up")
+    .summary("run a server on this machine")
+    .description(
+      "Runs the control plane and the host agent of this machine in the foreground, until SIGINT or SIGTERM. Sandboxes " +
+        "go on running when the server stops, and the next start finds them. Logs go to standard error.",
+    )
+    .addOption(dataDirOption())
+    .option("--listen <host:port>", "address of the API; port 0 takes a free one", listenAddress, "127.0.0.1:3000")
+    .option("--json", "print one line of JSON when ready: url, api_key, docs_url; logs are JSON as well")
+    .action(async (options: UpOptions) => finish(await up(options)));
+}
+
+async function up({ dataDir, listen, json = false }: UpOptions): Promise<number> {
+  const interruption = new Interruption();
+  await mkdir(dataDir, { recursive: true, mode: 0o755 });
+  const lock = lockDirectory(dataDir) ?? (await refuse(dataDir));
+  const progress = new ProgressDisplay();
+  let stack: Stack;
+  try {
+    stack = await Stack.start({
+      directory: dataDir,
+      imagesDir: imagesDirOf(dataDir),
+      cacheDir: cacheDirOf(dataDir),
+      lock,
+      listen,
+      ephemeral: false,
+      onProgress: progress.show,
+      onLog: (server, line) => {
+        progress.done();
+        process.stderr.write(`${json ? line : logLine(server, line)}\n`);
+      },
+      signal: interruption.signal,
+    });
+  } catch (error) {
+    progress.done();
+    // A start that the user gave up is not a failure.
+    if (error instanceof Interrupted && error.by !== "SIGHUP") return 0;
+    throw error;
+  }
+  progress.done();
+  try {
+    await announce(dataDir, { url: stack.url, pid: process.pid });
+    printReady(stack, json);
+    const died = await Promise.race([stack.failed, whenAborted(interruption.signal)]);
+    if (died) throw died;
+  } finally {
+    await withdraw(dataDir);
+    await stack.stop();
+  }
+  return 0;
+}
+
+async function refuse(dataDir: string): Promise<never> {
+  const server = await findLocalServer(dataDir);
+  const which = server ? ` at ${server.url} (process ${server.pid})` : "";
+  throw new Error(
+    `Another Warren server${which} runs on the data directory ${dataDir}: use that one, stop it, or choose another directory with --data-dir.`,
+  );
+}
+
+function printReady(stack: Stack, json: boolean): void {
+  const docsUrl = `${stack.url}/docs`;
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ url: stack.url, api_key: stack.apiKey, docs_url: docsUrl })}\n`);
+    return;
+  }
+  process.stdout.write(
+    [
+      "Warren is ready.",
+      `  API      ${stack.url}`,
+      `  docs     ${docsUrl}`,
+      `  API key  ${stack.apiKey}`,
+      "",
+      "In another shell:",
+      `  export WARREN_URL=${stack.url} WARREN_API_KEY=${stack.apiKey}`,
+      "  warren run -- uname -a",
+      "",
+    ].join("\n"),
+  );
+}
+
+function whenAborted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    signal.addEventListener("abort", () => resolve(undefined), { once: true });
+  });
+}

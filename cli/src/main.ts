@@ -1,0 +1,58 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Command, CommanderError } from "commander";
+import { buildImagesCommand } from "./commands/build-images.ts";
+import { cpCommand } from "./commands/cp.ts";
+import { doctorCommand } from "./commands/doctor.ts";
+import { execCommand } from "./commands/exec.ts";
+import { psCommand } from "./commands/ps.ts";
+import { rmCommand } from "./commands/rm.ts";
+import { runCommand } from "./commands/run.ts";
+import { upCommand } from "./commands/up.ts";
+import { WARREN_FAILED } from "./streams/exit-status.ts";
+import { endBySignal, Interrupted } from "./terminal/interruption.ts";
+import { describe, warn } from "./terminal/messages.ts";
+
+const COMMANDS = [
+  runCommand,
+  upCommand,
+  doctorCommand,
+  psCommand,
+  execCommand,
+  cpCommand,
+  rmCommand,
+  buildImagesCommand,
+] as const;
+
+const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "../package.json"), "utf8"));
+
+const program = new Command("warren")
+  .description("Sandboxes for untrusted code: every one a microVM of its own.")
+  .version(version, "--version", "print the version")
+  .helpOption("-h, --help", "print help")
+  .showHelpAfterError("(--help says more)")
+  .enablePositionalOptions();
+for (const command of COMMANDS) {
+  program.addCommand(command(finish).helpOption("-h, --help", "print help").showHelpAfterError("(--help says more)"));
+}
+// Set on every command, since subcommands that are added do not inherit it.
+for (const command of [program, ...program.commands]) command.exitOverride();
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  const [name] = process.argv.slice(2);
+  // The exit status of these two is the command's own, so that a failure of Warren has one apart.
+  const failed = name === "run" || name === "exec" ? WARREN_FAILED : 1;
+  if (error instanceof CommanderError) finish(error.exitCode === 0 ? 0 : failed);
+  else if (error instanceof Interrupted) endBySignal(error.by);
+  else {
+    warn(describe(error));
+    finish(failed);
+  }
+}
+
+/** Ends the program: an open standard input or an idle connection would keep it. */
+function finish(status: number): void {
+  process.exit(status);
+}

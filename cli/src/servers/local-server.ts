@@ -1,0 +1,38 @@
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+/** A server that runs on this machine, as `warren up` announces it in its data directory. */
+export interface LocalServer {
+  url: string;
+  pid: number;
+}
+
+/** Announces a running server, so that other commands of this machine find it. */
+export async function announce(dataDir: string, server: LocalServer): Promise<void> {
+  const file = join(dataDir, "server.json");
+  await writeFile(`${file}.new`, `${JSON.stringify(server)}\n`, { mode: 0o600 });
+  await rename(`${file}.new`, file);
+}
+
+/** Takes the announcement back. */
+export async function withdraw(dataDir: string): Promise<void> {
+  await rm(join(dataDir, "server.json"), { force: true });
+}
+
+/** The announced server; undefined when there is none, or none that this user may know of. */
+export async function findLocalServer(dataDir: string): Promise<LocalServer | undefined> {
+  try {
+    return JSON.parse(await readFile(join(dataDir, "server.json"), "utf8"));
+  } catch (error) {
+    if (["ENOENT", "EACCES", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
+    throw error;
+  }
+}
+
+/** API key of the server of a data directory, made at its first start. */
+export async function readApiKey(dataDir: string): Promise<string> {
+  const file = join(dataDir, "credentials.json");
+  const { api_key } = JSON.parse(await readFile(file, "utf8"));
+  if (typeof api_key !== "string") throw new Error(`${file} holds no api_key.`);
+  return api_key;
+}

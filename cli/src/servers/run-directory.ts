@@ -1,0 +1,66 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { type DirectoryLock, lockDirectory } from "./directory-lock.ts";
+import { runHostAgentTask } from "./programs.ts";
+import { ServerError } from "./server-process.ts";
+
+/** State of a stack that lives for one command, under `{data dir}/runs/`. Its lock tells it from what a killed run left. */
+export class RunDirectory {
+  readonly path: string;
+  readonly lock: DirectoryLock;
+
+  private constructor(path: string, lock: DirectoryLock) {
+    this.path = path;
+    this.lock = lock;
+  }
+
+  /** Makes a new one. */
+  static async create(dataDir: string): Promise<RunDirectory> {
+    const runs = await openRuns(dataDir);
+    try {
+      const path = join(dataDir, "runs", randomBytes(4).toString("hex"));
+      await mkdir(path, { mode: 0o700 });
+      return new RunDirectory(path, lockDirectory(path)!);
+    } finally {
+      runs.release();
+    }
+  }
+
+  /** Those whose run was killed, now locked by the caller, which must remove them. */
+  static async findStale(dataDir: string): Promise<RunDirectory[]> {
+    const runs = await openRuns(dataDir);
+    try {
+      const entries = await readdir(join(dataDir, "runs"), { withFileTypes: true });
+      return entries.flatMap((entry) => {
+        if (!entry.isDirectory()) return [];
+        const path = join(dataDir, "runs", entry.name);
+        const lock = lockDirectory(path);
+        return lock ? [new RunDirectory(path, lock)] : [];
+      });
+    } finally {
+      runs.release();
+    }
+  }
+
+  /** Ends and removes what a dead host agent of this directory left: processes, namespaces, mounts. */
+  async sweep(): Promise<void> {
+    const { status, stderr } = await runHostAgentTask(["sweep", "--data-dir", this.path], { stderr: "capture" });
+    if (status !== 0) {
+      throw new ServerError(`What an earlier run left in ${this.path} could not be removed:\n${stderr.trim()}`);
+    }
+  }
+
+  /** Removes the directory; its servers must have ended. */
+  async remove(): Promise<void> {
+    await rm(this.path, { recursive: true, force: true });
+    this.lock.release();
+  }
+}
+
+/** Holds back other runs, so that none takes a directory for stale between its making and its locking. */
+async function openRuns(dataDir: string): Promise<DirectoryLock> {
+  const directory = join(dataDir, "runs");
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  return lockDirectory(directory, { wait: true })!;
+}

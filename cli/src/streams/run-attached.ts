@@ -1,0 +1,44 @@
+import type { Sandbox, StartOptions } from "@warren/sdk";
+import { attach } from "./attach.ts";
+import { DescriptorOutput } from "./descriptor-output.ts";
+import { BROKEN_PIPE, shellStatus } from "./exit-status.ts";
+
+/** How a command runs that has this process's streams. */
+export interface AttachedOptions {
+  env?: Record<string, string>;
+  cwd?: string;
+  user?: string;
+  /** Seconds. */
+  timeout?: number;
+  /** Pass standard input on even when it is a terminal. */
+  interactive?: boolean;
+  signal: AbortSignal;
+}
+
+/** Runs a command with the standard streams of this process and resolves with the exit status for the shell. */
+export async function runAttached(
+  sandbox: Sandbox,
+  command: string,
+  args: string[],
+  options: AttachedOptions,
+): Promise<number> {
+  const { env, cwd, user, timeout, interactive, signal } = options;
+  const withInput = interactive === true || !process.stdin.isTTY;
+  const start: StartOptions = {
+    ...(env ? { env } : {}),
+    ...(cwd === undefined ? {} : { cwd }),
+    ...(user === undefined ? {} : { user }),
+    ...(timeout === undefined ? {} : { timeoutSec: timeout }),
+    stdin: withInput,
+    signal,
+  };
+  const remote = await sandbox.stream(command, args, start);
+  const streams = { stdout: new DescriptorOutput(1), stderr: new DescriptorOutput(2) };
+  try {
+    return shellStatus(await attach(remote, withInput ? { ...streams, stdin: process.stdin } : streams));
+  } catch (error) {
+    // Nobody reads the output any more: as a local command would be, this one is ended.
+    if ((error as NodeJS.ErrnoException).code === "EPIPE") return BROKEN_PIPE;
+    throw error;
+  }
+}

@@ -1,0 +1,21 @@
+/** Names of pino's levels. */
+const LEVELS: Record<number, string> = { 10: "trace", 20: "debug", 30: "info", 40: "warn", 50: "error", 60: "fatal" };
+
+/** A line of a server's log as people read it: time, server, level, message, and the fields that explain it. */
+export function logLine(server: string, line: string): string {
+  let entry: Record<string, unknown>;
+  try {
+    entry = JSON.parse(line);
+  } catch {
+    // What a runtime prints by itself is no JSON.
+    return `${server}: ${line}`;
+  }
+  if (typeof entry !== "object" || entry === null || typeof entry.time !== "number") return `${server}: ${line}`;
+  const { time, level, msg, err, pid, hostname, name, ...fields } = entry;
+  const clock = new Date(time as number).toISOString().slice(11, 23);
+  const error = typeof err === "object" && err !== null && "message" in err ? ` ${err.message}` : "";
+  const rest = Object.entries(fields).map(
+    ([key, value]) => ` ${key}=${typeof value === "string" ? value : JSON.stringify(value)}`,
+  );
+  return `${clock} ${server} ${LEVELS[level as number] ?? level} ${msg ?? ""}${error}${rest.join("")}`;
+}

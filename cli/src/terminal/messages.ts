@@ -1,0 +1,13 @@
+import { WarrenError } from "@warren/sdk";
+
+/** Tells the user something on standard error. */
+export function warn(text: string): void {
+  process.stderr.write(`warren: ${text}\n`);
+}
+
+/** What an error says to the user; the code of the catalogue, when it has one, is for scripts and for searching. */
+export function describe(error: unknown): string {
+  if (error instanceof WarrenError) return `${error.message} (${error.code})`;
+  if (error instanceof Error) return error.message;
+  return String(error);
+}

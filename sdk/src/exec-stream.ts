@@ -1,0 +1,286 @@
+import { Readable, Writable } from "node:stream";
+import { isErrorCode, WarrenError } from "@warren/contracts/errors";
+import WebSocket, { type RawData } from "ws";
+import { errorOf, unreachable } from "./errors.ts";
+import type { Transport } from "./transport.ts";
+
+/** WebSocket subprotocol of a command's stream: bytes in binary frames, everything else in JSON text frames. */
+const SUBPROTOCOL = "warren.exec.v1";
+
+/** First byte of a binary frame. */
+const STDIN = 1;
+const STDOUT = 1;
+const STDERR = 2;
+
+/** Bytes of standard input in one frame; the server takes no larger ones than LIMITS.chunkBytes. */
+const STDIN_FRAME_BYTES = 64 * 1024;
+
+/** What a command is started with. */
+export interface StartOptions {
+  /** Environment variables, on top of those of the sandbox. */
+  env?: Record<string, string>;
+  /** Working directory; default: the home of the user. */
+  cwd?: string;
+  /** User of the image; default: the one of the sandbox. */
+  user?: string;
+  /** Seconds until the command is killed; default: no limit. */
+  timeoutSec?: number;
+  /** Keep standard input open for `process.stdin`; default: it is at its end from the start. */
+  stdin?: boolean;
+  signal?: AbortSignal;
+}
+
+/** How a command ended. */
+export interface ExitStatus {
+  /** Exit status; -1 when a signal ended the command. */
+  exitCode: number;
+  /** Name of that signal, such as "killed". */
+  signal?: string;
+  /** The command was killed because `timeoutSec` passed. */
+  timedOut: boolean;
+}
+
+/** Frames of the server. */
+type ServerFrame =
+  | { type: "start"; pid: number }
+  | { type: "exit"; exit_code: number; signal?: string; timed_out?: boolean }
+  | { type: "error"; code?: string; data: string };
+
+/**
+ * A running command. Its output is held back, down to the command itself, while either stream is not read: read both,
+ * or call `resume()` on the one of no interest.
+ */
+export class SandboxProcess {
+  /** Process id inside the sandbox. */
+  readonly pid: number;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  /** Standard input; ending it closes it for the command. Throws away what is written unless `stdin` was asked for. */
+  readonly stdin: Writable;
+  /** Resolves when the command has ended and all its output has arrived; rejects when the connection breaks. */
+  readonly exit: Promise<ExitStatus>;
+  readonly #connection: Connection;
+
+  constructor(connection: Connection, pid: number) {
+    this.#connection = connection;
+    this.pid = pid;
+    this.stdout = connection.stdout;
+    this.stderr = connection.stderr;
+    this.stdin = connection.stdin;
+    this.exit = connection.exit;
+  }
+
+  /** Sends a signal to the command: 15 (SIGTERM) or 9 (SIGKILL). */
+  kill(signal: 15 | 9): void {
+    this.#connection.send({ type: "signal", signal });
+  }
+
+  /** Ends the command; `exit` then tells how it ended. */
+  stop(): void {
+    this.#connection.send({ type: "stop" });
+  }
+
+  /** Lets go of the connection, which ends the command if it still runs. */
+  close(): void {
+    this.#connection.close();
+  }
+}
+
+/** Starts a command over the WebSocket route `path` and resolves once it runs. */
+export async function startProcess(
+  transport: Transport,
+  path: string,
+  cmd: string,
+  args: readonly string[],
+  options: StartOptions,
+): Promise<SandboxProcess> {
+  const connection = new Connection(transport, path, options.signal);
+  const pid = await connection.start({
+    type: "start",
+    cmd,
+    args,
+    ...(options.env ? { env: options.env } : {}),
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    ...(options.user === undefined ? {} : { user: options.user }),
+    ...(options.timeoutSec === undefined ? {} : { timeout_sec: options.timeoutSec }),
+    stdin: options.stdin ?? false,
+  });
+  return new SandboxProcess(connection, pid);
+}
+
+/** A promise with its two ends. */
+class Deferred<T> {
+  readonly promise: Promise<T>;
+  resolve!: (value: T) => void;
+  reject!: (reason: unknown) => void;
+
+  constructor() {
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+}
+
+/** One WebSocket, which pauses while one of the output streams is full. */
+class Connection {
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  readonly stdin: Writable;
+  readonly exit: Promise<ExitStatus>;
+  readonly #socket: WebSocket;
+  readonly #origin: string;
+  readonly #started = new Deferred<number>();
+  readonly #exited = new Deferred<ExitStatus>();
+  readonly #full = new Set<Readable>();
+  #ended = false;
+
+  constructor(transport: Transport, path: string, signal: AbortSignal | undefined) {
+    const url = transport.urlOf(path);
+    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+    this.#origin = transport.base.origin;
+    this.stdout = this.#output();
+    this.stderr = this.#output();
+    this.stdin = this.#input();
+    this.exit = this.#exited.promise;
+    // Whoever waits for the start alone learns of a failure there.
+    this.exit.catch(() => undefined);
+    this.#socket = new WebSocket(url, SUBPROTOCOL, {
+      headers: transport.credentials,
+      agent: transport.agent,
+      perMessageDeflate: false,
+      ...(signal ? { signal } : {}),
+    });
+    this.#socket.binaryType = "nodebuffer";
+    this.#socket.on("message", (data, binary) => this.#receive(data, binary));
+    this.#socket.on("unexpected-response", (request, response) => {
+      errorOf(response).then((error) => {
+        request.destroy();
+        this.#fail(error);
+      });
+    });
+    this.#socket.on("error", (error) => this.#fail(signal?.aborted ? signal.reason : unreachable(this.#origin, error)));
+    this.#socket.on("close", (code, reason) => {
+      this.#fail(unreachable(this.#origin, `the connection closed (${code}${reason.length > 0 ? ` ${reason}` : ""})`));
+    });
+    signal?.addEventListener("abort", () => this.#fail(signal.reason), { once: true });
+  }
+
+  /** Sends the first frame and resolves with the process id. */
+  start(frame: object): Promise<number> {
+    this.#socket.once("open", () => this.send(frame));
+    return this.#started.promise;
+  }
+
+  /** Sends a JSON frame, unless the connection is closed already. */
+  send(frame: object): void {
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(frame));
+  }
+
+  close(): void {
+    this.#ended = true;
+    this.#socket.terminate();
+  }
+
+  #output(): Readable {
+    const output: Readable = new Readable({
+      read: () => {
+        if (this.#full.delete(output) && this.#full.size === 0) this.#socket.resume();
+      },
+      destroy: (error, done) => {
+        // Output that nobody wants any more must not hold back the rest.
+        if (this.#full.delete(output) && this.#full.size === 0) this.#socket.resume();
+        done(error);
+      },
+    });
+    return output;
+  }
+
+  #input(): Writable {
+    return new Writable({
+      write: (chunk: Buffer, _encoding, done) => {
+        let pending = Promise.resolve();
+        for (let offset = 0; offset < chunk.length; offset += STDIN_FRAME_BYTES) {
+          const frame = Buffer.concat([Buffer.of(STDIN), chunk.subarray(offset, offset + STDIN_FRAME_BYTES)]);
+          pending = pending.then(() => this.#sendBytes(frame));
+        }
+        pending.then(() => done(), done);
+      },
+      final: (done) => {
+        this.send({ type: "close_stdin" });
+        done();
+      },
+    });
+  }
+
+  /** Resolves when the frame has left this process. Input for a command that has ended is dropped. */
+  #sendBytes(frame: Buffer): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#socket.readyState !== WebSocket.OPEN) return resolve();
+      this.#socket.send(frame, (error) => (error && !this.#ended ? reject(error) : resolve()));
+    });
+  }
+
+  #receive(data: RawData, binary: boolean): void {
+    const bytes = data as Buffer;
+    if (binary) this.#receiveOutput(bytes);
+    else this.#receiveFrame(bytes.toString("utf8"));
+  }
+
+  #receiveOutput(bytes: Buffer): void {
+    const output = bytes[0] === STDOUT ? this.stdout : bytes[0] === STDERR ? this.stderr : undefined;
+    if (output === undefined) {
+      this.#fail(this.#protocolError(`a binary frame of kind ${bytes[0]}`));
+    } else if (bytes.length > 1 && !output.destroyed && !output.push(bytes.subarray(1))) {
+      this.#full.add(output);
+      this.#socket.pause();
+    }
+  }
+
+  #receiveFrame(text: string): void {
+    let frame: ServerFrame;
+    try {
+      frame = JSON.parse(text);
+    } catch {
+      this.#fail(this.#protocolError("a text frame that is not JSON"));
+      return;
+    }
+    if (frame.type === "start") this.#started.resolve(frame.pid);
+    else if (frame.type === "exit") this.#end(frame);
+    else if (frame.type === "error") {
+      const code = frame.code !== undefined && isErrorCode(frame.code) ? frame.code : "agent_error";
+      this.#fail(new WarrenError(code, frame.data));
+    }
+  }
+
+  #end(frame: ServerFrame & { type: "exit" }): void {
+    this.#ended = true;
+    this.stdout.push(null);
+    this.stderr.push(null);
+    this.stdin.destroy();
+    this.#started.reject(this.#protocolError("an exit before the start"));
+    this.#exited.resolve({
+      exitCode: frame.exit_code,
+      ...(frame.signal ? { signal: frame.signal } : {}),
+      timedOut: frame.timed_out ?? false,
+    });
+    this.#socket.close();
+  }
+
+  #protocolError(what: string): WarrenError {
+    return new WarrenError("internal_error", `${this.#origin} sent ${what}: is it a Warren server of this version?`);
+  }
+
+  #fail(error: Error): void {
+    this.#started.reject(error);
+    this.#exited.reject(error);
+    if (this.#ended) return;
+    this.#ended = true;
+    for (const stream of [this.stdout, this.stderr, this.stdin]) {
+      // The error reaches the caller through `exit`; a stream without a listener must not end the whole program.
+      stream.on("error", () => undefined);
+      stream.destroy(error);
+    }
+    this.#socket.terminate();
+  }
+}

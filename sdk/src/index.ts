@@ -1,0 +1,7 @@
+export { WarrenError } from "@warren/contracts/errors";
+export { type ExitStatus, SandboxProcess, type StartOptions } from "./exec-stream.ts";
+export type { Content } from "./multipart.ts";
+export type { RetryPolicy } from "./retry.ts";
+export { type ExecOptions, type ExecResult, type FileOptions, Sandbox } from "./sandbox.ts";
+export type { TransportOptions } from "./transport.ts";
+export { type CreateOptions, Sandboxes, Warren } from "./warren.ts";

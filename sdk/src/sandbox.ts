@@ -1,0 +1,132 @@
+import type { Readable } from "node:stream";
+import type { Exec, ExecResult as ExecFields } from "@warren/contracts/rest/exec";
+import type { Sandbox as SandboxFields } from "@warren/contracts/rest/sandboxes";
+import { type SandboxProcess, type StartOptions, startProcess } from "./exec-stream.ts";
+import { type Content, multipartBody } from "./multipart.ts";
+import type { Transport } from "./transport.ts";
+
+/** What a command is run with when its output is returned as a whole. */
+export interface ExecOptions {
+  env?: Record<string, string>;
+  /** Working directory; default: the home of the user. */
+  cwd?: string;
+  /** User of the image; default: the one of the sandbox. */
+  user?: string;
+  /** Seconds until the command is killed; the server has a default. */
+  timeoutSec?: number;
+  signal?: AbortSignal;
+}
+
+/** A command that has ended, with its output. */
+export interface ExecResult {
+  stdout: string;
+  stderr: string;
+  /** The same as they came, when they are no text. */
+  stdoutBytes: Uint8Array;
+  stderrBytes: Uint8Array;
+  /** Exit status; -1 when a signal ended the command. */
+  exitCode: number;
+  durationMs: number;
+}
+
+/** How files are written and read. */
+export interface FileOptions {
+  /** Owner of a written file and meaning of relative paths; default: the user of the sandbox. */
+  user?: string;
+  signal?: AbortSignal;
+}
+
+/** A sandbox: a microVM with its disk. */
+export class Sandbox {
+  readonly id: string;
+  /** Its fields as the server last gave them. */
+  readonly fields: SandboxFields;
+  readonly #transport: Transport;
+  readonly #path: string;
+
+  constructor(transport: Transport, fields: SandboxFields) {
+    this.#transport = transport;
+    this.id = fields.id;
+    this.fields = fields;
+    this.#path = `/v1/sandboxes/${encodeURIComponent(fields.id)}`;
+  }
+
+  /** Runs a command to its end and returns its output. */
+  async exec(cmd: string, args: readonly string[] = [], options: ExecOptions = {}): Promise<ExecResult> {
+    const { env, cwd, user, timeoutSec, signal } = options;
+    const json: Exec = {
+      cmd,
+      args: [...args],
+      ...(env === undefined ? {} : { env }),
+      ...(cwd === undefined ? {} : { cwd }),
+      ...(user === undefined ? {} : { user }),
+      ...(timeoutSec === undefined ? {} : { timeout_sec: timeoutSec }),
+    };
+    const path = `${this.#path}/exec`;
+    const fields = await this.#transport.json<ExecFields>({ method: "POST", path, json, signal });
+    const stdoutBytes = Buffer.from(fields.stdout, fields.encoding);
+    const stderrBytes = Buffer.from(fields.stderr, fields.encoding);
+    return {
+      stdout: stdoutBytes.toString("utf8"),
+      stderr: stderrBytes.toString("utf8"),
+      stdoutBytes,
+      stderrBytes,
+      exitCode: fields.exit_code,
+      durationMs: fields.duration_ms,
+    };
+  }
+
+  /** Starts a command and hands over its streams. */
+  stream(cmd: string, args: readonly string[] = [], options: StartOptions = {}): Promise<SandboxProcess> {
+    return startProcess(this.#transport, `${this.#path}/exec/stream`, cmd, args, options);
+  }
+
+  /** Writes a file whole, up to the server's limit for such uploads; `upload` has none. */
+  async writeFile(path: string, content: Uint8Array | string, options: FileOptions = {}): Promise<void> {
+    await this.#write("files/write", path, content, undefined, options);
+  }
+
+  /** Reads a file whole into memory. */
+  async readFile(path: string, options: FileOptions = {}): Promise<Buffer> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of await this.#read("files/read", path, options)) chunks.push(chunk);
+    return Buffer.concat(chunks);
+  }
+
+  /** Writes a file from a stream of any length. `size` is its number of bytes, when it is known beforehand. */
+  async upload(path: string, content: Content, options: FileOptions & { size?: number } = {}): Promise<void> {
+    await this.#write("files/stream/write", path, content, options.size, options);
+  }
+
+  /** Reads a file as a stream of any length. */
+  download(path: string, options: FileOptions = {}): Promise<Readable> {
+    return this.#read("files/stream/read", path, options);
+  }
+
+  /** Resets the inactivity timer. */
+  async ping(signal?: AbortSignal): Promise<void> {
+    await this.#transport.json({ method: "POST", path: `${this.#path}/ping`, safe: true, signal });
+  }
+
+  /** Ends the sandbox and removes all it held. Succeeds when it is gone already. */
+  async destroy(signal?: AbortSignal): Promise<void> {
+    await this.#transport.json({ method: "DELETE", path: this.#path, safe: true, signal });
+  }
+
+  async #write(route: string, path: string, content: Content, size: number | undefined, options: FileOptions) {
+    const fields = { path, ...(options.user === undefined ? {} : { user: options.user }) };
+    const body = multipartBody(fields, content, size);
+    await this.#transport.json({ method: "POST", path: `${this.#path}/${route}`, body, signal: options.signal });
+  }
+
+  #read(route: string, path: string, options: FileOptions): Promise<Readable> {
+    const json = { path, ...(options.user === undefined ? {} : { user: options.user }) };
+    return this.#transport.open({
+      method: "POST",
+      path: `${this.#path}/${route}`,
+      json,
+      safe: true,
+      signal: options.signal,
+    });
+  }
+}
