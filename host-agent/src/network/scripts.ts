@@ -1,0 +1,163 @@
+import { spawn } from "node:child_process";
+import { WarrenError } from "@warren/contracts/errors";
+import { NAMESPACE_PREFIX, type SlotAddresses, type SlotNetworks, VETH_PREFIX } from "./addresses.ts";
+import { OWNERS_DIRECTORY, RUN_DIRECTORY, SLOTS_DIRECTORY } from "./claims.ts";
+import { hostRules, NO_HOST_RULES, sandboxRules } from "./firewall.ts";
+import { GUEST_NETWORK } from "./network.ts";
+
+// Everything is done by shell scripts that make or remove many slots each: a host agent with a large heap takes over
+// 10 ms to fork, a shell takes 1 ms, and `ip` and `nft` take a batch of commands.
+
+/** Interface group, valid under the lock only, by which one command removes many interfaces at the cost of one. */
+const REMOVAL_GROUP = 0x77617272;
+
+/**
+ * One script at a time on the machine. The commands of a script inherit the lock, so that it lasts until the last of them
+ * has ended, even when the host agent was killed in the middle: whoever has the lock sees nothing change behind its back.
+ */
+const LOCK = `
+exec 9>>${RUN_DIRECTORY}/lock
+flock -w 60 9 || { echo 'another program has held ${RUN_DIRECTORY}/lock for a minute' >&2; exit 1; }
+`;
+
+/** Accepts what the host's own rules let through, in both directions, where iptables drops by default what is forwarded. */
+const FORWARD_RULES = ["-i", "-o"].map(
+  (side) => `FORWARD ${side} ${VETH_PREFIX}+ -m comment --comment warren -j ACCEPT`,
+);
+
+/**
+ * Makes the host forward and guard packets of slots. Applying it again changes nothing. Forwarding stays on afterwards:
+ * whether another program has come to need it meanwhile cannot be known.
+ */
+export function prepareHostScript(networks: SlotNetworks, resolvers: readonly string[]): string {
+  return `${LOCK}
+[ "$(cat /proc/sys/net/ipv4/ip_forward)" = 1 ] || echo 1 >/proc/sys/net/ipv4/ip_forward
+nft -f - <<'RULES'
+${hostRules(networks, resolvers)}
+RULES
+# Docker and ufw set this policy.
+if command -v iptables >/dev/null && iptables -w -S FORWARD | grep -q '^-P FORWARD DROP'; then
+${FORWARD_RULES.map((rule) => `  iptables -w -C ${rule} 2>/dev/null || iptables -w -I ${rule}`).join("\n")}
+fi
+`;
+}
+
+/** Makes slots whose numbers are claimed. When it fails, parts of any of them may exist. */
+export function buildScript(
+  slots: readonly SlotAddresses[],
+  networks: SlotNetworks,
+  resolvers: readonly string[],
+): string {
+  return `${prepareHostScript(networks, resolvers)}
+ip -batch - <<'LINKS'
+${slots.map(({ namespace }) => `netns add ${namespace}`).join("\n")}
+${slots.map(hostLinks).join("\n")}
+LINKS
+${slots.map((slot) => enterNamespace(slot, resolvers)).join("\n")}
+`;
+}
+
+function hostLinks({ namespace, veth, hostIp, vethIp, peerIp }: SlotAddresses): string {
+  return `link add ${veth} type veth peer name eth0 netns ${namespace}
+link set ${veth} addrgenmode none
+addr add ${vethIp}/31 dev ${veth}
+link set ${veth} up
+route add ${hostIp}/32 via ${peerIp} dev ${veth}`;
+}
+
+function enterNamespace(slot: SlotAddresses, resolvers: readonly string[]): string {
+  const { gateway, prefixLength } = GUEST_NETWORK;
+  return `
+nsenter --net=/run/netns/${slot.namespace} sh -e <<'NAMESPACE'
+for interfaces in all default; do
+  # The file is missing where the kernel has no IPv6.
+  [ ! -e /proc/sys/net/ipv6/conf/$interfaces/disable_ipv6 ] || echo 1 >/proc/sys/net/ipv6/conf/$interfaces/disable_ipv6
+done
+nft -f - <<'RULES'
+${sandboxRules(slot, resolvers)}
+RULES
+ip -batch - <<'LINKS'
+link set lo up
+tuntap add tap0 mode tap
+addr add ${gateway}/${prefixLength} dev tap0
+link set tap0 up
+addr add ${slot.peerIp}/31 dev eth0
+link set eth0 up
+route add default via ${slot.vethIp}
+LINKS
+echo 1 >/proc/sys/net/ipv4/ip_forward
+NAMESPACE`;
+}
+
+/** A slot to be removed if the owner with this inode still holds it. */
+export interface Removal {
+  slot: SlotAddresses;
+  inode: number;
+}
+
+/**
+ * Removes slots, whatever parts of them exist: the interfaces and with them the routes, the namespaces, and last the
+ * claims of those of which nothing is left.
+ */
+export function removeScript(removals: readonly Removal[]): string {
+  return `${LOCK}
+held=
+while read -r number inode; do
+  [ "$(stat -c %i ${SLOTS_DIRECTORY}/$number 2>/dev/null)" = $inode ] || continue
+  held="$held $number"
+done <<'REMOVALS'
+${removals.map(({ slot, inode }) => `${slot.number} ${inode}`).join("\n")}
+REMOVALS
+{
+  for number in $held; do echo link set dev ${VETH_PREFIX}$number group ${REMOVAL_GROUP}; done
+  echo link del group ${REMOVAL_GROUP}
+  for number in $held; do echo netns del ${NAMESPACE_PREFIX}$number; done
+} | ip -force -batch - || : # Parts that never came into being are reported as errors; what is left is looked for below.
+for number in $held; do
+  [ -e /run/netns/${NAMESPACE_PREFIX}$number ] || [ -e /proc/sys/net/ipv4/conf/${VETH_PREFIX}$number ] ||
+    rm -f ${SLOTS_DIRECTORY}/$number
+done
+${RETIRE_HOST}`;
+}
+
+/** Removes the rules of the host once no pool is open and no slot is left. */
+const RETIRE_HOST = `
+if [ -z "$(ls -A ${OWNERS_DIRECTORY})" ] && [ -z "$(ls -A ${SLOTS_DIRECTORY})" ]; then
+  nft -f - <<'RULES'
+${NO_HOST_RULES}
+RULES
+  if command -v iptables >/dev/null; then
+${FORWARD_RULES.map((rule) => `    while iptables -w -C ${rule} 2>/dev/null; do iptables -w -D ${rule}; done`).join("\n")}
+  fi
+fi
+`;
+
+/** Ends the ownership of a pool. Slots that are still in use stay, and with them the rules of the host. */
+export function closeScript(ownerFile: string): string {
+  return `${LOCK}
+rm -f ${ownerFile}
+${RETIRE_HOST}`;
+}
+
+/** Runs a shell script, stops at the first command that fails, and returns what it has printed. */
+export async function runScript(what: string, script: string): Promise<{ stdout: string; stderr: string }> {
+  const child = spawn("sh", ["-ec", script], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, LC_ALL: "C", PATH: `${process.env.PATH}:/usr/sbin:/sbin` },
+  });
+  const output = { stdout: "", stderr: "" };
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    output.stdout += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    output.stderr += text;
+  });
+  const status = await new Promise<string>((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code, signal) => resolve(signal ?? String(code)));
+  });
+  if (status !== "0") {
+    throw new WarrenError("internal_error", `${what} failed (status ${status}): ${output.stderr.trim()}`);
+  }
+  return output;
+}

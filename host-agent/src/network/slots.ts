@@ -1,0 +1,119 @@
+import { randomInt } from "node:crypto";
+import { existsSync } from "node:fs";
+import { WarrenError } from "@warren/contracts/errors";
+import { AddressPlan, type SlotAddresses } from "./addresses.ts";
+import type { Claim, SlotClaims } from "./claims.ts";
+import { GUEST_NETWORK, type Slot } from "./network.ts";
+import { buildScript, type Removal, removeScript, runScript } from "./scripts.ts";
+
+/** Makes and removes slots on this machine. */
+export class SlotBuilder {
+  readonly #claims: SlotClaims;
+  readonly #plan: AddressPlan;
+  readonly #resolvers: readonly string[];
+  /**
+   * Number to try next. Numbers go round, from a random one on, so that a slot's addresses rest for as long as possible
+   * before another guest has them: what is still under way to the former guest finds nobody.
+   */
+  #next: number;
+
+  constructor(claims: SlotClaims, plan: AddressPlan, resolvers: readonly string[]) {
+    this.#claims = claims;
+    this.#plan = plan;
+    this.#resolvers = resolvers;
+    this.#next = randomInt(1, plan.highestSlot + 1);
+  }
+
+  /** Makes up to `count` slots, at least one. Throws `host_full` when all numbers are taken. Leaves nothing when it fails. */
+  async build(count: number): Promise<Slot[]> {
+    const slots: SlotAddresses[] = [];
+    try {
+      while (slots.length < count) {
+        const slot = await this.#claimFree();
+        if (slot === undefined) break;
+        slots.push(slot);
+      }
+      if (slots.length === 0) {
+        throw new WarrenError(
+          "host_full",
+          `all ${this.#plan.highestSlot} network slots of this host are taken: stop a sandbox, or give Warren larger networks`,
+        );
+      }
+      await runScript("Setting up network slots", buildScript(slots, this.#plan.networks, this.#resolvers));
+    } catch (error) {
+      await this.#rollBack(slots, error);
+      throw error;
+    }
+    return slots.map(slotOf);
+  }
+
+  /** A slot that an earlier process of this data directory has made. Throws `not_found` when there is none. */
+  async find(number: number): Promise<{ slot: Slot; removal: Removal }> {
+    const claim = await this.#claims.get(number);
+    if (claim?.owner.dataDirectory !== this.#claims.owner.dataDirectory) {
+      throw new WarrenError(
+        "not_found",
+        `network slot ${number} does not belong to ${this.#claims.owner.dataDirectory}`,
+      );
+    }
+    const removal = removalOf(claim);
+    if (!existsSync(namespacePath(removal.slot))) {
+      throw new WarrenError("not_found", `the network namespace ${removal.slot.namespace} is gone`);
+    }
+    return { slot: slotOf(removal.slot), removal };
+  }
+
+  /** What is needed to remove a slot that this process has made. */
+  removal(number: number): Removal {
+    return { slot: this.#plan.slot(number), inode: this.#claims.inode };
+  }
+
+  /** Removes slots that their owners still hold. Throws when something of them is left. */
+  async remove(removals: readonly Removal[]): Promise<void> {
+    const { stderr } = await runScript("Removing network slots", removeScript(removals));
+    for (const { slot, inode } of removals) {
+      if ((await this.#claims.get(slot.number))?.inode === inode) {
+        throw new WarrenError("internal_error", `network slot ${slot.number} could not be removed: ${stderr.trim()}`);
+      }
+    }
+  }
+
+  /** Claims a number of which neither a claim nor anything else exists; undefined when there is none. */
+  async #claimFree(): Promise<SlotAddresses | undefined> {
+    for (let tries = 0; tries < this.#plan.highestSlot; tries++) {
+      const slot = this.#plan.slot(this.#next);
+      this.#next = (this.#next % this.#plan.highestSlot) + 1;
+      if (!(await this.#claims.take(slot.number))) continue;
+      // Exists without a claim only when somebody has emptied the directory of claims: a microVM may be using it.
+      if (!existsSync(namespacePath(slot)) && !existsSync(`/proc/sys/net/ipv4/conf/${slot.veth}`)) return slot;
+      await this.#claims.drop(slot.number);
+    }
+    return undefined;
+  }
+
+  async #rollBack(slots: readonly SlotAddresses[], cause: unknown): Promise<void> {
+    if (slots.length === 0) return;
+    try {
+      await this.remove(slots.map(({ number }) => this.removal(number)));
+    } catch (error) {
+      throw new AggregateError([cause, error], "network slots could neither be set up nor removed");
+    }
+  }
+}
+
+/** What is needed to remove a slot that somebody has claimed. */
+export function removalOf({ number, owner, inode }: Claim): Removal {
+  return { slot: new AddressPlan(owner.networks).slot(number), inode };
+}
+
+function slotOf(slot: SlotAddresses): Slot {
+  return {
+    number: slot.number,
+    hostIp: slot.hostIp,
+    attachment: { namespacePath: namespacePath(slot), tap: "tap0", mac: GUEST_NETWORK.mac },
+  };
+}
+
+function namespacePath({ namespace }: SlotAddresses): string {
+  return `/run/netns/${namespace}`;
+}
