@@ -1,0 +1,48 @@
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { canRunSandboxes, examine } from "./doctor.ts";
+import type { Finding } from "./finding.ts";
+
+let directory: string;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "warren-doctor-test-"));
+});
+afterAll(() => rm(directory, { recursive: true }));
+
+async function examineAll(dataDir: string): Promise<Map<string, Finding>> {
+  const findings = new Map<string, Finding>();
+  for await (const finding of examine({ dataDir })) findings.set(finding.check, finding);
+  return findings;
+}
+
+describe("doctor", () => {
+  test("finds that a machine on which the tests run can run sandboxes, and leaves nothing behind", async () => {
+    const findings = await examineAll(join(directory, "not/there/yet"));
+    expect([...findings.values()].filter(({ status }) => status === "fail")).toEqual([]);
+    expect(findings.get("QEMU")?.found).toMatch(/^\d+\.\d+\.\d+$/);
+    expect(findings.get("disk space")?.found).toContain("not/there/yet");
+    expect(canRunSandboxes([...findings.values()])).toBe(true);
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  test("says of every lack what follows from it", async () => {
+    vi.stubEnv("PATH", directory);
+    const findings = await examineAll(directory).finally(() => vi.unstubAllEnvs());
+    expect(findings.get("QEMU")).toMatchObject({ status: "fail", found: "not installed" });
+    expect(findings.get("QEMU")?.consequence).toContain("qemu-system");
+    for (const { status, consequence } of findings.values()) {
+      if (status !== "ok") expect(consequence).toBeTruthy();
+    }
+    expect(canRunSandboxes([...findings.values()])).toBe(false);
+  });
+
+  test("goes on when a check is at fault itself", async () => {
+    const broken = { name: "broken", run: () => Promise.reject(new Error("no idea")) };
+    const findings: Finding[] = [];
+    for await (const finding of examine({ dataDir: directory, extra: [broken] })) findings.push(finding);
+    expect(findings.find(({ check }) => check === "broken")).toMatchObject({ status: "warn" });
+    expect(findings.at(-1)?.check).toBe("memory");
+  });
+});

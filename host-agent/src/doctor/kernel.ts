@@ -1,0 +1,126 @@
+import { closeSync, constants } from "node:fs";
+import { access, readFile } from "node:fs/promises";
+import { arch, release } from "node:os";
+import koffi from "koffi";
+import { detectCgroups } from "../cgroup/detect.ts";
+import { AddressPlan, DEFAULT_NETWORKS } from "../network/addresses.ts";
+import { hostRules, sandboxRules } from "../network/firewall.ts";
+import type { Check } from "./finding.ts";
+import { firstLine, runProgram } from "./run-program.ts";
+
+/** userfaultfd(2). */
+const SYS_USERFAULTFD = arch() === "arm64" ? 282 : 323;
+
+const platform: Check = {
+  name: "platform",
+  async run() {
+    const found = `${process.platform} ${release()} ${arch()}`;
+    if (process.platform === "linux" && ["x64", "arm64"].includes(arch())) return { status: "ok", found };
+    return { status: "fail", found, consequence: "sandboxes need Linux on x86-64 or arm64" };
+  },
+};
+
+const root: Check = {
+  name: "root",
+  async run() {
+    if (process.getuid?.() === 0) return { status: "ok", found: "yes" };
+    return {
+      status: "fail",
+      found: `user id ${process.getuid?.()}`,
+      consequence: "namespaces, tap devices and user ids of microVMs need root; other checks may fail for want of it",
+    };
+  },
+};
+
+const namespaces: Check = {
+  name: "namespaces",
+  async run() {
+    const outcome = await runProgram("unshare", ["--net", "--mount", "true"]);
+    if (outcome.status === 0) return { status: "ok", found: "network and mount namespaces can be made" };
+    return { status: "fail", found: firstLine(outcome), consequence: "microVMs have network namespaces of their own" };
+  },
+};
+
+const tun: Check = {
+  name: "tun",
+  async run() {
+    const made = await runProgram("unshare", ["--net", "ip", "tuntap", "add", "warren-probe", "mode", "tap"]);
+    if (made.status === 0) return { status: "ok", found: "a tap device could be made" };
+    return {
+      status: "fail",
+      found: firstLine(made),
+      consequence:
+        "microVMs have no network without tap devices: load the module tun, or give the container /dev/net/tun",
+    };
+  },
+};
+
+const nftables: Check = {
+  name: "nftables",
+  async run() {
+    const rules = hostRules(DEFAULT_NETWORKS, []) + sandboxRules(new AddressPlan().slot(1), []);
+    const applied = await runProgram("unshare", ["--net", "nft", "-f", "-"], rules);
+    if (applied.status === 0) return { status: "ok", found: "the rules of sandboxes can be applied" };
+    return {
+      status: "fail",
+      found: firstLine(applied),
+      consequence:
+        "nothing would keep sandboxes from the host and from each other: the kernel needs nf_tables with NAT",
+    };
+  },
+};
+
+const cgroups: Check = {
+  name: "cgroups",
+  async run() {
+    const { version, notice } = await detectCgroups();
+    if (version === "none") return { status: "warn", found: "none", consequence: notice ?? "microVMs are not bounded" };
+    return notice ? { status: "warn", found: version, consequence: notice } : { status: "ok", found: version };
+  },
+};
+
+const deviceMapper: Check = {
+  name: "device-mapper",
+  async run() {
+    const devices = await readFile("/proc/misc", "utf8").catch(() => "");
+    if (/ device-mapper$/m.test(devices)) return { status: "ok", found: "in the kernel" };
+    const loadable = (await runProgram("modprobe", ["--dry-run", "dm-snapshot"])).status === 0;
+    if (loadable) return { status: "ok", found: "a module that can be loaded" };
+    return { status: "warn", found: "none", consequence: "disks are qcow2 overlays, which Firecracker cannot use" };
+  },
+};
+
+const userfaultfd: Check = {
+  name: "userfaultfd",
+  async run() {
+    const syscall = koffi.load(null).func("long syscall(long number, ...)");
+    const fd = Number(syscall(SYS_USERFAULTFD, "int", constants.O_NONBLOCK));
+    if (fd >= 0) {
+      closeSync(fd);
+      return { status: "ok", found: "available" };
+    }
+    return {
+      status: "warn",
+      found: `refused (errno ${koffi.errno()})`,
+      consequence:
+        "restored memory is always mapped from files, never paged in by the page server that Firecracker needs",
+    };
+  },
+};
+
+const kvmDevice: Check = {
+  name: "/dev/kvm",
+  async run() {
+    const usable = await access("/dev/kvm", constants.R_OK | constants.W_OK).then(
+      () => true,
+      () => false,
+    );
+    if (usable) return { status: "ok", found: "there (whether it works, a probe boot tells)" };
+    return { status: "warn", found: "none", consequence: "microVMs are emulated in software, many times slower" };
+  },
+};
+
+/** Checks of the kernel and of what this user may do with it. */
+export function kernelChecks(): Check[] {
+  return [platform, root, kvmDevice, namespaces, tun, nftables, cgroups, deviceMapper, userfaultfd];
+}
