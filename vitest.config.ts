@@ -1,0 +1,48 @@
+import { defineConfig } from "vitest/config";
+
+/** Files of tests that boot microVMs: on a small machine two at a time starve each other. */
+const MICROVM_TESTS = "**/*.vm.test.ts";
+const PARTS = ["contracts", "control-plane", "host-agent", "sdk", "cli", "bench"];
+
+export default defineConfig({
+  test: {
+    // Limits end what hangs. No test passes or fails by the speed of the machine.
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: PARTS.map((part) => `${part}/**/*.test.ts`),
+          exclude: ["**/node_modules/**", MICROVM_TESTS],
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "microvm",
+          include: PARTS.map((part) => `${part}/${MICROVM_TESTS}`),
+          exclude: ["**/node_modules/**"],
+          fileParallelism: false,
+          testTimeout: 300_000,
+          hookTimeout: 900_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "system",
+          include: ["tests/**/*.test.ts"],
+          fileParallelism: false,
+          testTimeout: 300_000,
+          hookTimeout: 900_000,
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
+  },
+});
