@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { WarrenError } from "@warren/contracts/errors";
 import { AddressPlan, type SlotAddresses } from "./addresses.ts";
 import type { Claim, SlotClaims } from "./claims.ts";
+import { forgetConnections } from "./conntrack.ts";
 import { GUEST_NETWORK, type Slot } from "./network.ts";
 import { buildScript, type Removal, removeScript, runScript } from "./scripts.ts";
 
@@ -70,6 +71,11 @@ export class SlotBuilder {
 
   /** Removes slots that their owners still hold. Throws when something of them is left. */
   async remove(removals: readonly Removal[]): Promise<void> {
+    // While the slots are still claimed: the connections are certainly those of their last guests.
+    await forgetConnections({
+      sources: removals.map(({ slot }) => slot.peerIp),
+      destinations: removals.map(({ slot }) => slot.hostIp),
+    });
     const { stderr } = await runScript("Removing network slots", removeScript(removals));
     for (const { slot, inode } of removals) {
       if ((await this.#claims.get(slot.number))?.inode === inode) {
