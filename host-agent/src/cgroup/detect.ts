@@ -1,0 +1,54 @@
+import type { Cgroup, Cgroups } from "./cgroup.ts";
+import { CONTROLLERS, type Hierarchy, readHierarchies } from "./hierarchy.ts";
+import { createV1Cgroups } from "./v1.ts";
+import { createV2Cgroups, v2Controllers } from "./v2.ts";
+
+/** Controllers of version 1 that are used where they are mounted: those that bound, one that counts, one that kills. */
+const V1_CONTROLLERS: readonly string[] = [...CONTROLLERS, "cpuacct", "freezer"];
+
+/** The control groups of this host: version 2 when its controllers are there, else version 1, else none. */
+export async function detectCgroups(hierarchies?: Hierarchy[]): Promise<Cgroups> {
+  const all = hierarchies ?? (await readHierarchies());
+  const v2 = all.find(({ version }) => version === "v2");
+  const controllers = v2 === undefined ? [] : await v2Controllers(v2);
+  if (v2 !== undefined && CONTROLLERS.some((name) => controllers.includes(name))) {
+    return createV2Cgroups(v2, noticeOf(controllers));
+  }
+  const v1 = all.filter(
+    ({ version, controllers }) => version === "v1" && controllers.some((name) => V1_CONTROLLERS.includes(name)),
+  );
+  const mounted = v1.flatMap((hierarchy) => hierarchy.controllers);
+  if (v1.length > 0) return createV1Cgroups(v1, noticeOf(mounted));
+  return NONE;
+}
+
+const CONSEQUENCES = {
+  memory: "the memory that a VMM process takes beyond its guest's is not bounded",
+  cpu: "the processor time of a microVM is not bounded",
+  pids: "the number of threads of a VMM process is bounded by its user's limit only",
+} as const satisfies Record<(typeof CONTROLLERS)[number], string>;
+
+function noticeOf(present: readonly string[]): string | undefined {
+  const missing = CONTROLLERS.filter((name) => !present.includes(name));
+  if (missing.length === 0) return undefined;
+  return `control groups lack ${missing.map((name) => `${name} (${CONSEQUENCES[name]})`).join(" and ")}`;
+}
+
+/** A group on a host without control groups: nothing to enter, nothing to remove. */
+const NO_GROUP: Cgroup = {
+  directories: [],
+  entrances: [],
+  create: async () => undefined,
+  processes: async () => [],
+  usage: async () => ({ cpuMicroseconds: undefined, memoryBytes: undefined }),
+  kill: async () => undefined,
+  remove: async () => undefined,
+};
+
+const NONE: Cgroups = {
+  version: "none",
+  notice: noticeOf([]),
+  group: () => NO_GROUP,
+  at: () => NO_GROUP,
+  list: async () => [],
+};

@@ -1,0 +1,100 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { Cgroup, CgroupLimits, Cgroups, CgroupUsage } from "./cgroup.ts";
+import { groupNames, killProcess, processIds, reading, removeGroup, setting, untilEmpty } from "./files.ts";
+import type { Hierarchy } from "./hierarchy.ts";
+
+/** Microseconds over which processor time is shared out, cpu.cfs_period_us. */
+const PERIOD_US = 100_000;
+
+/**
+ * Groups in version 1 of the interface: a directory in each hierarchy. They lie below the host agent's own group, so that
+ * limits set on the host agent from outside hold for its microVMs too.
+ */
+export function createV1Cgroups(hierarchies: Hierarchy[], notice: string | undefined): Cgroups {
+  const parents = hierarchies.map(({ mountPoint, own }) => join(mountPoint, own));
+  const at = (directories: readonly string[]): Cgroup => new V1Cgroup(directories);
+  return {
+    version: "v1",
+    notice,
+    at,
+    group: (name) => at(parents.map((parent) => join(parent, name))),
+    async list(parent) {
+      const names = await Promise.all(parents.map((directory) => groupNames(join(directory, parent))));
+      return [...new Set(names.flat())];
+    },
+  };
+}
+
+class V1Cgroup implements Cgroup {
+  readonly directories: readonly string[];
+
+  constructor(directories: readonly string[]) {
+    this.directories = directories;
+  }
+
+  get entrances(): string[] {
+    return this.directories.map((directory) => `${directory}/cgroup.procs`);
+  }
+
+  async create(limits: CgroupLimits): Promise<void> {
+    for (const directory of this.directories) {
+      await mkdir(directory, { recursive: true });
+      await this.#limit(directory, limits);
+    }
+  }
+
+  async #limit(directory: string, limits: CgroupLimits): Promise<void> {
+    const set = async (file: string, value: number): Promise<void> => {
+      if ((await reading(`${directory}/${file}`)) !== undefined) await setting(`${directory}/${file}`, value);
+    };
+    await set("memory.limit_in_bytes", limits.memoryBytes);
+    await set("pids.max", limits.tasks);
+    await set("cpu.cfs_period_us", PERIOD_US);
+    await set("cpu.cfs_quota_us", Math.round(limits.cpus * PERIOD_US));
+    await set("cpu.shares", Math.round(limits.cpus * 1024));
+  }
+
+  async processes(): Promise<number[]> {
+    const ids = await Promise.all(this.directories.map(processIds));
+    return [...new Set(ids.flat())];
+  }
+
+  async usage(): Promise<CgroupUsage> {
+    const first = async (file: string): Promise<string | undefined> => {
+      const texts = await Promise.all(this.directories.map((directory) => reading(`${directory}/${file}`)));
+      return texts.find((text) => text !== undefined);
+    };
+    const [nanoseconds, bytes] = await Promise.all([first("cpuacct.usage"), first("memory.usage_in_bytes")]);
+    return {
+      cpuMicroseconds: nanoseconds === undefined ? undefined : BigInt(nanoseconds.trim()) / 1000n,
+      memoryBytes: bytes === undefined ? undefined : Number(bytes),
+    };
+  }
+
+  /** Processes that stand still cannot fork: they are frozen, killed, and die when they are let go. */
+  async kill(): Promise<void> {
+    const states = (
+      await Promise.all(
+        this.directories.map(async (directory) => {
+          const file = `${directory}/freezer.state`;
+          return (await reading(file)) === undefined ? [] : [file];
+        }),
+      )
+    ).flat();
+    for (const directory of this.directories) {
+      await untilEmpty(directory, async () => {
+        const ids = await processIds(directory);
+        if (ids.length === 0) return true;
+        for (const file of states) await setting(file, "FROZEN");
+        for (const id of await processIds(directory)) killProcess(id);
+        for (const file of states) await setting(file, "THAWED");
+        return false;
+      });
+    }
+  }
+
+  async remove(): Promise<void> {
+    for (const directory of this.directories) await removeGroup(directory);
+  }
+}

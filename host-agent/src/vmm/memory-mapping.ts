@@ -1,0 +1,56 @@
+import { readFile, stat } from "node:fs/promises";
+import { WarrenError } from "@warren/contracts/errors";
+import type { MemoryMapping } from "./vmm.ts";
+
+/** One line of /proc/PID/maps, proc(5). Addresses are kept as the text that also names /proc/PID/map_files/RANGE. */
+interface MapLine {
+  range: string;
+  start: bigint;
+  end: bigint;
+  offset: bigint;
+  inode: bigint;
+}
+
+/** Mappings of files in the text of /proc/PID/maps. */
+export function parseMaps(text: string): MapLine[] {
+  return text.split("\n").flatMap((line) => {
+    const [, start, end, offset, inode] = /^([0-9a-f]+)-([0-9a-f]+) \S+ ([0-9a-f]+) \S+ (\d+)/.exec(line) ?? [];
+    if (start === undefined || end === undefined || offset === undefined || inode === undefined || inode === "0")
+      return [];
+    return [
+      {
+        range: `${start}-${end}`,
+        start: BigInt(`0x${start}`),
+        end: BigInt(`0x${end}`),
+        offset: BigInt(`0x${offset}`),
+        inode: BigInt(inode),
+      },
+    ];
+  });
+}
+
+/**
+ * Finds where a process has mapped a file from its first byte to `length`. The file is told by what it is, not by its
+ * name; the device number of /proc/PID/maps is not used because on btrfs it is not that of stat(2).
+ */
+export async function findMemoryMapping(pid: number, file: string, length: number): Promise<MemoryMapping> {
+  const wanted = await stat(file, { bigint: true });
+  const lines: MapLine[] = [];
+  for (const line of parseMaps(await readFile(`/proc/${pid}/maps`, "utf8"))) {
+    if (line.inode !== wanted.ino) continue;
+    const mapped = await stat(`/proc/${pid}/map_files/${line.range}`, { bigint: true });
+    if (mapped.dev === wanted.dev && mapped.ino === wanted.ino) lines.push(line);
+  }
+  const address = contiguous(lines, BigInt(length));
+  if (address !== undefined) return { pid, address, length };
+  throw new WarrenError("agent_error", `process ${pid} has not mapped ${file} as the memory of its guest`);
+}
+
+/** Start of lines that cover offsets 0 to `length` without a gap; the kernel may cut one mapping into several lines. */
+function contiguous(lines: readonly MapLine[], length: bigint): bigint | undefined {
+  const [first] = lines;
+  if (first === undefined || first.offset !== 0n) return undefined;
+  const joined = lines.every((line) => line.start - first.start === line.offset);
+  const covered = lines.reduce((sum, line) => sum + (line.end - line.start), 0n);
+  return joined && covered === length ? first.start : undefined;
+}

@@ -1,0 +1,98 @@
+import { closeSync } from "node:fs";
+import { readdir, readFile, readlink } from "node:fs/promises";
+import { WarrenError } from "@warren/contracts/errors";
+import { pidfdEnded, pidfdOpen, pidfdSignal } from "./linux.ts";
+import type { VmProcess } from "./vmm.ts";
+
+const SIGKILL = 9;
+/** Milliseconds that a killed process may take to give back its memory before the host agent calls it stuck. */
+const KILL_LIMIT = 30_000;
+
+/** Start time of a process, field 22 of /proc/PID/stat (proc(5)); undefined when it is gone or only a zombie. */
+export async function startTicks(pid: number): Promise<string | undefined> {
+  const stat = await readProc(pid, "stat");
+  // The second field is the program's name in parentheses, which may itself hold spaces and parentheses.
+  const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
+  if (fields === undefined || fields[0] === "Z" || fields[0] === "X") return undefined;
+  return fields[19];
+}
+
+/** A hold on one process, which stays on that process even when its id is given to another. */
+export class HeldProcess {
+  readonly identity: VmProcess;
+  readonly #fd: number;
+
+  private constructor(identity: VmProcess, fd: number) {
+    this.identity = identity;
+    this.#fd = fd;
+  }
+
+  /** Takes hold of a process; undefined when it is gone or another process has its id. */
+  static async take(identity: VmProcess): Promise<HeldProcess | undefined> {
+    const fd = pidfdOpen(identity.pid);
+    if (fd === undefined) return undefined;
+    // Read after the descriptor was opened: equal start times prove that the descriptor is of this very process.
+    if ((await startTicks(identity.pid)) === identity.startTicks) return new HeldProcess(identity, fd);
+    closeSync(fd);
+    return undefined;
+  }
+
+  /** Sends SIGKILL; does nothing when the process has ended. */
+  kill(): void {
+    pidfdSignal(this.#fd, SIGKILL);
+  }
+
+  /**
+   * Waits for the end of a process that is being killed. Occupies a thread of Node's pool meanwhile, so it is not for
+   * processes that live on.
+   */
+  async gone(): Promise<void> {
+    if (await pidfdEnded(this.#fd, KILL_LIMIT)) return;
+    throw new WarrenError(
+      "agent_error",
+      `process ${this.identity.pid} was killed ${KILL_LIMIT / 1000} s ago and has not ended; it is stuck in the kernel`,
+    );
+  }
+
+  release(): void {
+    closeSync(this.#fd);
+  }
+}
+
+/** Ids of the processes whose real user is `uid`, or whose root or working directory lies in `directory`. */
+export async function processesOf(uid: number, directory: string): Promise<number[]> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
+  const found = await Promise.all(
+    pids.map(async (pid) => {
+      const status = await readProc(pid, "status");
+      if (status === undefined) return false;
+      if (Number(/^Uid:\s+(\d+)/m.exec(status)?.[1]) === uid) return true;
+      return (await isWithin(pid, "root", directory)) || (await isWithin(pid, "cwd", directory));
+    }),
+  );
+  return pids.filter((_, index) => found[index]);
+}
+
+async function isWithin(pid: number, link: "root" | "cwd", directory: string): Promise<boolean> {
+  const target = await orGone(readlink(`/proc/${pid}/${link}`)).catch((error: NodeJS.ErrnoException) => {
+    // A process with rights that the host agent lacks was not started by it.
+    if (error.code === "EACCES") return undefined;
+    throw error;
+  });
+  return target === directory || target?.startsWith(`${directory}/`) === true;
+}
+
+function readProc(pid: number, file: string): Promise<string | undefined> {
+  return orGone(readFile(`/proc/${pid}/${file}`, "utf8"));
+}
+
+/** Undefined where /proc says that the process has ended: the file is not there, or reading it fails with ESRCH. */
+async function orGone<T>(reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === "ENOENT" || code === "ESRCH") return undefined;
+    throw error;
+  }
+}

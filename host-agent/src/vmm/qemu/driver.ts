@@ -1,0 +1,160 @@
+import { stat } from "node:fs/promises";
+import { WarrenError } from "@warren/contracts/errors";
+import type { Cgroup, Cgroups } from "../../cgroup/cgroup.ts";
+import { readQcow2Header } from "../../disk/qcow2/header.ts";
+import { jailCgroup, prepareJail, sweepJail } from "../jail.ts";
+import { HeldProcess } from "../process.ts";
+import type { DiskImage, Jail, Machine, Vm, Vmm, VmProcess } from "../vmm.ts";
+import { launch, reconnect } from "./launch.ts";
+import { adoptedLifeline, childLifeline } from "./lifeline.ts";
+import { QemuVm } from "./qemu-vm.ts";
+import { type QemuVersion, readQemuVersion } from "./version.ts";
+
+const MIB = 1024 * 1024;
+/** Bytes of memory that QEMU itself may use, by accelerator: code, devices, buffers, and the translations of TCG. */
+const OVERHEAD_BYTES = { kvm: 128 * MIB, tcg: 256 * MIB } as const;
+/** Threads beside those of the vCPUs: QEMU's pool for disk requests grows to 64. */
+const OTHER_THREADS = 80;
+/** Processors' worth of time for devices, beside one for each vCPU. */
+const DEVICE_CPUS = 0.25;
+
+export interface QemuOptions {
+  /** Program, a name to be found in PATH or an absolute path. */
+  binary?: string;
+  accelerator: "kvm" | "tcg";
+  cgroups: Cgroups;
+  /** Told of failures that have no caller, such as a control group that cannot be removed. */
+  warn: (message: string, cause: unknown) => void;
+}
+
+/** The QEMU driver: one jailed process of qemu-system-x86_64 with the machine type microvm for each microVM. */
+export async function createQemuVmm(options: QemuOptions): Promise<Vmm> {
+  const binary = options.binary ?? "qemu-system-x86_64";
+  return new QemuVmm(binary, await readQemuVersion(binary), options);
+}
+
+class QemuVmm implements Vmm {
+  readonly version: string;
+  readonly accelerator: "kvm" | "tcg";
+  readonly #binary: string;
+  readonly #qemu: QemuVersion;
+  readonly #cgroups: Cgroups;
+  readonly #warn: QemuOptions["warn"];
+
+  constructor(binary: string, qemu: QemuVersion, { accelerator, cgroups, warn }: QemuOptions) {
+    this.version = `qemu ${qemu.text}`;
+    this.accelerator = accelerator;
+    this.#binary = binary;
+    this.#qemu = qemu;
+    this.#cgroups = cgroups;
+    this.#warn = warn;
+  }
+
+  async start(machine: Machine, onSpawn: (process: VmProcess) => Promise<void>): Promise<Vm> {
+    return this.#run(machine, undefined, onSpawn);
+  }
+
+  async restore(machine: Machine, deviceState: string, onSpawn: (process: VmProcess) => Promise<void>): Promise<Vm> {
+    return this.#run(machine, deviceState, onSpawn);
+  }
+
+  async adopt(machine: Machine, process: VmProcess): Promise<Vm | undefined> {
+    const held = await HeldProcess.take(process);
+    if (held === undefined) return undefined;
+    try {
+      const attached = await reconnect(machine.jail.directory);
+      const cgroup = await jailCgroup(machine.jail, this.#cgroups);
+      const lifeline = adoptedLifeline(held, attached.qmp, this.#warn);
+      return await QemuVm.open({ ...attached, machine, lifeline, cleanUp: () => cgroup.remove(), warn: this.#warn });
+    } catch (error) {
+      held.release();
+      throw error;
+    }
+  }
+
+  sweep(jail: Jail): Promise<void> {
+    return sweepJail(jail, this.#cgroups);
+  }
+
+  async #run(
+    machine: Machine,
+    deviceState: string | undefined,
+    onSpawn: (process: VmProcess) => Promise<void>,
+  ): Promise<Vm> {
+    const cgroup = this.#cgroups.group(machine.jail.cgroup);
+    const { vm, incoming } = await this.#spawn(machine, deviceState, cgroup);
+    try {
+      await onSpawn(vm.process);
+      if (incoming !== undefined) await vm.loadState(incoming);
+      await vm.thaw();
+      return vm;
+    } catch (error) {
+      throw await vm.fail(error);
+    }
+  }
+
+  /** Starts the process, stopped before the guest's first instruction. */
+  async #spawn(
+    machine: Machine,
+    deviceState: string | undefined,
+    cgroup: Cgroup,
+  ): Promise<{ vm: QemuVm; incoming: string | undefined }> {
+    const memoryBytes = machine.memoryMb * MIB;
+    const { size } = await stat(machine.memoryFile);
+    if (size !== memoryBytes) {
+      throw new WarrenError(
+        "internal_error",
+        `${machine.memoryFile} has ${size} bytes; guest memory has ${memoryBytes}`,
+      );
+    }
+    await prepareJail(machine.jail, cgroup);
+    const maxTasks = machine.vcpus + OTHER_THREADS;
+    try {
+      await cgroup.create({
+        memoryBytes: memoryBytes + OVERHEAD_BYTES[this.accelerator],
+        tasks: maxTasks,
+        cpus: machine.vcpus + DEVICE_CPUS,
+      });
+      const { child, incoming, ...attached } = await launch({
+        binary: this.#binary,
+        version: this.#qemu,
+        accelerator: this.accelerator,
+        machine,
+        cgroup,
+        maxTasks,
+        maxFileBytes: await maxFileBytes(machine.disk),
+        deviceState,
+      });
+      const lifeline = await childLifeline(child).catch((error: Error) => {
+        throw new WarrenError("boot_failed", `${error.message}: ${attached.stderr.read()}`, { cause: error });
+      });
+      const vm = await QemuVm.open({
+        ...attached,
+        machine,
+        lifeline,
+        cleanUp: () => cgroup.remove(),
+        warn: this.#warn,
+      });
+      return { vm, incoming };
+    } catch (error) {
+      await this.sweep(machine.jail);
+      throw error;
+    }
+  }
+}
+
+/**
+ * Bytes that the writable layer can grow to: what the guest sees, the tables, and clusters that earlier crashes lost. Only
+ * a QEMU process that a guest has taken over gets there. Such a process may also have changed the header of its layer, so
+ * the headers are checked before the next process opens them as root.
+ */
+async function maxFileBytes({ layers }: DiskImage): Promise<number> {
+  const sizes = await Promise.all(
+    layers.map(async ({ path, format }) =>
+      format === "raw" ? (await stat(path)).size : (await readQcow2Header(path)).virtualSize,
+    ),
+  );
+  const [size] = sizes;
+  if (size === undefined) throw new WarrenError("internal_error", "a disk without layers");
+  return Math.ceil(size * 1.25) + 64 * MIB;
+}

@@ -1,0 +1,171 @@
+import { WarrenError } from "@warren/contracts/errors";
+import { Console } from "../console.ts";
+import { STATE_IN_CHROOT, takeDeviceState } from "../jail.ts";
+import { findMemoryMapping } from "../memory-mapping.ts";
+import type { DeviceState, Machine, MemoryMapping, Vm, VmExit, VmProcess } from "../vmm.ts";
+import type { Attached, StderrPipe } from "./launch.ts";
+import type { Lifeline } from "./lifeline.ts";
+import { QmpClient } from "./qmp.ts";
+
+/**
+ * Milliseconds that QEMU may take to answer. Commands take a few milliseconds, and longer when a flush of the guest's
+ * disk comes first or the host is overloaded.
+ */
+const COMMAND_LIMIT = 60_000;
+
+export interface QemuVmParts extends Attached {
+  machine: Machine;
+  lifeline: Lifeline;
+  /** Removes what the process leaves behind. */
+  cleanUp: () => Promise<void>;
+  /** Told of failures that have no caller. */
+  warn: (message: string, cause: unknown) => void;
+}
+
+/** A microVM in a QEMU process. */
+export class QemuVm implements Vm {
+  readonly process: VmProcess;
+  readonly exited: Promise<VmExit>;
+  readonly #machine: Machine;
+  readonly #lifeline: Lifeline;
+  readonly #console: Console;
+  readonly #stderr: StderrPipe;
+  readonly #warn: QemuVmParts["warn"];
+  #qmp: QmpClient | undefined;
+  #killed = false;
+  #detached = false;
+
+  private constructor(parts: QemuVmParts) {
+    this.process = parts.lifeline.identity;
+    this.#machine = parts.machine;
+    this.#lifeline = parts.lifeline;
+    this.#console = new Console(parts.console);
+    this.#stderr = parts.stderr;
+    this.#warn = parts.warn;
+    this.exited = this.#end(parts);
+  }
+
+  /** Opens a session with a QEMU process. When that fails, the process is killed and what it said is in the error. */
+  static async open(parts: QemuVmParts): Promise<QemuVm> {
+    const vm = new QemuVm(parts);
+    try {
+      vm.#qmp = await QmpClient.handshake(parts.qmp, AbortSignal.timeout(COMMAND_LIMIT));
+    } catch (error) {
+      throw await vm.fail(error);
+    }
+    // A process that has closed its control connection has ended, or can no longer be controlled.
+    vm.#qmp.closed.then(() => {
+      if (!vm.#detached) parts.lifeline.kill();
+    });
+    return vm;
+  }
+
+  waitForConsole(text: string, signal?: AbortSignal): Promise<void> {
+    return this.#console.waitFor(text, signal);
+  }
+
+  consoleTail(): string {
+    return this.#console.tail();
+  }
+
+  async freeze(): Promise<DeviceState> {
+    await this.#command("stop", {});
+    try {
+      // `live: true` would also give up the disks.
+      await this.#command("xen-save-devices-state", { filename: STATE_IN_CHROOT, live: false });
+      return { path: await takeDeviceState(this.#machine.jail) };
+    } catch (error) {
+      // A sandbox that could not be frozen runs on; when not even that works, QEMU is ending.
+      await this.thaw().catch((second) => this.#warn(`the microVM of ${this.#machine.id} does not run on`, second));
+      throw error;
+    }
+  }
+
+  async thaw(): Promise<void> {
+    await this.#command("cont", {});
+  }
+
+  /** Loads a device state into a process that was started for it; the vCPUs stand still until `thaw`. */
+  async loadState(uri: string): Promise<void> {
+    const qmp = this.#session();
+    const loaded = Promise.withResolvers<void>();
+    // Handled at the end; without this, a failure before then would count as unhandled.
+    loaded.promise.catch(() => undefined);
+    const off = qmp.on("MIGRATION", ({ status }) => {
+      if (status === "completed") loaded.resolve();
+      if (status === "failed") loaded.reject(new WarrenError("agent_error", "QEMU refused the device state"));
+    });
+    qmp.closed.then(() => loaded.reject(new WarrenError("agent_error", "QEMU ended while it read the device state")));
+    const limit = AbortSignal.timeout(COMMAND_LIMIT);
+    limit.addEventListener("abort", () => loaded.reject(limit.reason), { once: true });
+    try {
+      await this.#command("migrate-set-capabilities", { capabilities: [{ capability: "events", state: true }] });
+      await Promise.all([this.#command("migrate-incoming", { uri }), loaded.promise]);
+    } finally {
+      off();
+    }
+  }
+
+  async kill(): Promise<void> {
+    this.#killed = true;
+    this.#lifeline.kill();
+    await this.exited;
+  }
+
+  memoryMapping(): Promise<MemoryMapping> {
+    const { memoryFile, memoryMb } = this.#machine;
+    return findMemoryMapping(this.process.pid, memoryFile, memoryMb * 1024 * 1024);
+  }
+
+  async detach(): Promise<void> {
+    this.#detached = true;
+    this.#qmp?.close();
+    this.#console.close();
+    this.#stderr.close();
+    this.#lifeline.release();
+  }
+
+  /** Kills a microVM that did not come up. Returns the error to throw, which ends with what QEMU and the guest said. */
+  async fail(cause: unknown): Promise<WarrenError> {
+    this.#lifeline.kill();
+    const { consoleTail } = await this.exited;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const said = consoleTail.trim() === "" ? "QEMU said nothing" : consoleTail.trim();
+    return new WarrenError("boot_failed", `the microVM did not come up: ${reason}\n${said}`, { cause });
+  }
+
+  /** Waits for the end of the process, takes its last words and cleans up behind it. */
+  async #end({ lifeline, cleanUp }: QemuVmParts): Promise<VmExit> {
+    await lifeline.ended;
+    // A detached microVM has another driver to clean up behind it.
+    if (this.#detached) return { expected: false, consoleTail: this.#console.tail() };
+    await this.#console.drain();
+    let said = "";
+    try {
+      said = this.#stderr.read();
+      this.#stderr.close();
+      lifeline.release();
+      await cleanUp();
+    } catch (error) {
+      this.#warn(`cleaning up behind the microVM of ${this.#machine.id} failed`, error);
+    }
+    return { expected: this.#killed, consoleTail: [this.#console.tail(), said].filter(Boolean).join("\n") };
+  }
+
+  #session(): QmpClient {
+    if (this.#qmp !== undefined && !this.#detached) return this.#qmp;
+    throw new WarrenError("internal_error", `the microVM of ${this.#machine.id} has been let go`);
+  }
+
+  async #command(...[command, args]: Parameters<QmpClient["execute"]>): Promise<void> {
+    const limit = AbortSignal.timeout(COMMAND_LIMIT);
+    try {
+      await this.#session().execute(command, args, limit);
+    } catch (error) {
+      if (error !== limit.reason) throw error;
+      throw new WarrenError("agent_error", `QEMU did not answer ${command} within ${COMMAND_LIMIT / 1000} s`, {
+        cause: error,
+      });
+    }
+  }
+}
