@@ -37,7 +37,8 @@ export interface SandboxParts {
   vmm: Vmm;
   slots: SlotPool;
   disks: DiskStore;
-  images: BootImages;
+  /** Files that new sandboxes boot from. */
+  images: () => BootImages;
   limits: CapacityLimits;
   names: GuestNames;
   /** Milliseconds from the first instruction of a microVM to its guest agent's readiness. */
@@ -153,7 +154,7 @@ export class SandboxService {
   }
 
   #newRecord(request: NewSandbox): SandboxRecord {
-    const { images } = this.#parts;
+    const images = this.#parts.images();
     return {
       version: 1,
       ...request,

@@ -1,0 +1,138 @@
+import { access, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { WarrenError } from "@warren/contracts/errors";
+import type { Logger } from "pino";
+import { detectCgroups } from "./cgroup/detect.ts";
+import { lockFile } from "./data-directory/lock.ts";
+import { createQcow2Store } from "./disk/qcow2/store.ts";
+import { ensureImages } from "./images/ensure.ts";
+import type { BootImages, Progress } from "./images/images.ts";
+import { createSlotPool } from "./network/pool.ts";
+import { readHostFacts } from "./rpc/host-facts.ts";
+import { hostAgentService } from "./rpc/hostagent.ts";
+import { serve } from "./rpc/server.ts";
+import { Journal } from "./sandboxes/journal.ts";
+import { SandboxService } from "./sandboxes/service.ts";
+import { readSettings } from "./settings.ts";
+import { createQemuVmm } from "./vmm/qemu/driver.ts";
+import { probeKvm } from "./vmm/qemu/kvm-probe.ts";
+
+/** Milliseconds that a microVM may take from its first instruction to its guest agent's readiness. */
+const BOOT_LIMIT = { kvm: 30_000, tcg: 90_000 } as const;
+
+export interface ServeOptions {
+  dataDirectory: string;
+  imagesDirectory: string;
+  /** Repository that holds the sources of the guest agent. */
+  sourceRoot: string;
+  socketPath: string;
+  /** Destroy all sandboxes at the end. */
+  ephemeral: boolean;
+  environment: NodeJS.ProcessEnv;
+  progress: Progress;
+  log: Logger;
+}
+
+/** A host agent that serves. */
+export interface Host {
+  stop(): Promise<void>;
+}
+
+/** Wires the host agent of one data directory together, takes up what an earlier one left, and serves. */
+export async function serveHost(options: ServeOptions): Promise<Host> {
+  requireRoot();
+  const settings = readSettings(options.environment);
+  await mkdir(options.dataDirectory, { recursive: true, mode: 0o700 });
+  const lock = await lockFile(join(options.dataDirectory, "host-agent.lock"), "the data directory");
+  const images = await ensureImages({
+    directory: options.imagesDirectory,
+    sourceRoot: options.sourceRoot,
+    withNode: false,
+    progress: options.progress,
+  });
+  options.progress("host");
+  const parts = await openHost(options.dataDirectory, settings, options.imagesDirectory, images, options.log);
+  const facts = () => readHostFacts(options.dataDirectory, parts.vmm, images);
+  const server = await serve(options.socketPath, hostAgentService(parts.sandboxes, facts), options.log);
+  return {
+    async stop() {
+      await server.close();
+      if (options.ephemeral) await parts.sandboxes.destroyAll();
+      else await parts.sandboxes.release();
+      await parts.slots.close();
+      await lock.release();
+    },
+  };
+}
+
+/** Ends every sandbox of a data directory whose host agent is gone, and removes all they held. */
+export async function sweepHost(dataDirectory: string, environment: NodeJS.ProcessEnv, log: Logger): Promise<void> {
+  requireRoot();
+  if (!(await exists(dataDirectory))) return;
+  const lock = await lockFile(join(dataDirectory, "host-agent.lock"), "the data directory");
+  const parts = await openHost(
+    dataDirectory,
+    { ...readSettings(environment), spareSlots: 0 },
+    undefined,
+    undefined,
+    log,
+  );
+  await parts.sandboxes.destroyAll();
+  await parts.slots.close();
+  await lock.release();
+}
+
+async function openHost(
+  dataDirectory: string,
+  settings: ReturnType<typeof readSettings>,
+  imagesDirectory: string | undefined,
+  images: BootImages | undefined,
+  log: Logger,
+) {
+  const cgroups = await detectCgroups();
+  const kvm = images && imagesDirectory ? await probeKvm({ images, directory: imagesDirectory }) : undefined;
+  const vmm = await createQemuVmm({
+    accelerator: kvm?.usable ? "kvm" : "tcg",
+    cgroups,
+    warn: (message, cause) => log.warn({ err: cause }, message),
+  });
+  const slots = await createSlotPool({
+    dataDirectory,
+    spare: settings.spareSlots,
+    dns: settings.dns,
+    logger: log,
+    ...(settings.networks ? { networks: settings.networks } : {}),
+  });
+  const sandboxes = new SandboxService({
+    dataDirectory,
+    journal: new Journal(dataDirectory),
+    vmm,
+    slots,
+    disks: createQcow2Store(),
+    images: () => {
+      if (!images) throw new WarrenError("internal_error", "this process starts no sandboxes");
+      return images;
+    },
+    limits: { memoryOvercommit: settings.memoryOvercommit, sandboxes: settings.maxSandboxes },
+    names: { dns: settings.dns },
+    bootLimitMs: settings.bootLimitMs ?? BOOT_LIMIT[vmm.accelerator],
+    log,
+  });
+  await sandboxes.recover();
+  return { sandboxes, slots, vmm };
+}
+
+function requireRoot(): void {
+  if (process.getuid?.() === 0) return;
+  throw new WarrenError(
+    "forbidden",
+    "the host agent needs root: it makes network namespaces and starts microVMs under user ids of their own",
+  );
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

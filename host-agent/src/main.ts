@@ -1,0 +1,131 @@
+import { writeSync } from "node:fs";
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { WarrenError } from "@warren/contracts/errors";
+import { pino } from "pino";
+import { canRunSandboxes, examine } from "./doctor/doctor.ts";
+import { type ServeOptions, serveHost, sweepHost } from "./host.ts";
+import { buildImages } from "./images/build.ts";
+import { endRequested, StartReport } from "./process/supervision.ts";
+
+const USAGE = `usage: main.ts serve --data-dir DIR --images-dir DIR --listen unix:PATH [--ephemeral] [--ready-fd N] [--exit-with-parent]
+       main.ts sweep --data-dir DIR
+       main.ts build-images --images-dir DIR [--with-node] [--json]
+       main.ts doctor --data-dir DIR --images-dir DIR [--json]`;
+
+/** Repository that holds the sources of the guest agent. */
+const SOURCE_ROOT = resolve(import.meta.dirname, "../..");
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    "data-dir": { type: "string" },
+    "images-dir": { type: "string" },
+    listen: { type: "string" },
+    ephemeral: { type: "boolean", default: false },
+    "ready-fd": { type: "string" },
+    "exit-with-parent": { type: "boolean", default: false },
+    "with-node": { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
+  },
+});
+
+switch (positionals[0]) {
+  case "serve":
+    await serve();
+    break;
+  case "sweep":
+    await reportFailure(() => sweepHost(directory("data-dir"), process.env, logger()));
+    break;
+  case "build-images":
+    await reportFailure(() => build());
+    break;
+  case "doctor":
+    await doctor();
+    break;
+  default:
+    fail(USAGE, 2);
+}
+
+async function serve(): Promise<void> {
+  const readyFd = values["ready-fd"] === undefined ? undefined : Number(values["ready-fd"]);
+  const report = new StartReport(readyFd);
+  const log = logger();
+  const end = endRequested({ readyFd, exitWithParent: values["exit-with-parent"] });
+  try {
+    const options: ServeOptions = {
+      dataDirectory: directory("data-dir"),
+      imagesDirectory: directory("images-dir"),
+      sourceRoot: SOURCE_ROOT,
+      socketPath: socketPath(values.listen),
+      ephemeral: values.ephemeral,
+      environment: process.env,
+      progress: (step, detail, fraction) => report.progress(step, detail, fraction),
+      log,
+    };
+    const host = await serveHost(options);
+    report.ready(`unix:${options.socketPath}`);
+    log.info({ reason: await end }, "host agent is stopping");
+    await host.stop();
+    process.exit(0);
+  } catch (error) {
+    log.fatal({ err: error }, "host agent cannot run");
+    report.failed(error);
+    process.exit(1);
+  }
+}
+
+async function build(): Promise<void> {
+  const print = values.json
+    ? (step: string, detail?: string, fraction?: number) => JSON.stringify({ step, detail, fraction })
+    : (step: string, detail?: string) => (detail ? `${step}: ${detail}` : step);
+  await buildImages({
+    directory: directory("images-dir"),
+    sourceRoot: SOURCE_ROOT,
+    withNode: values["with-node"],
+    progress: (step, detail, fraction) => void writeSync(1, `${print(step, detail, fraction)}\n`),
+  });
+}
+
+async function doctor(): Promise<void> {
+  const findings = [];
+  for await (const finding of examine({ dataDir: directory("data-dir") })) {
+    findings.push(finding);
+    const { check, status, found, consequence } = finding;
+    const line = values.json ? JSON.stringify(finding) : `${status.padEnd(5)}${check}: ${found}. ${consequence}`;
+    writeSync(1, `${line}\n`);
+  }
+  process.exitCode = canRunSandboxes(findings) ? 0 : 1;
+}
+
+async function reportFailure(work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work();
+    process.exit(0);
+  } catch (error) {
+    if (error instanceof WarrenError) fail(error.message, 1);
+    throw error;
+  }
+}
+
+function directory(name: "data-dir" | "images-dir"): string {
+  const value = values[name];
+  if (!value) fail(`--${name} is missing\n${USAGE}`, 2);
+  return resolve(value);
+}
+
+function socketPath(listen: string | undefined): string {
+  if (!listen?.startsWith("unix:/")) {
+    throw new WarrenError("invalid_request", "--listen must be unix:PATH with an absolute path");
+  }
+  return listen.slice("unix:".length);
+}
+
+function logger() {
+  return pino({ name: "host-agent", level: process.env.WARREN_LOG_LEVEL ?? "info" }, pino.destination({ sync: true }));
+}
+
+function fail(text: string, status: number): never {
+  writeSync(2, `${text}\n`);
+  process.exit(status);
+}

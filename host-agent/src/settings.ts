@@ -1,0 +1,50 @@
+import { WarrenError } from "@warren/contracts/errors";
+import type { SlotNetworks } from "./network/addresses.ts";
+
+/** What an operator can set by environment variables; docs/install.md lists them. */
+export interface HostSettings {
+  /** `WARREN_GUEST_DNS`: name servers of the guests, IPv4 addresses, separated by commas. */
+  dns: string[];
+  /** `WARREN_GUEST_NETWORK` and `WARREN_LINK_NETWORK`: address blocks of the slots, both or neither. */
+  networks?: SlotNetworks;
+  /** `WARREN_SPARE_SLOTS`: network slots kept ready, 0 to 64. */
+  spareSlots: number;
+  /** `WARREN_MEMORY_OVERCOMMIT`: guest memory that may be promised, as a multiple of the host's, 0.1 to 16. */
+  memoryOvercommit: number;
+  /** `WARREN_MAX_SANDBOXES`: sandboxes with a microVM at the same time, 1 to 32767. */
+  maxSandboxes: number;
+  /** `WARREN_BOOT_LIMIT_SEC`: seconds that a microVM may take to boot, 1 to 600; undefined = by accelerator. */
+  bootLimitMs?: number;
+}
+
+/** Reads the settings. Throws `invalid_request` that names the variable. */
+export function readSettings(environment: NodeJS.ProcessEnv): HostSettings {
+  const text = (name: string) => environment[name]?.trim() || undefined;
+  const guests = text("WARREN_GUEST_NETWORK");
+  const links = text("WARREN_LINK_NETWORK");
+  if (Boolean(guests) !== Boolean(links)) {
+    throw new WarrenError("invalid_request", "set both WARREN_GUEST_NETWORK and WARREN_LINK_NETWORK, or neither");
+  }
+  const bootLimit = number("WARREN_BOOT_LIMIT_SEC", text("WARREN_BOOT_LIMIT_SEC"), undefined, 1, 600);
+  return {
+    dns: (text("WARREN_GUEST_DNS") ?? "8.8.8.8,8.8.4.4").split(",").map((address) => address.trim()),
+    ...(guests && links ? { networks: { guests, links } } : {}),
+    spareSlots: Math.floor(number("WARREN_SPARE_SLOTS", text("WARREN_SPARE_SLOTS"), 4, 0, 64)),
+    memoryOvercommit: number("WARREN_MEMORY_OVERCOMMIT", text("WARREN_MEMORY_OVERCOMMIT"), 2, 0.1, 16),
+    maxSandboxes: Math.floor(number("WARREN_MAX_SANDBOXES", text("WARREN_MAX_SANDBOXES"), 1024, 1, 32_767)),
+    ...(bootLimit === undefined ? {} : { bootLimitMs: bootLimit * 1000 }),
+  };
+}
+
+function number<T extends number | undefined>(
+  name: string,
+  text: string | undefined,
+  fallback: T,
+  min: number,
+  max: number,
+): number | T {
+  if (text === undefined) return fallback;
+  const value = Number(text);
+  if (Number.isFinite(value) && value >= min && value <= max) return value;
+  throw new WarrenError("invalid_request", `${name} must be a number from ${min} to ${max}, not "${text}"`);
+}
