@@ -26,9 +26,10 @@ export function multipartBody(fields: Record<string, string>, content: Content, 
       "Content-Type: application/octet-stream\r\n\r\n",
   );
   const tail = Buffer.from(`\r\n--${boundary}--\r\n`);
-  const chunks =
-    typeof content === "string" ? [Buffer.from(content)] : content instanceof Uint8Array ? [content] : content;
-  const contentLength = Array.isArray(chunks) ? chunks[0]?.length : size;
+  const whole =
+    typeof content === "string" ? Buffer.from(content) : content instanceof Uint8Array ? content : undefined;
+  const chunks = whole ? [whole] : (content as Exclude<Content, Uint8Array | string>);
+  const contentLength = whole?.length ?? size;
   return {
     contentType: `multipart/form-data; boundary=${boundary}`,
     length: contentLength === undefined ? undefined : head.length + contentLength + tail.length,

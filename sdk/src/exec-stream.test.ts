@@ -1,0 +1,176 @@
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { buffer } from "node:stream/consumers";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type WebSocket, WebSocketServer } from "ws";
+import { type StartOptions, startProcess } from "./exec-stream.ts";
+import { Transport } from "./transport.ts";
+
+let server: Server;
+let webSockets: WebSocketServer;
+let transport: Transport;
+
+beforeEach(async () => {
+  server = createServer();
+  webSockets = new WebSocketServer({ server, handleProtocols: () => "warren.exec.v1", perMessageDeflate: false });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  transport = new Transport({
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    apiKey: "warren_key",
+  });
+});
+
+afterEach(async () => {
+  transport.close();
+  for (const client of webSockets.clients) client.terminate();
+  server.close();
+  await once(server, "close");
+});
+
+/** Starts a command whose side of the connection is played by `play`, once the first frame has come. */
+async function start(play: (socket: WebSocket, frame: unknown) => void, options: StartOptions = {}) {
+  webSockets.on("connection", (socket) => {
+    socket.once("message", (data) => {
+      socket.send(JSON.stringify({ type: "start", pid: 7 }));
+      play(socket, JSON.parse(String(data)));
+    });
+  });
+  return startProcess(transport, "/stream", "cat", ["-n"], options);
+}
+
+const exit = (fields: object) => JSON.stringify({ type: "exit", exit_code: 0, ...fields });
+
+describe("a streamed command", () => {
+  test("is started with what was asked for, and hands over its output byte for byte", async () => {
+    let started: unknown;
+    const process = await start(
+      (socket, frame) => {
+        started = frame;
+        socket.send(Buffer.from([1, 0, 255, 10]));
+        socket.send(Buffer.from([2, 200]));
+        socket.send(Buffer.from([1, 13]));
+        socket.send(exit({ exit_code: 3 }));
+      },
+      { env: { A: "b" }, cwd: "/tmp", user: "root", timeoutSec: 9 },
+    );
+    expect(process.pid).toBe(7);
+    const [stdout, stderr] = await Promise.all([buffer(process.stdout), buffer(process.stderr)]);
+    expect([...stdout]).toEqual([0, 255, 10, 13]);
+    expect([...stderr]).toEqual([200]);
+    expect(await process.exit).toEqual({ exitCode: 3, timedOut: false });
+    expect(started).toEqual({
+      type: "start",
+      cmd: "cat",
+      args: ["-n"],
+      env: { A: "b" },
+      cwd: "/tmp",
+      user: "root",
+      timeout_sec: 9,
+      stdin: false,
+    });
+  });
+
+  test("gets its input in frames, then its end", async () => {
+    const received: Buffer[] = [];
+    const process = await start(
+      (socket) => {
+        socket.on("message", (data: Buffer, binary) => {
+          if (binary) {
+            expect(data[0]).toBe(1);
+            received.push(data.subarray(1));
+          } else if (JSON.parse(String(data)).type === "close_stdin") socket.send(exit({}));
+        });
+      },
+      { stdin: true },
+    );
+    const input = Buffer.alloc(300_000, "0123456789");
+    process.stdin.end(input);
+    process.stdout.resume();
+    process.stderr.resume();
+    await process.exit;
+    expect(Buffer.concat(received).equals(input)).toBe(true);
+  });
+
+  test("tells the signal that ended it, and that its time was up", async () => {
+    const process = await start((socket) => socket.send(exit({ exit_code: -1, signal: "killed", timed_out: true })));
+    expect(await process.exit).toEqual({ exitCode: -1, signal: "killed", timedOut: true });
+  });
+
+  test("holds back the server while its output is not read", async () => {
+    const frames = 512;
+    let sent = 0;
+    const process = await start(async (socket) => {
+      for (; sent < frames; sent++) {
+        await new Promise((resolve) => socket.send(Buffer.alloc(64 * 1024 + 1, 1), resolve));
+      }
+      socket.send(exit({}));
+    });
+    process.stderr.resume();
+    await once(process.stdout, "readable");
+    // The sender comes to a stand once the sockets' buffers are full, which hold a part of the 32 MiB.
+    for (let turn = 0; turn < 5000 && sent < frames; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect(sent).toBeLessThan(frames);
+    expect(process.stdout.readableLength).toBeLessThan(1024 * 1024);
+    const received = await buffer(process.stdout);
+    expect(received.length).toBe(frames * 64 * 1024);
+    await process.exit;
+  });
+
+  test("goes on when one of its outputs is thrown away", async () => {
+    const process = await start((socket) => {
+      for (let frame = 0; frame < 32; frame++) socket.send(Buffer.alloc(64 * 1024, 2));
+      socket.send(Buffer.from([1, 65]));
+      socket.send(exit({}));
+    });
+    await once(process.stderr, "readable");
+    process.stderr.destroy();
+    expect((await buffer(process.stdout)).toString()).toBe("A");
+    await process.exit;
+  });
+
+  test("fails with the server's error", async () => {
+    webSockets.on("connection", (socket) => {
+      socket.send(JSON.stringify({ type: "error", code: "guest_unreachable", data: "No answer." }));
+    });
+    await expect(startProcess(transport, "/stream", "true", [], {})).rejects.toMatchObject({
+      code: "guest_unreachable",
+      message: "No answer.",
+    });
+  });
+
+  test("fails with the refusal of the connection", async () => {
+    server.removeAllListeners("upgrade");
+    server.on("upgrade", (_request, socket) => {
+      const body = JSON.stringify({ error: { code: "not_found", message: "There is no such sandbox." } });
+      socket.end(`HTTP/1.1 404 Not Found\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`);
+    });
+    await expect(startProcess(transport, "/stream", "true", [], {})).rejects.toMatchObject({ code: "not_found" });
+  });
+
+  test.each([
+    ["a connection that breaks", (socket: WebSocket) => socket.terminate(), "server_unreachable"],
+    ["a frame of an unknown kind", (socket: WebSocket) => socket.send(Buffer.from([9, 9])), "internal_error"],
+    ["a text that is not JSON", (socket: WebSocket) => socket.send("{"), "internal_error"],
+  ])("does not end well by %s", async (_name, play, code) => {
+    const process = await start(play);
+    await expect(process.exit).rejects.toMatchObject({ code });
+    expect(process.stdout.destroyed).toBe(true);
+  });
+
+  test("is let go of with the reason of its signal", async () => {
+    const controller = new AbortController();
+    let socket: WebSocket | undefined;
+    const process = await start(
+      (started) => {
+        socket = started;
+      },
+      { signal: controller.signal },
+    );
+    const closed = once(socket!, "close");
+    controller.abort(new Error("enough"));
+    await expect(process.exit).rejects.toThrow("enough");
+    await closed;
+  });
+});
