@@ -9,3 +9,26 @@ export const API_KEY = /^(?:warren|e2b)_[0-9a-f]{40}$/;
 
 /** Template that every host has: the base image. */
 export const BASE_TEMPLATE = "minimal";
+
+/** Ids of everything but sandboxes: a prefix and a UUID in base 36, padded to 25 characters. */
+export const WIRE_ID = /^(?:usr|team|key|host|htok|hrt|log)-[0-9a-z]{25}$/;
+
+/** Owner of the built-in templates, as `templates.team_id`. */
+export const BUILT_IN_TEAM = "00000000-0000-0000-0000-000000000000";
+
+/** Kinds of things that have a wire id. */
+export type WireIdPrefix = "usr" | "team" | "key" | "host" | "htok" | "hrt" | "log";
+
+/** Pattern of the wire ids of one kind. */
+export function wireIdPattern(prefix: WireIdPrefix): string {
+  return `^${prefix}-[0-9a-z]{25}$`;
+}
+
+/** Names of teams as their members choose them. */
+export const TEAM_NAME = /^(?! *$)[A-Za-z0-9 _\-@']{1,128}$/;
+
+/** Slugs of teams. */
+export const TEAM_SLUG = /^[0-9a-f]{6}-[0-9a-f]{6}$/;
+
+/** Names of OAuth providers. */
+export const OAUTH_PROVIDER = /^[a-z][a-z0-9-]{0,31}$/;

@@ -23,6 +23,23 @@ export const LIMITS = {
   uploadBytes: 100 * 1024 * 1024,
   /** Bytes of a JSON body. */
   jsonBodyBytes: 4 * 1024 * 1024,
+  /** Bytes of a body that carries a password or another credential. */
+  credentialBodyBytes: 16 * 1024,
+  password: { minCharacters: 8, maxBytes: 72 },
+  /** Characters of an e-mail address (RFC 5321, section 4.5.3.1.3). */
+  emailCharacters: 254,
+  userNameCharacters: 100,
+  apiKeyNameCharacters: 100,
+  /** API keys of one team. */
+  apiKeys: 200,
+  /** Teams that one user may own. */
+  ownedTeams: 50,
+  /** Members of one team. */
+  members: 500,
+  /** Least characters of a search for users. */
+  userSearchCharacters: 3,
+  /** Users that one search shows at most. */
+  userSearchResults: 10,
   /** Bytes of one frame of a stream between processes. */
   chunkBytes: 1024 * 1024,
 } as const;

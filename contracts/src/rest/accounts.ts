@@ -1,0 +1,153 @@
+import { type Static, Type } from "typebox";
+import { wireIdPattern } from "../identifiers.ts";
+import { LIMITS } from "../limits.ts";
+
+/** Roles in a team, the most powerful first. A team has exactly one owner. */
+export const ROLES = ["owner", "admin", "member"] as const;
+export type TeamRole = (typeof ROLES)[number];
+
+export const UserId = Type.String({ pattern: wireIdPattern("usr"), description: "User id" });
+export const TeamId = Type.String({ pattern: wireIdPattern("team"), description: "Team id" });
+export const Role = Type.Enum([...ROLES], { description: "Role in the team" });
+export const Timestamp = Type.String({ format: "date-time" });
+
+/** An address to look a user up by; what is stored is trimmed and in lower case. */
+export const Email = Type.String({
+  minLength: 3,
+  maxLength: LIMITS.emailCharacters,
+  description: "E-mail address; case and surrounding blanks do not matter",
+});
+
+/** A password to be set. */
+export const NewPassword = Type.String({
+  minLength: LIMITS.password.minCharacters,
+  "x-max-bytes": LIMITS.password.maxBytes,
+  description: `At least ${LIMITS.password.minCharacters} characters, at most ${LIMITS.password.maxBytes} bytes`,
+});
+
+/** A password to be compared, of any length that somebody could have typed. */
+export const Password = Type.String({ minLength: 1, maxLength: 1024 });
+
+export const UserName = Type.String({
+  minLength: 1,
+  maxLength: 2 * LIMITS.userNameCharacters,
+  description: `1 to ${LIMITS.userNameCharacters} characters after trimming`,
+});
+
+const Cookie = Type.Optional(
+  Type.Boolean({
+    default: false,
+    description:
+      "For browsers: put the session into an HttpOnly cookie and leave `token` out of the answer, so that no script can read it",
+  }),
+);
+
+/** Request to make an account. */
+export const SignUp = Type.Object(
+  { email: Email, password: NewPassword, name: UserName, cookie: Cookie },
+  { additionalProperties: false, title: "SignUp" },
+);
+export type SignUp = Static<typeof SignUp>;
+
+/** Request to sign in. */
+export const LogIn = Type.Object(
+  { email: Email, password: Password, cookie: Cookie },
+  { additionalProperties: false, title: "LogIn" },
+);
+export type LogIn = Static<typeof LogIn>;
+
+/** Request to act for another team. */
+export const SwitchTeam = Type.Object({ team_id: TeamId }, { additionalProperties: false, title: "SwitchTeam" });
+export type SwitchTeam = Static<typeof SwitchTeam>;
+
+/** A session that was made or renewed. */
+export const AuthResponse = Type.Object(
+  {
+    token: Type.Optional(
+      Type.String({ description: "Session token for `Authorization: Bearer`; absent when a cookie holds the session" }),
+    ),
+    expires_at: Type.String({ format: "date-time", description: "When the session ends by itself" }),
+    user_id: UserId,
+    team_id: TeamId,
+    role: Role,
+    email: Type.String(),
+    name: Type.String(),
+    is_admin: Type.Boolean({ description: "Whether the user is an administrator of the platform" }),
+  },
+  { title: "AuthResponse" },
+);
+export type AuthResponse = Static<typeof AuthResponse>;
+
+/** The signed-in user and the team of the session. */
+export const Me = Type.Object(
+  {
+    user_id: UserId,
+    email: Type.String(),
+    name: Type.String(),
+    is_admin: Type.Boolean({ description: "Whether the user is an administrator of the platform" }),
+    has_password: Type.Boolean({ description: "Whether the account can sign in with a password" }),
+    providers: Type.Array(Type.String(), { description: "OAuth providers through which the account can sign in" }),
+    team: Type.Optional(
+      Type.Object(
+        { team_id: TeamId, name: Type.String(), slug: Type.String(), is_byoc: Type.Boolean(), role: Role },
+        { description: "Team of the session; absent when the user has left it or it is deleted" },
+      ),
+    ),
+  },
+  { title: "Me" },
+);
+export type Me = Static<typeof Me>;
+
+/** Request to change one's own account. */
+export const UpdateMe = Type.Object({ name: UserName }, { additionalProperties: false, title: "UpdateMe" });
+export type UpdateMe = Static<typeof UpdateMe>;
+
+/** Request to set one's password. */
+export const ChangePassword = Type.Object(
+  {
+    current_password: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 1024, description: "Required when the account has a password" }),
+    ),
+    new_password: NewPassword,
+  },
+  { additionalProperties: false, title: "ChangePassword" },
+);
+export type ChangePassword = Static<typeof ChangePassword>;
+
+/** An OAuth provider that this server offers for signing in. */
+export const OAuthProviderInfo = Type.Object(
+  {
+    name: Type.String({ description: "Name in the paths `/v1/auth/oauth/{provider}`" }),
+    label: Type.String({ description: "Name for people" }),
+  },
+  { title: "OAuthProvider" },
+);
+export type OAuthProviderInfo = Static<typeof OAuthProviderInfo>;
+
+/** Codes that a failed sign-in through a provider brings to `/auth/{provider}/callback?error=` of the dashboard. */
+export const OAUTH_ERRORS = [
+  "access_denied",
+  "invalid_state",
+  "missing_code",
+  "exchange_failed",
+  "email_taken",
+  "no_team",
+  "signup_closed",
+  "rate_limited",
+  "db_error",
+  "internal_error",
+] as const;
+export type OAuthError = (typeof OAUTH_ERRORS)[number];
+
+/** Query of the search for users. */
+export const UserSearch = Type.Object({
+  email: Type.String({
+    minLength: LIMITS.userSearchCharacters,
+    maxLength: LIMITS.emailCharacters,
+    description: "Start of an e-mail address, at least 3 characters with the @",
+  }),
+});
+
+/** A user as the search shows them. */
+export const FoundUser = Type.Object({ user_id: UserId, email: Type.String() }, { title: "FoundUser" });
+export type FoundUser = Static<typeof FoundUser>;
