@@ -1,0 +1,82 @@
+import { type Static, Type } from "typebox";
+import { BASE_TEMPLATE, SANDBOX_ID, TEMPLATE_NAME } from "../identifiers.ts";
+import { LIMITS } from "../limits.ts";
+import { Environment } from "./environment.ts";
+
+/** States of a sandbox. `missing`: its host does not answer; `stopped` and `error` are final. */
+export const SANDBOX_STATUSES = [
+  "pending",
+  "starting",
+  "running",
+  "pausing",
+  "paused",
+  "resuming",
+  "stopping",
+  "missing",
+  "stopped",
+  "error",
+] as const;
+export type SandboxStatus = (typeof SANDBOX_STATUSES)[number];
+
+/** Request to create a sandbox. */
+export const CreateSandbox = Type.Object(
+  {
+    template: Type.Optional(
+      Type.String({ pattern: TEMPLATE_NAME.source, default: BASE_TEMPLATE, description: "Template to start from" }),
+    ),
+    vcpus: Type.Optional(
+      Type.Integer({
+        minimum: LIMITS.vcpus.min,
+        maximum: LIMITS.vcpus.max,
+        default: LIMITS.vcpus.default,
+        description: "Virtual CPUs; a snapshot template brings its own number",
+      }),
+    ),
+    memory_mb: Type.Optional(
+      Type.Integer({
+        minimum: LIMITS.memoryMb.min,
+        maximum: LIMITS.memoryMb.max,
+        default: LIMITS.memoryMb.default,
+        description: "Memory in MiB; a snapshot template brings its own size",
+      }),
+    ),
+    timeout_sec: Type.Optional(
+      Type.Integer({
+        minimum: LIMITS.timeoutSec.min,
+        maximum: LIMITS.timeoutSec.max,
+        default: LIMITS.timeoutSec.default,
+        description: "Seconds of inactivity before the sandbox is paused; 0 = never",
+      }),
+    ),
+    env: Type.Optional(Environment),
+  },
+  { additionalProperties: false, title: "CreateSandbox" },
+);
+export type CreateSandbox = Static<typeof CreateSandbox>;
+
+const Timestamp = Type.String({ format: "date-time" });
+
+/** A sandbox as clients see it. */
+export const Sandbox = Type.Object(
+  {
+    id: Type.String({ pattern: SANDBOX_ID.source }),
+    status: Type.Enum([...SANDBOX_STATUSES]),
+    template: Type.String(),
+    vcpus: Type.Integer(),
+    memory_mb: Type.Integer({ description: "MiB" }),
+    timeout_sec: Type.Integer({ description: "Seconds of inactivity before the sandbox is paused; 0 = never" }),
+    host_ip: Type.Optional(Type.String({ description: "Address at which its host reaches the sandbox" })),
+    error: Type.Optional(Type.String({ description: "Why the status is `error`" })),
+    created_at: Timestamp,
+    started_at: Type.Optional(Timestamp),
+    last_active_at: Type.Optional(Timestamp),
+    last_updated: Timestamp,
+  },
+  { title: "Sandbox" },
+);
+export type Sandbox = Static<typeof Sandbox>;
+
+/** Path parameters of the routes of one sandbox. */
+export const SandboxParams = Type.Object({
+  id: Type.String({ pattern: SANDBOX_ID.source, description: "Sandbox id" }),
+});

@@ -1,0 +1,152 @@
+import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
+import { resolve } from "node:path";
+import { parseEnv } from "node:util";
+import { WarrenError } from "@warren/contracts/errors";
+
+/** Settings of one control plane process. */
+export interface Config {
+  listen: ListenAddress;
+  /** Address under which clients reach the server, without a slash at the end; absent = the listen address. */
+  publicUrl?: string;
+  /** Directory of the embedded database and of credentials.json. */
+  dataDir: string;
+  /** Directory of what can be made again and is shared by all data directories. */
+  cacheDir?: string;
+  /** PostgreSQL server; absent = embedded database. */
+  databaseUrl?: string;
+  /** Host agent of this machine, `unix:PATH` or `http://HOST:PORT`. */
+  localHost?: string;
+  /** Origins other than the server's own from which browsers may open WebSockets. */
+  allowedOrigins: string[];
+  logLevel: LogLevel;
+  /** Descriptor that takes one line of JSON when the server is ready or cannot start. */
+  readyFd?: number;
+  /** Shut down when standard input ends. */
+  exitWithParent: boolean;
+}
+
+export interface ListenAddress {
+  host: string;
+  /** 0 = a free one. */
+  port: number;
+}
+
+const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+type Environment = Record<string, string | undefined>;
+
+/** Variables of the file `.env` of a directory under those of the process, which win. */
+export function readEnvironment(directory: string, environment: Environment): Environment {
+  let file: string;
+  try {
+    file = readFileSync(resolve(directory, ".env"), "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return environment;
+    throw error;
+  }
+  return { ...parseEnv(file), ...environment };
+}
+
+/** The readiness descriptor of an environment, also when other settings are not valid. */
+export function readReadyFd(environment: Environment): number | undefined {
+  const text = environment.WARREN_READY_FD?.trim() ?? "";
+  return /^\d{1,4}$/.test(text) ? Number(text) : undefined;
+}
+
+/** Checks all settings at once; throws `invalid_request` with one line per bad one. */
+export function parseConfig(environment: Environment): Config {
+  const problems: string[] = [];
+  const read = <T>(name: string, parse: (text: string) => T): T | undefined => {
+    const text = environment[name]?.trim();
+    if (!text) return undefined;
+    try {
+      return parse(text);
+    } catch (error) {
+      problems.push(`${name}: ${(error as Error).message}`);
+      return undefined;
+    }
+  };
+  const config: Config = {
+    listen: read("WARREN_LISTEN", parseListen) ?? { host: "127.0.0.1", port: 3000 },
+    dataDir: read("WARREN_DATA_DIR", (text) => resolve(text)) ?? "/var/lib/warren",
+    allowedOrigins: read("WARREN_ALLOWED_ORIGINS", parseOrigins) ?? [],
+    logLevel: read("WARREN_LOG_LEVEL", parseLogLevel) ?? "info",
+    exitWithParent: read("WARREN_EXIT_WITH_PARENT", parseFlag) ?? false,
+    ...optional("publicUrl", read("CP_PUBLIC_URL", parsePublicUrl)),
+    ...optional(
+      "cacheDir",
+      read("WARREN_CACHE_DIR", (text) => resolve(text)),
+    ),
+    ...optional("databaseUrl", read("DATABASE_URL", parseDatabaseUrl)),
+    ...optional("localHost", read("WARREN_LOCAL_HOST", parseHostAddress)),
+    ...optional("readyFd", read("WARREN_READY_FD", parseDescriptor)),
+  };
+  if (problems.length > 0)
+    throw new WarrenError("invalid_request", `the settings are not valid\n${problems.join("\n")}`);
+  return config;
+}
+
+function optional<K extends string, T>(key: K, value: T | undefined): { [P in K]?: T } {
+  return value === undefined ? {} : ({ [key]: value } as { [P in K]: T });
+}
+
+function parseListen(text: string): ListenAddress {
+  const match = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (!match || port > 65_535) throw new Error(`"${text}" is not HOST:PORT, such as 127.0.0.1:3000 or [::1]:3000`);
+  const host = match[1] ?? (match[2] || "0.0.0.0");
+  if (match[1] !== undefined && isIP(host) !== 6) throw new Error(`"${host}" is not an IPv6 address`);
+  return { host, port };
+}
+
+function parsePublicUrl(text: string): string {
+  const url = parseUrl(text, ["http:", "https:"]);
+  if (url.search || url.hash || url.username) throw new Error(`"${text}" must have no query, fragment or user`);
+  return url.href.replace(/\/+$/, "");
+}
+
+function parseDatabaseUrl(text: string): string {
+  if (!/^postgres(ql)?:\/\//.test(text)) throw new Error("must start with postgres:// or postgresql://");
+  return text;
+}
+
+/** Checks the address of a host agent: `unix:PATH` with an absolute path, or an http(s) URL without a path. */
+export function parseHostAddress(text: string): string {
+  if (text.startsWith("unix:")) {
+    if (!text.startsWith("unix:/"))
+      throw new Error(`"${text}" must name an absolute path, such as unix:/run/agent.sock`);
+    return text;
+  }
+  return parseUrl(text, ["http:", "https:"]).origin;
+}
+
+function parseOrigins(text: string): string[] {
+  return text.split(",").map((origin) => parseUrl(origin.trim(), ["http:", "https:"]).origin);
+}
+
+function parseLogLevel(text: string): LogLevel {
+  const level = LOG_LEVELS.find((known) => known === text);
+  if (!level) throw new Error(`"${text}" is none of ${LOG_LEVELS.join(", ")}`);
+  return level;
+}
+
+function parseFlag(text: string): boolean {
+  if (text === "1" || text === "true") return true;
+  if (text === "0" || text === "false") return false;
+  throw new Error(`"${text}" is neither 1 nor 0`);
+}
+
+function parseDescriptor(text: string): number {
+  if (!/^\d{1,4}$/.test(text)) throw new Error(`"${text}" is not a file descriptor`);
+  return Number(text);
+}
+
+function parseUrl(text: string, protocols: string[]): URL {
+  const url = URL.parse(text);
+  if (!url || !protocols.includes(url.protocol)) {
+    throw new Error(`"${text}" is not a URL that starts with ${protocols.map((p) => `${p}//`).join(" or ")}`);
+  }
+  return url;
+}

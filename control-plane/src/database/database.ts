@@ -1,0 +1,37 @@
+import { join } from "node:path";
+import { Kysely } from "kysely";
+import type { Config } from "../config.ts";
+import type { Logger } from "../logging.ts";
+import { openEmbedded } from "./embedded.ts";
+import { alwaysLeader, type Leadership, PostgresLeadership } from "./leadership.ts";
+import { openPostgres } from "./postgres.ts";
+import type { Db, Tables } from "./tables.ts";
+
+/** An open, migrated database. */
+export interface Database {
+  readonly db: Db;
+  /** Which of several control planes does what must be done once. */
+  readonly leadership: Leadership;
+  close(): Promise<void>;
+}
+
+/** Opens the PostgreSQL server of the settings, or the embedded database of the data directory. */
+export async function openDatabase(
+  config: Pick<Config, "databaseUrl" | "dataDir" | "cacheDir">,
+  log: Logger,
+): Promise<Database> {
+  if (config.databaseUrl === undefined) {
+    const dialect = await openEmbedded(join(config.dataDir, "db"), config.cacheDir, log);
+    const db = new Kysely<Tables>({ dialect });
+    return { db, leadership: alwaysLeader, close: () => db.destroy() };
+  }
+  const { pool, dialect } = await openPostgres(config.databaseUrl, log);
+  const db = new Kysely<Tables>({ dialect });
+  return { db, leadership: new PostgresLeadership(config.databaseUrl, log), close: () => closePool(db, pool) };
+}
+
+async function closePool(db: Db, pool: { ended: boolean; end(): Promise<void> }): Promise<void> {
+  await db.destroy();
+  // Kysely ends the pool only when it has run a query.
+  if (!pool.ended) await pool.end();
+}

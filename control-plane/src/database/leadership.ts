@@ -1,0 +1,74 @@
+import { createHash } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import pg from "pg";
+import type { Logger } from "../logging.ts";
+
+/** Decides which of several control planes on one database does what must be done once. */
+export interface Leadership {
+  /**
+   * Runs `task` whenever this process is the leader for `name`, until `signal` is aborted. The task's own signal is
+   * aborted when leadership is lost or the caller stops; it must then return. Resolves once all has ended.
+   */
+  lead(name: string, task: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void>;
+}
+
+/** For a database that belongs to one process. */
+export const alwaysLeader: Leadership = {
+  lead: async (_name, task, signal) => {
+    if (!signal.aborted) await task(signal);
+  },
+};
+
+/** Milliseconds before a broken connection is replaced. */
+const RECONNECT_MS = 1000;
+
+/**
+ * Leadership by a session advisory lock on a connection of its own: the server releases it when the connection ends,
+ * however that happens (PostgreSQL documentation, section 13.3.5).
+ */
+export class PostgresLeadership implements Leadership {
+  readonly #url: string;
+  readonly #log: Logger;
+
+  constructor(url: string, log: Logger) {
+    this.#url = url;
+    this.#log = log;
+  }
+
+  async lead(name: string, task: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await this.#leadOnce(name, task, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#log.warn({ err: error, leadership: name }, "leadership was lost; trying again");
+        await delay(RECONNECT_MS, undefined, { signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  async #leadOnce(name: string, task: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
+    const client = new pg.Client({ connectionString: this.#url, keepAlive: true, application_name: `warren ${name}` });
+    const lost = new AbortController();
+    client.on("error", (error) => lost.abort(error));
+    client.on("end", () => lost.abort(new Error("the database connection ended")));
+    // Ends a wait for the lock too: pg destroys the connection when a query is under way.
+    const stop = () => void client.end().catch(() => undefined);
+    signal.addEventListener("abort", stop, { once: true });
+    try {
+      await client.connect();
+      await client.query("select pg_advisory_lock($1::bigint)", [lockKey(name)]);
+      this.#log.info({ leadership: name }, "leading");
+      await task(AbortSignal.any([signal, lost.signal]));
+      lost.signal.throwIfAborted();
+    } finally {
+      signal.removeEventListener("abort", stop);
+      await client.end().catch(() => undefined);
+    }
+  }
+}
+
+/** Advisory lock key of a name: the first 64 bits of its SHA-256, signed. */
+function lockKey(name: string): string {
+  return createHash("sha256").update(`warren leadership ${name}`).digest().readBigInt64BE().toString();
+}

@@ -1,0 +1,94 @@
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { WarrenError } from "@warren/contracts/errors";
+
+/** One forward step of the database schema. */
+export interface Migration {
+  /** Number before the first underscore of the file name; they count from 1 without a gap. */
+  version: number;
+  /** File name. */
+  name: string;
+  sql: string;
+  /** SHA-256 of the text, in hex. */
+  checksum: string;
+}
+
+/** One session of a database, which keeps transactions and session locks between calls. */
+export interface MigrationSession {
+  query(sql: string, parameters?: unknown[]): Promise<Record<string, unknown>[]>;
+  /** Runs a text of several statements. */
+  script(sql: string): Promise<void>;
+}
+
+/** Key of the advisory lock under which migrations run: "warren" in ASCII. */
+const MIGRATION_LOCK = 0x77617272656en;
+
+/** Reads the migrations that belong to this program, in order. */
+export function loadMigrations(directory: string = join(import.meta.dirname, "migrations")): Migration[] {
+  const names = readdirSync(directory)
+    .filter((name) => name.endsWith(".sql"))
+    .sort();
+  return names.map((name, index) => {
+    const version = Number(/^(\d{4})_/.exec(name)?.[1]);
+    if (version !== index + 1) throw new Error(`migration ${name}: expected number ${index + 1}`);
+    const sql = readFileSync(join(directory, name), "utf8").replaceAll("\r\n", "\n");
+    return { version, name, sql, checksum: createHash("sha256").update(sql).digest("hex") };
+  });
+}
+
+/**
+ * Brings a database to the last migration; returns the names of those that ran. Concurrent callers wait for each other
+ * on an advisory lock. Each migration is one transaction with its own record. Throws `conflict`, having changed nothing,
+ * when the database records a migration that this program does not know or knows with other content.
+ */
+export async function migrate(session: MigrationSession, migrations: Migration[]): Promise<string[]> {
+  await session.query("select pg_advisory_lock($1::bigint)", [MIGRATION_LOCK.toString()]);
+  try {
+    await session.query(
+      `create table if not exists schema_migrations (
+        version integer primary key,
+        name text not null,
+        checksum text not null,
+        applied_at timestamptz not null default now()
+      )`,
+    );
+    const applied = await session.query("select version, name, checksum from schema_migrations order by version");
+    checkApplied(applied, migrations);
+    const pending = migrations.slice(applied.length);
+    for (const migration of pending) await apply(session, migration);
+    return pending.map((migration) => migration.name);
+  } finally {
+    await session.query("select pg_advisory_unlock($1::bigint)", [MIGRATION_LOCK.toString()]);
+  }
+}
+
+function checkApplied(applied: Record<string, unknown>[], migrations: Migration[]): void {
+  for (const [index, row] of applied.entries()) {
+    const known = migrations[index];
+    if (known && known.version === row.version && known.checksum === row.checksum) continue;
+    throw new WarrenError(
+      "conflict",
+      known
+        ? `the database ran another version of migration ${known.name} (recorded as ${row.name}); ` +
+            "use the version of Warren that made it"
+        : `the database has migration ${row.name}, which this version of Warren does not know; use a newer version`,
+    );
+  }
+}
+
+async function apply(session: MigrationSession, migration: Migration): Promise<void> {
+  await session.query("begin");
+  try {
+    await session.script(migration.sql);
+    await session.query("insert into schema_migrations (version, name, checksum) values ($1, $2, $3)", [
+      migration.version,
+      migration.name,
+      migration.checksum,
+    ]);
+    await session.query("commit");
+  } catch (error) {
+    await session.query("rollback");
+    throw new Error(`migration ${migration.name} failed: ${(error as Error).message}`, { cause: error });
+  }
+}

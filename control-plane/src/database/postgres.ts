@@ -1,0 +1,52 @@
+import { PostgresDialect } from "kysely";
+import pg from "pg";
+import type { Logger } from "../logging.ts";
+import { loadMigrations, type MigrationSession, migrate } from "./migrations.ts";
+
+/** OID of `bigint`, which pg gives as text. All of Warren's bigints are below 2^53. */
+const INT8 = 20;
+
+const types: pg.CustomTypesConfig = {
+  getTypeParser: ((oid: number, format: "text" | "binary") =>
+    oid === INT8 && format !== "binary" ? Number : pg.types.getTypeParser(oid, format)) as never,
+};
+
+/** Connects to a PostgreSQL server and brings its schema up to date. */
+export async function openPostgres(url: string, log: Logger): Promise<{ pool: pg.Pool; dialect: PostgresDialect }> {
+  const pool = new pg.Pool({
+    connectionString: url,
+    types,
+    max: 10,
+    keepAlive: true,
+    connectionTimeoutMillis: 10_000,
+    idleTimeoutMillis: 60_000,
+    application_name: "warren",
+  });
+  // A connection that breaks while idle is replaced by the pool; without a listener the process would end.
+  pool.on("error", (error) => log.warn({ err: error }, "an idle database connection broke"));
+  try {
+    await migratePool(pool, log);
+  } catch (error) {
+    await pool.end();
+    throw error;
+  }
+  return { pool, dialect: new PostgresDialect({ pool }) };
+}
+
+async function migratePool(pool: pg.Pool, log: Logger): Promise<void> {
+  const client = await pool.connect();
+  const session: MigrationSession = {
+    query: async (sql, parameters) => (await client.query(sql, parameters)).rows,
+    script: async (sql) => {
+      await client.query(sql);
+    },
+  };
+  try {
+    const names = await migrate(session, loadMigrations());
+    if (names.length > 0) log.info({ migrations: names }, "database migrated");
+    client.release();
+  } catch (error) {
+    client.release(true);
+    throw error;
+  }
+}

@@ -1,0 +1,26 @@
+import swagger from "@fastify/swagger";
+import type { App } from "../app.ts";
+
+/** Collects the schemas of all routes registered afterwards into one OpenAPI document. */
+export async function describeApi(app: App, version: string): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: {
+        title: "Warren",
+        version,
+        description: "Sandboxes in microVMs. Every error is `{error:{code,message}}`; the code is the contract.",
+        license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+      },
+      tags: [
+        { name: "sandboxes", description: "Create, list and destroy sandboxes" },
+        { name: "commands", description: "Run commands in a sandbox" },
+        { name: "files", description: "Move files in and out of a sandbox" },
+        { name: "service", description: "The server itself" },
+      ],
+      components: {
+        securitySchemes: { apiKey: { type: "apiKey", in: "header", name: "X-API-Key" } },
+      },
+    },
+  });
+}

@@ -1,0 +1,28 @@
+import { type ErrorCode, WarrenError } from "@warren/contracts/errors";
+import type { FastifyError } from "fastify";
+
+/** Fastify's own errors (code FST_ERR_…) and those of its plugins that have a code of their own in the catalogue. */
+const FRAMEWORK_CODES: Record<number, ErrorCode> = {
+  400: "invalid_request",
+  404: "not_found",
+  406: "invalid_request",
+  413: "too_large",
+  415: "invalid_request",
+  429: "rate_limited",
+};
+
+/**
+ * The error of the catalogue that a thrown value means to the client. Anything unexpected becomes `internal_error`
+ * without a word of the original, which may hold internals.
+ */
+export function toCatalogueError(error: unknown): WarrenError {
+  if (error instanceof WarrenError) return error;
+  const { statusCode, code, message } = error as Partial<FastifyError>;
+  const mapped = statusCode === undefined ? undefined : FRAMEWORK_CODES[statusCode];
+  if (mapped && typeof code === "string" && message) return new WarrenError(mapped, message, { cause: error });
+  return new WarrenError(
+    "internal_error",
+    "the server met an unexpected error; it is in the server's log under the request's id",
+    { cause: error },
+  );
+}

@@ -1,0 +1,55 @@
+import { type FastifyReply, type FastifyRequest, LogController } from "fastify";
+import { type DestinationStream, type Logger, pino } from "pino";
+import type { LogLevel } from "./config.ts";
+
+export type { Logger };
+
+/** Names of fields that hold secrets, wherever they stand in a logged object down to the third level. */
+const SECRETS = [
+  "authorization",
+  "cookie",
+  "x-api-key",
+  "x-host-token",
+  "api_key",
+  "apiKey",
+  "key_hash",
+  "password",
+  "token",
+  "refresh_token",
+  "env",
+];
+
+/** Logger of the process: one JSON object per line, secrets replaced by `[redacted]`. */
+export function createLogger(level: LogLevel, destination: DestinationStream = pino.destination(1)): Logger {
+  const quoted = SECRETS.map((name) => `["${name}"]`);
+  return pino(
+    {
+      level,
+      base: { part: "control-plane" },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      redact: {
+        paths: quoted.flatMap((name) => [name.slice(0), `*${name}`, `*.*${name}`]),
+        censor: "[redacted]",
+      },
+    },
+    destination,
+  );
+}
+
+/** One log line per request, written when it ends. */
+export class RequestLog extends LogController {
+  override incomingRequest(): void {}
+
+  override requestCompleted(error: Error | null | undefined, request: FastifyRequest, reply: FastifyReply): void {
+    request.log.info(
+      {
+        method: request.method,
+        path: request.url.split("?", 1)[0],
+        status: reply.statusCode,
+        duration_ms: Math.round(reply.elapsedTime * 10) / 10,
+        ...(error && { err: error }),
+      },
+      "request",
+    );
+  }
+}

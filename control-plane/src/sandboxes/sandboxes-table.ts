@@ -1,0 +1,24 @@
+import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
+import type { Generated } from "kysely";
+
+/** Table `sandboxes`. */
+export interface SandboxesTable {
+  id: string;
+  team_id: string;
+  host_id: string | null;
+  template: string;
+  status: SandboxStatus;
+  /** Counts the changes of status; every change names the version that it expects. */
+  version: Generated<number>;
+  vcpus: number;
+  memory_mb: number;
+  timeout_sec: number;
+  /** Address at which the host reaches the guest; empty unless running. */
+  host_ip: Generated<string>;
+  /** What went wrong, for people; set with status `error`. */
+  error: string | null;
+  created_at: Generated<Date>;
+  started_at: Date | null;
+  last_active_at: Date | null;
+  last_updated: Generated<Date>;
+}

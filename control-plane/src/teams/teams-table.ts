@@ -1,0 +1,13 @@
+import type { Generated } from "kysely";
+
+/** Table `teams`. */
+export interface TeamsTable {
+  id: string;
+  name: string;
+  /** Twelve hex digits as `xxxxxx-xxxxxx`, never changed and never used twice. */
+  slug: string;
+  is_byoc: Generated<boolean>;
+  /** Time of deletion; null = live. */
+  deleted_at: Date | null;
+  created_at: Generated<Date>;
+}

@@ -1,0 +1,14 @@
+import type { Generated } from "kysely";
+
+/** Table `templates`. */
+export interface TemplatesTable {
+  name: string;
+  /** Owner; BUILT_IN_TEAM for built-in templates. */
+  team_id: string;
+  /** `base`: an image to boot; `snapshot`: a frozen microVM, whose vCPUs and memory are fixed. */
+  type: Generated<"base" | "snapshot">;
+  vcpus: Generated<number>;
+  memory_mb: Generated<number>;
+  size_bytes: Generated<number>;
+  created_at: Generated<Date>;
+}
