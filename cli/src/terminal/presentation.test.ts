@@ -1,0 +1,43 @@
+import { describe, expect, test } from "vitest";
+import { logLine } from "./log-line.ts";
+import { ProgressDisplay } from "./progress.ts";
+import { table } from "./table.ts";
+
+describe("what the user sees", () => {
+  test("is a log line with time, server and level, and anything else as it is", () => {
+    const line = '{"level":40,"time":1893456000123,"pid":1,"hostname":"h","msg":"slow","route":"/health","ms":12}';
+    expect(logLine("control plane", line)).toBe("00:00:00.123 control plane warn slow route=/health ms=12");
+    const failed = '{"level":50,"time":1893456000123,"msg":"failed","err":{"message":"no disk"}}';
+    expect(logLine("host agent", failed)).toBe("00:00:00.123 host agent error failed no disk");
+    for (const text of ["Segmentation fault", "[1]", "null", '{"a":1}']) expect(logLine("s", text)).toBe(`s: ${text}`);
+  });
+
+  test("is a table as wide as its widest cells", () => {
+    expect(table(["ID", "STATUS"], [["sb1234", "running"]])).toBe("ID      STATUS\nsb1234  running\n");
+    expect(table(["ID"], [])).toBe("ID\n");
+  });
+
+  test("is one line per step where there is no terminal", () => {
+    let written = "";
+    const output = { isTTY: false, write: (text: string) => (written += text) } as unknown as NodeJS.WriteStream;
+    const progress = new ProgressDisplay(output);
+    for (const fraction of [0, 0.5, 1]) progress.show({ step: "base image", detail: "unpacking", fraction });
+    progress.show({ step: "kernel" });
+    progress.done();
+    expect(written).toBe("warren: base image\nwarren: kernel\n");
+  });
+
+  test("is one rewritten line per step on a terminal, never wider than it", () => {
+    let written = "";
+    const output = {
+      isTTY: true,
+      columns: 20,
+      write: (text: string) => (written += text),
+    } as unknown as NodeJS.WriteStream;
+    const progress = new ProgressDisplay(output);
+    for (const fraction of [0, 0.5]) progress.show({ step: "image", detail: "unpacking\nmuch", fraction });
+    progress.done();
+    progress.done();
+    expect(written).toBe("\rwarren: image 0 % u\x1b[K\rwarren: image 50 % \x1b[K\n");
+  });
+});
