@@ -2,7 +2,9 @@ import { defineConfig } from "vitest/config";
 
 /** Files of tests that boot microVMs: on a small machine two at a time starve each other. */
 const MICROVM_TESTS = "**/*.vm.test.ts";
-const PARTS = ["contracts", "control-plane", "host-agent", "sdk", "cli", "bench"];
+const PARTS = ["contracts", "host-agent", "sdk", "cli", "bench"];
+/** Starts what tests of the control plane share: one PostgreSQL server, one prepared embedded database. */
+const DATABASES = "control-plane/src/database/testing/global-setup.ts";
 
 export default defineConfig({
   test: {
@@ -16,6 +18,17 @@ export default defineConfig({
           name: "unit",
           include: PARTS.map((part) => `${part}/**/*.test.ts`),
           exclude: ["**/node_modules/**", MICROVM_TESTS],
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "control-plane",
+          include: ["control-plane/**/*.test.ts"],
+          exclude: ["**/node_modules/**"],
+          globalSetup: [DATABASES],
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },

@@ -1,0 +1,15 @@
+import type { Generated } from "kysely";
+
+/** Table `users`. */
+export interface UsersTable {
+  id: string;
+  /** Trimmed and in lower case. */
+  email: string;
+  name: Generated<string>;
+  /** Argon2id in PHC format; null = the account signs in through a provider only. */
+  password_hash: string | null;
+  /** Administrator of the platform. */
+  is_admin: Generated<boolean>;
+  created_at: Generated<Date>;
+  updated_at: Generated<Date>;
+}
