@@ -1,0 +1,258 @@
+import { mkdir, open, readdir, readFile, rename, stat, unlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { composeImage, updateImage } from "./compose.ts";
+import { errorCode, explainFullDisk } from "./files.ts";
+import { encodeHeader, type MemoryHeader, parseHeader } from "./header.ts";
+import type { MappingEntry } from "./mapping.ts";
+import { PinCounts } from "./pins.ts";
+import type { MemoryStore, Pin } from "./store.ts";
+
+/** A file that a VMM maps MAP_PRIVATE as guest memory. All who hold images of one header share one file. */
+export interface MemoryImage {
+  /** Header that the memory is; null for blank memory. */
+  readonly headerId: string | null;
+  readonly path: string;
+  /** To be called when no VMM maps the file any more. */
+  release(): Promise<void>;
+}
+
+const IMAGE_NAME = /^([0-9a-f]{32})\.image$/;
+const BOOT_ID = "/proc/sys/kernel/random/boot_id";
+
+/**
+ * The files behind the memories of running microVMs. A header that is one whole image is mapped as it is; any other is
+ * composed into a file here. Composed files are a cache: they are never fsynced, they do not outlive the boot of the
+ * host, and those that no microVM maps go when the cache outgrows its limit, least recently used first.
+ */
+export class ImageCache {
+  readonly #store: MemoryStore;
+  readonly #directory: string;
+  readonly #limitBytes: number;
+  readonly #pins = new PinCounts();
+  /** Composed images, least recently used first, with their allocated bytes. */
+  readonly #images = new Map<string, number>();
+  readonly #composing = new Map<string, Promise<void>>();
+  readonly #removing = new Map<string, Promise<void>>();
+
+  private constructor(store: MemoryStore, directory: string, limitBytes: number) {
+    this.#store = store;
+    this.#directory = directory;
+    this.#limitBytes = limitBytes;
+  }
+
+  /**
+   * Opens the cache in a directory on the file system of the store. Images of this boot of the host stay, so that
+   * running microVMs can be adopted: `adopt` those before anything else is called.
+   */
+  static async open(store: MemoryStore, directory: string, limitBytes: number): Promise<ImageCache> {
+    const cache = new ImageCache(store, directory, limitBytes);
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    const bootId = (await readFile(BOOT_ID, "latin1")).trim();
+    const sameBoot = (await readIfThere(join(directory, "boot-id")))?.toString("latin1") === bootId;
+    const names = await readdir(directory);
+    for (const name of names) {
+      const id = IMAGE_NAME.exec(name)?.[1];
+      const debris =
+        name.endsWith(".tmp") || (name.endsWith(".map") && !names.includes(name.replace(".map", ".image")));
+      if (!sameBoot || debris) await unlink(join(directory, name));
+      else if (id !== undefined) await cache.#measure(id);
+    }
+    if (!sameBoot) await writeFile(join(directory, "boot-id"), bootId);
+    return cache;
+  }
+
+  /** Allocated bytes of all composed images. */
+  get bytes(): number {
+    return [...this.#images.values()].reduce((sum, bytes) => sum + bytes, 0);
+  }
+
+  /** The image of blank memory, for a microVM that boots. */
+  async acquireBlank(memorySize: number): Promise<MemoryImage> {
+    const path = join(this.#directory, `blank-${memorySize}`);
+    const file = await open(path, "a", 0o600);
+    try {
+      await file.truncate(memorySize);
+    } finally {
+      await file.close();
+    }
+    return blankImage(path);
+  }
+
+  /** The image of a header, composed if need be after a check of the layers. Keeps the header until it is released. */
+  async acquire(headerId: string): Promise<MemoryImage> {
+    const image = this.#hold(headerId);
+    try {
+      const lease = await this.#store.lease(headerId);
+      try {
+        const { header } = lease;
+        if (isWholeImage(header)) {
+          await this.#store.checkLayer(header.layers[0]!);
+          return { ...image, path: this.#store.layerPath(header.layers[0]!.id) };
+        }
+        await this.#ensure(header);
+        return image;
+      } finally {
+        lease.end();
+      }
+    } catch (error) {
+      await image.release();
+      throw error;
+    }
+  }
+
+  /** Composes the image of a header ahead of its use. */
+  async prepare(headerId: string): Promise<void> {
+    await (await this.acquire(headerId)).release();
+  }
+
+  /**
+   * Holds the image that a microVM from before a restart of the host agent maps, whose `headerId` and `path` are those
+   * that it was given then. Reads and composes nothing.
+   */
+  adopt(headerId: string | null, path: string): MemoryImage {
+    return headerId === null ? blankImage(path) : this.#hold(headerId, path);
+  }
+
+  /** Removes unused images, least recently used first, until the others take no more than `limitBytes`. */
+  async trim(limitBytes = this.#limitBytes): Promise<void> {
+    let bytes = this.bytes;
+    for (const [id, size] of [...this.#images]) {
+      if (bytes <= limitBytes) return;
+      if (this.#pins.has(id) || this.#composing.has(id)) continue;
+      await this.#remove(id);
+      bytes -= size;
+    }
+  }
+
+  #hold(headerId: string, path = this.#path(headerId)): MemoryImage {
+    const pin: Pin = this.#store.pin(headerId);
+    const unpin = this.#pins.add(headerId);
+    return {
+      headerId,
+      path,
+      release: async () => {
+        unpin();
+        await pin.release();
+        await this.trim();
+      },
+    };
+  }
+
+  /** Sees to it that the image of a header exists; callers at the same time share the work. */
+  async #ensure(header: MemoryHeader): Promise<void> {
+    await this.#removing.get(header.id);
+    const known = this.#images.get(header.id);
+    if (known !== undefined) {
+      this.#images.delete(header.id);
+      this.#images.set(header.id, known);
+      return;
+    }
+    let work = this.#composing.get(header.id);
+    if (work === undefined) {
+      work = this.#compose(header).finally(() => this.#composing.delete(header.id));
+      this.#composing.set(header.id, work);
+    }
+    await work;
+  }
+
+  async #compose(header: MemoryHeader): Promise<void> {
+    const temporary = `${this.#path(header.id)}.tmp`;
+    try {
+      try {
+        await this.#write(header, temporary);
+      } catch (error) {
+        if (errorCode(error) !== "ENOSPC") throw error;
+        await unlinkIfThere(temporary);
+        await this.trim(0);
+        await this.#write(header, temporary);
+      }
+      await writeFile(this.#mapPath(header.id), encodeHeader(header), { mode: 0o600 });
+      await rename(temporary, this.#path(header.id));
+    } catch (error) {
+      await unlinkIfThere(temporary);
+      throw explainFullDisk(error, "the memory of the sandbox could not be prepared");
+    }
+    await this.#measure(header.id);
+    await this.trim();
+  }
+
+  async #write(header: MemoryHeader, path: string): Promise<void> {
+    for (const layer of header.layers) await this.#store.checkLayer(layer);
+    const layerPath = (id: string) => this.#store.layerPath(id);
+    const donor = await this.#takeDonor(header, path);
+    if (donor === undefined) await composeImage(path, header.entries, header.memorySize, layerPath);
+    else await updateImage(path, donor, header.entries, layerPath);
+  }
+
+  /**
+   * Takes over the image that the memory was restored from when nobody can want it any more, which saves copying all
+   * that has not changed since. Returns what it holds.
+   */
+  async #takeDonor(header: MemoryHeader, path: string): Promise<MappingEntry[] | undefined> {
+    const id = header.parentId;
+    if (id === null || (await this.#store.has(id)) || this.#pins.has(id) || !this.#images.delete(id)) return undefined;
+    const map = await readIfThere(this.#mapPath(id));
+    await rename(this.#path(id), path);
+    await unlinkIfThere(this.#mapPath(id));
+    if (map === undefined) {
+      await unlinkIfThere(path);
+      return undefined;
+    }
+    return parseHeader(map).entries;
+  }
+
+  async #measure(id: string): Promise<void> {
+    this.#images.set(id, (await stat(this.#path(id))).blocks * 512);
+  }
+
+  async #remove(id: string): Promise<void> {
+    this.#images.delete(id);
+    const removal = unlinkIfThere(this.#path(id)).then(() => unlinkIfThere(this.#mapPath(id)));
+    this.#removing.set(id, removal);
+    await removal.finally(() => this.#removing.delete(id));
+  }
+
+  #path(id: string): string {
+    return join(this.#directory, `${id}.image`);
+  }
+
+  /** The header as it was when the image was composed. */
+  #mapPath(id: string): string {
+    return join(this.#directory, `${id}.map`);
+  }
+}
+
+/** Whether the file of the only layer holds the memory as it is: every page at its offset, and holes for zero pages. */
+function isWholeImage({ layers, entries, memorySize }: MemoryHeader): boolean {
+  const [layer] = layers;
+  if (layer === undefined || layers.length > 1 || layer.size !== memorySize) return false;
+  let provided = 0;
+  for (const entry of entries) {
+    if (entry.layer === null) continue;
+    if (entry.storageOffset !== entry.offset) return false;
+    provided += entry.length;
+  }
+  return provided === layer.storedBytes;
+}
+
+/** Blank memory needs nothing to stay. */
+function blankImage(path: string): MemoryImage {
+  return { headerId: null, path, release: async () => undefined };
+}
+
+async function readIfThere(path: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+async function unlinkIfThere(path: string): Promise<void> {
+  try {
+    await unlink(path);
+  } catch (error) {
+    if (errorCode(error) !== "ENOENT") throw error;
+  }
+}
