@@ -1,6 +1,13 @@
 import { type Static, Type } from "typebox";
 import { Email, NewPassword, TeamId, Timestamp, UserId, UserName } from "./accounts.ts";
 
+/**
+ * What a user may be allowed on the whole platform. `teams`: see all teams, set their quotas and whether they bring their
+ * own hosts; `users`: see all users; `hosts`: manage the hosts that teams share.
+ */
+export const PLATFORM_PERMISSIONS = ["teams", "users", "hosts"] as const;
+export type PlatformPermission = (typeof PLATFORM_PERMISSIONS)[number];
+
 /** A team as administrators of the platform see it. */
 export const AdminTeam = Type.Object(
   {
@@ -28,6 +35,7 @@ export const AdminUser = Type.Object(
     email: Type.String(),
     name: Type.String(),
     is_admin: Type.Boolean(),
+    permissions: Type.Array(Type.Enum([...PLATFORM_PERMISSIONS])),
     has_password: Type.Boolean(),
     created_at: Timestamp,
   },
@@ -45,9 +53,17 @@ export const CreateAdmin = Type.Object(
 );
 export type CreateAdmin = Static<typeof CreateAdmin>;
 
-/** Request of the operator that names a user. */
-export const NamedUser = Type.Object({ email: Email }, { additionalProperties: false, title: "NamedUser" });
-export type NamedUser = Static<typeof NamedUser>;
+/** Request of the operator to let a user administer the platform, or a part of it, or no longer. */
+export const SetAdmin = Type.Object(
+  {
+    email: Email,
+    permission: Type.Optional(
+      Type.Enum([...PLATFORM_PERMISSIONS], { description: "One right; absent = all of them, as `is_admin`" }),
+    ),
+  },
+  { additionalProperties: false, title: "SetAdmin" },
+);
+export type SetAdmin = Static<typeof SetAdmin>;
 
 /** Request of the operator to give a user a new password. */
 export const ResetPassword = Type.Object(

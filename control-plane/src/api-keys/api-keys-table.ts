@@ -1,3 +1,4 @@
+import type { ApiKeyScope } from "@warren/contracts/rest/api-keys";
 import type { Generated } from "kysely";
 
 /** Table `team_api_keys`. */
@@ -9,6 +10,11 @@ export interface ApiKeysTable {
   key_hash: string;
   /** First 12 characters of the key, for display. */
   key_prefix: string;
+  /** UUID of the user who made the key; null for the key that the server made at its first start. */
+  created_by: string | null;
+  scopes: Generated<ApiKeyScope[]>;
+  /** When the key ends by itself; null = never. */
+  expires_at: Date | null;
   created_at: Generated<Date>;
   last_used: Date | null;
 }

@@ -7,6 +7,8 @@ export interface TeamsTable {
   /** Twelve hex digits as `xxxxxx-xxxxxx`, never changed and never used twice. */
   slug: string;
   is_byoc: Generated<boolean>;
+  /** Whether only the owner and admins may make and revoke API keys. */
+  api_keys_by_admins: Generated<boolean>;
   /** Time of deletion; null = live. */
   deleted_at: Date | null;
   created_at: Generated<Date>;

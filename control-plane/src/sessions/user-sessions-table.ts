@@ -1,0 +1,9 @@
+import type { Generated } from "kysely";
+
+/** Table `user_sessions`. */
+export interface UserSessionsTable {
+  id: string;
+  user_id: string;
+  created_at: Generated<Date>;
+  expires_at: Date;
+}

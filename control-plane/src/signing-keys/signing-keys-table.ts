@@ -1,0 +1,9 @@
+import type { Generated } from "kysely";
+
+/** Table `signing_keys`. */
+export interface SigningKeysTable {
+  kid: string;
+  /** 32 random bytes in base64url. */
+  secret: string;
+  created_at: Generated<Date>;
+}
