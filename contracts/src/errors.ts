@@ -36,6 +36,8 @@ export const ERRORS = {
   host_full: { status: 503 },
   /** A stored snapshot is corrupted, truncated or not of this format; nothing else is affected. */
   snapshot_damaged: { status: 500 },
+  /** Kernel, initramfs or a root file system could not be built; the message ends with the last lines of the tool. */
+  image_build_failed: { status: 500 },
   /** The guest's disk is full. */
   disk_full: { status: 507 },
   /** The host's disk is full; what was to be saved there was not saved. */
