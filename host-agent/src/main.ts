@@ -5,7 +5,7 @@ import { WarrenError } from "@warren/contracts/errors";
 import { pino } from "pino";
 import { canRunSandboxes, examine } from "./doctor/doctor.ts";
 import { type ServeOptions, serveHost, sweepHost } from "./host.ts";
-import { buildImages } from "./images/build.ts";
+import { ensureImages } from "./images/ensure.ts";
 import { endRequested, StartReport } from "./process/supervision.ts";
 
 const USAGE = `usage: main.ts serve --data-dir DIR --images-dir DIR --listen unix:PATH [--ephemeral] [--ready-fd N] [--exit-with-parent]
@@ -79,7 +79,7 @@ async function build(): Promise<void> {
   const print = values.json
     ? (step: string, detail?: string, fraction?: number) => JSON.stringify({ step, detail, fraction })
     : (step: string, detail?: string) => (detail ? `${step}: ${detail}` : step);
-  await buildImages({
+  await ensureImages({
     directory: directory("images-dir"),
     sourceRoot: SOURCE_ROOT,
     withNode: values["with-node"],

@@ -10,6 +10,8 @@ export interface BootImages {
   kernelRelease: string;
   initramfs: string;
   base: BaseImage;
+  /** Root file system with Node and npm; absent unless it was asked for. */
+  node?: BaseImage;
 }
 
 /** Says what is being built; `fraction` is from 0 to 1 when it is known. */
