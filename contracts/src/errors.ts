@@ -36,6 +36,8 @@ export const ERRORS = {
   host_full: { status: 503 },
   /** A stored snapshot is corrupted, truncated or not of this format; nothing else is affected. */
   snapshot_damaged: { status: 500 },
+  /** A stored snapshot was made with another VMM, machine shape or processor model than this host has. */
+  snapshot_incompatible: { status: 409 },
   /** Kernel, initramfs or a root file system could not be built; the message ends with the last lines of the tool. */
   image_build_failed: { status: 500 },
   /** The guest's disk is full. */
