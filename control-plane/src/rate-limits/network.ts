@@ -1,0 +1,27 @@
+import { isIPv6 } from "node:net";
+
+/**
+ * The network that stands for one client: an IPv4 address, or the first 64 bits of an IPv6 address, of which one
+ * subscriber has at least that much (RFC 6177).
+ */
+export function networkOf(address: string): string {
+  const ipv4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
+  if (ipv4 !== undefined) return ipv4;
+  const [withoutZone = ""] = address.split("%", 1);
+  if (!isIPv6(withoutZone)) return address;
+  return `${expand(withoutZone).slice(0, 4).join(":")}::/64`;
+}
+
+/** The eight groups of an IPv6 address, without leading zeros; an embedded IPv4 address fills the last ones. */
+function expand(address: string): string[] {
+  const [head = "", tail] = address.toLowerCase().split("::");
+  const before = groups(head);
+  const after = tail === undefined ? [] : groups(tail);
+  const zeros = new Array<string>(Math.max(0, 8 - before.length - after.length)).fill("0");
+  return [...before, ...zeros, ...after].map((group) => group.replace(/^0+(?=.)/, ""));
+}
+
+function groups(text: string): string[] {
+  if (text === "") return [];
+  return text.split(":").flatMap((group) => (group.includes(".") ? ["0", "0"] : [group]));
+}

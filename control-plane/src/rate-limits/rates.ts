@@ -1,0 +1,21 @@
+/** How often something may be done: `burst` times at once, then `perMinute` times a minute. */
+export interface Rate {
+  burst: number;
+  perMinute: number;
+}
+
+/** Limits of what strangers may try and of what users could abuse. The first of each is per network, see `networkOf`. */
+export const RATES = {
+  logIn: { network: { burst: 30, perMinute: 10 }, account: { burst: 20, perMinute: 1 } },
+  signUp: { network: { burst: 10, perMinute: 1 }, account: { burst: 5, perMinute: 0.2 } },
+  oauth: { network: { burst: 30, perMinute: 20 } },
+  /** Changing a password takes the old one, so it is a way to guess it. */
+  changePassword: { network: { burst: 20, perMinute: 5 }, account: { burst: 5, perMinute: 0.5 } },
+  switchTeam: { account: { burst: 60, perMinute: 30 } },
+  createApiKey: { account: { burst: 60, perMinute: 10 } },
+  createTeam: { account: { burst: 20, perMinute: 1 } },
+  /** A type-ahead asks once per pause in typing. */
+  searchUsers: { account: { burst: 30, perMinute: 60 } },
+  /** Tells whether an address has an account. */
+  addMember: { account: { burst: 30, perMinute: 10 } },
+} as const satisfies Record<string, { network?: Rate; account?: Rate }>;
