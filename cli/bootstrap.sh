@@ -42,7 +42,7 @@ install_packages() {
   say "installing packages: $*"
   local options=(-y --no-install-recommends -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0)
   export DEBIAN_FRONTEND=noninteractive
-  if ! apt-cache show --no-all-versions "$@" >/dev/null 2>&1; then
+  if ! apt-get install --simulate "${options[@]}" "$@" >/dev/null 2>&1; then
     say "fetching package lists"
     apt-get update -o DPkg::Lock::Timeout=600 >&2 || fail $EX_UNAVAILABLE "apt-get update failed, see above"
   elif apt-get install "${options[@]}" "$@" >&2; then
