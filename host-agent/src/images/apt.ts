@@ -1,8 +1,13 @@
+import { setTimeout } from "node:timers/promises";
 import { WarrenError } from "@warren/contracts/errors";
 import type { Progress } from "./images.ts";
 import type { RunTool } from "./tool.ts";
 
-const LISTS_HINT = "Check that this machine reaches its package archive: apt-get update";
+const HINT = "Check that this machine reaches its package archive: apt-get update";
+
+/** How long another apt-get may hold the package lists: 150 attempts, 2 s apart. */
+const ATTEMPTS = 150;
+const PAUSE_MS = 2000;
 
 /** Fields of a package by their names, such as Version. */
 type PackageFields = Map<string, string>;
@@ -11,20 +16,34 @@ type PackageFields = Map<string, string>;
 export class Apt {
   readonly #runTool: RunTool;
   readonly #progress: Progress;
-  #updated = false;
+  #update: Promise<void> | undefined;
 
   constructor(runTool: RunTool, progress: Progress) {
     this.#runTool = runTool;
     this.#progress = progress;
   }
 
-  /** Fetches the package lists, at most once. */
-  async update(): Promise<void> {
-    if (this.#updated) return;
+  /** Fetches the package lists, at most once in the life of this object. */
+  update(): Promise<void> {
+    this.#update ??= this.#fetchLists();
+    return this.#update;
+  }
+
+  /** apt has no option to wait for the lock of the lists (fcntl(2)), and nothing tells when it becomes free. */
+  async #fetchLists(): Promise<void> {
     this.#progress("package lists", "apt-get update");
-    const onLine = (line: string) => this.#progress("package lists", line);
-    await this.#runTool("apt-get", ["update", "--error-on=any"], { onLine, hint: LISTS_HINT });
-    this.#updated = true;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const onLine = (line: string) => this.#progress("package lists", line);
+        await this.#runTool("apt-get", ["update", "--error-on=any"], { onLine, hint: HINT });
+        return;
+      } catch (error) {
+        const busy = error instanceof WarrenError && error.message.includes("Could not get lock");
+        if (!busy || attempt === ATTEMPTS) throw error;
+        this.#progress("package lists", "another apt-get is at work: waiting for it");
+        await setTimeout(PAUSE_MS);
+      }
+    }
   }
 
   /** Describes the newest version of a package; package lists that do not know it are fetched anew. */
@@ -40,12 +59,12 @@ export class Apt {
     // Packages are checked against signed lists; apt's own user could not write into the folder.
     const args = ["download", "--option", "APT::Sandbox::User=root", ...names];
     try {
-      await this.#runTool("apt-get", args, { cwd: folder, hint: LISTS_HINT });
+      await this.#runTool("apt-get", args, { cwd: folder, hint: HINT });
     } catch (error) {
-      if (this.#updated) throw error;
+      if (this.#update) throw error;
       // The lists may name versions that the archive has replaced since.
       await this.update();
-      await this.#runTool("apt-get", args, { cwd: folder, hint: LISTS_HINT });
+      await this.#runTool("apt-get", args, { cwd: folder, hint: HINT });
     }
   }
 

@@ -1,7 +1,7 @@
 import { lstat, lutimes, readdir, readFile, rm, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
-import { Apt, parseFields } from "./apt.ts";
+import { type Apt, parseFields } from "./apt.ts";
 import { distributionArchives, downloadSettings } from "./apt-archives.ts";
 import {
   AFTER_ESSENTIAL,
@@ -35,6 +35,7 @@ const IMAGES = {
 export function baseImageRecipe(
   name: keyof typeof IMAGES,
   distribution: Distribution,
+  apt: Apt,
   refresh: boolean,
   progress: Progress,
 ): ImageRecipe {
@@ -50,7 +51,6 @@ export function baseImageRecipe(
     },
     async build(folder, runTool) {
       await requireRoom(folder, room);
-      const apt = new Apt(runTool, progress);
       if (refresh) await apt.update();
       const root = join(folder, "root");
       const started = Date.now();

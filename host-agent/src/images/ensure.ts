@@ -1,5 +1,6 @@
 import { join, resolve } from "node:path";
 import type { BaseImage } from "../disk/disk.ts";
+import { Apt } from "./apt.ts";
 import { baseImageRecipe, ROOT_FILE } from "./base-image.ts";
 import { IMAGE_BYTES } from "./base-recipe.ts";
 import { readDistribution } from "./distribution.ts";
@@ -31,13 +32,15 @@ export async function ensureImages(options: EnsureImagesOptions): Promise<BootIm
   const distribution = await readDistribution();
   const onWait = () => progress("waiting", "another process builds images in this directory");
   const store = new ImageStore(resolve(options.directory), onWait);
+  const apt = new Apt(toolRunner(), progress);
   const boot = async () => {
-    const kernel = await store.ensure(kernelRecipe(distribution, refresh, progress), refresh);
+    const kernel = await store.ensure(kernelRecipe(distribution, apt, refresh, progress), refresh);
     const agent = await readGuestAgentSource(join(sourceRoot, "guest-agent"));
     const go = await goVersion(toolRunner());
     return { kernel, initramfs: await store.ensure(initramfsRecipe(kernel, agent, go, progress), false) };
   };
-  const root = (name: "base" | "node") => store.ensure(baseImageRecipe(name, distribution, refresh, progress), refresh);
+  const root = (name: "base" | "node") =>
+    store.ensure(baseImageRecipe(name, distribution, apt, refresh, progress), refresh);
   try {
     const [{ kernel, initramfs }, base, node] = await all(boot(), root("base"), withNode ? root("node") : undefined);
     return {

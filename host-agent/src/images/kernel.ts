@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
-import { Apt, dependencies } from "./apt.ts";
+import { type Apt, dependencies } from "./apt.ts";
 import type { Distribution } from "./distribution.ts";
 import type { Progress } from "./images.ts";
 import { GUEST_MODULES, selectModules } from "./kernel-modules.ts";
@@ -31,14 +31,13 @@ export const KERNEL_FILES = {
 } as const;
 
 /** Makes a folder with the distribution's kernel and the modules that a microVM needs. Resolves to `release` and `version`. */
-export function kernelRecipe(distribution: Distribution, refresh: boolean, progress: Progress): ImageRecipe {
+export function kernelRecipe(distribution: Distribution, apt: Apt, refresh: boolean, progress: Progress): ImageRecipe {
   const { id, codename, architecture } = distribution;
   const meta = META_PACKAGES[id][architecture];
   return {
     name: "kernel",
     inputs: { recipe: RECIPE_VERSION, distribution: `${id} ${codename} ${architecture}`, package: meta },
     async build(folder, runTool) {
-      const apt = new Apt(runTool, progress);
       if (refresh) await apt.update();
       progress("kernel", `looking for ${meta}`);
       const image = await kernelPackage(apt, meta);
