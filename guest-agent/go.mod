@@ -1,0 +1,3 @@
+module warren/guest-agent
+
+go 1.19

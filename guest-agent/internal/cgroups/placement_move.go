@@ -1,0 +1,66 @@
+//go:build !go1.20
+
+package cgroups
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// Prepare makes a process start in its group; package syscall cannot do that before Go 1.20.
+func (t *Tree) Prepare(*syscall.SysProcAttr, bool) {}
+
+// Placed moves a started process into its group, and with it whatever it has forked before that: in the agent's own group there
+// is nothing but the agent.
+func (t *Tree) Placed(pid int, terminal bool) error {
+	group := "user/processes"
+	if terminal {
+		group = "user/terminals"
+	}
+	if err := t.move(pid, group); err != nil {
+		return err
+	}
+	for {
+		strays, err := t.strays()
+		if err != nil || len(strays) == 0 {
+			return err
+		}
+		for _, stray := range strays {
+			if err := t.move(stray, group); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (t *Tree) move(pid int, group string) error {
+	err := t.write(group+"/cgroup.procs", strconv.Itoa(pid))
+	if errors.Is(err, syscall.ESRCH) {
+		return nil
+	}
+	return err
+}
+
+// strays are the processes in the agent's group besides the agent.
+func (t *Tree) strays() ([]int, error) {
+	text, err := os.ReadFile(t.root + "/agent/cgroup.procs")
+	if err != nil {
+		return nil, err
+	}
+	var strays []int
+	for _, line := range strings.Fields(string(text)) {
+		pid, err := strconv.Atoi(line)
+		if err != nil {
+			return nil, fmt.Errorf("reading the agent's control group: %w", err)
+		}
+		// 0 stands for a process outside of this pid namespace.
+		if pid != os.Getpid() && pid != 0 {
+			strays = append(strays, pid)
+		}
+	}
+	return strays, nil
+}

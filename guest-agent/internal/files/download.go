@@ -1,0 +1,157 @@
+package files
+
+import (
+	"compress/gzip"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+
+	"warren/guest-agent/internal/httpapi"
+)
+
+// bufferSize is that of copies between sockets and files, in bytes.
+const bufferSize = 256 << 10
+
+var buffers = sync.Pool{New: func() any { buffer := make([]byte, bufferSize); return &buffer }}
+
+// conditionalHeaders make a request one that is served as identity, besides Range.
+var conditionalHeaders = []string{"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range"}
+
+// download serves GET and HEAD of /files. An error is returned only while nothing has been written.
+func (s *Service) download(w http.ResponseWriter, r *http.Request) error {
+	query := r.URL.Query()
+	user, err := s.user(query.Get("username"))
+	if err != nil {
+		return err
+	}
+	path, err := s.resolve(query.Get("path"), user)
+	if err != nil {
+		return err
+	}
+	coding, ok := negotiate(r.Header.Get("Accept-Encoding"))
+	special := r.Header.Get("Range") != ""
+	for _, name := range conditionalHeaders {
+		special = special || r.Header.Get(name) != ""
+	}
+	if special && ok {
+		coding, ok = "identity", !identityRefused(r.Header.Get("Accept-Encoding"))
+	}
+	if !ok {
+		return httpapi.Errorf(http.StatusNotAcceptable, "none of the accepted codings is supported: gzip, identity")
+	}
+	file, info, err := openSource(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	header := w.Header()
+	header.Set("Vary", "Accept-Encoding")
+	header.Set("Content-Disposition", disposition(filepath.Base(path)))
+	if coding == "gzip" {
+		return serveCompressed(w, r, file, info)
+	}
+	if info.Size() > 0 {
+		http.ServeContent(w, r, filepath.Base(path), info.ModTime(), file)
+		return nil
+	}
+	return serveUnsized(w, r, file, info)
+}
+
+// disposition is a Content-Disposition header with a file name, encoded where needed (RFC 6266).
+func disposition(name string) string {
+	if value := mime.FormatMediaType("inline", map[string]string{"filename": name}); value != "" {
+		return value
+	}
+	return "inline"
+}
+
+// contentType is that of a file by its extension, or by its first bytes.
+func contentType(name string, head []byte) string {
+	if kind := mime.TypeByExtension(filepath.Ext(name)); kind != "" {
+		return kind
+	}
+	return http.DetectContentType(head)
+}
+
+// readHead reads the first bytes of a file, enough to recognize its type.
+func readHead(file *os.File) ([]byte, error) {
+	head := make([]byte, 512)
+	n, err := io.ReadFull(file, head)
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		err = nil
+	}
+	return head[:n], err
+}
+
+// serveUnsized serves a file whose size says nothing, such as those of /proc: it is read until its end.
+func serveUnsized(w http.ResponseWriter, r *http.Request, file *os.File, info os.FileInfo) error {
+	head, err := readHead(file)
+	if err != nil {
+		return pathError(file.Name(), err)
+	}
+	if len(head) == 0 {
+		// Handles conditions and ranges of an empty file.
+		w.Header().Set("Content-Length", "0")
+		http.ServeContent(w, r, info.Name(), info.ModTime(), file)
+		return nil
+	}
+	header := w.Header()
+	header.Set("Content-Type", contentType(file.Name(), head))
+	header.Set("Last-Modified", info.ModTime().UTC().Format(http.TimeFormat))
+	if len(head) < cap(head) {
+		header.Set("Content-Length", strconv.Itoa(len(head)))
+	}
+	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	if _, err := w.Write(head); err == nil {
+		copyBody(w, file)
+	}
+	return nil
+}
+
+var compressors = sync.Pool{New: func() any {
+	// The level is valid.
+	compressor, _ := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed)
+	return compressor
+}}
+
+// serveCompressed serves a file in gzip coding.
+func serveCompressed(w http.ResponseWriter, r *http.Request, file *os.File, info os.FileInfo) error {
+	head, err := readHead(file)
+	if err != nil {
+		return pathError(file.Name(), err)
+	}
+	header := w.Header()
+	header.Set("Content-Type", contentType(file.Name(), head))
+	header.Set("Content-Encoding", "gzip")
+	header.Set("Last-Modified", info.ModTime().UTC().Format(http.TimeFormat))
+	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	compressor := compressors.Get().(*gzip.Writer)
+	defer compressors.Put(compressor)
+	compressor.Reset(w)
+	if _, err := compressor.Write(head); err != nil {
+		return nil
+	}
+	copyBody(compressor, file)
+	// A write error means that the client has gone.
+	_ = compressor.Close()
+	return nil
+}
+
+// copyBody copies the rest of a file into an answer. A failure after the headers can only be shown by breaking the connection.
+func copyBody(w io.Writer, file *os.File) {
+	buffer := buffers.Get().(*[]byte)
+	defer buffers.Put(buffer)
+	if _, err := io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{file}, *buffer); err != nil {
+		panic(http.ErrAbortHandler)
+	}
+}

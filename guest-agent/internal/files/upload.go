@@ -1,0 +1,232 @@
+package files
+
+import (
+	"compress/gzip"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"warren/guest-agent/internal/httpapi"
+	"warren/guest-agent/internal/users"
+)
+
+// written is one file in the answer of an upload.
+type written struct {
+	Name     string            `json:"name"`
+	Path     string            `json:"path"`
+	Type     string            `json:"type"`
+	Metadata map[string]string `json:"metadata,omitempty"`
+}
+
+// upload serves POST of /files.
+func (s *Service) upload(w http.ResponseWriter, r *http.Request) error {
+	user, err := s.user(r.URL.Query().Get("username"))
+	if err != nil {
+		return err
+	}
+	metadata, err := parseMetadata(r.Header)
+	if err != nil {
+		return err
+	}
+	body, err := decodeBody(r)
+	if err != nil {
+		return err
+	}
+	mediaType, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil {
+		return httpapi.Errorf(http.StatusBadRequest, "content type %q is not valid", r.Header.Get("Content-Type"))
+	}
+	job := &uploadJob{service: s, user: user, metadata: metadata, path: r.URL.Query().Get("path"), size: r.ContentLength, seen: map[string]bool{}, answer: []written{}}
+	if body != r.Body {
+		job.size = -1
+	}
+	switch {
+	case mediaType == "application/octet-stream":
+		if job.path == "" {
+			return httpapi.Errorf(http.StatusBadRequest, "the query parameter path is required")
+		}
+		err = job.write(job.path, body)
+	case mediaType == "multipart/form-data" && parameters["boundary"] != "":
+		job.size = -1
+		err = job.writeParts(multipart.NewReader(body, parameters["boundary"]))
+	default:
+		err = httpapi.Errorf(http.StatusBadRequest, "content type %q is not supported: use multipart/form-data or application/octet-stream", mediaType)
+	}
+	if err != nil {
+		return err
+	}
+	httpapi.WriteJSON(w, http.StatusOK, job.answer)
+	return nil
+}
+
+// decodeBody undoes the content coding of a request.
+func decodeBody(r *http.Request) (io.Reader, error) {
+	switch coding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding"))); coding {
+	case "", "identity":
+		return r.Body, nil
+	case "gzip":
+		body, err := gzip.NewReader(r.Body)
+		if err != nil {
+			return nil, httpapi.Errorf(http.StatusBadRequest, "the body is not valid gzip: %v", err)
+		}
+		return body, nil
+	default:
+		return nil, httpapi.Errorf(http.StatusBadRequest, "content encoding %q is not supported: use gzip", coding)
+	}
+}
+
+// uploadJob is one upload request.
+type uploadJob struct {
+	service  *Service
+	user     users.User
+	metadata map[string]string
+	// path is the query parameter.
+	path string
+	// size is the number of bytes to come; -1 = unknown.
+	size   int64
+	seen   map[string]bool
+	answer []written
+}
+
+// writeParts writes the parts named "file" in the order of the form.
+func (j *uploadJob) writeParts(form *multipart.Reader) error {
+	for {
+		part, err := form.NextRawPart()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return httpapi.Errorf(http.StatusBadRequest, "the form is not valid: %v", err)
+		}
+		name, filename, named := parseDisposition(part.Header.Get("Content-Disposition"))
+		if name != "file" {
+			continue
+		}
+		path := j.path
+		if path == "" {
+			if !named || filename == "" {
+				return httpapi.Errorf(http.StatusBadRequest, "a file needs the query parameter path or a file name")
+			}
+			path = filename
+		}
+		if err := j.write(path, part); err != nil {
+			return err
+		}
+	}
+}
+
+// escapes are those that form encoders use inside quoted parameters (HTML standard, multipart/form-data encoding).
+var escapes = strings.NewReplacer("%22", `"`, "%0D", "\r", "%0A", "\n")
+
+// parseDisposition reads name and filename of a form part. The file name keeps its directories.
+func parseDisposition(header string) (name, filename string, named bool) {
+	kind, parameters, err := mime.ParseMediaType(header)
+	if err != nil || kind != "form-data" {
+		return "", "", false
+	}
+	filename, named = parameters["filename"]
+	return escapes.Replace(parameters["name"]), escapes.Replace(filename), named
+}
+
+// write writes one file.
+func (j *uploadJob) write(path string, body io.Reader) error {
+	resolved, err := j.service.resolve(path, j.user)
+	if err != nil {
+		return err
+	}
+	if j.seen[resolved] {
+		return httpapi.Errorf(http.StatusBadRequest, "path '%s' appears more than once in the request", resolved)
+	}
+	j.seen[resolved] = true
+	if err := j.store(resolved, body); err != nil {
+		return err
+	}
+	j.answer = append(j.answer, written{Name: filepath.Base(resolved), Path: resolved, Type: "file", Metadata: j.metadata})
+	return nil
+}
+
+// store writes a body to a file. A new file that could not be written whole is removed.
+func (j *uploadJob) store(path string, body io.Reader) (err error) {
+	file, created, err := openTarget(path, j.user)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		// Errors of delayed writing surface when the file is closed.
+		if closeErr := file.Close(); err == nil {
+			err = closeErr
+		}
+		if err != nil {
+			if created {
+				_ = os.Remove(path)
+			}
+			err = pathError(path, err)
+		}
+	}()
+	if err := checkSpace(file, j.size); err != nil {
+		return err
+	}
+	if err := file.Truncate(0); err != nil {
+		return err
+	}
+	if err := replaceMetadata(file.Fd(), path, j.metadata); err != nil {
+		return err
+	}
+	return copyUpload(file, body)
+}
+
+// copyUpload copies a body into a file and tells errors of the client from those of the disk.
+func copyUpload(file *os.File, body io.Reader) error {
+	buffer := buffers.Get().(*[]byte)
+	defer buffers.Put(buffer)
+	for {
+		n, readErr := fill(body, *buffer)
+		if n > 0 {
+			if _, err := file.Write((*buffer)[:n]); err != nil {
+				return err
+			}
+		}
+		if readErr == io.EOF {
+			return nil
+		}
+		if readErr != nil {
+			return httpapi.Errorf(http.StatusBadRequest, "reading the body: %v", readErr)
+		}
+	}
+}
+
+// fill reads until the buffer is full or the body fails. Other than io.ReadFull it returns the body's own error.
+func fill(body io.Reader, buffer []byte) (n int, err error) {
+	for n < len(buffer) && err == nil {
+		var more int
+		more, err = body.Read(buffer[n:])
+		n += more
+	}
+	return n, err
+}
+
+// checkSpace refuses a file that cannot fit before its former content is lost.
+func checkSpace(file *os.File, size int64) error {
+	if size <= 0 {
+		return nil
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	var system syscall.Statfs_t
+	if err := syscall.Fstatfs(int(file.Fd()), &system); err != nil {
+		return err
+	}
+	const sector = 512
+	available := int64(system.Bfree)*int64(system.Bsize) + info.Sys().(*syscall.Stat_t).Blocks*sector
+	if system.Blocks > 0 && size > available {
+		return syscall.ENOSPC
+	}
+	return nil
+}

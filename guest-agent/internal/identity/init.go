@@ -1,0 +1,246 @@
+package identity
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"warren/guest-agent/internal/hosts"
+	"warren/guest-agent/internal/httpapi"
+)
+
+const (
+	// Version is the protocol version that clients see.
+	Version = "0.6.13"
+	// Limits of the clock error that is left alone.
+	maxBehind = 50 * time.Millisecond
+	maxAhead  = 5 * time.Second
+	// maxBody bounds a request, in bytes.
+	maxBody = 8 << 20
+)
+
+// Initializer serves POST /init.
+type Initializer struct {
+	state  *State
+	system System
+	root   string
+	// thaw lets frozen user processes run.
+	thaw func() error
+	// renewed is called when the sandbox has become another one or runs anew.
+	renewed func(r *http.Request)
+	run     CommandRunner
+
+	// turn is held by the request that is being applied.
+	turn   sync.Mutex
+	mounts mounts
+}
+
+// CommandRunner runs a program of the image and waits for it.
+type CommandRunner func(ctx context.Context, argv []string) error
+
+// Options are the parts that an Initializer works on.
+type Options struct {
+	State  *State
+	System System
+	// Root is the directory below which files are written.
+	Root string
+	// Thaw lets frozen user processes run.
+	Thaw func() error
+	// Renewed is called when the sandbox has become another one or runs anew. The request is the one that said so.
+	Renewed func(r *http.Request)
+	Run     CommandRunner
+}
+
+// NewInitializer serves POST /init with the given parts.
+func NewInitializer(o Options) *Initializer {
+	return &Initializer{state: o.State, system: o.System, root: o.Root, thaw: o.Thaw, renewed: o.Renewed, run: o.Run}
+}
+
+// confirmation is what the host is told to be in force.
+type confirmation struct {
+	// ClockOffsetMs is guest time minus host time, in milliseconds; null without a timestamp.
+	ClockOffsetMs *float64 `json:"clockOffsetMs"`
+	// EntropyBytes is how many bytes this request added to the random generator.
+	EntropyBytes int    `json:"entropyBytes"`
+	Hostname     string `json:"hostname"`
+	SandboxID    string `json:"sandboxId"`
+}
+
+// ServeHTTP implements http.Handler.
+func (i *Initializer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	received := stopwatch{i.system.Now(), time.Now()}
+	w.Header().Set("X-Envd-Version", Version)
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		httpapi.WriteError(w, httpapi.Errorf(400, "reading the body: %v", err))
+		return
+	}
+	request, entropy, err := parseRequest(body)
+	if err != nil {
+		httpapi.WriteError(w, err)
+		return
+	}
+	if !i.state.Authorized(r.Header.Get("X-Access-Token")) && !i.state.Authorized(request.AccessToken) {
+		httpapi.WriteError(w, httpapi.Errorf(401, "the access token is missing or wrong"))
+		return
+	}
+	if !i.turn.TryLock() {
+		httpapi.WriteError(w, httpapi.Errorf(503, "another init request is being applied"))
+		return
+	}
+	defer i.turn.Unlock()
+	confirmed, err := i.apply(r, request, entropy, received)
+	if err != nil {
+		httpapi.WriteError(w, err)
+		return
+	}
+	if strings.Contains(r.Header.Get("Accept"), "application/json") {
+		httpapi.WriteJSON(w, http.StatusOK, confirmed)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// stopwatch is an instant on the wall clock and on the monotonic clock.
+type stopwatch struct {
+	wall, monotonic time.Time
+}
+
+// apply puts a request into force. User processes run again at the end, also when the request is an old one.
+func (i *Initializer) apply(r *http.Request, request Request, entropy []byte, received stopwatch) (confirmation, error) {
+	var confirmed confirmation
+	if request.Timestamp == nil || request.Timestamp.After(i.state.applied) {
+		if err := i.change(r, request, entropy, received); err != nil {
+			return confirmed, httpapi.Errorf(400, "%v", err)
+		}
+		confirmed.EntropyBytes = len(entropy)
+	}
+	if err := i.thaw(); err != nil {
+		return confirmed, httpapi.Errorf(400, "letting user processes run: %v", err)
+	}
+	confirmed.SandboxID = i.state.sandboxID
+	hostname, err := os.Hostname()
+	if err != nil {
+		return confirmed, err
+	}
+	confirmed.Hostname = hostname
+	if request.Timestamp != nil {
+		now := request.Timestamp.Add(time.Since(received.monotonic))
+		offset := float64(i.system.Now().Round(0).Sub(now.Round(0)).Microseconds()) / 1000
+		confirmed.ClockOffsetMs = &offset
+	}
+	return confirmed, nil
+}
+
+func (i *Initializer) change(r *http.Request, request Request, entropy []byte, received stopwatch) error {
+	if request.Timestamp != nil {
+		if err := i.stepClock(*request.Timestamp, received); err != nil {
+			return err
+		}
+	}
+	if len(entropy) > 0 {
+		if err := i.system.AddEntropy(entropy); err != nil {
+			return err
+		}
+	}
+	if request.Hostname != "" {
+		if err := i.system.SetHostname(request.Hostname); err != nil {
+			return err
+		}
+		if err := hosts.Write(i.root, request.Hostname); err != nil {
+			return err
+		}
+	}
+	if request.CABundle != "" {
+		if err := installCertificates(r.Context(), i.root, request.CABundle, i.run); err != nil {
+			return err
+		}
+	}
+	if err := i.mounts.apply(request.VolumeMounts, request.LifecycleID); err != nil {
+		return err
+	}
+	renewed := i.state.replace(request)
+	if err := writeIdentity(i.root, i.state.builtInCopy()); err != nil {
+		return err
+	}
+	if renewed && i.renewed != nil {
+		i.renewed(r)
+	}
+	return nil
+}
+
+// stepClock sets the clock when its error is too large.
+func (i *Initializer) stepClock(host time.Time, received stopwatch) error {
+	behind := host.Sub(received.wall.Round(0))
+	if behind <= maxBehind && behind >= -maxAhead {
+		return nil
+	}
+	return i.system.SetClock(host.Add(time.Since(received.monotonic)))
+}
+
+// replace puts the fields of a request into force and tells whether the sandbox is another one than before, or runs anew.
+func (s *State) replace(request Request) (renewed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.token = request.AccessToken
+	if request.EnvVars != nil {
+		s.environment = request.EnvVars
+	}
+	if request.DefaultUser != "" {
+		s.defaultUser = request.DefaultUser
+	}
+	if request.DefaultWorkdir != "" {
+		s.workdir = request.DefaultWorkdir
+	}
+	if request.SandboxID != "" {
+		renewed = s.sandboxID != "" && s.sandboxID != request.SandboxID
+		s.sandboxID = request.SandboxID
+	}
+	if request.TemplateID != "" {
+		s.templateID = request.TemplateID
+	}
+	if request.LifecycleID != "" {
+		renewed = renewed || s.lifecycleID != "" && s.lifecycleID != request.LifecycleID
+		s.lifecycleID = request.LifecycleID
+	}
+	s.builtIn = builtIn(s.sandboxID, s.templateID)
+	if request.Timestamp != nil {
+		s.applied = *request.Timestamp
+	}
+	return renewed
+}
+
+func (s *State) builtInCopy() map[string]string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	variables := make(map[string]string, len(s.builtIn))
+	for name, value := range s.builtIn {
+		variables[name] = value
+	}
+	return variables
+}
+
+// writeIdentity writes each built-in variable into a file: run/warren/.WARREN_SANDBOX_ID, run/e2b/.E2B_SANDBOX_ID and so on.
+func writeIdentity(root string, variables map[string]string) error {
+	for name, value := range variables {
+		directory := filepath.Join(root, "run", strings.ToLower(name[:strings.IndexByte(name, '_')]))
+		if err := os.MkdirAll(directory, 0o755); err != nil {
+			return err
+		}
+		// Readers see the old text or the new one.
+		path := filepath.Join(directory, "."+name)
+		if err := os.WriteFile(path+".new", []byte(value), 0o644); err != nil {
+			return fmt.Errorf("writing the identity: %w", err)
+		}
+		if err := os.Rename(path+".new", path); err != nil {
+			return fmt.Errorf("writing the identity: %w", err)
+		}
+	}
+	return nil
+}

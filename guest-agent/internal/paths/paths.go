@@ -1,0 +1,38 @@
+// Package paths resolves the paths that clients send.
+package paths
+
+import (
+	"errors"
+	"path/filepath"
+	"strings"
+
+	"warren/guest-agent/internal/users"
+)
+
+// Errors of Resolve.
+var (
+	ErrOtherHome = errors.New("paths of the form ~name are not supported: use an absolute path")
+	ErrNUL       = errors.New("a path must not contain a NUL byte")
+)
+
+// Resolve makes a path absolute for a user. An empty path is the default working directory, or the user's home when there is
+// none; ~ and ~/x lie in the home; other relative paths are relative to the home.
+func Resolve(path string, user users.User, workdir string) (string, error) {
+	if path == "" {
+		path = workdir
+	}
+	switch {
+	case strings.IndexByte(path, 0) >= 0:
+		return "", ErrNUL
+	case path == "" || path == "~":
+		return user.Home, nil
+	case strings.HasPrefix(path, "~/"):
+		return filepath.Join(user.Home, path[2:]), nil
+	case path[0] == '~':
+		return "", ErrOtherHome
+	case filepath.IsAbs(path):
+		return filepath.Clean(path), nil
+	default:
+		return filepath.Join(user.Home, path), nil
+	}
+}

@@ -1,0 +1,246 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"sort"
+	"syscall"
+
+	"warren/guest-agent/internal/reaper"
+	"warren/guest-agent/internal/rpc"
+	"warren/guest-agent/internal/users"
+)
+
+// defaultPath is the search path of programs when the agent has none itself.
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// Launcher starts processes.
+type Launcher struct {
+	reaper      *reaper.Reaper
+	confinement Confinement
+}
+
+// NewLauncher starts processes as children of a reaper.
+func NewLauncher(r *reaper.Reaper, confinement Confinement) *Launcher {
+	return &Launcher{reaper: r, confinement: confinement}
+}
+
+// specification is everything that decides how a process is started.
+type specification struct {
+	config Config
+	tag    *string
+	user   users.User
+	// directory is absolute.
+	directory string
+	// environment is that of the process, without the variables that follow from its user.
+	environment map[string]string
+	size        *Size
+	stdin       bool
+}
+
+// start starts a process. Its output is not read before Process.run, so that readers can subscribe.
+func (l *Launcher) start(ctx context.Context, spec specification) (*Process, error) {
+	leave, err := l.confinement.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	p := &Process{config: spec.config, tag: spec.tag, output: newHub(), killed: make(chan struct{}), expired: make(chan struct{})}
+	descriptors, err := p.open(spec)
+	defer closeAll(descriptors)
+	if err == nil {
+		err = l.execute(p, spec, descriptors)
+	}
+	if err != nil {
+		p.closeOwn()
+		return nil, err
+	}
+	return p, nil
+}
+
+// open opens the agent's ends of the process's streams and returns the ends of the process in the order 0, 1, 2.
+func (p *Process) open(spec specification) (descriptors []int, err error) {
+	if spec.size != nil {
+		master, terminal, err := openPTY(*spec.size, spec.user.UID)
+		if err != nil {
+			return nil, rpc.Errorf(rpc.Internal, "%v", err)
+		}
+		p.terminal = master
+		p.input = newInput(master, true)
+		p.sources = []*source{{file: master, kind: ptyEvent, size: ptyChunk, drained: make(chan struct{})}}
+		return []int{terminal}, nil
+	}
+	null := -1
+	if spec.stdin {
+		var ends [2]int
+		if err := syscall.Pipe2(ends[:], syscall.O_CLOEXEC); err != nil {
+			return descriptors, resourceError(err)
+		}
+		descriptors = append(descriptors, ends[0])
+		file, err := pollable(ends[1], "stdin")
+		if err != nil {
+			return descriptors, resourceError(err)
+		}
+		p.input = newInput(file, false)
+	} else {
+		if null, err = syscall.Open(os.DevNull, syscall.O_RDONLY|syscall.O_CLOEXEC, 0); err != nil {
+			return descriptors, resourceError(err)
+		}
+		descriptors = append(descriptors, null)
+	}
+	for _, output := range []struct {
+		kind eventKind
+		name string
+	}{{stdoutEvent, "stdout"}, {stderrEvent, "stderr"}} {
+		var ends [2]int
+		if err := syscall.Pipe2(ends[:], syscall.O_CLOEXEC); err != nil {
+			return descriptors, resourceError(err)
+		}
+		descriptors = append(descriptors, ends[1])
+		file, err := pollable(ends[0], output.name)
+		if err != nil {
+			return descriptors, resourceError(err)
+		}
+		p.sources = append(p.sources, &source{file: file, kind: output.kind, size: pipeChunk, drained: make(chan struct{})})
+	}
+	return descriptors, nil
+}
+
+// pollable makes a file of a descriptor that supports deadlines. The process's end of the pipe stays blocking.
+func pollable(descriptor int, name string) (*os.File, error) {
+	if err := syscall.SetNonblock(descriptor, true); err != nil {
+		syscall.Close(descriptor)
+		return nil, err
+	}
+	return os.NewFile(uintptr(descriptor), name), nil
+}
+
+func closeAll(descriptors []int) {
+	for _, descriptor := range descriptors {
+		syscall.Close(descriptor)
+	}
+}
+
+func (p *Process) closeOwn() {
+	p.input.shut()
+	for _, source := range p.sources {
+		source.file.Close()
+	}
+}
+
+// execute forks and executes the program, or the stand-in that explains why it cannot be run.
+func (l *Launcher) execute(p *Process, spec specification, descriptors []int) error {
+	environment := environmentOf(spec)
+	attributes := l.attributes(spec, descriptors, environment)
+	name, search := spec.config.Cmd, environment["PATH"]
+	argv := append([]string{name}, spec.config.Args...)
+	program, err := findProgram(name, spec.directory, search)
+	if err == nil {
+		err = l.fork(p, program, argv, attributes, spec)
+		if err == syscall.ENOEXEC && isText(absolute(program, spec.directory)) {
+			// A script without an interpreter line is run by the shell, as execvp(3) does.
+			err = l.fork(p, "/bin/sh", append([]string{"/bin/sh", program}, spec.config.Args...), attributes, spec)
+		}
+		err = classify(err, name, spec)
+	}
+	var reason *unrunnable
+	if errors.As(err, &reason) {
+		attributes.Dir = "/"
+		err = l.fork(p, "/proc/self/exe", failureArguments(reason), attributes, spec)
+		if err != nil {
+			return rpc.Errorf(rpc.InvalidArgument, "%s", reason.text)
+		}
+	}
+	return err
+}
+
+func (l *Launcher) fork(p *Process, program string, argv []string, attributes *syscall.ProcAttr, spec specification) error {
+	child, err := l.reaper.Start(program, argv, attributes, l.confinement.hooks(spec.size != nil))
+	p.child = child
+	return err
+}
+
+// attributes are the process attributes of a specification.
+func (l *Launcher) attributes(spec specification, descriptors []int, environment map[string]string) *syscall.ProcAttr {
+	system := &syscall.SysProcAttr{Setsid: true}
+	if os.Geteuid() == 0 {
+		system.Credential = &syscall.Credential{Uid: spec.user.UID, Gid: spec.user.GID, Groups: spec.user.Groups}
+	}
+	files := make([]uintptr, 3)
+	for i := range files {
+		// A terminal is one descriptor for all three.
+		files[i] = uintptr(descriptors[i%len(descriptors)])
+	}
+	if spec.size != nil {
+		system.Setctty, system.Ctty = true, 0
+	}
+	l.confinement.prepare(system, spec.size != nil)
+	attributes := &syscall.ProcAttr{Dir: spec.directory, Files: files, Sys: system}
+	for name, value := range environment {
+		attributes.Env = append(attributes.Env, name+"="+value)
+	}
+	sort.Strings(attributes.Env)
+	return attributes
+}
+
+// environmentOf is the whole environment of a process.
+func environmentOf(spec specification) map[string]string {
+	path := os.Getenv("PATH")
+	if path == "" {
+		path = defaultPath
+	}
+	environment := map[string]string{"PATH": path, "HOME": spec.user.Home, "USER": spec.user.Name, "LOGNAME": spec.user.Name}
+	for name, value := range spec.environment {
+		environment[name] = value
+	}
+	return environment
+}
+
+// classify turns an error of fork and exec into what the client is told.
+func classify(err error, name string, spec specification) error {
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		return err
+	}
+	if errno == syscall.EACCES && !canEnter(spec.directory, spec.user) {
+		return rpc.Errorf(rpc.InvalidArgument, "cwd '%s' cannot be entered by user '%s': %v", spec.directory, spec.user.Name, errno)
+	}
+	if reason := explainExec(name, errno); reason != nil {
+		return reason
+	}
+	return resourceErrorOr(errno, func() error {
+		return rpc.Errorf(rpc.InvalidArgument, "starting %s: %v", filepath.Base(name), errno)
+	})
+}
+
+func resourceError(err error) error {
+	var errno syscall.Errno
+	errors.As(err, &errno)
+	return resourceErrorOr(errno, func() error { return rpc.Errorf(rpc.Internal, "%v", err) })
+}
+
+// resourceErrorOr tells a lack of resources from other errors.
+func resourceErrorOr(errno syscall.Errno, other func() error) error {
+	switch errno {
+	case syscall.EAGAIN, syscall.ENOMEM, syscall.EMFILE, syscall.ENFILE, syscall.ENOSPC:
+		return rpc.Errorf(rpc.ResourceExhausted, "the guest has no resources left to start a process: %v", errno)
+	}
+	return other()
+}
+
+// checkDirectory tells whether a working directory exists.
+func checkDirectory(directory string) error {
+	info, err := os.Stat(directory)
+	if err == nil && info.IsDir() {
+		return nil
+	}
+	if err == nil {
+		return rpc.Errorf(rpc.InvalidArgument, "cwd '%s' is not a directory", directory)
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return rpc.Errorf(rpc.InvalidArgument, "cwd '%s' does not exist", directory)
+	}
+	return rpc.Errorf(rpc.InvalidArgument, "cwd '%s': %s", directory, reasonOf(err))
+}

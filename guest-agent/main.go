@@ -1,0 +1,189 @@
+// Command warren-guest-agent is process 1 of every microVM: it boots the system from an initramfs and serves the guest protocol.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"warren/guest-agent/internal/boot"
+	"warren/guest-agent/internal/cgroups"
+	"warren/guest-agent/internal/files"
+	"warren/guest-agent/internal/httpapi"
+	"warren/guest-agent/internal/identity"
+	"warren/guest-agent/internal/metrics"
+	"warren/guest-agent/internal/process"
+	"warren/guest-agent/internal/reaper"
+	"warren/guest-agent/internal/rpc"
+	"warren/guest-agent/internal/server"
+	"warren/guest-agent/internal/users"
+)
+
+const (
+	// port is where the guest protocol is served.
+	port = 49983
+	// searchPath is that of the agent, and by it of every process.
+	searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+	// The collector keeps the heap small: pages that are touched are pages to be frozen.
+	collectorPercent = 50
+	memoryLimit      = 48 << 20
+	// freezeTimeout bounds the wait for user processes to stand still.
+	freezeTimeout = 5 * time.Second
+)
+
+func main() {
+	process.RunFailure(os.Args)
+	debug.SetGCPercent(collectorPercent)
+	debug.SetMemoryLimit(memoryLimit)
+	if boot.Required() {
+		runAsInit()
+		return
+	}
+	listen := flag.String("listen", fmt.Sprintf("127.0.0.1:%d", port), "address to serve on")
+	groups := flag.String("cgroup", "", "directory of a cgroup2 file system for user processes; empty for none")
+	flag.Parse()
+	if err := serve(configuration{listen: *listen, groups: *groups, powerOff: func() { os.Exit(0) }}); err != nil {
+		fmt.Fprintln(os.Stderr, "warren-guest-agent:", err)
+		os.Exit(1)
+	}
+}
+
+// runAsInit boots the system and serves until it is powered off.
+func runAsInit() {
+	fatal := func(err error) {
+		boot.Log("fatal: %v", err)
+		boot.End()
+	}
+	if err := os.Setenv("PATH", searchPath); err != nil {
+		fatal(err)
+	}
+	if _, err := boot.Run(); err != nil {
+		fatal(err)
+	}
+	err := serve(configuration{
+		listen:   fmt.Sprintf("0.0.0.0:%d", port),
+		groups:   boot.ControlGroups,
+		init:     true,
+		ready:    func() { boot.Log("ready") },
+		log:      boot.Log,
+		powerOff: boot.PowerOff,
+	})
+	fatal(err)
+}
+
+// configuration is what differs between a microVM and a development machine.
+type configuration struct {
+	listen string
+	// groups is the cgroup2 directory of user processes; "" = none.
+	groups string
+	// init is set when this is process 1 of a system of its own.
+	init     bool
+	ready    func()
+	log      func(format string, arguments ...any)
+	powerOff func()
+}
+
+// serve puts the parts together and serves until a signal ends the system.
+func serve(c configuration) error {
+	if c.log == nil {
+		c.log = func(format string, arguments ...any) { fmt.Fprintf(os.Stderr, format+"\n", arguments...) }
+	}
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
+	go func() {
+		<-stop
+		c.powerOff()
+	}()
+	meter := metrics.NewMeter("/proc", "/")
+	tree, err := makeGroups(c, meter)
+	if err != nil {
+		return err
+	}
+	confinement, err := process.NewConfinement(tree, c.init)
+	if err != nil {
+		return err
+	}
+	children := reaper.New(os.Getpid() == 1)
+	state := identity.NewState(users.NewDatabase("/"))
+	mux := rpc.NewMux(state.User)
+	process.Register(mux, process.NewManager(process.NewLauncher(children, confinement)), state)
+	storage := files.NewService(state, time.Now)
+
+	var agent *server.Server
+	initializer := identity.NewInitializer(identity.Options{
+		State: state, System: identity.Kernel{}, Root: "/", Run: children.Run,
+		Thaw:    func() error { return thaw(tree) },
+		Renewed: func(r *http.Request) { agent.CloseOthers(r) },
+	})
+	agent = server.New(server.Endpoints{
+		RPC: mux, Files: storage.ServeFiles, Compose: storage.ServeCompose, Init: initializer,
+		Freeze:      func(ctx context.Context) error { return freeze(ctx, tree) },
+		Unfreeze:    func(context.Context) error { return thaw(tree) },
+		PowerOff:    func(context.Context) error { stop <- syscall.SIGTERM; return nil },
+		Metrics:     func() (any, error) { return meter.Measure() },
+		Environment: func() (any, error) { return state.Environment(), nil },
+	}, server.Options{Authorized: state.Authorized, RefuseLocal: c.init})
+
+	listener, err := net.Listen("tcp4", c.listen)
+	if err != nil {
+		return err
+	}
+	if c.ready != nil {
+		c.ready()
+	} else {
+		c.log("listening on %v", listener.Addr())
+	}
+	return agent.Serve(listener)
+}
+
+// makeGroups makes the control groups of user processes.
+func makeGroups(c configuration, meter *metrics.Meter) (*cgroups.Tree, error) {
+	if c.groups == "" {
+		return nil, nil
+	}
+	tree, err := cgroups.New(c.groups)
+	if err != nil || !c.init {
+		return tree, err
+	}
+	memory, err := meter.Memory()
+	if err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile("/proc/sys/kernel/threads-max")
+	if err != nil {
+		return nil, err
+	}
+	tasks, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
+	if err != nil {
+		return nil, err
+	}
+	for _, refused := range tree.Limit(cgroups.Resources{Memory: memory, Tasks: tasks}) {
+		c.log("limits of user processes: %v", refused)
+	}
+	return tree, nil
+}
+
+func freeze(ctx context.Context, tree *cgroups.Tree) error {
+	if tree == nil {
+		return httpapi.Errorf(http.StatusNotImplemented, "user processes are not in control groups, so they cannot be frozen")
+	}
+	ctx, cancel := context.WithTimeout(ctx, freezeTimeout)
+	defer cancel()
+	return tree.Freeze(ctx)
+}
+
+func thaw(tree *cgroups.Tree) error {
+	if tree == nil {
+		return nil
+	}
+	return tree.Thaw()
+}
