@@ -90,7 +90,15 @@ async function openHost(
   log: Logger,
 ) {
   const cgroups = await detectCgroups();
-  const kvm = images && imagesDirectory ? await probeKvm({ images, directory: imagesDirectory }) : undefined;
+  const kvm =
+    images && imagesDirectory
+      ? await probeKvm({
+          kernel: images.vmlinuz,
+          kernelRelease: images.kernelRelease,
+          verdictFile: join(imagesDirectory, "kvm-verdict.json"),
+        })
+      : undefined;
+  if (kvm) log.info(kvm, "looked for KVM");
   const vmm = await createQemuVmm({
     accelerator: kvm?.usable ? "kvm" : "tcg",
     cgroups,

@@ -1,0 +1,199 @@
+import { connect } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+import { GuestClient } from "@warren/host-agent/guest/client";
+import type { Sandbox } from "@warren/sdk";
+import { processorSeconds, proportionalMemory } from "./measure/processes.ts";
+import { type Figure, formatReport, publishReport } from "./measure/report.ts";
+import { BenchStack } from "./measure/stack.ts";
+import { median, percentile } from "./measure/statistics.ts";
+
+const MIB = 1024 * 1024;
+const BOOTS = 10;
+const ROUND_TRIPS = 100;
+const TRANSFER_BYTES = 256 * MIB;
+const TRANSFERS = 3;
+const IDLE_SECONDS = 20;
+const AGENT_PORT = 49983;
+const COPY_PORT = 9000;
+
+/** Serves plain TCP in the guest: `r` makes it read to the end and answer, `w` makes it send that many zeros. */
+const COPY_SERVER = `
+import socket
+s = socket.create_server(("0.0.0.0", ${COPY_PORT}))
+print("listening", flush=True)
+zeros = bytes(1 << 20)
+while True:
+    c, _ = s.accept()
+    if c.recv(1) == b"r":
+        with open("/tmp/copy", "wb", 0) as f:
+            while part := c.recv(1 << 20): f.write(part)
+        c.sendall(b"k")
+    else:
+        with open("/tmp/copy", "rb", 0) as f:
+            while part := f.read(1 << 20): c.sendall(part)
+    c.close()
+`;
+
+/** Figures of the life of one sandbox that boots: start, calls, files, and what it costs when idle. */
+export async function lifecycle(write: boolean): Promise<void> {
+  const stack = await BenchStack.start({ WARREN_WARM_POOL: "0" });
+  try {
+    const figures = [...(await coldBoot(stack)), ...(await calls(stack))];
+    const sandbox = await stack.warren.sandboxes.create({ memoryMb: 512 });
+    figures.push(...(await transfers(sandbox)), ...(await idle(stack, sandbox)));
+    const { accelerator } = await hostOf(stack);
+    await publishReport("lifecycle", formatReport(figures, accelerator), write);
+  } finally {
+    await stack.stop();
+  }
+}
+
+async function coldBoot(stack: BenchStack): Promise<Figure[]> {
+  const samples: number[] = [];
+  for (let boot = 0; boot < BOOTS; boot++) {
+    const start = performance.now();
+    const sandbox = await stack.warren.sandboxes.create({ memoryMb: 512 });
+    await sandbox.exec("echo", ["hello"]);
+    samples.push(performance.now() - start);
+    await sandbox.destroy();
+  }
+  const value = `${seconds(percentile(samples, 0.5))} p50, ${seconds(percentile(samples, 0.95))} p95`;
+  return [{ name: `cold boot: create request to first command's output, ${BOOTS} times`, value }];
+}
+
+async function calls(stack: BenchStack): Promise<Figure[]> {
+  const sandbox = await stack.warren.sandboxes.create({ memoryMb: 512 });
+  const { token } = await stack.record(sandbox.id);
+  const guest = new GuestClient(sandbox.fields.host_ip ?? "", AGENT_PORT, token);
+  const command = { cmd: "true", args: [], env: {}, timeoutMs: 30_000, stdin: false };
+  const direct = async () => {
+    for await (const event of guest.run(command)) if (event.type === "ended") return;
+  };
+  const rest = async () => void (await sandbox.exec("true"));
+  const samples = { direct: [] as number[], rest: [] as number[] };
+  for (let round = -10; round < ROUND_TRIPS; round++) {
+    for (const [name, call] of Object.entries({ direct, rest })) {
+      const start = performance.now();
+      await call();
+      if (round >= 0) samples[name as "direct" | "rest"].push(performance.now() - start);
+    }
+  }
+  guest.close();
+  await sandbox.destroy();
+  const ratio = median(samples.rest) / median(samples.direct);
+  return [
+    {
+      name: "round trip of a command through REST",
+      value: milliseconds(median(samples.rest)),
+      against: `${milliseconds(median(samples.direct))} straight to the guest agent: ${ratio.toFixed(2)}x`,
+      goal: "≤ 1.25x",
+      met: ratio <= 1.25,
+    },
+  ];
+}
+
+async function transfers(sandbox: Sandbox): Promise<Figure[]> {
+  const server = await sandbox.stream("python3", ["-c", COPY_SERVER]);
+  server.stderr.resume();
+  await server.stdout.take(1).toArray();
+  const address = sandbox.fields.host_ip ?? "";
+  const samples = { upload: [] as number[], copyIn: [] as number[], download: [] as number[], copyOut: [] as number[] };
+  for (let round = 0; round < TRANSFERS; round++) {
+    samples.copyIn.push(await rate(() => copyIn(address)));
+    samples.upload.push(await rate(() => sandbox.upload("/tmp/copy", zeros(), { size: TRANSFER_BYTES })));
+    samples.copyOut.push(await rate(() => copyOut(address)));
+    samples.download.push(
+      await rate(async () => {
+        let received = 0;
+        for await (const chunk of await sandbox.download("/tmp/copy")) received += chunk.length;
+        if (received !== TRANSFER_BYTES) throw new Error(`downloaded ${received} bytes`);
+      }),
+    );
+  }
+  server.close();
+  return [
+    compare("upload of 256 MiB", samples.upload, samples.copyIn),
+    compare("download of 256 MiB", samples.download, samples.copyOut),
+  ];
+}
+
+function compare(name: string, samples: number[], plain: number[]): Figure {
+  const ratio = median(samples) / median(plain);
+  return {
+    name,
+    value: `${median(samples).toFixed(1)} MB/s`,
+    against: `${median(plain).toFixed(1)} MB/s by plain TCP over the same tap, to and from the same file: ${ratio.toFixed(2)}x`,
+    goal: "≥ 0.7x",
+    met: ratio >= 0.7,
+  };
+}
+
+async function idle(stack: BenchStack, sandbox: Sandbox): Promise<Figure[]> {
+  const { process: vmm } = await stack.record(sandbox.id);
+  const fresh = await stack.warren.sandboxes.create({ memoryMb: 512 });
+  const { process: freshVmm } = await stack.record(fresh.id);
+  await delay(5_000);
+  const before = [vmm.pid, freshVmm.pid].map(processorSeconds);
+  await delay(IDLE_SECONDS * 1000);
+  const used = [vmm.pid, freshVmm.pid].map((pid, index) => processorSeconds(pid) - (before[index] ?? 0));
+  const share = (100 * Math.max(...used)) / IDLE_SECONDS;
+  return [
+    { name: "memory of the host agent (PSS)", value: megabytes(proportionalMemory(await stack.hostAgentPid())) },
+    {
+      name: "memory of the VMM of one idle sandbox of 512 MiB (PSS)",
+      value: megabytes(proportionalMemory(freshVmm.pid)),
+    },
+    {
+      name: `processor time of one idle sandbox over ${IDLE_SECONDS} s`,
+      value: `${share.toFixed(1)} % of a core`,
+    },
+  ];
+}
+
+async function hostOf(stack: BenchStack): Promise<{ accelerator: string }> {
+  const sandbox = await stack.warren.sandboxes.create({ memoryMb: 128 });
+  const { process: vmm } = await stack.record(sandbox.id);
+  const { readFile } = await import("node:fs/promises");
+  const commandLine = await readFile(`/proc/${vmm.pid}/cmdline`, "utf8");
+  return { accelerator: commandLine.includes("\0kvm\0") ? "kvm" : "tcg" };
+}
+
+function copyIn(address: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(COPY_PORT, address, async () => {
+      socket.write("r");
+      for await (const chunk of zeros()) {
+        if (!socket.write(chunk)) await new Promise((drained) => socket.once("drain", drained));
+      }
+      socket.end();
+    });
+    socket.on("data", () => resolve()).on("error", reject);
+  });
+}
+
+function copyOut(address: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let received = 0;
+    const socket = connect(COPY_PORT, address, () => socket.write("w"));
+    socket.on("data", (chunk) => {
+      received += chunk.length;
+    });
+    socket.on("end", () => (received === TRANSFER_BYTES ? resolve() : reject(new Error(`copied ${received} bytes`))));
+    socket.on("error", reject);
+  });
+}
+
+async function* zeros(): AsyncGenerator<Buffer> {
+  const chunk = Buffer.alloc(MIB);
+  for (let sent = 0; sent < TRANSFER_BYTES; sent += chunk.length) yield chunk;
+}
+
+async function rate(work: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  await work();
+  return TRANSFER_BYTES / 1e6 / ((performance.now() - start) / 1000);
+}
+
+const seconds = (value: number) => `${(value / 1000).toFixed(2)} s`;
+const milliseconds = (value: number) => `${value.toFixed(1)} ms`;
+const megabytes = (value: number) => `${(value / 1e6).toFixed(0)} MB`;

@@ -1,0 +1,188 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Sandbox } from "@warren/sdk";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { anonymousMemory, claimedSlots, readRecords, slotNamespaces, vmmProcesses } from "./support/host-state.ts";
+import { type Stack, startStack, sweep } from "./support/stack.ts";
+
+const MIB = 1024 * 1024;
+const GIB = 1024 * MIB;
+
+describe("what goes wrong inside a sandbox stays inside", () => {
+  let stack: Stack;
+  let sandbox: Sandbox;
+  let neighbour: Sandbox;
+  beforeAll(async () => {
+    stack = await startStack();
+    [sandbox, neighbour] = await Promise.all([
+      stack.warren.sandboxes.create({ memoryMb: 256 }),
+      stack.warren.sandboxes.create({ memoryMb: 128 }),
+    ]);
+  });
+  afterAll(() => stack?.dispose());
+
+  it("1 GiB of output to a slow reader takes bounded memory on every hop", async () => {
+    const [record] = readRecords(stack.directory).filter(({ id }) => id === sandbox.id);
+    const hops = {
+      controlPlane: stack.controlPlane.pid,
+      hostAgent: stack.hostAgent.pid,
+      vmm: record?.process?.pid ?? 0,
+    };
+    const before = Object.values(hops).map(anonymousMemory);
+    const process = await sandbox.stream("head", ["-c", String(GIB), "/dev/zero"]);
+    process.stderr.resume();
+    let received = 0;
+    let most = before;
+    for await (const chunk of process.stdout as AsyncIterable<Buffer>) {
+      // The reader rests early on, for long enough to fill every buffer on the way, then reads at full speed.
+      if (received < 20 * MIB && received + chunk.length >= 20 * MIB) await delay(3000);
+      received += chunk.length;
+      if (received % (64 * MIB) < chunk.length) {
+        const now = Object.values(hops).map(anonymousMemory);
+        most = most.map((value, index) => Math.max(value, now[index] ?? 0));
+      }
+    }
+    expect(received).toBe(GIB);
+    expect(await process.exit).toMatchObject({ exitCode: 0 });
+    for (const [index, value] of most.entries()) {
+      expect(value - (before[index] ?? 0), Object.keys(hops)[index]).toBeLessThan(200 * MIB);
+    }
+    const agentMemory = await sandbox.exec("sh", ["-c", "grep RssAnon /proc/1/status"], { user: "root" });
+    expect(Number(/(\d+)/.exec(agentMemory.stdout)?.[1]) * 1024).toBeLessThan(64 * MIB);
+  });
+
+  it("a reader that goes away ends the command", async () => {
+    const process = await sandbox.stream("sh", ["-c", "echo $$; exec sleep 1000"]);
+    process.stderr.resume();
+    const [first] = await process.stdout.take(1).toArray();
+    process.close();
+    const gone = "while kill -0 $1 2>/dev/null; do sleep 0.1; done; echo gone";
+    const result = await sandbox.exec("sh", ["-c", gone, "sh", String(first).trim()], { timeoutSec: 60 });
+    expect(result.stdout).toBe("gone\n");
+  });
+
+  it("a fork bomb leaves the host and the other sandboxes unharmed, and the sandbox can be used and destroyed", async () => {
+    const bombed = await stack.warren.sandboxes.create({ memoryMb: 256 });
+    await bombed.exec("sh", ["-c", "bomb() { bomb | bomb & }; bomb; sleep 5"], { timeoutSec: 20 });
+    expect((await neighbour.exec("echo", ["fine"])).stdout).toBe("fine\n");
+    const answer = await bombed.exec("echo", ["still here"], { timeoutSec: 60 }).catch((error) => error);
+    expect(answer.stdout ?? answer.code).toBeDefined();
+    await bombed.destroy();
+    expect((await stack.warren.sandboxes.list()).map(({ id }) => id)).not.toContain(bombed.id);
+  });
+
+  it("a full disk is reported as such, and gives room again", async () => {
+    const fill = await sandbox.exec(
+      "sh",
+      ["-c", "dd if=/dev/zero of=/tmp/filler bs=1M; df --output=avail / | tail -1"],
+      {
+        timeoutSec: 600,
+        user: "root",
+      },
+    );
+    expect(fill.stderr).toContain("No space left on device");
+    await expect(sandbox.writeFile("/tmp/one-more", Buffer.alloc(MIB))).rejects.toMatchObject({ code: "disk_full" });
+    expect((await neighbour.exec("sh", ["-c", "echo x > /tmp/x && cat /tmp/x"])).stdout).toBe("x\n");
+    await sandbox.exec("rm", ["/tmp/filler"], { user: "root", timeoutSec: 120 });
+    await sandbox.writeFile("/tmp/one-more", Buffer.alloc(MIB));
+    expect(await sandbox.readFile("/tmp/one-more")).toHaveLength(MIB);
+  });
+
+  it("a sandbox that powers itself off is stopped, and leaves nothing", async () => {
+    const off = await stack.warren.sandboxes.create({ memoryMb: 128 });
+    const [record] = readRecords(stack.directory).filter(({ id }) => id === off.id);
+    await off
+      .exec("sh", ["-c", "echo o > /proc/sysrq-trigger"], { user: "root", timeoutSec: 10 })
+      .catch(() => undefined);
+    await expect
+      .poll(() => readRecords(stack.directory).map(({ id }) => id), { timeout: 60_000 })
+      .not.toContain(off.id);
+    expect(claimedSlots(stack.directory)).not.toContain(record?.slot);
+    await expect
+      .poll(async () => (await stack.warren.sandboxes.list()).map(({ id }) => id), { timeout: 60_000 })
+      .not.toContain(off.id);
+  });
+
+  it("a guest that stops answering gives a timely error, and can be destroyed", async () => {
+    const frozen = await stack.warren.sandboxes.create({ memoryMb: 128 });
+    const [record] = readRecords(stack.directory).filter(({ id }) => id === frozen.id);
+    const pid = record?.process?.pid ?? 0;
+    process.kill(pid, "SIGSTOP");
+    await expect(frozen.exec("true", [], { timeoutSec: 300 })).rejects.toMatchObject({ code: "guest_unreachable" });
+    await frozen.destroy();
+    expect(vmmProcesses(stack.directory)).not.toContain(pid);
+  });
+});
+
+describe("the death of a host agent", () => {
+  let stack: Stack;
+  beforeAll(async () => {
+    stack = await startStack({ WARREN_SPARE_SLOTS: "1" });
+  });
+  afterAll(async () => {
+    const directory = stack?.directory;
+    await stack?.dispose();
+    if (directory) {
+      expect(vmmProcesses(directory)).toEqual([]);
+      expect(claimedSlots(directory)).toEqual([]);
+    }
+  });
+
+  it("loses no running sandbox: a killed agent's successor takes them up, with their files and processes", async () => {
+    const sandbox = await stack.warren.sandboxes.create({ memoryMb: 128 });
+    await sandbox.exec("sh", ["-c", "echo kept > /tmp/kept; sleep 10000 & echo $! > /tmp/pid"]);
+    await stack.hostAgent.kill();
+    await stack.startHostAgent();
+    const result = await sandbox.exec("sh", ["-c", "cat /tmp/kept; kill -0 $(cat /tmp/pid) && echo alive"]);
+    expect(result.stdout).toBe("kept\nalive\n");
+    await sandbox.destroy();
+  });
+
+  it("leaves running sandboxes running when it is asked to stop", async () => {
+    const sandbox = await stack.warren.sandboxes.create({ memoryMb: 128 });
+    const pids = vmmProcesses(stack.directory);
+    expect(await stack.hostAgent.stop()).toBe(0);
+    expect(vmmProcesses(stack.directory)).toEqual(pids);
+    await stack.startHostAgent();
+    expect((await sandbox.exec("echo", ["on"])).stdout).toBe("on\n");
+    await sandbox.destroy();
+  });
+
+  it("in the middle of creating and destroying leaves nothing but whole sandboxes", async () => {
+    // Seeded, so that a failure can be repeated: delays between the start of the work and the kill, in milliseconds.
+    const delays = [5, 40, 120, 300, 700, 1500, 3500];
+    const keeper = await stack.warren.sandboxes.create({ memoryMb: 128 });
+    for (const [round, milliseconds] of delays.entries()) {
+      const doomed = round % 2 === 0 ? undefined : await stack.warren.sandboxes.create({ memoryMb: 128 });
+      const work = [
+        stack.warren.sandboxes.create({ memoryMb: 128 }).catch(() => undefined),
+        doomed?.destroy().catch(() => undefined),
+      ];
+      await delay(milliseconds);
+      await stack.hostAgent.kill();
+      await Promise.all(work);
+      await stack.startHostAgent();
+      const records = readRecords(stack.directory);
+      expect(
+        records.every(({ status }) => status === "running"),
+        JSON.stringify(records),
+      ).toBe(true);
+      expect(vmmProcesses(stack.directory)).toHaveLength(records.length);
+      expect((await keeper.exec("echo", ["kept"])).stdout).toBe("kept\n");
+      for (const { id } of records.filter(({ id }) => id !== keeper.id)) {
+        await stack.warren.sandboxes.get(id).then(
+          (sandbox) => sandbox.destroy(),
+          () => undefined,
+        );
+      }
+    }
+    await keeper.destroy();
+    await stack.hostAgent.kill();
+    await sweep(stack.directory);
+    expect(readRecords(stack.directory)).toEqual([]);
+    expect(vmmProcesses(stack.directory)).toEqual([]);
+    expect(claimedSlots(stack.directory)).toEqual([]);
+    const namespaces = slotNamespaces();
+    await stack.startHostAgent();
+    expect(slotNamespaces().length).toBeGreaterThanOrEqual(namespaces.length);
+  });
+});

@@ -1,0 +1,54 @@
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** What a host agent keeps of a sandbox on disk. */
+export interface RecordOnDisk {
+  id: string;
+  status: string;
+  slot?: number;
+  process?: { pid: number; startTicks: string };
+}
+
+/** Records of a data directory. */
+export function readRecords(directory: string): RecordOnDisk[] {
+  const root = join(directory, "sandboxes");
+  return readdirSync(root).map((name) => JSON.parse(readFileSync(join(root, name, "sandbox.json"), "utf8")));
+}
+
+/** VMM processes that belong to a data directory, found by the files that they map. */
+export function vmmProcesses(directory: string): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/maps`, "utf8").includes(`${directory}/`);
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
+
+/** Numbers of the network slots that a data directory has claimed. */
+export function claimedSlots(directory: string): number[] {
+  const root = "/run/warren/slots";
+  return readdirSync(root)
+    .filter((name) => readFileSync(join(root, name), "utf8").includes(JSON.stringify(directory)))
+    .map(Number)
+    .sort((a, b) => a - b);
+}
+
+/** Names of the network namespaces of slots on this machine. */
+export function slotNamespaces(): string[] {
+  return execFileSync("ip", ["netns", "list"], { encoding: "utf8" })
+    .split("\n")
+    .map((line) => line.split(" ")[0] ?? "")
+    .filter((name) => name.startsWith("warren-ns-"));
+}
+
+/** Bytes of memory that a process holds by itself (RssAnon of /proc/PID/status). */
+export function anonymousMemory(pid: number): number {
+  const match = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+  return Number(match?.[1] ?? 0) * 1024;
+}

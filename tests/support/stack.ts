@@ -1,0 +1,152 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { Warren } from "@warren/sdk";
+
+const ROOT = resolve(import.meta.dirname, "../..");
+
+/** Where the tests keep images: shared by all runs on a machine, since they are immutable and named by their content. */
+export const IMAGES_DIRECTORY = resolve(process.env.WARREN_TEST_IMAGES ?? "/var/lib/warren/images");
+const CACHE_DIRECTORY = join(IMAGES_DIRECTORY, "../cache");
+
+/** One of the two servers, started as docs/processes.md says. */
+export interface Server {
+  pid: number;
+  url: string;
+  /** Last lines of its log, for the message of a failed test. */
+  log: string[];
+  /** Asks it to end and resolves with its exit status. */
+  stop(): Promise<number | null>;
+  /** Ends it with SIGKILL. */
+  kill(): Promise<void>;
+}
+
+/** A control plane with a host agent on a data directory of their own. */
+export interface Stack {
+  directory: string;
+  url: string;
+  apiKey: string;
+  warren: Warren;
+  hostAgent: Server;
+  controlPlane: Server;
+  /** Starts the host agent anew after it was stopped or killed. */
+  startHostAgent(): Promise<Server>;
+  /** Ends both, destroys every sandbox and removes the data directory. */
+  dispose(): Promise<void>;
+}
+
+/** Starts a stack. `environment` is added to that of the host agent. */
+export async function startStack(
+  environment: NodeJS.ProcessEnv = {},
+  controlPlane: NodeJS.ProcessEnv = {},
+): Promise<Stack> {
+  const directory = await mkdtemp(join(tmpdir(), "warren-test-"));
+  const socket = join(directory, "agent.sock");
+  const startHostAgent = () =>
+    startServer(
+      [
+        join(ROOT, "host-agent/src/main.ts"),
+        "serve",
+        ...["--data-dir", directory, "--images-dir", IMAGES_DIRECTORY, "--listen", `unix:${socket}`],
+        ...["--ready-fd", "3", "--exit-with-parent"],
+      ],
+      environment,
+    );
+  const [agent, plane] = await Promise.all([
+    startHostAgent(),
+    startServer([join(ROOT, "control-plane/src/main.ts")], {
+      WARREN_DATA_DIR: directory,
+      WARREN_LISTEN: "127.0.0.1:0",
+      WARREN_LOCAL_HOST: `unix:${socket}`,
+      WARREN_CACHE_DIR: CACHE_DIRECTORY,
+      WARREN_READY_FD: "3",
+      WARREN_EXIT_WITH_PARENT: "1",
+      ...controlPlane,
+    }),
+  ]);
+  const { api_key: apiKey } = JSON.parse(await readFile(join(directory, "credentials.json"), "utf8"));
+  const stack: Stack = {
+    directory,
+    url: plane.url,
+    apiKey,
+    warren: new Warren({ url: plane.url, apiKey }),
+    hostAgent: agent,
+    controlPlane: plane,
+    async startHostAgent() {
+      stack.hostAgent = await startHostAgent();
+      return stack.hostAgent;
+    },
+    async dispose() {
+      stack.warren.close();
+      await stack.controlPlane.stop();
+      await stack.hostAgent.stop();
+      await sweep(directory);
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+  return stack;
+}
+
+/** Removes everything that a host agent of a data directory left; fails when that fails. */
+export async function sweep(directory: string): Promise<void> {
+  const child = spawn(process.execPath, [join(ROOT, "host-agent/src/main.ts"), "sweep", "--data-dir", directory], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const lines: string[] = [];
+  keepLines(child.stdout, lines);
+  keepLines(child.stderr, lines);
+  const [status] = await once(child, "close");
+  if (status !== 0) throw new Error(`sweep ended with status ${status}:\n${lines.join("\n")}`);
+}
+
+async function startServer(args: string[], environment: NodeJS.ProcessEnv): Promise<Server> {
+  const child = spawn(process.execPath, args, {
+    stdio: ["pipe", "pipe", "pipe", "pipe"],
+    env: { ...process.env, ...environment },
+  });
+  const log: string[] = [];
+  keepLines(child.stdout, log);
+  keepLines(child.stderr, log);
+  const closed = once(child, "close") as Promise<[number | null]>;
+  const url = await readReady(child, closed, log);
+  return {
+    pid: child.pid ?? 0,
+    url,
+    log,
+    async stop() {
+      child.kill("SIGTERM");
+      const [status] = await closed;
+      return status;
+    },
+    async kill() {
+      child.kill("SIGKILL");
+      await closed;
+    },
+  };
+}
+
+async function readReady(child: ChildProcess, closed: Promise<unknown>, log: string[]): Promise<string> {
+  const report = createInterface(child.stdio[3] as Readable);
+  const ready = (async () => {
+    for await (const line of report) {
+      const message = JSON.parse(line);
+      if (message.ready === true) return message.url as string;
+      if (message.ready === false) throw new Error(`${message.error.code}: ${message.error.message}`);
+    }
+    await closed;
+    throw new Error(`the server ended before it was ready:\n${log.join("\n")}`);
+  })();
+  return ready;
+}
+
+function keepLines(stream: Readable | null, lines: string[]): void {
+  if (!stream) return;
+  createInterface(stream).on("line", (line) => {
+    lines.push(line);
+    if (lines.length > 400) lines.shift();
+  });
+}
