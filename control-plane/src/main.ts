@@ -5,6 +5,7 @@ import { WarrenError } from "@warren/contracts/errors";
 import { ApiKeyScheme } from "./api-keys/api-key-scheme.ts";
 import { ApiKeyStore } from "./api-keys/api-key-store.ts";
 import { type App, createApp } from "./app.ts";
+import { AccessChanges } from "./auth/access-changes.ts";
 import { SchemeAuthenticator } from "./auth/authenticator.ts";
 import { requireCaller } from "./auth/require-caller.ts";
 import { Bootstrap } from "./bootstrap/bootstrap.ts";
@@ -51,11 +52,12 @@ async function start(config: Config, log: Logger, onClose: (end: () => Promise<u
   onClose(() => database.close());
   const { db } = database;
 
+  const changes = new AccessChanges();
   const teams = new TeamStore(db);
   const apiKeys = new ApiKeyStore(db);
   const keysLastUsed = new BatchedTimestamps((times) => apiKeys.writeLastUsed(times), log);
   onClose(() => keysLastUsed.close());
-  const authenticator = new SchemeAuthenticator([new ApiKeyScheme(apiKeys, keysLastUsed)]);
+  const authenticator = new SchemeAuthenticator([new ApiKeyScheme(apiKeys, keysLastUsed, changes)]);
 
   const version = readVersion();
   const app = await createApp({ log, version });
@@ -63,7 +65,7 @@ async function start(config: Config, log: Logger, onClose: (end: () => Promise<u
   await app.register(healthRoutes(version));
   await app.register(docsRoutes);
   await app.register(async (scope) => {
-    requireCaller(scope, authenticator);
+    requireCaller(scope, authenticator, "sandboxes");
   });
 
   const url = await listen(app, config.listen);

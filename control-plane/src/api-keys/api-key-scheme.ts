@@ -1,32 +1,29 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { WarrenError } from "@warren/contracts/errors";
-import { LRUCache } from "lru-cache";
+import type { AccessChanges } from "../auth/access-changes.ts";
 import type { CredentialScheme } from "../auth/authenticator.ts";
 import type { ApiKeyCaller } from "../auth/caller.ts";
+import { FreshCache } from "../auth/fresh-cache.ts";
 import type { BatchedTimestamps } from "../database/batched-timestamps.ts";
 import { hashApiKey } from "./api-key.ts";
 import type { ApiKeyStore } from "./api-key-store.ts";
 
-/**
- * Milliseconds for which a look-up is reused. A key that another control plane revokes, or whose team it deletes, works
- * here for at most this long.
- */
-const CACHE_MS = 1000;
-const CACHE_ENTRIES = 10_000;
+/** Milliseconds for which a key works here that another control plane has revoked, or whose team it has deleted. */
+const MAX_AGE_MS = 1000;
+const MAX_ENTRIES = 10_000;
 
 /** The header `X-API-Key`. */
 export class ApiKeyScheme implements CredentialScheme {
   readonly asks = "an X-API-Key header";
+  readonly #store: ApiKeyStore;
   readonly #lastUsed: BatchedTimestamps;
-  readonly #callers: LRUCache<string, ApiKeyCaller>;
+  readonly #callers = new FreshCache<ApiKeyCaller>({ maxAgeMs: MAX_AGE_MS, maxEntries: MAX_ENTRIES });
 
-  constructor(store: ApiKeyStore, lastUsed: BatchedTimestamps) {
+  constructor(store: ApiKeyStore, lastUsed: BatchedTimestamps, changes: AccessChanges) {
+    this.#store = store;
     this.#lastUsed = lastUsed;
-    this.#callers = new LRUCache<string, ApiKeyCaller>({
-      max: CACHE_ENTRIES,
-      ttl: CACHE_MS,
-      // Concurrent requests with one key share one query. Unknown keys are not kept.
-      fetchMethod: (keyHash) => store.findCaller(keyHash),
+    changes.subscribe(({ teamId }) => {
+      if (teamId !== undefined) this.#callers.forget((caller) => caller.teamId === teamId);
     });
   }
 
@@ -35,20 +32,11 @@ export class ApiKeyScheme implements CredentialScheme {
     if (key === undefined) return undefined;
     // The look-up compares hashes, so its timing tells nothing of the secret.
     const keyHash = typeof key === "string" ? hashApiKey(key) : undefined;
-    const caller = keyHash === undefined ? undefined : await this.#callers.fetch(keyHash);
-    if (!caller) throw new WarrenError("unauthorized", "the API key is not valid; it may have been revoked");
+    const caller = keyHash && (await this.#callers.get(keyHash, (hash) => this.#store.findCaller(hash)));
+    if (!caller || (caller.expiresAt && caller.expiresAt.getTime() <= Date.now())) {
+      throw new WarrenError("unauthorized", "the API key is not valid; it may have been revoked or have expired");
+    }
     this.#lastUsed.touch(caller.keyId);
     return caller;
-  }
-
-  /** Forgets what is cached for all keys of a team, or for everyone. Call it after revoking a key or deleting a team. */
-  forget(teamId?: string): void {
-    if (teamId === undefined) {
-      this.#callers.clear();
-      return;
-    }
-    for (const [keyHash, caller] of this.#callers.entries()) {
-      if (caller.teamId === teamId) this.#callers.delete(keyHash);
-    }
   }
 }

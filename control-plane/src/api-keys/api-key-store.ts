@@ -17,11 +17,19 @@ export class ApiKeyStore {
     const row = await this.#db
       .selectFrom("team_api_keys as key")
       .innerJoin("teams as team", "team.id", "key.team_id")
-      .select(["key.id", "key.name", "key.team_id"])
+      .select(["key.id", "key.name", "key.team_id", "key.scopes", "key.expires_at"])
       .where("key.key_hash", "=", keyHash)
       .where("team.deleted_at", "is", null)
       .executeTakeFirst();
-    return row && { kind: "api_key", teamId: row.team_id, keyId: row.id, keyName: row.name };
+    if (!row) return undefined;
+    return {
+      kind: "api_key",
+      teamId: row.team_id,
+      keyId: row.id,
+      keyName: row.name,
+      scopes: row.scopes,
+      ...(row.expires_at ? { expiresAt: row.expires_at } : {}),
+    };
   }
 
   /** Stores a key; returns its UUID. `db` may be a transaction. */

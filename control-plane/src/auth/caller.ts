@@ -1,5 +1,11 @@
-/** Who makes a request: the result of authentication, and the actor of what the request does. */
-export type Caller = ApiKeyCaller;
+import type { TeamRole } from "@warren/contracts/rest/accounts";
+import type { ApiKeyScope } from "@warren/contracts/rest/api-keys";
+
+/** Who acts for a team: the actor of what a request does. Authentication has read all of it from the database. */
+export type Caller = ApiKeyCaller | UserCaller;
+
+/** Who makes a request, before it is known that a user has a team to act for. */
+export type Identity = ApiKeyCaller | SignedInUser;
 
 /** A program that holds an API key of a team. */
 export interface ApiKeyCaller {
@@ -9,4 +15,29 @@ export interface ApiKeyCaller {
   /** UUID of the API key. */
   keyId: string;
   keyName: string;
+  scopes: readonly ApiKeyScope[];
+  /** When the key ends by itself. */
+  expiresAt?: Date;
+}
+
+/** A user with a session. */
+export interface SignedInUser {
+  kind: "user";
+  /** UUID. */
+  userId: string;
+  userName: string;
+  email: string;
+  /** Whether the user administers the platform. */
+  isAdmin: boolean;
+  /** UUID. */
+  sessionId: string;
+  /** UUID of the session's team and the user's role in it; absent when the user has left it or it is deleted. */
+  team?: { id: string; role: TeamRole };
+}
+
+/** A user who acts for the team of the session. */
+export interface UserCaller extends SignedInUser {
+  /** UUID of the team on whose behalf the caller acts. */
+  teamId: string;
+  role: TeamRole;
 }

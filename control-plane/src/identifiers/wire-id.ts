@@ -1,7 +1,5 @@
 import { WarrenError } from "@warren/contracts/errors";
-
-/** Kinds of rows that clients see by a wire id. */
-export type WireIdPrefix = "usr" | "team" | "key" | "host" | "htok" | "hrt" | "log";
+import type { WireIdPrefix } from "@warren/contracts/identifiers";
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** Base-36 digits that hold any 128-bit number. */

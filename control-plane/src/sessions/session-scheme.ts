@@ -1,0 +1,48 @@
+import type { IncomingHttpHeaders } from "node:http";
+import type { AccessChanges } from "../auth/access-changes.ts";
+import type { CredentialScheme } from "../auth/authenticator.ts";
+import type { SignedInUser } from "../auth/caller.ts";
+import { FreshCache } from "../auth/fresh-cache.ts";
+import type { SessionCookie } from "./session-cookie.ts";
+import type { SessionStore } from "./session-store.ts";
+import { invalidToken, type UserTokens } from "./user-tokens.ts";
+
+/** Milliseconds for which a session works here that another control plane has ended, or whose user it has removed. */
+const MAX_AGE_MS = 1000;
+const MAX_ENTRIES = 10_000;
+
+/** The header `Authorization: Bearer` with a session token, or the session cookie of a browser. */
+export class SessionScheme implements CredentialScheme {
+  readonly asks = "an Authorization header with a session token";
+  readonly #tokens: UserTokens;
+  readonly #store: SessionStore;
+  readonly #cookie: SessionCookie;
+  readonly #users = new FreshCache<SignedInUser>({ maxAgeMs: MAX_AGE_MS, maxEntries: MAX_ENTRIES });
+
+  constructor(parts: { tokens: UserTokens; store: SessionStore; cookie: SessionCookie; changes: AccessChanges }) {
+    this.#tokens = parts.tokens;
+    this.#store = parts.store;
+    this.#cookie = parts.cookie;
+    parts.changes.subscribe(({ userId, teamId, sessionId }) => {
+      this.#users.forget(
+        (user) => user.userId === userId || user.sessionId === sessionId || (!!user.team && user.team.id === teamId),
+      );
+    });
+  }
+
+  async authenticate(headers: IncomingHttpHeaders): Promise<SignedInUser | undefined> {
+    const token = this.#tokenOf(headers);
+    if (token === undefined) return undefined;
+    const user = await this.#users.get(token, async () => this.#store.findUser(await this.#tokens.verify(token)));
+    if (!user) throw invalidToken();
+    return user;
+  }
+
+  #tokenOf(headers: IncomingHttpHeaders): string | undefined {
+    const { authorization } = headers;
+    if (authorization === undefined) return this.#cookie.read(headers.cookie);
+    const [, token] = /^bearer +([^\s]+) *$/i.exec(authorization) ?? [];
+    if (token === undefined) throw invalidToken();
+    return token;
+  }
+}

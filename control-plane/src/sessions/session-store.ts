@@ -1,0 +1,85 @@
+import { randomUUID } from "node:crypto";
+import { sql } from "kysely";
+import type { SignedInUser } from "../auth/caller.ts";
+import type { Db } from "../database/tables.ts";
+import type { UserTokenIds } from "./user-tokens.ts";
+
+/** Hours for which a session lasts without renewal. */
+const SESSION_HOURS = 6;
+/** Days for which a session can be renewed. */
+const LONGEST_DAYS = 7;
+
+const END = sql<Date>`now() + ${SESSION_HOURS} * interval '1 hour'`;
+
+/** Rows of sessions. */
+export class SessionStore {
+  readonly #db: Db;
+
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  /** Who a token stands for at this moment, in one query; undefined when the session has ended. */
+  async findUser({ sessionId, userId, teamId }: UserTokenIds): Promise<SignedInUser | undefined> {
+    const row = await this.#db
+      .selectFrom("user_sessions as session")
+      .innerJoin("users as user", "user.id", "session.user_id")
+      .leftJoin("users_teams as membership", (join) =>
+        join.onRef("membership.user_id", "=", "user.id").on("membership.team_id", "=", teamId),
+      )
+      .leftJoin("teams as team", (join) =>
+        join.onRef("team.id", "=", "membership.team_id").on("team.deleted_at", "is", null),
+      )
+      .select(["user.id", "user.name", "user.email", "user.is_admin", "membership.role", "team.id as team_id"])
+      .where("session.id", "=", sessionId)
+      .where("session.user_id", "=", userId)
+      .where("session.expires_at", ">", sql<Date>`now()`)
+      .executeTakeFirst();
+    if (!row) return undefined;
+    return {
+      kind: "user",
+      userId: row.id,
+      userName: row.name,
+      email: row.email,
+      isAdmin: row.is_admin,
+      sessionId,
+      ...(row.team_id !== null && row.role !== null ? { team: { id: row.team_id, role: row.role } } : {}),
+    };
+  }
+
+  /** Opens a session and removes those of the user that have expired. `db` may be a transaction. */
+  async open(userId: string, db: Db = this.#db): Promise<{ id: string; expiresAt: Date }> {
+    const { id, expires_at } = await db
+      .with("expired", (query) =>
+        query.deleteFrom("user_sessions").where("user_id", "=", userId).where("expires_at", "<=", sql<Date>`now()`),
+      )
+      .insertInto("user_sessions")
+      .values({ id: randomUUID(), user_id: userId, expires_at: END })
+      .returning(["id", "expires_at"])
+      .executeTakeFirstOrThrow();
+    return { id, expiresAt: expires_at };
+  }
+
+  /** Lets a session last as long as a new one, within its greatest age; undefined when it has ended. */
+  async renew(id: string): Promise<Date | undefined> {
+    const row = await this.#db
+      .updateTable("user_sessions")
+      .set({ expires_at: sql<Date>`least(${END}, created_at + ${LONGEST_DAYS} * interval '1 day')` })
+      .where("id", "=", id)
+      .where("expires_at", ">", sql<Date>`now()`)
+      .returning("expires_at")
+      .executeTakeFirst();
+    return row?.expires_at;
+  }
+
+  async end(id: string): Promise<void> {
+    await this.#db.deleteFrom("user_sessions").where("id", "=", id).execute();
+  }
+
+  /** Ends all sessions of a user, except one. `db` may be a transaction. */
+  async endAll(userId: string, options: { except?: string; db?: Db } = {}): Promise<void> {
+    let query = (options.db ?? this.#db).deleteFrom("user_sessions").where("user_id", "=", userId);
+    if (options.except !== undefined) query = query.where("id", "!=", options.except);
+    await query.execute();
+  }
+}

@@ -1,0 +1,98 @@
+import { randomBytes } from "node:crypto";
+import { sql } from "kysely";
+import type { Db } from "../database/tables.ts";
+import type { SigningKey, SigningKeys } from "./signing-keys.ts";
+
+/** Milliseconds after which a control plane looks whether another one has changed the keys. */
+const REREAD_MS = 60_000;
+/** Milliseconds between two readings that unknown key names cause, so that forged tokens cost few queries. */
+const REREAD_UNKNOWN_MS = 1000;
+/** Days after which the next start makes a new key. */
+const ROTATE_AFTER_DAYS = 90;
+/** Days for which a replaced key verifies: longer than any token lives. */
+const KEEP_DAYS = 8;
+/** Key of the advisory lock under which keys are made: "keys" in ASCII. */
+const ROTATION_LOCK = 0x6b657973;
+
+/** Keys that are kept in the database; the newest signs. */
+export class StoredKeys implements SigningKeys {
+  readonly #db: Db;
+  #keys: SigningKey[] = [];
+  #readAt = Number.NEGATIVE_INFINITY;
+  #reading: Promise<void> | undefined;
+
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  /** Makes the first key, or a new one when the newest has become old, and removes those that nothing needs. */
+  async prepare(): Promise<void> {
+    await this.#replace(ROTATE_AFTER_DAYS);
+  }
+
+  /**
+   * Makes a new key, which signs from here on. With `revoke` all others are removed, so that no token signed before is
+   * valid; other control planes follow within a minute.
+   */
+  async rotate(options: { revoke: boolean }): Promise<void> {
+    await this.#replace(0, options.revoke ? 0 : KEEP_DAYS);
+  }
+
+  async current(): Promise<SigningKey> {
+    await this.#refresh(REREAD_MS);
+    const [newest] = this.#keys;
+    if (!newest) throw new Error("the database has no signing key");
+    return newest;
+  }
+
+  async find(kid: string): Promise<SigningKey | undefined> {
+    await this.#refresh(REREAD_MS);
+    const known = this.#keys.find((key) => key.kid === kid);
+    if (known) return known;
+    await this.#refresh(REREAD_UNKNOWN_MS);
+    return this.#keys.find((key) => key.kid === kid);
+  }
+
+  async #refresh(maxAgeMs: number): Promise<void> {
+    if (performance.now() - this.#readAt < maxAgeMs) return;
+    this.#reading ??= this.#read().finally(() => {
+      this.#reading = undefined;
+    });
+    await this.#reading;
+  }
+
+  async #read(): Promise<void> {
+    const readAt = performance.now();
+    const rows = await this.#db
+      .selectFrom("signing_keys")
+      .select(["kid", "secret"])
+      .orderBy("created_at", "desc")
+      .orderBy("kid")
+      .execute();
+    this.#keys = rows.map(({ kid, secret }) => ({ kid, secret: new Uint8Array(Buffer.from(secret, "base64url")) }));
+    this.#readAt = readAt;
+  }
+
+  /** Makes a key unless there is one younger than `days`, and removes those that were replaced `keepDays` ago. */
+  async #replace(days: number, keepDays = KEEP_DAYS): Promise<void> {
+    await this.#db.transaction().execute(async (transaction) => {
+      await sql`select pg_advisory_xact_lock(${ROTATION_LOCK}::bigint)`.execute(transaction);
+      const { rows } = await sql`
+        select from signing_keys where created_at > now() - ${days} * interval '1 day'
+      `.execute(transaction);
+      if (rows.length === 0) {
+        const key = { kid: randomBytes(8).toString("hex"), secret: randomBytes(32).toString("base64url") };
+        await transaction.insertInto("signing_keys").values(key).execute();
+      }
+      // A key is replaced when the next one is made.
+      await sql`
+        delete from signing_keys where kid in (
+          select kid from (
+            select kid, lead(created_at) over (order by created_at) as replaced_at from signing_keys
+          ) as key where replaced_at <= now() - ${keepDays} * interval '1 day'
+        )
+      `.execute(transaction);
+    });
+    this.#readAt = Number.NEGATIVE_INFINITY;
+  }
+}
