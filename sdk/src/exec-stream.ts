@@ -1,16 +1,16 @@
 import { Readable, Writable } from "node:stream";
 import { isErrorCode, WarrenError } from "@warren/contracts/errors";
+import {
+  type EXEC_SIGNALS,
+  EXEC_SUBPROTOCOL,
+  type ExecClientFrame,
+  type ExecServerFrame,
+  type ExecStartFrame,
+  STREAM_BYTE,
+} from "@warren/contracts/rest/commands";
 import WebSocket, { type RawData } from "ws";
 import { errorOf, unreachable } from "./errors.ts";
 import type { Transport } from "./transport.ts";
-
-/** WebSocket subprotocol of a command's stream: bytes in binary frames, everything else in JSON text frames. */
-const SUBPROTOCOL = "warren.exec.v1";
-
-/** First byte of a binary frame. */
-const STDIN = 1;
-const STDOUT = 1;
-const STDERR = 2;
 
 /** Bytes of standard input in one frame; the server takes no larger ones than LIMITS.chunkBytes. */
 const STDIN_FRAME_BYTES = 64 * 1024;
@@ -40,12 +40,6 @@ export interface ExitStatus {
   timedOut: boolean;
 }
 
-/** Frames of the server. */
-type ServerFrame =
-  | { type: "start"; pid: number }
-  | { type: "exit"; exit_code: number; signal?: string; timed_out?: boolean }
-  | { type: "error"; code?: string; data: string };
-
 /**
  * A running command. Its output is held back, down to the command itself, while either stream is not read: read both,
  * or call `resume()` on the one of no interest.
@@ -70,8 +64,8 @@ export class SandboxProcess {
     this.exit = connection.exit;
   }
 
-  /** Sends a signal to the command: 15 (SIGTERM) or 9 (SIGKILL). */
-  kill(signal: 15 | 9): void {
+  /** Sends a signal to the command. */
+  kill(signal: keyof typeof EXEC_SIGNALS = "SIGTERM"): void {
     this.#connection.send({ type: "signal", signal });
   }
 
@@ -98,7 +92,7 @@ export async function startProcess(
   const pid = await connection.start({
     type: "start",
     cmd,
-    args,
+    args: [...args],
     ...(options.env ? { env: options.env } : {}),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.user === undefined ? {} : { user: options.user }),
@@ -145,7 +139,7 @@ class Connection {
     this.exit = this.#exited.promise;
     // Whoever waits for the start alone learns of a failure there.
     this.exit.catch(() => undefined);
-    this.#socket = new WebSocket(url, SUBPROTOCOL, {
+    this.#socket = new WebSocket(url, EXEC_SUBPROTOCOL, {
       headers: transport.credentials,
       agent: transport.agent,
       perMessageDeflate: false,
@@ -167,13 +161,13 @@ class Connection {
   }
 
   /** Sends the first frame and resolves with the process id. */
-  start(frame: object): Promise<number> {
+  start(frame: ExecStartFrame): Promise<number> {
     this.#socket.once("open", () => this.send(frame));
     return this.#started.promise;
   }
 
   /** Sends a JSON frame, unless the connection is closed already. */
-  send(frame: object): void {
+  send(frame: ExecClientFrame): void {
     if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(frame));
   }
 
@@ -201,7 +195,10 @@ class Connection {
       write: (chunk: Buffer, _encoding, done) => {
         let pending = Promise.resolve();
         for (let offset = 0; offset < chunk.length; offset += STDIN_FRAME_BYTES) {
-          const frame = Buffer.concat([Buffer.of(STDIN), chunk.subarray(offset, offset + STDIN_FRAME_BYTES)]);
+          const frame = Buffer.concat([
+            Buffer.of(STREAM_BYTE.stdin),
+            chunk.subarray(offset, offset + STDIN_FRAME_BYTES),
+          ]);
           pending = pending.then(() => this.#sendBytes(frame));
         }
         pending.then(() => done(), done);
@@ -228,7 +225,8 @@ class Connection {
   }
 
   #receiveOutput(bytes: Buffer): void {
-    const output = bytes[0] === STDOUT ? this.stdout : bytes[0] === STDERR ? this.stderr : undefined;
+    const output =
+      bytes[0] === STREAM_BYTE.stdout ? this.stdout : bytes[0] === STREAM_BYTE.stderr ? this.stderr : undefined;
     if (output === undefined) {
       this.#fail(this.#protocolError(`a binary frame of kind ${bytes[0]}`));
     } else if (bytes.length > 1 && !output.destroyed && !output.push(bytes.subarray(1))) {
@@ -238,7 +236,7 @@ class Connection {
   }
 
   #receiveFrame(text: string): void {
-    let frame: ServerFrame;
+    let frame: ExecServerFrame;
     try {
       frame = JSON.parse(text);
     } catch {
@@ -248,12 +246,12 @@ class Connection {
     if (frame.type === "start") this.#started.resolve(frame.pid);
     else if (frame.type === "exit") this.#end(frame);
     else if (frame.type === "error") {
-      const code = frame.code !== undefined && isErrorCode(frame.code) ? frame.code : "agent_error";
+      const code = isErrorCode(frame.code) ? frame.code : "agent_error";
       this.#fail(new WarrenError(code, frame.data));
     }
   }
 
-  #end(frame: ServerFrame & { type: "exit" }): void {
+  #end(frame: ExecServerFrame & { type: "exit" }): void {
     this.#ended = true;
     this.stdout.push(null);
     this.stderr.push(null);

@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
-import type { Exec, ExecResult as ExecFields } from "@warren/contracts/rest/exec";
+import type { ExecResult as ExecFields, ExecRequest } from "@warren/contracts/rest/commands";
+import type { ReadFile, WriteFileFields } from "@warren/contracts/rest/files";
 import type { Sandbox as SandboxFields } from "@warren/contracts/rest/sandboxes";
 import { type SandboxProcess, type StartOptions, startProcess } from "./exec-stream.ts";
 import { type Content, multipartBody } from "./multipart.ts";
@@ -14,6 +15,8 @@ export interface ExecOptions {
   user?: string;
   /** Seconds until the command is killed; the server has a default. */
   timeoutSec?: number;
+  /** Standard input, whole; default: none. */
+  stdin?: Uint8Array | string;
   signal?: AbortSignal;
 }
 
@@ -26,6 +29,13 @@ export interface ExecResult {
   stderrBytes: Uint8Array;
   /** Exit status; -1 when a signal ended the command. */
   exitCode: number;
+  /** Name of that signal, such as "killed". */
+  signal?: string;
+  /** The command was killed because `timeoutSec` passed. */
+  timedOut: boolean;
+  /** More was written than the server returns as a whole; `stream` has no such limit. */
+  stdoutTruncated: boolean;
+  stderrTruncated: boolean;
   durationMs: number;
 }
 
@@ -53,14 +63,15 @@ export class Sandbox {
 
   /** Runs a command to its end and returns its output. */
   async exec(cmd: string, args: readonly string[] = [], options: ExecOptions = {}): Promise<ExecResult> {
-    const { env, cwd, user, timeoutSec, signal } = options;
-    const json: Exec = {
+    const { env, cwd, user, timeoutSec, stdin, signal } = options;
+    const json: ExecRequest = {
       cmd,
       args: [...args],
       ...(env === undefined ? {} : { env }),
       ...(cwd === undefined ? {} : { cwd }),
       ...(user === undefined ? {} : { user }),
       ...(timeoutSec === undefined ? {} : { timeout_sec: timeoutSec }),
+      ...(stdin === undefined ? {} : { stdin: Buffer.from(stdin).toString("base64"), stdin_encoding: "base64" }),
     };
     const path = `${this.#path}/exec`;
     const fields = await this.#transport.json<ExecFields>({ method: "POST", path, json, signal });
@@ -72,6 +83,10 @@ export class Sandbox {
       stdoutBytes,
       stderrBytes,
       exitCode: fields.exit_code,
+      ...(fields.signal === undefined ? {} : { signal: fields.signal }),
+      timedOut: fields.timed_out,
+      stdoutTruncated: fields.stdout_truncated,
+      stderrTruncated: fields.stderr_truncated,
       durationMs: fields.duration_ms,
     };
   }
@@ -114,13 +129,13 @@ export class Sandbox {
   }
 
   async #write(route: string, path: string, content: Content, size: number | undefined, options: FileOptions) {
-    const fields = { path, ...(options.user === undefined ? {} : { user: options.user }) };
+    const fields: WriteFileFields = { path, ...(options.user === undefined ? {} : { user: options.user }) };
     const body = multipartBody(fields, content, size);
     await this.#transport.json({ method: "POST", path: `${this.#path}/${route}`, body, signal: options.signal });
   }
 
   #read(route: string, path: string, options: FileOptions): Promise<Readable> {
-    const json = { path, ...(options.user === undefined ? {} : { user: options.user }) };
+    const json: ReadFile = { path, ...(options.user === undefined ? {} : { user: options.user }) };
     return this.#transport.open({
       method: "POST",
       path: `${this.#path}/${route}`,
