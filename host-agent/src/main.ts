@@ -89,10 +89,12 @@ async function build(): Promise<void> {
 
 async function doctor(): Promise<void> {
   const findings = [];
-  for await (const finding of examine({ dataDir: directory("data-dir") })) {
+  for await (const finding of examine({ dataDir: directory("data-dir"), imagesDir: directory("images-dir") })) {
     findings.push(finding);
     const { check, status, found, consequence } = finding;
-    const line = values.json ? JSON.stringify(finding) : `${status.padEnd(5)}${check}: ${found}. ${consequence}`;
+    const line = values.json
+      ? JSON.stringify(finding)
+      : `${status.padEnd(5)}${check}: ${found}${consequence ? ` (${consequence})` : ""}`;
     writeSync(1, `${line}\n`);
   }
   process.exitCode = canRunSandboxes(findings) ? 0 : 1;

@@ -1,24 +1,36 @@
 import type { Check, Finding } from "./finding.ts";
 import { kernelChecks } from "./kernel.ts";
+import { kvmCheck } from "./kvm.ts";
 import { firecrackerCheck, programChecks } from "./programs.ts";
 import { storageChecks } from "./storage.ts";
 
 /** What the checks need to know. */
 export interface DoctorOptions {
   dataDir: string;
-  /** Checks that other parts bring, such as the probe boot with KVM. */
-  extra?: Check[];
+  imagesDir: string;
 }
 
 /** Looks at everything that sandboxes need from this machine, one finding after the other. */
-export async function* examine({ dataDir, extra = [] }: DoctorOptions): AsyncGenerator<Finding> {
-  const checks = [...kernelChecks(), ...extra, ...programChecks(), firecrackerCheck, ...storageChecks(dataDir)];
-  for (const { name, run } of checks) {
-    const finding = await run().catch((error: Error) => {
-      return { status: "warn" as const, found: `could not be checked: ${error.message}` };
-    });
-    yield { check: name, ...finding };
+export async function* examine(options: DoctorOptions): AsyncGenerator<Finding> {
+  for (const check of allChecks(options)) yield perform(check);
+}
+
+/** Runs one check. One that is at fault itself says so, and is no reason to give up. */
+export async function perform({ name, run }: Check): Promise<Finding> {
+  try {
+    return { check: name, ...(await run()) };
+  } catch (error) {
+    return {
+      check: name,
+      status: "warn",
+      found: `could not be checked: ${(error as Error).message}`,
+      consequence: "what follows from it is not known",
+    };
   }
+}
+
+function allChecks({ dataDir, imagesDir }: DoctorOptions): Check[] {
+  return [...kernelChecks(), kvmCheck(imagesDir), ...programChecks(), firecrackerCheck, ...storageChecks(dataDir)];
 }
 
 /** Whether a sandbox can run on a machine with these findings. */

@@ -1,5 +1,5 @@
 import { closeSync, constants } from "node:fs";
-import { access, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { arch, release } from "node:os";
 import koffi from "koffi";
 import { detectCgroups } from "../cgroup/detect.ts";
@@ -108,19 +108,7 @@ const userfaultfd: Check = {
   },
 };
 
-const kvmDevice: Check = {
-  name: "/dev/kvm",
-  async run() {
-    const usable = await access("/dev/kvm", constants.R_OK | constants.W_OK).then(
-      () => true,
-      () => false,
-    );
-    if (usable) return { status: "ok", found: "there (whether it works, a probe boot tells)" };
-    return { status: "warn", found: "none", consequence: "microVMs are emulated in software, many times slower" };
-  },
-};
-
 /** Checks of the kernel and of what this user may do with it. */
 export function kernelChecks(): Check[] {
-  return [platform, root, kvmDevice, namespaces, tun, nftables, cgroups, deviceMapper, userfaultfd];
+  return [platform, root, namespaces, tun, nftables, cgroups, deviceMapper, userfaultfd];
 }

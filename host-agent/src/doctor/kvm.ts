@@ -1,0 +1,45 @@
+import { access, constants } from "node:fs/promises";
+import { join } from "node:path";
+import { Apt } from "../images/apt.ts";
+import { readDistribution } from "../images/distribution.ts";
+import { KERNEL_FILES, kernelRecipe } from "../images/kernel.ts";
+import { ImageStore } from "../images/store.ts";
+import { toolRunner } from "../images/tool.ts";
+import { probeKvm } from "../vmm/qemu/kvm-probe.ts";
+import type { Check } from "./finding.ts";
+
+const EMULATION = "microVMs are emulated in software, many times slower";
+
+/** Boots a guest on KVM, since the device alone proves nothing; without a kernel to boot, says what is known. */
+export function kvmCheck(imagesDir: string): Check {
+  return {
+    name: "KVM",
+    async run() {
+      const openable = await access("/dev/kvm", constants.R_OK | constants.W_OK).then(
+        () => true,
+        () => false,
+      );
+      if (!openable) return { status: "warn", found: "/dev/kvm cannot be opened", consequence: EMULATION };
+      const kernel = await findKernel(imagesDir);
+      if (kernel === undefined) {
+        return {
+          status: "warn",
+          found: "/dev/kvm is there",
+          consequence: "whether it works is known once 'warren build-images' has made a kernel to boot on it",
+        };
+      }
+      const { usable, reason } = await probeKvm({ ...kernel, verdictFile: join(imagesDir, "kvm-verdict.json") });
+      return usable ? { status: "ok", found: reason } : { status: "warn", found: reason, consequence: EMULATION };
+    },
+  };
+}
+
+/** The kernel that microVMs boot, if it is built. */
+async function findKernel(imagesDir: string): Promise<{ kernel: string; kernelRelease: string } | undefined> {
+  const nothing = () => undefined;
+  const recipe = kernelRecipe(await readDistribution(), new Apt(toolRunner(), nothing), false, nothing);
+  const folder = await new ImageStore(imagesDir, nothing).find(recipe);
+  const kernelRelease = folder?.resolved.release;
+  if (folder === undefined || kernelRelease === undefined) return undefined;
+  return { kernel: join(folder.path, KERNEL_FILES.vmlinuz), kernelRelease };
+}
