@@ -142,6 +142,8 @@ class Pool implements SlotPool {
   }
 
   async #fillUp(): Promise<void> {
+    // Calls of the same turn go into one batch.
+    await Promise.resolve();
     for (;;) {
       if (this.#closed) return;
       // Who waits is served before anything is made ahead of need.

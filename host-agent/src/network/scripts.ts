@@ -85,6 +85,8 @@ addr add ${slot.peerIp}/31 dev eth0
 link set eth0 up
 route add default via ${slot.vethIp}
 LINKS
+# Refusals go to the guest only, which shall not wait for them (icmp(7)).
+echo 0 >/proc/sys/net/ipv4/icmp_ratemask
 echo 1 >/proc/sys/net/ipv4/ip_forward
 NAMESPACE`;
 }

@@ -1,0 +1,309 @@
+import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { AddressPlan } from "./addresses.ts";
+import { GUEST_NETWORK, type Slot } from "./network.ts";
+import { type Guest, type HostAgent, Machine, type Peer } from "./testing/machine.ts";
+
+/** Address of the machine on the side of the internet, and of a server there. */
+const UPLINK = "203.0.113.1";
+const INTERNET = "203.0.113.10";
+const PUBLIC_RESOLVER = "8.8.8.8";
+const PRIVATE_RESOLVER = "10.99.0.53";
+/** One address of every forbidden block that a server can have. */
+const FORBIDDEN = [
+  "10.99.0.1",
+  "100.64.0.1",
+  "169.254.169.254",
+  "172.20.0.1",
+  "192.0.0.8",
+  "192.168.50.1",
+  "198.18.0.1",
+  "240.0.0.1",
+];
+const BLOCKED = "EHOSTUNREACH";
+
+/** Everything beyond the machine: a namespace that has all these addresses, and to which the machine's default route leads. */
+async function attachInternet(machine: Machine): Promise<Peer> {
+  const addresses = [PUBLIC_RESOLVER, PRIVATE_RESOLVER, ...FORBIDDEN];
+  await machine.run(`
+    ip netns add internet
+    ip link add uplink type veth peer name eth0 netns internet
+    ip addr add ${UPLINK}/24 dev uplink
+    ip link set uplink up
+    ip -n internet link set lo up
+    ip -n internet addr add ${INTERNET}/24 dev eth0
+    ip -n internet link set eth0 up
+    ${addresses.map((address) => `ip -n internet addr add ${address}/32 dev lo`).join("\n")}
+    ip -n internet route add default via ${UPLINK}
+    ip route add default via ${INTERNET}`);
+  const internet = await machine.peerIn("internet");
+  for (const address of [INTERNET, ...addresses]) {
+    for (const port of [53, 80]) {
+      for (const protocol of ["tcp", "udp"] as const) await internet.serve(protocol, address, port);
+    }
+  }
+  return internet;
+}
+
+describe("the guests of a host", () => {
+  let dataDirectory: string;
+  let machine: Machine;
+  let agent: HostAgent;
+  let internet: Peer;
+  let host: Peer;
+  let slots: Slot[];
+  let guest: Guest;
+  let neighbour: Guest;
+
+  beforeAll(async () => {
+    dataDirectory = await mkdtemp(join(tmpdir(), "warren-firewall-"));
+    machine = await Machine.start();
+    internet = await attachInternet(machine);
+    agent = await machine.hostAgent({ dataDirectory, spare: 0, dns: [PUBLIC_RESOLVER, PRIVATE_RESOLVER] });
+    slots = await Promise.all([agent.acquire(), agent.acquire(), agent.acquire()]);
+    guest = await machine.guest(slots[0]!);
+    neighbour = await machine.guest(slots[1]!);
+    host = machine.peer();
+    for (const peer of [guest, neighbour]) {
+      await peer.serve("tcp", "0.0.0.0", 5000);
+      await peer.serve("udp", "0.0.0.0", 5000);
+    }
+    await host.serve("tcp", "0.0.0.0", 8000);
+    await host.serve("udp", "0.0.0.0", 8000);
+  });
+
+  afterAll(async () => {
+    await machine?.stop();
+    if (dataDirectory) await rm(dataDirectory, { recursive: true });
+  });
+
+  /** Returns when everything that a guest has sent before has arrived or is lost: packets do not overtake on this path. */
+  async function settle(peer: Guest): Promise<void> {
+    expect(await peer.ask("udp", INTERNET, 80)).toBe(UPLINK);
+  }
+
+  it.each(["tcp", "udp"] as const)("reach the internet by %s with the address of the host", async (protocol) => {
+    expect(await guest.ask(protocol, INTERNET, 80)).toBe(UPLINK);
+  });
+
+  it.each(["tcp", "udp"] as const)(
+    "are reached by the host by %s, and see it at their gateway's address",
+    async (protocol) => {
+      for (const slot of slots.slice(0, 2))
+        expect(await host.ask(protocol, slot.hostIp, 5000)).toBe(GUEST_NETWORK.gateway);
+    },
+  );
+
+  it.each([PUBLIC_RESOLVER, PRIVATE_RESOLVER])("may ask the name server %s", async (resolver) => {
+    expect(await guest.ask("udp", resolver, 53)).toBe(UPLINK);
+    expect(await guest.ask("tcp", resolver, 53)).toBe(UPLINK);
+  });
+
+  it("reach nothing but name service at a private name server", async () => {
+    expect(await host.ask("tcp", PRIVATE_RESOLVER, 80)).toBe(UPLINK);
+    expect(await guest.ask("tcp", PRIVATE_RESOLVER, 80)).toBe(BLOCKED);
+    expect(await guest.ask("udp", PRIVATE_RESOLVER, 80)).toBe(BLOCKED);
+  });
+
+  it.each(FORBIDDEN)("cannot reach %s, which the host can", async (address) => {
+    expect(await host.ask("tcp", address, 80)).toBe(UPLINK);
+    expect(await guest.ask("tcp", address, 80)).toBe(BLOCKED);
+    expect(await guest.ask("udp", address, 80)).toBe(BLOCKED);
+    expect(await guest.ask("udp", address, 53)).toBe(BLOCKED);
+  });
+
+  it("cannot reach the host at any of its addresses", async () => {
+    const { vethIp, peerIp, hostIp } = new AddressPlan().slot(slots[0]!.number);
+    const before = await host.askers();
+    for (const address of [UPLINK, vethIp, peerIp, hostIp, GUEST_NETWORK.gateway]) {
+      for (const protocol of ["tcp", "udp"] as const) await guest.cry(protocol, address, 8000);
+    }
+    await settle(guest);
+    expect(await host.askers()).toEqual(before);
+    expect(await host.ask("tcp", UPLINK, 8000)).toBe(UPLINK);
+  });
+
+  it("cannot reach each other", async () => {
+    const { hostIp, peerIp, vethIp } = new AddressPlan().slot(slots[1]!.number);
+    const before = await neighbour.askers();
+    for (const address of [hostIp, peerIp, vethIp]) {
+      for (const protocol of ["tcp", "udp"] as const) expect(await guest.ask(protocol, address, 5000)).toBe(BLOCKED);
+    }
+    expect(await neighbour.askers()).toEqual(before);
+  });
+
+  it("are not reached from beyond the host", async () => {
+    const { hostIp, peerIp } = new AddressPlan().slot(slots[0]!.number);
+    const before = await guest.askers();
+    for (const address of [hostIp, peerIp, GUEST_NETWORK.address]) {
+      for (const protocol of ["tcp", "udp"] as const) await internet.cry(protocol, address, 5000);
+    }
+    expect(await internet.ask("udp", UPLINK, 8000)).toBe(INTERNET);
+    expect(await host.ask("udp", hostIp, 5000)).toBe(GUEST_NETWORK.gateway);
+    expect(await guest.askers()).toEqual([...before, `udp ${GUEST_NETWORK.gateway} → 0.0.0.0:5000`]);
+  });
+
+  it("cannot send from an address that is not theirs", async () => {
+    const { peerIp } = new AddressPlan().slot(slots[1]!.number);
+    const before = await internet.askers();
+    for (const address of ["203.0.113.77", peerIp, slots[1]!.hostIp]) {
+      await guest.run(`ip addr add ${address}/32 dev eth0`);
+      for (const protocol of ["tcp", "udp"] as const) await guest.cry(protocol, INTERNET, 80, address);
+    }
+    await settle(guest);
+    expect(await internet.askers()).toEqual([...before, `udp ${UPLINK} → ${INTERNET}:80`]);
+  });
+
+  it("cannot send from a network card that is not theirs", async () => {
+    const before = await internet.askers();
+    await guest.run("ip link set eth0 address 02:fc:00:00:00:06");
+    await guest.cry("udp", INTERNET, 80);
+    await guest.run(`ip link set eth0 address ${GUEST_NETWORK.mac}`);
+    await settle(guest);
+    expect(await internet.askers()).toEqual([...before, `udp ${UPLINK} → ${INTERNET}:80`]);
+  });
+
+  it("are kept from the host, its networks and each other by the host even where the rules of their slot fail", async () => {
+    const exposed = await machine.guest(slots[2]!);
+    const namespace = `warren-ns-${slots[2]!.number}`;
+    await machine.run(`ip netns exec ${namespace} nft flush set inet sandbox forbidden`);
+    const before = [...(await host.askers()), ...(await neighbour.askers()), ...(await internet.askers())];
+    for (const protocol of ["tcp", "udp"] as const) {
+      for (const address of FORBIDDEN) await exposed.cry(protocol, address, 80);
+      for (const address of [UPLINK, new AddressPlan().slot(slots[2]!.number).vethIp]) {
+        await exposed.cry(protocol, address, 8000);
+      }
+      await exposed.cry(protocol, slots[1]!.hostIp, 5000);
+    }
+    // What the namespace itself sends, as a broken VMM could, with an address that is not the slot's.
+    await machine.run(`
+      ip netns exec ${namespace} nft flush chain inet sandbox to_slot_address
+      ip netns exec ${namespace} nft 'chain inet sandbox output { policy accept; }'
+      ip -n ${namespace} addr add 203.0.113.88/32 dev eth0`);
+    const vmm = await machine.peerIn(namespace);
+    await vmm.cry("udp", INTERNET, 80, "203.0.113.88");
+    await machine.run(
+      `ip netns exec ${namespace} nft add rule inet sandbox to_slot_address oifname eth0 ip saddr ${GUEST_NETWORK.address} masquerade`,
+    );
+    await settle(exposed);
+    const after = [...(await host.askers()), ...(await neighbour.askers()), ...(await internet.askers())];
+    expect(after).toEqual([...before, `udp ${UPLINK} → ${INTERNET}:80`]);
+  });
+
+  it("have a VMM that can send nothing itself", async () => {
+    const vmm = await machine.peerIn(`warren-ns-${slots[0]!.number}`);
+    expect(await vmm.ask("udp", INTERNET, 80)).toBe("EPERM");
+    expect(await vmm.ask("udp", GUEST_NETWORK.address, 5000)).toBe("EPERM");
+  });
+
+  it("show their agent's port to root only", async () => {
+    await guest.serve("tcp", "0.0.0.0", GUEST_NETWORK.agentPort);
+    expect(await host.ask("tcp", slots[0]!.hostIp, GUEST_NETWORK.agentPort)).toBe(GUEST_NETWORK.gateway);
+    const somebody = machine.peer();
+    await somebody.becomeUser(65_534);
+    expect(await somebody.ask("tcp", slots[0]!.hostIp, GUEST_NETWORK.agentPort)).toBe("ECONNREFUSED");
+    expect(await somebody.ask("tcp", slots[0]!.hostIp, 5000)).toBe(GUEST_NETWORK.gateway);
+  });
+
+  it("cannot fill the host's table of connections", async () => {
+    for (let sent = 0; sent < 4500; sent += 100) {
+      await neighbour.scan(INTERNET, 10_000 + sent, 100);
+      // The answer leaves the guest after the datagrams, and no queue on the way overflows.
+      expect(await host.ask("udp", slots[1]!.hostIp, 5000)).toBe(GUEST_NETWORK.gateway);
+    }
+    expect(Number(await machine.run("cat /proc/sys/net/netfilter/nf_conntrack_count"))).toBeLessThan(4300);
+    expect(await neighbour.ask("udp", INTERNET, 80)).toBe(BLOCKED);
+    expect(await guest.ask("udp", INTERNET, 80)).toBe(UPLINK);
+  });
+});
+
+describe("a slot", () => {
+  /** Room for one slot, so that the next guest has the addresses of the former one. */
+  const networks = { guests: "10.21.0.0/30", links: "10.22.0.0/30" };
+  let dataDirectory: string;
+  let machine: Machine;
+  let internet: Peer;
+  let host: Peer;
+
+  beforeEach(async () => {
+    dataDirectory = await mkdtemp(join(tmpdir(), "warren-firewall-"));
+    machine = await Machine.start();
+    internet = await attachInternet(machine);
+    host = machine.peer();
+  });
+
+  afterEach(async () => {
+    await machine.stop();
+    await rm(dataDirectory, { recursive: true });
+  });
+
+  it("shows its next guest nothing that was meant for the former", async () => {
+    const agent = await machine.hostAgent({ dataDirectory, networks, spare: 0 });
+    const slot = await agent.acquire();
+    const former = await machine.guest(slot);
+    await former.serve("tcp", "0.0.0.0", 5000);
+    await host.connect(slot.hostIp, 5000);
+    await former.connect(INTERNET, 80);
+    expect(await host.write("hello")).toBe("hello");
+    expect(await former.write("hello")).toBe("hello");
+    expect(await connectionsOfHost()).toBe(2);
+    await former.unplug();
+    await agent.release(slot);
+    expect(await connectionsOfHost()).toBe(0);
+
+    expect(await agent.acquire()).toEqual(slot);
+    const next = await machine.guest(slot);
+    await next.serve("udp", "0.0.0.0", 5001);
+    await host.send("for the former guest");
+    expect(await host.ask("udp", slot.hostIp, 5001)).toBe(GUEST_NETWORK.gateway);
+    expect(await next.arrived()).toEqual(["udp 5001"]);
+  });
+
+  it("ends the connections that a guest brings from another slot", async () => {
+    const agent = await machine.hostAgent({ dataDirectory, spare: 0 });
+    const [former, next] = await Promise.all([agent.acquire(), agent.acquire()]);
+    const guest = await machine.guest(former);
+    await guest.connect(INTERNET, 80);
+    expect(await guest.write("hello")).toBe("hello");
+    await guest.plug(next);
+    expect(await guest.write("hello again")).toBe("ECONNRESET");
+    expect(await guest.ask("tcp", INTERNET, 80)).toBe(UPLINK);
+  });
+
+  it("that is gone cannot be reached by way of the default route", async () => {
+    const agent = await machine.hostAgent({ dataDirectory, spare: 1 });
+    const slot = await agent.acquire();
+    await internet.run(`ip addr add ${slot.hostIp}/32 dev lo`);
+    await internet.serve("tcp", slot.hostIp, 5000);
+    await agent.release(slot);
+    expect(await host.ask("tcp", slot.hostIp, 5000)).toBe(BLOCKED);
+    await agent.close();
+    expect(await host.ask("tcp", slot.hostIp, 5000)).toBe(UPLINK);
+  });
+
+  it.skipIf(!existsSync("/usr/sbin/iptables"))(
+    "has internet on hosts whose iptables forward nothing by default",
+    async () => {
+      await machine.run("iptables -P FORWARD DROP");
+      const before = await machine.run("iptables -S");
+      const agents = [];
+      for (let i = 0; i < 2; i++) agents.push(await machine.hostAgent({ dataDirectory, spare: 0 }));
+      const guest = await machine.guest(await agents[0]!.acquire());
+      expect(await guest.ask("tcp", INTERNET, 80)).toBe(UPLINK);
+      expect(await guest.ask("tcp", FORBIDDEN[0]!, 80)).toBe(BLOCKED);
+      expect((await machine.run("iptables -S FORWARD")).match(/warren/g)?.length).toBe(4);
+
+      await agents[0]!.kill();
+      await agents[1]!.sweep([]);
+      await agents[1]!.close();
+      expect(await machine.run("iptables -S")).toBe(before);
+    },
+  );
+
+  async function connectionsOfHost(): Promise<number> {
+    return Number(await machine.run("cat /proc/sys/net/netfilter/nf_conntrack_count"));
+  }
+});
