@@ -1,7 +1,10 @@
-import { describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { logLine } from "./log-line.ts";
 import { ProgressDisplay } from "./progress.ts";
 import { table } from "./table.ts";
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
 
 describe("what the user sees", () => {
   test("is a log line with time, server and level, and anything else as it is", () => {
@@ -17,27 +20,42 @@ describe("what the user sees", () => {
     expect(table(["ID"], [])).toBe("ID\n");
   });
 
-  test("is one line per step where there is no terminal", () => {
-    let written = "";
-    const output = { isTTY: false, write: (text: string) => (written += text) } as unknown as NodeJS.WriteStream;
-    const progress = new ProgressDisplay(output);
-    for (const fraction of [0, 0.5, 1]) progress.show({ step: "base image", detail: "unpacking", fraction });
+  test("is one line for every step that lasts, where there is no terminal", () => {
+    const { output, written } = screen({ isTTY: false });
+    const progress = new ProgressDisplay(output, 100);
+    progress.show({ step: "soon done" });
+    vi.advanceTimersByTime(99);
+    for (const fraction of [0, 0.5, 1]) {
+      progress.show({ step: "base image", detail: "unpacking", fraction });
+      vi.advanceTimersByTime(60);
+    }
     progress.show({ step: "kernel" });
+    vi.advanceTimersByTime(100);
+    progress.show({ step: "base image" });
+    progress.show({ step: "never seen" });
     progress.done();
-    expect(written).toBe("warren: base image\nwarren: kernel\n");
+    vi.advanceTimersByTime(1000);
+    expect(written()).toBe("warren: base image\nwarren: kernel\n");
   });
 
-  test("is one rewritten line per step on a terminal, never wider than it", () => {
-    let written = "";
-    const output = {
-      isTTY: true,
-      columns: 20,
-      write: (text: string) => (written += text),
-    } as unknown as NodeJS.WriteStream;
-    const progress = new ProgressDisplay(output);
-    for (const fraction of [0, 0.5]) progress.show({ step: "image", detail: "unpacking\nmuch", fraction });
+  test("is one rewritten line on a terminal, never wider than it", () => {
+    const { output, written } = screen({ isTTY: true, columns: 20 });
+    const progress = new ProgressDisplay(output, 0);
+    for (const fraction of [0, 0.5]) {
+      progress.show({ step: "image", detail: "unpacking\nmuch", fraction });
+      vi.advanceTimersByTime(1);
+    }
     progress.done();
     progress.done();
-    expect(written).toBe("\rwarren: image 0 % u\x1b[K\rwarren: image 50 % \x1b[K\n");
+    expect(written()).toBe("\rwarren: image 0 % u\x1b[K\rwarren: image 50 % \x1b[K\n");
   });
 });
+
+function screen(properties: { isTTY: boolean; columns?: number }) {
+  let text = "";
+  const write = (piece: string) => {
+    text += piece;
+    return true;
+  };
+  return { output: { ...properties, write } as unknown as NodeJS.WriteStream, written: () => text };
+}

@@ -6,35 +6,52 @@ export interface ProgressStep {
   fraction?: number;
 }
 
+/** Milliseconds that a step must last to be worth showing. */
+const SHOWN_AFTER_MS = 700;
+
 /** Shows progress on standard error: one line that is rewritten on a terminal, one line per step elsewhere. */
 export class ProgressDisplay {
   readonly #output: NodeJS.WriteStream;
-  #lastStep: string | undefined;
+  readonly #shownAfterMs: number;
+  readonly #shown = new Set<string>();
+  #current: ProgressStep | undefined;
+  #timer: NodeJS.Timeout | undefined;
   #drawn = false;
 
-  constructor(output: NodeJS.WriteStream = process.stderr) {
+  constructor(output: NodeJS.WriteStream = process.stderr, shownAfterMs = SHOWN_AFTER_MS) {
     this.#output = output;
+    this.#shownAfterMs = shownAfterMs;
   }
 
   readonly show = (progress: ProgressStep): void => {
-    const { step, detail, fraction } = progress;
+    const another = progress.step !== this.#current?.step;
+    this.#current = progress;
+    if (this.#shown.has(progress.step)) this.#draw();
+    else if (another) {
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.#draw(), this.#shownAfterMs);
+    }
+  };
+
+  /** Leaves the last line as it is and lets other text follow below it. */
+  readonly done = (): void => {
+    clearTimeout(this.#timer);
+    if (this.#drawn) this.#output.write("\n");
+    this.#drawn = false;
+  };
+
+  #draw(): void {
+    const { step, detail, fraction } = this.#current!;
+    const known = this.#shown.has(step);
+    this.#shown.add(step);
     if (!this.#output.isTTY) {
-      if (step !== this.#lastStep) this.#output.write(`warren: ${step}\n`);
-      this.#lastStep = step;
+      if (!known) this.#output.write(`warren: ${step}\n`);
       return;
     }
-    if (step !== this.#lastStep) this.done();
-    this.#lastStep = step;
     const percent = fraction === undefined ? "" : ` ${Math.floor(fraction * 100)} %`;
     const text = `warren: ${step}${percent}${detail ? ` ${detail}` : ""}`;
     // CSI K erases the rest of the line.
     this.#output.write(`\r${text.replaceAll(/\s+/g, " ").slice(0, this.#output.columns - 1)}\x1b[K`);
     this.#drawn = true;
-  };
-
-  /** Leaves the last line as it is and lets other text follow below it. */
-  readonly done = (): void => {
-    if (this.#drawn) this.#output.write("\n");
-    this.#drawn = false;
-  };
+  }
 }
