@@ -5,6 +5,8 @@ export const LIMITS = {
   memoryMb: { min: 128, max: 8192, default: 512 },
   /** Seconds of inactivity; 0 = never. At most 30 days. */
   timeoutSec: { min: 0, max: 2_592_000, default: 0 },
+  /** Sandboxes of one team that are not paused, unless its quota says otherwise. */
+  sandboxesPerTeam: 100,
   /** Seconds that one command may take when its output is returned as a whole. */
   execTimeoutSec: { min: 1, max: 3600, default: 30 },
   /** Bytes of each of stdout and stderr that a command whose output is returned as a whole may produce. */
@@ -19,6 +21,8 @@ export const LIMITS = {
   envVars: 256,
   /** Bytes of a path inside a sandbox (PATH_MAX of Linux is 4096 with its end mark). */
   pathBytes: 4095,
+  /** Characters of a user name inside a sandbox. */
+  guestUserCharacters: 64,
   /** Bytes of a whole multipart upload through `files/write`. */
   uploadBytes: 100 * 1024 * 1024,
   /** Bytes of a JSON body. */

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { FastifyPluginAsyncTypebox, TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import { LIMITS } from "@warren/contracts/limits";
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from "fastify";
+import { acceptWebSockets } from "./commands/websockets.ts";
 import { describeApi } from "./docs/openapi.ts";
 import { handleErrors } from "./errors/error-handler.ts";
 import { createValidatorCompiler, formatSchemaErrors } from "./errors/validation.ts";
@@ -33,6 +34,7 @@ export async function createApp(options: { log: Logger; version: string }): Prom
   app.setValidatorCompiler(createValidatorCompiler());
   app.decorateRequest("caller", null);
   handleErrors(app);
+  await acceptWebSockets(app);
   await describeApi(app, options.version);
   return app;
 }

@@ -7,19 +7,37 @@ import { ApiKeyStore } from "./api-keys/api-key-store.ts";
 import { type App, createApp } from "./app.ts";
 import { AccessChanges } from "./auth/access-changes.ts";
 import { SchemeAuthenticator } from "./auth/authenticator.ts";
+import { checkWebSocketOrigins } from "./auth/origin-check.ts";
 import { requireCaller } from "./auth/require-caller.ts";
 import { Bootstrap } from "./bootstrap/bootstrap.ts";
 import { CredentialsFile } from "./bootstrap/credentials-file.ts";
+import { commandRoutes } from "./commands/command-routes.ts";
+import { CommandService } from "./commands/command-service.ts";
 import { type Config, type ListenAddress, parseConfig, readEnvironment, readReadyFd } from "./config.ts";
 import { lockDataDirectory } from "./data-directory/lock.ts";
 import { BatchedTimestamps } from "./database/batched-timestamps.ts";
 import { openDatabase } from "./database/database.ts";
+import { DetachedOperations } from "./detached-operations.ts";
 import { docsRoutes } from "./docs/docs-routes.ts";
 import { toCatalogueError } from "./errors/catalogue-error.ts";
+import { fileRoutes } from "./files/file-routes.ts";
+import { FileService } from "./files/file-service.ts";
 import { healthRoutes } from "./health/health-routes.ts";
+import { HostClientPool } from "./hosts/host-client-pool.ts";
+import { HostMonitor } from "./hosts/host-monitor.ts";
+import { HostStore } from "./hosts/host-store.ts";
+import { registerLocalHost } from "./hosts/local-host.ts";
+import { RoundRobinScheduler } from "./hosts/scheduler.ts";
 import { createLogger, type Logger } from "./logging.ts";
 import { notReady, reportReadiness } from "./readiness.ts";
+import { SandboxReconciler } from "./sandboxes/reconciler.ts";
+import { SandboxAccess } from "./sandboxes/sandbox-access.ts";
+import { SandboxesPerTeam } from "./sandboxes/sandbox-quota.ts";
+import { sandboxRoutes } from "./sandboxes/sandbox-routes.ts";
+import { SandboxService } from "./sandboxes/sandbox-service.ts";
+import { SandboxStore } from "./sandboxes/sandbox-store.ts";
 import { TeamStore } from "./teams/team-store.ts";
+import { TemplateStore } from "./templates/template-store.ts";
 
 /** A control plane that takes requests. */
 export interface ControlPlane {
@@ -59,14 +77,38 @@ async function start(config: Config, log: Logger, onClose: (end: () => Promise<u
   onClose(() => keysLastUsed.close());
   const authenticator = new SchemeAuthenticator([new ApiKeyScheme(apiKeys, keysLastUsed, changes)]);
 
+  const pool = new HostClientPool();
+  onClose(async () => pool.close());
+  const hosts = new HostStore(db);
+  const templates = new TemplateStore(db);
+  const store = new SandboxStore(db);
+  const activity = new BatchedTimestamps((times) => store.writeLastActive(times), log);
+  onClose(() => activity.close());
+  const access = new SandboxAccess(store, pool, activity);
+  const operations = new DetachedOperations();
+  onClose(() => operations.drain());
+  const scheduler = new RoundRobinScheduler(hosts);
+  const quota = new SandboxesPerTeam();
+  const sandboxes = new SandboxService({ db, store, templates, quota, scheduler, pool, access, operations, log });
+  const reconciler = new SandboxReconciler({ store, pool, access, log });
+  const monitor = new HostMonitor({ hosts, pool, sandboxes: reconciler, leadership: database.leadership, log });
+
   const version = readVersion();
   const app = await createApp({ log, version });
   onClose(() => app.close());
   await app.register(healthRoutes(version));
   await app.register(docsRoutes);
   await app.register(async (scope) => {
+    checkWebSocketOrigins(scope, config.allowedOrigins);
     requireCaller(scope, authenticator, "sandboxes");
+    await scope.register(sandboxRoutes(sandboxes));
+    await scope.register(commandRoutes(new CommandService(access)));
+    await scope.register(fileRoutes(new FileService(access), join(config.dataDir, "spool")));
   });
+
+  if (config.localHost !== undefined) await registerLocalHost(config.localHost, { hosts, templates, pool, log });
+  monitor.start();
+  onClose(() => monitor.close());
 
   const url = await listen(app, config.listen);
   const file = new CredentialsFile(config.dataDir);

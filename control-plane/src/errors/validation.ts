@@ -16,6 +16,15 @@ export function createValidatorCompiler(): FastifySchemaCompiler<object> {
   return ({ schema, httpPart }) => (httpPart === "body" ? strict : coercing).compile(schema);
 }
 
+/** Compiles a check of values that arrive otherwise than in a body; it throws `invalid_request` with the field's path. */
+export function compileCheck<T>(schema: object, name: string): (value: unknown) => T {
+  const validate = createAjv({ coerceTypes: false }).compile<T>(schema);
+  return (value) => {
+    if (validate(value)) return value;
+    throw formatSchemaErrors((validate.errors ?? []) as FastifySchemaValidationError[], name);
+  };
+}
+
 function createAjv(options: Options): Ajv2020 {
   const ajv = new Ajv2020({
     allErrors: false,

@@ -19,7 +19,7 @@ export interface HostsTable {
   address: Generated<string>;
   status: Generated<HostStatus>;
   /** Time of the last sign of life. */
-  last_heartbeat_at: Date | null;
+  last_heartbeat_at: ColumnType<Date | null, Date | null | undefined, Date | null>;
   metadata: ColumnType<Record<string, unknown>, string | undefined, string>;
   created_at: Generated<Date>;
   updated_at: Generated<Date>;

@@ -1,0 +1,126 @@
+import { type Static, Type } from "typebox";
+import { LIMITS } from "../limits.ts";
+import { Environment } from "./environment.ts";
+import { GuestPath, GuestUser } from "./files.ts";
+
+const Argument = (options: { minLength?: number; description?: string } = {}) =>
+  Type.String({ ...options, pattern: "^[^\\u0000]*$", "x-max-bytes": LIMITS.execArgBytes });
+
+/** What every way to run a command takes. */
+const command = {
+  cmd: Argument({ minLength: 1, description: "Program, looked up in PATH, or its path" }),
+  args: Type.Optional(
+    Type.Array(Argument(), { maxItems: LIMITS.execArgs, description: "Arguments, passed as they are" }),
+  ),
+  env: Type.Optional(Environment),
+  cwd: Type.Optional(GuestPath({ description: "Working directory; default: the user's home" })),
+  user: Type.Optional(GuestUser),
+};
+
+/** Request to run a command to its end. */
+export const ExecRequest = Type.Object(
+  {
+    ...command,
+    timeout_sec: Type.Optional(
+      Type.Integer({
+        minimum: LIMITS.execTimeoutSec.min,
+        maximum: LIMITS.execTimeoutSec.max,
+        default: LIMITS.execTimeoutSec.default,
+        description: "Seconds after which the command is killed",
+      }),
+    ),
+    stdin: Type.Optional(
+      Type.String({ description: `Standard input, at most ${LIMITS.execStdinBytes} bytes; default: none` }),
+    ),
+    stdin_encoding: Type.Optional(
+      Type.Enum(["utf-8", "base64"], { default: "utf-8", description: "How `stdin` is written" }),
+    ),
+  },
+  { additionalProperties: false, title: "ExecRequest" },
+);
+export type ExecRequest = Static<typeof ExecRequest>;
+
+/** How bytes are written in JSON: as text, or in base64 when they are not valid UTF-8. */
+const Encoding = Type.Enum(["utf-8", "base64"]);
+
+/** What a finished command left. */
+export const ExecResult = Type.Object(
+  {
+    sandbox_id: Type.String(),
+    cmd: Type.String(),
+    stdout: Type.String(),
+    stderr: Type.String(),
+    exit_code: Type.Integer({ description: "-1 when a signal ended the command" }),
+    signal: Type.Optional(Type.String({ description: "Signal that ended the command" })),
+    timed_out: Type.Boolean({ description: "Whether it was killed because timeout_sec passed" }),
+    stdout_truncated: Type.Boolean({ description: `Whether more than ${LIMITS.execOutputBytes} bytes were written` }),
+    stderr_truncated: Type.Boolean({ description: `Whether more than ${LIMITS.execOutputBytes} bytes were written` }),
+    duration_ms: Type.Integer(),
+    encoding: Encoding,
+  },
+  { title: "ExecResult" },
+);
+export type ExecResult = Static<typeof ExecResult>;
+
+/**
+ * WebSocket subprotocol of streamed commands in which bytes of standard streams travel as binary messages: one byte that
+ * names the stream (see STREAM_BYTE), then the bytes. All other frames are JSON text messages, as without it.
+ */
+export const EXEC_SUBPROTOCOL = "warren.exec.v1";
+
+/** First byte of a binary message: from the client stdin, from the server stdout or stderr. */
+export const STREAM_BYTE = { stdin: 1, stdout: 1, stderr: 2 } as const;
+
+/** Signals that a client may send to a running command, with their Linux numbers. */
+export const EXEC_SIGNALS = { SIGTERM: 15, SIGKILL: 9 } as const;
+
+/** First frame of a client: what to run. Ending the connection kills the command. */
+export const ExecStartFrame = Type.Object(
+  {
+    type: Type.Literal("start"),
+    ...command,
+    timeout_sec: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: LIMITS.timeoutSec.max, default: 0, description: "0 = no limit" }),
+    ),
+    stdin: Type.Optional(
+      Type.Boolean({ default: false, description: "Whether stdin frames follow; false = end of file at once" }),
+    ),
+  },
+  { additionalProperties: false, title: "ExecStartFrame" },
+);
+export type ExecStartFrame = Static<typeof ExecStartFrame>;
+
+const ExecStdinFrame = Type.Object(
+  { type: Type.Literal("stdin"), data: Type.String(), encoding: Type.Optional(Encoding) },
+  { additionalProperties: false },
+);
+const ExecCloseStdinFrame = Type.Object({ type: Type.Literal("close_stdin") }, { additionalProperties: false });
+const ExecSignalFrame = Type.Object(
+  { type: Type.Literal("signal"), signal: Type.Enum(Object.keys(EXEC_SIGNALS) as (keyof typeof EXEC_SIGNALS)[]) },
+  { additionalProperties: false },
+);
+const ExecStopFrame = Type.Object({ type: Type.Literal("stop") }, { additionalProperties: false });
+
+/** Schemas of the frames of a client by their type. */
+export const EXEC_CLIENT_FRAMES = {
+  start: ExecStartFrame,
+  stdin: ExecStdinFrame,
+  close_stdin: ExecCloseStdinFrame,
+  signal: ExecSignalFrame,
+  stop: ExecStopFrame,
+} as const;
+
+/** A frame of a client. */
+export type ExecClientFrame = {
+  [K in keyof typeof EXEC_CLIENT_FRAMES]: Static<(typeof EXEC_CLIENT_FRAMES)[K]>;
+}[keyof typeof EXEC_CLIENT_FRAMES];
+
+/** A frame of the server. After `exit` or `error` it closes the connection. */
+export type ExecServerFrame =
+  | { type: "start"; pid: number }
+  /** Without `encoding`, data is text. */
+  | { type: "stdout" | "stderr"; data: string; encoding?: "base64" }
+  /** exit_code is -1 when a signal ended the command. */
+  | { type: "exit"; exit_code: number; signal?: string; timed_out?: true }
+  /** `code` is one of the error catalogue; data is for people. */
+  | { type: "error"; code: string; data: string };

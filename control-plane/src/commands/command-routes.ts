@@ -1,0 +1,62 @@
+import type {} from "@fastify/websocket";
+import { WarrenError } from "@warren/contracts/errors";
+import { EXEC_SUBPROTOCOL, ExecRequest, ExecResult } from "@warren/contracts/rest/commands";
+import { ErrorBody } from "@warren/contracts/rest/error";
+import { SandboxParams } from "@warren/contracts/rest/sandboxes";
+import type { Routes } from "../app.ts";
+import { callerOf } from "../auth/require-caller.ts";
+import type { CommandService } from "./command-service.ts";
+import { ExecSession } from "./exec-session.ts";
+
+const tags = ["commands"];
+
+const STREAM_DESCRIPTION = `A WebSocket. The client's first frame is \`{"type":"start","cmd":…}\` with the fields of exec and
+\`"stdin":true\` when input follows; later frames are \`{"type":"stdin","data":…,"encoding":"utf-8"|"base64"}\`,
+\`{"type":"close_stdin"}\`, \`{"type":"signal","signal":"SIGTERM"|"SIGKILL"}\` and \`{"type":"stop"}\`. The server sends
+\`{"type":"start","pid":…}\`, \`{"type":"stdout"|"stderr","data":…}\` with \`"encoding":"base64"\` when the bytes are not
+UTF-8, and at the end \`{"type":"exit","exit_code":…}\` or \`{"type":"error","code":…,"data":…}\`. Ending the connection
+kills the command. With the subprotocol \`${EXEC_SUBPROTOCOL}\` standard streams travel as binary messages: a byte (1 =
+stdin or stdout, 2 = stderr), then the bytes.`;
+
+/** Routes that run commands: `exec` and `exec/stream` of a sandbox. */
+export function commandRoutes(commands: CommandService): Routes {
+  return async (app) => {
+    app.post(
+      "/v1/sandboxes/:id/exec",
+      {
+        schema: {
+          tags,
+          summary: "Run a command to its end and get its output",
+          params: SandboxParams,
+          body: ExecRequest,
+          response: { 200: ExecResult, "4xx": ErrorBody, "5xx": ErrorBody },
+        },
+      },
+      // The signal is aborted when the client hangs up.
+      async (request) => commands.exec(callerOf(request), request.params.id, request.body, request.signal),
+    );
+
+    app.route({
+      method: "GET",
+      url: "/v1/sandboxes/:id/exec/stream",
+      schema: {
+        tags,
+        summary: "Run a command and stream its input and output",
+        description: STREAM_DESCRIPTION,
+        params: SandboxParams,
+        response: { "4xx": ErrorBody },
+      },
+      handler: async () => {
+        throw new WarrenError("invalid_request", "this route is a WebSocket; send an upgrade request");
+      },
+      wsHandler: async (socket, request) => {
+        const caller = callerOf(request);
+        const { id } = request.params as { id: string };
+        const session = new ExecSession(socket, request.log, (start, input, consume, signal) =>
+          commands.stream(caller, id, start, input, consume, signal),
+        );
+        await session.run();
+      },
+    });
+  };
+}

@@ -1,0 +1,119 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { WarrenError } from "@warren/contracts/errors";
+import type {
+  ExecResponse,
+  ExecStreamRequestSchema,
+  ExecStreamResponse,
+} from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import { LIMITS } from "@warren/contracts/limits";
+import type { ExecRequest, ExecResult, ExecStartFrame } from "@warren/contracts/rest/commands";
+import type { Caller } from "../auth/caller.ts";
+import type { SandboxAccess } from "../sandboxes/sandbox-access.ts";
+import { decodeBase64 } from "./base64.ts";
+import { encodeOutput } from "./output-encoding.ts";
+
+/** A message to a running command. */
+export type CommandInput = MessageInitShape<typeof ExecStreamRequestSchema>;
+
+/** Milliseconds beyond a command's own limit in which its host must answer. */
+const GRACE_MS = 20_000;
+
+/** Runs commands in sandboxes. */
+export class CommandService {
+  readonly #access: SandboxAccess;
+
+  constructor(access: SandboxAccess) {
+    this.#access = access;
+  }
+
+  /** Runs a command to its end; aborting `signal` kills it. */
+  async exec(caller: Caller, sandboxId: string, request: ExecRequest, signal: AbortSignal): Promise<ExecResult> {
+    const timeoutMs = (request.timeout_sec ?? LIMITS.execTimeoutSec.default) * 1000;
+    const stdin = decodeStdin(request);
+    const started = performance.now();
+    const response = await this.#access.use(caller, sandboxId, (agent) =>
+      agent.exec(
+        {
+          sandboxId,
+          command: toCommand(request, timeoutMs),
+          ...(stdin && { stdin }),
+          maxOutputBytes: LIMITS.execOutputBytes,
+        },
+        { signal, timeoutMs: timeoutMs + GRACE_MS },
+      ),
+    );
+    return toResult(sandboxId, request.cmd, response, Math.round(performance.now() - started));
+  }
+
+  /**
+   * Runs a command whose input follows and whose output is passed on as it comes; `input` begins after the start.
+   * Output is taken from the host only as fast as `consume` resolves. Aborting `signal` kills the command.
+   */
+  async stream(
+    caller: Caller,
+    sandboxId: string,
+    start: ExecStartFrame,
+    input: AsyncIterable<CommandInput>,
+    consume: (response: ExecStreamResponse) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.#access.use(caller, sandboxId, async (agent) => {
+      const command = toCommand(start, (start.timeout_sec ?? 0) * 1000);
+      const first: CommandInput = {
+        message: { case: "start", value: { sandboxId, command, stdin: start.stdin ?? false } },
+      };
+      for await (const response of agent.execStream(prepend(first, input), { signal })) await consume(response);
+    });
+  }
+}
+
+function toCommand(request: Omit<ExecStartFrame, "type" | "timeout_sec" | "stdin">, timeoutMs: number) {
+  return {
+    cmd: request.cmd,
+    args: request.args ?? [],
+    env: request.env ?? {},
+    cwd: request.cwd ?? "",
+    user: request.user ?? "",
+    timeoutMs,
+  };
+}
+
+function decodeStdin({ stdin, stdin_encoding }: ExecRequest): Uint8Array | undefined {
+  if (stdin === undefined) {
+    if (stdin_encoding === undefined || stdin_encoding === "utf-8") return undefined;
+    throw new WarrenError("invalid_request", "body/stdin_encoding needs body/stdin");
+  }
+  const bytes = stdin_encoding === "base64" ? decodeBase64(stdin, "body/stdin") : Buffer.from(stdin);
+  if (bytes.length > LIMITS.execStdinBytes) {
+    throw new WarrenError(
+      "too_large",
+      `body/stdin has ${bytes.length} bytes, and may have ${LIMITS.execStdinBytes}; stream it, or upload a file`,
+    );
+  }
+  return bytes;
+}
+
+function toResult(sandboxId: string, cmd: string, response: ExecResponse, durationMs: number): ExecResult {
+  const { encoding, stdout, stderr } = encodeOutput({
+    stdout: { bytes: response.stdout, truncated: response.stdoutTruncated },
+    stderr: { bytes: response.stderr, truncated: response.stderrTruncated },
+  });
+  return {
+    sandbox_id: sandboxId,
+    cmd,
+    stdout,
+    stderr,
+    exit_code: response.exitCode,
+    ...(response.signal !== "" && { signal: response.signal }),
+    timed_out: response.timedOut,
+    stdout_truncated: response.stdoutTruncated,
+    stderr_truncated: response.stderrTruncated,
+    duration_ms: durationMs,
+    encoding,
+  };
+}
+
+async function* prepend<T>(first: T, rest: AsyncIterable<T>): AsyncIterable<T> {
+  yield first;
+  yield* rest;
+}

@@ -1,0 +1,64 @@
+import { WarrenError } from "@warren/contracts/errors";
+import {
+  EXEC_CLIENT_FRAMES,
+  type ExecClientFrame,
+  type ExecServerFrame,
+  STREAM_BYTE,
+} from "@warren/contracts/rest/commands";
+import { compileCheck } from "../errors/validation.ts";
+import { decodeBase64 } from "./base64.ts";
+
+/** A message of a client, with the bytes of its standard input decoded. */
+export type ClientMessage =
+  | Exclude<ExecClientFrame, { type: "stdin" }>
+  | {
+      type: "stdin";
+      bytes: Buffer;
+    };
+
+const checks = Object.fromEntries(
+  Object.entries(EXEC_CLIENT_FRAMES).map(([type, schema]) => [type, compileCheck<ExecClientFrame>(schema, "frame")]),
+);
+
+/** Reads a WebSocket message; throws `invalid_request` when it is no frame. `binary` allows binary messages. */
+export function parseClientMessage(data: Buffer, isBinary: boolean, binary: boolean): ClientMessage {
+  if (isBinary) {
+    if (!binary) throw new WarrenError("invalid_request", "binary messages need the subprotocol warren.exec.v1");
+    if (data[0] !== STREAM_BYTE.stdin) {
+      throw new WarrenError("invalid_request", "a binary message must begin with the byte 1 (standard input)");
+    }
+    return { type: "stdin", bytes: data.subarray(1) };
+  }
+  const frame = parseJsonFrame(data);
+  if (frame.type !== "stdin") return frame;
+  const bytes = frame.encoding === "base64" ? decodeBase64(frame.data, "frame/data") : Buffer.from(frame.data);
+  return { type: "stdin", bytes };
+}
+
+function parseJsonFrame(data: Buffer): ExecClientFrame {
+  let value: unknown;
+  try {
+    value = JSON.parse(data.toString("utf8"));
+  } catch {
+    throw new WarrenError("invalid_request", "a text message must be a JSON object");
+  }
+  const type = typeof value === "object" && value !== null ? (value as { type?: unknown }).type : undefined;
+  const check = typeof type === "string" && Object.hasOwn(checks, type) ? checks[type] : undefined;
+  if (!check) {
+    throw new WarrenError("invalid_request", `frame/type must be one of ${Object.keys(checks).join(", ")}`);
+  }
+  return check(value);
+}
+
+/** Writes a frame as a text message. */
+export function encodeFrame(frame: ExecServerFrame): string {
+  return JSON.stringify(frame);
+}
+
+/** Writes output as a binary message. */
+export function encodeOutputMessage(stream: "stdout" | "stderr", bytes: Uint8Array): Buffer {
+  const message = Buffer.allocUnsafe(bytes.length + 1);
+  message[0] = STREAM_BYTE[stream];
+  message.set(bytes, 1);
+  return message;
+}

@@ -1,0 +1,204 @@
+import { WarrenError } from "@warren/contracts/errors";
+import type { ExecStreamResponse } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import { LIMITS } from "@warren/contracts/limits";
+import {
+  EXEC_SIGNALS,
+  EXEC_SUBPROTOCOL,
+  type ExecServerFrame,
+  type ExecStartFrame,
+} from "@warren/contracts/rest/commands";
+import type { FastifyBaseLogger } from "fastify";
+import type { WebSocket } from "ws";
+import { toCatalogueError } from "../errors/catalogue-error.ts";
+import type { CommandInput } from "./command-service.ts";
+import { type ClientMessage, encodeFrame, encodeOutputMessage, parseClientMessage } from "./exec-frames.ts";
+import { InputQueue } from "./input-queue.ts";
+import { type EncodedChunk, Utf8Chunks } from "./output-encoding.ts";
+import { SocketSender } from "./socket-sender.ts";
+
+/** Runs the command of a session; see CommandService.stream. */
+export type RunCommand = (
+  start: ExecStartFrame,
+  input: AsyncIterable<CommandInput>,
+  consume: (response: ExecStreamResponse) => Promise<void>,
+  signal: AbortSignal,
+) => Promise<void>;
+
+/** Bytes of input that wait for the host before the socket is read no further, and at which reading goes on. */
+const INPUT_HIGH = 512 * 1024;
+const INPUT_LOW = 128 * 1024;
+/** Milliseconds that a client has for its first frame. */
+const START_TIMEOUT_MS = 10_000;
+/** Milliseconds between signs of life, by which the end of a silent client shows. */
+const PING_MS = 15_000;
+
+/** Status codes of the closing handshake (RFC 6455, section 7.4.1). */
+const CLOSE = { normal: 1000, policy: 1008, internal: 1011 } as const;
+
+/** One WebSocket that runs one command. */
+export class ExecSession {
+  readonly #socket: WebSocket;
+  readonly #log: FastifyBaseLogger;
+  readonly #runCommand: RunCommand;
+  readonly #sender: SocketSender;
+  /** Whether standard streams travel as binary messages. */
+  readonly #binary: boolean;
+  readonly #abort = new AbortController();
+  readonly #input: InputQueue<CommandInput>;
+  readonly #text = { stdout: new Utf8Chunks(), stderr: new Utf8Chunks() };
+  readonly #start = Promise.withResolvers<ExecStartFrame>();
+  #started: ExecStartFrame | undefined;
+  #stdinClosed = false;
+
+  constructor(socket: WebSocket, log: FastifyBaseLogger, runCommand: RunCommand) {
+    this.#socket = socket;
+    this.#log = log;
+    this.#runCommand = runCommand;
+    this.#sender = new SocketSender(socket);
+    this.#binary = socket.protocol === EXEC_SUBPROTOCOL;
+    this.#input = new InputQueue({
+      high: INPUT_HIGH,
+      low: INPUT_LOW,
+      onHigh: () => socket.pause(),
+      onLow: () => socket.resume(),
+    });
+    socket.on("message", (data: Buffer, isBinary: boolean) => this.#receive(data, isBinary));
+    socket.on("close", () => this.#stop());
+  }
+
+  /** Runs the command that the client names; resolves when the session is over. Never rejects. */
+  async run(): Promise<void> {
+    const startTimer = setTimeout(() => this.#start.reject(this.#late()), START_TIMEOUT_MS);
+    const pings = this.#sender.keepAlive(PING_MS, () => this.#socket.isPaused);
+    try {
+      const start = await this.#start.promise;
+      clearTimeout(startTimer);
+      await this.#runCommand(start, this.#input, (response) => this.#pass(response), this.#abort.signal);
+      this.#socket.close(CLOSE.normal);
+    } catch (error) {
+      await this.#fail(error);
+    } finally {
+      clearTimeout(startTimer);
+      pings.stop();
+      this.#stop();
+    }
+  }
+
+  #receive(data: Buffer, isBinary: boolean): void {
+    if (this.#abort.signal.aborted) return;
+    try {
+      this.#handle(parseClientMessage(data, isBinary, this.#binary));
+    } catch (error) {
+      this.#violate(error);
+    }
+  }
+
+  #handle(message: ClientMessage): void {
+    if (message.type === "start") {
+      if (this.#started) throw new WarrenError("invalid_request", "the command has been started already");
+      this.#started = message;
+      this.#start.resolve(message);
+      return;
+    }
+    if (message.type === "stop") {
+      this.#stop();
+      this.#socket.close(CLOSE.normal);
+      return;
+    }
+    if (!this.#started) throw new WarrenError("invalid_request", `a ${message.type} frame must follow a start frame`);
+    if (message.type === "signal") {
+      this.#input.push({ message: { case: "signal", value: { number: EXEC_SIGNALS[message.signal] } } });
+      return;
+    }
+    this.#checkStdin(this.#started);
+    if (message.type === "stdin") {
+      this.#pushStdin(message.bytes);
+    } else {
+      this.#stdinClosed = true;
+      this.#input.push({ message: { case: "closeStdin", value: {} } });
+    }
+  }
+
+  #checkStdin(start: ExecStartFrame): void {
+    if (!start.stdin) throw new WarrenError("invalid_request", 'input needs "stdin":true in the start frame');
+    if (this.#stdinClosed) throw new WarrenError("invalid_request", "standard input has been closed already");
+  }
+
+  #pushStdin(bytes: Buffer): void {
+    for (let offset = 0; offset < bytes.length; offset += LIMITS.chunkBytes) {
+      const chunk = bytes.subarray(offset, offset + LIMITS.chunkBytes);
+      this.#input.push({ message: { case: "stdin", value: chunk } }, chunk.length);
+    }
+  }
+
+  async #pass({ message }: ExecStreamResponse): Promise<void> {
+    switch (message.case) {
+      case "started":
+        return this.#send({ type: "start", pid: message.value.pid });
+      case "stdout":
+      case "stderr":
+        if (this.#binary) return this.#sender.send(encodeOutputMessage(message.case, message.value));
+        return this.#sendText(message.case, this.#text[message.case].push(message.value));
+      case "ended": {
+        await this.#flush();
+        const { exitCode, signal, timedOut } = message.value;
+        return this.#send({
+          type: "exit",
+          exit_code: exitCode,
+          ...(signal !== "" && { signal }),
+          ...(timedOut && { timed_out: true }),
+        });
+      }
+    }
+  }
+
+  async #flush(): Promise<void> {
+    await this.#sendText("stdout", this.#text.stdout.end());
+    await this.#sendText("stderr", this.#text.stderr.end());
+  }
+
+  async #sendText(type: "stdout" | "stderr", chunk: EncodedChunk | undefined): Promise<void> {
+    if (chunk) await this.#send({ type, ...chunk });
+  }
+
+  #send(frame: ExecServerFrame): Promise<void> {
+    return this.#sender.send(encodeFrame(frame));
+  }
+
+  /** A client that breaks the protocol ends its session. */
+  #violate(error: unknown): void {
+    this.#start.reject(error);
+    this.#abort.abort(error);
+    this.#input.end();
+  }
+
+  /** Tells the client why the session ends, unless it ended it itself. */
+  async #fail(thrown: unknown): Promise<void> {
+    const { aborted, reason } = this.#abort.signal;
+    const cause = aborted ? reason : thrown;
+    if (cause === STOPPED || this.#socket.readyState !== this.#socket.OPEN) return;
+    const error = toCatalogueError(cause);
+    if (error.status >= 500) this.#log.error({ err: cause, code: error.code }, "a streamed command failed");
+    try {
+      await this.#flush();
+      await this.#send({ type: "error", code: error.code, data: error.message });
+    } catch (sendError) {
+      this.#log.debug({ err: sendError }, "the client left before it could be told of an error");
+    }
+    this.#socket.close(error.status >= 500 ? CLOSE.internal : CLOSE.policy);
+  }
+
+  /** Kills the command, if it still runs. */
+  #stop(): void {
+    this.#start.reject(STOPPED);
+    this.#abort.abort(STOPPED);
+    this.#input.end();
+  }
+
+  #late(): WarrenError {
+    return new WarrenError("invalid_request", `no start frame came within ${START_TIMEOUT_MS / 1000} seconds`);
+  }
+}
+
+/** Reason of a session that the client or the server's end stopped. */
+const STOPPED = Symbol("stopped");

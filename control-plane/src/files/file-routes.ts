@@ -1,0 +1,83 @@
+import { Readable } from "node:stream";
+import { finished } from "node:stream/promises";
+import multipart from "@fastify/multipart";
+import { LIMITS } from "@warren/contracts/limits";
+import { ErrorBody } from "@warren/contracts/rest/error";
+import { ReadFile } from "@warren/contracts/rest/files";
+import { SandboxParams } from "@warren/contracts/rest/sandboxes";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { Type } from "typebox";
+import type { Routes } from "../app.ts";
+import { callerOf } from "../auth/require-caller.ts";
+import type { Download, FileService } from "./file-service.ts";
+import { receiveUpload, type UploadOptions } from "./upload.ts";
+
+const tags = ["files"];
+const errors = { "4xx": ErrorBody, "5xx": ErrorBody };
+const content = Type.Unsafe<Buffer>({ type: "string", format: "binary", description: "Content of the file" });
+
+const UPLOAD_DESCRIPTION =
+  "A multipart form: `path`, optionally `user`, and `file`. A file that comes before its path is limited in size.";
+
+/** Routes that move files: `files/write`, `files/read` and their streaming forms. */
+export function fileRoutes(files: FileService, spoolDir: string): Routes {
+  return async (app) => {
+    await app.register(multipart);
+
+    const write = (options: UploadOptions) => async (request: FastifyRequest, reply: FastifyReply) => {
+      const caller = callerOf(request);
+      const { id } = request.params as { id: string };
+      try {
+        await receiveUpload(request, options, (upload) => files.write(caller, id, upload, request.signal));
+      } catch (error) {
+        // The rest of the body is read and dropped, so that the client gets to read the answer.
+        request.raw.unpipe();
+        request.raw.resume();
+        throw error;
+      }
+      return reply.code(204).send();
+    };
+    const writeSchema = (summary: string) => ({
+      tags,
+      summary,
+      description: UPLOAD_DESCRIPTION,
+      consumes: ["multipart/form-data"],
+      params: SandboxParams,
+      response: { 204: Type.Null(), ...errors },
+    });
+    app.post(
+      "/v1/sandboxes/:id/files/write",
+      { schema: writeSchema(`Write a file of at most ${LIMITS.uploadBytes / 1024 / 1024} MiB`) },
+      write({ spoolDir, maxBytes: LIMITS.uploadBytes }),
+    );
+    app.post(
+      "/v1/sandboxes/:id/files/stream/write",
+      { schema: writeSchema("Write a file of any size") },
+      write({ spoolDir }),
+    );
+
+    for (const [url, summary] of [
+      ["/v1/sandboxes/:id/files/read", "Read a file"],
+      ["/v1/sandboxes/:id/files/stream/read", "Read a file of any size, each piece as it comes"],
+    ] as const) {
+      app.post(
+        url,
+        { schema: { tags, summary, params: SandboxParams, body: ReadFile, response: { 200: content, ...errors } } },
+        async (request, reply) => {
+          await files.read(callerOf(request), request.params.id, request.body, (file) => send(reply, file));
+          return reply;
+        },
+      );
+    }
+  };
+}
+
+/** Sends a file; resolves when the client has taken it or has gone. */
+async function send(reply: FastifyReply, file: Download): Promise<void> {
+  const stream = Readable.from(file.content, { objectMode: false, highWaterMark: LIMITS.chunkBytes });
+  reply.type("application/octet-stream");
+  if (file.size !== undefined) reply.header("content-length", file.size);
+  const sent = finished(stream);
+  reply.send(stream);
+  await sent;
+}

@@ -1,0 +1,134 @@
+import { randomUUID } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { mkdir, open, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import type { Multipart, MultipartFile } from "@fastify/multipart";
+import { WarrenError } from "@warren/contracts/errors";
+import { LIMITS } from "@warren/contracts/limits";
+import { WriteFileFields } from "@warren/contracts/rest/files";
+import type { FastifyRequest } from "fastify";
+import { compileCheck } from "../errors/validation.ts";
+
+/** A file on its way in. `content` throws when the form turns out not to be valid; what was written must then be dropped. */
+export interface Upload {
+  fields: WriteFileFields;
+  content: AsyncIterable<Uint8Array>;
+}
+
+/** Where uploads come from and how large they may be. */
+export interface UploadOptions {
+  /** Bytes of the file, and of the whole body when the client tells its length; absent = no limit. */
+  maxBytes?: number;
+  /** Directory for files that arrive before their path. */
+  spoolDir: string;
+}
+
+type Parts = AsyncIterator<Multipart>;
+
+const checkFields = compileCheck<WriteFileFields>(WriteFileFields, "body");
+const FIELD_NAMES = Object.keys(WriteFileFields.properties);
+
+/**
+ * Reads a multipart form with the fields of WriteFileFields and one part `file`, and gives it to `store` while it
+ * arrives. A file that comes before its path waits on the disk, and is limited to the size of a plain upload.
+ */
+export async function receiveUpload<T>(
+  request: FastifyRequest,
+  options: UploadOptions,
+  store: (upload: Upload) => Promise<T>,
+): Promise<T> {
+  const { maxBytes = Number.POSITIVE_INFINITY, spoolDir } = options;
+  if (Number(request.headers["content-length"] ?? 0) > maxBytes) throw tooLarge(maxBytes);
+  const parts = openForm(request, maxBytes);
+  const fields: Record<string, string> = {};
+  const file = await readFields(parts, fields);
+  if (!file) throw new WarrenError("invalid_request", "body/file is required: a part of the form with a file");
+  if (fields.path !== undefined) {
+    return store({ fields: checkFields(fields), content: withRestOfForm(file, parts, maxBytes) });
+  }
+  return spooled(spoolDir, limited(file, Math.min(maxBytes, LIMITS.uploadBytes)), async (content) => {
+    const second = await readFields(parts, fields);
+    if (second) throw new WarrenError("invalid_request", "body/file must be one file");
+    return store({ fields: checkFields(fields), content });
+  });
+}
+
+function openForm(request: FastifyRequest, maxBytes: number): Parts {
+  const parts = request.parts({
+    // A part named file is one even when the client gives no file name.
+    isPartAFile: (name) => name === "file",
+    limits: { fileSize: maxBytes, fieldSize: LIMITS.pathBytes + 1, fieldNameSize: 100, parts: 10, headerPairs: 20 },
+  } as Parameters<FastifyRequest["parts"]>[0]);
+  return parts[Symbol.asyncIterator]();
+}
+
+/** Collects fields up to the file, or to the end of the form. */
+async function readFields(parts: Parts, fields: Record<string, string>): Promise<MultipartFile | undefined> {
+  for (let next = await parts.next(); !next.done; next = await parts.next()) {
+    const part = next.value;
+    if (part.type === "file") return checkFile(part);
+    if (!FIELD_NAMES.includes(part.fieldname)) {
+      throw new WarrenError("invalid_request", `body/${part.fieldname} is not a known field`);
+    }
+    if (Object.hasOwn(fields, part.fieldname)) {
+      throw new WarrenError("invalid_request", `body/${part.fieldname} must be given once`);
+    }
+    fields[part.fieldname] = String(part.value);
+  }
+  return undefined;
+}
+
+/** A form whose file input was left empty has a part with an empty file name. */
+function checkFile(part: MultipartFile): MultipartFile {
+  if (part.fieldname !== "file")
+    throw new WarrenError("invalid_request", `body/${part.fieldname} is not a known field`);
+  if (part.filename === "") throw new WarrenError("invalid_request", "body/file has no file");
+  return part;
+}
+
+/** The content of a file, complete only when the rest of the form is valid too. */
+async function* withRestOfForm(file: MultipartFile, parts: Parts, maxBytes: number): AsyncIterable<Uint8Array> {
+  yield* limited(file, maxBytes);
+  const rest: Record<string, string> = {};
+  const second = await readFields(parts, rest);
+  if (second) throw new WarrenError("invalid_request", "body/file must be one file");
+  const late = Object.keys(rest)[0];
+  if (late !== undefined) {
+    throw new WarrenError("invalid_request", `body/${late} must be given once, and before body/file`);
+  }
+}
+
+async function* limited(part: MultipartFile, maxBytes: number): AsyncIterable<Uint8Array> {
+  let bytes = 0;
+  for await (const chunk of part.file as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) throw tooLarge(maxBytes);
+    yield chunk;
+  }
+  if (part.file.truncated) throw tooLarge(maxBytes);
+}
+
+/** Keeps content in a file without a name while `use` runs; nothing of it is left, however the process ends. */
+async function spooled<T>(
+  directory: string,
+  content: AsyncIterable<Uint8Array>,
+  use: (content: AsyncIterable<Uint8Array>) => Promise<T>,
+): Promise<T> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const path = join(directory, randomUUID());
+  const file = await open(path, "wx+", 0o600);
+  try {
+    await unlink(path);
+    for await (const chunk of content) await file.writeFile(chunk);
+    return await use(createReadStream("", { fd: file, start: 0, autoClose: false, highWaterMark: LIMITS.chunkBytes }));
+  } finally {
+    await file.close();
+  }
+}
+
+function tooLarge(maxBytes: number): WarrenError {
+  return new WarrenError(
+    "too_large",
+    `the upload is larger than ${maxBytes} bytes; use files/stream/write, with the path before the file`,
+  );
+}

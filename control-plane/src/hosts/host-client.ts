@@ -1,0 +1,72 @@
+import { connect as connectSocket, type Socket } from "node:net";
+import { type Client, createClient } from "@connectrpc/connect";
+import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { HostAgentService } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+
+/** Typed calls to one host agent. */
+export type HostAgent = Client<typeof HostAgentService>;
+
+/** Connection to one host agent; it opens with the first call and again after a loss. */
+export interface HostClient {
+  readonly address: string;
+  readonly agent: HostAgent;
+  /** Breaks the connection and every call on it. */
+  close(): void;
+}
+
+/** Bytes that one answer may be ahead of its reader. */
+const STREAM_WINDOW = 1024 * 1024;
+/** Bytes that all answers of a connection together may be under way. Node gives them back as they arrive. */
+const CONNECTION_WINDOW = 16 * 1024 * 1024;
+/** Megabytes of unread data that a session may hold before it refuses new streams (10 by default). */
+const SESSION_MEMORY_MB = 1024;
+/** Milliseconds between signs of life on a connection with open calls, and the wait for an answer to one. */
+const PING_INTERVAL_MS = 20_000;
+const PING_TIMEOUT_MS = 10_000;
+
+/** Client of the agent at `unix:PATH` or an http(s) URL. */
+export function createHostClient(address: string): HostClient {
+  // The authority of a unix socket has no meaning beyond the Host header.
+  const baseUrl = address.startsWith("unix:") ? "http://agent" : address;
+  const sessions = new Http2SessionManager(
+    baseUrl,
+    { pingIntervalMs: PING_INTERVAL_MS, pingTimeoutMs: PING_TIMEOUT_MS },
+    {
+      settings: { initialWindowSize: STREAM_WINDOW, enablePush: false },
+      maxSessionMemory: SESSION_MEMORY_MB,
+      ...(address.startsWith("unix:") && { createConnection: () => connectUnix(address.slice("unix:".length)) }),
+    },
+  );
+  const transport = createConnectTransport({
+    baseUrl,
+    httpVersion: "2",
+    useBinaryFormat: true,
+    // Compression costs more time than it saves on the way to a host.
+    acceptCompression: [],
+    sessionManager: widenWindow(sessions),
+  });
+  return { address, agent: createClient(HostAgentService, transport), close: () => sessions.abort() };
+}
+
+function connectUnix(path: string): Socket {
+  return connectSocket({ path });
+}
+
+/** Gives each new connection of a manager the connection window, which Node lets one set on a live session only. */
+function widenWindow(sessions: Http2SessionManager) {
+  const widened = new WeakSet<object>();
+  return {
+    authority: sessions.authority,
+    request: async (...parameters: Parameters<Http2SessionManager["request"]>) => {
+      const stream = await sessions.request(...parameters);
+      const session = stream.session;
+      if (session && !widened.has(session)) {
+        widened.add(session);
+        session.setLocalWindowSize(CONNECTION_WINDOW);
+      }
+      return stream;
+    },
+    notifyResponseByteRead: sessions.notifyResponseByteRead.bind(sessions),
+    abort: sessions.abort.bind(sessions),
+  };
+}

@@ -1,0 +1,110 @@
+import { setInterval } from "node:timers/promises";
+import type { SandboxInfo } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import type { Leadership } from "../database/leadership.ts";
+import type { Logger } from "../logging.ts";
+import type { HostClientPool } from "./host-client-pool.ts";
+import type { HostStore, MonitoredHost } from "./host-store.ts";
+
+/** Milliseconds between two rounds. */
+const INTERVAL_MS = 5000;
+/** Milliseconds that a host has to list its sandboxes. */
+const CALL_TIMEOUT_MS = 4000;
+/** Seconds without a sign of life after which a host counts as unreachable. */
+const STALE_SEC = 90;
+
+/** Keeps the sandboxes of the database in step with those of the hosts. */
+export interface SandboxFollower {
+  /** Compares a host with the database. `list` asks the host; whatever changes after it is called is left alone. */
+  reconcile(host: MonitoredHost, list: () => Promise<SandboxInfo[]>): Promise<void>;
+  /** The host has become unreachable. */
+  hostLost(hostId: string): Promise<void>;
+}
+
+/** What the monitor needs. */
+export interface HostMonitorParts {
+  hosts: HostStore;
+  pool: HostClientPool;
+  sandboxes: SandboxFollower;
+  leadership: Leadership;
+  log: Logger;
+}
+
+/**
+ * Visits every host again and again: notes signs of life, marks hosts that fall silent, and has the sandboxes followed.
+ * Runs in one control plane at a time. A host that does not answer delays no other.
+ */
+export class HostMonitor {
+  readonly #parts: HostMonitorParts;
+  readonly #stop = new AbortController();
+  readonly #visits = new Map<string, Promise<void>>();
+  #leading: Promise<void> = Promise.resolve();
+
+  constructor(parts: HostMonitorParts) {
+    this.#parts = parts;
+  }
+
+  /** Starts to compete for the task and to do it. */
+  start(): void {
+    this.#leading = this.#parts.leadership.lead("host monitor", (signal) => this.#follow(signal), this.#stop.signal);
+  }
+
+  /** Stops and waits for the visits under way. */
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await this.#leading;
+  }
+
+  async #follow(signal: AbortSignal): Promise<void> {
+    const since = Date.now();
+    try {
+      await this.#round(since);
+      for await (const _ of setInterval(INTERVAL_MS, undefined, { signal })) await this.#round(since);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      await Promise.all(this.#visits.values());
+    }
+  }
+
+  /** Starts a visit to every host that is not being visited. `since` is when this process began to watch. */
+  async #round(since: number): Promise<void> {
+    try {
+      for (const host of await this.#parts.hosts.listMonitored()) {
+        if (this.#visits.has(host.id)) continue;
+        const visit = this.visit(host, since)
+          .catch((error: unknown) => this.#parts.log.error({ err: error, host: host.id }, "a visit to a host failed"))
+          .finally(() => this.#visits.delete(host.id));
+        this.#visits.set(host.id, visit);
+      }
+    } catch (error) {
+      this.#parts.log.error({ err: error }, "hosts could not be listed");
+    }
+  }
+
+  /** Visits one host. */
+  async visit(host: MonitoredHost, since = Date.now()): Promise<void> {
+    const { hosts, pool, sandboxes, log } = this.#parts;
+    let answered = false;
+    const list = async () => {
+      const agent = pool.agentOf(host);
+      const { sandboxes: listed } = await agent.listSandboxes({}, { timeoutMs: CALL_TIMEOUT_MS });
+      answered = true;
+      if (await hosts.markAlive(host)) {
+        log.info({ host: host.id }, "a host is online");
+        await hosts.describe(host.id, await agent.getHost({}, { timeoutMs: CALL_TIMEOUT_MS }));
+      }
+      return listed;
+    };
+    try {
+      await sandboxes.reconcile(host, list);
+    } catch (error) {
+      if (answered) throw error;
+      log.debug({ err: error, host: host.id }, "a host does not answer");
+      const watchedSec = (Date.now() - since) / 1000;
+      if (watchedSec >= STALE_SEC && (await hosts.markUnreachable(host.id, STALE_SEC))) {
+        log.warn({ host: host.id }, "a host is unreachable; its sandboxes are missing");
+        await sandboxes.hostLost(host.id);
+      }
+    }
+  }
+}

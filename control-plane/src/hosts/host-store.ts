@@ -1,0 +1,110 @@
+import { randomUUID } from "node:crypto";
+import type { GetHostResponse } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import { sql } from "kysely";
+import type { Db } from "../database/tables.ts";
+import type { HostAddress } from "./host-client-pool.ts";
+import type { HostStatus } from "./hosts-table.ts";
+
+/** A host that the monitor looks after. */
+export interface MonitoredHost extends HostAddress {
+  status: HostStatus;
+}
+
+/** Rows of hosts. */
+export class HostStore {
+  readonly #db: Db;
+
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  /**
+   * Online hosts on which a team's sandboxes may run, oldest first, and the number of this placement. A team that brings
+   * its own hosts uses only those; the others share the regular ones.
+   */
+  async listActiveHosts(teamId: string): Promise<{ hosts: HostAddress[]; turn: number }> {
+    const { rows } = await sql<{ id: string; address: string; turn: number }>`
+      select host.id, host.address, (select nextval('sandbox_placements')) as turn
+      from hosts as host
+      join teams as team on team.id = ${teamId}
+      where host.status = 'online' and host.address <> ''
+        and case when team.is_byoc then host.type = 'byoc' and host.team_id = team.id else host.type = 'regular' end
+      order by host.created_at, host.id
+    `.execute(this.#db);
+    return { hosts: rows.map(({ id, address }) => ({ id, address })), turn: rows[0]?.turn ?? 0 };
+  }
+
+  /** Hosts that have registered and that no operator has taken out of service. */
+  async listMonitored(): Promise<MonitoredHost[]> {
+    return this.#db
+      .selectFrom("hosts")
+      .select(["id", "address", "status"])
+      .where("status", "in", ["online", "unreachable", "draining"])
+      .where("address", "<>", "")
+      .orderBy("created_at")
+      .execute();
+  }
+
+  /** Makes the row of a host of this machine, or finds it by its address; it is not online yet when the row is new. */
+  async registerLocal(address: string): Promise<HostAddress> {
+    const row = await this.#db
+      .insertInto("hosts")
+      .values({
+        id: randomUUID(),
+        address,
+        status: "unreachable",
+        provider: "local",
+        team_id: null,
+        last_heartbeat_at: null,
+      })
+      .onConflict((conflict) =>
+        conflict.column("address").where("address", "<>", "").doUpdateSet({ updated_at: sql`now()` }),
+      )
+      .returning(["id", "address"])
+      .executeTakeFirstOrThrow();
+    return row;
+  }
+
+  /** Notes a sign of life. Returns whether it brought the host back online. */
+  async markAlive(host: Pick<MonitoredHost, "id" | "status">): Promise<boolean> {
+    if (host.status !== "unreachable") {
+      await this.#db.updateTable("hosts").set({ last_heartbeat_at: sql`now()` }).where("id", "=", host.id).execute();
+      return false;
+    }
+    const woken = await this.#db
+      .updateTable("hosts")
+      .set({ status: "online", last_heartbeat_at: sql`now()`, updated_at: sql`now()` })
+      .where("id", "=", host.id)
+      .where("status", "=", "unreachable")
+      .executeTakeFirst();
+    return woken.numUpdatedRows > 0n;
+  }
+
+  /** Takes a host out of service that has given no sign of life for `seconds`. Returns whether its status changed. */
+  async markUnreachable(hostId: string, seconds: number): Promise<boolean> {
+    const result = await this.#db
+      .updateTable("hosts")
+      .set({ status: "unreachable", updated_at: sql`now()` })
+      .where("id", "=", hostId)
+      .where("status", "in", ["online", "draining"])
+      .where(sql<boolean>`coalesce(last_heartbeat_at < now() - make_interval(secs => ${seconds}), true)`)
+      .executeTakeFirst();
+    return result.numUpdatedRows > 0n;
+  }
+
+  /** Records what a host offers. */
+  async describe(hostId: string, host: GetHostResponse): Promise<void> {
+    await this.#db
+      .updateTable("hosts")
+      .set({
+        arch: host.arch,
+        cpu_cores: host.cpuCores,
+        memory_mb: host.memoryMb,
+        disk_gb: host.diskGb,
+        metadata: JSON.stringify({ accelerator: host.accelerator, version: host.version }),
+        updated_at: sql`now()`,
+      })
+      .where("id", "=", hostId)
+      .execute();
+  }
+}

@@ -1,0 +1,39 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { type ErrorCode, isErrorCode, WarrenError } from "@warren/contracts/errors";
+import { ErrorDetailSchema } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+
+/** Codes for errors that name none of the catalogue; all others become `agent_error`. */
+const FALLBACK_CODES: Partial<Record<Code, ErrorCode>> = {
+  [Code.NotFound]: "not_found",
+  [Code.InvalidArgument]: "invalid_request",
+  [Code.FailedPrecondition]: "conflict",
+  [Code.Unavailable]: "host_unavailable",
+};
+
+/** What a client is told of errors whose text may hold internals of the host. */
+const FALLBACK_MESSAGES: Partial<Record<ErrorCode, string>> = {
+  host_unavailable: "the sandbox's host does not answer; try again shortly",
+  agent_error: "the sandbox's host failed to do this; its log says why",
+};
+
+/** The error of the catalogue that a failed call to a host agent means. */
+export function fromRpcError(error: unknown): WarrenError {
+  if (error instanceof WarrenError) return error;
+  const rpcError = ConnectError.from(error);
+  const named = rpcError.findDetails(ErrorDetailSchema).find((detail) => isErrorCode(detail.code));
+  if (named && isErrorCode(named.code)) return new WarrenError(named.code, rpcError.rawMessage, { cause: error });
+  if (rpcError.code === Code.DeadlineExceeded) {
+    return new WarrenError("agent_error", "the sandbox's host did not answer in time", { cause: error });
+  }
+  const code = FALLBACK_CODES[rpcError.code] ?? "agent_error";
+  return new WarrenError(code, FALLBACK_MESSAGES[code] ?? rpcError.rawMessage, { cause: error });
+}
+
+/** Calls a host agent; throws errors of the catalogue only. */
+export async function callHost<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    throw fromRpcError(error);
+  }
+}

@@ -1,0 +1,115 @@
+import type { SandboxInfo } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
+import type { HostAddress, HostClientPool } from "../hosts/host-client-pool.ts";
+import type { SandboxFollower } from "../hosts/host-monitor.ts";
+import type { Logger } from "../logging.ts";
+import type { SandboxAccess } from "./sandbox-access.ts";
+import type { ExpectedRow, SandboxStore, StatusFields } from "./sandbox-store.ts";
+
+/** Seconds after which a creation that no control plane has finished counts as abandoned; longer than a creation takes. */
+const PENDING_SEC = 240;
+/** Seconds after which a destruction that no control plane has finished is done again. */
+const STOPPING_SEC = 90;
+const DESTROY_TIMEOUT_MS = 60_000;
+/** Sandboxes of one host that are destroyed at the same time. */
+const PARALLEL_DESTROYS = 4;
+
+/** What is to be done about one row; nothing when undefined. */
+type Verdict = { status: SandboxStatus; fields?: StatusFields; destroy?: boolean } | undefined;
+
+/** A row and what its host says of it. */
+type Observation = ExpectedRow & { ageSec: number; reported: SandboxInfo | undefined };
+
+/** Repairs the difference between the rows of sandboxes and what their host reports. */
+export class SandboxReconciler implements SandboxFollower {
+  readonly #store: SandboxStore;
+  readonly #pool: HostClientPool;
+  readonly #access: SandboxAccess;
+  readonly #log: Logger;
+
+  constructor(parts: { store: SandboxStore; pool: HostClientPool; access: SandboxAccess; log: Logger }) {
+    this.#store = parts.store;
+    this.#pool = parts.pool;
+    this.#access = parts.access;
+    this.#log = parts.log;
+  }
+
+  /** The rows are read before the host is asked and changed only if they are still the same, so newer changes win. */
+  async reconcile(host: HostAddress, list: () => Promise<SandboxInfo[]>): Promise<void> {
+    const rows = await this.#store.listOnHost(host.id);
+    const reported = new Map((await list()).map((info) => [info.sandboxId, info]));
+    for (const row of rows) {
+      await this.#settle(host, { ...row, reported: reported.get(row.id) });
+      reported.delete(row.id);
+    }
+    await this.#removeStrangers(host, [...reported.keys()]);
+  }
+
+  async hostLost(hostId: string): Promise<void> {
+    for (const id of await this.#store.markMissing(hostId)) this.#access.forget(id);
+  }
+
+  async #settle(host: HostAddress, row: Observation): Promise<void> {
+    const verdict = judge(row);
+    if (!verdict) return;
+    if (verdict.destroy) await this.#destroy(host, row.id);
+    const changed = await this.#store.change(row, verdict.status, verdict.fields);
+    if (!changed) return;
+    this.#access.forget(row.id);
+    this.#log.info(
+      { sandbox: row.id, from: row.status, to: verdict.status, reported: row.reported?.status ?? "absent" },
+      "a sandbox follows its host",
+    );
+  }
+
+  /** Destroys sandboxes that the host has and the database does not know, or knows to be over. */
+  async #removeStrangers(host: HostAddress, ids: string[]): Promise<void> {
+    const live = await this.#store.findLive(ids);
+    const strangers = ids.filter((id) => !live.has(id));
+    const next = async (): Promise<void> => {
+      for (let id = strangers.pop(); id !== undefined; id = strangers.pop()) {
+        this.#log.warn({ sandbox: id, host: host.id }, "a host has a sandbox that should not exist; destroying it");
+        await this.#destroy(host, id);
+      }
+    };
+    await Promise.all(Array.from({ length: PARALLEL_DESTROYS }, next));
+  }
+
+  async #destroy(host: HostAddress, sandboxId: string): Promise<void> {
+    await this.#pool.agentOf(host).destroySandbox({ sandboxId }, { timeoutMs: DESTROY_TIMEOUT_MS });
+  }
+}
+
+/** What follows from a row and its host's report. */
+export function judge(row: Pick<Observation, "status" | "ageSec" | "reported">): Verdict {
+  const reported = row.reported?.status;
+  switch (row.status) {
+    case "pending":
+    case "starting":
+      if (row.ageSec < PENDING_SEC) return undefined;
+      if (reported === "running") return { status: "running", fields: runningFields(row.reported) };
+      return { status: "error", fields: { error: "the sandbox did not start in time" }, destroy: true };
+    case "running":
+      if (reported === undefined) {
+        return { status: "stopped", fields: { host_ip: "", error: "the sandbox ended on its host" } };
+      }
+      return reported === "paused" ? { status: "paused", fields: { host_ip: "" } } : undefined;
+    case "missing":
+      if (reported === undefined) {
+        return { status: "stopped", fields: { host_ip: "", error: "the sandbox was gone when its host came back" } };
+      }
+      if (reported === "running") return { status: "running", fields: runningFields(row.reported) };
+      return reported === "paused" ? { status: "paused", fields: { host_ip: "" } } : undefined;
+    case "paused":
+      return reported === "running" ? { status: "running", fields: runningFields(row.reported) } : undefined;
+    case "stopping":
+      return row.ageSec < STOPPING_SEC ? undefined : { status: "stopped", fields: { host_ip: "" }, destroy: true };
+    default:
+      return undefined;
+  }
+}
+
+/** Fields of a row whose sandbox turned out to run. */
+function runningFields(info: SandboxInfo | undefined): StatusFields {
+  return { host_ip: info?.hostIp ?? "", started_at: new Date(Number(info?.createdAtUnixMs ?? 0n)), error: null };
+}

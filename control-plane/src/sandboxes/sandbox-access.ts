@@ -1,0 +1,71 @@
+import { WarrenError } from "@warren/contracts/errors";
+import { LRUCache } from "lru-cache";
+import type { Caller } from "../auth/caller.ts";
+import type { BatchedTimestamps } from "../database/batched-timestamps.ts";
+import type { HostAgent } from "../hosts/host-client.ts";
+import type { HostClientPool } from "../hosts/host-client-pool.ts";
+import { fromRpcError } from "../hosts/rpc-errors.ts";
+import type { SandboxLocation, SandboxStore } from "./sandbox-store.ts";
+
+/** Milliseconds for which the location of a running sandbox is reused. */
+const CACHE_MS = 2000;
+const CACHE_ENTRIES = 10_000;
+
+/** Finds the host agent of a running sandbox for calls that use the sandbox. */
+export class SandboxAccess {
+  readonly #pool: HostClientPool;
+  readonly #activity: BatchedTimestamps;
+  readonly #locations: LRUCache<string, SandboxLocation>;
+
+  constructor(store: SandboxStore, pool: HostClientPool, activity: BatchedTimestamps) {
+    this.#pool = pool;
+    this.#activity = activity;
+    this.#locations = new LRUCache<string, SandboxLocation>({
+      max: CACHE_ENTRIES,
+      ttl: CACHE_MS,
+      // A location that is forgotten during its look-up still answers the calls that wait for it, and is not kept.
+      ignoreFetchAbort: true,
+      fetchMethod: (id) => store.locate(id),
+    });
+  }
+
+  /**
+   * Uses a running sandbox of the caller's team, which counts as activity at the start and at the end. Throws
+   * `not_found`, `invalid_state` or `host_unavailable` when it cannot be used, and errors of the catalogue only.
+   */
+  async use<T>(caller: Caller, id: string, action: (agent: HostAgent) => Promise<T>): Promise<T> {
+    const agent = await this.#find(caller, id);
+    this.#activity.touch(id);
+    try {
+      return await action(agent);
+    } catch (error) {
+      const known = fromRpcError(error);
+      // The host knows better than the cache.
+      if (known.code === "not_found" || known.code === "invalid_state") this.forget(id);
+      throw known;
+    } finally {
+      this.#activity.touch(id);
+    }
+  }
+
+  /** Forgets where a sandbox is. Call it after every change of its status. */
+  forget(id: string): void {
+    this.#locations.delete(id);
+  }
+
+  async #find(caller: Caller, id: string): Promise<HostAgent> {
+    const location = await this.#locations.fetch(id);
+    if (!location || location.teamId !== caller.teamId) throw sandboxNotFound(id);
+    if (location.status !== "running") {
+      this.forget(id);
+      throw new WarrenError("invalid_state", `the sandbox is ${location.status}, and this needs it to be running`);
+    }
+    if (!location.host) throw new WarrenError("host_unavailable", "the sandbox has no host");
+    return this.#pool.agentOf(location.host);
+  }
+}
+
+/** The error for an id that means nothing to the caller's team. */
+export function sandboxNotFound(id: string): WarrenError {
+  return new WarrenError("not_found", `there is no sandbox ${id}`);
+}

@@ -1,0 +1,193 @@
+import { WarrenError } from "@warren/contracts/errors";
+import { BASE_TEMPLATE } from "@warren/contracts/identifiers";
+import { LIMITS } from "@warren/contracts/limits";
+import type { CreateSandbox, SandboxStatus } from "@warren/contracts/rest/sandboxes";
+import type { Caller } from "../auth/caller.ts";
+import type { Db } from "../database/tables.ts";
+import type { DetachedOperations } from "../detached-operations.ts";
+import { toCatalogueError } from "../errors/catalogue-error.ts";
+import type { HostAddress, HostClientPool } from "../hosts/host-client-pool.ts";
+import { callHost } from "../hosts/rpc-errors.ts";
+import type { Scheduler } from "../hosts/scheduler.ts";
+import type { Logger } from "../logging.ts";
+import type { Template, TemplateStore } from "../templates/template-store.ts";
+import { type SandboxAccess, sandboxNotFound } from "./sandbox-access.ts";
+import { newSandboxId } from "./sandbox-id.ts";
+import type { SandboxQuota } from "./sandbox-quota.ts";
+import type { SandboxRow, SandboxStore, StatusFields } from "./sandbox-store.ts";
+
+/** Milliseconds that a host has to start a sandbox; its own limits end a hanging boot earlier. */
+const CREATE_TIMEOUT_MS = 180_000;
+/** Milliseconds that a host has to destroy a sandbox. */
+const DESTROY_TIMEOUT_MS = 60_000;
+const PING_TIMEOUT_MS = 10_000;
+/** States in which nothing of a sandbox is left. */
+const GONE: SandboxStatus[] = ["stopped"];
+
+/** What the service needs. */
+export interface SandboxServiceParts {
+  db: Db;
+  store: SandboxStore;
+  templates: TemplateStore;
+  quota: SandboxQuota;
+  scheduler: Scheduler;
+  pool: HostClientPool;
+  access: SandboxAccess;
+  operations: DetachedOperations;
+  log: Logger;
+}
+
+/** The life of sandboxes: creation, look-up, destruction. */
+export class SandboxService {
+  readonly #parts: SandboxServiceParts;
+
+  constructor(parts: SandboxServiceParts) {
+    this.#parts = parts;
+  }
+
+  /** Creates a sandbox and resolves once it runs. It comes to its end, either way, also when nobody waits for it. */
+  async create(caller: Caller, request: CreateSandbox): Promise<SandboxRow> {
+    const { templates, scheduler, operations } = this.#parts;
+    const template = await templates.find(caller.teamId, request.template ?? BASE_TEMPLATE);
+    const hosts = await scheduler.placements(caller.teamId);
+    return operations.track(this.#create(caller, request, template, hosts));
+  }
+
+  async list(caller: Caller): Promise<SandboxRow[]> {
+    return this.#parts.store.list(caller.teamId);
+  }
+
+  async get(caller: Caller, id: string): Promise<SandboxRow> {
+    const row = await this.#parts.store.find(caller.teamId, id);
+    if (!row) throw sandboxNotFound(id);
+    return row;
+  }
+
+  /** Destroys a sandbox in any state; succeeds when it is gone already. */
+  async destroy(caller: Caller, id: string): Promise<void> {
+    const row = await this.get(caller, id);
+    return this.#parts.operations.track(this.#destroy(row));
+  }
+
+  /** Resets the inactivity timer. */
+  async ping(caller: Caller, id: string): Promise<void> {
+    await this.#parts.access.use(caller, id, (agent) =>
+      agent.pingSandbox({ sandboxId: id }, { timeoutMs: PING_TIMEOUT_MS }),
+    );
+  }
+
+  async #create(caller: Caller, request: CreateSandbox, template: Template, hosts: HostAddress[]): Promise<SandboxRow> {
+    const pending = await this.#insert(caller, request, template, hosts[0]!);
+    let row = pending;
+    for (const [index, host] of hosts.entries()) {
+      try {
+        if (row.host_id !== host.id) row = await this.#change(row, "pending", { host_id: host.id });
+        return await this.#start(row, host, request.env ?? {});
+      } catch (error) {
+        const reason = toCatalogueError(error);
+        if (reason.code === "host_full" && index + 1 < hosts.length) continue;
+        await this.#fail(row, reason);
+        throw reason;
+      }
+    }
+    return row;
+  }
+
+  async #insert(caller: Caller, request: CreateSandbox, template: Template, host: HostAddress): Promise<SandboxRow> {
+    const { db, quota, store } = this.#parts;
+    // A frozen microVM has the shape with which it was frozen.
+    const frozen = template.type === "snapshot" ? template : undefined;
+    const vcpus = frozen?.vcpus ?? request.vcpus ?? LIMITS.vcpus.default;
+    const memoryMb = frozen?.memory_mb ?? request.memory_mb ?? LIMITS.memoryMb.default;
+    return db.transaction().execute(async (transaction) => {
+      await quota.admit(transaction, caller.teamId, { vcpus, memoryMb });
+      const row = {
+        id: newSandboxId(),
+        team_id: caller.teamId,
+        host_id: host.id,
+        template: template.name,
+        status: "pending" as const,
+        vcpus,
+        memory_mb: memoryMb,
+        timeout_sec: request.timeout_sec ?? LIMITS.timeoutSec.default,
+      };
+      return store.insert(row, transaction);
+    });
+  }
+
+  async #start(row: SandboxRow, host: HostAddress, env: Record<string, string>): Promise<SandboxRow> {
+    const wanted = {
+      sandboxId: row.id,
+      teamId: row.team_id,
+      template: row.template,
+      vcpus: row.vcpus,
+      memoryMb: row.memory_mb,
+      timeoutSec: row.timeout_sec,
+      env,
+    };
+    const agent = this.#parts.pool.agentOf(host);
+    const { sandbox } = await callHost(() => agent.createSandbox(wanted, { timeoutMs: CREATE_TIMEOUT_MS }));
+    const now = new Date();
+    return this.#change(row, "running", { host_ip: sandbox?.hostIp ?? "", started_at: now, last_active_at: now });
+  }
+
+  /** Notes that a sandbox did not start, and has its host remove what may stand of it. */
+  async #fail(row: SandboxRow, reason: WarrenError): Promise<void> {
+    const { store, operations, log } = this.#parts;
+    log.warn({ err: reason, sandbox: row.id }, "a sandbox did not start");
+    await store.change(row, "error", { error: reason.message });
+    // The caller does not wait. What a silent host keeps is removed when it is compared with the database again.
+    const removal = this.#destroyOnHost(row).catch((error: unknown) =>
+      log.info({ err: error, sandbox: row.id }, "the host could not remove a sandbox that did not start"),
+    );
+    void operations.track(removal);
+  }
+
+  async #destroy(row: SandboxRow): Promise<void> {
+    if (GONE.includes(row.status)) return;
+    const stopping = row.status === "stopping" ? row : await this.#claim(row);
+    if (!stopping) return;
+    this.#parts.access.forget(row.id);
+    try {
+      await this.#destroyOnHost(stopping);
+    } catch (error) {
+      if (!(error instanceof WarrenError) || error.code !== "host_unavailable") throw error;
+      throw new WarrenError("host_unavailable", "the sandbox's host does not answer; the sandbox ends once it does", {
+        cause: error,
+      });
+    }
+    await this.#parts.store.change(stopping, "stopped", { host_ip: "" });
+    this.#parts.access.forget(row.id);
+  }
+
+  /** Moves a sandbox to `stopping` whatever its state; undefined when it is gone. */
+  async #claim(row: SandboxRow): Promise<SandboxRow | undefined> {
+    for (let current: SandboxRow | undefined = row; current && !GONE.includes(current.status); ) {
+      if (current.status === "stopping") return current;
+      const claimed = await this.#parts.store.change(current, "stopping");
+      if (claimed) return claimed;
+      current = await this.#parts.store.find(row.team_id, row.id);
+    }
+    return undefined;
+  }
+
+  async #destroyOnHost(row: SandboxRow): Promise<void> {
+    const { store, pool } = this.#parts;
+    const location = await store.locate(row.id);
+    const host = location?.host;
+    if (!host) return;
+    try {
+      await callHost(() => pool.agentOf(host).destroySandbox({ sandboxId: row.id }, { timeoutMs: DESTROY_TIMEOUT_MS }));
+    } catch (error) {
+      if (!(error instanceof WarrenError) || error.code !== "not_found") throw error;
+    }
+  }
+
+  /** Changes the status of a sandbox that is being created; throws `conflict` when someone ended it meanwhile. */
+  async #change(row: SandboxRow, status: SandboxStatus, fields: StatusFields): Promise<SandboxRow> {
+    const changed = await this.#parts.store.change(row, status, fields);
+    this.#parts.access.forget(row.id);
+    if (!changed) throw new WarrenError("conflict", "the sandbox was ended while it was being created");
+    return changed;
+  }
+}

@@ -1,0 +1,134 @@
+import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
+import { type Insertable, type Selectable, sql, type Updateable } from "kysely";
+import type { Db } from "../database/tables.ts";
+import type { SandboxesTable } from "./sandboxes-table.ts";
+
+/** A row of `sandboxes`. */
+export type SandboxRow = Selectable<SandboxesTable>;
+
+/** A row as it was read: what a change of status expects. */
+export type ExpectedRow = Pick<SandboxRow, "id" | "status" | "version">;
+
+/** Fields that may change with the status. */
+export type StatusFields = Pick<
+  Updateable<SandboxesTable>,
+  "host_id" | "host_ip" | "started_at" | "last_active_at" | "error"
+>;
+
+/** Where a sandbox is, as calls to it need it. */
+export interface SandboxLocation {
+  teamId: string;
+  status: SandboxStatus;
+  /** Null while no host has been chosen, or after the host was deleted. */
+  host: { id: string; address: string } | null;
+}
+
+/** States that need no more attention. */
+const FINAL: SandboxStatus[] = ["stopped", "error"];
+
+/** Rows of sandboxes. Every change of status is a compare-and-set on the status and version that were read. */
+export class SandboxStore {
+  readonly #db: Db;
+
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  /** Stores a new sandbox. `db` may be a transaction. */
+  async insert(row: Insertable<SandboxesTable>, db: Db = this.#db): Promise<SandboxRow> {
+    return db.insertInto("sandboxes").values(row).returningAll().executeTakeFirstOrThrow();
+  }
+
+  async find(teamId: string, id: string): Promise<SandboxRow | undefined> {
+    return this.#db
+      .selectFrom("sandboxes")
+      .selectAll()
+      .where("id", "=", id)
+      .where("team_id", "=", teamId)
+      .executeTakeFirst();
+  }
+
+  /** Sandboxes of a team that are not over, newest first. */
+  async list(teamId: string): Promise<SandboxRow[]> {
+    return this.#db
+      .selectFrom("sandboxes")
+      .selectAll()
+      .where("team_id", "=", teamId)
+      .where("status", "not in", FINAL)
+      .orderBy("created_at", "desc")
+      .orderBy("id", "desc")
+      .execute();
+  }
+
+  async locate(id: string): Promise<SandboxLocation | undefined> {
+    const row = await this.#db
+      .selectFrom("sandboxes as sandbox")
+      .leftJoin("hosts as host", "host.id", "sandbox.host_id")
+      .select(["sandbox.team_id", "sandbox.status", "host.id as host_id", "host.address"])
+      .where("sandbox.id", "=", id)
+      .executeTakeFirst();
+    if (!row) return undefined;
+    const host = row.host_id === null || row.address === null ? null : { id: row.host_id, address: row.address };
+    return { teamId: row.team_id, status: row.status, host };
+  }
+
+  /** Changes the status, unless the row is no longer as it was read; then nothing changes and the result is undefined. */
+  async change(
+    expected: ExpectedRow,
+    status: SandboxStatus,
+    fields: StatusFields = {},
+  ): Promise<SandboxRow | undefined> {
+    return this.#db
+      .updateTable("sandboxes")
+      .set({ ...fields, status, version: sql`version + 1`, last_updated: sql`now()` })
+      .where("id", "=", expected.id)
+      .where("status", "=", expected.status)
+      .where("version", "=", expected.version)
+      .returningAll()
+      .executeTakeFirst();
+  }
+
+  /** Sandboxes of a host that are not over, with seconds since their last change. */
+  async listOnHost(hostId: string): Promise<(ExpectedRow & { ageSec: number })[]> {
+    return this.#db
+      .selectFrom("sandboxes")
+      .select(["id", "status", "version"])
+      .select(sql<number>`extract(epoch from now() - last_updated)::float8`.as("ageSec"))
+      .where("host_id", "=", hostId)
+      .where("status", "not in", FINAL)
+      .execute();
+  }
+
+  /** Those of the given sandboxes that are not over, wherever they are. */
+  async findLive(ids: string[]): Promise<Set<string>> {
+    if (ids.length === 0) return new Set();
+    const rows = await this.#db
+      .selectFrom("sandboxes")
+      .select("id")
+      .where("id", "in", ids)
+      .where("status", "not in", FINAL)
+      .execute();
+    return new Set(rows.map((row) => row.id));
+  }
+
+  /** Marks all sandboxes of a lost host that could be running. Returns their ids. */
+  async markMissing(hostId: string): Promise<string[]> {
+    const rows = await this.#db
+      .updateTable("sandboxes")
+      .set({ status: "missing", version: sql`version + 1`, last_updated: sql`now()` })
+      .where("host_id", "=", hostId)
+      .where("status", "in", ["pending", "starting", "running"])
+      .returning("id")
+      .execute();
+    return rows.map((row) => row.id);
+  }
+
+  /** Writes times of last activity by sandbox in one statement; never moves a time back. */
+  async writeLastActive(times: ReadonlyMap<string, Date>): Promise<void> {
+    const rows = sql.join([...times].map(([id, at]) => sql`(${id}::text, ${at.toISOString()}::timestamptz)`));
+    await sql`
+      update sandboxes set last_active_at = greatest(last_active_at, active.at)
+      from (values ${rows}) as active (id, at) where sandboxes.id = active.id
+    `.execute(this.#db);
+  }
+}

@@ -1,0 +1,20 @@
+import type { Sandbox } from "@warren/contracts/rest/sandboxes";
+import type { SandboxRow } from "./sandbox-store.ts";
+
+/** A sandbox as clients see it. */
+export function toSandbox(row: SandboxRow): Sandbox {
+  return {
+    id: row.id,
+    status: row.status,
+    template: row.template,
+    vcpus: row.vcpus,
+    memory_mb: row.memory_mb,
+    timeout_sec: row.timeout_sec,
+    ...(row.host_ip !== "" && { host_ip: row.host_ip }),
+    ...(row.error !== null && { error: row.error }),
+    created_at: row.created_at.toISOString(),
+    ...(row.started_at && { started_at: row.started_at.toISOString() }),
+    ...(row.last_active_at && { last_active_at: row.last_active_at.toISOString() }),
+    last_updated: row.last_updated.toISOString(),
+  };
+}
