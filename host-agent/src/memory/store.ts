@@ -22,10 +22,15 @@ import { PinCounts } from "./pins.ts";
 const TEMPORARY = ".tmp";
 const HEADER_NAME = /^([0-9a-f]{32})\.header$/;
 const LAYER_NAME = /^([0-9a-f]{32})\.layer$/;
-/** Buffers for guest memory whose vCPUs may be standing still. */
-const CAPTURE_BUFFERS = 6;
-/** Buffers for work in the background, of its own so that it never delays a capture. */
-const BACKGROUND_BUFFERS = 2;
+
+/** Settings of a store. */
+export interface MemoryStoreOptions {
+  files?: FileSystem;
+  /** Copy buffers, of 4 MiB each, for guest memory whose vCPUs may be standing still; at least 1. */
+  captureBuffers?: number;
+  /** Copy buffers for work in the background, of its own so that it never delays a capture; at least 1. */
+  backgroundBuffers?: number;
+}
 
 /** Keeps a header, and with it its layers, for as long as it is held. */
 export interface Pin {
@@ -81,12 +86,13 @@ export class MemoryStore {
   }
 
   /** Opens a store, making it if need be, and removes what an earlier process left half written. */
-  static async open(directory: string, files: FileSystem = hostFiles): Promise<MemoryStore> {
+  static async open(directory: string, options: MemoryStoreOptions = {}): Promise<MemoryStore> {
+    const { files = hostFiles, captureBuffers = 6, backgroundBuffers = 2 } = options;
     const store = new MemoryStore(
       directory,
       files,
-      await CopyBuffers.allocate(CAPTURE_BUFFERS),
-      await CopyBuffers.allocate(BACKGROUND_BUFFERS),
+      await CopyBuffers.allocate(captureBuffers),
+      await CopyBuffers.allocate(backgroundBuffers),
     );
     for (const path of [directory, store.headerDirectory, store.layerDirectory]) await files.makeDirectory(path);
     await files.syncDirectory(directory);
