@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type WebSocket, WebSocketServer } from "ws";
 import { type StartOptions, startProcess } from "./exec-stream.ts";
 import { Transport } from "./transport.ts";
@@ -116,6 +116,45 @@ describe("a streamed command", () => {
     const received = await buffer(process.stdout);
     expect(received.length).toBe(frames * 64 * 1024);
     await process.exit;
+  });
+
+  test("gives signs of life while it does not read and so cannot answer", async () => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    try {
+      let pongs = 0;
+      const process = await start((socket) => {
+        socket.on("pong", () => pongs++);
+        socket.send(Buffer.alloc(64 * 1024 + 1, 1));
+      });
+      await once(process.stdout, "readable");
+      const socket = webSockets.clients.values().next().value!;
+      const pong = once(socket, "pong");
+      vi.advanceTimersByTime(5000);
+      await pong;
+      expect(pongs).toBe(1);
+      process.close();
+      await once(socket, "close");
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test("takes no input that was not asked for", async () => {
+    const frames: unknown[] = [];
+    const process = await start((socket) => {
+      socket.on("message", (data, binary) => {
+        if (binary) frames.push(data);
+        else {
+          frames.push(JSON.parse(String(data)));
+          socket.send(exit({ signal: "terminated" }));
+        }
+      });
+    });
+    process.stdin.end("dropped");
+    process.kill();
+    expect(await process.exit).toMatchObject({ signal: "terminated" });
+    expect(frames).toEqual([{ type: "signal", signal: "SIGTERM" }]);
   });
 
   test("goes on when one of its outputs is thrown away", async () => {

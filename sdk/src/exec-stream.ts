@@ -15,6 +15,9 @@ import type { Transport } from "./transport.ts";
 /** Bytes of standard input in one frame; the server takes no larger ones than LIMITS.chunkBytes. */
 const STDIN_FRAME_BYTES = 64 * 1024;
 
+/** Milliseconds between signs of life while the connection is not read and so cannot answer the server's pings. */
+const HEARTBEAT_MS = 5000;
+
 /** What a command is started with. */
 export interface StartOptions {
   /** Environment variables, on top of those of the sandbox. */
@@ -69,12 +72,7 @@ export class SandboxProcess {
     this.#connection.send({ type: "signal", signal });
   }
 
-  /** Ends the command; `exit` then tells how it ended. */
-  stop(): void {
-    this.#connection.send({ type: "stop" });
-  }
-
-  /** Lets go of the connection, which ends the command if it still runs. */
+  /** Lets go of the connection, which ends the command if it still runs; `exit` then rejects. */
   close(): void {
     this.#connection.close();
   }
@@ -88,7 +86,7 @@ export async function startProcess(
   args: readonly string[],
   options: StartOptions,
 ): Promise<SandboxProcess> {
-  const connection = new Connection(transport, path, options.signal);
+  const connection = new Connection(transport, path, options);
   const pid = await connection.start({
     type: "start",
     cmd,
@@ -127,15 +125,16 @@ class Connection {
   readonly #started = new Deferred<number>();
   readonly #exited = new Deferred<ExitStatus>();
   readonly #full = new Set<Readable>();
+  #heartbeat: NodeJS.Timeout | undefined;
   #ended = false;
 
-  constructor(transport: Transport, path: string, signal: AbortSignal | undefined) {
+  constructor(transport: Transport, path: string, { signal, stdin = false }: StartOptions) {
     const url = transport.urlOf(path);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     this.#origin = transport.base.origin;
     this.stdout = this.#output();
     this.stderr = this.#output();
-    this.stdin = this.#input();
+    this.stdin = this.#input(stdin);
     this.exit = this.#exited.promise;
     // Whoever waits for the start alone learns of a failure there.
     this.exit.catch(() => undefined);
@@ -172,39 +171,49 @@ class Connection {
   }
 
   close(): void {
-    this.#ended = true;
-    this.#socket.terminate();
+    this.#fail(new WarrenError("invalid_state", "The command was let go of before it had ended."));
   }
 
   #output(): Readable {
     const output: Readable = new Readable({
-      read: () => {
-        if (this.#full.delete(output) && this.#full.size === 0) this.#socket.resume();
-      },
+      read: () => this.#release(output),
       destroy: (error, done) => {
         // Output that nobody wants any more must not hold back the rest.
-        if (this.#full.delete(output) && this.#full.size === 0) this.#socket.resume();
+        this.#release(output);
         done(error);
       },
     });
     return output;
   }
 
-  #input(): Writable {
+  /** Reads no further until there is room in `output`. */
+  #hold(output: Readable): void {
+    this.#full.add(output);
+    this.#socket.pause();
+    // A pong that answers no ping is a sign of life (RFC 6455, section 5.5.3).
+    this.#heartbeat ??= setInterval(() => this.#socket.pong(), HEARTBEAT_MS).unref();
+  }
+
+  #release(output: Readable): void {
+    if (!this.#full.delete(output) || this.#full.size > 0) return;
+    clearInterval(this.#heartbeat);
+    this.#heartbeat = undefined;
+    this.#socket.resume();
+  }
+
+  /** The server takes input only where it was asked to. */
+  #input(wanted: boolean): Writable {
     return new Writable({
       write: (chunk: Buffer, _encoding, done) => {
         let pending = Promise.resolve();
-        for (let offset = 0; offset < chunk.length; offset += STDIN_FRAME_BYTES) {
-          const frame = Buffer.concat([
-            Buffer.of(STREAM_BYTE.stdin),
-            chunk.subarray(offset, offset + STDIN_FRAME_BYTES),
-          ]);
-          pending = pending.then(() => this.#sendBytes(frame));
+        for (let offset = 0; wanted && offset < chunk.length; offset += STDIN_FRAME_BYTES) {
+          const bytes = chunk.subarray(offset, offset + STDIN_FRAME_BYTES);
+          pending = pending.then(() => this.#sendBytes(Buffer.concat([Buffer.of(STREAM_BYTE.stdin), bytes])));
         }
         pending.then(() => done(), done);
       },
       final: (done) => {
-        this.send({ type: "close_stdin" });
+        if (wanted) this.send({ type: "close_stdin" });
         done();
       },
     });
@@ -230,8 +239,7 @@ class Connection {
     if (output === undefined) {
       this.#fail(this.#protocolError(`a binary frame of kind ${bytes[0]}`));
     } else if (bytes.length > 1 && !output.destroyed && !output.push(bytes.subarray(1))) {
-      this.#full.add(output);
-      this.#socket.pause();
+      this.#hold(output);
     }
   }
 
@@ -274,6 +282,7 @@ class Connection {
     this.#exited.reject(error);
     if (this.#ended) return;
     this.#ended = true;
+    clearInterval(this.#heartbeat);
     for (const stream of [this.stdout, this.stderr, this.stdin]) {
       // The error reaches the caller through `exit`; a stream without a listener must not end the whole program.
       stream.on("error", () => undefined);
