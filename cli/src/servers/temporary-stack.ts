@@ -2,6 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { Warren } from "@warren/sdk";
 import { cacheDirOf, imagesDirOf } from "../arguments/data-dir.ts";
 import type { Interruption } from "../terminal/interruption.ts";
+import { describe, warn } from "../terminal/messages.ts";
 import { ProgressDisplay } from "../terminal/progress.ts";
 import { RunDirectory } from "./run-directory.ts";
 import { Stack } from "./stack.ts";
@@ -13,22 +14,11 @@ export async function withTemporaryStack(
   use: (warren: Warren) => Promise<number>,
 ): Promise<number> {
   await mkdir(dataDir, { recursive: true, mode: 0o755 });
-  await sweepStale(dataDir);
+  for (const stale of await RunDirectory.findStale(dataDir)) await sweepAndRemove(stale);
   const directory = await RunDirectory.create(dataDir);
-  const progress = new ProgressDisplay();
   let clean = false;
   try {
-    const stack = await Stack.start({
-      directory: directory.path,
-      imagesDir: imagesDirOf(dataDir),
-      cacheDir: cacheDirOf(dataDir),
-      lock: directory.lock,
-      listen: "127.0.0.1:0",
-      ephemeral: true,
-      onProgress: progress.show,
-      signal: interruption.signal,
-    });
-    progress.done();
+    const stack = await startStack(directory, dataDir, interruption.signal);
     // A server that dies ends everything else, with its own last words as the reason.
     void stack.failed.then((error) => interruption.abort(error));
     const warren = new Warren({ url: stack.url, apiKey: stack.apiKey });
@@ -39,16 +29,35 @@ export async function withTemporaryStack(
       clean = await stack.stop();
     }
   } finally {
-    progress.done();
-    if (!clean) await directory.sweep();
-    await directory.remove();
+    await (clean ? directory.remove() : sweepAndRemove(directory));
   }
 }
 
-/** Removes what runs left that were killed. */
-async function sweepStale(dataDir: string): Promise<void> {
-  for (const stale of await RunDirectory.findStale(dataDir)) {
-    await stale.sweep();
-    await stale.remove();
+async function startStack(directory: RunDirectory, dataDir: string, signal: AbortSignal): Promise<Stack> {
+  const progress = new ProgressDisplay();
+  try {
+    return await Stack.start({
+      directory: directory.path,
+      imagesDir: imagesDirOf(dataDir),
+      cacheDir: cacheDirOf(dataDir),
+      lock: directory.lock,
+      listen: "127.0.0.1:0",
+      ephemeral: true,
+      onProgress: progress.show,
+      signal,
+    });
+  } finally {
+    progress.done();
+  }
+}
+
+/** Removes what a run left that did not end in order. What cannot be removed is said, and tried again by the next run. */
+async function sweepAndRemove(directory: RunDirectory): Promise<void> {
+  try {
+    await directory.sweep();
+    await directory.remove();
+  } catch (error) {
+    warn(describe(error));
+    directory.lock.release();
   }
 }
