@@ -269,7 +269,10 @@ describe("a slot", () => {
     await guest.connect(INTERNET, 80);
     expect(await guest.write("hello")).toBe("hello");
     await guest.plug(next);
+    // Nobody else can answer.
+    await machine.run("ip -n internet link set eth0 down");
     expect(await guest.write("hello again")).toBe("ECONNRESET");
+    await machine.run("ip -n internet link set eth0 up");
     expect(await guest.ask("tcp", INTERNET, 80)).toBe(UPLINK);
   });
 
@@ -282,6 +285,19 @@ describe("a slot", () => {
     expect(await host.ask("tcp", slot.hostIp, 5000)).toBe(BLOCKED);
     await agent.close();
     expect(await host.ask("tcp", slot.hostIp, 5000)).toBe(UPLINK);
+  });
+
+  it("lets its guest ask a name server on the host itself, and nothing else there", async () => {
+    for (const port of [53, 8000]) {
+      for (const protocol of ["tcp", "udp"] as const) await host.serve(protocol, UPLINK, port);
+    }
+    const agent = await machine.hostAgent({ dataDirectory, spare: 0, dns: [UPLINK] });
+    const guest = await machine.guest(await agent.acquire());
+    expect(await guest.ask("udp", UPLINK, 53)).toMatch(/^10\.12\./);
+    expect(await guest.ask("tcp", UPLINK, 53)).toMatch(/^10\.12\./);
+    for (const protocol of ["tcp", "udp"] as const) await guest.cry(protocol, UPLINK, 8000);
+    expect(await guest.ask("udp", INTERNET, 80)).toBe(UPLINK);
+    expect((await host.askers()).filter((asker) => asker.endsWith("8000"))).toEqual([]);
   });
 
   it.skipIf(!existsSync("/usr/sbin/iptables"))(

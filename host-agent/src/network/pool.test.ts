@@ -213,9 +213,35 @@ describe("the slot pool", () => {
     expect((await agent.acquire()).hostIp).toMatch(/^10\.21\./);
   });
 
-  it("refuses a name server that is none", async () => {
-    const opened = machine.hostAgent({ dataDirectory: await newDataDirectory(), dns: ["8.8.8.8 }; flush ruleset"] });
-    await expect(opened).rejects.toMatchObject({ code: "invalid_request" });
+  it.each(["8.8.8.8 }; flush ruleset", "dns.example", "fd00::1", "127.0.0.53"])(
+    "refuses %j as a name server",
+    async (resolver) => {
+      const opened = machine.hostAgent({ dataDirectory: await newDataDirectory(), dns: [resolver] });
+      await expect(opened).rejects.toMatchObject({ code: "invalid_request" });
+      expect(await machine.run("ls -A /run")).toBe("");
+    },
+  );
+
+  it("reports what stands in the way of a removal, and removes the slot once it is gone", async () => {
+    const agent = await machine.hostAgent({ dataDirectory: await newDataDirectory(), spare: 0 });
+    const slot = await agent.acquire();
+    await machine.run("mount -o remount,bind,ro /run/netns");
+    await expect(agent.release(slot)).rejects.toMatchObject({
+      message: expect.stringMatching(`slot ${slot.number} could not be removed: .*Read-only file system`),
+    });
+    await machine.run("mount -o remount,bind,rw /run/netns");
+    await agent.release(slot);
+    await agent.close();
+    expect(await remains()).toEqual([]);
+  });
+
+  it("speaks no IPv6", async () => {
+    const agent = await machine.hostAgent({ dataDirectory: await newDataDirectory(), spare: 0 });
+    const slot = await agent.acquire();
+    await machine.guest(slot);
+    expect(
+      await machine.run(`ip -6 addr show dev warren-v${slot.number}; ip -n warren-ns-${slot.number} -6 addr show`),
+    ).toBe("");
   });
 });
 

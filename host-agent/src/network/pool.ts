@@ -1,6 +1,6 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { Logger } from "pino";
-import { AddressPlan, parseAddress, type SlotNetworks } from "./addresses.ts";
+import { AddressPlan, overlap, parseAddress, parseBlock, type SlotNetworks } from "./addresses.ts";
 import { SlotClaims } from "./claims.ts";
 import type { Slot, SlotPool } from "./network.ts";
 import { checkRoutes } from "./routes.ts";
@@ -30,15 +30,12 @@ const DEFAULT_RESOLVERS = ["8.8.8.8", "8.8.4.4"];
 export async function createSlotPool(options: SlotPoolOptions): Promise<SlotPool> {
   const plan = new AddressPlan(options.networks);
   const resolvers = options.dns ?? DEFAULT_RESOLVERS;
-  for (const resolver of resolvers) {
-    if (parseAddress(resolver) === undefined) {
-      throw new WarrenError("invalid_request", `the name server "${resolver}" is no IPv4 address`);
-    }
-  }
+  for (const resolver of resolvers) checkResolver(resolver);
   await checkRoutes(plan);
   const claims = await SlotClaims.open(options.dataDirectory, plan.networks);
   try {
-    await runScript("Preparing the host's network", prepareHostScript(plan.networks, resolvers));
+    const { stdout } = await runScript("Preparing the host's network", prepareHostScript(plan.networks, resolvers));
+    if (stdout !== "") options.logger.info(stdout.trim());
   } catch (error) {
     await runScript("Closing the network slots", closeScript(claims.ownerFile));
     throw error;
@@ -48,6 +45,18 @@ export async function createSlotPool(options: SlotPoolOptions): Promise<SlotPool
     capacity: Math.min(options.capacity ?? plan.highestSlot, plan.highestSlot),
     logger: options.logger,
   });
+}
+
+function checkResolver(resolver: string): void {
+  if (parseAddress(resolver) === undefined) {
+    throw new WarrenError("invalid_request", `the name server "${resolver}" is no IPv4 address`);
+  }
+  if (overlap(parseBlock(resolver), parseBlock("127.0.0.0/8"))) {
+    throw new WarrenError(
+      "invalid_request",
+      `the name server ${resolver} is a loopback address, which sandboxes cannot reach: name one on the network`,
+    );
+  }
 }
 
 interface PoolLimits {
@@ -100,14 +109,17 @@ class Pool implements SlotPool {
     return slot;
   }
 
-  /** Resolves when nothing of the slot is left. A second call joins the first. */
+  /** Resolves when nothing of the slot is left. A second call joins the first; one after a failure tries again. */
   async release(slot: Slot): Promise<void> {
     const removal = this.#inUse.get(slot.number);
-    if (removal) {
-      this.#inUse.delete(slot.number);
-      return this.#remove(removal);
+    if (!removal) return this.#leaving.get(slot.number)?.promise;
+    this.#inUse.delete(slot.number);
+    try {
+      await this.#remove(removal);
+    } catch (error) {
+      this.#inUse.set(slot.number, removal);
+      throw error;
     }
-    return this.#leaving.get(slot.number)?.promise;
   }
 
   async sweep(used: ReadonlySet<number>): Promise<void> {
@@ -130,9 +142,12 @@ class Pool implements SlotPool {
     this.#closed = true;
     this.#rejectWaiters(closedError());
     await this.#filling;
-    await Promise.all(this.#ready.splice(0).map(({ number }) => this.#remove(this.#builder.removal(number))));
-    await Promise.all([...this.#leaving.values()].map(({ promise }) => promise));
-    await runScript("Closing the network slots", closeScript(this.#claims.ownerFile));
+    try {
+      await Promise.all(this.#ready.splice(0).map(({ number }) => this.#remove(this.#builder.removal(number))));
+      await Promise.all([...this.#leaving.values()].map(({ promise }) => promise));
+    } finally {
+      await runScript("Closing the network slots", closeScript(this.#claims.ownerFile));
+    }
   }
 
   #fill(): void {

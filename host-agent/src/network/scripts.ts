@@ -26,12 +26,15 @@ const FORWARD_RULES = ["-i", "-o"].map(
 );
 
 /**
- * Makes the host forward and guard packets of slots. Applying it again changes nothing. Forwarding stays on afterwards:
- * whether another program has come to need it meanwhile cannot be known.
+ * Makes the host forward and guard packets of slots, and prints what the operator should know. Applying it again changes
+ * nothing. Forwarding stays on afterwards: whether another program has come to need it meanwhile cannot be known.
  */
 export function prepareHostScript(networks: SlotNetworks, resolvers: readonly string[]): string {
   return `${LOCK}
-[ "$(cat /proc/sys/net/ipv4/ip_forward)" = 1 ] || echo 1 >/proc/sys/net/ipv4/ip_forward
+if [ "$(cat /proc/sys/net/ipv4/ip_forward)" = 0 ]; then
+  echo 1 >/proc/sys/net/ipv4/ip_forward
+  echo 'IPv4 forwarding of this host was off; it is on from here on'
+fi
 nft -f - <<'RULES'
 ${hostRules(networks, resolvers)}
 RULES
@@ -145,7 +148,7 @@ ${RETIRE_HOST}`;
 export async function runScript(what: string, script: string): Promise<{ stdout: string; stderr: string }> {
   const child = spawn("sh", ["-ec", script], {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, LC_ALL: "C", PATH: `${process.env.PATH}:/usr/sbin:/sbin` },
+    env: { ...process.env, LC_ALL: "C", PATH: `${process.env.PATH ?? "/usr/bin:/bin"}:/usr/sbin:/sbin` },
   });
   const output = { stdout: "", stderr: "" };
   child.stdout.setEncoding("utf8").on("data", (text: string) => {

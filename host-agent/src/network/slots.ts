@@ -102,7 +102,13 @@ export class SlotBuilder {
     try {
       await this.remove(slots.map(({ number }) => this.removal(number)));
     } catch (error) {
-      throw new AggregateError([cause, error], "network slots could neither be set up nor removed");
+      throw new WarrenError(
+        "internal_error",
+        `${messageOf(cause)}. It could not be undone either: ${messageOf(error)}`,
+        {
+          cause,
+        },
+      );
     }
   }
 }
@@ -122,4 +128,8 @@ function slotOf(slot: SlotAddresses): Slot {
 
 function namespacePath({ namespace }: SlotAddresses): string {
   return `/run/netns/${namespace}`;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
