@@ -15,6 +15,8 @@ export interface SandboxesTable {
   timeout_sec: number;
   /** Address at which the host reaches the guest; empty unless running. */
   host_ip: Generated<string>;
+  /** Bytes that the host stores for the sandbox while it is paused. */
+  disk_bytes: Generated<number>;
   /** What went wrong, for people; set with status `error`. */
   error: string | null;
   created_at: Generated<Date>;

@@ -1,0 +1,143 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { constants } from "node:os";
+import type { Readable } from "node:stream";
+import type { HandlerContext } from "@connectrpc/connect";
+import type { Command, ExecRequest, ExecStreamRequest } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import { rpcError } from "./double-errors.ts";
+import type { DoubleGuest } from "./double-guest.ts";
+
+/** Exit status of a shell for a command that does not exist. */
+const NOT_FOUND = 127;
+
+type Ended = { exitCode: number; signal: string; timedOut: boolean };
+
+/** A running process, or the reason why there is none. */
+interface Running {
+  child: ChildProcess;
+  ended: Promise<Ended>;
+}
+
+/** Exec and ExecStream on processes of this machine. */
+export function commandHandlers(guestOf: (sandboxId: string) => DoubleGuest) {
+  return {
+    async exec(request: ExecRequest, context: HandlerContext) {
+      const { child, ended } = start(guestOf(request.sandboxId), request.command!, context.signal);
+      const limit = request.maxOutputBytes;
+      const [stdout, stderr] = [collect(child.stdout!, limit), collect(child.stderr!, limit)];
+      child.stdin!.on("error", () => undefined).end(request.stdin ?? "");
+      const end = await ended;
+      const [out, err] = [await stdout, await stderr];
+      return {
+        ...end,
+        stdout: out.bytes,
+        stderr: end.exitCode === NOT_FOUND && err.bytes.length === 0 ? missing(request.command!) : err.bytes,
+        stdoutTruncated: out.truncated,
+        stderrTruncated: err.truncated,
+      };
+    },
+
+    async *execStream(requests: AsyncIterable<ExecStreamRequest>, context: HandlerContext) {
+      const input = requests[Symbol.asyncIterator]();
+      const first = (await input.next()).value as ExecStreamRequest | undefined;
+      if (first?.message.case !== "start") throw rpcError("invalid_request", "the first message must be start");
+      const { sandboxId, command, stdin } = first.message.value;
+      const { child, ended } = start(guestOf(sandboxId), command!, context.signal);
+      if (!stdin) child.stdin!.end();
+      child.stdin!.on("error", () => undefined);
+      void feed(child, input).catch(() => child.kill("SIGKILL"));
+      try {
+        yield { message: { case: "started" as const, value: { pid: child.pid ?? 0 } } };
+        yield* merge(child.stdout!, child.stderr!);
+        const end = await ended;
+        if (end.exitCode === NOT_FOUND && child.pid === undefined) {
+          yield { message: { case: "stderr" as const, value: missing(command!) } };
+        }
+        yield { message: { case: "ended" as const, value: end } };
+      } finally {
+        child.kill("SIGKILL");
+      }
+    },
+  };
+}
+
+function missing(command: Command): Buffer {
+  return Buffer.from(`${command.cmd}: command not found\n`);
+}
+
+function start(guest: DoubleGuest, command: Command, signal: AbortSignal): Running {
+  guest.requireRunning();
+  const child = spawn(command.cmd, command.args, {
+    cwd: command.cwd === "" ? guest.directory : guest.path(command.cwd),
+    env: { ...guest.env, ...command.env },
+    stdio: "pipe",
+  });
+  guest.processes.add(child);
+  const kill = () => child.kill("SIGKILL");
+  signal.addEventListener("abort", kill);
+  let timedOut = false;
+  const timer = command.timeoutMs > 0 ? setTimeout(() => (timedOut = kill()), command.timeoutMs) : undefined;
+  const ended = new Promise<Ended>((resolve) => {
+    child.once("error", () => resolve({ exitCode: NOT_FOUND, signal: "", timedOut: false }));
+    child.once("close", (code, name) => {
+      const signalName = name ? (name === "SIGKILL" ? "killed" : name === "SIGTERM" ? "terminated" : name) : "";
+      resolve({ exitCode: code ?? -1, signal: signalName, timedOut });
+    });
+  }).finally(() => {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", kill);
+    guest.processes.delete(child);
+  });
+  return { child, ended };
+}
+
+async function collect(stream: Readable, limit: number): Promise<{ bytes: Buffer; truncated: boolean }> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  let truncated = false;
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    truncated ||= size + chunk.length > limit;
+    const kept = chunk.subarray(0, Math.max(0, limit - size));
+    size += kept.length;
+    if (kept.length > 0) chunks.push(kept);
+  }
+  return { bytes: Buffer.concat(chunks), truncated };
+}
+
+/** Passes input on as fast as the process takes it; the next message is read only then. */
+async function feed(child: ChildProcess, input: AsyncIterator<ExecStreamRequest>): Promise<void> {
+  for (let next = await input.next(); !next.done; next = await input.next()) {
+    const { message } = next.value;
+    if (message.case === "stdin" && !child.stdin!.write(message.value)) await once(child.stdin!, "drain");
+    else if (message.case === "closeStdin") child.stdin!.end();
+    else if (message.case === "signal") child.kill(signalName(message.value.number));
+  }
+}
+
+function signalName(number: number): NodeJS.Signals {
+  const entry = Object.entries(constants.signals).find(([, value]) => value === number);
+  return (entry?.[0] ?? "SIGTERM") as NodeJS.Signals;
+}
+
+/** Output of both streams as it comes, read only as fast as it is taken. */
+async function* merge(stdout: Readable, stderr: Readable) {
+  type Part = { name: "stdout" | "stderr"; result: IteratorResult<Buffer> };
+  const sources = new Map([
+    ["stdout" as const, stdout[Symbol.asyncIterator]()],
+    ["stderr" as const, stderr[Symbol.asyncIterator]()],
+  ]);
+  const pending = new Map<string, Promise<Part>>();
+  while (sources.size > 0) {
+    for (const [name, source] of sources) {
+      if (!pending.has(name))
+        pending.set(
+          name,
+          source.next().then((result) => ({ name, result })),
+        );
+    }
+    const { name, result } = await Promise.race(pending.values());
+    pending.delete(name);
+    if (result.done) sources.delete(name);
+    else yield { message: { case: name, value: result.value as Uint8Array } };
+  }
+}

@@ -1,0 +1,55 @@
+import type { ChildProcess } from "node:child_process";
+import { mkdir, rm } from "node:fs/promises";
+import { join, normalize } from "node:path";
+import { WarrenError } from "@warren/contracts/errors";
+import type { CreateSandboxRequest } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+
+/** A directory and processes of this machine that stand for a guest. */
+export class DoubleGuest {
+  readonly #request: CreateSandboxRequest;
+  readonly directory: string;
+  readonly processes = new Set<ChildProcess>();
+  status = "running";
+
+  private constructor(directory: string, request: CreateSandboxRequest) {
+    this.directory = directory;
+    this.#request = request;
+  }
+
+  static async create(directory: string, request: CreateSandboxRequest): Promise<DoubleGuest> {
+    await mkdir(directory, { recursive: true });
+    return new DoubleGuest(directory, request);
+  }
+
+  /** Environment of every process of the sandbox. */
+  get env(): Record<string, string> {
+    return { PATH: process.env.PATH ?? "", HOME: this.directory, ...this.#request.env };
+  }
+
+  /** Path on this machine of a path in the guest. */
+  path(guestPath: string): string {
+    return join(this.directory, normalize(`/${guestPath}`));
+  }
+
+  requireRunning(): void {
+    if (this.status !== "running") throw new WarrenError("invalid_state", `the sandbox is ${this.status}`);
+  }
+
+  info() {
+    const { sandboxId, teamId, template, vcpus, memoryMb, timeoutSec } = this.#request;
+    const hostIp = this.status === "running" ? "10.11.0.1" : "";
+    const now = BigInt(Date.now());
+    const times = { createdAtUnixMs: now, lastActiveAtUnixMs: now };
+    return { sandboxId, teamId, template, vcpus, memoryMb, timeoutSec, status: this.status, hostIp, ...times };
+  }
+
+  /** Kills all processes. */
+  kill(): void {
+    for (const child of this.processes) child.kill("SIGKILL");
+  }
+
+  async destroy(): Promise<void> {
+    this.kill();
+    await rm(this.directory, { recursive: true, force: true });
+  }
+}

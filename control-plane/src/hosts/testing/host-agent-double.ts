@@ -1,0 +1,145 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer, type Http2Server, type ServerHttp2Session } from "node:http2";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { WarrenError } from "@warren/contracts/errors";
+import { type CreateSandboxRequest, HostAgentService } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import { commandHandlers } from "./double-commands.ts";
+import { rpcError } from "./double-errors.ts";
+import { fileHandlers } from "./double-files.ts";
+import { DoubleGuest } from "./double-guest.ts";
+
+/** What a test may have happen in place of the next creation. */
+export type CreateFault = (request: CreateSandboxRequest) => Promise<void> | void;
+
+/**
+ * A host agent that answers the real protocol on a real socket, with processes and a directory of this machine for a
+ * guest. It confines nothing: for the tests of the control plane only.
+ */
+export class HostAgentDouble {
+  readonly guests = new Map<string, DoubleGuest>();
+  /** Sandboxes that were asked to be destroyed, in order. */
+  readonly destroyed: string[] = [];
+  /** Sandboxes that were pinged, in order. */
+  readonly pinged: string[] = [];
+  /** Runs before a sandbox is created; an error that it throws is the answer. */
+  onCreate: CreateFault = () => undefined;
+  /** Runs before a sandbox is destroyed. */
+  onDestroy: () => Promise<void> | void = () => undefined;
+  /** Runs before sandboxes are listed. */
+  onList: () => Promise<void> | void = () => undefined;
+  readonly directory: string;
+  #server: Http2Server | undefined;
+  readonly #sessions = new Set<ServerHttp2Session>();
+
+  private constructor(directory: string) {
+    this.directory = directory;
+  }
+
+  static async start(): Promise<HostAgentDouble> {
+    const double = new HostAgentDouble(await mkdtemp(join(tmpdir(), "warren-host-double-")));
+    await double.listen();
+    return double;
+  }
+
+  /** Address under which the control plane reaches it. */
+  get address(): string {
+    return `unix:${join(this.directory, "agent.sock")}`;
+  }
+
+  /** Takes calls, again after `hangUp`. */
+  async listen(): Promise<void> {
+    const routes = connectNodeAdapter({
+      routes: (router) => router.service(HostAgentService, this.#handlers()),
+      acceptCompression: [],
+    });
+    const server = createServer({ settings: { initialWindowSize: 1024 * 1024 } }, routes);
+    server.on("session", (session) => {
+      this.#sessions.add(session);
+      session.on("close", () => this.#sessions.delete(session));
+    });
+    this.#server = server;
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(join(this.directory, "agent.sock"), resolve);
+    });
+  }
+
+  /** Stops to answer, as a host does that is switched off; its sandboxes stay. */
+  async hangUp(): Promise<void> {
+    const server = this.#server;
+    if (!server) return;
+    this.#server = undefined;
+    const closed = new Promise((resolve) => server.close(resolve));
+    for (const session of this.#sessions) session.destroy();
+    await closed;
+  }
+
+  /** Ends everything and removes all files. */
+  async close(): Promise<void> {
+    await this.hangUp();
+    for (const guest of this.guests.values()) guest.kill();
+    await rm(this.directory, { recursive: true, force: true });
+  }
+
+  /** The guest of a sandbox, or the error of the catalogue. */
+  guest(sandboxId: string): DoubleGuest {
+    const guest = this.guests.get(sandboxId);
+    if (!guest) throw rpcError("not_found", `there is no sandbox ${sandboxId} on this host`);
+    return guest;
+  }
+
+  #handlers() {
+    return {
+      createSandbox: answering(async (request: CreateSandboxRequest) => {
+        await this.onCreate(request);
+        const guest = await DoubleGuest.create(join(this.directory, request.sandboxId), request);
+        this.guests.set(request.sandboxId, guest);
+        return { sandbox: guest.info() };
+      }),
+      destroySandbox: answering(async ({ sandboxId }: { sandboxId: string }) => {
+        await this.onDestroy();
+        this.destroyed.push(sandboxId);
+        await this.guests.get(sandboxId)?.destroy();
+        this.guests.delete(sandboxId);
+        return {};
+      }),
+      pingSandbox: answering(async ({ sandboxId }: { sandboxId: string }) => {
+        this.guest(sandboxId).requireRunning();
+        this.pinged.push(sandboxId);
+        return {};
+      }),
+      listSandboxes: answering(async () => {
+        const sandboxes = [...this.guests.values()].map((guest) => guest.info());
+        await this.onList();
+        return { sandboxes };
+      }),
+      getHost: answering(async () => ({
+        arch: "x86_64",
+        cpuCores: 2,
+        memoryMb: 4096,
+        diskGb: 10,
+        accelerator: "tcg",
+        version: "0.1.0",
+        templates: [
+          { name: "minimal", type: "base" },
+          { name: "node", type: "base" },
+        ],
+      })),
+      ...commandHandlers((id) => this.guest(id)),
+      ...fileHandlers((id) => this.guest(id)),
+    };
+  }
+}
+
+/** Answers errors of the catalogue as the protocol wants them. */
+function answering<I, O>(handler: (request: I) => Promise<O>): (request: I) => Promise<O> {
+  return async (request) => {
+    try {
+      return await handler(request);
+    } catch (error) {
+      throw error instanceof WarrenError ? rpcError(error.code, error.message) : error;
+    }
+  };
+}
