@@ -52,6 +52,13 @@ async function serve(): Promise<void> {
   const report = new StartReport(readyFd);
   const log = logger();
   const end = endRequested({ readyFd, exitWithParent: values["exit-with-parent"] });
+  let started = false;
+  void end.then((reason) => {
+    if (started) return;
+    // What is half built or half taken up is found again by the next start, or by `sweep`.
+    log.info({ reason }, "host agent ends before it is ready");
+    process.exit(1);
+  });
   try {
     const options: ServeOptions = {
       dataDirectory: directory("data-dir"),
@@ -64,6 +71,7 @@ async function serve(): Promise<void> {
       log,
     };
     const host = await serveHost(options);
+    started = true;
     report.ready(`unix:${options.socketPath}`);
     log.info({ reason: await end }, "host agent is stopping");
     await host.stop();
