@@ -3,16 +3,17 @@ const LEVELS: Record<number, string> = { 10: "trace", 20: "debug", 30: "info", 4
 
 /** A line of a server's log as people read it: time, server, level, message, and the fields that explain it. */
 export function logLine(server: string, line: string): string {
-  let entry: Record<string, unknown>;
+  let entry: Record<string, unknown> | null;
   try {
     entry = JSON.parse(line);
   } catch {
     // What a runtime prints by itself is no JSON.
     return `${server}: ${line}`;
   }
-  if (typeof entry !== "object" || entry === null || typeof entry.time !== "number") return `${server}: ${line}`;
-  const { time, level, msg, err, pid, hostname, name, ...fields } = entry;
-  const clock = new Date(time as number).toISOString().slice(11, 23);
+  const when = new Date((entry?.time ?? Number.NaN) as number | string);
+  if (Number.isNaN(when.getTime())) return `${server}: ${line}`;
+  const { time, level, msg, err, pid, hostname, name, part, ...fields } = entry!;
+  const clock = when.toISOString().slice(11, 23);
   const error = typeof err === "object" && err !== null && "message" in err ? ` ${err.message}` : "";
   const rest = Object.entries(fields).map(
     ([key, value]) => ` ${key}=${typeof value === "string" ? value : JSON.stringify(value)}`,

@@ -10,6 +10,8 @@ describe("what the user sees", () => {
   test("is a log line with time, server and level, and anything else as it is", () => {
     const line = '{"level":40,"time":1893456000123,"pid":1,"hostname":"h","msg":"slow","route":"/health","ms":12}';
     expect(logLine("control plane", line)).toBe("00:00:00.123 control plane warn slow route=/health ms=12");
+    const part = '{"level":30,"time":"2030-01-01T00:00:00.123Z","part":"control-plane","msg":"ready"}';
+    expect(logLine("control plane", part)).toBe("00:00:00.123 control plane info ready");
     const failed = '{"level":50,"time":1893456000123,"msg":"failed","err":{"message":"no disk"}}';
     expect(logLine("host agent", failed)).toBe("00:00:00.123 host agent error failed no disk");
     for (const text of ["Segmentation fault", "[1]", "null", '{"a":1}']) expect(logLine("s", text)).toBe(`s: ${text}`);
