@@ -7,6 +7,8 @@ export const LIMITS = {
   timeoutSec: { min: 0, max: 2_592_000, default: 0 },
   /** Sandboxes of one team that are not paused, unless its quota says otherwise. */
   sandboxesPerTeam: 100,
+  /** Copies of a sandbox from one stop. */
+  forks: { min: 1, max: 100, default: 1 },
   /** Seconds that one command may take when its output is returned as a whole. */
   execTimeoutSec: { min: 1, max: 3600, default: 30 },
   /** Bytes of each of stdout and stderr that a command whose output is returned as a whole may produce. */

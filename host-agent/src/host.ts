@@ -4,9 +4,12 @@ import { WarrenError } from "@warren/contracts/errors";
 import type { Logger } from "pino";
 import { detectCgroups } from "./cgroup/detect.ts";
 import { lockFile } from "./data-directory/lock.ts";
+import { DiskLayers } from "./disk/layers.ts";
 import { createQcow2Store } from "./disk/qcow2/store.ts";
 import { ensureImages } from "./images/ensure.ts";
 import type { BootImages, Progress } from "./images/images.ts";
+import { ImageCache } from "./memory/image-cache.ts";
+import { MemoryStore } from "./memory/store.ts";
 import { createSlotPool } from "./network/pool.ts";
 import { readHostFacts } from "./rpc/host-facts.ts";
 import { hostAgentService } from "./rpc/hostagent.ts";
@@ -14,6 +17,9 @@ import { serve } from "./rpc/server.ts";
 import { Journal } from "./sandboxes/journal.ts";
 import { SandboxService } from "./sandboxes/service.ts";
 import { readSettings } from "./settings.ts";
+import { SnapshotStore } from "./snapshots/store.ts";
+import { BaseTemplates } from "./templates/base-templates.ts";
+import { TemplateStore } from "./templates/store.ts";
 import { createQemuVmm } from "./vmm/qemu/driver.ts";
 import { probeKvm } from "./vmm/qemu/kvm-probe.ts";
 
@@ -111,18 +117,30 @@ async function openHost(
     logger: log,
     ...(settings.networks ? { networks: settings.networks } : {}),
   });
+  const disks = await DiskLayers.open(dataDirectory, createQcow2Store());
+  const memory = await MemoryStore.open(join(dataDirectory, "memory"));
+  const memoryImages = await ImageCache.open(memory, join(dataDirectory, "memory-images"), settings.imageCacheBytes);
+  const { store: snapshots, unusable } = await SnapshotStore.open(dataDirectory, memory, disks);
+  for (const error of unusable) log.error({ err: error }, "a snapshot cannot be used");
+  const sharedDirectory = join(imagesDirectory ?? dataDirectory, "frozen");
   const sandboxes = new SandboxService({
     dataDirectory,
     journal: new Journal(dataDirectory),
     vmm,
     slots,
-    disks: createQcow2Store(),
+    disks,
+    memory,
+    memoryImages,
+    snapshots,
+    templates: await TemplateStore.open(dataDirectory),
+    baseTemplates: new BaseTemplates({ sharedDirectory, memory, disks, snapshots }),
+    warmPool: images ? settings.warmPool : 0,
     images: () => {
       if (!images) throw new WarrenError("internal_error", "this process starts no sandboxes");
       return images;
     },
     limits: { memoryOvercommit: settings.memoryOvercommit, sandboxes: settings.maxSandboxes },
-    names: { dns: settings.dns },
+    dns: settings.dns,
     bootLimitMs: settings.bootLimitMs ?? BOOT_LIMIT[vmm.accelerator],
     log,
   });

@@ -13,6 +13,10 @@ export interface HostSettings {
   memoryOvercommit: number;
   /** `WARREN_MAX_SANDBOXES`: sandboxes with a microVM at the same time, 1 to 32767. */
   maxSandboxes: number;
+  /** `WARREN_WARM_POOL`: sandboxes of each template in use that stand ready, 0 to 64. */
+  warmPool: number;
+  /** `WARREN_MEMORY_IMAGE_CACHE_MB`: disk for memory put together ahead of its use, in MiB. */
+  imageCacheBytes: number;
   /** `WARREN_BOOT_LIMIT_SEC`: seconds that a microVM may take to boot, 1 to 600; undefined = by accelerator. */
   bootLimitMs?: number;
 }
@@ -32,6 +36,9 @@ export function readSettings(environment: NodeJS.ProcessEnv): HostSettings {
     spareSlots: Math.floor(number("WARREN_SPARE_SLOTS", text("WARREN_SPARE_SLOTS"), 4, 0, 64)),
     memoryOvercommit: number("WARREN_MEMORY_OVERCOMMIT", text("WARREN_MEMORY_OVERCOMMIT"), 2, 0.1, 16),
     maxSandboxes: Math.floor(number("WARREN_MAX_SANDBOXES", text("WARREN_MAX_SANDBOXES"), 1024, 1, 32_767)),
+    warmPool: Math.floor(number("WARREN_WARM_POOL", text("WARREN_WARM_POOL"), 1, 0, 64)),
+    imageCacheBytes:
+      number("WARREN_MEMORY_IMAGE_CACHE_MB", text("WARREN_MEMORY_IMAGE_CACHE_MB"), 8192, 0, 1_048_576) * 1024 ** 2,
     ...(bootLimit === undefined ? {} : { bootLimitMs: bootLimit * 1000 }),
   };
 }

@@ -12,6 +12,8 @@ import { withLiveness } from "./liveness.ts";
 const HEALTH_LIMIT_MS = 5_000;
 /** Limit of calls that the guest agent answers by itself, without waiting for a process. */
 const UNARY_LIMIT_MS = 15_000;
+/** Limit of the init of a guest that was just started: on an overloaded host its first instructions may take long. */
+const INIT_LIMIT_MS = 60_000;
 
 /** A command for a sandbox. */
 export interface GuestCommand {
@@ -103,7 +105,7 @@ export class GuestClient {
    * Gives the microVM its identity, time and random state. Throws unless the guest agent confirms each of them; from
    * then on the client uses the new token.
    */
-  async init(identity: GuestIdentity, limitMs = UNARY_LIMIT_MS): Promise<InitConfirmation> {
+  async init(identity: GuestIdentity, limitMs = INIT_LIMIT_MS): Promise<InitConfirmation> {
     const body = JSON.stringify({
       timestamp: new Date().toISOString(),
       accessToken: identity.token,
@@ -130,6 +132,16 @@ export class GuestClient {
     }
     this.#token = identity.token;
     return confirmation;
+  }
+
+  /** Puts all processes of the guest but its agent to sleep, until `unfreeze` or `init`. */
+  freeze(): Promise<void> {
+    return this.#post("/freeze");
+  }
+
+  /** Wakes them up; does nothing when they are awake. */
+  unfreeze(): Promise<void> {
+    return this.#post("/unfreeze");
   }
 
   /** Runs a command and yields its events. Aborting `signal` ends the stream, not the command: see {@link kill}. */
@@ -289,6 +301,17 @@ export class GuestClient {
   /** Asks twice, so that one lost packet or a busy moment condemns nobody. */
   async #probe(): Promise<void> {
     await this.health().catch(() => this.health());
+  }
+
+  async #post(path: string): Promise<void> {
+    const response = await this.#request("POST", path, {}, undefined, AbortSignal.timeout(UNARY_LIMIT_MS));
+    const text = await readText(response);
+    if ((response.statusCode ?? 0) >= 300) {
+      throw new WarrenError(
+        "agent_error",
+        `the guest agent answered ${response.statusCode} to ${path}: ${errorMessage(text)}`,
+      );
+    }
   }
 
   async #call<T>(call: (options: { timeoutMs?: number }) => Promise<T>, limitMs = UNARY_LIMIT_MS): Promise<T> {

@@ -13,13 +13,14 @@ import { type CommandInput, runCommand, streamCommand } from "../sandboxes/comma
 import { readWholeFile, streamFile, writeFile } from "../sandboxes/files.ts";
 import type { Sandbox } from "../sandboxes/sandbox.ts";
 import type { SandboxService } from "../sandboxes/service.ts";
+import type { Template } from "../templates/store.ts";
 import type { HostFacts } from "./host-facts.ts";
 
 /** The `hostagent` service: translates messages, and leaves every decision to the sandboxes. */
 export function hostAgentService(
   sandboxes: SandboxService,
   facts: () => Promise<HostFacts>,
-): Partial<ServiceImpl<typeof HostAgentService>> {
+): ServiceImpl<typeof HostAgentService> {
   return {
     async createSandbox(request) {
       const sandbox = await sandboxes.create({
@@ -29,9 +30,29 @@ export function hostAgentService(
         vcpus: within("vcpus", request.vcpus, LIMITS.vcpus),
         memoryMb: within("memory_mb", request.memoryMb, LIMITS.memoryMb),
         timeoutSec: within("timeout_sec", request.timeoutSec, LIMITS.timeoutSec),
+        onTimeout: onTimeout(request.onTimeout),
         env: request.env,
       });
       return { sandbox: sandboxInfo(sandbox) };
+    },
+    async pauseSandbox({ sandboxId }) {
+      return { sandbox: sandboxInfo(await sandboxes.pause(sandboxId)) };
+    },
+    async resumeSandbox({ sandboxId, timeoutSec }) {
+      if (timeoutSec !== undefined) within("timeout_sec", timeoutSec, LIMITS.timeoutSec);
+      return { sandbox: sandboxInfo(await sandboxes.resume(sandboxId, timeoutSec)) };
+    },
+    async forkSandbox({ sandboxId, forkIds }) {
+      within("number of copies", forkIds.length, LIMITS.forks);
+      const results = await sandboxes.fork(sandboxId, forkIds);
+      return { results: results.map((result, index) => forkResult(forkIds[index] ?? "", result)) };
+    },
+    async createSnapshot({ sandboxId, teamId, name, overwrite }) {
+      return { template: templateInfo(await sandboxes.snapshot(sandboxId, teamId, name, overwrite)) };
+    },
+    async deleteSnapshot({ teamId, name }) {
+      await sandboxes.deleteTemplate(teamId, name);
+      return {};
     },
     async destroySandbox({ sandboxId }) {
       await sandboxes.destroy(sandboxId);
@@ -44,7 +65,9 @@ export function hostAgentService(
       return {};
     },
     listSandboxes() {
-      return { sandboxes: sandboxes.list().map(sandboxInfo) };
+      const all = sandboxes.list();
+      const autoPaused = all.filter(({ record }) => record.status === "paused" && record.pausedBy === "inactivity");
+      return { sandboxes: all.map(sandboxInfo), autoPausedSandboxIds: autoPaused.map(({ id }) => id) };
     },
     async exec(request, context) {
       const sandbox = sandboxes.get(request.sandboxId);
@@ -189,7 +212,27 @@ function sandboxInfo(sandbox: Sandbox) {
     hostIp: live?.slot.hostIp ?? "",
     createdAtUnixMs: BigInt(record.createdAt),
     lastActiveAtUnixMs: BigInt(sandbox.lastActiveAt),
+    onTimeout: record.onTimeout,
   };
+}
+
+function forkResult(sandboxId: string, result: Sandbox | WarrenError) {
+  if (result instanceof WarrenError) {
+    const { code, message } = result;
+    return { sandboxId, result: { case: "error" as const, value: { code, message } } };
+  }
+  return { sandboxId, result: { case: "sandbox" as const, value: sandboxInfo(result) } };
+}
+
+function templateInfo({ teamId, name, vcpus, memoryMb, sizeBytes, createdAt }: Template) {
+  const figures = { sizeBytes: BigInt(sizeBytes), createdAtUnixMs: BigInt(createdAt) };
+  return { teamId, name, type: "snapshot", vcpus, memoryMb, ...figures };
+}
+
+function onTimeout(text: string): "pause" | "destroy" {
+  if (text === "" || text === "pause") return "pause";
+  if (text === "destroy") return "destroy";
+  throw new WarrenError("invalid_request", `on_timeout must be pause or destroy, not "${text}"`);
 }
 
 function within(name: string, value: number, { min, max }: { min: number; max: number }): number {

@@ -22,7 +22,7 @@ export interface RpcServer {
  */
 export async function serve(
   socketPath: string,
-  service: Partial<ServiceImpl<typeof HostAgentService>>,
+  service: ServiceImpl<typeof HostAgentService>,
   log: Logger,
 ): Promise<RpcServer> {
   const handler = connectNodeAdapter({

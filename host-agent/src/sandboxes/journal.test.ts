@@ -8,16 +8,22 @@ import { Journal, parseRecord, type SandboxRecord } from "./journal.ts";
 const RECORD: SandboxRecord = {
   version: 1,
   id: "sbaaaaaaaaaaaaaaaaaaaa",
+  instance: "sbaaaaaaaaaaaaaaaaaaaa",
+  purpose: "sandbox",
   teamId: "team",
   template: "minimal",
   vcpus: 1,
   memoryMb: 256,
   timeoutSec: 0,
+  onTimeout: "pause",
   env: { A: "b" },
   status: "starting",
   createdAt: 1_700_000_000_000,
   token: "secret",
-  boot: { kernel: "/k", initramfs: "/i", base: "/b", baseFormat: "raw", virtualSize: 4096 },
+  lastActiveAt: 1_700_000_000_000,
+  disk: { layers: ["0".repeat(32)], base: { path: "/b", format: "raw", virtualSize: 4096 } },
+  ownSnapshot: false,
+  boot: { kernel: "/k", initramfs: "/i" },
 };
 
 describe("the journal", () => {
@@ -56,7 +62,7 @@ describe("the journal", () => {
     await writeFile(join(journal.directory("damaged"), "sandbox.json"), '{"version":1');
     const { records, unreadable } = await journal.load();
     expect(records.map(({ id }) => id)).toEqual([RECORD.id]);
-    expect(unreadable.map(({ id }) => id).sort()).toEqual(["damaged", "half-made"]);
+    expect(unreadable.map(({ instance }) => instance).sort()).toEqual(["damaged", "half-made"]);
   });
 
   it("removes a sandbox with all its files, also twice", async () => {
@@ -68,8 +74,8 @@ describe("the journal", () => {
     expect((await journal.load()).records).toEqual([]);
   });
 
-  it("refuses the record of another sandbox and of another version", async () => {
-    expect(() => parseRecord(JSON.stringify(RECORD), "sbother")).toThrow("names sandbox");
+  it("refuses the record of another directory and of another version", async () => {
+    expect(() => parseRecord(JSON.stringify(RECORD), "sbother")).toThrow("is that of");
     expect(() => parseRecord(JSON.stringify({ ...RECORD, version: 2 }), RECORD.id)).toThrow("version 2");
   });
 

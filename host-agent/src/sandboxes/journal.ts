@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { DiskChain } from "../disk/layers.ts";
 import { syncDirectory, writeFileDurably } from "../durable/write-file.ts";
 import type { VmProcess } from "../vmm/vmm.ts";
 import type { SandboxStatus } from "./lifecycle.ts";
@@ -11,28 +12,44 @@ const RECORD_VERSION = 1;
 export interface SandboxRecord {
   version: typeof RECORD_VERSION;
   id: string;
+  /** Name of its directory and its control group; differs from `id` when it stood in the warm pool before it had one. */
+  instance: string;
+  /** What it is kept for: a caller, the warm pool, or to be frozen into a template. */
+  purpose: "sandbox" | "pool" | "template";
   teamId: string;
   template: string;
   vcpus: number;
   /** MiB. */
   memoryMb: number;
-  /** Seconds of inactivity before the sandbox is paused; 0 = never. */
+  /** Seconds of inactivity before `onTimeout` happens; 0 = never. */
   timeoutSec: number;
+  onTimeout: "pause" | "destroy";
   env: Record<string, string>;
   status: Exclude<SandboxStatus, "gone">;
   /** Milliseconds since the epoch. */
   createdAt: number;
+  /** Milliseconds since the epoch of the last activity before the record was written. */
+  lastActiveAt: number;
+  /** Why it is paused; absent while it is not. */
+  pausedBy?: "request" | "inactivity";
   /** Token that the guest agent asks for. */
   token: string;
   /** Number of the network slot, once one is taken. */
   slot?: number;
   /** The VMM process, once it exists. */
   process?: VmProcess;
-  /** Files that the microVM boots from. */
-  boot: { kernel: string; initramfs: string; base: string; baseFormat: "raw" | "qcow2"; virtualSize: number };
+  disk: DiskChain;
+  /** File that its microVM maps as memory, and the header in the memory store that this is; null = blank memory. */
+  memory?: { header: string | null; path: string };
+  /** Snapshot that it is paused in, or was last started from. */
+  snapshot?: string;
+  /** The snapshot is its own last pause, to which it returns when its VMM fails. */
+  ownSnapshot: boolean;
+  /** Files that a microVM boots from. */
+  boot: { kernel: string; initramfs: string };
 }
 
-/** Records of the sandboxes of one data directory, each in the directory of its sandbox: `sandboxes/{id}/sandbox.json`. */
+/** Records of the sandboxes of one data directory, each in a directory: `sandboxes/{instance}/sandbox.json`. */
 export class Journal {
   readonly #root: string;
 
@@ -41,25 +58,28 @@ export class Journal {
   }
 
   /** Directory that holds all files of a sandbox. */
-  directory(id: string): string {
-    return join(this.#root, id);
+  directory(instance: string): string {
+    return join(this.#root, instance);
   }
 
   /** Makes the directory of a new sandbox and writes its first record. */
   async create(record: SandboxRecord): Promise<void> {
-    await mkdir(this.directory(record.id), { recursive: true, mode: 0o700 });
+    await mkdir(this.directory(record.instance), { recursive: true, mode: 0o700 });
     await syncDirectory(this.#root);
     await this.write(record);
   }
 
   /** Replaces the record of a sandbox durably. */
   async write(record: SandboxRecord): Promise<void> {
-    await writeFileDurably(join(this.directory(record.id), "sandbox.json"), `${JSON.stringify(record, null, 2)}\n`);
+    await writeFileDurably(
+      join(this.directory(record.instance), "sandbox.json"),
+      `${JSON.stringify(record, null, 2)}\n`,
+    );
   }
 
   /** Removes everything of a sandbox. The record goes last, so that a crash half way leaves what names the rest. */
-  async remove(id: string): Promise<void> {
-    const directory = this.directory(id);
+  async remove(instance: string): Promise<void> {
+    const directory = this.directory(instance);
     const names = await readdir(directory).catch(ignoreMissing([]));
     await Promise.all(
       names
@@ -74,15 +94,15 @@ export class Journal {
    * Reads all records. A directory without a readable record is named in `unreadable`: it was made by a create that
    * ended before its first record, or is damaged.
    */
-  async load(): Promise<{ records: SandboxRecord[]; unreadable: { id: string; reason: string }[] }> {
+  async load(): Promise<{ records: SandboxRecord[]; unreadable: { instance: string; reason: string }[] }> {
     await mkdir(this.#root, { recursive: true, mode: 0o700 });
     const records: SandboxRecord[] = [];
-    const unreadable: { id: string; reason: string }[] = [];
-    for (const id of await readdir(this.#root)) {
+    const unreadable: { instance: string; reason: string }[] = [];
+    for (const instance of await readdir(this.#root)) {
       try {
-        records.push(parseRecord(await readFile(join(this.directory(id), "sandbox.json"), "utf8"), id));
+        records.push(parseRecord(await readFile(join(this.directory(instance), "sandbox.json"), "utf8"), instance));
       } catch (error) {
-        unreadable.push({ id, reason: error instanceof Error ? error.message : String(error) });
+        unreadable.push({ instance, reason: error instanceof Error ? error.message : String(error) });
       }
     }
     return { records, unreadable };
@@ -90,18 +110,19 @@ export class Journal {
 }
 
 /** Parses a record and checks what recovery depends on. */
-export function parseRecord(text: string, id: string): SandboxRecord {
+export function parseRecord(text: string, instance: string): SandboxRecord {
   const record: unknown = JSON.parse(text);
   if (typeof record !== "object" || record === null) throw new Error("the record is not an object");
   const fields = record as Partial<SandboxRecord>;
   if (fields.version !== RECORD_VERSION) throw new Error(`the record has version ${String(fields.version)}`);
-  if (fields.id !== id) throw new Error(`the record names sandbox ${String(fields.id)}`);
-  for (const name of ["teamId", "template", "token", "status"] as const) {
+  if (fields.instance !== instance) throw new Error(`the record is that of ${String(fields.instance)}`);
+  for (const name of ["id", "teamId", "template", "token", "status", "purpose"] as const) {
     if (typeof fields[name] !== "string") throw new Error(`the record has no ${name}`);
   }
   for (const name of ["vcpus", "memoryMb", "timeoutSec", "createdAt"] as const) {
     if (!Number.isSafeInteger(fields[name])) throw new Error(`the record has no ${name}`);
   }
+  if (!Array.isArray(fields.disk?.layers)) throw new Error("the record has no disk");
   if (typeof fields.boot?.kernel !== "string") throw new Error("the record has no boot files");
   return fields as SandboxRecord;
 }

@@ -15,7 +15,7 @@ const TRANSITIONS: Record<SandboxStatus, readonly SandboxStatus[]> = {
 };
 
 /** Operations that change the state. Each is owned by the state, not by its caller. */
-export type OperationKind = "create" | "pause" | "resume" | "snapshot" | "fork" | "destroy";
+export type OperationKind = "create" | "pause" | "resume" | "snapshot" | "fork" | "lost" | "destroy";
 
 interface Operation {
   kind: OperationKind;
@@ -52,6 +52,11 @@ export class Lifecycle {
       throw new WarrenError("internal_error", `sandbox ${this.#id} cannot go from ${this.#status} to ${to}`);
     }
     this.#status = to;
+  }
+
+  /** Sets the state after the microVM was lost, which can happen in any state. */
+  returnTo(status: "paused"): void {
+    this.#status = status;
   }
 
   /** Throws `invalid_state` unless the sandbox is in one of the given states. */

@@ -1,6 +1,6 @@
-import { mkdir, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { DiskStore } from "../disk/disk.ts";
+import { WarrenError } from "@warren/contracts/errors";
+import type { DiskLayers } from "../disk/layers.ts";
 import { GUEST_NETWORK, type Slot } from "../network/network.ts";
 import type { Jail, Machine } from "../vmm/vmm.ts";
 import type { SandboxRecord } from "./journal.ts";
@@ -8,15 +8,17 @@ import type { SandboxRecord } from "./journal.ts";
 /** First user id of microVMs: that of slot n is this plus n. Slots are unique on a machine, so these are too. */
 const FIRST_UID = 700_000;
 
-/** Name servers of the guests. */
-export interface GuestNames {
-  dns: readonly string[];
-}
-
 /** Describes the microVM of a record; the same record and slot always give the same description. */
-export function describeMachine(record: SandboxRecord, directory: string, slot: Slot, names: GuestNames): Machine {
+export function describeMachine(
+  record: SandboxRecord,
+  directory: string,
+  slot: Slot,
+  disks: DiskLayers,
+  dns: readonly string[],
+): Machine {
+  if (!record.memory) throw new WarrenError("internal_error", `sandbox ${record.id} has no memory`);
   return {
-    id: record.id,
+    id: record.instance,
     vcpus: record.vcpus,
     memoryMb: record.memoryMb,
     kernel: record.boot.kernel,
@@ -25,42 +27,17 @@ export function describeMachine(record: SandboxRecord, directory: string, slot: 
       "warren.root=/dev/vda",
       `warren.address=${GUEST_NETWORK.address}/${GUEST_NETWORK.prefixLength}`,
       `warren.gateway=${GUEST_NETWORK.gateway}`,
-      `warren.dns=${names.dns.join(",")}`,
+      `warren.dns=${dns.join(",")}`,
       "warren.hostname=warren",
     ],
-    disk: {
-      layers: [
-        { path: diskPath(directory), format: "qcow2" },
-        { path: record.boot.base, format: record.boot.baseFormat },
-      ],
-    },
-    memoryFile: memoryPath(directory),
+    disk: disks.image(record.disk),
+    memoryFile: record.memory.path,
     network: slot.attachment,
-    jail: describeJail(record.id, directory, slot.number),
+    jail: describeJail(record.instance, directory, slot.number),
   };
 }
 
 /** Bounds of the VMM process of a sandbox in a slot. */
-export function describeJail(id: string, directory: string, slotNumber: number): Jail {
-  return { directory: join(directory, "jail"), uid: FIRST_UID + slotNumber, cgroup: `warren/${id}` };
-}
-
-/** Makes the files that a microVM needs before its first boot. */
-export async function createMachineFiles(record: SandboxRecord, directory: string, disks: DiskStore): Promise<void> {
-  await mkdir(join(directory, "jail"), { recursive: true, mode: 0o700 });
-  await disks.create(diskPath(directory), {
-    path: record.boot.base,
-    format: record.boot.baseFormat,
-    virtualSize: record.boot.virtualSize,
-  });
-  await writeFile(memoryPath(directory), "", { mode: 0o600 });
-  await truncate(memoryPath(directory), record.memoryMb * 1024 ** 2);
-}
-
-function diskPath(directory: string): string {
-  return join(directory, "disk.qcow2");
-}
-
-function memoryPath(directory: string): string {
-  return join(directory, "memory");
+export function describeJail(instance: string, directory: string, slotNumber: number): Jail {
+  return { directory: join(directory, "jail"), uid: FIRST_UID + slotNumber, cgroup: `warren/${instance}` };
 }

@@ -1,5 +1,6 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { GuestClient } from "../guest/client.ts";
+import type { MemoryImage } from "../memory/image-cache.ts";
 import type { Slot } from "../network/network.ts";
 import type { Vm } from "../vmm/vmm.ts";
 import type { SandboxRecord } from "./journal.ts";
@@ -10,6 +11,7 @@ export interface LiveParts {
   vm: Vm;
   slot: Slot;
   guest: GuestClient;
+  image: MemoryImage;
 }
 
 /** One sandbox of this host: its record, its state and, while its microVM lives, the parts it is made of. */
@@ -18,6 +20,9 @@ export class Sandbox {
   readonly lifecycle: Lifecycle;
   /** Milliseconds since the epoch of the last call that counts as activity. */
   lastActiveAt: number;
+  /** Taken for a start that is under way or has failed half way. */
+  slot: Slot | undefined;
+  image: MemoryImage | undefined;
   #live: LiveParts | undefined;
   #calls = new AbortController();
   #callsInFlight = 0;
@@ -25,7 +30,7 @@ export class Sandbox {
   constructor(record: SandboxRecord) {
     this.record = record;
     this.lifecycle = new Lifecycle(record.id, record.status);
-    this.lastActiveAt = Date.now();
+    this.lastActiveAt = record.lastActiveAt;
   }
 
   get id(): string {
@@ -53,6 +58,22 @@ export class Sandbox {
   /** Whether a call into the guest is under way; a sandbox in use is not inactive. */
   get busy(): boolean {
     return this.#callsInFlight > 0;
+  }
+
+  /** Whether its timeout has passed since the last activity. */
+  isInactive(): boolean {
+    const { timeoutSec } = this.record;
+    return timeoutSec > 0 && !this.busy && Date.now() - this.lastActiveAt >= timeoutSec * 1000;
+  }
+
+  /** Takes the microVM of a sandbox that stood ready, with all that it is made of; its identity stays this one's. */
+  takeOver(spare: Sandbox): void {
+    const { instance, slot, process, disk, memory, snapshot, boot } = spare.record;
+    Object.assign(this.record, { instance, slot, process, disk, memory, snapshot, boot });
+    this.slot = spare.slot;
+    this.image = spare.image;
+    if (spare.live) this.attach(spare.live);
+    spare.#live = undefined;
   }
 
   touch(): void {

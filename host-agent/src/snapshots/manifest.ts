@@ -32,8 +32,11 @@ export interface SnapshotManifest {
   state: { crc32: number; bytes: number };
 }
 
+/** A manifest before its device state is written. */
+export type ManifestDraft = Omit<SnapshotManifest, "state">;
+
 /** Makes a manifest of its fields. */
-export function newManifest(fields: Omit<SnapshotManifest, "version">): SnapshotManifest {
+export function newManifest(fields: Omit<ManifestDraft, "version">): ManifestDraft {
   return { version: VERSION, ...fields };
 }
 

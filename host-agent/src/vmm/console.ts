@@ -5,12 +5,10 @@ import { WarrenError } from "@warren/contracts/errors";
 export const CONSOLE_BYTES = 64 * 1024;
 
 /**
- * Reads of the socket that are served at once in each window of time; after them the console rests until the window
- * ends, and what the guest printed meanwhile comes in few large reads. A serial port gives single bytes, so a guest that
- * floods its console would otherwise wake the host agent for each of them.
+ * Milliseconds without reading after each read. QEMU sends a serial port's bytes one by one, and a guest that floods its
+ * console would wake the host agent for each of them; this way a few hundred come in one read, and the guest waits.
  */
-const READS_PER_WINDOW = 64;
-const WINDOW_MS = 50;
+const REST_MS = 2;
 
 interface Waiter {
   text: string;
@@ -26,8 +24,8 @@ export class Console {
   /** One character for each byte, so that lengths are lengths in bytes and cut sequences stay whole. */
   #tail = "";
   readonly #waiters = new Set<Waiter>();
-  #reads = 0;
-  #window: NodeJS.Timeout | undefined;
+  #rest: NodeJS.Timeout | undefined;
+  #draining = false;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -36,7 +34,7 @@ export class Console {
     socket.on("error", () => undefined);
     this.closed = new Promise((resolve) => {
       socket.once("close", () => {
-        clearTimeout(this.#window);
+        clearTimeout(this.#rest);
         this.#rejectAll();
         resolve();
       });
@@ -69,7 +67,7 @@ export class Console {
 
   /** Reads on without rests until the other side closes, for a process that has ended. */
   async drain(): Promise<void> {
-    this.#reads = Number.NEGATIVE_INFINITY;
+    this.#draining = true;
     this.#socket.resume();
     await this.closed;
   }
@@ -86,17 +84,9 @@ export class Console {
     }
     // Cut at twice the length, so that a byte is moved once on average however small the reads are.
     if (this.#tail.length > 2 * CONSOLE_BYTES) this.#tail = this.#tail.slice(-CONSOLE_BYTES);
-    this.#rest();
-  }
-
-  #rest(): void {
-    this.#reads += 1;
-    if (this.#reads >= READS_PER_WINDOW) this.#socket.pause();
-    this.#window ??= setTimeout(() => {
-      this.#window = undefined;
-      this.#reads = Math.min(this.#reads, 0);
-      this.#socket.resume();
-    }, WINDOW_MS).unref();
+    if (this.#draining) return;
+    this.#socket.pause();
+    this.#rest = setTimeout(() => this.#socket.resume(), REST_MS);
   }
 
   #rejectAll(): void {

@@ -12,6 +12,8 @@ const cBind = libc.func("int bind(int fd, const void *address, unsigned int leng
 const cListen = libc.func("int listen(int fd, int backlog)");
 const cPoll = libc.func("poll", "int", [koffi.inout(koffi.pointer(pollfd)), "unsigned long", "int"]);
 
+const cSendmsg = libc.func("long sendmsg(int fd, const void *message, int flags)");
+
 const SYS_PIDFD_SEND_SIGNAL = 424;
 const SYS_PIDFD_OPEN = 434;
 const SYS_CLOSE_RANGE = 436;
@@ -89,4 +91,35 @@ export function pidfdEnded(fd: number, milliseconds: number): Promise<boolean> {
       else resolve(count > 0);
     });
   });
+}
+
+const SOL_SOCKET = 1;
+const SCM_RIGHTS = 1;
+const MSG_NOSIGNAL = 0x4000;
+/** Bytes of `struct msghdr`, `struct iovec` and `struct cmsghdr` on 64-bit Linux. */
+const MSGHDR = 56;
+const IOVEC = 16;
+const CMSGHDR = 16;
+
+/**
+ * Writes `data` to a unix socket and passes one descriptor with its first byte (unix(7), SCM_RIGHTS). The receiver gets
+ * a copy of the descriptor. Throws when not all of it is taken at once, which a socket with an empty queue does.
+ */
+export function sendDescriptor(socket: number, data: Buffer, descriptor: number): void {
+  const control = Buffer.alloc(CMSGHDR + 8);
+  control.writeBigUInt64LE(BigInt(CMSGHDR + 4), 0);
+  control.writeInt32LE(SOL_SOCKET, 8);
+  control.writeInt32LE(SCM_RIGHTS, 12);
+  control.writeInt32LE(descriptor, CMSGHDR);
+  const vector = Buffer.alloc(IOVEC);
+  vector.writeBigUInt64LE(koffi.address(data), 0);
+  vector.writeBigUInt64LE(BigInt(data.length), 8);
+  const message = Buffer.alloc(MSGHDR);
+  message.writeBigUInt64LE(koffi.address(vector), 16);
+  message.writeBigUInt64LE(1n, 24);
+  message.writeBigUInt64LE(koffi.address(control), 32);
+  message.writeBigUInt64LE(BigInt(control.length), 40);
+  const sent = Number(cSendmsg(socket, message, MSG_NOSIGNAL));
+  if (sent < 0) fail("sendmsg");
+  if (sent !== data.length) throw new Error(`sendmsg took ${sent} of ${data.length} bytes`);
 }

@@ -52,6 +52,8 @@ export interface VmProcess {
 export interface VmExit {
   /** The end was asked for by `kill`. */
   expected: boolean;
+  /** The guest ended it: it powered off, rebooted or panicked. */
+  byGuest: boolean;
   /** Last lines of the console. */
   consoleTail: string;
 }
@@ -82,8 +84,15 @@ export interface Vm {
   consoleTail(): string;
   /** Stops the vCPUs and saves the device state. Memory and disks stay as they are until `thaw` or `kill`. */
   freeze(): Promise<DeviceState>;
-  /** Lets the vCPUs of a frozen microVM run on. */
+  /** Stops the vCPUs and saves nothing, so that the microVM costs no processor time until `thaw`. */
+  suspend(): Promise<void>;
+  /** Lets the vCPUs of a frozen or suspended microVM run on. */
   thaw(): Promise<void>;
+  /**
+   * Puts an empty layer above the top of the disk; the vCPUs stand still. From then on the former top is never written.
+   * The layer's file has been made for the chain below it.
+   */
+  stackDisk(path: string): Promise<void>;
   /** Ends the process and resolves when it is gone. Does nothing when it is gone already. */
   kill(): Promise<void>;
   memoryMapping(): Promise<MemoryMapping>;

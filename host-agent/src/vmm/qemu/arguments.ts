@@ -1,4 +1,5 @@
 import type { DiskImage, Machine } from "../vmm.ts";
+import { diskNodes } from "./disk-nodes.ts";
 import type { QemuVersion } from "./version.ts";
 
 /** Descriptors that QEMU inherits, by number. */
@@ -8,17 +9,22 @@ export interface InheritedDescriptors {
   console: number;
   /** One for each layer of the disk, from the top down. */
   layers: readonly number[];
+  /** The top layer once more, for reading only: QEMU opens it so when another layer is put above it. */
+  topReadOnly: number;
+  /** File with the device state to continue; without it the machine boots its kernel. */
+  state?: number;
 }
+
+/** What runs the guest's instructions. TCG gives guests the host's time stamp counter, whose frequency they must be told. */
+export type Accelerator = { name: "kvm" } | { name: "tcg"; counterKhz: number };
 
 /** What of the command line does not follow from the machine. */
 export interface QemuOptions {
   version: QemuVersion;
-  accelerator: "kvm" | "tcg";
+  accelerator: Accelerator;
   /** Root directory of the process, relative to its working directory at the start. */
   chroot: string;
   descriptors: InheritedDescriptors;
-  /** Wait for a saved device state, and load no kernel. */
-  incoming: boolean;
 }
 
 /**
@@ -39,14 +45,12 @@ export function qemuArguments(machine: Machine, options: QemuOptions): string[] 
     "-display",
     "none",
     "-S",
-    // Debian's kernel finds virtio-mmio devices through ACPI only. The device state carries no description of itself:
-    // it is read by the same version of QEMU that wrote it.
     "-machine",
-    "microvm,pit=on,pic=on,rtc=on,acpi=on,suppress-vmdesc=on,dump-guest-core=off,mem-merge=off,memory-backend=memory",
+    machineType(accelerator),
     "-accel",
-    accelerator === "tcg" ? `tcg,tb-size=${TRANSLATION_CACHE_MB}` : "kvm",
+    accelerator.name === "tcg" ? `tcg,tb-size=${TRANSLATION_CACHE_MB}` : "kvm",
     "-cpu",
-    accelerator === "tcg" ? "max" : "host",
+    accelerator.name === "tcg" ? "max" : "host",
     "-smp",
     String(machine.vcpus),
     "-m",
@@ -57,7 +61,7 @@ export function qemuArguments(machine: Machine, options: QemuOptions): string[] 
     "rng-builtin,id=entropy",
     "-device",
     "virtio-rng-device,rng=entropy",
-    ...diskArguments(machine.disk, descriptors.layers),
+    ...diskArguments(machine.disk, descriptors),
     "-netdev",
     `tap,id=network,ifname=${optionValue(machine.network.tap)},script=no,downscript=no,vhost=off`,
     "-device",
@@ -73,8 +77,20 @@ export function qemuArguments(machine: Machine, options: QemuOptions): string[] 
     ...jailArguments(machine.jail.uid, options),
     "-global",
     "migration.send-configuration=off",
-    ...(options.incoming ? ["-incoming", "defer"] : bootArguments(machine, accelerator)),
+    ...(descriptors.state === undefined
+      ? bootArguments(machine, accelerator)
+      : incomingArguments(version, descriptors)),
   ];
+}
+
+/**
+ * Debian's kernel finds virtio-mmio devices through ACPI only. The device state carries no description of itself: it is
+ * read by the same version of QEMU that wrote it. Under TCG the kernel has no use for the interval timer (PIT), which the
+ * firmware leaves running: it would wake QEMU 36 times a second for nothing.
+ */
+function machineType({ name }: Accelerator): string {
+  const timer = name === "tcg" ? "off" : "on";
+  return `microvm,pit=${timer},pic=on,rtc=on,acpi=on,suppress-vmdesc=on,dump-guest-core=off,mem-merge=off,memory-backend=memory`;
 }
 
 /**
@@ -86,44 +102,35 @@ function memoryBackend(machine: Machine, version: QemuVersion): string {
   return `memory-backend-file,id=memory,size=${machine.memoryMb}M,mem-path=${optionValue(machine.memoryFile)},share=off${readOnly}`;
 }
 
-/**
- * The disk as a chain of nodes over inherited descriptors: QEMU opens them by name again after an incoming state, which
- * only works inside the chroot by /dev/fdset. Backing files are named here, so that names in qcow2 headers are never followed.
- *
- * Write-back through the page cache: clones share the clean pages of their base, and the guest's flushes reach the
- * device as fdatasync. Discarded and zeroed ranges are given back to the host's file system. A host that cannot write
- * is reported to the guest as an I/O error; the alternative, stopping the vCPUs, looks like a guest that hangs.
- */
-function diskArguments(disk: DiskImage, descriptors: readonly number[]): string[] {
-  const nodes = disk.layers.flatMap(({ format }, index) => {
-    const writable = index === 0;
-    const file = {
-      driver: "file",
-      "node-name": `file${index}`,
-      filename: `/dev/fdset/${index}`,
-      aio: "threads",
-      cache: { direct: false, "no-flush": false },
-      "read-only": !writable,
-      "auto-read-only": false,
-      discard: writable ? "unmap" : "ignore",
-    };
-    const layer = {
-      driver: format,
-      "node-name": `layer${index}`,
-      file: file["node-name"],
-      "read-only": !writable,
-      ...(format === "qcow2" && { backing: index + 1 < disk.layers.length ? `layer${index + 1}` : null }),
-      ...(writable && { discard: "unmap", "detect-zeroes": "unmap" }),
-    };
-    return [file, layer];
-  });
-  return [
-    ...descriptors.flatMap((fd, index) => ["-add-fd", `fd=${fd},set=${index}`]),
-    // Nodes are made in the order of the command line, and each needs those below it.
-    ...disk.layers.flatMap((_, index) => {
-      const below = disk.layers.length - 1 - index;
-      return ["-blockdev", JSON.stringify(nodes[2 * below]), "-blockdev", JSON.stringify(nodes[2 * below + 1])];
+/** The state is not read before QMP says so, that its events are not missed. QEMU closes what it takes into a set. */
+function incomingArguments({ stateFromFile }: QemuVersion, { state, layers }: InheritedDescriptors): string[] {
+  return [...(stateFromFile ? ["-add-fd", `fd=${state},set=${layers.length}`] : []), "-incoming", "defer"];
+}
+
+/** URI of the device state for `migrate-incoming`. */
+export function stateUri({ stateFromFile }: QemuVersion, { state, layers }: InheritedDescriptors): string {
+  return stateFromFile ? `file:/dev/fdset/${layers.length}` : `fd:${state}`;
+}
+
+/** The disk as a chain of nodes over inherited descriptors, see {@link diskNodes}. */
+function diskArguments({ layers }: DiskImage, descriptors: InheritedDescriptors): string[] {
+  const nodes = layers.map(({ format }, index) =>
+    diskNodes({
+      format,
+      name: `layer${index}`,
+      fdset: index,
+      writable: index === 0,
+      backing: index + 1 < layers.length ? `layer${index + 1}` : null,
     }),
+  );
+  return [
+    ...descriptors.layers.flatMap((fd, index) => ["-add-fd", `fd=${fd},set=${index}`]),
+    "-add-fd",
+    `fd=${descriptors.topReadOnly},set=0`,
+    // Nodes are made in the order of the command line, and each needs those below it.
+    ...nodes
+      .reverse()
+      .flatMap(({ file, layer }) => ["-blockdev", JSON.stringify(file), "-blockdev", JSON.stringify(layer)]),
     "-device",
     "virtio-blk-device,drive=layer0,rerror=report,werror=report",
   ];
@@ -145,11 +152,11 @@ function jailArguments(uid: number, { version, chroot }: QemuOptions): string[] 
 
 /**
  * `reboot=t panic=-1` with `-no-reboot` makes a panic end the process. Under TCG the kernel cannot calibrate the time
- * stamp counter and hangs unless it is told a frequency; unless it also trusts the counter, it has no high-resolution
+ * stamp counter and hangs unless it is told the frequency; unless it also trusts the counter, it has no high-resolution
  * timers and needs twice the host's processor time when idle.
  */
-function bootArguments(machine: Machine, accelerator: "kvm" | "tcg"): string[] {
-  const clock = accelerator === "tcg" ? ["tsc_early_khz=2000000", "tsc=reliable"] : [];
+function bootArguments(machine: Machine, accelerator: Accelerator): string[] {
+  const clock = accelerator.name === "tcg" ? [`tsc_early_khz=${accelerator.counterKhz}`, "tsc=reliable"] : [];
   const kernel = [
     "console=ttyS0",
     "reboot=t",

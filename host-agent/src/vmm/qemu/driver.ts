@@ -5,9 +5,11 @@ import { readQcow2Header } from "../../disk/qcow2/header.ts";
 import { jailCgroup, prepareJail, sweepJail } from "../jail.ts";
 import { HeldProcess } from "../process.ts";
 import type { DiskImage, Jail, Machine, Vm, Vmm, VmProcess } from "../vmm.ts";
+import type { Accelerator } from "./arguments.ts";
 import { launch, reconnect } from "./launch.ts";
 import { adoptedLifeline, childLifeline } from "./lifeline.ts";
 import { QemuVm } from "./qemu-vm.ts";
+import { measureCounterKhz } from "./timestamp-counter.ts";
 import { type QemuVersion, readQemuVersion } from "./version.ts";
 
 const MIB = 1024 * 1024;
@@ -30,24 +32,30 @@ export interface QemuOptions {
 /** The QEMU driver: one jailed process of qemu-system-x86_64 with the machine type microvm for each microVM. */
 export async function createQemuVmm(options: QemuOptions): Promise<Vmm> {
   const binary = options.binary ?? "qemu-system-x86_64";
-  return new QemuVmm(binary, await readQemuVersion(binary), options);
+  const accelerator: Accelerator =
+    options.accelerator === "tcg" ? { name: "tcg", counterKhz: await measureCounterKhz() } : { name: "kvm" };
+  return new QemuVmm(binary, await readQemuVersion(binary), accelerator, options);
 }
 
 class QemuVmm implements Vmm {
   readonly version: string;
-  readonly accelerator: "kvm" | "tcg";
+  readonly #accelerator: Accelerator;
   readonly #binary: string;
   readonly #qemu: QemuVersion;
   readonly #cgroups: Cgroups;
   readonly #warn: QemuOptions["warn"];
 
-  constructor(binary: string, qemu: QemuVersion, { accelerator, cgroups, warn }: QemuOptions) {
+  constructor(binary: string, qemu: QemuVersion, accelerator: Accelerator, { cgroups, warn }: QemuOptions) {
     this.version = `qemu ${qemu.text}`;
-    this.accelerator = accelerator;
+    this.#accelerator = accelerator;
     this.#binary = binary;
     this.#qemu = qemu;
     this.#cgroups = cgroups;
     this.#warn = warn;
+  }
+
+  get accelerator(): "kvm" | "tcg" {
+    return this.#accelerator.name;
   }
 
   async start(machine: Machine, onSpawn: (process: VmProcess) => Promise<void>): Promise<Vm> {
@@ -107,6 +115,10 @@ class QemuVmm implements Vmm {
         `${machine.memoryFile} has ${size} bytes; guest memory has ${memoryBytes}`,
       );
     }
+    const inside = await cgroup.processes();
+    if (inside.length > 0) {
+      throw new WarrenError("conflict", `the microVM of ${machine.id} runs already, as process ${inside.join(", ")}`);
+    }
     await prepareJail(machine.jail, cgroup);
     const maxTasks = machine.vcpus + OTHER_THREADS;
     try {
@@ -118,7 +130,7 @@ class QemuVmm implements Vmm {
       const { child, incoming, ...attached } = await launch({
         binary: this.#binary,
         version: this.#qemu,
-        accelerator: this.accelerator,
+        accelerator: this.#accelerator,
         machine,
         cgroup,
         maxTasks,

@@ -3,10 +3,11 @@ import { once } from "node:events";
 import { closeSync, constants, openSync, readSync, rmSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
+import { WarrenError } from "@warren/contracts/errors";
 import type { Cgroup } from "../../cgroup/cgroup.ts";
 import { closeOnExec, listenUnix, mkfifo } from "../linux.ts";
 import type { Machine } from "../vmm.ts";
-import { qemuArguments } from "./arguments.ts";
+import { type Accelerator, type InheritedDescriptors, qemuArguments, stateUri } from "./arguments.ts";
 import type { QemuVersion } from "./version.ts";
 
 /** Files of the driver in the jail directory, out of sight of the QEMU process once it has changed its root. */
@@ -33,7 +34,7 @@ exec "$@"`;
 export interface Launch {
   binary: string;
   version: QemuVersion;
-  accelerator: "kvm" | "tcg";
+  accelerator: Accelerator;
   machine: Machine;
   cgroup: Cgroup;
   /** Processes and threads of QEMU. */
@@ -72,14 +73,15 @@ export async function launch(options: Launch): Promise<Launched> {
     const inherited: number[] = [];
     const inherit = (fd: number): number => 2 + inherited.push(hold(fd));
     inherit(openSync(join(directory, STDERR_PIPE), constants.O_RDWR | constants.O_NONBLOCK));
-    const descriptors = {
+    const descriptors: InheritedDescriptors = {
       qmp: inherit(listenUnix(`${short}/${QMP_SOCKET}`)),
       console: inherit(listenUnix(`${short}/${CONSOLE_SOCKET}`)),
       layers: machine.disk.layers.map(({ path }, index) =>
         inherit(openSync(path, index === 0 ? constants.O_RDWR : constants.O_RDONLY)),
       ),
+      topReadOnly: inherit(openSync(topLayer(machine), constants.O_RDONLY)),
     };
-    const state = options.deviceState === undefined ? undefined : inherit(openSync(options.deviceState, "r"));
+    if (options.deviceState !== undefined) descriptors.state = inherit(openSync(options.deviceState, "r"));
     closeOnExec();
     const child = spawn(
       "/bin/sh",
@@ -98,7 +100,7 @@ export async function launch(options: Launch): Promise<Launched> {
         `--net=${machine.network.namespacePath}`,
         "--",
         options.binary,
-        ...qemuArguments(machine, { version, accelerator, chroot: "root", descriptors, incoming: state !== undefined }),
+        ...qemuArguments(machine, { version, accelerator, chroot: "root", descriptors }),
       ],
       {
         cwd: directory,
@@ -114,7 +116,7 @@ export async function launch(options: Launch): Promise<Launched> {
       return {
         child: child as Launched["child"],
         ...(await attach(short, directory)),
-        incoming: state === undefined ? undefined : `fd:${state}`,
+        incoming: descriptors.state === undefined ? undefined : stateUri(version, descriptors),
       };
     } catch (error) {
       child.kill("SIGKILL");
@@ -123,6 +125,12 @@ export async function launch(options: Launch): Promise<Launched> {
   } finally {
     for (const fd of opened) closeSync(fd);
   }
+}
+
+function topLayer({ id, disk }: Machine): string {
+  const [top] = disk.layers;
+  if (top === undefined) throw new WarrenError("internal_error", `sandbox ${id} has no disk`);
+  return top.path;
 }
 
 /** Connects to a QEMU process that an earlier host agent started. */

@@ -5,6 +5,7 @@ import { findMemoryMapping } from "../memory-mapping.ts";
 import type { DeviceState, Machine, MemoryMapping, Vm, VmExit, VmProcess } from "../vmm.ts";
 import type { Attached, StderrPipe } from "./launch.ts";
 import type { Lifeline } from "./lifeline.ts";
+import { stackLayer } from "./live-disk.ts";
 import { QmpClient } from "./qmp.ts";
 
 /**
@@ -34,6 +35,7 @@ export class QemuVm implements Vm {
   #qmp: QmpClient | undefined;
   #killed = false;
   #detached = false;
+  #endedByGuest = false;
 
   private constructor(parts: QemuVmParts) {
     this.process = parts.lifeline.identity;
@@ -56,6 +58,9 @@ export class QemuVm implements Vm {
     // A process that has closed its control connection has ended, or can no longer be controlled.
     vm.#qmp.closed.then(() => {
       if (!vm.#detached) parts.lifeline.kill();
+    });
+    vm.#qmp.on("SHUTDOWN", ({ guest }) => {
+      vm.#endedByGuest = guest === true;
     });
     return vm;
   }
@@ -83,6 +88,14 @@ export class QemuVm implements Vm {
 
   async thaw(): Promise<void> {
     await this.#command("cont", {});
+  }
+
+  async suspend(): Promise<void> {
+    await this.#command("stop", {});
+  }
+
+  async stackDisk(path: string): Promise<void> {
+    await stackLayer(this.#session(), path, AbortSignal.timeout(COMMAND_LIMIT));
   }
 
   /** Loads a device state into a process that was started for it; the vCPUs stand still until `thaw`. */
@@ -138,7 +151,7 @@ export class QemuVm implements Vm {
   async #end({ lifeline, cleanUp }: QemuVmParts): Promise<VmExit> {
     await lifeline.ended;
     // A detached microVM has another driver to clean up behind it.
-    if (this.#detached) return { expected: false, consoleTail: this.#console.tail() };
+    if (this.#detached) return { expected: false, byGuest: false, consoleTail: this.#console.tail() };
     await this.#console.drain();
     let said = "";
     try {
@@ -149,7 +162,8 @@ export class QemuVm implements Vm {
     } catch (error) {
       this.#warn(`cleaning up behind the microVM of ${this.#machine.id} failed`, error);
     }
-    return { expected: this.#killed, consoleTail: [this.#console.tail(), said].filter(Boolean).join("\n") };
+    const consoleTail = [this.#console.tail(), said].filter(Boolean).join("\n");
+    return { expected: this.#killed, byGuest: this.#endedByGuest, consoleTail };
   }
 
   #session(): QmpClient {

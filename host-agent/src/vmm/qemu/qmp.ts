@@ -1,6 +1,7 @@
 import { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
 import { WarrenError } from "@warren/contracts/errors";
+import { sendDescriptor } from "../linux.ts";
 import { QmpLineParser } from "./qmp-lines.ts";
 
 /** Commands that the driver uses, as QEMU's QMP reference manual gives them. */
@@ -15,15 +16,22 @@ interface QmpCommands {
     returns: object;
   };
   "migrate-incoming": { arguments: { uri: string }; returns: object };
+  "add-fd": { arguments: { "fdset-id": number }; returns: { "fdset-id": number; fd: number } };
+  "query-fdsets": { arguments: object; returns: { "fdset-id": number }[] };
+  "query-block": { arguments: object; returns: { inserted?: { "node-name"?: string } }[] };
+  "blockdev-add": { arguments: Record<string, unknown>; returns: object };
+  "blockdev-snapshot": { arguments: { node: string; overlay: string }; returns: object };
 }
 
 /** Events that the driver listens to; all others are dropped. */
 interface QmpEvents {
   /** Progress of an incoming device state. */
   MIGRATION: [data: { status?: string }];
+  /** The machine ends; `guest` says that the guest asked for it. */
+  SHUTDOWN: [data: { guest?: boolean }];
 }
 
-const EVENTS: readonly string[] = ["MIGRATION"] satisfies (keyof QmpEvents)[];
+const EVENTS: readonly string[] = ["MIGRATION", "SHUTDOWN"] satisfies (keyof QmpEvents)[];
 
 type Command = keyof QmpCommands;
 
@@ -77,12 +85,14 @@ export class QmpClient {
 
   /**
    * Runs a command. Several may be under way; the answer to each is told by its id. `signal` gives up waiting for the
-   * answer: QEMU knows no way to take a command back.
+   * answer: QEMU knows no way to take a command back. `descriptor` is passed along, as `add-fd` wants it; the caller
+   * still closes it.
    */
   async execute<C extends Command>(
     command: C,
     args: QmpCommands[C]["arguments"],
     signal?: AbortSignal,
+    descriptor?: number,
   ): Promise<QmpCommands[C]["returns"]> {
     signal?.throwIfAborted();
     if (this.#failure) throw this.#failure;
@@ -94,7 +104,9 @@ export class QmpClient {
     };
     this.#pending.set(id, { command, resolve, reject });
     signal?.addEventListener("abort", giveUp, { once: true });
-    this.#socket.write(`${JSON.stringify({ execute: command, arguments: args, id })}\n`);
+    const line = `${JSON.stringify({ execute: command, arguments: args, id })}\n`;
+    if (descriptor === undefined) this.#socket.write(line);
+    else await this.#sendWith(line, descriptor);
     try {
       return (await promise) as QmpCommands[C]["returns"];
     } finally {
@@ -112,6 +124,14 @@ export class QmpClient {
     this.#socket.destroy();
   }
 
+  /** Sends a line with a descriptor, past the stream's own queue, which must be empty for that. */
+  async #sendWith(line: string, descriptor: number): Promise<void> {
+    await new Promise<void>((written) => this.#socket.write("", () => written()));
+    const { _handle: handle } = this.#socket as Socket & { _handle?: { fd?: number } };
+    if (handle?.fd === undefined) throw new WarrenError("agent_error", "QEMU closed its control connection");
+    sendDescriptor(handle.fd, Buffer.from(line), descriptor);
+  }
+
   #receive(chunk: Buffer): void {
     try {
       for (const message of this.#parser.push(chunk)) this.#dispatch(message);
@@ -125,7 +145,7 @@ export class QmpClient {
     const { event, data } = message;
     if ("QMP" in message) this.#greeting.resolve();
     else if (typeof event !== "string") this.#settle(message);
-    else if (EVENTS.includes(event)) this.#events.emit(event as keyof QmpEvents, (data ?? {}) as { status?: string });
+    else if (EVENTS.includes(event)) this.#events.emit(event as keyof QmpEvents, (data ?? {}) as object);
   }
 
   #settle(message: Record<string, unknown>): void {

@@ -10,6 +10,8 @@ export interface QemuVersion {
   runWith: boolean;
   /** `memory-backend-file,readonly=on,rom=off` (8.2): private writable memory over a file opened for reading only. */
   readOnlyMemoryFile: boolean;
+  /** A device state from a file by `file:PATH` (8.2) where older ones have `fd:NUMBER`, which newer ones give up. */
+  stateFromFile: boolean;
 }
 
 /** Oldest version whose command line and device states the driver is known to work with. */
@@ -27,7 +29,7 @@ export function parseQemuVersion(output: string): QemuVersion {
   if (!atLeast(...OLDEST)) {
     throw new WarrenError("agent_error", `QEMU ${text} is too old; install version ${OLDEST.join(".")} or newer`);
   }
-  return { text, runWith: atLeast(9, 1), readOnlyMemoryFile: atLeast(8, 2) };
+  return { text, runWith: atLeast(9, 1), readOnlyMemoryFile: atLeast(8, 2), stateFromFile: atLeast(8, 2) };
 }
 
 /** Asks a program of QEMU for its version. */

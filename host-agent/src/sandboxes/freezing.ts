@@ -1,0 +1,135 @@
+import { readFile } from "node:fs/promises";
+import { WarrenError } from "@warren/contracts/errors";
+import type { Logger } from "pino";
+import type { DiskChain, DiskLayers } from "../disk/layers.ts";
+import { type Capture, captureLayer } from "../memory/capture.ts";
+import { ProcessMemory } from "../memory/dirty-pages.ts";
+import type { MemoryStore } from "../memory/store.ts";
+import { newManifest, type SnapshotManifest } from "../snapshots/manifest.ts";
+import type { SnapshotStore } from "../snapshots/store.ts";
+import type { Vmm } from "../vmm/vmm.ts";
+import type { Journal } from "./journal.ts";
+import type { LiveParts, Sandbox } from "./sandbox.ts";
+import { shapeOf } from "./shape.ts";
+
+/** What snapshots are made with. */
+export interface FreezingParts {
+  journal: Journal;
+  vmm: Vmm;
+  memory: MemoryStore;
+  disks: DiskLayers;
+  snapshots: SnapshotStore;
+  log: Logger;
+}
+
+/** A microVM that has been copied at one instant and is not yet on disk. Exactly one of the two methods is to be called. */
+export interface FrozenCopy {
+  /** Milliseconds for which the vCPUs stood still, up to the end of the copy. */
+  readonly stoppedMs: number;
+  /** Writes it to disk. When it resolves, the snapshot survives a loss of power; when it fails, nothing of it is left. */
+  publish(id?: string): Promise<SnapshotManifest>;
+  discard(): Promise<void>;
+}
+
+/** Copies running microVMs. */
+export class Freezing {
+  readonly #parts: FreezingParts;
+
+  constructor(parts: FreezingParts) {
+    this.#parts = parts;
+  }
+
+  /** Stops the microVM of a sandbox and copies it. It stays stopped; on a failure it runs on. */
+  async stopAndCopy(sandbox: Sandbox): Promise<FrozenCopy> {
+    return this.#copy(sandbox, undefined);
+  }
+
+  /** Copies the microVM of a sandbox, which then runs on with a new disk layer above the copied ones. */
+  async copyAndContinue(sandbox: Sandbox): Promise<FrozenCopy> {
+    const { disks, journal } = this.#parts;
+    const { record } = sandbox;
+    const frozen = record.disk;
+    const top = disks.newId();
+    // Named before it is made. Until the microVM has switched to it, the layer is empty, and a chain with an empty
+    // layer on top holds the same as the chain without it.
+    record.disk = { ...frozen, layers: [top, ...frozen.layers] };
+    await journal.write(record);
+    await disks.createTop(record.disk);
+    try {
+      return await this.#copy(sandbox, { frozen, path: disks.path(top) });
+    } catch (error) {
+      // A microVM that is switched already goes on with the new layer; the record that names it then stays right.
+      this.#parts.log.warn({ sandbox: record.id, err: error }, "could not copy a running sandbox");
+      throw error;
+    }
+  }
+
+  /** Lets a stopped microVM and its processes run on. */
+  async release({ vm, guest }: LiveParts): Promise<void> {
+    await vm.thaw();
+    await guest.unfreeze();
+  }
+
+  async #copy(sandbox: Sandbox, next: { frozen: DiskChain; path: string } | undefined): Promise<FrozenCopy> {
+    const { record, live } = sandbox;
+    if (!live) throw new WarrenError("internal_error", `sandbox ${record.id} has no microVM`);
+    const { vm, guest } = live;
+    const parent = record.memory?.header ?? null;
+    const memory = await ProcessMemory.open(await vm.memoryMapping());
+    try {
+      // Processes sleep until they have been told their time and identity, in the copy as well as here.
+      await guest.freeze();
+      const started = performance.now();
+      let capture: Capture | undefined;
+      try {
+        const state = await vm.freeze();
+        capture = await captureLayer(this.#parts.memory, memory, parent);
+        const stoppedMs = performance.now() - started;
+        if (next) await vm.stackDisk(next.path);
+        const deviceState = await readFile(state.path);
+        if (next) await this.release(live);
+        return this.#frozenCopy(sandbox, capture, next?.frozen ?? record.disk, deviceState, stoppedMs);
+      } catch (error) {
+        await capture?.discard();
+        await this.release(live);
+        throw error;
+      }
+    } finally {
+      await memory.close();
+    }
+  }
+
+  #frozenCopy(
+    { record }: Sandbox,
+    capture: Capture,
+    disk: DiskChain,
+    deviceState: Uint8Array,
+    stoppedMs: number,
+  ): FrozenCopy {
+    const { snapshots, vmm, log } = this.#parts;
+    const { id, token, vcpus, memoryMb } = record;
+    const { dirtyPages, streamed } = capture.figures;
+    log.info({ sandbox: id, stoppedMs, dirtyPages, streamed }, "copied a microVM");
+    return {
+      stoppedMs,
+      discard: () => capture.discard(),
+      publish: async (snapshotId = snapshots.newId()) => {
+        const expected = snapshots.expectMemory(capture.id);
+        try {
+          const header = await capture.publish();
+          const manifest = newManifest({
+            id: snapshotId,
+            createdAt: Date.now(),
+            shape: await shapeOf(vmm, { vcpus, memoryMb }),
+            memory: header.id,
+            disk,
+            token,
+          });
+          return await snapshots.publish(manifest, deviceState);
+        } finally {
+          expected();
+        }
+      },
+    };
+  }
+}

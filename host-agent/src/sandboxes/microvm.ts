@@ -1,0 +1,209 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, rm } from "node:fs/promises";
+import { WarrenError } from "@warren/contracts/errors";
+import type { Logger } from "pino";
+import type { DiskLayers } from "../disk/layers.ts";
+import { GuestClient, type GuestIdentity } from "../guest/client.ts";
+import type { ImageCache, MemoryImage } from "../memory/image-cache.ts";
+import { GUEST_NETWORK, type Slot, type SlotPool } from "../network/network.ts";
+import { requireSameShape } from "../snapshots/manifest.ts";
+import type { SnapshotStore } from "../snapshots/store.ts";
+import type { Vm, VmExit, Vmm } from "../vmm/vmm.ts";
+import type { Journal, SandboxRecord } from "./journal.ts";
+import { describeJail, describeMachine } from "./machine.ts";
+import type { LiveParts, Sandbox } from "./sandbox.ts";
+import { shapeOf } from "./shape.ts";
+
+/** Line that the guest agent prints on the console when it listens. */
+const READY_LINE = "warren-guest-agent: ready";
+/** Bytes of randomness given to a guest at each start. */
+const ENTROPY_BYTES = 64;
+/** Bytes in a MiB. */
+const MIB = 1024 * 1024;
+
+/** What microVMs are made from. */
+export interface MicrovmParts {
+  journal: Journal;
+  vmm: Vmm;
+  slots: SlotPool;
+  disks: DiskLayers;
+  memoryImages: ImageCache;
+  snapshots: SnapshotStore;
+  /** Name servers of the guests. */
+  dns: readonly string[];
+  /** Milliseconds from the first instruction of a microVM to its guest agent's readiness. */
+  bootLimitMs: number;
+  log: Logger;
+}
+
+/**
+ * Starts and ends the microVMs of sandboxes. Each step is in the record before it happens; what a failed start took is
+ * given back by `stop`.
+ */
+export class Microvms {
+  readonly #parts: MicrovmParts;
+  /** Told when a microVM ends that nobody asked to. */
+  readonly #onExit: (sandbox: Sandbox, exit: VmExit) => void;
+
+  constructor(parts: MicrovmParts, onExit: (sandbox: Sandbox, exit: VmExit) => void) {
+    this.#parts = parts;
+    this.#onExit = onExit;
+  }
+
+  /** Boots the kernel of a record until its guest agent is ready; it has no identity yet. */
+  async boot(sandbox: Sandbox): Promise<LiveParts> {
+    const { memoryImages, disks, vmm, bootLimitMs } = this.#parts;
+    const { record } = sandbox;
+    const image = await memoryImages.acquireBlank(record.memoryMb * MIB);
+    const slot = await this.#prepare(sandbox, image);
+    await disks.createTop(record.disk);
+    const machine = this.#describe(record, slot);
+    const vm = await vmm.start(machine, this.#onSpawn(record));
+    const live = this.#attach(sandbox, vm, slot, image, "");
+    const limit = AbortSignal.any([AbortSignal.timeout(bootLimitMs), sandbox.lifecycle.destroySignal]);
+    try {
+      await vm.waitForConsole(READY_LINE, limit);
+    } catch (error) {
+      sandbox.lifecycle.destroySignal.throwIfAborted();
+      throw bootFailure(record.id, error, vm, bootLimitMs);
+    }
+    return live;
+  }
+
+  /** Continues a snapshot on a new disk layer; the guest agent confirms the identity of the record. */
+  async restore(sandbox: Sandbox, snapshotId: string): Promise<LiveParts> {
+    const { memoryImages, disks, vmm, snapshots } = this.#parts;
+    const { record } = sandbox;
+    const manifest = snapshots.get(snapshotId);
+    requireSameShape(manifest.shape, await shapeOf(vmm, manifest.shape));
+    const letGo = snapshots.hold(snapshotId);
+    try {
+      record.disk = { layers: [disks.newId(), ...manifest.disk.layers], base: manifest.disk.base };
+      record.snapshot = snapshotId;
+      const state = await snapshots.deviceState(snapshotId);
+      const image = await memoryImages.acquire(manifest.memory);
+      const slot = await this.#prepare(sandbox, image);
+      await disks.createTop(record.disk);
+      const vm = await vmm.restore(this.#describe(record, slot), state, this.#onSpawn(record));
+      const live = this.#attach(sandbox, vm, slot, image, manifest.token);
+      await this.identify(sandbox);
+      return live;
+    } finally {
+      letGo();
+    }
+  }
+
+  /** Gives a guest the identity of its record; throws unless the guest agent confirms it. */
+  async identify({ record, live }: Sandbox): Promise<void> {
+    if (!live) throw new WarrenError("internal_error", `sandbox ${record.id} has no microVM`);
+    const identity: GuestIdentity = {
+      sandboxId: record.id,
+      templateId: record.template,
+      token: record.token,
+      env: record.env,
+      hostname: record.id,
+      defaultUser: "user",
+      entropy: randomBytes(ENTROPY_BYTES),
+    };
+    await live.guest.init(identity);
+  }
+
+  /** Takes up a microVM that an earlier host agent started; undefined when it is gone. */
+  async adopt(sandbox: Sandbox): Promise<LiveParts | undefined> {
+    const { slots, vmm, memoryImages } = this.#parts;
+    const { record } = sandbox;
+    if (record.slot === undefined || !record.process || !record.memory) return undefined;
+    const slot = await slots.adopt(record.slot);
+    sandbox.slot = slot;
+    const vm = await vmm.adopt(this.#describe(record, slot), record.process);
+    if (!vm) return undefined;
+    const image = memoryImages.adopt(record.memory.header, record.memory.path);
+    return this.#attach(sandbox, vm, slot, image, record.token);
+  }
+
+  /** Gives the microVM of a sandbox that stood ready to another one, which has yet to be identified. */
+  handOver(spare: Sandbox, sandbox: Sandbox): void {
+    sandbox.takeOver(spare);
+    if (sandbox.live) this.#watch(sandbox, sandbox.live.vm);
+  }
+
+  /**
+   * Ends the microVM of a sandbox, live or half started, and gives back what it held on the host; its disk layers stay.
+   * Calls into it end with `reason`. Each step is tried whatever became of the others; a failure leaves the rest in the
+   * record for the next attempt.
+   */
+  async stop(sandbox: Sandbox, reason: WarrenError): Promise<void> {
+    const { journal, vmm, slots } = this.#parts;
+    const { record } = sandbox;
+    const live = sandbox.detach(reason);
+    const failures: unknown[] = [];
+    const attempt = (work: Promise<unknown>) => work.catch((error: unknown) => failures.push(error));
+    live?.guest.close();
+    if (live) await attempt(live.vm.kill());
+    if (record.slot !== undefined) {
+      await attempt(vmm.sweep(describeJail(record.instance, journal.directory(record.instance), record.slot)));
+      const slot = live?.slot ?? sandbox.slot ?? (await slots.adopt(record.slot).catch(() => undefined));
+      if (slot && failures.length === 0) await attempt(slots.release(slot));
+    }
+    if (failures.length > 0) throw failures[0];
+    await (live?.image ?? sandbox.image)?.release();
+    sandbox.slot = undefined;
+    sandbox.image = undefined;
+    delete record.slot;
+    delete record.process;
+    delete record.memory;
+    await rm(`${journal.directory(record.instance)}/jail`, { recursive: true, force: true });
+  }
+
+  /** Takes a slot and writes into the record what the start is about to make. */
+  async #prepare(sandbox: Sandbox, image: MemoryImage): Promise<Slot> {
+    const { journal, slots } = this.#parts;
+    const { record } = sandbox;
+    sandbox.image = image;
+    record.memory = { header: image.headerId, path: image.path };
+    const slot = await slots.acquire();
+    sandbox.slot = slot;
+    record.slot = slot.number;
+    await journal.write(record);
+    await mkdir(`${journal.directory(record.instance)}/jail`, { recursive: true, mode: 0o700 });
+    return slot;
+  }
+
+  #describe(record: SandboxRecord, slot: Slot) {
+    const { journal, disks, dns } = this.#parts;
+    return describeMachine(record, journal.directory(record.instance), slot, disks, dns);
+  }
+
+  #onSpawn(record: SandboxRecord) {
+    return async (process: SandboxRecord["process"]) => {
+      if (process) record.process = process;
+      await this.#parts.journal.write(record);
+    };
+  }
+
+  #attach(sandbox: Sandbox, vm: Vm, slot: Slot, image: MemoryImage, token: string): LiveParts {
+    const guest = new GuestClient(slot.hostIp, GUEST_NETWORK.agentPort, token);
+    const live = { vm, slot, image, guest };
+    sandbox.attach(live);
+    this.#watch(sandbox, vm);
+    return live;
+  }
+
+  #watch(sandbox: Sandbox, vm: Vm): void {
+    void vm.exited.then((exit) => {
+      if (!exit.expected && sandbox.live?.vm === vm) this.#onExit(sandbox, exit);
+    });
+  }
+}
+
+function bootFailure(id: string, error: unknown, vm: Vm, limitMs: number): WarrenError {
+  const timedOut = error instanceof Error && (error.name === "TimeoutError" || error.name === "AbortError");
+  const why = timedOut
+    ? `Its guest agent was not ready within ${limitMs / 1000} s.`
+    : error instanceof Error
+      ? error.message
+      : String(error);
+  const tail = vm.consoleTail().trimEnd().split("\n").slice(-20).join("\n");
+  const console = tail ? `Last lines of its console:\n${tail}` : "Its console is empty.";
+  return new WarrenError("boot_failed", `sandbox ${id} did not boot. ${why} ${console}`, { cause: error });
+}

@@ -1,0 +1,106 @@
+import type { Logger } from "pino";
+import type { Sandbox } from "./sandbox.ts";
+
+export interface WarmPoolOptions {
+  /** Sandboxes of each snapshot in use that stand ready; 0 = none. */
+  size: number;
+  log: Logger;
+  /** Makes one: restored, warmed up and suspended, so that it costs no processor time. */
+  make: (snapshot: string) => Promise<Sandbox>;
+  drop: (sandbox: Sandbox) => Promise<void>;
+}
+
+/**
+ * Sandboxes that stand ready to be handed out, by the snapshot that they were started from. Each is handed out at most
+ * once. The pool of a snapshot begins with its first use and is filled in the background, one sandbox at a time, so that
+ * it never competes much with what callers wait for.
+ */
+export class WarmPool {
+  readonly #options: WarmPoolOptions;
+  readonly #ready = new Map<string, Sandbox[]>();
+  /** Snapshots whose pool is to be full, in the order of their last use. */
+  readonly #wanted = new Set<string>();
+  #filling: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(options: WarmPoolOptions) {
+    this.#options = options;
+  }
+
+  /** Takes a sandbox out of the pool. */
+  take(snapshot: string): Sandbox | undefined {
+    return this.#ready.get(snapshot)?.shift();
+  }
+
+  /** A sandbox was started from a snapshot: others are to stand ready. */
+  want(snapshot: string): void {
+    if (this.#options.size === 0 || this.#closed) return;
+    this.#wanted.delete(snapshot);
+    this.#wanted.add(snapshot);
+    this.#fill();
+  }
+
+  /** The microVM of a sandbox that stood ready has ended. */
+  lost(sandbox: Sandbox): void {
+    for (const ready of this.#ready.values()) {
+      const index = ready.indexOf(sandbox);
+      if (index < 0) continue;
+      ready.splice(index, 1);
+      this.#drop([sandbox]).catch(() => undefined);
+    }
+  }
+
+  /** Drops the sandboxes of a snapshot and makes no more. */
+  async empty(snapshot: string): Promise<void> {
+    this.#wanted.delete(snapshot);
+    await this.#drop(this.#ready.get(snapshot)?.splice(0) ?? []);
+  }
+
+  /** Drops all sandboxes to make room, until their snapshots are used again. False when there was none. */
+  async giveWay(): Promise<boolean> {
+    this.#wanted.clear();
+    const all = [...this.#ready.values()].flatMap((ready) => ready.splice(0));
+    await this.#drop(all);
+    return all.length > 0;
+  }
+
+  /** Drops all sandboxes for good. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.giveWay();
+    await this.#filling;
+    await this.giveWay();
+  }
+
+  #fill(): void {
+    this.#filling ??= this.#fillAll().finally(() => {
+      this.#filling = undefined;
+    });
+  }
+
+  async #fillAll(): Promise<void> {
+    const { size, make, log } = this.#options;
+    for (;;) {
+      const snapshot = [...this.#wanted].find((id) => (this.#ready.get(id)?.length ?? 0) < size);
+      if (snapshot === undefined || this.#closed) return;
+      try {
+        const sandbox = await make(snapshot);
+        const ready = this.#ready.get(snapshot) ?? [];
+        this.#ready.set(snapshot, ready);
+        if (this.#wanted.has(snapshot) && !this.#closed) ready.push(sandbox);
+        else await this.#drop([sandbox]);
+      } catch (error) {
+        // The next use of the snapshot tries again; who starts a sandbox meanwhile waits for it to be restored.
+        this.#wanted.delete(snapshot);
+        log.warn({ snapshot, err: error }, "no sandbox could be made ready");
+      }
+    }
+  }
+
+  async #drop(sandboxes: Sandbox[]): Promise<void> {
+    const results = await Promise.allSettled(sandboxes.map((sandbox) => this.#options.drop(sandbox)));
+    for (const result of results) {
+      if (result.status === "rejected") this.#options.log.error({ err: result.reason }, "cannot drop a ready sandbox");
+    }
+  }
+}

@@ -1,0 +1,151 @@
+import { createHash, randomBytes } from "node:crypto";
+import { access, copyFile, link, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import type { DiskLayers } from "../disk/layers.ts";
+import { syncDirectory, writeFileDurably } from "../durable/write-file.ts";
+import type { MemoryStore } from "../memory/store.ts";
+import { type MachineShape, parseManifest } from "../snapshots/manifest.ts";
+import type { SnapshotStore } from "../snapshots/store.ts";
+
+const SNAPSHOT_ID = /^[0-9a-f]{32}$/;
+
+/** Parts that base templates are kept with. */
+export interface BaseTemplateParts {
+  /** Directory that all data directories share, on their file system; what is in it can be made again. */
+  sharedDirectory: string;
+  memory: MemoryStore;
+  disks: DiskLayers;
+  snapshots: SnapshotStore;
+}
+
+/**
+ * The built-in template, frozen once for each size of machine: booted, warmed up and at rest, with no identity yet. It
+ * is kept in a directory that all host agents of a machine share and is linked into the data directory that uses it, so
+ * that its bytes exist once on disk and once in the page cache.
+ */
+export class BaseTemplates {
+  readonly #parts: BaseTemplateParts;
+  /** Snapshots that are there, or are being made. */
+  readonly #ready = new Map<string, Promise<void>>();
+
+  constructor(parts: BaseTemplateParts) {
+    this.#parts = parts;
+  }
+
+  /** Snapshots that must stay although no sandbox uses them at the moment. */
+  ids(): string[] {
+    return [...this.#ready.keys()];
+  }
+
+  /**
+   * The snapshot for a size of machine. When there is none, `freeze` boots one and publishes it under the id that it is
+   * given; callers at the same time share the work.
+   */
+  async ensure(
+    shape: MachineShape,
+    bootFiles: readonly string[],
+    freeze: (id: string) => Promise<void>,
+  ): Promise<string> {
+    const id = snapshotId(shape, bootFiles);
+    let ready = this.#ready.get(id);
+    if (!ready) {
+      ready = this.#make(id, shape, freeze);
+      this.#ready.set(id, ready);
+      ready.catch(() => this.#ready.delete(id));
+    }
+    await ready;
+    return id;
+  }
+
+  async #make(id: string, shape: MachineShape, freeze: (id: string) => Promise<void>): Promise<void> {
+    if (this.#parts.snapshots.has(id) || (await this.#import(id))) return;
+    await freeze(id);
+    await this.#export(id, shape);
+  }
+
+  /** Links a shared template into this data directory; false when there is none. */
+  async #import(id: string): Promise<boolean> {
+    const { memory, disks, snapshots } = this.#parts;
+    const source = join(this.#parts.sharedDirectory, id);
+    const text = await readFile(join(source, "manifest.json"), "utf8").catch(() => undefined);
+    if (text === undefined) return false;
+    const manifest = parseManifest(text, id);
+    const pairs = (await readdir(source)).flatMap((name): [string, string][] => {
+      if (name.endsWith(".layer")) return [[name, join(memory.layerDirectory, name)]];
+      if (name.endsWith(".header")) return [[name, join(memory.headerDirectory, name)]];
+      if (name.endsWith(".qcow2")) return [[name, disks.path(basename(name, ".qcow2"))]];
+      return [];
+    });
+    const expected = snapshots.expectMemory(manifest.memory);
+    try {
+      for (const [name, target] of pairs) await linkOrCopy(join(source, name), target);
+      const targets = new Set(pairs.map(([, target]) => dirname(target)));
+      for (const directory of targets) await syncDirectory(directory);
+      const { state: _, ...draft } = manifest;
+      await snapshots.publish(draft, await readFile(join(source, "device-state")));
+    } finally {
+      expected();
+    }
+    return true;
+  }
+
+  /** Links a template of this data directory into the shared one, in place of former ones for the same size. */
+  async #export(id: string, shape: MachineShape): Promise<void> {
+    const { memory, disks, snapshots, sharedDirectory } = this.#parts;
+    const manifest = snapshots.get(id);
+    await mkdir(sharedDirectory, { recursive: true, mode: 0o700 });
+    const temporary = join(sharedDirectory, `${id}.${randomBytes(4).toString("hex")}.tmp`);
+    await mkdir(temporary, { mode: 0o700 });
+    const { layers } = await memory.summary(manifest.memory);
+    const files = [
+      memory.headerPath(manifest.memory),
+      ...layers.map((layer) => memory.layerPath(layer.id)),
+      ...manifest.disk.layers.map((layer) => disks.path(layer)),
+      await snapshots.deviceState(id),
+    ];
+    for (const file of files) await linkOrCopy(file, join(temporary, basename(file)));
+    await writeFileDurably(join(temporary, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
+    await syncDirectory(temporary);
+    for (const other of await readdir(sharedDirectory)) {
+      if (other !== id && SNAPSHOT_ID.test(other) && (await this.#isFormer(other, shape))) {
+        await rm(join(sharedDirectory, other), { recursive: true, force: true });
+      }
+    }
+    try {
+      await rename(temporary, join(sharedDirectory, id));
+    } catch (error) {
+      // Another host agent was first: its template is as good.
+      await rm(temporary, { recursive: true, force: true });
+      if ((error as NodeJS.ErrnoException).code !== "ENOTEMPTY" && (error as NodeJS.ErrnoException).code !== "EEXIST") {
+        throw error;
+      }
+    }
+    await syncDirectory(sharedDirectory);
+  }
+
+  async #isFormer(id: string, { vcpus, memoryMb }: MachineShape): Promise<boolean> {
+    const path = join(this.#parts.sharedDirectory, id, "manifest.json");
+    const text = await readFile(path, "utf8").catch(() => undefined);
+    if (text === undefined) return false;
+    const { shape } = parseManifest(text, id);
+    return shape.vcpus === vcpus && shape.memoryMb === memoryMb;
+  }
+}
+
+/** Id that follows from everything that a frozen base depends on. */
+function snapshotId(shape: MachineShape, bootFiles: readonly string[]): string {
+  const facts = JSON.stringify([shape, bootFiles.map((path) => basename(dirname(path)))]);
+  return createHash("sha256").update(facts).digest("hex").slice(0, 32);
+}
+
+async function linkOrCopy(source: string, target: string): Promise<void> {
+  const there = await access(target).then(
+    () => true,
+    () => false,
+  );
+  if (there) return;
+  await link(source, target).catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EXDEV" && error.code !== "EMLINK") throw error;
+    await copyFile(source, target);
+  });
+}
