@@ -1,6 +1,6 @@
+import { randomBytes } from "node:crypto";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { randomBytes } from "node:crypto";
 import type { DiskImage } from "../vmm/vmm.ts";
 import type { BaseImage, DiskStore } from "./disk.ts";
 
