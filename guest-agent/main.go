@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -18,9 +19,11 @@ import (
 	"warren/guest-agent/internal/boot"
 	"warren/guest-agent/internal/cgroups"
 	"warren/guest-agent/internal/files"
+	"warren/guest-agent/internal/filesystem"
 	"warren/guest-agent/internal/httpapi"
 	"warren/guest-agent/internal/identity"
 	"warren/guest-agent/internal/metrics"
+	"warren/guest-agent/internal/ports"
 	"warren/guest-agent/internal/process"
 	"warren/guest-agent/internal/reaper"
 	"warren/guest-agent/internal/rpc"
@@ -49,9 +52,19 @@ func main() {
 		return
 	}
 	listen := flag.String("listen", fmt.Sprintf("127.0.0.1:%d", port), "address to serve on")
+	outside := flag.String("forward", "", "address on which listeners of loopback become reachable; empty for none")
 	groups := flag.String("cgroup", "", "directory of a cgroup2 file system for user processes; empty for none")
 	flag.Parse()
-	if err := serve(configuration{listen: *listen, groups: *groups, powerOff: func() { os.Exit(0) }}); err != nil {
+	var forward netip.Addr
+	if *outside != "" {
+		address, err := netip.ParseAddr(*outside)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "warren-guest-agent: -forward:", err)
+			os.Exit(2)
+		}
+		forward = address
+	}
+	if err := serve(configuration{listen: *listen, groups: *groups, outside: forward, powerOff: func() { os.Exit(0) }}); err != nil {
 		fmt.Fprintln(os.Stderr, "warren-guest-agent:", err)
 		os.Exit(1)
 	}
@@ -66,18 +79,20 @@ func runAsInit() {
 	if err := os.Setenv("PATH", searchPath); err != nil {
 		fatal(err)
 	}
-	if _, err := boot.Run(); err != nil {
+	parameters, err := boot.Run()
+	if err != nil {
 		fatal(err)
 	}
-	err := serve(configuration{
+	outside, _ := netip.AddrFromSlice(parameters.Address)
+	fatal(serve(configuration{
 		listen:   fmt.Sprintf("0.0.0.0:%d", port),
 		groups:   boot.ControlGroups,
+		outside:  outside,
 		init:     true,
 		ready:    func() { boot.Log("ready") },
 		log:      boot.Log,
 		powerOff: boot.PowerOff,
-	})
-	fatal(err)
+	}))
 }
 
 // configuration is what differs between a microVM and a development machine.
@@ -85,6 +100,8 @@ type configuration struct {
 	listen string
 	// groups is the cgroup2 directory of user processes; "" = none.
 	groups string
+	// outside is where listeners of loopback become reachable; not valid = nowhere.
+	outside netip.Addr
 	// init is set when this is process 1 of a system of its own.
 	init     bool
 	ready    func()
@@ -113,9 +130,11 @@ func serve(c configuration) error {
 		return err
 	}
 	children := reaper.New(os.Getpid() == 1)
-	state := identity.NewState(users.NewDatabase("/"))
+	database := users.NewDatabase("/")
+	state := identity.NewState(database)
 	mux := rpc.NewMux(state.User)
 	process.Register(mux, process.NewManager(process.NewLauncher(children, confinement)), state)
+	filesystem.Register(mux, database, state)
 	storage := files.NewService(state, time.Now)
 
 	var agent *server.Server
@@ -135,6 +154,9 @@ func serve(c configuration) error {
 
 	listener, err := net.Listen("tcp4", c.listen)
 	if err != nil {
+		return err
+	}
+	if err := forwardPorts(c, tree); err != nil {
 		return err
 	}
 	if c.ready != nil {
@@ -186,4 +208,20 @@ func thaw(tree *cgroups.Tree) error {
 		return nil
 	}
 	return tree.Thaw()
+}
+
+// forwardPorts keeps listeners of loopback reachable from outside while user processes exist.
+func forwardPorts(c configuration, tree *cgroups.Tree) error {
+	if !c.outside.IsValid() {
+		return nil
+	}
+	var activity <-chan bool
+	if tree != nil {
+		var err error
+		if activity, err = tree.Activity(); err != nil {
+			return err
+		}
+	}
+	go ports.New(c.outside, port).Run(context.Background(), activity)
+	return nil
 }

@@ -234,6 +234,35 @@ func (t *Tree) waitFrozen(ctx context.Context) error {
 	}
 }
 
+// Activity tells whether there are user processes: once at first and then at each change. The channel is closed when the kernel
+// no longer says so.
+func (t *Tree) Activity() (<-chan bool, error) {
+	events, err := t.watchEvents()
+	if err != nil {
+		return nil, err
+	}
+	activity := make(chan bool)
+	go func() {
+		defer close(activity)
+		defer events.Close()
+		buffer := make([]byte, 4096)
+		for last, first := false, true; ; {
+			populated, err := t.event("populated")
+			if err != nil {
+				return
+			}
+			if first || populated != last {
+				activity <- populated
+				last, first = populated, false
+			}
+			if _, err := events.Read(buffer); err != nil {
+				return
+			}
+		}
+	}()
+	return activity, nil
+}
+
 // watchEvents opens an inotify descriptor that becomes readable whenever cgroup.events of the user group changes.
 func (t *Tree) watchEvents() (*os.File, error) {
 	descriptor, err := syscall.InotifyInit1(syscall.IN_CLOEXEC | syscall.IN_NONBLOCK)

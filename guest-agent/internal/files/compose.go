@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"warren/guest-agent/internal/httpapi"
+	"warren/guest-agent/internal/paths"
 	"warren/guest-agent/internal/users"
 )
 
@@ -68,11 +69,11 @@ func (s *Service) compose(w http.ResponseWriter, r *http.Request) (written, erro
 }
 
 // checkSources resolves all sources before anything is written.
-func (s *Service) checkSources(paths []string, destination string, user users.User) ([]string, error) {
+func (s *Service) checkSources(names []string, destination string, user users.User) ([]string, error) {
 	target, targetErr := os.Stat(destination)
 	var sources []string
-	for _, path := range paths {
-		source, err := s.resolve(path, user)
+	for _, name := range names {
+		source, err := s.resolve(name, user)
 		if err != nil {
 			return nil, err
 		}
@@ -94,7 +95,7 @@ func (s *Service) checkSources(paths []string, destination string, user users.Us
 // concatenate writes the sources into a temporary file beside the destination and renames it. A destination that exists keeps
 // its mode.
 func concatenate(sources []string, destination string, user users.User) (err error) {
-	if err := MakeParents(destination, user); err != nil {
+	if err := paths.MakeParents(destination, user); err != nil {
 		return err
 	}
 	temporary, err := os.CreateTemp(filepath.Dir(destination), ".compose-*")

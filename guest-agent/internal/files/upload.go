@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"warren/guest-agent/internal/httpapi"
+	"warren/guest-agent/internal/metadata"
 	"warren/guest-agent/internal/users"
 )
 
@@ -29,9 +30,9 @@ func (s *Service) upload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	metadata, err := parseMetadata(r.Header)
+	attached, err := metadata.Parse(r.Header)
 	if err != nil {
-		return err
+		return httpapi.Errorf(http.StatusBadRequest, "%v", err)
 	}
 	body, err := decodeBody(r)
 	if err != nil {
@@ -41,7 +42,7 @@ func (s *Service) upload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return httpapi.Errorf(http.StatusBadRequest, "content type %q is not valid", r.Header.Get("Content-Type"))
 	}
-	job := &uploadJob{service: s, user: user, metadata: metadata, path: r.URL.Query().Get("path"), size: r.ContentLength, seen: map[string]bool{}, answer: []written{}}
+	job := &uploadJob{service: s, user: user, metadata: attached, path: r.URL.Query().Get("path"), size: r.ContentLength, seen: map[string]bool{}, answer: []written{}}
 	if body != r.Body {
 		job.size = -1
 	}
@@ -174,7 +175,7 @@ func (j *uploadJob) store(path string, body io.Reader) (err error) {
 	if err := file.Truncate(0); err != nil {
 		return err
 	}
-	if err := replaceMetadata(file.Fd(), path, j.metadata); err != nil {
+	if err := metadata.Replace(file, j.metadata); err != nil {
 		return err
 	}
 	return copyUpload(file, body)

@@ -47,7 +47,7 @@ func (l *Launcher) start(ctx context.Context, spec specification) (*Process, err
 		return nil, err
 	}
 	defer leave()
-	p := &Process{config: spec.config, tag: spec.tag, output: newHub(), killed: make(chan struct{}), expired: make(chan struct{})}
+	p := &Process{config: spec.config, tag: spec.tag, output: newHub(), killed: make(chan struct{}), gone: make(chan struct{}), expired: make(chan struct{})}
 	descriptors, err := p.open(spec)
 	defer closeAll(descriptors)
 	if err == nil {

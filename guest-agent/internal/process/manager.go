@@ -67,6 +67,7 @@ func (m *Manager) reaped(p *Process) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.live, p)
+	close(p.gone)
 }
 
 // ended keeps the end of a process for a while.

@@ -43,6 +43,8 @@ type Process struct {
 	killOnce sync.Once
 	// killed is closed when the agent has killed the process: the end then waits for nothing but the process itself.
 	killed chan struct{}
+	// gone is closed when the process has been reaped and is off the list.
+	gone chan struct{}
 	// expired is closed when the deadline of the process has passed.
 	expired  chan struct{}
 	deadline *time.Timer

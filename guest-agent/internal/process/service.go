@@ -252,7 +252,10 @@ func (s *Service) streamInput(ctx context.Context, _ *rpc.Call, next func() (str
 	}
 }
 
-func (s *Service) sendSignal(_ context.Context, _ *rpc.Call, request signalRequest) (any, error) {
+// killWait bounds how long a kill waits for the process to be gone. It can be longer only while it sits in the kernel.
+const killWait = 250 * time.Millisecond
+
+func (s *Service) sendSignal(ctx context.Context, _ *rpc.Call, request signalRequest) (any, error) {
 	p, err := s.manager.findOpen(request.process)
 	if err != nil {
 		return nil, err
@@ -264,6 +267,15 @@ func (s *Service) sendSignal(_ context.Context, _ *rpc.Call, request signalReque
 		return nil, request.process.notFound()
 	} else if err != nil {
 		return nil, rpc.Errorf(rpc.Internal, "sending a signal: %v", err)
+	}
+	if request.signal == syscall.SIGKILL {
+		wait := time.NewTimer(killWait)
+		defer wait.Stop()
+		select {
+		case <-p.gone:
+		case <-wait.C:
+		case <-ctx.Done():
+		}
 	}
 	return empty{}, nil
 }

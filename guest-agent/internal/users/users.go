@@ -171,3 +171,6 @@ func parseID(text string) (uint32, bool) {
 	}
 	return uint32(id), true
 }
+
+// Empty tells whether no names have been read.
+func (n Names) Empty() bool { return n.users == nil }

@@ -1,46 +1,48 @@
-package files
+// Package metadata keeps the metadata that clients attach to files, as extended attributes of the files.
+package metadata
 
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net/http"
+	"os"
 	"sort"
+	"strconv"
 	"strings"
 	"syscall"
 	"unicode/utf8"
 	"unsafe"
-
-	"warren/guest-agent/internal/httpapi"
 )
 
 const (
-	// metadataHeader begins the header of each metadata entry, attributePrefix the extended attribute that holds it.
-	metadataHeader  = "X-Metadata-"
+	// headerPrefix begins the header of each entry, attributePrefix the extended attribute that holds it.
+	headerPrefix    = "X-Metadata-"
 	attributePrefix = "user.e2b."
 	// Limits in bytes: a key, and all entries with their prefixes.
-	maxMetadataKey = 246
-	maxMetadata    = 4096
+	maxKey   = 246
+	maxTotal = 4096
 )
 
-// parseMetadata reads the metadata entries of a request. Keys are lower case; the first value of a header counts.
-func parseMetadata(header http.Header) (map[string]string, error) {
+// Parse reads the metadata entries of a request. Keys are lower case; the first value of a header counts.
+func Parse(header http.Header) (map[string]string, error) {
 	metadata, size := map[string]string{}, 0
 	for name, values := range header {
-		if !strings.HasPrefix(name, metadataHeader) || len(values) == 0 {
+		if !strings.HasPrefix(name, headerPrefix) || len(values) == 0 {
 			continue
 		}
-		key, value := strings.ToLower(name[len(metadataHeader):]), values[0]
-		if key == "" || len(key) > maxMetadataKey {
-			return nil, httpapi.Errorf(http.StatusBadRequest, "a metadata key has 1 to %d characters", maxMetadataKey)
+		key, value := strings.ToLower(name[len(headerPrefix):]), values[0]
+		if key == "" || len(key) > maxKey {
+			return nil, fmt.Errorf("a metadata key has 1 to %d characters", maxKey)
 		}
 		if !printable(key) || !printable(value) {
-			return nil, httpapi.Errorf(http.StatusBadRequest, "metadata '%s': only printable ASCII characters are allowed", key)
+			return nil, fmt.Errorf("metadata '%s': only printable ASCII characters are allowed", key)
 		}
 		size += len(attributePrefix) + len(key) + len(value)
 		metadata[key] = value
 	}
-	if size > maxMetadata {
-		return nil, httpapi.Errorf(http.StatusBadRequest, "metadata of %d bytes is larger than the maximum of %d", size, maxMetadata)
+	if size > maxTotal {
+		return nil, fmt.Errorf("metadata of %d bytes is larger than the maximum of %d", size, maxTotal)
 	}
 	return metadata, nil
 }
@@ -54,8 +56,8 @@ func printable(text string) bool {
 	return true
 }
 
-// Metadata reads the metadata of a file; links are followed. Without any, or without support by the file system, it is nil.
-func Metadata(path string) map[string]string {
+// Read reads the metadata of a file; links are followed. Without any, or without support by the file system, it is nil.
+func Read(path string) map[string]string {
 	var metadata map[string]string
 	for _, name := range attributeNames(path) {
 		if !strings.HasPrefix(name, attributePrefix) {
@@ -97,7 +99,7 @@ func attributeNames(path string) []string {
 }
 
 func attribute(path, name string) ([]byte, error) {
-	buffer := make([]byte, maxMetadata)
+	buffer := make([]byte, maxTotal)
 	n, err := syscall.Getxattr(path, name, buffer)
 	if err != nil {
 		return nil, err
@@ -105,9 +107,10 @@ func attribute(path, name string) ([]byte, error) {
 	return buffer[:n], nil
 }
 
-// replaceMetadata makes metadata the whole set of an open file. A file system without extended attributes drops it.
-func replaceMetadata(descriptor uintptr, path string, metadata map[string]string) error {
-	for _, name := range attributeNames(path) {
+// Replace makes metadata the whole set of an open file. A file system without extended attributes drops it.
+func Replace(file *os.File, metadata map[string]string) error {
+	descriptor := file.Fd()
+	for _, name := range attributeNames("/proc/self/fd/" + strconv.Itoa(int(descriptor))) {
 		if strings.HasPrefix(name, attributePrefix) {
 			if _, kept := metadata[name[len(attributePrefix):]]; !kept {
 				if err := ignoreUnsupported(removeAttribute(descriptor, name)); err != nil {

@@ -1,0 +1,98 @@
+// Package filesystem serves filesystem.Filesystem: it describes, lists, moves, removes and watches what lies in the file system
+// of the guest. It acts with the agent's rights; the user decides only how paths resolve and who owns what is made.
+package filesystem
+
+import (
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"warren/guest-agent/internal/metadata"
+	"warren/guest-agent/internal/users"
+)
+
+// entry is an EntryInfo.
+type entry struct {
+	Name string `json:"name"`
+	Type string `json:"type"`
+	// Path is absolute.
+	Path string `json:"path"`
+	// Size is in bytes.
+	Size int64 `json:"size,string"`
+	// Mode is the permission bits.
+	Mode        uint32 `json:"mode"`
+	Permissions string `json:"permissions"`
+	Owner       string `json:"owner"`
+	Group       string `json:"group"`
+	// ModifiedTime is RFC 3339 in UTC.
+	ModifiedTime  string            `json:"modifiedTime"`
+	SymlinkTarget *string           `json:"symlinkTarget,omitempty"`
+	Metadata      map[string]string `json:"metadata,omitempty"`
+}
+
+const (
+	typeFile        = "FILE_TYPE_FILE"
+	typeDirectory   = "FILE_TYPE_DIRECTORY"
+	typeUnspecified = "FILE_TYPE_UNSPECIFIED"
+)
+
+// describe makes the entry of a path. Of a link, type and mode are those of its final target and the rest are its own; a link
+// that leads nowhere is its own target.
+func describe(path string, names users.Names) (entry, error) {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return entry{}, err
+	}
+	status := info.Sys().(*syscall.Stat_t)
+	e := entry{
+		Name:         filepath.Base(path),
+		Type:         typeOf(info),
+		Path:         path,
+		Size:         info.Size(),
+		Mode:         uint32(info.Mode().Perm()),
+		Permissions:  info.Mode().String(),
+		Owner:        names.User(status.Uid),
+		Group:        names.Group(status.Gid),
+		ModifiedTime: timestamp(info.ModTime()),
+	}
+	if info.Mode()&os.ModeSymlink != 0 {
+		target := path
+		e.Mode = 0
+		if resolved, err := filepath.EvalSymlinks(path); err == nil {
+			if final, err := os.Lstat(resolved); err == nil {
+				target, e.Type, e.Mode = resolved, typeOf(final), uint32(final.Mode().Perm())
+			}
+		}
+		e.SymlinkTarget = &target
+	}
+	if e.Type != typeUnspecified {
+		e.Metadata = metadata.Read(path)
+	}
+	return e, nil
+}
+
+func typeOf(info os.FileInfo) string {
+	switch {
+	case info.Mode().IsRegular():
+		return typeFile
+	case info.IsDir():
+		return typeDirectory
+	}
+	return typeUnspecified
+}
+
+// timestamp formats a time with 0, 3, 6 or 9 digits of fraction, as the protobuf JSON mapping does.
+func timestamp(t time.Time) string {
+	t = t.UTC()
+	layout := "2006-01-02T15:04:05.000000000Z"
+	switch n := t.Nanosecond(); {
+	case n == 0:
+		layout = "2006-01-02T15:04:05Z"
+	case n%1e6 == 0:
+		layout = "2006-01-02T15:04:05.000Z"
+	case n%1e3 == 0:
+		layout = "2006-01-02T15:04:05.000000Z"
+	}
+	return t.Format(layout)
+}
