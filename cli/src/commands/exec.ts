@@ -14,8 +14,7 @@ export function execCommand(finish: (status: number) => void): Command {
     .description("Runs a command in a sandbox that runs already. Streams and exit status are those of 'warren run'.")
     .usage("[options] ID -- COMMAND [ARGUMENT...]")
     .argument("<id>", "sandbox id")
-    .argument("<command>", "program of the sandbox")
-    .argument("[arguments...]", "its arguments")
+    .argument("<command...>", "program of the sandbox and its arguments")
     .option(
       "-e, --env <key=value>",
       "environment variable; KEY alone passes the one of this shell on (repeatable)",
@@ -27,7 +26,10 @@ export function execCommand(finish: (status: number) => void): Command {
     .option("-i, --interactive", "pass standard input on even when it is a terminal")
     .addOption(dataDirOption())
     .passThroughOptions()
-    .action(async (id: string, command: string, args: string[], { dataDir, ...options }: ExecOptions) => {
+    .action(async (id: string, words: string[], { dataDir, ...options }: ExecOptions) => {
+      // Everything after the id is the command's, the mark that says so included.
+      const [command, ...args] = words[0] === "--" ? words.slice(1) : words;
+      if (command === undefined) throw new Error("A command must follow the id of the sandbox.");
       const { signal } = new Interruption();
       const warren = await runningServer(dataDir);
       const sandbox = await warren.sandboxes.get(id, signal);
