@@ -5,6 +5,7 @@ import { ErrorBody } from "@warren/contracts/rest/error";
 import { SandboxParams } from "@warren/contracts/rest/sandboxes";
 import type { Routes } from "../app.ts";
 import { callerOf } from "../auth/require-caller.ts";
+import { clientGone } from "../client-gone.ts";
 import type { CommandService } from "./command-service.ts";
 import { ExecSession } from "./exec-session.ts";
 
@@ -32,8 +33,8 @@ export function commandRoutes(commands: CommandService): Routes {
           response: { 200: ExecResult, "4xx": ErrorBody, "5xx": ErrorBody },
         },
       },
-      // The signal is aborted when the client hangs up.
-      async (request) => commands.exec(callerOf(request), request.params.id, request.body, request.signal),
+      async (request, reply) =>
+        commands.exec(callerOf(request), request.params.id, request.body, clientGone(reply.raw)),
     );
 
     app.route({

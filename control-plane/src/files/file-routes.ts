@@ -9,6 +9,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { Routes } from "../app.ts";
 import { callerOf } from "../auth/require-caller.ts";
+import { clientGone } from "../client-gone.ts";
 import type { Download, FileService } from "./file-service.ts";
 import { receiveUpload, type UploadOptions } from "./upload.ts";
 
@@ -27,8 +28,9 @@ export function fileRoutes(files: FileService, spoolDir: string): Routes {
     const write = (options: UploadOptions) => async (request: FastifyRequest, reply: FastifyReply) => {
       const caller = callerOf(request);
       const { id } = request.params as { id: string };
+      const gone = clientGone(reply.raw);
       try {
-        await receiveUpload(request, options, (upload) => files.write(caller, id, upload, request.signal));
+        await receiveUpload(request, options, (upload) => files.write(caller, id, upload, gone));
       } catch (error) {
         // The rest of the body is read and dropped, so that the client gets to read the answer.
         request.raw.unpipe();

@@ -8,6 +8,9 @@ const FALLBACK_CODES: Partial<Record<Code, ErrorCode>> = {
   [Code.InvalidArgument]: "invalid_request",
   [Code.FailedPrecondition]: "conflict",
   [Code.Unavailable]: "host_unavailable",
+  // A connection that ends takes its calls along with these codes; whoever cancels a call itself looks at no error.
+  [Code.Canceled]: "host_unavailable",
+  [Code.Aborted]: "host_unavailable",
 };
 
 /** What a client is told of errors whose text may hold internals of the host. */
@@ -25,7 +28,7 @@ export function fromRpcError(error: unknown): WarrenError {
   if (rpcError.code === Code.DeadlineExceeded) {
     return new WarrenError("agent_error", "the sandbox's host did not answer in time", { cause: error });
   }
-  const code = FALLBACK_CODES[rpcError.code] ?? "agent_error";
+  const code = isConnectionFault(error) ? "host_unavailable" : (FALLBACK_CODES[rpcError.code] ?? "agent_error");
   return new WarrenError(code, FALLBACK_MESSAGES[code] ?? rpcError.rawMessage, { cause: error });
 }
 
@@ -36,4 +39,12 @@ export async function callHost<T>(call: () => Promise<T>): Promise<T> {
   } catch (error) {
     throw fromRpcError(error);
   }
+}
+
+/** Whether an error, or what caused it, is one of a system call or of the HTTP/2 connection rather than the host's answer. */
+function isConnectionFault(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { code, syscall } = error as { code?: unknown; syscall?: unknown };
+  if (syscall !== undefined || (typeof code === "string" && code.startsWith("ERR_HTTP2_"))) return true;
+  return isConnectionFault(error.cause);
 }

@@ -1,0 +1,13 @@
+import type { ServerResponse } from "node:http";
+
+/**
+ * A signal that is aborted when the client hangs up before its answer is complete. The `close` event of a request, and
+ * with it Fastify's `request.signal`, already comes when the body has been read.
+ */
+export function clientGone(response: ServerResponse): AbortSignal {
+  const controller = new AbortController();
+  response.once("close", () => {
+    if (!response.writableFinished) controller.abort();
+  });
+  return controller.signal;
+}

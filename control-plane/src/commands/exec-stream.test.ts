@@ -1,0 +1,305 @@
+import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createDatabase, type TestDatabase } from "../database/testing/each-database.ts";
+import { ExecSocket } from "../testing/exec-socket.ts";
+import { errorOf, TestStack } from "../testing/test-stack.ts";
+
+let database: TestDatabase;
+let stack: TestStack;
+let id: string;
+beforeAll(async () => {
+  database = await createDatabase("PGlite");
+  stack = await TestStack.start(database, { config: { allowedOrigins: ["https://dashboard.test"] } });
+  id = (await stack.createSandbox()).id;
+});
+afterAll(async () => {
+  await stack?.close();
+  await database?.remove();
+});
+
+const open = (options?: Parameters<typeof ExecSocket.open>[2]) => ExecSocket.open(stack, id, options);
+const sh = (script: string) => ({ type: "start", cmd: "sh", args: ["-c", script] });
+const running = () => stack.host.guest(id).processes.size;
+
+describe.each([{ binary: false }, { binary: true }])("with binary = $binary", (options) => {
+  it("streams output and ends with the exit status", async () => {
+    const client = await open(options);
+    client.send(sh("printf 'grüße'; printf oops >&2; exit 7"));
+    expect((await client.frame("start")).pid).toBeGreaterThan(0);
+    expect(await client.frame("exit")).toEqual({ type: "exit", exit_code: 7 });
+    expect(await client.closed).toMatchObject({ code: 1000 });
+    expect([client.text("stdout"), client.text("stderr")]).toEqual(["grüße", "oops"]);
+  });
+
+  it("passes bytes through unchanged", async () => {
+    const bytes = randomBytes(3_000_000);
+    const client = await open(options);
+    client.send({ type: "start", cmd: "cat", stdin: true });
+    if (options.binary) client.socket.send(Buffer.concat([Buffer.from([1]), bytes.subarray(0, 1_000_000)]));
+    else client.send({ type: "stdin", data: bytes.subarray(0, 1_000_000).toString("base64"), encoding: "base64" });
+    for (let offset = 1_000_000; offset < bytes.length; offset += 500_000) {
+      const chunk = bytes.subarray(offset, offset + 500_000);
+      client.send({ type: "stdin", data: chunk.toString("base64"), encoding: "base64" });
+    }
+    client.send({ type: "close_stdin" });
+    expect(await client.frame("exit")).toEqual({ type: "exit", exit_code: 0 });
+    const digest = (content: Buffer) => createHash("sha256").update(content).digest("hex");
+    expect(digest(Buffer.concat(client.output.stdout))).toBe(digest(bytes));
+  });
+});
+
+it("shows output while the command runs, and takes input while it runs", async () => {
+  const client = await open();
+  client.send({ ...sh("read line; echo got $line"), stdin: true, env: { A: "b" } });
+  await client.frame("start");
+  client.send({ type: "stdin", data: "wörld\n" });
+  expect(await client.frame("stdout")).toEqual({ type: "stdout", data: "got wörld\n" });
+  expect(await client.frame("exit")).toEqual({ type: "exit", exit_code: 0 });
+});
+
+it("gives the command an empty standard input unless input was announced", async () => {
+  const client = await open();
+  client.send({ type: "start", cmd: "cat" });
+  expect(await client.frame("exit")).toEqual({ type: "exit", exit_code: 0 });
+});
+
+it("sends signals", async () => {
+  const client = await open();
+  client.send(sh("trap 'echo bye; exit 5' TERM; echo ready; while :; do sleep 0.05; done"));
+  await client.frame("stdout");
+  client.send({ type: "signal", signal: "SIGTERM" });
+  expect(await client.frame("exit")).toEqual({ type: "exit", exit_code: 5 });
+  expect(client.text("stdout")).toBe("ready\nbye\n");
+});
+
+it("ends a command at its time limit", async () => {
+  const client = await open();
+  client.send({ type: "start", cmd: "sleep", args: ["1000"], timeout_sec: 1 });
+  expect(await client.frame("exit")).toEqual({ type: "exit", exit_code: -1, signal: "killed", timed_out: true });
+});
+
+describe("a command does not outlive its connection", () => {
+  it.each([
+    ["a stop frame", (client: ExecSocket) => client.send({ type: "stop" })],
+    ["a closing handshake", (client: ExecSocket) => client.socket.close()],
+    ["a lost connection", (client: ExecSocket) => client.socket.terminate()],
+  ])("after %s", async (_name, end) => {
+    const client = await open();
+    client.send({ type: "start", cmd: "sleep", args: ["1000"] });
+    await client.frame("start");
+    expect(running()).toBe(1);
+    end(client);
+    await client.closed;
+    await expect.poll(running).toBe(0);
+  });
+});
+
+describe("a client that breaks the protocol is told and cut off", () => {
+  it.each([
+    ["not json", "a text message must be a JSON object"],
+    ["[]", "frame/type must be one of start, stdin, close_stdin, signal, stop"],
+    ["null", "frame/type must be one of"],
+    ['{"type":"toString"}', "frame/type must be one of"],
+    ['{"type":"start"}', "frame/cmd is required"],
+    ['{"type":"start","cmd":"a","args":[1]}', "frame/args/0 must be string"],
+    ['{"type":"start","cmd":"a","shell":true}', "frame/shell is not a known field"],
+    ['{"type":"stdin","data":"x"}', "a stdin frame must follow a start frame"],
+    ['{"type":"signal","signal":"SIGHUP"}', "frame/signal must be one of SIGTERM, SIGKILL"],
+  ])("that begins with %s", async (message, text) => {
+    const client = await open();
+    client.socket.send(message);
+    const error = await client.frame("error");
+    expect(error.code).toBe("invalid_request");
+    expect(error.data).toContain(text);
+    expect(await client.closed).toMatchObject({ code: 1008 });
+  });
+
+  it.each([
+    ["a second start", { type: "start", cmd: "true" }, "the command has been started already"],
+    ["input that was not announced", { type: "stdin", data: "x" }, 'input needs "stdin":true in the start frame'],
+  ])("that sends %s", async (_name, frame, text) => {
+    const client = await open();
+    client.send({ type: "start", cmd: "sleep", args: ["1000"] });
+    await client.frame("start");
+    client.send(frame);
+    expect(await client.frame("error")).toEqual({ type: "error", code: "invalid_request", data: text });
+    await client.closed;
+    await expect.poll(running).toBe(0);
+  });
+
+  it("that sends a message that is too large", async () => {
+    const client = await open();
+    client.socket.send(`{"type":"start","cmd":"${"x".repeat(3 * 1024 * 1024)}"}`);
+    expect(await client.closed).toMatchObject({ code: 1009 });
+  });
+
+  it("that sends binary messages without the subprotocol", async () => {
+    const client = await open();
+    client.socket.send(Buffer.from([1, 2, 3]));
+    expect((await client.frame("error")).data).toContain("warren.exec.v1");
+  });
+});
+
+it("says why a command cannot run", async () => {
+  const other = await stack.createSandbox();
+  await stack.call("DELETE", `/v1/sandboxes/${other.id}`);
+  const client = await ExecSocket.open(stack, other.id);
+  client.send({ type: "start", cmd: "true" });
+  expect(await client.frame("error")).toMatchObject({ code: "invalid_state" });
+  await client.closed;
+
+  const missing = await open();
+  missing.send({ type: "start", cmd: "no-such-command" });
+  expect(await missing.frame("exit")).toEqual({ type: "exit", exit_code: 127 });
+  expect(missing.text("stderr")).toContain("no-such-command");
+});
+
+it("says that the host is away when it leaves in the middle", async () => {
+  const client = await open();
+  client.send(sh("echo started; exec sleep 1000"));
+  await client.frame("stdout");
+  await stack.host.hangUp();
+  expect(await client.frame("error")).toMatchObject({ code: "host_unavailable" });
+  expect(await client.closed).toMatchObject({ code: 1011 });
+  await stack.host.listen();
+  const again = await open();
+  again.send({ type: "start", cmd: "true" });
+  expect(await again.frame("exit")).toEqual({ type: "exit", exit_code: 0 });
+});
+
+describe("the upgrade", () => {
+  const statusOf = async (headers: Record<string, string>, sandbox = id) => {
+    try {
+      const client = await ExecSocket.open(stack, sandbox, { headers });
+      client.socket.terminate();
+      return 101;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+
+  it("is refused without a key, for a bad id and from foreign pages", async () => {
+    expect(await statusOf({ "x-api-key": "nope" })).toContain("401");
+    expect(await statusOf({}, "nope")).toContain("400");
+    expect(await statusOf({ origin: "https://evil.test" })).toContain("403");
+    expect(await statusOf({ origin: "null" })).toContain("403");
+  });
+
+  it("is open to the server's own pages and to those of allowed origins", async () => {
+    expect(await statusOf({ origin: stack.url })).toBe(101);
+    expect(await statusOf({ origin: "https://dashboard.test" })).toBe(101);
+  });
+
+  it("is what a plain request to the route needs", async () => {
+    const response = await stack.call("GET", `/v1/sandboxes/${id}/exec/stream`);
+    expect(await errorOf(response)).toMatchObject({ status: 400, code: "invalid_request" });
+  });
+});
+
+it("tells clients that the server ends, and leaves no command behind", async () => {
+  const ownDatabase = await createDatabase("PGlite");
+  const own = await TestStack.start(ownDatabase);
+  try {
+    const sandbox = await own.createSandbox();
+    const client = await ExecSocket.open(own, sandbox.id);
+    client.send({ type: "start", cmd: "sleep", args: ["1000"] });
+    await client.frame("start");
+    const [closed] = await Promise.all([client.closed, own.controlPlane.close()]);
+    expect(closed.code).toBe(1001);
+    await expect.poll(() => own.host.guest(sandbox.id).processes.size).toBe(0);
+  } finally {
+    await own.close();
+    await ownDatabase.remove();
+  }
+});
+
+describe("memory stays bounded", () => {
+  const MEBIBYTE = 1024 * 1024;
+  const TOTAL = 1024 * MEBIBYTE;
+
+  /** What the client, the control plane and the host double, all in this process, hold beyond the start. */
+  async function growth(action: (sample: () => void) => Promise<void>): Promise<number> {
+    const before = process.memoryUsage.rss();
+    let peak = before;
+    await action(() => {
+      peak = Math.max(peak, process.memoryUsage.rss());
+    });
+    return (peak - before) / MEBIBYTE;
+  }
+
+  it("when a client does not read a gibibyte of output", async () => {
+    const client = await open({ binary: true });
+    const grown = await growth(async (sample) => {
+      let received = 0;
+      client.socket.removeAllListeners("message");
+      client.send({ type: "start", cmd: "head", args: ["-c", String(TOTAL), "/dev/zero"] });
+      for await (const [data, isBinary] of messages(client)) {
+        if (!isBinary) {
+          const frame = JSON.parse(data.toString("utf8"));
+          if (frame.type !== "exit") continue;
+          expect(frame.exit_code).toBe(0);
+          break;
+        }
+        received += data.length - 1;
+        if (received % (64 * MEBIBYTE) < data.length) {
+          sample();
+          // A reader that stands still: everything behind it must wait.
+          client.socket.pause();
+          setTimeout(() => client.socket.resume(), 20);
+        }
+      }
+      expect(received).toBe(TOTAL);
+    });
+    expect(grown).toBeLessThan(300);
+  });
+
+  it("when a command does not read a gibibyte of input", async () => {
+    const client = await open({ binary: true });
+    const grown = await growth(async (sample) => {
+      client.send({ ...sh("read go; wc -c"), stdin: true });
+      await client.frame("start");
+      client.socket.send(Buffer.from("\x01go\n"));
+      const chunk = Buffer.alloc(256 * 1024 + 1, 1);
+      for (let sent = 0; sent < TOTAL; sent += 256 * 1024) {
+        await new Promise((resolve) => client.socket.send(chunk, resolve));
+        if (sent % (64 * MEBIBYTE) === 0) sample();
+      }
+      client.send({ type: "close_stdin" });
+      await client.frame("exit");
+    });
+    expect(client.text("stdout").trim()).toBe(String(TOTAL));
+    expect(grown).toBeLessThan(300);
+  });
+
+  it("when a command reads no input at all; the client notices and can leave", async () => {
+    const client = await open({ binary: true });
+    client.send({ type: "start", cmd: "sleep", args: ["1000"], stdin: true });
+    await client.frame("start");
+    const chunk = Buffer.alloc(256 * 1024 + 1, 1);
+    const grown = await growth(async (sample) => {
+      for (let sent = 0; sent < 64; sent++) client.socket.send(chunk);
+      await expect.poll(() => client.socket.bufferedAmount).toBeGreaterThan(MEBIBYTE);
+      sample();
+    });
+    expect(grown).toBeLessThan(150);
+    client.socket.terminate();
+    await once(client.socket, "close");
+    await expect.poll(running, { timeout: 50_000 }).toBe(0);
+  });
+});
+
+/** Messages of a client as they come. */
+async function* messages(client: ExecSocket): AsyncIterable<[Buffer, boolean]> {
+  const queue: [Buffer, boolean][] = [];
+  let wake = () => {};
+  client.socket.on("message", (data: Buffer, isBinary: boolean) => {
+    queue.push([data, isBinary]);
+    wake();
+  });
+  for (;;) {
+    const next = queue.shift();
+    if (next) yield next;
+    else await new Promise<void>((resolve) => (wake = resolve));
+  }
+}
