@@ -2,6 +2,7 @@ import { copyFile, mkdir, readdir, readFile, rename, stat, truncate, unlink, wri
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { captureLayer } from "./capture.ts";
+import { type FileSystem, hostFiles } from "./files.ts";
 import { collectGarbage, measureUsage } from "./garbage.ts";
 import type { MemoryHeader } from "./header.ts";
 import { GENERATION_CAP, mergeDue, mergeLayers } from "./merge.ts";
@@ -196,6 +197,68 @@ describe("a collection", () => {
     expect(await layerFiles(store)).toHaveLength(2);
     lease.end();
     expect((await collectGarbage(store)).removed).toEqual([base.layers[0]!.id]);
+  });
+});
+
+/** A store in which `interrupt` runs once in the midst of an operation on a path. */
+async function interruptedStore(
+  at: "after read" | "before rename",
+  path: (name: string) => boolean,
+  interrupt: () => Promise<void>,
+): Promise<MemoryStore> {
+  let armed = true;
+  const once = async (name: string) => {
+    if (!armed || !path(name)) return;
+    armed = false;
+    await interrupt();
+  };
+  const files: FileSystem = {
+    ...hostFiles,
+    async rename(from, to) {
+      if (at === "before rename") await once(to);
+      await hostFiles.rename(from, to);
+    },
+    async open(name) {
+      const file = await hostFiles.open(name);
+      if (at === "before rename") return file;
+      const read = file.read.bind(file);
+      file.read = async (target, position) => {
+        await read(target, position);
+        await once(name);
+      };
+      return file;
+    },
+  };
+  return scratchStore({ files });
+}
+
+describe("an operation that meets a collection half-way", () => {
+  test("keeps the layer that it is about to publish", async () => {
+    const store: MemoryStore = await interruptedStore(
+      "before rename",
+      (name) => name.endsWith(".header"),
+      async () => void (await collectGarbage(store)),
+    );
+    const header = await published(store, null, { 1: 1 });
+    await store.verify(header.id);
+  });
+
+  test("does not read the layers of a header that is switched to others meanwhile", async () => {
+    let target = "";
+    const store: MemoryStore = await interruptedStore(
+      "after read",
+      (name) => name === target,
+      async () => {
+        expect(await mergeLayers(store, last.id)).toBe(true);
+        expect((await collectGarbage(store)).removed).toHaveLength(3);
+      },
+    );
+    const headers = await chain(store, 4);
+    const last = headers.at(-1)!;
+    for (const header of headers.slice(0, -1)) await store.release(header.id);
+    const content = await readMemory(store, last.id);
+    target = store.headerPath(last.id);
+    expect((await readMemory(store, last.id)).equals(content)).toBe(true);
   });
 });
 

@@ -316,7 +316,7 @@ export class MemoryStore {
     const content = encodeHeader(header);
     // What this process could not read back must not be relied on.
     parseHeader(content);
-    const temporary = this.headerPath(header.id) + TEMPORARY;
+    const temporary = this.headerPath(newId()) + TEMPORARY;
     try {
       await this.#writeHeader(temporary, content);
       if (layer !== null) {
