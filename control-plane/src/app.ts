@@ -2,6 +2,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { FastifyPluginAsyncTypebox, TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import { LIMITS } from "@warren/contracts/limits";
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from "fastify";
+import type { OriginRules } from "./browsers/origin-check.ts";
+import { protectBrowsers } from "./browsers/protect-browsers.ts";
 import { acceptWebSockets } from "./commands/websockets.ts";
 import { describeApi } from "./docs/openapi.ts";
 import { handleErrors } from "./errors/error-handler.ts";
@@ -20,8 +22,17 @@ export type App = FastifyInstance<
 /** Routes of one feature. */
 export type Routes = FastifyPluginAsyncTypebox;
 
+/** Settings of the HTTP server. */
+export interface AppOptions {
+  log: Logger;
+  version: string;
+  origins: OriginRules;
+  /** Addresses and networks of proxies whose word about a client's address is taken. */
+  trustedProxies: string[];
+}
+
 /** The HTTP server without routes: strict validation, the error catalogue, one log line per request. */
-export async function createApp(options: { log: Logger; version: string }): Promise<App> {
+export async function createApp(options: AppOptions): Promise<App> {
   const app = Fastify({
     loggerInstance: options.log as FastifyBaseLogger,
     logController: new RequestLog(),
@@ -30,11 +41,13 @@ export async function createApp(options: { log: Logger; version: string }): Prom
     forceCloseConnections: "idle",
     routerOptions: { ignoreTrailingSlash: false, maxParamLength: 256 },
     schemaErrorFormatter: formatSchemaErrors,
+    trustProxy: options.trustedProxies.length > 0 ? options.trustedProxies : false,
   }).withTypeProvider<TypeBoxTypeProvider>();
   app.setValidatorCompiler(createValidatorCompiler());
   app.decorateRequest("caller", null);
   handleErrors(app);
   await acceptWebSockets(app);
+  await protectBrowsers(app, options.origins);
   await describeApi(app, options.version);
   return app;
 }

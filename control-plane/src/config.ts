@@ -3,6 +3,9 @@ import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { parseEnv } from "node:util";
 import { WarrenError } from "@warren/contracts/errors";
+import type { QuotaAmounts } from "@warren/contracts/rest/quotas";
+import { type OAuthSettings, readOAuthSettings } from "./oauth/oauth-settings.ts";
+import { DEFAULT_QUOTA, parseTeamQuota } from "./quotas/quota-settings.ts";
 
 /** Settings of one control plane process. */
 export interface Config {
@@ -17,8 +20,21 @@ export interface Config {
   databaseUrl?: string;
   /** Host agent of this machine, `unix:PATH` or `http://HOST:PORT`. */
   localHost?: string;
-  /** Origins other than the server's own from which browsers may open WebSockets. */
+  /** Origins other than the server's own whose pages may use it. */
   allowedOrigins: string[];
+  /** Addresses and networks of proxies whose word about a client's address is taken. */
+  trustedProxies: string[];
+  /** Whether anybody may make an account. */
+  signUpOpen: boolean;
+  /** Secrets of session tokens, the one that signs first; empty = keys that are kept in the database. */
+  jwtSecrets: string[];
+  /** Multiplies all rate limits. */
+  rateLimitFactor: number;
+  /** What a team may use unless its own quota says otherwise. */
+  teamQuota: QuotaAmounts;
+  oauth: OAuthSettings;
+  /** Account that is made as an administrator of the platform while there is none. */
+  firstAdmin?: { email: string; password: string };
   logLevel: LogLevel;
   /** Descriptor that takes one line of JSON when the server is ready or cannot start. */
   readyFd?: number;
@@ -36,6 +52,9 @@ const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 type Environment = Record<string, string | undefined>;
+
+/** Reads one setting; a parser that throws makes the setting a reported problem. */
+type Read = <T>(name: string, parse: (text: string) => T) => T | undefined;
 
 /** Variables of the file `.env` of a directory under those of the process, which win. */
 export function readEnvironment(directory: string, environment: Environment): Environment {
@@ -58,7 +77,7 @@ export function readReadyFd(environment: Environment): number | undefined {
 /** Checks all settings at once; throws `invalid_request` with one line per bad one. */
 export function parseConfig(environment: Environment): Config {
   const problems: string[] = [];
-  const read = <T>(name: string, parse: (text: string) => T): T | undefined => {
+  const read: Read = (name, parse) => {
     const text = environment[name]?.trim();
     if (!text) return undefined;
     try {
@@ -68,13 +87,21 @@ export function parseConfig(environment: Environment): Config {
       return undefined;
     }
   };
+  const publicUrl = read("CP_PUBLIC_URL", parsePublicUrl);
   const config: Config = {
     listen: read("WARREN_LISTEN", parseListen) ?? { host: "127.0.0.1", port: 3000 },
     dataDir: read("WARREN_DATA_DIR", (text) => resolve(text)) ?? "/var/lib/warren",
     allowedOrigins: read("WARREN_ALLOWED_ORIGINS", parseOrigins) ?? [],
+    trustedProxies: read("WARREN_TRUSTED_PROXIES", parseNetworks) ?? [],
+    signUpOpen: read("WARREN_SIGN_UP", parseSignUp) ?? true,
+    jwtSecrets: readSecrets(read, problems),
+    rateLimitFactor: read("WARREN_RATE_LIMIT_FACTOR", parseFactor) ?? 1,
+    teamQuota: read("WARREN_TEAM_QUOTA", parseTeamQuota) ?? DEFAULT_QUOTA,
+    oauth: readOAuthSettings(read, publicUrl, problems),
     logLevel: read("WARREN_LOG_LEVEL", parseLogLevel) ?? "info",
     exitWithParent: read("WARREN_EXIT_WITH_PARENT", parseFlag) ?? false,
-    ...optional("publicUrl", read("CP_PUBLIC_URL", parsePublicUrl)),
+    ...optional("publicUrl", publicUrl),
+    ...optional("firstAdmin", readFirstAdmin(read, problems)),
     ...optional(
       "cacheDir",
       read("WARREN_CACHE_DIR", (text) => resolve(text)),
@@ -124,6 +151,52 @@ export function parseHostAddress(text: string): string {
 
 function parseOrigins(text: string): string[] {
   return text.split(",").map((origin) => parseUrl(origin.trim(), ["http:", "https:"]).origin);
+}
+
+function parseNetworks(text: string): string[] {
+  return text.split(",").map((part) => {
+    const [address = "", bits = "", ...rest] = part.trim().split("/");
+    const most = isIP(address) === 6 ? 128 : 32;
+    const isNetwork = bits === "" ? !part.includes("/") : /^\d{1,3}$/.test(bits) && Number(bits) <= most;
+    if (isIP(address) === 0 || !isNetwork || rest.length > 0) {
+      throw new Error(`"${part.trim()}" is neither an address nor a network such as 10.0.0.0/8`);
+    }
+    return part.trim();
+  });
+}
+
+function parseSignUp(text: string): boolean {
+  if (text === "open") return true;
+  if (text === "closed") return false;
+  throw new Error(`"${text}" is neither open nor closed`);
+}
+
+function parseFactor(text: string): number {
+  const factor = Number(text);
+  if (!(factor >= 1 && factor <= 1_000_000)) throw new Error(`"${text}" is not a number from 1 to 1000000`);
+  return factor;
+}
+
+function readSecrets(read: Read, problems: string[]): string[] {
+  const current = read("JWT_SECRET", parseSecret);
+  const previous = read("JWT_SECRET_PREVIOUS", parseSecret);
+  if (current === undefined && previous !== undefined) problems.push("JWT_SECRET_PREVIOUS: needs JWT_SECRET");
+  return [current, previous].filter((secret) => secret !== undefined);
+}
+
+function parseSecret(text: string): string {
+  if (text.length < 32) throw new Error("must have at least 32 characters; make one with openssl rand -hex 32");
+  return text;
+}
+
+function readFirstAdmin(read: Read, problems: string[]): Config["firstAdmin"] {
+  const email = read("WARREN_ADMIN_EMAIL", (text) => text);
+  const password = read("WARREN_ADMIN_PASSWORD", (text) => text);
+  if (email !== undefined && password !== undefined) return { email, password };
+  if (email !== undefined || password !== undefined) {
+    problems.push("WARREN_ADMIN_EMAIL and WARREN_ADMIN_PASSWORD: both are needed, or neither");
+  }
+  return undefined;
 }
 
 function parseLogLevel(text: string): LogLevel {

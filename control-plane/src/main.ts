@@ -2,13 +2,18 @@ import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
+import { adminRoutes } from "./admin/admin-routes.ts";
+import { AdminService } from "./admin/admin-service.ts";
+import { startOperatorServer } from "./admin/operator-server.ts";
+import { PlatformStore } from "./admin/platform-store.ts";
+import { apiKeyRoutes } from "./api-keys/api-key-routes.ts";
 import { ApiKeyScheme } from "./api-keys/api-key-scheme.ts";
+import { ApiKeyService } from "./api-keys/api-key-service.ts";
 import { ApiKeyStore } from "./api-keys/api-key-store.ts";
 import { type App, createApp } from "./app.ts";
 import { AccessChanges } from "./auth/access-changes.ts";
 import { SchemeAuthenticator } from "./auth/authenticator.ts";
-import { checkWebSocketOrigins } from "./auth/origin-check.ts";
-import { requireCaller } from "./auth/require-caller.ts";
+import { requireCaller, requireUser } from "./auth/require-caller.ts";
 import { Bootstrap } from "./bootstrap/bootstrap.ts";
 import { CredentialsFile } from "./bootstrap/credentials-file.ts";
 import { commandRoutes } from "./commands/command-routes.ts";
@@ -17,6 +22,7 @@ import { type Config, type ListenAddress, parseConfig, readEnvironment, readRead
 import { lockDataDirectory } from "./data-directory/lock.ts";
 import { BatchedTimestamps } from "./database/batched-timestamps.ts";
 import { openDatabase } from "./database/database.ts";
+import type { Db } from "./database/tables.ts";
 import { DetachedOperations } from "./detached-operations.ts";
 import { docsRoutes } from "./docs/docs-routes.ts";
 import { toCatalogueError } from "./errors/catalogue-error.ts";
@@ -29,15 +35,42 @@ import { HostStore } from "./hosts/host-store.ts";
 import { registerLocalHost } from "./hosts/local-host.ts";
 import { RoundRobinScheduler } from "./hosts/scheduler.ts";
 import { createLogger, type Logger } from "./logging.ts";
+import { IdentityStore } from "./oauth/identity-store.ts";
+import { oauthRoutes } from "./oauth/oauth-routes.ts";
+import { createProviders } from "./oauth/oauth-settings.ts";
+import { OAuthSignIn } from "./oauth/oauth-sign-in.ts";
+import { OAuthStates } from "./oauth/oauth-states.ts";
+import { QuotaStore } from "./quotas/quota-store.ts";
+import { TeamAdmission } from "./quotas/team-admission.ts";
+import { LoginAttempts } from "./rate-limits/login-attempts.ts";
+import { RateLimiter } from "./rate-limits/rate-limiter.ts";
 import { notReady, reportReadiness } from "./readiness.ts";
 import { SandboxReconciler } from "./sandboxes/reconciler.ts";
 import { SandboxAccess } from "./sandboxes/sandbox-access.ts";
-import { SandboxesPerTeam } from "./sandboxes/sandbox-quota.ts";
 import { sandboxRoutes } from "./sandboxes/sandbox-routes.ts";
 import { SandboxService } from "./sandboxes/sandbox-service.ts";
 import { SandboxStore } from "./sandboxes/sandbox-store.ts";
+import { SessionCookie } from "./sessions/session-cookie.ts";
+import { sessionRoutes, signInRoutes } from "./sessions/session-routes.ts";
+import { SessionScheme } from "./sessions/session-scheme.ts";
+import { SessionStore } from "./sessions/session-store.ts";
+import { SignIn } from "./sessions/sign-in.ts";
+import { UserTokens } from "./sessions/user-tokens.ts";
+import { ConfiguredKeys } from "./signing-keys/signing-keys.ts";
+import { StoredKeys } from "./signing-keys/stored-keys.ts";
+import { memberRoutes } from "./teams/member-routes.ts";
+import { MemberService } from "./teams/member-service.ts";
+import { MembershipStore } from "./teams/membership-store.ts";
+import { teamRoutes } from "./teams/team-routes.ts";
+import { TeamService } from "./teams/team-service.ts";
 import { TeamStore } from "./teams/team-store.ts";
 import { TemplateStore } from "./templates/template-store.ts";
+import { AccountService } from "./users/account-service.ts";
+import { AccountStore } from "./users/account-store.ts";
+import { PasswordHasher } from "./users/passwords.ts";
+import { userRoutes } from "./users/user-routes.ts";
+import { UserSearch } from "./users/user-search.ts";
+import { UserStore } from "./users/user-store.ts";
 
 /** A control plane that takes requests. */
 export interface ControlPlane {
@@ -72,10 +105,10 @@ async function start(config: Config, log: Logger, onClose: (end: () => Promise<u
 
   const changes = new AccessChanges();
   const teams = new TeamStore(db);
+  const quotas = new QuotaStore(db, config.teamQuota);
   const apiKeys = new ApiKeyStore(db);
   const keysLastUsed = new BatchedTimestamps((times) => apiKeys.writeLastUsed(times), log);
   onClose(() => keysLastUsed.close());
-  const authenticator = new SchemeAuthenticator([new ApiKeyScheme(apiKeys, keysLastUsed, changes)]);
 
   const pool = new HostClientPool();
   onClose(async () => pool.close());
@@ -88,18 +121,37 @@ async function start(config: Config, log: Logger, onClose: (end: () => Promise<u
   const operations = new DetachedOperations();
   onClose(() => operations.drain());
   const scheduler = new RoundRobinScheduler(hosts);
-  const quota = new SandboxesPerTeam();
+  const quota = new TeamAdmission(teams, quotas);
   const sandboxes = new SandboxService({ db, store, templates, quota, scheduler, pool, access, operations, log });
   const reconciler = new SandboxReconciler({ store, pool, access, log });
   const monitor = new HostMonitor({ hosts, pool, sandboxes: reconciler, leadership: database.leadership, log });
 
+  const cookie = new SessionCookie(isSecure(config));
+  const accounts = await createAccounts({ config, db, changes, teams, apiKeys, sandboxes });
+  const authenticator = new SchemeAuthenticator([
+    new ApiKeyScheme(apiKeys, keysLastUsed, changes),
+    new SessionScheme({ ...accounts, store: accounts.sessions, cookie, changes }),
+  ]);
+
   const version = readVersion();
-  const app = await createApp({ log, version });
+  const { trustedProxies, allowedOrigins, publicUrl } = config;
+  const origins = { allowedOrigins, cookie, ...(publicUrl === undefined ? {} : { publicUrl }) };
+  const app = await createApp({ log, version, trustedProxies, origins });
   onClose(() => app.close());
   await app.register(healthRoutes(version));
   await app.register(docsRoutes);
+  await app.register(signInRoutes({ ...accounts, cookie, changes }));
+  await app.register(oauthRoutes({ ...createOAuth(config, db, accounts), cookie, limiter: accounts.limiter, log }));
   await app.register(async (scope) => {
-    checkWebSocketOrigins(scope, config.allowedOrigins);
+    requireUser(scope, authenticator);
+    await scope.register(sessionRoutes({ ...accounts, cookie, changes }));
+    await scope.register(userRoutes({ ...accounts, accounts: accounts.own }));
+    await scope.register(teamRoutes({ teams: accounts.teams, members: accounts.members, quotas }));
+    await scope.register(memberRoutes(accounts.members));
+    await scope.register(apiKeyRoutes(accounts.apiKeys));
+    await scope.register(adminRoutes({ ...accounts, quotas, teams }));
+  });
+  await app.register(async (scope) => {
     requireCaller(scope, authenticator, "sandboxes");
     await scope.register(sandboxRoutes(sandboxes));
     await scope.register(commandRoutes(new CommandService(access)));
@@ -113,8 +165,90 @@ async function start(config: Config, log: Logger, onClose: (end: () => Promise<u
   const url = await listen(app, config.listen);
   const file = new CredentialsFile(config.dataDir);
   await new Bootstrap({ db, teams, apiKeys, file, log }).run(config.publicUrl ?? url);
+  if (config.firstAdmin) await accounts.admins.ensureFirst(config.firstAdmin);
+  const { admins, platform, storedKeys: keys } = accounts;
+  const operator = await startOperatorServer(config.dataDir, { admins, platform, quotas, keys, log });
+  onClose(() => operator.close());
   log.info({ url }, "ready");
   return url;
+}
+
+/** What the wiring of accounts takes from that of the rest. */
+interface AccountsNeed {
+  config: Config;
+  db: Db;
+  changes: AccessChanges;
+  teams: TeamStore;
+  apiKeys: ApiKeyStore;
+  sandboxes: SandboxService;
+}
+
+/** People, their sessions, teams and keys. */
+async function createAccounts({ config, db, changes, teams, apiKeys, sandboxes }: AccountsNeed) {
+  const storedKeys = config.jwtSecrets.length > 0 ? undefined : new StoredKeys(db);
+  await storedKeys?.prepare();
+  const [secret, ...previous] = config.jwtSecrets;
+  const keys = secret === undefined ? (storedKeys ?? new StoredKeys(db)) : new ConfiguredKeys([secret, ...previous]);
+
+  const limiter = new RateLimiter(db, config.rateLimitFactor);
+  const hasher = new PasswordHasher();
+  const users = new UserStore(db);
+  const memberships = new MembershipStore(db);
+  const stored = new AccountStore(users, teams, memberships);
+  const sessions = new SessionStore(db);
+  const tokens = new UserTokens(keys);
+  const attempts = new LoginAttempts(db);
+  const { signUpOpen } = config;
+  const signIn = new SignIn({
+    db,
+    users,
+    accounts: stored,
+    memberships,
+    sessions,
+    tokens,
+    hasher,
+    limiter,
+    attempts,
+    signUpOpen,
+  });
+  const teamService = new TeamService({ db, teams, memberships, sandboxes, limiter, changes });
+  const platform = new PlatformStore(db);
+  return {
+    keys,
+    storedKeys,
+    limiter,
+    tokens,
+    sessions,
+    stored,
+    signIn,
+    platform,
+    search: new UserSearch(db, limiter),
+    own: new AccountService({ db, users, teams, sessions, hasher, limiter, changes }),
+    teams: teamService,
+    members: new MemberService({ teams: teamService, memberships, users, apiKeys, limiter, changes }),
+    apiKeys: new ApiKeyService({ store: apiKeys, teams: teamService, limiter, changes }),
+    admins: new AdminService({ db, platform, users, accounts: stored, sessions, hasher, changes }),
+  };
+}
+
+/** Signing in through providers. */
+function createOAuth(config: Config, db: Db, { keys, stored, signIn }: Awaited<ReturnType<typeof createAccounts>>) {
+  // Providers are configured only together with a public address.
+  const publicUrl = config.publicUrl ?? "";
+  return {
+    providers: createProviders(config.oauth),
+    states: new OAuthStates(db, keys),
+    signIn: new OAuthSignIn({ db, identities: new IdentityStore(db), accounts: stored, signIn }),
+    publicUrl,
+    dashboardUrl: config.oauth.dashboardUrl ?? publicUrl,
+    secure: isSecure(config),
+    signUpOpen: config.signUpOpen,
+  };
+}
+
+/** Whether browsers reach the server by https. */
+function isSecure({ publicUrl }: Config): boolean {
+  return publicUrl?.startsWith("https:") ?? false;
 }
 
 async function listen(app: App, { host, port }: ListenAddress): Promise<string> {

@@ -124,6 +124,16 @@ export const OAuthProviderInfo = Type.Object(
 );
 export type OAuthProviderInfo = Static<typeof OAuthProviderInfo>;
 
+/** How people can sign in to this server. */
+export const SignInOptions = Type.Object(
+  {
+    sign_up: Type.Boolean({ description: "Whether anybody may make an account" }),
+    providers: Type.Array(OAuthProviderInfo),
+  },
+  { title: "SignInOptions" },
+);
+export type SignInOptions = Static<typeof SignInOptions>;
+
 /** Codes that a failed sign-in through a provider brings to `/auth/{provider}/callback?error=` of the dashboard. */
 export const OAUTH_ERRORS = [
   "access_denied",

@@ -1,4 +1,5 @@
 import { type Static, Type } from "typebox";
+import { TEAM_SLUG } from "../identifiers.ts";
 import { Email, NewPassword, TeamId, Timestamp, UserId, UserName } from "./accounts.ts";
 
 /**
@@ -71,3 +72,13 @@ export const ResetPassword = Type.Object(
   { additionalProperties: false, title: "ResetPassword" },
 );
 export type ResetPassword = Static<typeof ResetPassword>;
+
+/** Path parameters of the operator's requests about one team. */
+export const NameTeam = Type.Object({ slug: Type.String({ pattern: TEAM_SLUG.source }) });
+
+/** Request of the operator for a new key that signs tokens. */
+export const RotateKeys = Type.Object(
+  { revoke: Type.Boolean({ description: "Whether the keys before end at once, and with them all sessions" }) },
+  { additionalProperties: false, title: "RotateKeys" },
+);
+export type RotateKeys = Static<typeof RotateKeys>;

@@ -1,10 +1,27 @@
 import { randomUUID } from "node:crypto";
-import { sql } from "kysely";
+import type { ApiKeyScope } from "@warren/contracts/rest/api-keys";
+import { type Selectable, sql } from "kysely";
 import type { ApiKeyCaller } from "../auth/caller.ts";
 import type { Db } from "../database/tables.ts";
 import { displayedPrefix, hashApiKey } from "./api-key.ts";
+import type { ApiKeysTable } from "./api-keys-table.ts";
 
-/** Rows of API keys. */
+/** A row of `team_api_keys`, without the hash, and the address of who made the key. */
+export type ApiKeyRow = Omit<Selectable<ApiKeysTable>, "key_hash"> & { creator_email: string | null };
+
+/** A key to be stored. */
+export interface NewApiKey {
+  teamId: string;
+  name: string;
+  /** The secret itself. */
+  key: string;
+  /** UUID of the user who makes the key; absent when the server does. */
+  createdBy?: string;
+  scopes?: ApiKeyScope[];
+  expiresAt?: Date;
+}
+
+/** Rows of API keys. `db` may be a transaction everywhere. */
 export class ApiKeyStore {
   readonly #db: Db;
 
@@ -12,7 +29,7 @@ export class ApiKeyStore {
     this.#db = db;
   }
 
-  /** The caller that a key hash stands for, unless the key is unknown or its team deleted. */
+  /** The caller that a key hash stands for, unless the key is unknown or over, or its team deleted. */
   async findCaller(keyHash: string): Promise<ApiKeyCaller | undefined> {
     const row = await this.#db
       .selectFrom("team_api_keys as key")
@@ -20,6 +37,7 @@ export class ApiKeyStore {
       .select(["key.id", "key.name", "key.team_id", "key.scopes", "key.expires_at"])
       .where("key.key_hash", "=", keyHash)
       .where("team.deleted_at", "is", null)
+      .where(({ eb, or }) => or([eb("key.expires_at", "is", null), eb("key.expires_at", ">", sql<Date>`now()`)]))
       .executeTakeFirst();
     if (!row) return undefined;
     return {
@@ -32,16 +50,60 @@ export class ApiKeyStore {
     };
   }
 
-  /** Stores a key; returns its UUID. `db` may be a transaction. */
-  async insert(key: { teamId: string; name: string; key: string }, db: Db = this.#db): Promise<string> {
+  /** Stores a key; returns its UUID. */
+  async insert(key: NewApiKey, db: Db = this.#db): Promise<string> {
     const keyHash = hashApiKey(key.key);
     if (keyHash === undefined) throw new TypeError("malformed API key");
     const id = randomUUID();
     await db
       .insertInto("team_api_keys")
-      .values({ id, team_id: key.teamId, name: key.name, key_hash: keyHash, key_prefix: displayedPrefix(key.key) })
+      .values({
+        id,
+        team_id: key.teamId,
+        name: key.name,
+        key_hash: keyHash,
+        key_prefix: displayedPrefix(key.key),
+        created_by: key.createdBy ?? null,
+        expires_at: key.expiresAt ?? null,
+        ...(key.scopes ? { scopes: key.scopes } : {}),
+      })
       .execute();
     return id;
+  }
+
+  /** Keys of a team, newest first. */
+  async list(teamId: string): Promise<ApiKeyRow[]> {
+    return this.#select(this.#db, teamId).orderBy("key.created_at", "desc").orderBy("key.id").execute();
+  }
+
+  async find(teamId: string, id: string, db: Db = this.#db): Promise<ApiKeyRow | undefined> {
+    return this.#select(db, teamId).where("key.id", "=", id).executeTakeFirst();
+  }
+
+  /** Number of keys of a team that are not over. */
+  async countLive(teamId: string, db: Db): Promise<number> {
+    const { count } = await db
+      .selectFrom("team_api_keys")
+      .select(sql<number>`count(*)`.as("count"))
+      .where("team_id", "=", teamId)
+      .where(({ eb, or }) => or([eb("expires_at", "is", null), eb("expires_at", ">", sql<Date>`now()`)]))
+      .executeTakeFirstOrThrow();
+    return count;
+  }
+
+  /** Deletes a key of a team; false when there is none. */
+  async delete(teamId: string, id: string, db: Db = this.#db): Promise<boolean> {
+    const { numDeletedRows } = await db
+      .deleteFrom("team_api_keys")
+      .where("team_id", "=", teamId)
+      .where("id", "=", id)
+      .executeTakeFirst();
+    return numDeletedRows > 0n;
+  }
+
+  /** Deletes the keys of a team that a user made. */
+  async deleteOfCreator(teamId: string, userId: string, db: Db): Promise<void> {
+    await db.deleteFrom("team_api_keys").where("team_id", "=", teamId).where("created_by", "=", userId).execute();
   }
 
   /** Writes times of last use by key UUID in one statement; never moves a time back. */
@@ -51,5 +113,24 @@ export class ApiKeyStore {
       update team_api_keys set last_used = greatest(last_used, used.at)
       from (values ${rows}) as used (id, at) where team_api_keys.id = used.id
     `.execute(this.#db);
+  }
+
+  #select(db: Db, teamId: string) {
+    return db
+      .selectFrom("team_api_keys as key")
+      .leftJoin("users as creator", "creator.id", "key.created_by")
+      .select([
+        "key.id",
+        "key.team_id",
+        "key.name",
+        "key.key_prefix",
+        "key.created_by",
+        "key.scopes",
+        "key.expires_at",
+        "key.created_at",
+        "key.last_used",
+        "creator.email as creator_email",
+      ])
+      .where("key.team_id", "=", teamId);
   }
 }

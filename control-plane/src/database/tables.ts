@@ -3,6 +3,7 @@ import type { AdminPermissionsTable } from "../admin/admin-permissions-table.ts"
 import type { ApiKeysTable } from "../api-keys/api-keys-table.ts";
 import type { HostsTable } from "../hosts/hosts-table.ts";
 import type { OAuthProvidersTable, OAuthUsedStatesTable } from "../oauth/oauth-tables.ts";
+import type { TeamQuotasTable } from "../quotas/team-quotas-table.ts";
 import type { LoginAttemptsTable, RateLimitsTable } from "../rate-limits/rate-limit-tables.ts";
 import type { SandboxesTable } from "../sandboxes/sandboxes-table.ts";
 import type { UserSessionsTable } from "../sessions/user-sessions-table.ts";
@@ -24,6 +25,7 @@ export interface Tables {
   login_attempts: LoginAttemptsTable;
   teams: TeamsTable;
   users_teams: MembershipsTable;
+  team_quotas: TeamQuotasTable;
   team_api_keys: ApiKeysTable;
   templates: TemplatesTable;
   hosts: HostsTable;

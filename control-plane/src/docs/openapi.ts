@@ -16,11 +16,19 @@ export async function describeApi(app: App, version: string): Promise<void> {
         { name: "sandboxes", description: "Create, list and destroy sandboxes" },
         { name: "commands", description: "Run commands in a sandbox" },
         { name: "files", description: "Move files in and out of a sandbox" },
+        { name: "accounts", description: "Sign up, sign in, and one's own account" },
+        { name: "teams", description: "Teams and their members" },
+        { name: "API keys", description: "Credentials of programs" },
+        { name: "administration", description: "The whole platform" },
         { name: "service", description: "The server itself" },
       ],
       components: {
-        securitySchemes: { apiKey: { type: "apiKey", in: "header", name: "X-API-Key" } },
+        securitySchemes: {
+          apiKey: { type: "apiKey", in: "header", name: "X-API-Key", description: "Key of a team" },
+          session: { type: "http", scheme: "bearer", bearerFormat: "JWT", description: "Session token of a user" },
+        },
       },
+      security: [{ apiKey: [] }, { session: [] }],
     },
   });
 }

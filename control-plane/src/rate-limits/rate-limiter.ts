@@ -40,6 +40,13 @@ export class RateLimiter {
     throw refusal(seconds);
   }
 
+  /** Forgets the attempts of a subject, such as one that has proven who it is. */
+  async reset(action: string, subject: string): Promise<void> {
+    const key = hashSubject(action, subject);
+    this.#refusedUntil.delete(key);
+    await this.#db.deleteFrom("rate_limits").where("key", "=", key).execute();
+  }
+
   async #count(key: string, interval: number, tolerance: number): Promise<boolean> {
     const { rows } = await sql`
       with pruned as (

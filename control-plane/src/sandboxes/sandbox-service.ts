@@ -20,6 +20,8 @@ import type { SandboxRow, SandboxStore, StatusFields } from "./sandbox-store.ts"
 const CREATE_TIMEOUT_MS = 180_000;
 /** Milliseconds that a host has to destroy a sandbox. */
 const DESTROY_TIMEOUT_MS = 60_000;
+/** Sandboxes of a deleted team that are destroyed at the same time. */
+const PARALLEL_DESTROYS = 8;
 const PING_TIMEOUT_MS = 10_000;
 /** States in which nothing of a sandbox is left. */
 const GONE: SandboxStatus[] = ["stopped"];
@@ -67,6 +69,25 @@ export class SandboxService {
   async destroy(caller: Caller, id: string): Promise<void> {
     const row = await this.get(caller, id);
     return this.#parts.operations.track(this.#destroy(row));
+  }
+
+  /** Takes all sandboxes of a team out of use, in the transaction that deletes the team; `endAll` destroys them. */
+  async claimAll(teamId: string, transaction: Db): Promise<SandboxRow[]> {
+    return this.#parts.store.claimAll(teamId, transaction);
+  }
+
+  /** Destroys what `claimAll` has claimed. What a host cannot destroy at this time is destroyed when it can. */
+  async endAll(claimed: SandboxRow[]): Promise<void> {
+    const left = [...claimed];
+    const next = async (): Promise<void> => {
+      for (let row = left.pop(); row; row = left.pop()) {
+        const { id } = row;
+        await this.#destroy(row).catch((error: unknown) =>
+          this.#parts.log.warn({ err: error, sandbox: id }, "a sandbox of a deleted team could not be destroyed yet"),
+        );
+      }
+    };
+    await this.#parts.operations.track(Promise.all(Array.from({ length: PARALLEL_DESTROYS }, next)));
   }
 
   /** Resets the inactivity timer. */

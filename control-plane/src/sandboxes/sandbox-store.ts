@@ -123,6 +123,17 @@ export class SandboxStore {
     return rows.map((row) => row.id);
   }
 
+  /** Moves all sandboxes of a team that are not over to `stopping`; returns them. */
+  async claimAll(teamId: string, transaction: Db): Promise<SandboxRow[]> {
+    return transaction
+      .updateTable("sandboxes")
+      .set({ status: "stopping", version: sql`version + 1`, last_updated: sql`now()` })
+      .where("team_id", "=", teamId)
+      .where("status", "not in", FINAL)
+      .returningAll()
+      .execute();
+  }
+
   /** Writes times of last activity by sandbox in one statement; never moves a time back. */
   async writeLastActive(times: ReadonlyMap<string, Date>): Promise<void> {
     const rows = sql.join([...times].map(([id, at]) => sql`(${id}::text, ${at.toISOString()}::timestamptz)`));

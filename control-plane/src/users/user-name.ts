@@ -13,3 +13,13 @@ export function parseUserName(text: string): string {
   }
   return name;
 }
+
+/** A name as a provider gives it, made into one that can be stored. */
+export function shortenUserName(text: string): string {
+  const printable = text
+    .normalize("NFC")
+    .replace(/\p{Cc}/gu, " ")
+    .trim();
+  const name = [...printable].slice(0, LIMITS.userNameCharacters).join("").trim();
+  return name === "" ? "?" : name;
+}

@@ -1,0 +1,126 @@
+import { WarrenError } from "@warren/contracts/errors";
+import { LIMITS } from "@warren/contracts/limits";
+import type { CreateAdmin, PlatformPermission, ResetPassword, SetAdmin } from "@warren/contracts/rest/admin";
+import type { AccessChanges } from "../auth/access-changes.ts";
+import type { Db } from "../database/tables.ts";
+import type { SessionStore } from "../sessions/session-store.ts";
+import type { AccountStore } from "../users/account-store.ts";
+import { normalizeEmail, parseEmail } from "../users/email.ts";
+import type { PasswordHasher } from "../users/passwords.ts";
+import { parseUserName } from "../users/user-name.ts";
+import type { UserRow, UserStore } from "../users/user-store.ts";
+import type { PlatformStore } from "./platform-store.ts";
+
+/** What the service needs. */
+export interface AdminServiceParts {
+  db: Db;
+  platform: PlatformStore;
+  users: UserStore;
+  accounts: AccountStore;
+  sessions: SessionStore;
+  hasher: PasswordHasher;
+  changes: AccessChanges;
+}
+
+/** Who administers the platform. Only the operator of the server decides that, never whoever signs up first. */
+export class AdminService {
+  readonly #parts: AdminServiceParts;
+
+  constructor(parts: AdminServiceParts) {
+    this.#parts = parts;
+  }
+
+  /** Makes an account that administers the platform and owns the teams that have no member; throws `email_taken`. */
+  async create(request: CreateAdmin): Promise<UserRow> {
+    const { db, accounts, platform, hasher } = this.#parts;
+    const email = parseEmail(request.email);
+    const name = parseUserName(request.name);
+    const passwordHash = await hasher.hash(request.password);
+    return db.transaction().execute(async (transaction) => {
+      const { user } = await accounts.insert({ email, name, passwordHash, isAdmin: true }, transaction);
+      await platform.takeOverTeams(user.id, transaction);
+      return user;
+    });
+  }
+
+  /**
+   * Makes the account of the settings while nobody administers the platform. An account that has the address already
+   * becomes administrator only if it has this password: anybody may have made it.
+   */
+  async ensureFirst({ email, password }: { email: string; password: string }): Promise<void> {
+    const { platform, users, hasher } = this.#parts;
+    if (await platform.hasAdmin()) return;
+    const user = await users.findByEmail(normalizeEmail(email));
+    if (!user) {
+      if (
+        [...password].length < LIMITS.password.minCharacters ||
+        Buffer.byteLength(password) > LIMITS.password.maxBytes
+      ) {
+        throw new WarrenError(
+          "invalid_request",
+          `WARREN_ADMIN_PASSWORD must have at least ${LIMITS.password.minCharacters} characters and at most ` +
+            `${LIMITS.password.maxBytes} bytes`,
+        );
+      }
+      await this.create({ email, name: email.trim().split("@", 1)[0]!, password });
+    } else if (await hasher.verify(user.password_hash, password)) {
+      await this.grant({ email });
+    } else {
+      throw new WarrenError(
+        "conflict",
+        "the account of WARREN_ADMIN_EMAIL has another password than WARREN_ADMIN_PASSWORD; " +
+          "use `warren admin grant` if the account is yours",
+      );
+    }
+  }
+
+  /** Lets a user administer the platform, and own the teams that have no member; or gives the user one right. */
+  async grant({ email, permission }: SetAdmin): Promise<void> {
+    const { db, platform, changes } = this.#parts;
+    const user = await this.#find(email);
+    if (permission) await platform.addPermission(user.id, permission);
+    else {
+      await db.transaction().execute(async (transaction) => {
+        await platform.setAdmin(user.id, true, transaction);
+        await platform.takeOverTeams(user.id, transaction);
+      });
+    }
+    changes.announce({ userId: user.id });
+  }
+
+  /** Takes the administration of the platform, or one right, from a user. */
+  async revoke({ email, permission }: SetAdmin): Promise<void> {
+    const { platform, changes } = this.#parts;
+    const user = await this.#find(email);
+    if (permission) await platform.removePermission(user.id, permission);
+    else await platform.setAdmin(user.id, false);
+    changes.announce({ userId: user.id });
+  }
+
+  /** Gives a user a new password and ends all sessions of the user. */
+  async resetPassword({ email, password }: ResetPassword): Promise<void> {
+    const { db, users, sessions, hasher, changes } = this.#parts;
+    const user = await this.#find(email);
+    const passwordHash = await hasher.hash(password);
+    await db.transaction().execute(async (transaction) => {
+      await users.setPasswordHash(user.id, passwordHash, transaction);
+      await sessions.endAll(user.id, { db: transaction });
+    });
+    changes.announce({ userId: user.id });
+  }
+
+  /** Throws `forbidden` unless a user administers the platform or has a right on it. */
+  async require(userId: string, permission: PlatformPermission): Promise<void> {
+    if (await this.#parts.platform.isAllowed(userId, permission)) return;
+    throw new WarrenError(
+      "forbidden",
+      `only administrators of the platform, or users with its right "${permission}", may`,
+    );
+  }
+
+  async #find(email: string): Promise<UserRow> {
+    const user = await this.#parts.users.findByEmail(normalizeEmail(email));
+    if (!user) throw new WarrenError("not_found", `nobody has an account with the address ${normalizeEmail(email)}`);
+    return user;
+  }
+}

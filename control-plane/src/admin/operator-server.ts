@@ -1,0 +1,111 @@
+import { chmod, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { WarrenError } from "@warren/contracts/errors";
+import {
+  CreateAdmin,
+  NameTeam,
+  OPERATOR_SOCKET,
+  ResetPassword,
+  RotateKeys,
+  SetAdmin,
+  SetByoc,
+} from "@warren/contracts/rest/admin";
+import { SetTeamQuota } from "@warren/contracts/rest/quotas";
+import Fastify, { type FastifyBaseLogger } from "fastify";
+import type { App } from "../app.ts";
+import { handleErrors } from "../errors/error-handler.ts";
+import { createValidatorCompiler, formatSchemaErrors } from "../errors/validation.ts";
+import type { Logger } from "../logging.ts";
+import type { QuotaStore } from "../quotas/quota-store.ts";
+import type { StoredKeys } from "../signing-keys/stored-keys.ts";
+import type { AdminService } from "./admin-service.ts";
+import type { PlatformStore } from "./platform-store.ts";
+import { toAdminTeam, toAdminUser } from "./platform-view.ts";
+
+/** Bytes of the path of a unix socket (`sun_path`, unix(7)), without the end mark. */
+const SOCKET_PATH_BYTES = 107;
+
+/** What the server needs. */
+export interface OperatorServerParts {
+  admins: AdminService;
+  platform: PlatformStore;
+  quotas: QuotaStore;
+  /** Absent when the settings name the signing keys. */
+  keys: StoredKeys | undefined;
+  log: Logger;
+}
+
+/**
+ * Serves the operator of this machine on a unix socket in the data directory: whoever may open it, the user of the
+ * server and root, may do all of this without a further credential.
+ */
+export async function startOperatorServer(
+  dataDir: string,
+  parts: OperatorServerParts,
+): Promise<{ close(): Promise<void> }> {
+  const path = join(dataDir, OPERATOR_SOCKET);
+  if (Buffer.byteLength(path) > SOCKET_PATH_BYTES) {
+    parts.log.warn({ path }, "the path is too long for a socket: `warren admin` cannot reach this server");
+    return { close: async () => undefined };
+  }
+  const server = createServer(parts);
+  // The data directory is this process's alone, so a socket that stands there is a left-over.
+  await rm(path, { force: true });
+  await server.listen({ path });
+  await chmod(path, 0o600);
+  return { close: () => server.close() };
+}
+
+function createServer({ admins, platform, quotas, keys, log }: OperatorServerParts): App {
+  const app = Fastify({
+    loggerInstance: log as FastifyBaseLogger,
+    disableRequestLogging: true,
+    forceCloseConnections: true,
+    schemaErrorFormatter: formatSchemaErrors,
+  }) as unknown as App;
+  app.setValidatorCompiler(createValidatorCompiler());
+  handleErrors(app);
+
+  const teamOf = async (slug: string) => {
+    const id = await platform.findTeamBySlug(slug);
+    if (id === undefined) throw new WarrenError("not_found", `there is no team with the slug ${slug}`);
+    return id;
+  };
+
+  app.get("/users", async () => (await platform.users()).map(toAdminUser));
+  app.get("/teams", async () => (await platform.teams()).map(toAdminTeam));
+  app.post("/admins", { schema: { body: CreateAdmin } }, async (request, reply) => {
+    await admins.create(request.body);
+    return reply.code(204).send();
+  });
+  app.post("/grant", { schema: { body: SetAdmin } }, async (request, reply) => {
+    await admins.grant(request.body);
+    return reply.code(204).send();
+  });
+  app.post("/revoke", { schema: { body: SetAdmin } }, async (request, reply) => {
+    await admins.revoke(request.body);
+    return reply.code(204).send();
+  });
+  app.post("/password", { schema: { body: ResetPassword } }, async (request, reply) => {
+    await admins.resetPassword(request.body);
+    return reply.code(204).send();
+  });
+  app.put("/teams/:slug/byoc", { schema: { params: NameTeam, body: SetByoc } }, async (request, reply) => {
+    await platform.setByoc(await teamOf(request.params.slug), request.body.is_byoc);
+    return reply.code(204).send();
+  });
+  app.get("/teams/:slug/quota", { schema: { params: NameTeam } }, async (request) =>
+    quotas.get(await teamOf(request.params.slug)),
+  );
+  app.put("/teams/:slug/quota", { schema: { params: NameTeam, body: SetTeamQuota } }, async (request) => {
+    const teamId = await teamOf(request.params.slug);
+    await quotas.set(teamId, request.body);
+    return quotas.get(teamId);
+  });
+  app.post("/signing-keys", { schema: { body: RotateKeys } }, async (request, reply) => {
+    if (!keys) throw new WarrenError("conflict", "JWT_SECRET names the key; change it there and restart");
+    await keys.rotate(request.body);
+    return reply.code(204).send();
+  });
+  return app;
+}

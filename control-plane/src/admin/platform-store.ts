@@ -1,0 +1,140 @@
+import { randomUUID } from "node:crypto";
+import type { PlatformPermission } from "@warren/contracts/rest/admin";
+import { sql } from "kysely";
+import type { Db } from "../database/tables.ts";
+
+/** A team as administrators see it. */
+export interface PlatformTeamRow {
+  id: string;
+  name: string;
+  slug: string;
+  is_byoc: boolean;
+  created_at: Date;
+  deleted_at: Date | null;
+  owner_email: string | null;
+  members: number;
+}
+
+/** A user as administrators see them. */
+export interface PlatformUserRow {
+  id: string;
+  email: string;
+  name: string;
+  is_admin: boolean;
+  has_password: boolean;
+  permissions: PlatformPermission[];
+  created_at: Date;
+}
+
+/** Rows that concern the whole platform. `db` may be a transaction everywhere. */
+export class PlatformStore {
+  readonly #db: Db;
+
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  /** Whether a user administers the platform or has one right on it. */
+  async isAllowed(userId: string, permission: PlatformPermission): Promise<boolean> {
+    const { rows } = await sql`
+      select from users where id = ${userId} and (
+        is_admin or exists (select from admin_permissions where user_id = users.id and permission = ${permission})
+      )
+    `.execute(this.#db);
+    return rows.length > 0;
+  }
+
+  async hasAdmin(db: Db = this.#db): Promise<boolean> {
+    return (await db.selectFrom("users").select("id").where("is_admin", "=", true).executeTakeFirst()) !== undefined;
+  }
+
+  async setAdmin(userId: string, isAdmin: boolean, db: Db = this.#db): Promise<void> {
+    await db.updateTable("users").set({ is_admin: isAdmin, updated_at: sql`now()` }).where("id", "=", userId).execute();
+  }
+
+  async addPermission(userId: string, permission: PlatformPermission): Promise<void> {
+    await this.#db
+      .insertInto("admin_permissions")
+      .values({ id: randomUUID(), user_id: userId, permission })
+      .onConflict((conflict) => conflict.columns(["user_id", "permission"]).doNothing())
+      .execute();
+  }
+
+  async removePermission(userId: string, permission: PlatformPermission): Promise<void> {
+    await this.#db
+      .deleteFrom("admin_permissions")
+      .where("user_id", "=", userId)
+      .where("permission", "=", permission)
+      .execute();
+  }
+
+  /**
+   * Makes a user the owner of the live teams that have no member, such as the one of the server's first start, and the
+   * first of them the team to which the user signs in.
+   */
+  async takeOverTeams(userId: string, transaction: Db): Promise<void> {
+    const { rows } = await sql<{ team_id: string }>`
+      insert into users_teams (user_id, team_id, role)
+      select ${userId}::uuid, id, 'owner' from teams
+      where deleted_at is null and not exists (select from users_teams where team_id = teams.id)
+      order by created_at
+      returning team_id
+    `.execute(transaction);
+    const [first] = rows;
+    if (!first) return;
+    // One statement would meet two default teams in between.
+    for (const isDefault of [false, true]) {
+      await transaction
+        .updateTable("users_teams")
+        .set({ is_default: isDefault })
+        .where("user_id", "=", userId)
+        .where("team_id", isDefault ? "=" : "!=", first.team_id)
+        .execute();
+    }
+  }
+
+  /** All teams, newest first. */
+  async teams(): Promise<PlatformTeamRow[]> {
+    const { rows } = await sql<PlatformTeamRow>`
+      select team.id, team.name, team.slug, team.is_byoc, team.created_at, team.deleted_at,
+        max(member.email) filter (where membership.role = 'owner') as owner_email, count(membership.user_id) as members
+      from teams as team
+      left join users_teams as membership on membership.team_id = team.id
+      left join users as member on member.id = membership.user_id
+      group by team.id order by team.created_at desc, team.id
+    `.execute(this.#db);
+    return rows;
+  }
+
+  /** All users by address. */
+  async users(): Promise<PlatformUserRow[]> {
+    const { rows } = await sql<PlatformUserRow>`
+      select id, email, name, is_admin, password_hash is not null as has_password, created_at,
+        array(select permission from admin_permissions where user_id = users.id order by permission) as permissions
+      from users order by email
+    `.execute(this.#db);
+    return rows;
+  }
+
+  /** UUID of the live team with a slug. */
+  async findTeamBySlug(slug: string): Promise<string | undefined> {
+    const row = await this.#db
+      .selectFrom("teams")
+      .select("id")
+      .where("slug", "=", slug)
+      .where("deleted_at", "is", null)
+      .executeTakeFirst();
+    return row?.id;
+  }
+
+  /** Sets whether a live team brings its own hosts; false when there is no such team. */
+  async setByoc(teamId: string, isByoc: boolean): Promise<boolean> {
+    const { numUpdatedRows } = await this.#db
+      .updateTable("teams")
+      .set({ is_byoc: isByoc })
+      .where("id", "=", teamId)
+      .where("deleted_at", "is", null)
+      .executeTakeFirst();
+    return numUpdatedRows > 0n;
+  }
+}

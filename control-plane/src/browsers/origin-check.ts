@@ -1,0 +1,50 @@
+import { WarrenError } from "@warren/contracts/errors";
+import type { FastifyRequest } from "fastify";
+import type { App } from "../app.ts";
+import type { SessionCookie } from "../sessions/session-cookie.ts";
+
+/** Whom browsers may speak for. */
+export interface OriginRules {
+  /** Address of this server for browsers; its origin is the server's own, besides the one that a request names as host. */
+  publicUrl?: string;
+  /** Other origins whose pages may use this server. */
+  allowedOrigins: string[];
+  cookie: SessionCookie;
+}
+
+/**
+ * Refuses what pages of other sites make browsers send: requests that change something, and WebSockets, to which
+ * browsers apply no same-origin rule (RFC 6455, section 10.2). Browsers name the origin of all of these (Fetch standard,
+ * "append a request Origin header"), so that a session cookie without an origin is refused as well. Programs other than
+ * browsers send neither.
+ */
+export function checkOrigins(app: App, rules: OriginRules): void {
+  const trusted = new Set(rules.allowedOrigins);
+  if (rules.publicUrl !== undefined) trusted.add(new URL(rules.publicUrl).origin);
+  app.addHook("onRequest", async (request) => {
+    if (isRead(request)) return;
+    const { origin } = request.headers;
+    if (origin === undefined) {
+      if (usesCookie(request, rules.cookie) && request.headers["sec-fetch-site"] !== "same-origin") {
+        throw new WarrenError("forbidden", "a session cookie is accepted only with an Origin header; use a token");
+      }
+      return;
+    }
+    if (trusted.has(origin) || isOwnOrigin(origin, request)) return;
+    throw new WarrenError("forbidden", "pages of this origin may not do this; see WARREN_ALLOWED_ORIGINS");
+  });
+}
+
+/** Whether a request has no effect besides its answer, which pages of other origins cannot read. */
+function isRead(request: FastifyRequest): boolean {
+  return !request.ws && ["GET", "HEAD", "OPTIONS"].includes(request.method);
+}
+
+function usesCookie({ headers }: FastifyRequest, cookie: SessionCookie): boolean {
+  if (headers.authorization !== undefined || headers["x-api-key"] !== undefined) return false;
+  return cookie.read(headers.cookie) !== undefined;
+}
+
+function isOwnOrigin(origin: string, request: FastifyRequest): boolean {
+  return request.headers.host !== undefined && URL.parse(origin)?.host === request.headers.host.toLowerCase();
+}

@@ -1,0 +1,69 @@
+import { QUOTA_RESOURCES, type QuotaAmounts, type SetTeamQuota, type TeamQuota } from "@warren/contracts/rest/quotas";
+import { sql } from "kysely";
+import type { Db } from "../database/tables.ts";
+
+/** Bytes of a MiB. */
+const MIB = 1024 * 1024;
+
+/** What teams may use and what they use. `db` may be a transaction everywhere. */
+export class QuotaStore {
+  readonly #db: Db;
+  readonly #defaults: QuotaAmounts;
+
+  /** `defaults`: limits of teams for which nothing else is set. */
+  constructor(db: Db, defaults: QuotaAmounts) {
+    this.#db = db;
+    this.#defaults = defaults;
+  }
+
+  /** Limits and usage of a team, in one query. */
+  async get(teamId: string, db: Db = this.#db): Promise<TeamQuota> {
+    const { rows } = await sql<Record<string, number | null>>`
+      select quota.*, used.*, stored.*, kept.*
+      from (select ${teamId}::uuid as team) as of
+      left join team_quotas as quota on quota.team_id = of.team
+      cross join lateral (
+        select count(*) as used_sandboxes, coalesce(sum(vcpus), 0) as used_vcpus,
+          coalesce(sum(memory_mb), 0) as used_memory_mb
+        from sandboxes where team_id = of.team and status not in ('paused', 'stopped', 'error')
+      ) as used
+      cross join lateral (
+        select count(*) as used_templates, coalesce(sum(size_bytes), 0)::bigint as template_bytes
+        from templates where team_id = of.team
+      ) as stored
+      cross join lateral (
+        select coalesce(sum(disk_bytes), 0)::bigint as sandbox_bytes
+        from sandboxes where team_id = of.team and status = 'paused'
+      ) as kept
+    `.execute(db);
+    const row = rows[0]!;
+    const limits = { ...this.#defaults };
+    for (const resource of QUOTA_RESOURCES) limits[resource] = row[resource] ?? limits[resource];
+    return {
+      limits,
+      usage: {
+        sandboxes: row.used_sandboxes!,
+        vcpus: row.used_vcpus!,
+        memory_mb: row.used_memory_mb!,
+        templates: row.used_templates!,
+        disk_mb: Math.ceil((row.template_bytes! + row.sandbox_bytes!) / MIB),
+      },
+    };
+  }
+
+  /** Sets the limits that are named; null goes back to the default. */
+  async set(teamId: string, limits: SetTeamQuota): Promise<void> {
+    await this.#db
+      .insertInto("team_quotas")
+      .values({
+        team_id: teamId,
+        sandboxes: limits.sandboxes ?? null,
+        vcpus: limits.vcpus ?? null,
+        memory_mb: limits.memory_mb ?? null,
+        templates: limits.templates ?? null,
+        disk_mb: limits.disk_mb ?? null,
+      })
+      .onConflict((conflict) => conflict.column("team_id").doUpdateSet(limits))
+      .execute();
+  }
+}

@@ -1,0 +1,131 @@
+import { LIMITS } from "@warren/contracts/limits";
+import { AuthResponse, LogIn, SignUp, SwitchTeam } from "@warren/contracts/rest/accounts";
+import { ErrorBody } from "@warren/contracts/rest/error";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { Type } from "typebox";
+import type { Routes } from "../app.ts";
+import type { AccessChanges } from "../auth/access-changes.ts";
+import { userOf } from "../auth/require-caller.ts";
+import { fromWireId } from "../identifiers/wire-id.ts";
+import { limitNetwork } from "../rate-limits/limit-network.ts";
+import { networkOf } from "../rate-limits/network.ts";
+import type { RateLimiter } from "../rate-limits/rate-limiter.ts";
+import { RATES } from "../rate-limits/rates.ts";
+import type { SessionCookie } from "./session-cookie.ts";
+import type { SessionStore } from "./session-store.ts";
+import { toAuthResponse } from "./session-view.ts";
+import type { Session, SignIn } from "./sign-in.ts";
+
+const tags = ["accounts"];
+const bodyLimit = LIMITS.credentialBodyBytes;
+
+/** What the routes need. */
+export interface SessionRouteParts {
+  signIn: SignIn;
+  sessions: SessionStore;
+  cookie: SessionCookie;
+  limiter: RateLimiter;
+  changes: AccessChanges;
+}
+
+/** Routes under `/v1/auth` that open a session: anybody may call them. */
+export function signInRoutes({ signIn, cookie, limiter }: SessionRouteParts): Routes {
+  return async (app) => {
+    app.post(
+      "/v1/auth/signup",
+      {
+        bodyLimit,
+        onRequest: limitNetwork(limiter, "sign up", RATES.signUp.network),
+        schema: {
+          tags,
+          summary: "Make an account with a team of its own, and sign in",
+          security: [],
+          body: SignUp,
+          response: { 201: AuthResponse, "4xx": ErrorBody },
+        },
+      },
+      async (request, reply) => {
+        const session = await signIn.signUp(request.body);
+        return reply.code(201).send(handOver(reply, cookie, session, request.body.cookie ?? false));
+      },
+    );
+
+    app.post(
+      "/v1/auth/login",
+      {
+        bodyLimit,
+        onRequest: limitNetwork(limiter, "log in", RATES.logIn.network),
+        schema: {
+          tags,
+          summary: "Sign in with a password",
+          description: "Signs in to the default team if it is live, else to the live team that the user joined first.",
+          security: [],
+          body: LogIn,
+          response: { 200: AuthResponse, "4xx": ErrorBody },
+        },
+      },
+      async (request, reply) => {
+        const session = await signIn.logIn(request.body, networkOf(request.ip));
+        return handOver(reply, cookie, session, request.body.cookie ?? false);
+      },
+    );
+  };
+}
+
+/** Routes under `/v1/auth` of a signed-in user. */
+export function sessionRoutes({ signIn, sessions, cookie, changes }: SessionRouteParts): Routes {
+  return async (app) => {
+    app.post(
+      "/v1/auth/switch-team",
+      {
+        bodyLimit,
+        schema: {
+          tags,
+          summary: "Continue the session in another team",
+          description:
+            "Reads membership, role and name anew. With the team of the session itself it renews the session, up to 7 days after signing in.",
+          body: SwitchTeam,
+          response: { 200: AuthResponse, "4xx": ErrorBody },
+        },
+      },
+      async (request, reply) => {
+        const session = await signIn.switchTeam(userOf(request), fromWireId("team", request.body.team_id));
+        return handOver(reply, cookie, session, usesCookie(request, cookie));
+      },
+    );
+
+    app.post(
+      "/v1/auth/logout",
+      { schema: { tags, summary: "End this session", response: { 204: Type.Null(), "4xx": ErrorBody } } },
+      async (request, reply) => {
+        const { sessionId } = userOf(request);
+        await sessions.end(sessionId);
+        changes.announce({ sessionId });
+        if (usesCookie(request, cookie)) cookie.clear(reply);
+        return reply.code(204).send(null);
+      },
+    );
+
+    app.post(
+      "/v1/auth/logout-everywhere",
+      { schema: { tags, summary: "End all sessions of the user", response: { 204: Type.Null(), "4xx": ErrorBody } } },
+      async (request, reply) => {
+        const { userId } = userOf(request);
+        await sessions.endAll(userId);
+        changes.announce({ userId });
+        if (usesCookie(request, cookie)) cookie.clear(reply);
+        return reply.code(204).send(null);
+      },
+    );
+  };
+}
+
+/** Gives a session to the client: in the cookie, or in the answer. */
+function handOver(reply: FastifyReply, cookie: SessionCookie, session: Session, intoCookie: boolean): AuthResponse {
+  if (intoCookie) cookie.write(reply, session.token, session.expiresAt);
+  return toAuthResponse(session, { withToken: !intoCookie });
+}
+
+function usesCookie({ headers }: FastifyRequest, cookie: SessionCookie): boolean {
+  return headers.authorization === undefined && cookie.read(headers.cookie) !== undefined;
+}

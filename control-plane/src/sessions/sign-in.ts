@@ -1,0 +1,129 @@
+import { WarrenError } from "@warren/contracts/errors";
+import type { LogIn, SignUp, TeamRole } from "@warren/contracts/rest/accounts";
+import type { SignedInUser } from "../auth/caller.ts";
+import type { Db } from "../database/tables.ts";
+import type { LoginAttempts } from "../rate-limits/login-attempts.ts";
+import type { RateLimiter } from "../rate-limits/rate-limiter.ts";
+import { RATES } from "../rate-limits/rates.ts";
+import type { MembershipStore } from "../teams/membership-store.ts";
+import type { AccountStore } from "../users/account-store.ts";
+import { normalizeEmail, parseEmail } from "../users/email.ts";
+import type { PasswordHasher } from "../users/passwords.ts";
+import { parseUserName } from "../users/user-name.ts";
+import type { UserRow, UserStore } from "../users/user-store.ts";
+import type { SessionStore } from "./session-store.ts";
+import type { UserTokens } from "./user-tokens.ts";
+
+/** A session that was just opened or renewed. */
+export interface Session {
+  token: string;
+  expiresAt: Date;
+  user: UserRow;
+  /** Team for which the session acts. */
+  team: { id: string; role: TeamRole };
+}
+
+/** What signing in needs. */
+export interface SignInParts {
+  db: Db;
+  users: UserStore;
+  accounts: AccountStore;
+  memberships: MembershipStore;
+  sessions: SessionStore;
+  tokens: UserTokens;
+  hasher: PasswordHasher;
+  limiter: RateLimiter;
+  attempts: LoginAttempts;
+  /** Whether strangers may make accounts. */
+  signUpOpen: boolean;
+}
+
+/** Opens sessions: sign-up, log-in, and change of team. */
+export class SignIn {
+  readonly #parts: SignInParts;
+
+  constructor(parts: SignInParts) {
+    this.#parts = parts;
+  }
+
+  /** Throws `signup_closed` unless strangers may make accounts. */
+  requireOpenSignUp(): void {
+    if (this.#parts.signUpOpen) return;
+    throw new WarrenError("signup_closed", "accounts of this server are made by its operator; ask there for one");
+  }
+
+  /** Makes an account with a team of its own and signs in to it. */
+  async signUp(request: SignUp): Promise<Session> {
+    this.requireOpenSignUp();
+    const { db, accounts, sessions, hasher, limiter } = this.#parts;
+    const email = parseEmail(request.email);
+    const name = parseUserName(request.name);
+    await limiter.take("sign up as", email, RATES.signUp.account);
+    const passwordHash = await hasher.hash(request.password);
+    const { user, teamId, session } = await db.transaction().execute(async (transaction) => {
+      const account = await accounts.insert({ email, name, passwordHash }, transaction);
+      return { ...account, session: await sessions.open(account.user.id, transaction) };
+    });
+    return this.#sign(user, { id: teamId, role: "owner" }, session);
+  }
+
+  /** Signs in with a password. Every wrong credential has one answer, which takes the same time. */
+  async logIn(request: LogIn, network: string): Promise<Session> {
+    const { users, hasher, limiter, attempts } = this.#parts;
+    const email = normalizeEmail(request.email);
+    await limiter.take("log in as", email, RATES.logIn.account);
+    await attempts.begin(email, network);
+    const user = await users.findByEmail(email);
+    const matches = await hasher.verify(user?.password_hash, request.password);
+    if (!user || !matches) {
+      throw new WarrenError("unauthorized", "the e-mail address or the password is not right");
+    }
+    await attempts.succeeded(email, network);
+    await limiter.reset("log in as", email);
+    await this.#renewHash(user, request.password);
+    return this.openFor(user);
+  }
+
+  /** Opens a session of a user whose identity is proven; throws `no_team` when the user is in no live team. */
+  async openFor(user: UserRow): Promise<Session> {
+    const team = await this.#parts.memberships.firstTeam(user.id);
+    if (!team) {
+      throw new WarrenError("no_team", "you are not a member of any team; ask an admin of a team to add you");
+    }
+    return this.#sign(user, team, await this.#parts.sessions.open(user.id));
+  }
+
+  /** Continues a session in another team, or the same one. Everything in the new token is read anew. */
+  async switchTeam(current: SignedInUser, teamId: string): Promise<Session> {
+    const { limiter, memberships, users, sessions } = this.#parts;
+    await limiter.take("switch team as", current.userId, RATES.switchTeam.account);
+    const { live, role } = await memberships.lookUp(current.userId, teamId);
+    if (!live) throw new WarrenError("not_found", "there is no such team");
+    if (role === null) throw new WarrenError("forbidden", "you are not a member of that team");
+    const user = await users.find(current.userId);
+    const expiresAt = await sessions.renew(current.sessionId);
+    if (!user || !expiresAt) throw new WarrenError("unauthorized", "the session has ended; sign in");
+    return this.#sign(user, { id: teamId, role }, { id: current.sessionId, expiresAt });
+  }
+
+  async #sign(user: UserRow, team: Session["team"], session: { id: string; expiresAt: Date }): Promise<Session> {
+    const claims = {
+      sessionId: session.id,
+      userId: user.id,
+      teamId: team.id,
+      role: team.role,
+      email: user.email,
+      name: user.name,
+      isAdmin: user.is_admin,
+    };
+    const token = await this.#parts.tokens.sign(claims, session.expiresAt);
+    return { token, expiresAt: session.expiresAt, user, team };
+  }
+
+  /** Hashes a password anew when its hash was made with other parameters than new ones are. */
+  async #renewHash(user: UserRow, password: string): Promise<void> {
+    const { hasher, users } = this.#parts;
+    if (user.password_hash === null || !hasher.isOutdated(user.password_hash)) return;
+    await users.setPasswordHash(user.id, await hasher.hash(password));
+  }
+}

@@ -1,0 +1,117 @@
+import { WarrenError } from "@warren/contracts/errors";
+import { LIMITS } from "@warren/contracts/limits";
+import type { TeamRole } from "@warren/contracts/rest/accounts";
+import type { ApiKeyStore } from "../api-keys/api-key-store.ts";
+import type { AccessChanges } from "../auth/access-changes.ts";
+import type { UserCaller } from "../auth/caller.ts";
+import type { Db } from "../database/tables.ts";
+import { isUniqueViolation } from "../database/unique-violation.ts";
+import type { RateLimiter } from "../rate-limits/rate-limiter.ts";
+import { RATES } from "../rate-limits/rates.ts";
+import { parseEmail } from "../users/email.ts";
+import type { UserStore } from "../users/user-store.ts";
+import type { MemberRow, MembershipStore } from "./membership-store.ts";
+import type { TeamService } from "./team-service.ts";
+
+/** What the service needs. */
+export interface MemberServiceParts {
+  teams: TeamService;
+  memberships: MembershipStore;
+  users: UserStore;
+  apiKeys: ApiKeyStore;
+  limiter: RateLimiter;
+  changes: AccessChanges;
+}
+
+/** The members of a team and their roles. The owner stays until ownership is transferred. */
+export class MemberService {
+  readonly #parts: MemberServiceParts;
+
+  constructor(parts: MemberServiceParts) {
+    this.#parts = parts;
+  }
+
+  /** Members in the order of joining. */
+  list(caller: UserCaller): Promise<MemberRow[]> {
+    return this.#parts.memberships.members(caller.teamId);
+  }
+
+  /** Adds the user with an address to the caller's team, as a member. */
+  async add(caller: UserCaller, address: string): Promise<MemberRow> {
+    const { teams, memberships, users, limiter, changes } = this.#parts;
+    await limiter.take("add members as", caller.userId, RATES.addMember.account);
+    const email = parseEmail(address);
+    try {
+      const added = await teams.withTeam(caller, "manageMembers", async (transaction) => {
+        const user = await users.findByEmail(email, transaction);
+        if (!user) throw new WarrenError("not_found", `nobody has an account with the address ${email}`);
+        if ((await memberships.count(caller.teamId, transaction)) >= LIMITS.members) {
+          throw new WarrenError("quota_exceeded", `the team has ${LIMITS.members} members, which is the most`);
+        }
+        const membership = { userId: user.id, teamId: caller.teamId, role: "member" as const };
+        const joinedAt = await memberships.insert(membership, transaction);
+        return { user_id: user.id, name: user.name, email: user.email, role: membership.role, created_at: joinedAt };
+      });
+      changes.announce({ userId: added.user_id });
+      return added;
+    } catch (error) {
+      if (isUniqueViolation(error)) throw new WarrenError("invalid_request", `${email} is a member already`);
+      throw error;
+    }
+  }
+
+  async setRole(caller: UserCaller, userId: string, role: Exclude<TeamRole, "owner">): Promise<void> {
+    const { teams, memberships, changes } = this.#parts;
+    await teams.withTeam(caller, "manageMembers", async (transaction) => {
+      await this.#requireNotOwner(userId, caller.teamId, transaction);
+      await memberships.setRole(userId, caller.teamId, role, transaction);
+    });
+    changes.announce({ userId });
+  }
+
+  /** Removes a member, and with `revokeApiKeys` the team's API keys that the member made. */
+  async remove(caller: UserCaller, userId: string, { revokeApiKeys }: { revokeApiKeys: boolean }): Promise<void> {
+    const { teams, memberships, apiKeys, changes } = this.#parts;
+    await teams.withTeam(caller, "manageMembers", async (transaction) => {
+      await this.#requireNotOwner(userId, caller.teamId, transaction);
+      await memberships.remove(userId, caller.teamId, transaction);
+      if (revokeApiKeys) await apiKeys.deleteOfCreator(caller.teamId, userId, transaction);
+    });
+    changes.announce({ userId, teamId: caller.teamId });
+  }
+
+  /** Ends the caller's own membership. */
+  async leave(caller: UserCaller): Promise<void> {
+    const { teams, memberships, changes } = this.#parts;
+    await teams.withTeam(caller, "leave", (transaction) =>
+      memberships.remove(caller.userId, caller.teamId, transaction),
+    );
+    changes.announce({ userId: caller.userId });
+  }
+
+  /** Makes another member the owner; the caller, the owner so far, becomes an admin. */
+  async transferOwnership(caller: UserCaller, userId: string): Promise<void> {
+    const { teams, memberships, changes } = this.#parts;
+    await teams.withTeam(caller, "transfer", async (transaction) => {
+      const role = await memberships.roleOf(userId, caller.teamId, transaction);
+      if (!role) throw notAMember();
+      if (role === "owner") throw new WarrenError("conflict", "you are the owner already");
+      // In this order, since a team never has two owners.
+      await memberships.setRole(caller.userId, caller.teamId, "admin", transaction);
+      await memberships.setRole(userId, caller.teamId, "owner", transaction);
+    });
+    changes.announce({ teamId: caller.teamId });
+  }
+
+  async #requireNotOwner(userId: string, teamId: string, transaction: Db): Promise<void> {
+    const role = await this.#parts.memberships.roleOf(userId, teamId, transaction);
+    if (!role) throw notAMember();
+    if (role === "owner") {
+      throw new WarrenError("forbidden", "the owner keeps the role until the owner transfers it to another member");
+    }
+  }
+}
+
+function notAMember(): WarrenError {
+  return new WarrenError("not_found", "this user is not a member of the team");
+}

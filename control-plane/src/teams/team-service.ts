@@ -1,0 +1,124 @@
+import { WarrenError } from "@warren/contracts/errors";
+import { LIMITS } from "@warren/contracts/limits";
+import type { TeamRole } from "@warren/contracts/rest/accounts";
+import type { UpdateTeam } from "@warren/contracts/rest/teams";
+import { sql } from "kysely";
+import type { AccessChanges } from "../auth/access-changes.ts";
+import type { SignedInUser, UserCaller } from "../auth/caller.ts";
+import type { Db } from "../database/tables.ts";
+import type { RateLimiter } from "../rate-limits/rate-limiter.ts";
+import { RATES } from "../rate-limits/rates.ts";
+import type { MembershipStore } from "./membership-store.ts";
+import { requirePermission, type TeamAction } from "./permissions.ts";
+import type { TeamRow, TeamStore } from "./team-store.ts";
+
+/** The sandboxes of teams, as far as the end of a team concerns them. `Claimed`: those of one team. */
+export interface TeamSandboxes<Claimed = unknown> {
+  /** Takes all sandboxes of a team out of use, whatever their state, in the transaction that deletes the team. */
+  claimAll(teamId: string, transaction: Db): Promise<Claimed>;
+  /** Destroys what was claimed. */
+  endAll(claimed: Claimed): Promise<void>;
+}
+
+/** What the service needs. */
+export interface TeamServiceParts<Claimed> {
+  db: Db;
+  teams: TeamStore;
+  memberships: MembershipStore;
+  sandboxes: TeamSandboxes<Claimed>;
+  limiter: RateLimiter;
+  changes: AccessChanges;
+}
+
+/** A team and the role that somebody has in it. */
+export type TeamWithRole = TeamRow & { role: TeamRole };
+
+/** The life of teams. A team has exactly one owner from its creation to its end. */
+export class TeamService<Claimed = unknown> {
+  readonly #parts: TeamServiceParts<Claimed>;
+
+  constructor(parts: TeamServiceParts<Claimed>) {
+    this.#parts = parts;
+  }
+
+  /** The user's live teams in the order of joining. */
+  list(user: SignedInUser): Promise<TeamWithRole[]> {
+    return this.#parts.teams.listOf(user.userId);
+  }
+
+  async get(caller: UserCaller): Promise<TeamWithRole> {
+    const team = await this.#parts.teams.findLive(caller.teamId);
+    if (!team) throw gone();
+    return { ...team, role: caller.role };
+  }
+
+  /** Makes a team that the user owns. */
+  async create(user: SignedInUser, name: string): Promise<TeamWithRole> {
+    const { db, teams, memberships, limiter } = this.#parts;
+    await limiter.take("create teams as", user.userId, RATES.createTeam.account);
+    return db.transaction().execute(async (transaction) => {
+      // Creations by one user wait for each other, so that they are counted right.
+      await sql`select from users where id = ${user.userId} for no key update`.execute(transaction);
+      if ((await teams.countOwned(user.userId, transaction)) >= LIMITS.ownedTeams) {
+        throw new WarrenError(
+          "quota_exceeded",
+          `you own ${LIMITS.ownedTeams} teams, which is the most; delete one first`,
+        );
+      }
+      const id = await teams.insert(name, transaction);
+      await memberships.insert({ userId: user.userId, teamId: id, role: "owner" }, transaction);
+      const team = await teams.findLive(id, transaction);
+      return { ...team!, role: "owner" };
+    });
+  }
+
+  async update(caller: UserCaller, changes: UpdateTeam): Promise<void> {
+    await this.withTeam(caller, "update", (transaction) =>
+      this.#parts.teams.update(
+        caller.teamId,
+        {
+          ...(changes.name === undefined ? {} : { name: changes.name }),
+          ...(changes.api_keys_by_admins === undefined ? {} : { api_keys_by_admins: changes.api_keys_by_admins }),
+        },
+        transaction,
+      ),
+    );
+  }
+
+  /**
+   * Deletes a team: from that moment nobody acts for it and no sandbox is added to it. Then its sandboxes are destroyed;
+   * those that a host cannot destroy at this time are destroyed when it can.
+   */
+  async delete(caller: UserCaller): Promise<void> {
+    const { teams, sandboxes, changes } = this.#parts;
+    const claimed = await this.withTeam(caller, "delete", async (transaction) => {
+      await teams.markDeleted(caller.teamId, transaction);
+      return sandboxes.claimAll(caller.teamId, transaction);
+    });
+    changes.announce({ teamId: caller.teamId });
+    await sandboxes.endAll(claimed);
+  }
+
+  /**
+   * Runs a change of the caller's team in a transaction that holds the team and has read the caller's role in it: throws
+   * `no_team` when team or membership are gone, and `forbidden` when the role does not allow the action.
+   */
+  async withTeam<T>(
+    caller: UserCaller,
+    action: TeamAction,
+    change: (transaction: Db, team: TeamWithRole) => Promise<T>,
+  ): Promise<T> {
+    const { db, teams, memberships } = this.#parts;
+    return db.transaction().execute(async (transaction) => {
+      const team = await teams.lockLive(caller.teamId, transaction);
+      const role = team && (await memberships.roleOf(caller.userId, caller.teamId, transaction));
+      if (!team || !role) throw gone();
+      requirePermission(role, action);
+      return change(transaction, { ...team, role });
+    });
+  }
+}
+
+function gone(): WarrenError {
+  return new WarrenError("no_team", "the team is deleted, or you are no longer a member of it; switch to another team");
+}

@@ -1,0 +1,28 @@
+import type { Member, Team } from "@warren/contracts/rest/teams";
+import { toWireId } from "../identifiers/wire-id.ts";
+import type { MemberRow } from "./membership-store.ts";
+import type { TeamWithRole } from "./team-service.ts";
+
+/** A team as its members see it. */
+export function toTeam(row: TeamWithRole): Team {
+  return {
+    id: toWireId("team", row.id),
+    name: row.name,
+    slug: row.slug,
+    is_byoc: row.is_byoc,
+    api_keys_by_admins: row.api_keys_by_admins,
+    created_at: row.created_at.toISOString(),
+    role: row.role,
+  };
+}
+
+/** A member as the team sees them. */
+export function toMember(row: MemberRow): Member {
+  return {
+    user_id: toWireId("usr", row.user_id),
+    name: row.name,
+    email: row.email,
+    role: row.role,
+    joined_at: row.created_at.toISOString(),
+  };
+}

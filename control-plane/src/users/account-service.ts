@@ -1,0 +1,91 @@
+import { WarrenError } from "@warren/contracts/errors";
+import type { ChangePassword, Me, UpdateMe } from "@warren/contracts/rest/accounts";
+import type { AccessChanges } from "../auth/access-changes.ts";
+import type { SignedInUser } from "../auth/caller.ts";
+import type { Db } from "../database/tables.ts";
+import { toWireId } from "../identifiers/wire-id.ts";
+import type { RateLimiter } from "../rate-limits/rate-limiter.ts";
+import { RATES } from "../rate-limits/rates.ts";
+import type { SessionStore } from "../sessions/session-store.ts";
+import type { TeamStore } from "../teams/team-store.ts";
+import type { PasswordHasher } from "./passwords.ts";
+import { parseUserName } from "./user-name.ts";
+import type { UserRow, UserStore } from "./user-store.ts";
+
+/** What the service needs. */
+export interface AccountServiceParts {
+  db: Db;
+  users: UserStore;
+  teams: TeamStore;
+  sessions: SessionStore;
+  hasher: PasswordHasher;
+  limiter: RateLimiter;
+  changes: AccessChanges;
+}
+
+/** What users do with their own accounts. */
+export class AccountService {
+  readonly #parts: AccountServiceParts;
+
+  constructor(parts: AccountServiceParts) {
+    this.#parts = parts;
+  }
+
+  async describe(caller: SignedInUser): Promise<Me> {
+    const { users, teams } = this.#parts;
+    const user = await this.#find(caller);
+    const providers = await users.providersOf(user.id);
+    const team = caller.team && (await teams.findLive(caller.team.id));
+    return {
+      user_id: toWireId("usr", user.id),
+      email: user.email,
+      name: user.name,
+      is_admin: user.is_admin,
+      has_password: user.password_hash !== null,
+      providers,
+      ...(team && caller.team
+        ? {
+            team: {
+              team_id: toWireId("team", team.id),
+              name: team.name,
+              slug: team.slug,
+              is_byoc: team.is_byoc,
+              role: caller.team.role,
+            },
+          }
+        : {}),
+    };
+  }
+
+  async update(caller: SignedInUser, { name }: UpdateMe): Promise<void> {
+    await this.#parts.users.setName(caller.userId, parseUserName(name));
+    this.#parts.changes.announce({ userId: caller.userId });
+  }
+
+  /** Sets the password and ends all other sessions of the user. */
+  async changePassword(caller: SignedInUser, request: ChangePassword): Promise<void> {
+    const { db, users, sessions, hasher, limiter, changes } = this.#parts;
+    await limiter.take("change password of", caller.userId, RATES.changePassword.account);
+    const user = await this.#find(caller);
+    if (user.password_hash !== null) {
+      if (request.current_password === undefined) {
+        throw new WarrenError("invalid_request", "body/current_password is required");
+      }
+      if (!(await hasher.verify(user.password_hash, request.current_password))) {
+        throw new WarrenError("forbidden", "body/current_password is not the password of this account");
+      }
+    }
+    const passwordHash = await hasher.hash(request.new_password);
+    await db.transaction().execute(async (transaction) => {
+      await users.setPasswordHash(user.id, passwordHash, transaction);
+      await sessions.endAll(user.id, { except: caller.sessionId, db: transaction });
+    });
+    changes.announce({ userId: user.id });
+  }
+
+  async #find(caller: SignedInUser): Promise<UserRow> {
+    const user = await this.#parts.users.find(caller.userId);
+    if (!user) throw new WarrenError("unauthorized", "the account of this session is gone");
+    return user;
+  }
+}

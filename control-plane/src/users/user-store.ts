@@ -1,0 +1,79 @@
+import { randomUUID } from "node:crypto";
+import { WarrenError } from "@warren/contracts/errors";
+import { type Selectable, sql } from "kysely";
+import type { Db } from "../database/tables.ts";
+import { isUniqueViolation } from "../database/unique-violation.ts";
+import type { UsersTable } from "./users-table.ts";
+
+/** A row of `users`. */
+export type UserRow = Selectable<UsersTable>;
+
+/** A user to be stored. */
+export interface NewUser {
+  email: string;
+  name: string;
+  passwordHash: string | null;
+  isAdmin?: boolean;
+}
+
+/** Rows of users. Addresses are in their stored form. */
+export class UserStore {
+  readonly #db: Db;
+
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  /** Stores a user; throws `email_taken` when the address has one. `db` may be a transaction. */
+  async insert(user: NewUser, db: Db = this.#db): Promise<UserRow> {
+    try {
+      return await db
+        .insertInto("users")
+        .values({
+          id: randomUUID(),
+          email: user.email,
+          name: user.name,
+          password_hash: user.passwordHash,
+          is_admin: user.isAdmin ?? false,
+        })
+        .returningAll()
+        .executeTakeFirstOrThrow();
+    } catch (error) {
+      if (isUniqueViolation(error)) {
+        throw new WarrenError("email_taken", "this e-mail address has an account; sign in", { cause: error });
+      }
+      throw error;
+    }
+  }
+
+  async find(id: string, db: Db = this.#db): Promise<UserRow | undefined> {
+    return db.selectFrom("users").selectAll().where("id", "=", id).executeTakeFirst();
+  }
+
+  async findByEmail(email: string, db: Db = this.#db): Promise<UserRow | undefined> {
+    return db.selectFrom("users").selectAll().where("email", "=", email).executeTakeFirst();
+  }
+
+  async setName(id: string, name: string): Promise<void> {
+    await this.#db.updateTable("users").set({ name, updated_at: sql`now()` }).where("id", "=", id).execute();
+  }
+
+  async setPasswordHash(id: string, passwordHash: string, db: Db = this.#db): Promise<void> {
+    await db
+      .updateTable("users")
+      .set({ password_hash: passwordHash, updated_at: sql`now()` })
+      .where("id", "=", id)
+      .execute();
+  }
+
+  /** Names of the OAuth providers through which a user signs in. */
+  async providersOf(id: string): Promise<string[]> {
+    const rows = await this.#db
+      .selectFrom("oauth_providers")
+      .select("provider")
+      .where("user_id", "=", id)
+      .orderBy("provider")
+      .execute();
+    return rows.map((row) => row.provider);
+  }
+}
