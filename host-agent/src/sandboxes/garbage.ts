@@ -1,0 +1,64 @@
+import type { Logger } from "pino";
+import type { SnapshotStore } from "../snapshots/store.ts";
+import type { BaseTemplates } from "../templates/base-templates.ts";
+import type { TemplateStore } from "../templates/store.ts";
+import type { SandboxRegistry } from "./registry.ts";
+
+export interface GarbageParts {
+  registry: SandboxRegistry;
+  snapshots: SnapshotStore;
+  templates: TemplateStore;
+  baseTemplates: BaseTemplates;
+  log: Logger;
+}
+
+/** Removes the snapshots, memories and disk layers that no sandbox and no template names. */
+export class Garbage {
+  readonly #parts: GarbageParts;
+  #underWay: Promise<void> | undefined;
+  #again = false;
+  #closed = false;
+
+  constructor(parts: GarbageParts) {
+    this.#parts = parts;
+  }
+
+  /** Collects some time soon; calls while a collection is under way lead to one more. */
+  schedule(): void {
+    if (this.#closed) return;
+    if (this.#underWay) {
+      this.#again = true;
+      return;
+    }
+    this.#underWay = this.collect()
+      .catch((error: unknown) => this.#parts.log.error({ err: error }, "cannot remove what is no longer needed"))
+      .finally(() => {
+        this.#underWay = undefined;
+        if (this.#again) {
+          this.#again = false;
+          this.schedule();
+        }
+      });
+  }
+
+  async collect(): Promise<void> {
+    const { registry, snapshots, templates, baseTemplates } = this.#parts;
+    await snapshots.collect(() => {
+      const records = registry.all().map(({ record }) => record);
+      return {
+        snapshots: new Set([
+          ...records.flatMap(({ snapshot }) => snapshot ?? []),
+          ...templates.list().map(({ snapshot }) => snapshot),
+          ...baseTemplates.ids(),
+        ]),
+        diskLayers: new Set(records.flatMap(({ disk }) => disk.layers)),
+      };
+    });
+  }
+
+  /** Collects no more, and waits for the collection that is under way. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#underWay;
+  }
+}

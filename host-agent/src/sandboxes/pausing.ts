@@ -1,0 +1,150 @@
+import { WarrenError } from "@warren/contracts/errors";
+import type { Logger } from "pino";
+import { mergeDue, mergeLayers } from "../memory/merge.ts";
+import type { MemoryStore } from "../memory/store.ts";
+import type { SnapshotManifest } from "../snapshots/manifest.ts";
+import type { SnapshotStore } from "../snapshots/store.ts";
+import type { DiskMerger } from "./disk-merger.ts";
+import type { Freezing } from "./freezing.ts";
+import type { Garbage } from "./garbage.ts";
+import type { InactivityTimers } from "./inactivity.ts";
+import type { Journal, SandboxRecord } from "./journal.ts";
+import type { Microvms } from "./microvm.ts";
+import type { Sandbox } from "./sandbox.ts";
+import type { Starting } from "./starting.ts";
+
+export interface PausingParts {
+  journal: Journal;
+  memory: MemoryStore;
+  snapshots: SnapshotStore;
+  microvms: Microvms;
+  freezing: Freezing;
+  starting: Starting;
+  inactivity: InactivityTimers;
+  garbage: Garbage;
+  diskMerger: DiskMerger;
+  log: Logger;
+}
+
+/** Pauses sandboxes to disk and resumes them. The caller owns the sandbox's life cycle at that moment. */
+export class Pausing {
+  readonly #parts: PausingParts;
+
+  constructor(parts: PausingParts) {
+    this.#parts = parts;
+  }
+
+  /** Writes a running sandbox to disk and frees its microVM. On a failure it runs on. */
+  async pause(sandbox: Sandbox, pausedBy: NonNullable<SandboxRecord["pausedBy"]>): Promise<void> {
+    const { journal, freezing, microvms, inactivity, garbage } = this.#parts;
+    const { record, lifecycle } = sandbox;
+    const former = { snapshot: record.snapshot, ownSnapshot: record.ownSnapshot };
+    lifecycle.transition("pausing");
+    record.status = "pausing";
+    let snapshot: SnapshotManifest;
+    try {
+      await journal.write(record);
+      const copy = await freezing.stopAndCopy(sandbox);
+      try {
+        snapshot = await copy.publish();
+        await this.#record(sandbox, snapshot, pausedBy);
+      } catch (error) {
+        Object.assign(record, former);
+        if (sandbox.live) await freezing.release(sandbox.live);
+        throw error;
+      }
+    } catch (error) {
+      lifecycle.transition("running");
+      record.status = "running";
+      delete record.pausedBy;
+      await journal.write(record);
+      garbage.schedule();
+      throw error;
+    }
+    inactivity.forget(sandbox);
+    lifecycle.transition("paused");
+    // From here on the sandbox is paused whatever happens: a microVM that does not go is removed by the next start.
+    await microvms.stop(sandbox, new WarrenError("invalid_state", `sandbox ${sandbox.id} was paused`));
+    await journal.write(record);
+    await this.#merge(record, snapshot);
+    garbage.schedule();
+  }
+
+  /** Continues a paused sandbox where it stood. On a failure it stays paused. */
+  async resume(sandbox: Sandbox, timeoutSec: number | undefined): Promise<void> {
+    const { journal, snapshots, microvms, starting, garbage } = this.#parts;
+    const { record, lifecycle } = sandbox;
+    const before = structuredClone(record);
+    const snapshot = snapshots.get(record.snapshot ?? "");
+    await starting.requireRoom(sandbox);
+    lifecycle.transition("resuming");
+    record.status = "resuming";
+    if (timeoutSec !== undefined) record.timeoutSec = timeoutSec;
+    try {
+      await microvms.restore(sandbox, snapshot.id);
+      delete record.pausedBy;
+      await starting.running(sandbox);
+    } catch (error) {
+      await microvms.stop(sandbox, new WarrenError("invalid_state", `sandbox ${sandbox.id} did not resume`));
+      Object.assign(record, before);
+      if (!lifecycle.destroySignal.aborted) lifecycle.returnTo("paused");
+      await journal.write(record);
+      garbage.schedule();
+      throw error;
+    }
+  }
+
+  /** Brings a sandbox whose microVM is gone back to its last pause. */
+  async returnToLastPause(sandbox: Sandbox, reason: WarrenError): Promise<void> {
+    const { journal, snapshots, microvms, inactivity, garbage, log } = this.#parts;
+    const { record, lifecycle } = sandbox;
+    if (record.status !== "paused") log.warn({ sandbox: record.id }, "a sandbox returns to its last pause");
+    inactivity.forget(sandbox);
+    await microvms.stop(sandbox, reason);
+    if (record.snapshot && snapshots.has(record.snapshot)) record.disk = snapshots.get(record.snapshot).disk;
+    lifecycle.returnTo("paused");
+    record.status = "paused";
+    record.pausedBy ??= "request";
+    await journal.write(record);
+    garbage.schedule();
+  }
+
+  /** The step that makes it a paused sandbox. The record still names the microVM, which has yet to be ended. */
+  async #record(
+    sandbox: Sandbox,
+    snapshot: SnapshotManifest,
+    pausedBy: NonNullable<SandboxRecord["pausedBy"]>,
+  ): Promise<void> {
+    const { record } = sandbox;
+    const letGo = this.#parts.snapshots.hold(snapshot.id);
+    try {
+      await this.#parts.journal.write({
+        ...record,
+        snapshot: snapshot.id,
+        ownSnapshot: true,
+        status: "paused",
+        pausedBy,
+        lastActiveAt: sandbox.lastActiveAt,
+      });
+      record.snapshot = snapshot.id;
+      record.ownSnapshot = true;
+      record.status = "paused";
+      record.pausedBy = pausedBy;
+      record.lastActiveAt = sandbox.lastActiveAt;
+    } finally {
+      letGo();
+    }
+  }
+
+  /** Bounds how many layers the memory and the disk of a paused sandbox rest on. Its content stays the same. */
+  async #merge(record: SandboxRecord, snapshot: SnapshotManifest): Promise<void> {
+    const { journal, memory, diskMerger, log } = this.#parts;
+    try {
+      await diskMerger.mergeIfDeep(record, journal);
+      if (await mergeDue(memory, snapshot.memory)) await mergeLayers(memory, snapshot.memory);
+    } catch (error) {
+      // The layers are as good as before, only many; the next pause tries again.
+      log.warn({ sandbox: record.id, err: error }, "the layers of a paused sandbox could not be merged");
+    }
+  }
+}

@@ -1,0 +1,80 @@
+import type { Logger } from "pino";
+import type { SlotPool } from "../network/network.ts";
+import type { Freezing } from "./freezing.ts";
+import type { Garbage } from "./garbage.ts";
+import type { InactivityTimers } from "./inactivity.ts";
+import type { Journal } from "./journal.ts";
+import type { Microvms } from "./microvm.ts";
+import type { Pausing } from "./pausing.ts";
+import type { SandboxRegistry } from "./registry.ts";
+import { goneError, type Removal } from "./removal.ts";
+import { Sandbox } from "./sandbox.ts";
+
+export interface RecoveryParts {
+  journal: Journal;
+  slots: SlotPool;
+  registry: SandboxRegistry;
+  microvms: Microvms;
+  freezing: Freezing;
+  pausing: Pausing;
+  removal: Removal;
+  inactivity: InactivityTimers;
+  garbage: Garbage;
+  log: Logger;
+}
+
+/**
+ * Takes up what an earlier host agent left: live microVMs are adopted, paused sandboxes kept, everything else is brought
+ * back to its last pause or removed.
+ */
+export async function recover(parts: RecoveryParts): Promise<void> {
+  const { journal, slots, registry, garbage, log } = parts;
+  const { records, unreadable } = await journal.load();
+  await Promise.all(records.map((record) => recoverOne(parts, new Sandbox(record))));
+  for (const { instance, reason } of unreadable) {
+    log.warn({ instance, reason }, "removing a sandbox directory without a usable record");
+    await journal.remove(instance);
+  }
+  await slots.sweep(new Set(registry.list().flatMap(({ record }) => record.slot ?? [])));
+  await garbage.collect();
+}
+
+async function recoverOne(parts: RecoveryParts, sandbox: Sandbox): Promise<void> {
+  const { registry, pausing, removal, log } = parts;
+  const { record } = sandbox;
+  // A start that gave a sandbox the microVM of one that stood ready can leave two records of it, neither promised.
+  const claimed = record.purpose === "sandbox" && record.status !== "starting" && record.status !== "stopping";
+  if (!claimed) {
+    log.info({ sandbox: record.id, status: record.status }, "removing a sandbox that was not yet, or no longer, there");
+    await removal.remove(sandbox);
+    return;
+  }
+  registry.add(sandbox);
+  if ((record.status === "running" || record.status === "pausing") && (await adopt(parts, sandbox))) return;
+  if (record.ownSnapshot || record.status === "resuming" || record.status === "paused") {
+    await pausing.returnToLastPause(sandbox, goneError(sandbox.id));
+    return;
+  }
+  log.info({ sandbox: record.id, status: record.status }, "removing a sandbox that did not outlive the host agent");
+  await removal.remove(sandbox);
+}
+
+async function adopt(parts: RecoveryParts, sandbox: Sandbox): Promise<boolean> {
+  const { journal, microvms, freezing, inactivity, log } = parts;
+  const { record, lifecycle } = sandbox;
+  try {
+    const live = await microvms.adopt(sandbox);
+    if (!live) return false;
+    // An agent that ended in the middle of a copy left it stopped; one that runs does not mind.
+    await freezing.release(live);
+    if (record.status === "pausing") lifecycle.transition("running");
+    record.status = "running";
+    await journal.write(record);
+    inactivity.watch(sandbox);
+    log.info({ sandbox: record.id }, "adopted a live sandbox");
+    return true;
+  } catch (error) {
+    log.error({ sandbox: record.id, err: error }, "cannot adopt a sandbox");
+    return false;
+  }
+}

@@ -1,0 +1,70 @@
+import { WarrenError } from "@warren/contracts/errors";
+import { type CapacityLimits, requireRoom } from "./capacity.ts";
+import type { Sandbox } from "./sandbox.ts";
+
+/** All sandboxes of a host. */
+export class SandboxRegistry {
+  readonly #sandboxes = new Map<string, Sandbox>();
+  /** Sandboxes that have no caller: for the warm pool, or to be frozen into a template. */
+  readonly #unclaimed = new Set<Sandbox>();
+  readonly #dataDirectory: string;
+  readonly #limits: CapacityLimits;
+
+  constructor(dataDirectory: string, limits: CapacityLimits) {
+    this.#dataDirectory = dataDirectory;
+    this.#limits = limits;
+  }
+
+  /** Sandboxes that belong to callers. */
+  list(): Sandbox[] {
+    return [...this.#sandboxes.values()];
+  }
+
+  /** Those and the unclaimed ones. */
+  all(): Sandbox[] {
+    return [...this.#sandboxes.values(), ...this.#unclaimed];
+  }
+
+  /** The sandbox with this id, or undefined. */
+  find(id: string): Sandbox | undefined {
+    return this.#sandboxes.get(id);
+  }
+
+  /** The sandbox with this id, or `not_found`. */
+  get(id: string): Sandbox {
+    const sandbox = this.#sandboxes.get(id);
+    if (!sandbox) throw new WarrenError("not_found", `there is no sandbox ${id} on this host`);
+    return sandbox;
+  }
+
+  /** Takes in a sandbox by its purpose; throws `already_exists` when a caller's sandbox has its id. */
+  add(sandbox: Sandbox): void {
+    if (sandbox.record.purpose !== "sandbox") {
+      this.#unclaimed.add(sandbox);
+      return;
+    }
+    this.requireFree(sandbox.id);
+    this.#sandboxes.set(sandbox.id, sandbox);
+  }
+
+  /** Throws `already_exists` when there is a sandbox with this id. */
+  requireFree(id: string): void {
+    if (this.#sandboxes.has(id)) throw new WarrenError("already_exists", `there is a sandbox ${id} already`);
+  }
+
+  isUnclaimed(sandbox: Sandbox): boolean {
+    return this.#unclaimed.has(sandbox);
+  }
+
+  remove(sandbox: Sandbox): void {
+    this.#unclaimed.delete(sandbox);
+    if (this.#sandboxes.get(sandbox.id) === sandbox) this.#sandboxes.delete(sandbox.id);
+  }
+
+  /** Throws `host_full` when the microVM of a sandbox does not fit beside those of all others. */
+  async requireRoom(sandbox: Sandbox): Promise<void> {
+    const others = this.all().filter((other) => other !== sandbox && other.lifecycle.status !== "paused");
+    const taken = { count: others.length, memoryMb: others.reduce((sum, { record }) => sum + record.memoryMb, 0) };
+    await requireRoom(this.#dataDirectory, this.#limits, taken, sandbox.record.memoryMb);
+  }
+}

@@ -1,0 +1,228 @@
+import { randomBytes } from "node:crypto";
+import { WarrenError } from "@warren/contracts/errors";
+import { BASE_TEMPLATE } from "@warren/contracts/identifiers";
+import type { Logger } from "pino";
+import type { DiskLayers } from "../disk/layers.ts";
+import type { GuestClient } from "../guest/client.ts";
+import type { BootImages } from "../images/images.ts";
+import type { SnapshotStore } from "../snapshots/store.ts";
+import type { BaseTemplates } from "../templates/base-templates.ts";
+import type { Vmm } from "../vmm/vmm.ts";
+import type { Freezing } from "./freezing.ts";
+import type { InactivityTimers } from "./inactivity.ts";
+import type { Journal, SandboxRecord } from "./journal.ts";
+import type { Microvms } from "./microvm.ts";
+import type { SandboxRegistry } from "./registry.ts";
+import { goneError, type Removal } from "./removal.ts";
+import { Sandbox } from "./sandbox.ts";
+import { shapeOf } from "./shape.ts";
+import { WarmPool } from "./warm-pool.ts";
+
+/** Commands whose pages a template holds ready: the shell and the interpreter that most callers start with. */
+const WARM_UP = [
+  { cmd: "sh", args: ["-c", "true"] },
+  { cmd: "python3", args: ["-c", "pass"] },
+];
+const WARM_UP_LIMIT_MS = 60_000;
+
+/** What is decided about a new sandbox. */
+export interface NewSandbox {
+  id: string;
+  teamId: string;
+  template: string;
+  vcpus: number;
+  /** MiB. */
+  memoryMb: number;
+  /** Seconds; 0 = never. */
+  timeoutSec: number;
+  onTimeout: "pause" | "destroy";
+  env: Record<string, string>;
+}
+
+export interface StartingParts {
+  journal: Journal;
+  vmm: Vmm;
+  disks: DiskLayers;
+  snapshots: SnapshotStore;
+  baseTemplates: BaseTemplates;
+  registry: SandboxRegistry;
+  microvms: Microvms;
+  freezing: Freezing;
+  removal: Removal;
+  inactivity: InactivityTimers;
+  /** Files that new sandboxes boot from. */
+  images: () => BootImages;
+  /** Sandboxes of each template in use that stand ready. */
+  warmPool: number;
+  log: Logger;
+}
+
+/** Starts sandboxes from snapshots, by way of the warm pool where one stands ready. */
+export class Starting {
+  readonly pool: WarmPool;
+  readonly #parts: StartingParts;
+
+  constructor(parts: StartingParts) {
+    this.#parts = parts;
+    this.pool = new WarmPool({
+      size: parts.warmPool,
+      log: parts.log,
+      make: (snapshot) => this.#makeSpare(snapshot),
+      drop: (sandbox) => parts.removal.remove(sandbox),
+    });
+  }
+
+  /** Starts a sandbox from the snapshot that `find` gives, once there is room for it. A failure leaves nothing of it. */
+  async start(request: NewSandbox, find: () => Promise<string> | string): Promise<Sandbox> {
+    const { registry, journal, microvms, removal, log } = this.#parts;
+    const sandbox = new Sandbox(this.#newRecord(request, "sandbox"));
+    registry.add(sandbox);
+    await sandbox.lifecycle.perform("create", async () => {
+      try {
+        await this.requireRoom(sandbox);
+        await journal.create(sandbox.record);
+        const snapshot = await find();
+        sandbox.lifecycle.destroySignal.throwIfAborted();
+        if (!(await this.#claim(sandbox, snapshot))) await microvms.restore(sandbox, snapshot);
+        await this.running(sandbox);
+      } catch (error) {
+        log.warn({ sandbox: sandbox.id, err: error }, "sandbox did not start");
+        await removal.remove(sandbox, new WarrenError("not_found", `sandbox ${sandbox.id} did not start`));
+        throw error;
+      }
+    });
+    return sandbox;
+  }
+
+  /** The microVM of a sandbox runs and has confirmed its identity. */
+  async running(sandbox: Sandbox): Promise<void> {
+    sandbox.lifecycle.transition("running");
+    sandbox.record.status = "running";
+    sandbox.touch();
+    sandbox.record.lastActiveAt = sandbox.lastActiveAt;
+    await this.#parts.journal.write(sandbox.record);
+    this.#parts.inactivity.watch(sandbox);
+  }
+
+  /** The built-in template for a size of machine, which is booted and frozen when there is none. */
+  async baseSnapshot(size: { vcpus: number; memoryMb: number }): Promise<string> {
+    const images = this.#parts.images();
+    const shape = await shapeOf(this.#parts.vmm, size);
+    const files = [images.vmlinuz, images.initramfs, images.base.path];
+    return this.#parts.baseTemplates.ensure(shape, files, (id) => this.#freezeBase(size, id));
+  }
+
+  /** Throws `host_full` when a sandbox does not fit; what stands ready gives way to what is asked for. */
+  async requireRoom(sandbox: Sandbox): Promise<void> {
+    const { registry } = this.#parts;
+    try {
+      await registry.requireRoom(sandbox);
+    } catch (error) {
+      if (sandbox.record.purpose === "pool" || !(await this.pool.giveWay())) throw error;
+      await registry.requireRoom(sandbox);
+    }
+  }
+
+  /** Gives a sandbox the microVM of one that stands ready; false when none does, or it did not wake up. */
+  async #claim(sandbox: Sandbox, snapshot: string): Promise<boolean> {
+    const { journal, registry, microvms, log } = this.#parts;
+    const spare = this.pool.take(snapshot);
+    if (!spare) return false;
+    const { record } = sandbox;
+    const former = record.instance;
+    try {
+      microvms.handOver(spare, sandbox);
+      registry.remove(spare);
+      // One record follows the other: a crash between the two leaves both, and neither sandbox has been promised yet.
+      await journal.write(record);
+      await journal.remove(former);
+      await sandbox.live?.vm.thaw();
+      await microvms.identify(sandbox);
+      return true;
+    } catch (error) {
+      log.warn({ sandbox: record.id, err: error }, "a sandbox of the warm pool did not wake up");
+      await microvms.stop(sandbox, goneError(sandbox.id));
+      return false;
+    }
+  }
+
+  async #freezeBase(size: { vcpus: number; memoryMb: number }, snapshotId: string): Promise<void> {
+    const { journal, microvms, freezing, removal, log } = this.#parts;
+    const sandbox = this.#newUnclaimed("template", size);
+    log.info({ vcpus: size.vcpus, memoryMb: size.memoryMb }, "booting the built-in template");
+    try {
+      await journal.create(sandbox.record);
+      const { guest } = await microvms.boot(sandbox);
+      await warmUp(guest);
+      const copy = await freezing.stopAndCopy(sandbox);
+      await copy.publish(snapshotId);
+    } finally {
+      await removal.remove(sandbox);
+    }
+  }
+
+  /** Makes a sandbox for the warm pool: restored, warmed up and suspended. */
+  async #makeSpare(snapshot: string): Promise<Sandbox> {
+    const { snapshots, journal, microvms, removal } = this.#parts;
+    const sandbox = this.#newUnclaimed("pool", snapshots.get(snapshot).shape);
+    try {
+      await this.requireRoom(sandbox);
+      await journal.create(sandbox.record);
+      const { vm, guest } = await microvms.restore(sandbox, snapshot);
+      await warmUp(guest);
+      await vm.suspend();
+      return sandbox;
+    } catch (error) {
+      await removal.remove(sandbox);
+      throw error;
+    }
+  }
+
+  #newUnclaimed(purpose: "pool" | "template", { vcpus, memoryMb }: { vcpus: number; memoryMb: number }): Sandbox {
+    const id = `sb${[...randomBytes(20)].map((byte) => "abcdefghijklmnopqrstuvwxyz234567"[byte & 31]).join("")}`;
+    const request: NewSandbox = {
+      id,
+      teamId: "",
+      template: BASE_TEMPLATE,
+      vcpus,
+      memoryMb,
+      timeoutSec: 0,
+      onTimeout: "pause",
+      env: {},
+    };
+    const sandbox = new Sandbox(this.#newRecord(request, purpose));
+    this.#parts.registry.add(sandbox);
+    return sandbox;
+  }
+
+  #newRecord(request: NewSandbox, purpose: SandboxRecord["purpose"]): SandboxRecord {
+    const { images, disks } = this.#parts;
+    const { vmlinuz, initramfs, base } = images();
+    const now = Date.now();
+    return {
+      version: 1,
+      ...request,
+      instance: request.id,
+      purpose,
+      status: "starting",
+      createdAt: now,
+      lastActiveAt: now,
+      // The guest agent of a machine that boots knows no token yet.
+      token: purpose === "template" ? "" : randomBytes(24).toString("hex"),
+      disk: { layers: [disks.newId()], base },
+      ownSnapshot: false,
+      boot: { kernel: vmlinuz, initramfs },
+    };
+  }
+}
+
+async function warmUp(guest: GuestClient): Promise<void> {
+  for (const command of WARM_UP) {
+    const events = guest.run({ ...command, env: {}, timeoutMs: WARM_UP_LIMIT_MS, stdin: false });
+    for await (const event of events) {
+      if (event.type === "ended" && event.exitCode !== 0) {
+        throw new WarrenError("boot_failed", `${command.cmd} ended with status ${event.exitCode} in a new sandbox`);
+      }
+    }
+  }
+}
