@@ -1,0 +1,231 @@
+package filesystem
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestStatOfAFile(t *testing.T) {
+	s := newSandbox(t)
+	path := s.home + "/file.txt"
+	s.write(path, "hello")
+	s.check(os.Chown(path, annID, annGroup))
+	s.check(os.Chtimes(path, time.Unix(0, 0), time.Date(2026, 2, 3, 4, 5, 6, 120_000_000, time.UTC)))
+	if err := syscall.Setxattr(path, "user.e2b.colour", []byte("green"), 0); err != nil {
+		t.Skipf("the file system of %s has no user attributes: %v", path, err)
+	}
+	s.check(syscall.Setxattr(path, "user.other", []byte("hidden"), 0))
+	for _, given := range []string{path, "file.txt", "~/file.txt", "./x/../file.txt"} {
+		got := s.entry("Stat", object{"path": given})
+		if got.Name != "file.txt" || got.Type != "FILE_TYPE_FILE" || got.Path != path || got.Size != "5" || got.Mode != 0o644 || got.Permissions != "-rw-r--r--" ||
+			got.Owner != "ann" || got.Group != "people" || got.ModifiedTime != "2026-02-03T04:05:06.120Z" || got.SymlinkTarget != nil ||
+			len(got.Metadata) != 1 || got.Metadata["colour"] != "green" {
+			t.Errorf("%s: %+v", given, got)
+		}
+	}
+	s.check(os.Chown(path, 54999, 54998))
+	if got := s.entry("Stat", object{"path": path}); got.Owner != "54999" || got.Group != "54998" {
+		t.Errorf("unknown owner: %+v", got)
+	}
+}
+
+func TestStatOfOtherKinds(t *testing.T) {
+	s := newSandbox(t)
+	s.mkdir(s.home + "/dir")
+	s.check(os.Chmod(s.home+"/dir", os.ModeSticky|0o777))
+	s.write(s.home+"/dir/file", "x")
+	s.check(os.Chmod(s.home+"/dir/file", 0o600))
+	s.check(syscall.Mkfifo(s.home+"/pipe", 0o644))
+	s.check(os.Symlink("dir/file", s.home+"/to-file"))
+	s.check(os.Symlink("to-file", s.home+"/to-link"))
+	s.check(os.Symlink("dir", s.home+"/to-dir"))
+	s.check(os.Symlink("nowhere", s.home+"/dangling"))
+	s.check(os.Symlink("loop", s.home+"/loop"))
+	for name, want := range map[string]struct {
+		kind, permissions, target string
+		mode                      int
+	}{
+		"dir":      {"FILE_TYPE_DIRECTORY", "dtrwxrwxrwx", "", 0o777},
+		"pipe":     {"FILE_TYPE_UNSPECIFIED", "prw-r--r--", "", 0o644},
+		"to-file":  {"FILE_TYPE_FILE", "Lrwxrwxrwx", "/dir/file", 0o600},
+		"to-link":  {"FILE_TYPE_FILE", "Lrwxrwxrwx", "/dir/file", 0o600},
+		"to-dir":   {"FILE_TYPE_DIRECTORY", "Lrwxrwxrwx", "/dir", 0o777},
+		"dangling": {"FILE_TYPE_UNSPECIFIED", "Lrwxrwxrwx", "/dangling", 0},
+		"loop":     {"FILE_TYPE_UNSPECIFIED", "Lrwxrwxrwx", "/loop", 0},
+	} {
+		got := s.entry("Stat", object{"path": name})
+		if got.Type != want.kind || got.Permissions != want.permissions || got.Mode != want.mode || got.Path != s.home+"/"+name {
+			t.Errorf("%s: %+v", name, got)
+		}
+		if (got.SymlinkTarget != nil) != (want.target != "") || want.target != "" && *got.SymlinkTarget != s.home+want.target {
+			t.Errorf("%s: target %v", name, got.SymlinkTarget)
+		}
+	}
+	if got := s.entry("Stat", object{"path": "/"}); got.Name != "/" || got.Path != "/" || got.Type != "FILE_TYPE_DIRECTORY" {
+		t.Errorf("/: %+v", got)
+	}
+	if got := s.entry("Stat", object{"path": "/dev/null"}); got.Type != "FILE_TYPE_UNSPECIFIED" {
+		t.Errorf("/dev/null: %+v", got)
+	}
+}
+
+func TestErrorsOfPaths(t *testing.T) {
+	s := newSandbox(t)
+	s.write(s.home+"/file", "")
+	s.check(os.Symlink("loop", s.home+"/loop"))
+	for _, test := range []struct {
+		procedure string
+		request   object
+		code      string
+	}{
+		{"Stat", object{"path": "missing"}, "not_found"},
+		{"Stat", object{"path": "file/below"}, "invalid_argument"},
+		{"Stat", object{"path": "~root/x"}, "invalid_argument"},
+		{"Stat", object{"path": "a\x00b"}, "invalid_argument"},
+		{"Stat", object{"path": "/" + strings.Repeat("x", 300)}, "invalid_argument"},
+		{"Stat", object{"path": 5}, "invalid_argument"},
+		{"ListDir", object{"path": "missing"}, "not_found"},
+		{"ListDir", object{"path": "file"}, "invalid_argument"},
+		{"ListDir", object{"path": "loop"}, "failed_precondition"},
+		{"ListDir", object{"path": "/", "depth": -1}, "invalid_argument"},
+		{"MakeDir", object{"path": "file"}, "invalid_argument"},
+		{"MakeDir", object{"path": "file/below"}, "invalid_argument"},
+		{"MakeDir", object{"path": ""}, "already_exists"},
+		{"Move", object{"source": "missing", "destination": "new/place"}, "not_found"},
+		{"Move", object{"source": "file", "destination": "~"}, "internal"},
+		{"Move", object{"source": "file", "destination": "/proc/x"}, "internal"},
+		{"Remove", object{"path": "/"}, "invalid_argument"},
+		{"Remove", object{"path": "/proc/self/status"}, "internal"},
+		{"WatchDirX", object{}, "unimplemented"},
+	} {
+		s.WantFailure(prefix+test.procedure, test.request, test.code)
+	}
+	if _, err := os.Stat(s.home + "/new"); err == nil {
+		t.Error("a move that failed left a directory behind")
+	}
+	s.As("stranger").WantFailure(prefix+"Stat", object{"path": "file"}, "unauthenticated")
+}
+
+func TestMakeDir(t *testing.T) {
+	s := newSandbox(t)
+	got := s.entry("MakeDir", object{"path": "a/b/c"})
+	if got.Path != s.home+"/a/b/c" || got.Type != "FILE_TYPE_DIRECTORY" || got.Mode != 0o755 || got.Owner != "ann" || got.Group != "people" {
+		t.Errorf("%+v", got)
+	}
+	for _, path := range []string{"/a", "/a/b", "/a/b/c"} {
+		if owner := ownerOf(t, s.home+path); owner != annOwns {
+			t.Errorf("%s belongs to %s", path, owner)
+		}
+	}
+	s.As("root").Must(prefix+"MakeDir", object{"path": s.home + "/r"}, nil)
+	if owner := ownerOf(t, s.home+"/r"); owner != "0:0" {
+		t.Errorf("made as root, it belongs to %s", owner)
+	}
+	s.check(os.Symlink("a", s.home+"/link"))
+	s.WantFailure(prefix+"MakeDir", object{"path": "a"}, "already_exists")
+	s.WantFailure(prefix+"MakeDir", object{"path": "link"}, "already_exists")
+}
+
+func TestMove(t *testing.T) {
+	s := newSandbox(t)
+	s.write(s.home+"/one", "1")
+	s.write(s.home+"/two", "2")
+	if got := s.entry("Move", object{"source": "one", "destination": "deep/er/three"}); got.Path != s.home+"/deep/er/three" || got.Name != "three" {
+		t.Errorf("%+v", got)
+	}
+	if owner := ownerOf(t, s.home+"/deep/er"); owner != annOwns {
+		t.Errorf("the new parent belongs to %s", owner)
+	}
+	s.entry("Move", object{"source": "two", "destination": "deep/er/three"})
+	if text, err := os.ReadFile(s.home + "/deep/er/three"); err != nil || string(text) != "2" {
+		t.Errorf("a file is replaced: %q %v", text, err)
+	}
+	s.check(os.Symlink("nowhere", s.home+"/dangling"))
+	if got := s.entry("Move", object{"source": "dangling", "destination": "moved"}); got.SymlinkTarget == nil {
+		t.Errorf("a dangling link: %+v", got)
+	}
+	if got := s.entry("Move", object{"source": "deep", "destination": "shallow"}); got.Type != "FILE_TYPE_DIRECTORY" {
+		t.Errorf("a directory: %+v", got)
+	}
+}
+
+func TestRemove(t *testing.T) {
+	s := newSandbox(t)
+	s.write(s.home+"/tree/a/b/file", "x")
+	s.write(s.home+"/kept", "x")
+	s.check(os.Symlink(s.home+"/kept", s.home+"/tree/link"))
+	s.check(os.Symlink(s.home, s.home+"/link"))
+	for _, path := range []string{"tree", "tree", "link", "never/there"} {
+		s.Must(prefix+"Remove", object{"path": path}, nil)
+	}
+	if left := s.list("", 0); len(left) != 1 || left[0].Name != "kept" {
+		t.Errorf("left: %+v", left)
+	}
+}
+
+func TestListDir(t *testing.T) {
+	s := newSandbox(t)
+	for _, path := range []string{"b/z/deep/er", "b/a", "B", "a.txt", "a", "c d"} {
+		s.write(s.home+"/tree/"+path, "x")
+	}
+	s.check(os.Symlink("b", s.home+"/tree/link"))
+	s.check(os.Symlink("tree", s.home+"/alias"))
+	names := func(path string, depth int) string {
+		var all []string
+		for _, e := range s.list(path, depth) {
+			relative, err := filepath.Rel(s.home, e.Path)
+			s.check(err)
+			all = append(all, relative)
+		}
+		return strings.Join(all, ",")
+	}
+	const direct = "tree/B,tree/a,tree/a.txt,tree/b,tree/c d,tree/link"
+	for _, test := range []struct {
+		path  string
+		depth int
+		want  string
+	}{
+		{"tree", 0, direct},
+		{"tree", 1, direct},
+		{"tree", 2, "tree/B,tree/a,tree/a.txt,tree/b,tree/b/a,tree/b/z,tree/c d,tree/link"},
+		{"tree", 4294967295, "tree/B,tree/a,tree/a.txt,tree/b,tree/b/a,tree/b/z,tree/b/z/deep,tree/b/z/deep/er,tree/c d,tree/link"},
+		{"alias", 1, strings.ReplaceAll(direct, "tree/", "alias/")},
+		{"tree/b/z/deep", 9, "tree/b/z/deep/er"},
+	} {
+		if got := names(test.path, test.depth); got != test.want {
+			t.Errorf("%s depth %d: %s", test.path, test.depth, got)
+		}
+	}
+	s.mkdir(s.home + "/empty")
+	if response := s.Unary(prefix+"ListDir", object{"path": "empty"}); string(response.Body) != `{"entries":[]}` {
+		t.Errorf("empty: %s", response.Body)
+	}
+	s.workdir = s.home + "/tree/b/z"
+	if got := names("", 1); got != "tree/b/z/deep" {
+		t.Errorf("default working directory: %s", got)
+	}
+}
+
+func TestListDirOfManyEntries(t *testing.T) {
+	s := newSandbox(t)
+	s.mkdir(s.home + "/many")
+	for i := 0; i < 3000; i++ {
+		s.write(s.home+"/many/"+strings.Repeat("n", 100)+time.Duration(i).String(), "")
+	}
+	if got := s.list("many", 1); len(got) != 3000 {
+		t.Errorf("%d entries", len(got))
+	}
+}
+
+func TestTimestamp(t *testing.T) {
+	for nanoseconds, want := range map[int]string{0: "", 120_000_000: ".120", 120_300_000: ".120300", 5: ".000000005"} {
+		at := time.Date(2026, 1, 2, 3, 4, 5, nanoseconds, time.FixedZone("", 3600))
+		if got := timestamp(at); got != "2026-01-02T02:04:05"+want+"Z" {
+			t.Errorf("%d ns: %s", nanoseconds, got)
+		}
+	}
+}
