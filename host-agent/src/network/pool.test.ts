@@ -151,6 +151,14 @@ describe("the slot pool", () => {
     await expect(agent.acquire()).rejects.toMatchObject({ code: "host_full" });
   });
 
+  it.each([0, 1])("answers every call, however closely they follow each other, with %i spare slots", async (spare) => {
+    const agent = machine.hostAgentProcess();
+    const outcomes = await agent.takeTurns({ dataDirectory: await newDataDirectory(), spare, capacity: 1 }, 3);
+    expect(outcomes).toEqual(["host_full", "host_full", "host_full"]);
+    await agent.close();
+    expect(await remains()).toEqual([]);
+  });
+
   it("reports that the machine's addresses are used up", async () => {
     const networks = { guests: "10.21.0.0/29", links: "10.22.0.0/29" };
     const [one, other] = [

@@ -151,29 +151,40 @@ class Pool implements SlotPool {
   }
 
   #fill(): void {
-    this.#filling ??= this.#fillUp().finally(() => {
-      this.#filling = undefined;
-    });
+    this.#filling ??= this.#fillUp();
   }
 
   async #fillUp(): Promise<void> {
     // Calls of the same turn go into one batch.
     await Promise.resolve();
-    for (;;) {
-      if (this.#closed) return;
-      // Who waits is served before anything is made ahead of need.
-      const wanted = this.#waiters.length || this.#limits.spare - this.#ready.length;
-      if (wanted <= 0) return;
-      const free = this.#limits.capacity - this.#inUse.size - this.#ready.length - this.#leaving.size;
-      if (free <= 0) return this.#rejectWaiters(this.#fullError());
-      try {
-        this.#supply(await this.#builder.build(Math.min(wanted, free, BATCH)));
-      } catch (error) {
-        // Spare slots are tried again by the next `acquire`, which reports the error when it finds none ready.
-        if (this.#waiters.length === 0)
-          this.#limits.logger.warn({ err: error }, "no spare network slots could be made");
-        return this.#rejectWaiters(error);
-      }
+    let succeeded = true;
+    // Spare slots that could not be made are tried again by the next `acquire`, which fails when it finds none ready.
+    for (let count = this.#wanted(succeeded); count > 0; count = this.#wanted(succeeded)) {
+      succeeded = await this.#make(count);
+    }
+    // In the turn in which nothing more was wanted: no later call relies on this one.
+    this.#filling = undefined;
+  }
+
+  /** How many slots to make next. Turns away who waits when there is no room for any. */
+  #wanted(withSpare: boolean): number {
+    if (this.#closed) return 0;
+    // Who waits is served before anything is made ahead of need.
+    const wanted = this.#waiters.length || (withSpare ? this.#limits.spare - this.#ready.length : 0);
+    const free = this.#limits.capacity - this.#inUse.size - this.#ready.length - this.#leaving.size;
+    if (free <= 0) this.#rejectWaiters(this.#fullError());
+    return Math.min(wanted, free, BATCH);
+  }
+
+  /** Whether slots could be made. Who waits learns why not. */
+  async #make(count: number): Promise<boolean> {
+    try {
+      this.#supply(await this.#builder.build(count));
+      return true;
+    } catch (error) {
+      if (this.#waiters.length === 0) this.#limits.logger.warn({ err: error }, "no spare network slots could be made");
+      this.#rejectWaiters(error);
+      return false;
     }
   }
 

@@ -42,9 +42,14 @@ export class Machine {
 
   /** A host agent on the machine, as far as its slots go. */
   async hostAgent(options: Omit<SlotPoolOptions, "logger">): Promise<HostAgent> {
-    const remote = this.#remote(process.execPath, POOL_PROCESS);
-    await remote.call("open", options);
-    return new HostAgent(remote);
+    const agent = this.hostAgentProcess();
+    await agent.open(options);
+    return agent;
+  }
+
+  /** A host agent that has not opened its pool. */
+  hostAgentProcess(): HostAgent {
+    return new HostAgent(this.#remote(process.execPath, POOL_PROCESS));
   }
 
   /** A program on the host itself. */
@@ -96,6 +101,15 @@ export class HostAgent {
 
   constructor(remote: Remote) {
     this.#remote = remote;
+  }
+
+  async open(options: Omit<SlotPoolOptions, "logger">): Promise<void> {
+    await this.#remote.call("open", options);
+  }
+
+  /** What comes of asking twice in a row for a second slot, in each of so many turns. */
+  async takeTurns(options: Omit<SlotPoolOptions, "logger">, turns: number): Promise<unknown> {
+    return this.#remote.call("takeTurns", options, turns);
   }
 
   async acquire(): Promise<Slot> {
