@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { collectGarbage } from "./garbage.ts";
 import { MemoryStore } from "./store.ts";
+import { expectPromisesKept } from "./testing/promises.ts";
 import { Random } from "./testing/random.ts";
-import { readMemory } from "./testing/read-memory.ts";
 import { DiskGone, SimulatedDisk } from "./testing/simulated-disk.ts";
 import { type Ledger, Workload } from "./testing/workload.ts";
 
@@ -14,9 +14,7 @@ class MemoryLedger implements Ledger {
   readonly contents = new Map<string, Buffer>();
   readonly promised = new Set<string>();
 
-  content(id: string): Buffer {
-    return this.contents.get(id)!;
-  }
+  readonly content = (id: string): Buffer => this.contents.get(id)!;
 
   publishing(id: string, content: Buffer): void {
     this.contents.set(id, Buffer.from(content));
@@ -40,7 +38,7 @@ describe("after a loss of power, or the end of the process, at any point", () =>
       let disk = new SimulatedDisk(random);
       for (let round = 0; round < ROUNDS / 3; round++) {
         const store = await open(disk, random);
-        await check(store, ledger);
+        await expectPromisesKept(store, ledger);
         disk.failAfter(random.below(LONGEST_ROUND));
         const workload = new Workload(store, random, ledger, [...ledger.promised]);
         await untilGone(async () => {
@@ -70,21 +68,4 @@ async function untilGone(work: () => Promise<void>): Promise<void> {
 
 function open(disk: SimulatedDisk, random: Random): Promise<MemoryStore> {
   return MemoryStore.open("/memory", { files: disk, captureBuffers: 1 + random.below(2), backgroundBuffers: 1 });
-}
-
-async function check(store: MemoryStore, ledger: MemoryLedger): Promise<void> {
-  const listed = await store.list();
-  expect(listed).toEqual(expect.arrayContaining([...ledger.promised]));
-  for (const id of listed) {
-    await store.verify(id);
-    expect((await readMemory(store, id)).equals(ledger.content(id))).toBe(true);
-    if (!ledger.promised.has(id)) await store.release(id);
-  }
-  expect((await collectGarbage(store)).damaged).toEqual([]);
-  const needed = new Set<string>();
-  for (const id of ledger.promised) for (const layer of (await store.open(id)).layers) needed.add(`${layer.id}.layer`);
-  expect((await store.files.list(store.layerDirectory)).toSorted()).toEqual([...needed].toSorted());
-  expect((await store.files.list(store.headerDirectory)).toSorted()).toEqual(
-    [...ledger.promised].map((id) => `${id}.header`).toSorted(),
-  );
 }
