@@ -29,8 +29,6 @@ const INPUT_HIGH = 512 * 1024;
 const INPUT_LOW = 128 * 1024;
 /** Milliseconds that a client has for its first frame. */
 const START_TIMEOUT_MS = 10_000;
-/** Milliseconds between signs of life, by which the end of a silent client shows. */
-const PING_MS = 15_000;
 
 /** Status codes of the closing handshake (RFC 6455, section 7.4.1). */
 const CLOSE = { normal: 1000, policy: 1008, internal: 1011 } as const;
@@ -69,7 +67,7 @@ export class ExecSession {
   /** Runs the command that the client names; resolves when the session is over. Never rejects. */
   async run(): Promise<void> {
     const startTimer = setTimeout(() => this.#start.reject(this.#late()), START_TIMEOUT_MS);
-    const pings = this.#sender.keepAlive(PING_MS, () => this.#socket.isPaused);
+    const stopPings = this.#sender.keepAlive();
     try {
       const start = await this.#start.promise;
       clearTimeout(startTimer);
@@ -79,7 +77,7 @@ export class ExecSession {
       await this.#fail(error);
     } finally {
       clearTimeout(startTimer);
-      pings.stop();
+      stopPings();
       this.#stop();
     }
   }

@@ -3,6 +3,11 @@ import type { WebSocket } from "ws";
 /** Bytes that wait for a client before more is taken from the command. */
 const SEND_HIGH = 1024 * 1024;
 
+/** Milliseconds between two pings, by which a client that is gone shows. */
+const PING_MS = 5000;
+/** Pings in a row without an answer after which a client that is read counts as gone. */
+const SILENT_PINGS = 6;
+
 /** Sends messages only as fast as the client takes them. */
 export class SocketSender {
   readonly #socket: WebSocket;
@@ -23,30 +28,29 @@ export class SocketSender {
   }
 
   /**
-   * Sends a ping now and then, which shows a client that is gone: writing to it fails, also while it is not read, and a
-   * client that is read but does not answer is cut off. Data that waits for a slow client is a sign of life by itself.
+   * Sends a ping now and then until the result is called. A client that is gone shows by it: writing to it fails, also
+   * while it is not read, and a client that is read but never answers is cut off. Data that waits for a slow client is a
+   * sign of life by itself.
    */
-  keepAlive(intervalMs: number, isPaused: () => boolean): { stop(): void } {
+  keepAlive(): () => void {
     const socket = this.#socket;
-    let answered = true;
+    let unanswered = 0;
     const onPong = () => {
-      answered = true;
+      unanswered = 0;
     };
     socket.on("pong", onPong);
     const timer = setInterval(() => {
       if (socket.readyState !== socket.OPEN || socket.bufferedAmount > 0) return;
-      if (!answered && !isPaused()) {
+      if (unanswered >= SILENT_PINGS && !socket.isPaused) {
         socket.terminate();
         return;
       }
-      answered = false;
+      unanswered = socket.isPaused ? 0 : unanswered + 1;
       socket.ping();
-    }, intervalMs);
-    return {
-      stop: () => {
-        clearInterval(timer);
-        socket.off("pong", onPong);
-      },
+    }, PING_MS);
+    return () => {
+      clearInterval(timer);
+      socket.off("pong", onPong);
     };
   }
 }

@@ -42,13 +42,17 @@ export function commandHandlers(guestOf: (sandboxId: string) => DoubleGuest) {
       const first = (await input.next()).value as ExecStreamRequest | undefined;
       if (first?.message.case !== "start") throw rpcError("invalid_request", "the first message must be start");
       const { sandboxId, command, stdin } = first.message.value;
-      const { child, ended } = start(guestOf(sandboxId), command!, context.signal);
+      const guest = guestOf(sandboxId);
+      const { child, ended } = start(guest, command!, context.signal);
       if (!stdin) child.stdin!.end();
       child.stdin!.on("error", () => undefined);
-      void feed(child, input).catch(() => child.kill("SIGKILL"));
+      void feed(guest, child, input).catch(() => child.kill("SIGKILL"));
       try {
         yield { message: { case: "started" as const, value: { pid: child.pid ?? 0 } } };
-        yield* merge(child.stdout!, child.stderr!);
+        for await (const part of merge(child.stdout!, child.stderr!)) {
+          guest.streamed.output += part.message.value.length;
+          yield part;
+        }
         const end = await ended;
         if (end.exitCode === NOT_FOUND && child.pid === undefined) {
           yield { message: { case: "stderr" as const, value: missing(command!) } };
@@ -105,11 +109,13 @@ async function collect(stream: Readable, limit: number): Promise<{ bytes: Buffer
 }
 
 /** Passes input on as fast as the process takes it; the next message is read only then. */
-async function feed(child: ChildProcess, input: AsyncIterator<ExecStreamRequest>): Promise<void> {
+async function feed(guest: DoubleGuest, child: ChildProcess, input: AsyncIterator<ExecStreamRequest>): Promise<void> {
   for (let next = await input.next(); !next.done; next = await input.next()) {
     const { message } = next.value;
-    if (message.case === "stdin" && !child.stdin!.write(message.value)) await once(child.stdin!, "drain");
-    else if (message.case === "closeStdin") child.stdin!.end();
+    if (message.case === "stdin") {
+      if (!child.stdin!.write(message.value)) await once(child.stdin!, "drain");
+      guest.streamed.input += message.value.length;
+    } else if (message.case === "closeStdin") child.stdin!.end();
     else if (message.case === "signal") child.kill(signalName(message.value.number));
   }
 }

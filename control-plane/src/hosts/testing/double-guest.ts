@@ -10,6 +10,8 @@ export class DoubleGuest {
   readonly directory: string;
   readonly processes = new Set<ChildProcess>();
   status = "running";
+  /** Bytes that left streamed commands, and that they took. */
+  readonly streamed = { output: 0, input: 0 };
 
   private constructor(directory: string, request: CreateSandboxRequest) {
     this.directory = directory;

@@ -1,0 +1,119 @@
+import type { AuthResponse } from "@warren/contracts/rest/accounts";
+import type { NewApiKey } from "@warren/contracts/rest/api-keys";
+import type { Team } from "@warren/contracts/rest/teams";
+import type { TestDatabase } from "../database/testing/each-database.ts";
+import { TestStack, type TestStackOptions } from "./test-stack.ts";
+
+/** Secret of the session tokens of stacks under test. */
+export const TEST_SECRET = "a secret of the tests, which nobody else uses";
+export const PASSWORD = "correct horse battery staple";
+
+/** Starts a control plane whose rate limits are out of the way and whose tokens tests can forge. */
+export function startAccountStack(database: TestDatabase, options: TestStackOptions = {}): Promise<TestStack> {
+  const config = { rateLimitFactor: 1000, jwtSecrets: [TEST_SECRET], ...options.config };
+  return TestStack.start(database, { ...options, config });
+}
+
+/** Calls a route without a credential of its own. */
+export async function send(
+  url: string,
+  method: string,
+  path: string,
+  { body, headers = {} }: { body?: unknown; headers?: Record<string, string> } = {},
+): Promise<Response> {
+  return fetch(`${url}${path}`, {
+    method,
+    redirect: "manual",
+    headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+}
+
+let people = 0;
+
+/** An address that nobody else in the run has. */
+export function newEmail(): string {
+  return `person-${process.pid}-${++people}@example.org`;
+}
+
+/** Somebody with an account and a session. */
+export class Person {
+  readonly #url: string;
+  session: AuthResponse;
+
+  constructor(url: string, session: AuthResponse) {
+    this.#url = url;
+    this.session = session;
+  }
+
+  static async signUp(stack: { url: string }, request: { email?: string; name?: string } = {}): Promise<Person> {
+    const body = { email: newEmail(), name: "Ada", password: PASSWORD, ...request };
+    const response = await send(stack.url, "POST", "/v1/auth/signup", { body });
+    return new Person(stack.url, await expectJson<AuthResponse>(response, 201));
+  }
+
+  static async logIn(stack: { url: string }, email: string, password = PASSWORD): Promise<Person> {
+    const response = await send(stack.url, "POST", "/v1/auth/login", { body: { email, password } });
+    return new Person(stack.url, await expectJson<AuthResponse>(response, 200));
+  }
+
+  get token(): string {
+    return this.session.token!;
+  }
+
+  get userId(): string {
+    return this.session.user_id;
+  }
+
+  get teamId(): string {
+    return this.session.team_id;
+  }
+
+  get email(): string {
+    return this.session.email;
+  }
+
+  /** Calls a route with the session. */
+  call(method: string, path: string, body?: unknown): Promise<Response> {
+    return send(this.#url, method, path, { body, headers: { authorization: `Bearer ${this.token}` } });
+  }
+
+  /** The answer to a call that must succeed. */
+  async get<T>(path: string): Promise<T> {
+    return expectJson<T>(await this.call("GET", path), 200);
+  }
+
+  /** A copy of the person whose session is in another team; the token of this one stays as it is. */
+  async inTeam(teamId: string): Promise<Person> {
+    const response = await this.call("POST", "/v1/auth/switch-team", { team_id: teamId });
+    return new Person(this.#url, await expectJson<AuthResponse>(response, 200));
+  }
+
+  /** Makes a team and switches to it. */
+  async createTeam(name = "Team of the test"): Promise<Person> {
+    const team = await expectJson<Team>(await this.call("POST", "/v1/teams", { name }), 201);
+    return this.inTeam(team.id);
+  }
+
+  /** Adds somebody to the team of the session; the result is that person's session in it. */
+  async addMember(other: Person, role: "admin" | "member" = "member"): Promise<Person> {
+    const path = `/v1/teams/${this.teamId}/members`;
+    await expectStatus(await this.call("POST", path, { email: other.email }), 201);
+    if (role === "admin") await expectStatus(await this.call("PATCH", `${path}/${other.userId}`, { role }), 204);
+    return other.inTeam(this.teamId);
+  }
+
+  async createApiKey(request: object = {}): Promise<NewApiKey> {
+    return expectJson<NewApiKey>(await this.call("POST", "/v1/api-keys", request), 201);
+  }
+}
+
+/** The body of an answer that must have a status. */
+export async function expectJson<T>(response: Response, status: number): Promise<T> {
+  await expectStatus(response, status);
+  return (await response.json()) as T;
+}
+
+export async function expectStatus(response: Response, status: number): Promise<void> {
+  if (response.status !== status) throw new Error(`${response.url}: ${response.status} ${await response.text()}`);
+}
