@@ -1,20 +1,26 @@
 package files
 
 import (
+	"bytes"
 	"compress/gzip"
 	"io"
 	"mime"
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 
 	"warren/guest-agent/internal/httpapi"
 )
 
-// bufferSize is that of copies between sockets and files, in bytes.
-const bufferSize = 256 << 10
+const (
+	// bufferSize is that of copies between sockets and files, in bytes.
+	bufferSize = 256 << 10
+	// smallFile is the largest size of a file that is read before it is served, in bytes.
+	smallFile = 64 << 10
+	// sniffed is how many bytes the type of a file is recognized by.
+	sniffed = 512
+)
 
 var buffers = sync.Pool{New: func() any { buffer := make([]byte, bufferSize); return &buffer }}
 
@@ -54,11 +60,11 @@ func (s *Service) download(w http.ResponseWriter, r *http.Request) error {
 	if coding == "gzip" {
 		return serveCompressed(w, r, file, info)
 	}
-	if info.Size() > 0 {
-		http.ServeContent(w, r, filepath.Base(path), info.ModTime(), file)
+	if info.Size() > smallFile {
+		http.ServeContent(w, r, info.Name(), info.ModTime(), file)
 		return nil
 	}
-	return serveUnsized(w, r, file, info)
+	return serveSmall(w, r, file, info)
 }
 
 // disposition is a Content-Disposition header with a file name, encoded where needed (RFC 6266).
@@ -77,34 +83,30 @@ func contentType(name string, head []byte) string {
 	return http.DetectContentType(head)
 }
 
-// readHead reads the first bytes of a file, enough to recognize its type.
-func readHead(file *os.File) ([]byte, error) {
-	head := make([]byte, 512)
-	n, err := io.ReadFull(file, head)
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
+// readHead reads the beginning of a file, up to size bytes.
+func readHead(file *os.File, size int) ([]byte, error) {
+	head := make([]byte, size)
+	n, err := fill(file, head)
+	if err == io.EOF {
 		err = nil
 	}
 	return head[:n], err
 }
 
-// serveUnsized serves a file whose size says nothing, such as those of /proc: it is read until its end.
-func serveUnsized(w http.ResponseWriter, r *http.Request, file *os.File, info os.FileInfo) error {
-	head, err := readHead(file)
+// serveSmall serves a file that claims to be small. Sizes of files in /proc and /sys say nothing, so it is read first; what turns
+// out to be larger is sent until its end, without a length.
+func serveSmall(w http.ResponseWriter, r *http.Request, file *os.File, info os.FileInfo) error {
+	head, err := readHead(file, smallFile+1)
 	if err != nil {
 		return pathError(file.Name(), err)
 	}
-	if len(head) == 0 {
-		// Handles conditions and ranges of an empty file.
-		w.Header().Set("Content-Length", "0")
-		http.ServeContent(w, r, info.Name(), info.ModTime(), file)
+	if len(head) <= smallFile {
+		http.ServeContent(w, r, info.Name(), info.ModTime(), bytes.NewReader(head))
 		return nil
 	}
 	header := w.Header()
 	header.Set("Content-Type", contentType(file.Name(), head))
 	header.Set("Last-Modified", info.ModTime().UTC().Format(http.TimeFormat))
-	if len(head) < cap(head) {
-		header.Set("Content-Length", strconv.Itoa(len(head)))
-	}
 	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodHead {
 		return nil
@@ -123,7 +125,7 @@ var compressors = sync.Pool{New: func() any {
 
 // serveCompressed serves a file in gzip coding.
 func serveCompressed(w http.ResponseWriter, r *http.Request, file *os.File, info os.FileInfo) error {
-	head, err := readHead(file)
+	head, err := readHead(file, sniffed)
 	if err != nil {
 		return pathError(file.Name(), err)
 	}
