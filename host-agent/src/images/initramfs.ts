@@ -50,7 +50,10 @@ async function readModules(kernel: string): Promise<OrderedModules> {
 }
 
 /**
- * The archive that the kernel unpacks into its first root file system. /dev/console must be a member, since the kernel
+ * The archive that the kernel unpacks into its first root file system. It is not compressed: the VMM copies it into
+ * memory whatever its size, and under software emulation unpacking the 7 MB took 0.3 s of processor time more with lz4,
+ * 0.4 s with gzip and 0.5 s with zstd. To measure: boot each under `-accel tcg` and read fields 14 and 15 of
+ * /proc/PID/stat when the guest agent says that it is ready. /dev/console must be a member, since the kernel
  * opens it for process 1 before that process can mount anything (Linux, init/main.c, console_on_rootfs).
  */
 export function initramfs(init: Uint8Array, modules: OrderedModules): Buffer {
