@@ -13,13 +13,16 @@ export interface Slot {
 export interface SlotPool {
   /** Takes a slot; throws `host_full` when none is left. */
   acquire(): Promise<Slot>;
-  /** The slot of a microVM that outlived an earlier host agent. */
+  /** The slot of a microVM that outlived an earlier host agent; throws `not_found` when it is gone or another's. */
   adopt(number: number): Promise<Slot>;
-  /** Removes or recycles a slot once its microVM is gone. */
+  /** Removes a slot once its microVM is gone, and resolves when nothing of it is left. A second call joins the first. */
   release(slot: Slot): Promise<void>;
-  /** Removes slots of this data directory that no sandbox in `used` has. */
+  /**
+   * Removes the slots that earlier host agents of this data directory have left and that are not in `used`, and those of
+   * dead host agents whose data directory is gone.
+   */
   sweep(used: ReadonlySet<number>): Promise<void>;
-  /** Removes the prepared slots that nobody took. */
+  /** Removes the prepared slots that nobody took. Slots in use stay, and can still be released. */
   close(): Promise<void>;
 }
 
