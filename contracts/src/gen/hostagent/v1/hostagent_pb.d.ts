@@ -976,6 +976,12 @@ export declare type StreamWriteFileRequest = Message<"hostagent.v1.StreamWriteFi
      */
     value: Uint8Array;
     case: "chunk";
+  } | {
+    /**
+     * @generated from field: hostagent.v1.FileEnd end = 3;
+     */
+    value: FileEnd;
+    case: "end";
   } | { case: undefined; value?: undefined };
 };
 
@@ -1010,6 +1016,18 @@ export declare type FileMeta = Message<"hostagent.v1.FileMeta"> & {
  * Use `create(FileMetaSchema)` to create a new message.
  */
 export declare const FileMetaSchema: GenMessage<FileMeta>;
+
+/**
+ * @generated from message hostagent.v1.FileEnd
+ */
+export declare type FileEnd = Message<"hostagent.v1.FileEnd"> & {
+};
+
+/**
+ * Describes the message hostagent.v1.FileEnd.
+ * Use `create(FileEndSchema)` to create a new message.
+ */
+export declare const FileEndSchema: GenMessage<FileEnd>;
 
 /**
  * @generated from message hostagent.v1.StreamWriteFileResponse
@@ -1344,7 +1362,9 @@ export declare const HostAgentService: GenService<{
     output: typeof ReadFileResponseSchema;
   },
   /**
-   * The first request is meta, all others chunks of at most 1 MiB. The file is complete when the call returns.
+   * The first request is meta, then come chunks of at most 1 MiB, the last is end. The file is complete when the call
+   * returns. Requests that stop without end are of a caller who gave up, and leave what was there: HTTP/2 clients close
+   * their side of a stream before they reset it, so that the end of the stream alone proves nothing.
    *
    * @generated from rpc hostagent.v1.HostAgentService.StreamWriteFile
    */
