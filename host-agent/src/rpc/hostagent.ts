@@ -177,10 +177,12 @@ async function streamWriteFile(sandboxes: SandboxService, requests: AsyncIterabl
   let size = 0;
   async function* chunks(): AsyncGenerator<Uint8Array> {
     for await (const { message } of { [Symbol.asyncIterator]: () => iterator }) {
+      if (message.case === "end") return;
       if (message.case !== "chunk") throw new WarrenError("invalid_request", "meta may only come first");
       size += message.value.length;
       yield message.value;
     }
+    throw new WarrenError("invalid_request", "the file broke off: its last message must be end");
   }
   await writeFile(sandboxes.get(meta.sandboxId), meta.path, meta.user || undefined, chunks());
   return { size: BigInt(size) };
