@@ -31,6 +31,7 @@ export function hostAgentService(
         memoryMb: within("memory_mb", request.memoryMb, LIMITS.memoryMb),
         timeoutSec: within("timeout_sec", request.timeoutSec, LIMITS.timeoutSec),
         onTimeout: onTimeout(request.onTimeout),
+        autoResume: request.autoResume,
         env: request.env,
       });
       return { sandbox: sandboxInfo(sandbox) };
@@ -70,7 +71,7 @@ export function hostAgentService(
       return { sandboxes: all.map(sandboxInfo), autoPausedSandboxIds: autoPaused.map(({ id }) => id) };
     },
     async exec(request, context) {
-      const sandbox = sandboxes.get(request.sandboxId);
+      const sandbox = await sandboxes.awake(request.sandboxId);
       const command = guestCommand(request.command, request.stdin !== undefined);
       const limit = Math.min(request.maxOutputBytes || LIMITS.execOutputBytes, LIMITS.execOutputBytes);
       const result = await runCommand(sandbox, command, request.stdin, limit, context.signal);
@@ -78,15 +79,17 @@ export function hostAgentService(
     },
     execStream: (requests, context) => execStream(sandboxes, requests, context),
     async writeFile({ sandboxId, path, user, content }) {
-      await writeFile(sandboxes.get(sandboxId), path, user || undefined, [content]);
+      await writeFile(await sandboxes.awake(sandboxId), path, user || undefined, [content]);
       return {};
     },
     async readFile({ sandboxId, path, user }, context) {
-      return { content: await readWholeFile(sandboxes.get(sandboxId), path, user || undefined, context.signal) };
+      return {
+        content: await readWholeFile(await sandboxes.awake(sandboxId), path, user || undefined, context.signal),
+      };
     },
     streamWriteFile: (requests) => streamWriteFile(sandboxes, requests),
     async *streamReadFile({ sandboxId, path, user }, context) {
-      const sandbox = sandboxes.get(sandboxId);
+      const sandbox = await sandboxes.awake(sandboxId);
       for await (const part of streamFile(sandbox, path, user || undefined, context.signal)) {
         if ("chunk" in part) yield { message: { case: "chunk" as const, value: part.chunk } };
         else
@@ -112,7 +115,7 @@ async function* execStream(
     throw new WarrenError("invalid_request", "the first message of a stream must be start");
   }
   const start = first.value.message.value;
-  const sandbox = sandboxes.get(start.sandboxId);
+  const sandbox = await sandboxes.awake(start.sandboxId);
   const { terminal } = start;
   const command = { ...guestCommand(start.command, start.stdin), ...(terminal ? { terminal } : {}) };
   const gone = new AbortController();
@@ -184,7 +187,7 @@ async function streamWriteFile(sandboxes: SandboxService, requests: AsyncIterabl
     }
     throw new WarrenError("invalid_request", "the file broke off: its last message must be end");
   }
-  await writeFile(sandboxes.get(meta.sandboxId), meta.path, meta.user || undefined, chunks());
+  await writeFile(await sandboxes.awake(meta.sandboxId), meta.path, meta.user || undefined, chunks());
   return { size: BigInt(size) };
 }
 
@@ -215,6 +218,8 @@ function sandboxInfo(sandbox: Sandbox) {
     createdAtUnixMs: BigInt(record.createdAt),
     lastActiveAtUnixMs: BigInt(sandbox.lastActiveAt),
     onTimeout: record.onTimeout,
+    autoResume: record.autoResume,
+    diskBytes: BigInt(record.diskBytes ?? 0),
   };
 }
 

@@ -16,6 +16,7 @@ const RECORD: SandboxRecord = {
   memoryMb: 256,
   timeoutSec: 0,
   onTimeout: "pause",
+  autoResume: false,
   env: { A: "b" },
   status: "starting",
   createdAt: 1_700_000_000_000,

@@ -24,6 +24,8 @@ export interface SandboxRecord {
   /** Seconds of inactivity before `onTimeout` happens; 0 = never. */
   timeoutSec: number;
   onTimeout: "pause" | "destroy";
+  /** A call that needs it resumes it when it is paused. */
+  autoResume: boolean;
   env: Record<string, string>;
   status: Exclude<SandboxStatus, "gone">;
   /** Milliseconds since the epoch. */
@@ -43,6 +45,8 @@ export interface SandboxRecord {
   memory?: { header: string | null; path: string };
   /** Snapshot that it is paused in, or was last started from. */
   snapshot?: string;
+  /** Bytes on disk that it took when it was paused last, above the lowest layers, which are its template's. */
+  diskBytes?: number;
   /** The snapshot is its own last pause, to which it returns when its VMM fails. */
   ownSnapshot: boolean;
   /** Files that a microVM boots from. */

@@ -65,8 +65,9 @@ export class Pausing {
     lifecycle.transition("paused");
     // From here on the sandbox is paused whatever happens: a microVM that does not go is removed by the next start.
     await microvms.stop(sandbox, new WarrenError("invalid_state", `sandbox ${sandbox.id} was paused`));
-    await journal.write(record);
     await this.#merge(record, snapshot);
+    record.diskBytes = await this.#parts.snapshots.bytesAboveTemplate(snapshot.id);
+    await journal.write(record);
     garbage.schedule();
   }
 

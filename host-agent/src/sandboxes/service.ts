@@ -90,6 +90,14 @@ export class SandboxService {
     return this.#registry.get(id);
   }
 
+  /** The sandbox with this id for a call that needs it to run; resumes it when it is paused and was made for that. */
+  async awake(id: string): Promise<Sandbox> {
+    const sandbox = this.get(id);
+    const asleep = sandbox.lifecycle.status === "paused" || sandbox.lifecycle.status === "pausing";
+    if (asleep && sandbox.record.autoResume) await this.resume(id);
+    return sandbox;
+  }
+
   /** Starts a sandbox from a template. The id of one that exists is refused with `already_exists`. */
   async create(request: NewSandbox): Promise<Sandbox> {
     requireId(request.id);
@@ -144,8 +152,8 @@ export class SandboxService {
     });
     const letGo = snapshots.hold(manifest.id);
     try {
-      const { teamId, template, vcpus, memoryMb, timeoutSec, onTimeout, env } = parent.record;
-      const shared = { teamId, template, vcpus, memoryMb, timeoutSec, onTimeout, env };
+      const { teamId, template, vcpus, memoryMb, timeoutSec, onTimeout, autoResume, env } = parent.record;
+      const shared = { teamId, template, vcpus, memoryMb, timeoutSec, onTimeout, autoResume, env };
       const starts = forkIds.map((forkId) => this.#starting.start({ id: forkId, ...shared }, () => manifest.id));
       return (await Promise.allSettled(starts)).map((result) => {
         if (result.status === "fulfilled") return result.value;

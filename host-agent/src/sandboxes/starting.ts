@@ -36,6 +36,7 @@ export interface NewSandbox {
   /** Seconds; 0 = never. */
   timeoutSec: number;
   onTimeout: "pause" | "destroy";
+  autoResume: boolean;
   env: Record<string, string>;
 }
 
@@ -188,6 +189,7 @@ export class Starting {
       memoryMb,
       timeoutSec: 0,
       onTimeout: "pause",
+      autoResume: false,
       env: {},
     };
     const sandbox = new Sandbox(this.#newRecord(request, purpose));

@@ -160,6 +160,14 @@ export class SnapshotStore {
     return sizes.reduce((sum, size) => sum + size, stateBytes + (await this.#disks.allocatedBytes(disk.layers)));
   }
 
+  /** As `allocatedBytes`, without the lowest layers of memory and disk, which belong to the template it came from. */
+  async bytesAboveTemplate(id: string): Promise<number> {
+    const { memory, disk } = this.get(id);
+    const [lowest] = (await this.#memory.summary(memory)).layers;
+    const shared = lowest ? (await stat(this.#memory.layerPath(lowest.id))).blocks * 512 : 0;
+    return (await this.allocatedBytes(id)) - shared - (await this.#disks.allocatedBytes(disk.layers.slice(-1)));
+  }
+
   /** Keeps a snapshot while an operation needs it that no record names yet. */
   hold(id: string): () => void {
     this.#held.set(id, (this.#held.get(id) ?? 0) + 1);

@@ -82,6 +82,13 @@ export declare type CreateSandboxRequest = Message<"hostagent.v1.CreateSandboxRe
    * @generated from field: string on_timeout = 8;
    */
   onTimeout: string;
+
+  /**
+   * A call that needs the sandbox resumes it when it is paused.
+   *
+   * @generated from field: bool auto_resume = 9;
+   */
+  autoResume: boolean;
 };
 
 /**
@@ -514,6 +521,11 @@ export declare type SandboxInfo = Message<"hostagent.v1.SandboxInfo"> & {
    * @generated from field: string on_timeout = 12;
    */
   onTimeout: string;
+
+  /**
+   * @generated from field: bool auto_resume = 13;
+   */
+  autoResume: boolean;
 };
 
 /**
