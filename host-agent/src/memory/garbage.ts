@@ -14,9 +14,8 @@ export interface Collection {
  * Removes the layers that no header on disk needs and that nothing in this process holds. Safe at any time and against
  * a loss of power at any point: a layer goes only after the absence of every header that needed it is durable.
  */
-export async function collectGarbage(store: MemoryStore): Promise<Collection> {
-  const pinned = store.beginCollection();
-  try {
+export function collectGarbage(store: MemoryStore): Promise<Collection> {
+  return store.collection(async (pinned) => {
     // In this order: a layer that was there before the headers were read is named by one of them, or was pinned by
     // whoever is about to publish it, or is garbage.
     const layers = await store.listLayers();
@@ -32,9 +31,7 @@ export async function collectGarbage(store: MemoryStore): Promise<Collection> {
       removed.push(id);
     }
     return { removed, damaged };
-  } finally {
-    store.endCollection();
-  }
+  });
 }
 
 /** Space on disk that one header takes. */

@@ -73,6 +73,7 @@ export class MemoryStore {
   readonly #intact = new Set<string>();
   /** Layers that were pinned at any time since a collection began; undefined when none is under way. */
   #pinnedDuringCollection: Set<string> | undefined;
+  #collecting: Promise<unknown> = Promise.resolve();
   /** Headers that were given other layers so far. */
   #switches = 0;
   /** Changes to the directory of headers, one after the other. */
@@ -291,15 +292,19 @@ export class MemoryStore {
     return done;
   }
 
-  /** Marks the begin of a collection; the returned set holds every layer pinned from here on until `endCollection`. */
-  beginCollection(): ReadonlySet<string> {
-    if (this.#pinnedDuringCollection !== undefined) throw new Error("a collection is under way");
-    this.#pinnedDuringCollection = new Set(this.#layerPins.ids());
-    return this.#pinnedDuringCollection;
-  }
-
-  endCollection(): void {
-    this.#pinnedDuringCollection = undefined;
+  /** Runs collections one after the other, each with the set of layers pinned at any time since it began. */
+  collection<T>(collect: (pinned: ReadonlySet<string>) => Promise<T>): Promise<T> {
+    const result = this.#collecting.then(async () => {
+      const pinned = new Set(this.#layerPins.ids());
+      this.#pinnedDuringCollection = pinned;
+      try {
+        return await collect(pinned);
+      } finally {
+        this.#pinnedDuringCollection = undefined;
+      }
+    });
+    this.#collecting = result.catch(() => undefined);
+    return result;
   }
 
   /** Removes the file of a layer that nothing needs. */

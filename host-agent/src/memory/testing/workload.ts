@@ -79,8 +79,7 @@ export class Workload {
   }
 }
 
-/** The one of two things at once took away what the other needed, or did the same. */
+/** The one of two things at once took away what the other needed. */
 function isRace(error: unknown): boolean {
-  if (error instanceof WarrenError) return error.code === "not_found";
-  return error instanceof Error && error.message === "a collection is under way";
+  return error instanceof WarrenError && error.code === "not_found";
 }
