@@ -60,10 +60,11 @@ export async function makeExt4(
     E2FSPROGS_FAKE_TIME: String(options.epoch),
     SOURCE_DATE_EPOCH: String(options.epoch),
   };
-  const hint = "Is the disk full? df";
-  await runTool("mkfs.ext4", ["-q", "-F", ...EXT4_OPTIONS, "-d", directory, image], { env, hint });
+  await runTool("mkfs.ext4", ["-q", "-F", ...EXT4_OPTIONS, "-d", directory, image], {
+    env,
+    hint: "Is the disk full? df",
+  });
   await setInodeTimes(image, options.epoch, env, runTool);
-  await runTool("fallocate", ["--dig-holes", image], { hint });
 }
 
 /** mkfs copies times of access and of status change from the directory, where nobody can choose the latter. */
