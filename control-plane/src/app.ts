@@ -22,6 +22,13 @@ export type App = FastifyInstance<
 /** Routes of one feature. */
 export type Routes = FastifyPluginAsyncTypebox;
 
+declare module "fastify" {
+  interface FastifyInstance {
+    /** All routes that were registered, such as `GET /v1/teams/:id`. */
+    routes: string[];
+  }
+}
+
 /** Settings of the HTTP server. */
 export interface AppOptions {
   log: Logger;
@@ -45,6 +52,10 @@ export async function createApp(options: AppOptions): Promise<App> {
   }).withTypeProvider<TypeBoxTypeProvider>();
   app.setValidatorCompiler(createValidatorCompiler());
   app.decorateRequest("caller", null);
+  app.decorate("routes", []);
+  app.addHook("onRoute", ({ method, url }) => {
+    app.routes.push(...[method].flat().map((name) => `${name} ${url}`));
+  });
   handleErrors(app);
   await acceptWebSockets(app);
   await protectBrowsers(app, options.origins);

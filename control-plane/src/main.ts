@@ -46,7 +46,9 @@ import { LoginAttempts } from "./rate-limits/login-attempts.ts";
 import { RateLimiter } from "./rate-limits/rate-limiter.ts";
 import { notReady, reportReadiness } from "./readiness.ts";
 import { SandboxReconciler } from "./sandboxes/reconciler.ts";
-import { SandboxAccess } from "./sandboxes/sandbox-access.ts";
+import { SandboxAccess, sandboxNotFound } from "./sandboxes/sandbox-access.ts";
+import { SandboxForks } from "./sandboxes/sandbox-forks.ts";
+import { SandboxPausing } from "./sandboxes/sandbox-pausing.ts";
 import { sandboxRoutes } from "./sandboxes/sandbox-routes.ts";
 import { SandboxService } from "./sandboxes/sandbox-service.ts";
 import { SandboxStore } from "./sandboxes/sandbox-store.ts";
@@ -64,6 +66,8 @@ import { MembershipStore } from "./teams/membership-store.ts";
 import { teamRoutes } from "./teams/team-routes.ts";
 import { TeamService } from "./teams/team-service.ts";
 import { TeamStore } from "./teams/team-store.ts";
+import { templateRoutes } from "./templates/template-routes.ts";
+import { TemplateService } from "./templates/template-service.ts";
 import { TemplateStore } from "./templates/template-store.ts";
 import { AccountService } from "./users/account-service.ts";
 import { AccountStore } from "./users/account-store.ts";
@@ -76,6 +80,8 @@ import { UserStore } from "./users/user-store.ts";
 export interface ControlPlane {
   /** Address of the server, such as http://127.0.0.1:3000. */
   url: string;
+  /** All routes of the server, such as `GET /v1/teams/:id`. */
+  routes: readonly string[];
   /** Takes no new requests, ends the running ones, writes what is pending and frees everything. */
   close(): Promise<void>;
 }
@@ -89,14 +95,18 @@ export async function startControlPlane(config: Config, log: Logger): Promise<Co
     }
   };
   try {
-    return { url: await start(config, log, (end) => started.push(end)), close };
+    return { ...(await start(config, log, (end) => started.push(end))), close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-async function start(config: Config, log: Logger, onClose: (end: () => Promise<unknown>) => void): Promise<string> {
+async function start(
+  config: Config,
+  log: Logger,
+  onClose: (end: () => Promise<unknown>) => void,
+): Promise<Omit<ControlPlane, "close">> {
   const lock = await lockDataDirectory(config.dataDir);
   onClose(() => lock.release());
   const database = await openDatabase(config, log);
@@ -117,11 +127,28 @@ async function start(config: Config, log: Logger, onClose: (end: () => Promise<u
   const store = new SandboxStore(db);
   const activity = new BatchedTimestamps((times) => store.writeLastActive(times), log);
   onClose(() => activity.close());
-  const access = new SandboxAccess(store, pool, activity);
   const operations = new DetachedOperations();
   onClose(() => operations.drain());
+  const access: SandboxAccess = new SandboxAccess(store, pool, activity, (teamId, id) => pausing.resume(teamId, id));
   const scheduler = new RoundRobinScheduler(hosts);
   const quota = new TeamAdmission(teams, quotas);
+  const pausing: SandboxPausing = new SandboxPausing({ db, store, quota, pool, access, operations });
+  const forks = new SandboxForks({ db, store, quota, pool, operations });
+  const locateSandbox = async (teamId: string, id: string) => {
+    const location = await store.locate(id);
+    if (location?.teamId !== teamId || location.status === "stopped") throw sandboxNotFound(id);
+    return location;
+  };
+  const snapshots = new TemplateService({
+    db,
+    store: templates,
+    hosts,
+    quota,
+    pool,
+    operations,
+    locateSandbox,
+    log,
+  });
   const sandboxes = new SandboxService({ db, store, templates, quota, scheduler, pool, access, operations, log });
   const reconciler = new SandboxReconciler({ store, pool, access, log });
   const monitor = new HostMonitor({ hosts, pool, sandboxes: reconciler, leadership: database.leadership, log });
@@ -153,9 +180,13 @@ async function start(config: Config, log: Logger, onClose: (end: () => Promise<u
   });
   await app.register(async (scope) => {
     requireCaller(scope, authenticator, "sandboxes");
-    await scope.register(sandboxRoutes(sandboxes));
+    await scope.register(sandboxRoutes(sandboxes, pausing, forks));
     await scope.register(commandRoutes(new CommandService(access)));
     await scope.register(fileRoutes(new FileService(access), join(config.dataDir, "spool")));
+  });
+  await app.register(async (scope) => {
+    requireCaller(scope, authenticator, "templates");
+    await scope.register(templateRoutes(snapshots));
   });
 
   if (config.localHost !== undefined) await registerLocalHost(config.localHost, { hosts, templates, pool, log });
@@ -170,7 +201,7 @@ async function start(config: Config, log: Logger, onClose: (end: () => Promise<u
   const operator = await startOperatorServer(config.dataDir, { admins, platform, quotas, keys, log });
   onClose(() => operator.close());
   log.info({ url }, "ready");
-  return url;
+  return { url, routes: app.routes };
 }
 
 /** What the wiring of accounts takes from that of the rest. */

@@ -15,7 +15,7 @@ import Fastify, { type FastifyBaseLogger } from "fastify";
 import type { App } from "../app.ts";
 import { handleErrors } from "../errors/error-handler.ts";
 import { createValidatorCompiler, formatSchemaErrors } from "../errors/validation.ts";
-import type { Logger } from "../logging.ts";
+import { type Logger, RequestLog } from "../logging.ts";
 import type { QuotaStore } from "../quotas/quota-store.ts";
 import type { StoredKeys } from "../signing-keys/stored-keys.ts";
 import type { AdminService } from "./admin-service.ts";
@@ -59,7 +59,7 @@ export async function startOperatorServer(
 function createServer({ admins, platform, quotas, keys, log }: OperatorServerParts): App {
   const app = Fastify({
     loggerInstance: log as FastifyBaseLogger,
-    disableRequestLogging: true,
+    logController: new RequestLog(),
     forceCloseConnections: true,
     schemaErrorFormatter: formatSchemaErrors,
   }) as unknown as App;

@@ -8,6 +8,8 @@ const ISSUER = "warren";
 /** Tokens of other kinds, such as those of hosts, have other audiences. */
 const AUDIENCE = "warren:user";
 
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
 /** What a token of a user says. Everything but the three ids is a hint for clients; nothing is decided by it. */
 export interface UserClaims {
   /** UUIDs. */
@@ -63,8 +65,10 @@ export class UserTokens {
         audience: AUDIENCE,
         requiredClaims: ["sub", "sid", "team_id", "exp"],
       });
+      const sessionId = String(payload.sid);
+      if (!UUID.test(sessionId)) throw invalidToken();
       return {
-        sessionId: String(payload.sid),
+        sessionId,
         userId: fromWireId("usr", String(payload.sub)),
         teamId: fromWireId("team", String(payload.team_id)),
       };

@@ -1,0 +1,313 @@
+import { join } from "node:path";
+import type { TeamRole } from "@warren/contracts/rest/accounts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { eachDatabase } from "../database/testing/each-database.ts";
+import { createLogger } from "../logging.ts";
+import { startControlPlane } from "../main.ts";
+import { expectJson, expectStatus, Person, send, startAccountStack } from "../testing/person.ts";
+import type { TestStack } from "../testing/test-stack.ts";
+
+const ADMIN = { email: "platform-admin@example.org", password: "the password of the admin" };
+const NO_SANDBOX = `sb${"a".repeat(20)}`;
+
+/** Those who act: members of the team by role, a program with its key, and an administrator of the platform. */
+type Actor = TeamRole | "api_key" | "platform_admin";
+const ACTORS: Actor[] = ["owner", "admin", "member", "api_key", "platform_admin"];
+
+/** What an action is about. */
+interface Scene {
+  teamId: string;
+  /** Two members of the team besides the actors. */
+  target: Person;
+  newcomer: Person;
+  keyId: string;
+  sandboxId: string;
+}
+
+type Request = [method: string, path: string, body?: unknown];
+
+interface Action {
+  request(scene: Scene): Request;
+  /** Status for each actor in the actor's own team. A platform admin is no member of the team, but of one of their own. */
+  own: Record<Actor, number>;
+  /** Status for an owner whose session is in another team. */
+  other: number;
+}
+
+/** Statuses of actions for users of the team: what every member may, and what fewer may. */
+const everyMember = (status: number) => ({
+  owner: status,
+  admin: status,
+  member: status,
+  api_key: 403,
+  platform_admin: 403,
+});
+const admins = (status: number) => ({ ...everyMember(status), member: 403 });
+const ownerOnly = (status: number) => ({ ...admins(status), admin: 403 });
+/** What is addressed without a team: a stranger does not see what is the team's. */
+const teamScoped = (status: number) => ({ ...everyMember(status), api_key: status, platform_admin: 404 });
+const platformOnly = (status: number) => ({
+  owner: 403,
+  admin: 403,
+  member: 403,
+  api_key: 403,
+  platform_admin: status,
+});
+
+const ACTIONS: Record<string, Action> = {
+  "view the team": { request: ({ teamId }) => ["GET", `/v1/teams/${teamId}`], own: everyMember(200), other: 403 },
+  "list members": {
+    request: ({ teamId }) => ["GET", `/v1/teams/${teamId}/members`],
+    own: everyMember(200),
+    other: 403,
+  },
+  "view the quota": {
+    request: ({ teamId }) => ["GET", `/v1/teams/${teamId}/quota`],
+    own: everyMember(200),
+    other: 403,
+  },
+  "rename the team": {
+    request: ({ teamId }) => ["PATCH", `/v1/teams/${teamId}`, { name: "New name" }],
+    own: admins(204),
+    other: 403,
+  },
+  "restrict API keys to admins": {
+    request: ({ teamId }) => ["PATCH", `/v1/teams/${teamId}`, { api_keys_by_admins: true }],
+    own: admins(204),
+    other: 403,
+  },
+  "add a member": {
+    request: ({ teamId, newcomer }) => ["POST", `/v1/teams/${teamId}/members`, { email: newcomer.email }],
+    own: admins(201),
+    other: 403,
+  },
+  "make a member an admin": {
+    request: ({ teamId, target }) => ["PATCH", `/v1/teams/${teamId}/members/${target.userId}`, { role: "admin" }],
+    own: admins(204),
+    other: 403,
+  },
+  "remove a member": {
+    request: ({ teamId, target }) => ["DELETE", `/v1/teams/${teamId}/members/${target.userId}`],
+    own: admins(204),
+    other: 403,
+  },
+  "leave the team": {
+    request: ({ teamId }) => ["POST", `/v1/teams/${teamId}/leave`],
+    own: { ...everyMember(204), owner: 403 },
+    other: 403,
+  },
+  "transfer ownership": {
+    request: ({ teamId, target }) => ["POST", `/v1/teams/${teamId}/transfer`, { user_id: target.userId }],
+    own: ownerOnly(204),
+    other: 403,
+  },
+  "delete the team": { request: ({ teamId }) => ["DELETE", `/v1/teams/${teamId}`], own: ownerOnly(204), other: 403 },
+  "create an API key": {
+    request: () => ["POST", "/v1/api-keys", { name: "key" }],
+    own: { ...everyMember(201), platform_admin: 201 },
+    other: 201,
+  },
+  "list API keys": {
+    request: () => ["GET", "/v1/api-keys"],
+    own: { ...everyMember(200), platform_admin: 200 },
+    other: 200,
+  },
+  "revoke an API key": {
+    request: ({ keyId }) => ["DELETE", `/v1/api-keys/${keyId}`],
+    own: { ...everyMember(204), platform_admin: 404 },
+    other: 404,
+  },
+  "create a sandbox": {
+    request: () => ["POST", "/v1/sandboxes", {}],
+    own: { ...teamScoped(201), platform_admin: 201 },
+    other: 201,
+  },
+  "list sandboxes": {
+    request: () => ["GET", "/v1/sandboxes"],
+    own: { ...teamScoped(200), platform_admin: 200 },
+    other: 200,
+  },
+  "get a sandbox": {
+    request: ({ sandboxId }) => ["GET", `/v1/sandboxes/${sandboxId}`],
+    own: teamScoped(200),
+    other: 404,
+  },
+  "run a command": {
+    request: ({ sandboxId }) => ["POST", `/v1/sandboxes/${sandboxId}/exec`, { cmd: "true" }],
+    own: teamScoped(200),
+    other: 404,
+  },
+  "destroy a sandbox": {
+    request: ({ sandboxId }) => ["DELETE", `/v1/sandboxes/${sandboxId}`],
+    own: teamScoped(204),
+    other: 404,
+  },
+  "list all teams": { request: () => ["GET", "/v1/admin/teams"], own: platformOnly(200), other: 403 },
+  "list all users": { request: () => ["GET", "/v1/admin/users"], own: platformOnly(200), other: 403 },
+  "let a team bring its own hosts": {
+    request: ({ teamId }) => ["PUT", `/v1/admin/teams/${teamId}/byoc`, { is_byoc: false }],
+    own: platformOnly(204),
+    other: 403,
+  },
+  "view any team's quota": {
+    request: ({ teamId }) => ["GET", `/v1/admin/teams/${teamId}/quota`],
+    own: platformOnly(200),
+    other: 403,
+  },
+  "set a team's quota": {
+    request: ({ teamId }) => ["PUT", `/v1/admin/teams/${teamId}/quota`, { sandboxes: 50 }],
+    own: platformOnly(200),
+    other: 403,
+  },
+};
+
+/** A team with all actors, each with a credential for it. */
+class Cast {
+  readonly scene: Scene;
+  readonly owner: Person;
+  readonly #url: string;
+  readonly #people: Partial<Record<Actor, Person>>;
+  readonly #key: string;
+
+  private constructor(url: string, scene: Scene, people: Partial<Record<Actor, Person>>, key: string) {
+    this.#url = url;
+    this.scene = scene;
+    this.#people = people;
+    this.owner = people.owner!;
+    this.#key = key;
+  }
+
+  static async assemble(stack: TestStack, people: People, withSandbox: boolean): Promise<Cast> {
+    const owner = await people.owner.createTeam();
+    const admin = await owner.addMember(people.admin, "admin");
+    const member = await owner.addMember(people.member);
+    const target = await owner.addMember(people.target);
+    const { key, id: keyId } = await owner.createApiKey();
+    const sandboxId = withSandbox ? await createSandbox(owner) : NO_SANDBOX;
+    const scene = { teamId: owner.teamId, target, newcomer: people.newcomer, keyId, sandboxId };
+    return new Cast(stack.url, scene, { owner, admin, member, platform_admin: people.platformAdmin }, key);
+  }
+
+  act(actor: Actor, [method, path, body]: Request): Promise<Response> {
+    const person = this.#people[actor];
+    if (person) return person.call(method, path, body);
+    return send(this.#url, method, path, { body, headers: { "x-api-key": this.#key } });
+  }
+
+  /** Removes what is left of the team; what the test did may have changed who owns it. */
+  async dismiss(): Promise<void> {
+    const target = this.scene.target;
+    for (const person of [this.owner, target]) await person.call("DELETE", `/v1/teams/${this.scene.teamId}`);
+  }
+}
+
+async function createSandbox(owner: Person): Promise<string> {
+  const created = await owner.call("POST", "/v1/sandboxes", {});
+  return (await expectJson<{ id: string }>(created, 201)).id;
+}
+
+interface People {
+  owner: Person;
+  admin: Person;
+  member: Person;
+  target: Person;
+  newcomer: Person;
+  platformAdmin: Person;
+}
+
+eachDatabase((database) => {
+  let stack: TestStack;
+  let people: People;
+  beforeAll(async () => {
+    stack = await startAccountStack(database(), { config: { firstAdmin: ADMIN } });
+    const [owner, admin, member, target, newcomer] = await Promise.all(
+      Array.from({ length: 5 }, () => Person.signUp(stack)),
+    );
+    const platformAdmin = await Person.logIn(stack, ADMIN.email, ADMIN.password);
+    people = { owner: owner!, admin: admin!, member: member!, target: target!, newcomer: newcomer!, platformAdmin };
+  });
+  afterAll(() => stack?.close());
+
+  describe.each(Object.entries(ACTIONS))("%s", (name, action) => {
+    const withSandbox = name.includes("a sandbox") || name.includes("a command");
+
+    it("is allowed to those in the team who may", async () => {
+      const statuses: Partial<Record<Actor, number>> = {};
+      let cast = await Cast.assemble(stack, people, withSandbox);
+      for (const actor of ACTORS) {
+        const request = action.request(cast.scene);
+        statuses[actor] = (await cast.act(actor, request)).status;
+        if (request[0] === "GET" || actor === ACTORS.at(-1)) continue;
+        // What one actor has changed is not there for the next.
+        await cast.dismiss();
+        cast = await Cast.assemble(stack, people, withSandbox);
+      }
+      await cast.dismiss();
+      expect(statuses).toEqual(action.own);
+    });
+
+    it("is not allowed from another team, nor in a deleted one", async () => {
+      const cast = await Cast.assemble(stack, people, withSandbox);
+      const request = action.request(cast.scene);
+      const elsewhere = await people.owner.createTeam("Another");
+      expect((await elsewhere.call(...request)).status).toBe(action.other);
+      await expectStatus(await elsewhere.call("DELETE", `/v1/teams/${elsewhere.teamId}`), 204);
+      await expectStatus(await cast.owner.call("DELETE", `/v1/teams/${cast.scene.teamId}`), 204);
+      const statuses: Partial<Record<Actor, number>> = {};
+      for (const actor of ["owner", "admin", "member", "api_key"] as const) {
+        statuses[actor] = (await cast.act(actor, request)).status;
+      }
+      expect(statuses).toEqual({ owner: 403, admin: 403, member: 403, api_key: 401 });
+    });
+  });
+
+  it("a removed member is out of every route of the team at once, sandboxes included", async () => {
+    const cast = await Cast.assemble(stack, people, true);
+    const { target, teamId, sandboxId } = cast.scene;
+    const requests = Object.values(ACTIONS).map((action) => action.request(cast.scene));
+    expect((await target.call("GET", `/v1/sandboxes/${sandboxId}`)).status).toBe(200);
+    await expectStatus(await cast.owner.call("DELETE", `/v1/teams/${teamId}/members/${target.userId}`), 204);
+    for (const request of requests) expect([request, (await target.call(...request)).status]).toEqual([request, 403]);
+    expect((await target.call("GET", `/v1/sandboxes/${NO_SANDBOX}`)).status).toBe(403);
+    expect((await target.call("GET", "/v1/me")).status).toBe(200);
+    await cast.dismiss();
+  });
+});
+
+describe("on two control planes of one database", () => {
+  eachDatabase((database, kind) => {
+    it.runIf(kind === "PostgreSQL")("a removal and a revocation elsewhere count within a second", async () => {
+      const first = await startAccountStack(database());
+      const config = { ...first.config, dataDir: join(first.config.dataDir, "second") };
+      const second = await startControlPlane(config, createLogger("silent"));
+      try {
+        const owner = await Person.signUp(first);
+        const member = await owner.addMember(await Person.signUp(first));
+        const key = await owner.createApiKey();
+        const seen = new Person(second.url, member.session);
+        const withKey = () => send(second.url, "GET", "/v1/sandboxes", { headers: { "x-api-key": key.key } });
+        expect((await seen.call("GET", "/v1/sandboxes")).status).toBe(200);
+        expect((await withKey()).status).toBe(200);
+        await expectStatus(await owner.call("DELETE", `/v1/teams/${owner.teamId}/members/${member.userId}`), 204);
+        await expectStatus(await owner.call("DELETE", `/v1/api-keys/${key.id}`), 204);
+        const changedAt = performance.now();
+        // Answers of requests that were sent a second after the change must refuse; earlier ones may.
+        for (const [attempt, refused] of [
+          [() => seen.call("GET", "/v1/sandboxes"), 403],
+          [withKey, 401],
+        ] as const) {
+          let sentAt: number;
+          let status: number;
+          do {
+            sentAt = performance.now();
+            ({ status } = await attempt());
+          } while (status !== refused && sentAt - changedAt < 1000);
+          expect(status).toBe(refused);
+        }
+      } finally {
+        await second.close();
+        await first.close();
+      }
+    });
+  });
+});
