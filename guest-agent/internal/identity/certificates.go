@@ -39,6 +39,7 @@ func installCertificates(ctx context.Context, root, bundle string, run CommandRu
 		stale[path] = true
 	}
 	changed := false
+	var added []string
 	for _, certificate := range certificates {
 		sum := sha256.Sum256(certificate)
 		path := filepath.Join(directory, certificatePrefix+hex.EncodeToString(sum[:16])+".crt")
@@ -47,6 +48,7 @@ func installCertificates(ctx context.Context, root, bundle string, run CommandRu
 			continue
 		}
 		changed = true
+		added = append(added, path)
 		if err := os.WriteFile(path, certificate, 0o644); err != nil {
 			return err
 		}
@@ -61,7 +63,14 @@ func installCertificates(ctx context.Context, root, bundle string, run CommandRu
 		return nil
 	}
 	if _, err := os.Stat(filepath.Join(root, updateProgram)); err == nil {
-		return run(ctx, []string{"/" + updateProgram})
+		if err := run(ctx, []string{"/" + updateProgram}); err != nil {
+			// Without them the next request does not take the bundle for installed.
+			for _, path := range added {
+				_ = os.Remove(path)
+			}
+			return err
+		}
+		return nil
 	}
 	return appendToBundle(filepath.Join(root, bundleFile), certificates)
 }

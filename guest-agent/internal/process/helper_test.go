@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,7 +26,39 @@ func TestMain(m *testing.M) {
 	}
 	// A signal that is ignored when the tests are started would be ignored by the processes under test.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT)
-	os.Exit(m.Run())
+	// Orphans come to this process, so that none can be left behind unseen.
+	const prSetChildSubreaper = 36
+	if _, _, errno := syscall.RawSyscall(syscall.SYS_PRCTL, prSetChildSubreaper, 1, 0); errno != 0 {
+		fmt.Println("adopting orphans:", errno)
+		os.Exit(1)
+	}
+	code := m.Run()
+	if left := leftBehind(); len(left) > 0 {
+		fmt.Printf("FAIL: processes are left behind: %q\n", left)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// leftBehind kills the children that still run and returns their names.
+func leftBehind() (names []string) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return []string{err.Error()}
+	}
+	for _, entry := range entries {
+		pid, err := strconv.Atoi(entry.Name())
+		if err != nil {
+			continue
+		}
+		text, _ := os.ReadFile("/proc/" + entry.Name() + "/stat")
+		name, rest, _ := strings.Cut(string(text), ") ")
+		if fields := strings.Fields(rest); len(fields) > 1 && fields[0] != "Z" && fields[1] == strconv.Itoa(os.Getpid()) {
+			names = append(names, name)
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
+	return names
 }
 
 // children is shared: a process has one reaper.

@@ -47,9 +47,9 @@ func TestInputReachesTheProcessAndCanBeClosed(t *testing.T) {
 func TestInputThatIsRefused(t *testing.T) {
 	s := newSandbox(t)
 	open := s.start(s.Client, cat(object{"tag": "open"}))
-	disabled := s.start(s.Client, shell("sleep 1000", object{"tag": "disabled"}))
+	disabled := s.start(s.Client, shell("exec sleep 1000", object{"tag": "disabled"}))
 	terminal := s.start(s.Client, cat(object{"tag": "terminal", "pty": object{}}))
-	deaf := s.start(s.Client, object{"process": object{"cmd": "sh", "args": []string{"-c", "exec <&-; echo deaf; sleep 1000"}}, "tag": "deaf"})
+	deaf := s.start(s.Client, object{"process": object{"cmd": "sh", "args": []string{"-c", "exec <&-; echo deaf; exec sleep 1000"}}, "tag": "deaf"})
 	deaf.until("deaf")
 	input := func(tag string, fields object) object { return object{"process": object{"tag": tag}, "input": fields} }
 	for _, test := range []struct {
@@ -170,7 +170,7 @@ func TestTerminal(t *testing.T) {
 
 func TestResizeIsSignalledAtOnceAfterTheStart(t *testing.T) {
 	s := newSandbox(t)
-	a := s.start(s.Client, object{"process": object{"cmd": "bash", "args": []string{"-c", `trap 'stty size; exit 7' WINCH; echo armed; while :; do read -t 60 line; done`}}, "pty": object{"size": object{"cols": 80, "rows": 24}}})
+	a := s.start(s.Client, object{"process": object{"cmd": "bash", "args": []string{"-c", `trap 'stty size; exit 7' WINCH; echo armed; while :; do sleep 0.01; done`}}, "pty": object{"size": object{"cols": 80, "rows": 24}}})
 	a.until("armed")
 	s.Must("/process.Process/Update", object{"process": object{"pid": a.pid}, "pty": object{"size": object{"cols": 90, "rows": 30}}}, nil)
 	a.until("30 90")
@@ -189,7 +189,7 @@ func TestTerminalUpdateNeedsATerminal(t *testing.T) {
 
 func TestInterruptFromTheTerminal(t *testing.T) {
 	s := newSandbox(t)
-	a := s.start(s.Client, object{"process": object{"cmd": "sh", "args": []string{"-c", "echo begin; sleep 1000"}}, "pty": object{}})
+	a := s.start(s.Client, object{"process": object{"cmd": "sh", "args": []string{"-c", "echo begin; exec sleep 1000"}}, "pty": object{}})
 	a.until("begin")
 	s.send(object{"pid": a.pid}, "pty", "\x03")
 	a.wantSignal("signal: interrupt")
@@ -247,7 +247,7 @@ func pointer[T any](value T) *T { return &value }
 
 func TestSlowReaderDoesNotHoldUpTheEndOfAKilledProcess(t *testing.T) {
 	s := newSandbox(t)
-	slow := s.start(s.Client, shell("yes"))
+	slow := s.start(s.Client, shell("exec yes"))
 	other := s.connect(s.Client, object{"pid": slow.pid})
 	s.Must("/process.Process/SendSignal", object{"process": object{"pid": slow.pid}, "signal": "SIGNAL_SIGKILL"}, nil)
 	other.wantSignal("signal: killed")

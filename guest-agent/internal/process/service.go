@@ -253,7 +253,7 @@ func (s *Service) streamInput(ctx context.Context, _ *rpc.Call, next func() (str
 }
 
 // killWait bounds how long a kill waits for the process to be gone. It can be longer only while it sits in the kernel.
-const killWait = 250 * time.Millisecond
+const killWait = 2 * time.Second
 
 func (s *Service) sendSignal(ctx context.Context, _ *rpc.Call, request signalRequest) (any, error) {
 	p, err := s.manager.findOpen(request.process)
