@@ -7,7 +7,8 @@ import { LayerWriter } from "./layer-writer.ts";
 import { blankMapping, bytesByLayer, overlay } from "./mapping.ts";
 import { GENERATION_CAP, mergeLayers } from "./merge.ts";
 import { groupsOf, PAGE_SIZE, type PageRange, totalLength } from "./pages.ts";
-import { type MemoryStore, newId, type PendingLayer } from "./store.ts";
+import type { PendingLayer } from "./pending-layer.ts";
+import { type Lease, type MemoryStore, newId } from "./store.ts";
 
 /** What a capture took. */
 export interface CaptureFigures {
@@ -120,16 +121,21 @@ class PendingCapture implements Capture {
     const parentId = this.#parentId;
     const written = await this.#pages.finish();
     if (parentId === null) return this.#publishOver(written, null);
-    // Merging in the background keeps well below this; a parent that it never reached is merged here.
-    if ((await this.#store.summary(parentId)).layers.length >= 2 * GENERATION_CAP) {
-      await mergeLayers(this.#store, parentId);
-    }
-    const lease = await this.#store.lease(parentId);
+    const lease = await this.#leaseParent(parentId);
     try {
       return await this.#publishOver(written, lease.header);
     } finally {
       lease.end();
     }
+  }
+
+  /** Merging in the background keeps a parent well below the limit; one that it never reached is merged here. */
+  async #leaseParent(parentId: string): Promise<Lease> {
+    const lease = await this.#store.lease(parentId);
+    if (lease.header.layers.length < 2 * GENERATION_CAP) return lease;
+    lease.end();
+    await mergeLayers(this.#store, parentId);
+    return this.#store.lease(parentId);
   }
 
   async #publishOver({ entries, record, pending }: WrittenLayer, parent: MemoryHeader | null): Promise<MemoryHeader> {

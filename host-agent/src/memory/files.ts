@@ -2,6 +2,9 @@ import { constants, type FileHandle, mkdir, open, readdir, rename, stat, unlink 
 import { WarrenError } from "@warren/contracts/errors";
 import { nextData } from "./system-calls.ts";
 
+/** Ending of the names of files that are not finished. */
+export const TEMPORARY = ".tmp";
+
 /**
  * The file operations on which the durability of the store rests, as an interface, so that tests can take the power
  * away between any two of them.
@@ -138,5 +141,14 @@ export async function exists(files: FileSystem, path: string): Promise<boolean> 
   } catch (error) {
     if (errorCode(error) === "ENOENT") return false;
     throw error;
+  }
+}
+
+/** Removes a file, if it is there. */
+export async function removeIfThere(files: FileSystem, path: string): Promise<void> {
+  try {
+    await files.remove(path);
+  } catch (error) {
+    if (errorCode(error) !== "ENOENT") throw error;
   }
 }

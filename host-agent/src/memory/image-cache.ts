@@ -1,7 +1,7 @@
 import { mkdir, open, readdir, readFile, rename, stat, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { composeImage, updateImage } from "./compose.ts";
-import { errorCode, explainFullDisk } from "./files.ts";
+import { errorCode, explainFullDisk, hostFiles, removeIfThere, TEMPORARY } from "./files.ts";
 import { encodeHeader, type MemoryHeader, parseHeader } from "./header.ts";
 import type { MappingEntry } from "./mapping.ts";
 import { PinCounts } from "./pins.ts";
@@ -53,7 +53,7 @@ export class ImageCache {
     for (const name of names) {
       const id = IMAGE_NAME.exec(name)?.[1];
       const debris =
-        name.endsWith(".tmp") || (name.endsWith(".map") && !names.includes(name.replace(".map", ".image")));
+        name.endsWith(TEMPORARY) || (name.endsWith(".map") && !names.includes(name.replace(".map", ".image")));
       if (!sameBoot || debris) await unlink(join(directory, name));
       else if (id !== undefined) await cache.#measure(id);
     }
@@ -156,20 +156,20 @@ export class ImageCache {
   }
 
   async #compose(header: MemoryHeader): Promise<void> {
-    const temporary = `${this.#path(header.id)}.tmp`;
+    const temporary = this.#path(header.id) + TEMPORARY;
     try {
       try {
         await this.#write(header, temporary);
       } catch (error) {
         if (errorCode(error) !== "ENOSPC") throw error;
-        await unlinkIfThere(temporary);
+        await removeIfThere(hostFiles, temporary);
         await this.trim(0);
         await this.#write(header, temporary);
       }
       await writeFile(this.#mapPath(header.id), encodeHeader(header), { mode: 0o600 });
       await rename(temporary, this.#path(header.id));
     } catch (error) {
-      await unlinkIfThere(temporary);
+      await removeIfThere(hostFiles, temporary);
       throw explainFullDisk(error, "the memory of the sandbox could not be prepared");
     }
     await this.#measure(header.id);
@@ -193,9 +193,9 @@ export class ImageCache {
     if (id === null || (await this.#store.has(id)) || this.#pins.has(id) || !this.#images.delete(id)) return undefined;
     const map = await readIfThere(this.#mapPath(id));
     await rename(this.#path(id), path);
-    await unlinkIfThere(this.#mapPath(id));
+    await removeIfThere(hostFiles, this.#mapPath(id));
     if (map === undefined) {
-      await unlinkIfThere(path);
+      await removeIfThere(hostFiles, path);
       return undefined;
     }
     return parseHeader(map).entries;
@@ -207,7 +207,7 @@ export class ImageCache {
 
   async #remove(id: string): Promise<void> {
     this.#images.delete(id);
-    const removal = unlinkIfThere(this.#path(id)).then(() => unlinkIfThere(this.#mapPath(id)));
+    const removal = removeIfThere(hostFiles, this.#path(id)).then(() => removeIfThere(hostFiles, this.#mapPath(id)));
     this.#removing.set(id, removal);
     await removal.finally(() => this.#removing.delete(id));
   }
@@ -246,13 +246,5 @@ async function readIfThere(path: string): Promise<Buffer | undefined> {
   } catch (error) {
     if (errorCode(error) === "ENOENT") return undefined;
     throw error;
-  }
-}
-
-async function unlinkIfThere(path: string): Promise<void> {
-  try {
-    await unlink(path);
-  } catch (error) {
-    if (errorCode(error) !== "ENOENT") throw error;
   }
 }

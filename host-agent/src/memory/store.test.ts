@@ -284,6 +284,21 @@ describe("merging", () => {
     expect(await mergeLayers(store, last.id)).toBe(false);
   });
 
+  test("happens with the capture at the latest at twice the cap, also under a released parent that still runs", async () => {
+    const store = await scratchStore();
+    let last = (await chain(store, 2 * GENERATION_CAP)).at(-1)!;
+    expect(last.layers).toHaveLength(2 * GENERATION_CAP);
+    const pin = store.pin(last.id);
+    for (const id of await store.list()) await store.release(id);
+    const child = await published(store, last, { 100: 1 });
+    expect(child.layers.length).toBeLessThanOrEqual(GENERATION_CAP);
+    await pin.release();
+    await collectGarbage(store);
+    await store.verify(child.id);
+    last = child;
+    expect(await store.listLayers()).toHaveLength(last.layers.length);
+  });
+
   test("shares layers that others need, and leaves theirs as they were", async () => {
     const store = await scratchStore();
     const headers = await chain(store, GENERATION_CAP);

@@ -2,7 +2,16 @@ import { randomBytes } from "node:crypto";
 import { dirname, join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
 import { CopyBuffers } from "./copy-buffers.ts";
-import { errorCode, exists, explainFullDisk, type FileSystem, hostFiles, type StoredFile } from "./files.ts";
+import {
+  errorCode,
+  exists,
+  explainFullDisk,
+  type FileSystem,
+  hostFiles,
+  removeIfThere,
+  type StoredFile,
+  TEMPORARY,
+} from "./files.ts";
 import {
   DamagedSnapshotError,
   encodeHeader,
@@ -17,9 +26,9 @@ import {
 } from "./header.ts";
 import { checkLayerContent, checkLayerSize } from "./layer-check.ts";
 import type { LayerLayout } from "./layer-writer.ts";
+import { createPendingLayer, type PendingLayer } from "./pending-layer.ts";
 import { PinCounts } from "./pins.ts";
 
-const TEMPORARY = ".tmp";
 const HEADER_NAME = /^([0-9a-f]{32})\.header$/;
 const LAYER_NAME = /^([0-9a-f]{32})\.layer$/;
 
@@ -42,14 +51,6 @@ export interface Pin {
 export interface Lease {
   readonly header: MemoryHeader;
   end(): void;
-}
-
-/** A layer that is being written and that no header names yet. */
-export interface PendingLayer {
-  readonly id: string;
-  readonly file: StoredFile;
-  /** Removes it, unless a header has been published with it. Does nothing when called again. */
-  discard(): Promise<void>;
 }
 
 /**
@@ -240,24 +241,7 @@ export class MemoryStore {
   async createLayer(layout: LayerLayout): Promise<PendingLayer> {
     const id = newId();
     const unpin = this.pinLayer(id);
-    const path = this.layerPath(id) + TEMPORARY;
-    // An image is about to be mapped and is better left in the page cache; packed layers need not pass through it.
-    const file = await this.files.create(path, { direct: layout === "packed" }).catch((error: unknown) => {
-      unpin();
-      throw error;
-    });
-    let ended = false;
-    const discard = async () => {
-      if (ended) return;
-      ended = true;
-      try {
-        await file.close();
-        await removeIfThere(this.files, path);
-      } finally {
-        unpin();
-      }
-    };
-    return { id, file, discard };
+    return createPendingLayer(this.files, id, this.layerPath(id), layout, unpin);
   }
 
   /**
@@ -265,8 +249,8 @@ export class MemoryStore {
    * both survive a loss of power; when it fails, neither is there.
    */
   async publish(header: MemoryHeader, layer: PendingLayer | null): Promise<void> {
-    await this.#publish(header, layer, async (temporary) => {
-      await this.files.rename(temporary, this.headerPath(header.id));
+    await this.#publish(header, layer, async (rename) => {
+      await rename();
       try {
         await this.files.syncDirectory(this.headerDirectory);
       } catch (error) {
@@ -278,13 +262,13 @@ export class MemoryStore {
 
   /**
    * Switches a published header to other layers with the same content. Resolves to false, and changes nothing, when the
-   * header has been released meanwhile.
+   * header is gone.
    */
   async replace(header: MemoryHeader, layer: PendingLayer): Promise<boolean> {
     let done = false;
-    await this.#publish(header, layer, async (temporary) => {
-      if (!(await this.has(header.id))) return;
-      await this.files.rename(temporary, this.headerPath(header.id));
+    await this.#publish(header, layer, async (rename) => {
+      if (!(await exists(this.files, this.headerPath(header.id)))) return;
+      await rename();
       this.#switches++;
       done = true;
       await this.files.syncDirectory(this.headerDirectory);
@@ -316,24 +300,29 @@ export class MemoryStore {
   async #publish(
     header: MemoryHeader,
     layer: PendingLayer | null,
-    switchOver: (temporary: string) => Promise<void>,
+    switchOver: (rename: () => Promise<void>) => Promise<void>,
   ): Promise<void> {
     const content = encodeHeader(header);
     // What this process could not read back must not be relied on.
     parseHeader(content);
     const temporary = this.headerPath(newId()) + TEMPORARY;
+    let renamed = false;
+    const rename = async () => {
+      await this.files.rename(temporary, this.headerPath(header.id));
+      renamed = true;
+    };
     try {
       await this.#writeHeader(temporary, content);
       if (layer !== null) {
-        await this.files.rename(this.layerPath(layer.id) + TEMPORARY, this.layerPath(layer.id));
+        await layer.place();
         this.#intact.add(layer.id);
         await this.files.syncDirectory(this.layerDirectory);
       }
-      await this.#inTurn(() => switchOver(temporary));
+      await this.#inTurn(() => switchOver(rename));
     } catch (error) {
       throw explainFullDisk(error, "the memory of the sandbox could not be saved");
     } finally {
-      await removeIfThere(this.files, temporary);
+      if (!renamed) await removeIfThere(this.files, temporary);
       await layer?.discard();
     }
   }
@@ -386,14 +375,6 @@ export function newId(): string {
 
 async function idsIn(files: FileSystem, directory: string, pattern: RegExp): Promise<string[]> {
   return (await files.list(directory)).flatMap((name) => pattern.exec(name)?.[1] ?? []);
-}
-
-async function removeIfThere(files: FileSystem, path: string): Promise<void> {
-  try {
-    await files.remove(path);
-  } catch (error) {
-    if (errorCode(error) !== "ENOENT") throw error;
-  }
 }
 
 function notFound(id: string): WarrenError {

@@ -1,6 +1,6 @@
 import { link, readFile, rename, rm } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
-import { errorCode, exists, explainFullDisk, hostFiles } from "./files.ts";
+import { basename, join } from "node:path";
+import { errorCode, exists, explainFullDisk, hostFiles, TEMPORARY } from "./files.ts";
 import { DamagedSnapshotError, type MemoryHeader, parseHeader } from "./header.ts";
 import { checkLayerSize } from "./layer-check.ts";
 import type { MemoryStore } from "./store.ts";
@@ -67,7 +67,7 @@ async function placeFile(source: string, target: string): Promise<void> {
 
 /** Copies what is no hole. */
 async function copyDurably(source: string, target: string): Promise<void> {
-  const temporary = join(dirname(target), `${basename(target)}.tmp`);
+  const temporary = target + TEMPORARY;
   const from = await hostFiles.open(source);
   try {
     const to = await hostFiles.create(temporary, { direct: false });
