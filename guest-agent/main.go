@@ -64,7 +64,7 @@ func main() {
 		}
 		forward = address
 	}
-	if err := serve(configuration{listen: *listen, groups: *groups, outside: forward, powerOff: func() { os.Exit(0) }}); err != nil {
+	if err := serve(configuration{listen: *listen, groups: *groups, outside: forward, root: "/", powerOff: func() { os.Exit(0) }}); err != nil {
 		fmt.Fprintln(os.Stderr, "warren-guest-agent:", err)
 		os.Exit(1)
 	}
@@ -87,6 +87,7 @@ func runAsInit() {
 	fatal(serve(configuration{
 		listen:   fmt.Sprintf("0.0.0.0:%d", port),
 		groups:   boot.ControlGroups,
+		root:     "/",
 		outside:  outside,
 		init:     true,
 		ready:    func() { boot.Log("ready") },
@@ -102,6 +103,8 @@ type configuration struct {
 	groups string
 	// outside is where listeners of loopback become reachable; not valid = nowhere.
 	outside netip.Addr
+	// root is where the identity of the sandbox is written.
+	root string
 	// init is set when this is process 1 of a system of its own.
 	init     bool
 	ready    func()
@@ -139,7 +142,7 @@ func serve(c configuration) error {
 
 	var agent *server.Server
 	initializer := identity.NewInitializer(identity.Options{
-		State: state, System: identity.Kernel{}, Root: "/", Run: children.Run,
+		State: state, System: identity.Kernel{}, Root: c.root, Run: children.Run,
 		Thaw:    func() error { return thaw(tree) },
 		Renewed: func(r *http.Request) { agent.CloseOthers(r) },
 	})
