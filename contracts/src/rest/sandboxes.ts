@@ -45,8 +45,14 @@ export const CreateSandbox = Type.Object(
         minimum: LIMITS.timeoutSec.min,
         maximum: LIMITS.timeoutSec.max,
         default: LIMITS.timeoutSec.default,
-        description: "Seconds of inactivity before the sandbox is paused; 0 = never",
+        description: "Seconds of inactivity before `on_timeout` happens; 0 = never",
       }),
+    ),
+    on_timeout: Type.Optional(
+      Type.Enum(["pause", "destroy"], { default: "pause", description: "What inactivity leads to" }),
+    ),
+    auto_resume: Type.Optional(
+      Type.Boolean({ default: false, description: "A call that needs the sandbox resumes it when it is paused" }),
     ),
     env: Type.Optional(Environment),
   },
@@ -65,6 +71,11 @@ export const Sandbox = Type.Object(
     vcpus: Type.Integer(),
     memory_mb: Type.Integer({ description: "MiB" }),
     timeout_sec: Type.Integer({ description: "Seconds of inactivity before the sandbox is paused; 0 = never" }),
+    on_timeout: Type.Enum(["pause", "destroy"]),
+    auto_resume: Type.Boolean(),
+    disk_bytes: Type.Integer({
+      description: "Bytes on disk that the sandbox took when it was paused last, beyond those of its template",
+    }),
     host_ip: Type.Optional(Type.String({ description: "Address at which its host reaches the sandbox" })),
     error: Type.Optional(Type.String({ description: "Why the status is `error`" })),
     created_at: Timestamp,

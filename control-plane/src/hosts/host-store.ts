@@ -92,6 +92,10 @@ export class HostStore {
     return result.numUpdatedRows > 0n;
   }
 
+  async find(hostId: string): Promise<MonitoredHost | undefined> {
+    return this.#db.selectFrom("hosts").select(["id", "address", "status"]).where("id", "=", hostId).executeTakeFirst();
+  }
+
   /** Records what a host offers. */
   async describe(hostId: string, host: GetHostResponse): Promise<void> {
     await this.#db

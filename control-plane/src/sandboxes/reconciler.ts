@@ -10,6 +10,8 @@ import type { ExpectedRow, SandboxStore, StatusFields } from "./sandbox-store.ts
 const PENDING_SEC = 240;
 /** Seconds after which a destruction that no control plane has finished is done again. */
 const STOPPING_SEC = 90;
+/** Seconds after which a pause or resume that no control plane has finished is settled by what the host says. */
+const CHANGING_SEC = 330;
 const DESTROY_TIMEOUT_MS = 60_000;
 /** Sandboxes of one host that are destroyed at the same time. */
 const PARALLEL_DESTROYS = 4;
@@ -93,13 +95,18 @@ export function judge(row: Pick<Observation, "status" | "ageSec" | "reported">):
       if (reported === undefined) {
         return { status: "stopped", fields: { host_ip: "", error: "the sandbox ended on its host" } };
       }
-      return reported === "paused" ? { status: "paused", fields: { host_ip: "" } } : undefined;
+      return reported === "paused" ? { status: "paused", fields: pausedFields(row.reported) } : undefined;
+    case "pausing":
+    case "resuming":
+      if (row.ageSec < CHANGING_SEC) return undefined;
+      if (reported === "running") return { status: "running", fields: runningFields(row.reported) };
+      return reported === "paused" ? { status: "paused", fields: pausedFields(row.reported) } : undefined;
     case "missing":
       if (reported === undefined) {
         return { status: "stopped", fields: { host_ip: "", error: "the sandbox was gone when its host came back" } };
       }
       if (reported === "running") return { status: "running", fields: runningFields(row.reported) };
-      return reported === "paused" ? { status: "paused", fields: { host_ip: "" } } : undefined;
+      return reported === "paused" ? { status: "paused", fields: pausedFields(row.reported) } : undefined;
     case "paused":
       return reported === "running" ? { status: "running", fields: runningFields(row.reported) } : undefined;
     case "stopping":
@@ -107,6 +114,11 @@ export function judge(row: Pick<Observation, "status" | "ageSec" | "reported">):
     default:
       return undefined;
   }
+}
+
+/** Fields of a row whose sandbox turned out to be paused. */
+function pausedFields(info: SandboxInfo | undefined): StatusFields {
+  return { host_ip: "", disk_bytes: Number(info?.diskBytes ?? 0n) };
 }
 
 /** Fields of a row whose sandbox turned out to run. */

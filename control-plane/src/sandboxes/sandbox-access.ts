@@ -1,4 +1,5 @@
 import { WarrenError } from "@warren/contracts/errors";
+import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import { LRUCache } from "lru-cache";
 import type { Caller } from "../auth/caller.ts";
 import type { BatchedTimestamps } from "../database/batched-timestamps.ts";
@@ -10,15 +11,23 @@ import type { SandboxLocation, SandboxStore } from "./sandbox-store.ts";
 /** Milliseconds for which the location of a running sandbox is reused. */
 const CACHE_MS = 2000;
 const CACHE_ENTRIES = 10_000;
+/** States that a resume leads out of. */
+const ASLEEP: SandboxStatus[] = ["paused", "resuming"];
+
+/** Resumes a paused sandbox of a team. */
+export type Resume = (teamId: string, id: string) => Promise<unknown>;
 
 /** Finds the host agent of a running sandbox for calls that use the sandbox. */
 export class SandboxAccess {
   readonly #pool: HostClientPool;
   readonly #activity: BatchedTimestamps;
+  readonly #resume: Resume;
   readonly #locations: LRUCache<string, SandboxLocation>;
 
-  constructor(store: SandboxStore, pool: HostClientPool, activity: BatchedTimestamps) {
+  /** `resume` is called for sandboxes that were made to be resumed by calls that need them. */
+  constructor(store: SandboxStore, pool: HostClientPool, activity: BatchedTimestamps, resume: Resume) {
     this.#pool = pool;
+    this.#resume = resume;
     this.#activity = activity;
     this.#locations = new LRUCache<string, SandboxLocation>({
       max: CACHE_ENTRIES,
@@ -54,8 +63,14 @@ export class SandboxAccess {
   }
 
   async #find(caller: Caller, id: string): Promise<HostAgent> {
-    const location = await this.#locations.fetch(id);
+    let location = await this.#locations.fetch(id);
     if (!location || location.teamId !== caller.teamId) throw sandboxNotFound(id);
+    if (location.autoResume && ASLEEP.includes(location.status)) {
+      await this.#resume(caller.teamId, id);
+      this.forget(id);
+      location = await this.#locations.fetch(id);
+      if (!location) throw sandboxNotFound(id);
+    }
     if (location.status !== "running") {
       this.forget(id);
       throw new WarrenError("invalid_state", `the sandbox is ${location.status}, and this needs it to be running`);

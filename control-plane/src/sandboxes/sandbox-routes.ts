@@ -1,15 +1,26 @@
+import { WarrenError } from "@warren/contracts/errors";
+import { LIMITS } from "@warren/contracts/limits";
 import { ErrorBody } from "@warren/contracts/rest/error";
+import { ForkResult, ForkSandbox, ResumeSandbox } from "@warren/contracts/rest/forks";
 import { CreateSandbox, Sandbox, SandboxParams } from "@warren/contracts/rest/sandboxes";
+import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { Routes } from "../app.ts";
 import { callerOf } from "../auth/require-caller.ts";
+import type { SandboxForks } from "./sandbox-forks.ts";
+import type { SandboxPausing } from "./sandbox-pausing.ts";
 import type { SandboxService } from "./sandbox-service.ts";
 import { toSandbox } from "./sandbox-view.ts";
 
 const tags = ["sandboxes"];
 
+/** Takes a request without a body as one with an empty object, for routes all of whose fields are optional. */
+const allowNoBody = async (request: FastifyRequest) => {
+  request.body ??= {};
+};
+
 /** Routes of the life of sandboxes under `/v1/sandboxes`. */
-export function sandboxRoutes(sandboxes: SandboxService): Routes {
+export function sandboxRoutes(sandboxes: SandboxService, pausing: SandboxPausing, forks: SandboxForks): Routes {
   return async (app) => {
     app.post(
       "/v1/sandboxes",
@@ -79,6 +90,62 @@ export function sandboxRoutes(sandboxes: SandboxService): Routes {
       async (request, reply) => {
         await sandboxes.ping(callerOf(request), request.params.id);
         return reply.code(204).send(null);
+      },
+    );
+
+    app.post(
+      "/v1/sandboxes/:id/pause",
+      {
+        schema: {
+          tags,
+          summary: "Pause a running sandbox to disk; a paused one stays paused",
+          params: SandboxParams,
+          response: { 200: Sandbox, "4xx": ErrorBody, "5xx": ErrorBody },
+        },
+      },
+      async (request) => toSandbox(await pausing.pause(callerOf(request).teamId, request.params.id)),
+    );
+
+    app.post(
+      "/v1/sandboxes/:id/resume",
+      {
+        preValidation: allowNoBody,
+        schema: {
+          tags,
+          summary: "Continue a paused sandbox where it stood; a running one goes on running",
+          params: SandboxParams,
+          body: ResumeSandbox,
+          response: { 200: Sandbox, "4xx": ErrorBody, "5xx": ErrorBody },
+        },
+      },
+      async (request) =>
+        toSandbox(await pausing.resume(callerOf(request).teamId, request.params.id, request.body.timeout_sec)),
+    );
+
+    app.post(
+      "/v1/sandboxes/:id/fork",
+      {
+        preValidation: allowNoBody,
+        schema: {
+          tags,
+          summary: "Start copies of a running sandbox from one stop of it; the sandbox goes on",
+          params: SandboxParams,
+          body: ForkSandbox,
+          response: { 201: Type.Array(ForkResult), "4xx": ErrorBody, "5xx": ErrorBody },
+        },
+      },
+      async (request, reply) => {
+        const count = request.body.count ?? LIMITS.forks.default;
+        const results = await forks.fork(callerOf(request).teamId, request.params.id, count);
+        return reply
+          .code(201)
+          .send(
+            results.map((result) =>
+              result instanceof WarrenError
+                ? { error: { code: result.code, message: result.message } }
+                : { sandbox: toSandbox(result) },
+            ),
+          );
       },
     );
   };

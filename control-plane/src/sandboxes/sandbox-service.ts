@@ -49,9 +49,9 @@ export class SandboxService {
 
   /** Creates a sandbox and resolves once it runs. It comes to its end, either way, also when nobody waits for it. */
   async create(caller: Caller, request: CreateSandbox): Promise<SandboxRow> {
-    const { templates, scheduler, operations } = this.#parts;
+    const { templates, operations } = this.#parts;
     const template = await templates.find(caller.teamId, request.template ?? BASE_TEMPLATE);
-    const hosts = await scheduler.placements(caller.teamId);
+    const hosts = await this.#placements(caller.teamId, template);
     return operations.track(this.#create(caller, request, template, hosts));
   }
 
@@ -114,6 +114,15 @@ export class SandboxService {
     return row;
   }
 
+  /** Hosts to try in this order: for a snapshot the one that has its files. */
+  async #placements(teamId: string, template: Template): Promise<HostAddress[]> {
+    const hosts = await this.#parts.scheduler.placements(teamId);
+    if (template.host_id === null) return hosts;
+    const host = hosts.find(({ id }) => id === template.host_id);
+    if (host) return [host];
+    throw new WarrenError("host_unavailable", `the host that has the template "${template.name}" is not online`);
+  }
+
   async #insert(caller: Caller, request: CreateSandbox, template: Template, host: HostAddress): Promise<SandboxRow> {
     const { db, quota, store } = this.#parts;
     // A frozen microVM has the shape with which it was frozen.
@@ -131,6 +140,8 @@ export class SandboxService {
         vcpus,
         memory_mb: memoryMb,
         timeout_sec: request.timeout_sec ?? LIMITS.timeoutSec.default,
+        on_timeout: request.on_timeout ?? "pause",
+        auto_resume: request.auto_resume ?? false,
       };
       return store.insert(row, transaction);
     });
@@ -144,6 +155,8 @@ export class SandboxService {
       vcpus: row.vcpus,
       memoryMb: row.memory_mb,
       timeoutSec: row.timeout_sec,
+      onTimeout: row.on_timeout,
+      autoResume: row.auto_resume,
       env,
     };
     const agent = this.#parts.pool.agentOf(host);

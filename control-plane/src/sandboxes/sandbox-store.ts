@@ -12,13 +12,15 @@ export type ExpectedRow = Pick<SandboxRow, "id" | "status" | "version">;
 /** Fields that may change with the status. */
 export type StatusFields = Pick<
   Updateable<SandboxesTable>,
-  "host_id" | "host_ip" | "started_at" | "last_active_at" | "error"
+  "host_id" | "host_ip" | "started_at" | "last_active_at" | "error" | "disk_bytes" | "timeout_sec"
 >;
 
 /** Where a sandbox is, as calls to it need it. */
 export interface SandboxLocation {
   teamId: string;
   status: SandboxStatus;
+  /** A call resumes it when it is paused. */
+  autoResume: boolean;
   /** Null while no host has been chosen, or after the host was deleted. */
   host: { id: string; address: string } | null;
 }
@@ -64,21 +66,25 @@ export class SandboxStore {
     const row = await this.#db
       .selectFrom("sandboxes as sandbox")
       .leftJoin("hosts as host", "host.id", "sandbox.host_id")
-      .select(["sandbox.team_id", "sandbox.status", "host.id as host_id", "host.address"])
+      .select(["sandbox.team_id", "sandbox.status", "sandbox.auto_resume", "host.id as host_id", "host.address"])
       .where("sandbox.id", "=", id)
       .executeTakeFirst();
     if (!row) return undefined;
     const host = row.host_id === null || row.address === null ? null : { id: row.host_id, address: row.address };
-    return { teamId: row.team_id, status: row.status, host };
+    return { teamId: row.team_id, status: row.status, autoResume: row.auto_resume, host };
   }
 
-  /** Changes the status, unless the row is no longer as it was read; then nothing changes and the result is undefined. */
+  /**
+   * Changes the status, unless the row is no longer as it was read; then nothing changes and the result is undefined.
+   * `db` may be a transaction.
+   */
   async change(
     expected: ExpectedRow,
     status: SandboxStatus,
     fields: StatusFields = {},
+    db: Db = this.#db,
   ): Promise<SandboxRow | undefined> {
-    return this.#db
+    return db
       .updateTable("sandboxes")
       .set({ ...fields, status, version: sql`version + 1`, last_updated: sql`now()` })
       .where("id", "=", expected.id)

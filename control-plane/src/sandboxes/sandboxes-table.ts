@@ -13,6 +13,10 @@ export interface SandboxesTable {
   vcpus: number;
   memory_mb: number;
   timeout_sec: number;
+  /** What inactivity leads to. */
+  on_timeout: Generated<"pause" | "destroy">;
+  /** A call that needs the sandbox resumes it when it is paused. */
+  auto_resume: Generated<boolean>;
   /** Address at which the host reaches the guest; empty unless running. */
   host_ip: Generated<string>;
   /** Bytes that the host stores for the sandbox while it is paused. */

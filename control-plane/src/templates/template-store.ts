@@ -1,6 +1,6 @@
 import { WarrenError } from "@warren/contracts/errors";
 import { BUILT_IN_TEAM } from "@warren/contracts/identifiers";
-import type { Selectable } from "kysely";
+import type { Insertable, Selectable } from "kysely";
 import type { Db } from "../database/tables.ts";
 import type { TemplatesTable } from "./templates-table.ts";
 
@@ -33,12 +33,61 @@ export class TemplateStore {
     return template;
   }
 
+  /** The template that a team itself has under a name. */
+  async findExact(teamId: string, name: string): Promise<Template | undefined> {
+    return this.#db
+      .selectFrom("templates")
+      .selectAll()
+      .where("team_id", "=", teamId)
+      .where("name", "=", name)
+      .executeTakeFirst();
+  }
+
+  /** A team's own templates and the built-in ones, newest first. */
+  async list(teamId: string, type?: Template["type"]): Promise<Template[]> {
+    return this.#db
+      .selectFrom("templates")
+      .selectAll()
+      .where("team_id", "in", [teamId, BUILT_IN_TEAM])
+      .$if(type !== undefined, (query) => query.where("type", "=", type!))
+      .orderBy("created_at", "desc")
+      .orderBy("name")
+      .execute();
+  }
+
+  async listOwn(teamId: string): Promise<Template[]> {
+    return this.#db.selectFrom("templates").selectAll().where("team_id", "=", teamId).execute();
+  }
+
+  /** Stores a template; undefined, and no change, when there is one of this name and `overwrite` is not set. */
+  async put(row: Insertable<TemplatesTable>, overwrite: boolean, db: Db): Promise<Template | undefined> {
+    return db
+      .insertInto("templates")
+      .values(row)
+      .onConflict((conflict) => {
+        const same = conflict.columns(["team_id", "name"]);
+        return overwrite ? same.doUpdateSet(row) : same.doNothing();
+      })
+      .returningAll()
+      .executeTakeFirst();
+  }
+
+  /** Removes a row, unless the name has been given to another snapshot meanwhile. */
+  async remove({ team_id, name, created_at }: Template): Promise<void> {
+    await this.#db
+      .deleteFrom("templates")
+      .where("team_id", "=", team_id)
+      .where("name", "=", name)
+      .where("created_at", "=", created_at)
+      .execute();
+  }
+
   /** Notes base images that a host has, so that sandboxes can start from them. */
   async addBuiltIn(names: string[]): Promise<void> {
     if (names.length === 0) return;
     await this.#db
       .insertInto("templates")
-      .values(names.map((name) => ({ name, team_id: BUILT_IN_TEAM, type: "base" as const })))
+      .values(names.map((name) => ({ name, team_id: BUILT_IN_TEAM, type: "base" as const, host_id: null })))
       .onConflict((conflict) => conflict.columns(["team_id", "name"]).doNothing())
       .execute();
   }

@@ -10,5 +10,7 @@ export interface TemplatesTable {
   vcpus: Generated<number>;
   memory_mb: Generated<number>;
   size_bytes: Generated<number>;
+  /** Host that has its files; null for built-in templates, which every host has. */
+  host_id: string | null;
   created_at: Generated<Date>;
 }

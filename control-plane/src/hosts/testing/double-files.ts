@@ -56,8 +56,11 @@ export function fileHandlers(guestOf: (sandboxId: string) => DoubleGuest) {
 
 async function* chunks(input: AsyncIterator<StreamWriteFileRequest>): AsyncIterable<Uint8Array> {
   for (let next = await input.next(); !next.done; next = await input.next()) {
-    if (next.value.message.case === "chunk") yield next.value.message.value;
+    const { message } = next.value;
+    if (message.case === "end") return;
+    if (message.case === "chunk") yield message.value;
   }
+  throw rpcError("invalid_request", "the upload stopped without its end");
 }
 
 /** Writes beside the file and renames, so that a call that breaks leaves what was there. */

@@ -6,7 +6,7 @@ import type { CreateSandboxRequest } from "@warren/contracts/gen/hostagent/v1/ho
 
 /** A directory and processes of this machine that stand for a guest. */
 export class DoubleGuest {
-  readonly #request: CreateSandboxRequest;
+  readonly request: CreateSandboxRequest;
   readonly directory: string;
   readonly processes = new Set<ChildProcess>();
   status = "running";
@@ -15,7 +15,7 @@ export class DoubleGuest {
 
   private constructor(directory: string, request: CreateSandboxRequest) {
     this.directory = directory;
-    this.#request = request;
+    this.request = request;
   }
 
   static async create(directory: string, request: CreateSandboxRequest): Promise<DoubleGuest> {
@@ -25,7 +25,7 @@ export class DoubleGuest {
 
   /** Environment of every process of the sandbox. */
   get env(): Record<string, string> {
-    return { PATH: process.env.PATH ?? "", HOME: this.directory, ...this.#request.env };
+    return { PATH: process.env.PATH ?? "", HOME: this.directory, ...this.request.env };
   }
 
   /** Path on this machine of a path in the guest. */
@@ -38,7 +38,7 @@ export class DoubleGuest {
   }
 
   info() {
-    const { sandboxId, teamId, template, vcpus, memoryMb, timeoutSec } = this.#request;
+    const { sandboxId, teamId, template, vcpus, memoryMb, timeoutSec } = this.request;
     const hostIp = this.status === "running" ? "10.11.0.1" : "";
     const now = BigInt(Date.now());
     const times = { createdAtUnixMs: now, lastActiveAtUnixMs: now };

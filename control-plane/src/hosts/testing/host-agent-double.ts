@@ -8,6 +8,7 @@ import { type CreateSandboxRequest, HostAgentService } from "@warren/contracts/g
 import { commandHandlers } from "./double-commands.ts";
 import { rpcError } from "./double-errors.ts";
 import { fileHandlers } from "./double-files.ts";
+import { freezingHandlers } from "./double-freezing.ts";
 import { DoubleGuest } from "./double-guest.ts";
 
 /** What a test may have happen in place of the next creation. */
@@ -27,6 +28,9 @@ export class HostAgentDouble {
   onCreate: CreateFault = () => undefined;
   /** Runs before a sandbox is destroyed. */
   onDestroy: () => Promise<void> | void = () => undefined;
+  /** Runs before a sandbox is paused, or resumed; an error that it throws is the answer. */
+  onPause: () => Promise<void> | void = () => undefined;
+  onResume: () => Promise<void> | void = () => undefined;
   /** Runs before sandboxes are listed. */
   onList: () => Promise<void> | void = () => undefined;
   readonly directory: string;
@@ -57,6 +61,7 @@ export class HostAgentDouble {
     const server = createServer({ settings: { initialWindowSize: 1024 * 1024 } }, routes);
     server.on("session", (session) => {
       this.#sessions.add(session);
+      session.setLocalWindowSize(4 * 1024 * 1024);
       session.on("close", () => this.#sessions.delete(session));
     });
     this.#server = server;
@@ -91,7 +96,13 @@ export class HostAgentDouble {
   }
 
   #handlers() {
+    const { pauseSandbox, resumeSandbox, forkSandbox, createSnapshot, deleteSnapshot } = freezingHandlers(this);
     return {
+      pauseSandbox: answering(pauseSandbox),
+      resumeSandbox: answering(resumeSandbox),
+      forkSandbox: answering(forkSandbox),
+      createSnapshot: answering(createSnapshot),
+      deleteSnapshot: answering(deleteSnapshot),
       createSandbox: answering(async (request: CreateSandboxRequest) => {
         await this.onCreate(request);
         const guest = await DoubleGuest.create(join(this.directory, request.sandboxId), request);

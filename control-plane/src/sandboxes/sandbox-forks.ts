@@ -1,0 +1,92 @@
+import { isErrorCode, WarrenError } from "@warren/contracts/errors";
+import type { ForkResult as HostResult } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import type { Db } from "../database/tables.ts";
+import type { DetachedOperations } from "../detached-operations.ts";
+import { toCatalogueError } from "../errors/catalogue-error.ts";
+import type { HostAddress, HostClientPool } from "../hosts/host-client-pool.ts";
+import { callHost } from "../hosts/rpc-errors.ts";
+import { sandboxNotFound } from "./sandbox-access.ts";
+import { newSandboxId } from "./sandbox-id.ts";
+import type { SandboxQuota } from "./sandbox-quota.ts";
+import type { SandboxRow, SandboxStore } from "./sandbox-store.ts";
+
+/** Milliseconds that a host has to copy a sandbox. */
+const FORK_TIMEOUT_MS = 300_000;
+
+export interface SandboxForksParts {
+  db: Db;
+  store: SandboxStore;
+  quota: SandboxQuota;
+  pool: HostClientPool;
+  operations: DetachedOperations;
+}
+
+/** Copies running sandboxes. */
+export class SandboxForks {
+  readonly #parts: SandboxForksParts;
+
+  constructor(parts: SandboxForksParts) {
+    this.#parts = parts;
+  }
+
+  /** Starts `count` copies from one stop of a running sandbox, which goes on. Gives each copy, or why there is none. */
+  async fork(teamId: string, id: string, count: number): Promise<(SandboxRow | WarrenError)[]> {
+    const { store, operations } = this.#parts;
+    const parent = await store.find(teamId, id);
+    if (!parent || parent.status === "stopped") throw sandboxNotFound(id);
+    if (parent.status !== "running") {
+      throw new WarrenError("invalid_state", `the sandbox is ${parent.status}, and this needs it to be running`);
+    }
+    const location = await store.locate(id);
+    if (!location?.host) throw new WarrenError("host_unavailable", "the sandbox has no host");
+    return operations.track(this.#fork(parent, location.host, count));
+  }
+
+  async #fork(parent: SandboxRow, host: HostAddress, count: number): Promise<(SandboxRow | WarrenError)[]> {
+    const rows = await this.#insert(parent, host, count);
+    let results: HostResult[];
+    try {
+      const request = { sandboxId: parent.id, forkIds: rows.map(({ id }) => id) };
+      const agent = this.#parts.pool.agentOf(host);
+      ({ results } = await callHost(() => agent.forkSandbox(request, { timeoutMs: FORK_TIMEOUT_MS })));
+    } catch (error) {
+      const reason = toCatalogueError(error);
+      await Promise.all(rows.map((row) => this.#parts.store.change(row, "error", { error: reason.message })));
+      throw reason;
+    }
+    const byId = new Map(results.map((result) => [result.sandboxId, result]));
+    return Promise.all(rows.map((row) => this.#settle(row, byId.get(row.id))));
+  }
+
+  /** Rows for all copies, or for none when they exceed the team's quota. */
+  async #insert(parent: SandboxRow, host: HostAddress, count: number): Promise<SandboxRow[]> {
+    const { db, quota, store } = this.#parts;
+    const { team_id, template, vcpus, memory_mb, timeout_sec, on_timeout, auto_resume } = parent;
+    return db.transaction().execute(async (transaction) => {
+      const rows: SandboxRow[] = [];
+      for (let index = 0; index < count; index++) {
+        await quota.admit(transaction, team_id, { vcpus, memoryMb: memory_mb });
+        const shared = { team_id, template, vcpus, memory_mb, timeout_sec, on_timeout, auto_resume };
+        const row = { ...shared, id: newSandboxId(), host_id: host.id, status: "pending" as const };
+        rows.push(await store.insert(row, transaction));
+      }
+      return rows;
+    });
+  }
+
+  async #settle(row: SandboxRow, answer: HostResult | undefined): Promise<SandboxRow | WarrenError> {
+    const { store } = this.#parts;
+    const { result } = answer ?? {};
+    if (result?.case === "sandbox") {
+      const now = new Date();
+      const fields = { host_ip: result.value.hostIp, started_at: now, last_active_at: now };
+      return (
+        (await store.change(row, "running", fields)) ??
+        new WarrenError("conflict", "the copy was ended while it was being made")
+      );
+    }
+    const { code = "agent_error", message = "the host said nothing of this copy" } = result?.value ?? {};
+    await store.change(row, "error", { error: message });
+    return new WarrenError(isErrorCode(code) ? code : "agent_error", message);
+  }
+}

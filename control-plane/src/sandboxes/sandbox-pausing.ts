@@ -1,0 +1,129 @@
+import { WarrenError } from "@warren/contracts/errors";
+import type { SandboxInfo } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
+import type { Db } from "../database/tables.ts";
+import type { DetachedOperations } from "../detached-operations.ts";
+import type { HostAgent } from "../hosts/host-client.ts";
+import type { HostClientPool } from "../hosts/host-client-pool.ts";
+import { callHost } from "../hosts/rpc-errors.ts";
+import { type SandboxAccess, sandboxNotFound } from "./sandbox-access.ts";
+import type { SandboxQuota } from "./sandbox-quota.ts";
+import type { SandboxRow, SandboxStore, StatusFields } from "./sandbox-store.ts";
+
+/** Milliseconds that a host has to pause or resume a sandbox, whatever the size of its memory. */
+const CALL_TIMEOUT_MS = 300_000;
+/** Times that a row may change under an operation before it gives up. */
+const ATTEMPTS = 5;
+
+export interface SandboxPausingParts {
+  db: Db;
+  store: SandboxStore;
+  quota: SandboxQuota;
+  pool: HostClientPool;
+  access: SandboxAccess;
+  operations: DetachedOperations;
+}
+
+/** One of the two directions. */
+interface Step {
+  from: SandboxStatus;
+  during: SandboxStatus;
+  to: SandboxStatus;
+  /** Takes the row into the state meanwhile; undefined when it changed under the operation. */
+  claim(row: SandboxRow): Promise<SandboxRow | undefined>;
+  call(agent: HostAgent, id: string): Promise<SandboxInfo | undefined>;
+  fields(info: SandboxInfo | undefined): StatusFields;
+}
+
+/**
+ * Pauses and resumes sandboxes. Both come to their end also when nobody waits; asking for what is under way joins it,
+ * and asking for what is done succeeds.
+ */
+export class SandboxPausing {
+  readonly #parts: SandboxPausingParts;
+
+  constructor(parts: SandboxPausingParts) {
+    this.#parts = parts;
+  }
+
+  async pause(teamId: string, id: string): Promise<SandboxRow> {
+    return this.#parts.operations.track(
+      this.#perform(teamId, id, {
+        from: "running",
+        during: "pausing",
+        to: "paused",
+        claim: (row) => this.#parts.store.change(row, "pausing"),
+        call: async (agent, sandboxId) =>
+          (await agent.pauseSandbox({ sandboxId }, { timeoutMs: CALL_TIMEOUT_MS })).sandbox,
+        fields: (info) => ({ host_ip: "", disk_bytes: Number(info?.diskBytes ?? 0n) }),
+      }),
+    );
+  }
+
+  /** `timeoutSec` replaces the timeout of the sandbox. */
+  async resume(teamId: string, id: string, timeoutSec?: number): Promise<SandboxRow> {
+    const timeout = timeoutSec === undefined ? {} : { timeoutSec };
+    return this.#parts.operations.track(
+      this.#perform(teamId, id, {
+        from: "paused",
+        during: "resuming",
+        to: "running",
+        claim: (row) => this.#admit(row, timeoutSec),
+        call: async (agent, sandboxId) =>
+          (await agent.resumeSandbox({ sandboxId, ...timeout }, { timeoutMs: CALL_TIMEOUT_MS })).sandbox,
+        fields: (info) => ({ host_ip: info?.hostIp ?? "", started_at: new Date(), last_active_at: new Date() }),
+      }),
+    );
+  }
+
+  async #perform(teamId: string, id: string, step: Step): Promise<SandboxRow> {
+    const { store, access } = this.#parts;
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const row = await store.find(teamId, id);
+      if (!row || row.status === "stopped") throw sandboxNotFound(id);
+      if (row.status === step.to) return row;
+      if (row.status !== step.from && row.status !== step.during) {
+        throw new WarrenError("invalid_state", `the sandbox is ${row.status}, and this needs it to be ${step.from}`);
+      }
+      const claimed = row.status === step.during ? row : await step.claim(row);
+      access.forget(id);
+      if (!claimed) continue;
+      const changed = await this.#call(claimed, step);
+      if (changed) return changed;
+    }
+    throw new WarrenError("conflict", "the sandbox is being changed by other calls; try again");
+  }
+
+  /** Undefined when another call, which the host has joined with this one, was first to note the result. */
+  async #call(row: SandboxRow, step: Step): Promise<SandboxRow | undefined> {
+    const { store, access } = this.#parts;
+    try {
+      const agent = await this.#agentOf(row);
+      const info = await callHost(() => step.call(agent, row.id));
+      return await store.change(row, step.to, step.fields(info));
+    } catch (error) {
+      // The host is back in the former state. One that does not answer is compared with the database when it does.
+      const silent = error instanceof WarrenError && error.code === "host_unavailable";
+      if (!silent) await store.change(row, step.from);
+      throw error;
+    } finally {
+      access.forget(row.id);
+    }
+  }
+
+  /** A resumed sandbox uses its team's quota again. */
+  #admit(row: SandboxRow, timeoutSec: number | undefined): Promise<SandboxRow | undefined> {
+    const { db, quota, store } = this.#parts;
+    return db.transaction().execute(async (transaction) => {
+      await quota.admit(transaction, row.team_id, { vcpus: row.vcpus, memoryMb: row.memory_mb });
+      const fields = timeoutSec === undefined ? {} : { timeout_sec: timeoutSec };
+      return store.change(row, "resuming", fields, transaction);
+    });
+  }
+
+  async #agentOf(row: SandboxRow): Promise<HostAgent> {
+    const location = await this.#parts.store.locate(row.id);
+    if (!location?.host) throw new WarrenError("host_unavailable", "the sandbox has no host");
+    return this.#parts.pool.agentOf(location.host);
+  }
+}

@@ -1,0 +1,77 @@
+import { ErrorBody } from "@warren/contracts/rest/error";
+import {
+  CreateSnapshot,
+  CreateSnapshotQuery,
+  ListSnapshotsQuery,
+  Snapshot,
+  SnapshotParams,
+} from "@warren/contracts/rest/snapshots";
+import { Type } from "typebox";
+import type { Routes } from "../app.ts";
+import { callerOf } from "../auth/require-caller.ts";
+import type { TemplateService } from "./template-service.ts";
+import type { Template } from "./template-store.ts";
+
+const tags = ["snapshots"];
+
+/** Routes of templates under `/v1/snapshots`. */
+export function templateRoutes(templates: TemplateService): Routes {
+  return async (app) => {
+    app.post(
+      "/v1/snapshots",
+      {
+        schema: {
+          tags,
+          summary: "Make a template of a running or paused sandbox, which stays what it was",
+          body: CreateSnapshot,
+          querystring: CreateSnapshotQuery,
+          response: { 201: Snapshot, "4xx": ErrorBody, "5xx": ErrorBody },
+        },
+      },
+      async (request, reply) => {
+        const { teamId } = callerOf(request);
+        const template = await templates.create(teamId, request.body, request.query.overwrite ?? false);
+        return reply.code(201).send(toSnapshot(template));
+      },
+    );
+
+    app.get(
+      "/v1/snapshots",
+      {
+        schema: {
+          tags,
+          summary: "List the team's templates and the built-in ones",
+          querystring: ListSnapshotsQuery,
+          response: { 200: Type.Array(Snapshot), "4xx": ErrorBody },
+        },
+      },
+      async (request) => (await templates.list(callerOf(request).teamId, request.query.type)).map(toSnapshot),
+    );
+
+    app.delete(
+      "/v1/snapshots/:name",
+      {
+        schema: {
+          tags,
+          summary: "Delete a template; sandboxes that were started from it are not affected",
+          params: SnapshotParams,
+          response: { 204: Type.Null(), "4xx": ErrorBody, "5xx": ErrorBody },
+        },
+      },
+      async (request, reply) => {
+        await templates.delete(callerOf(request).teamId, request.params.name);
+        return reply.code(204).send(null);
+      },
+    );
+  };
+}
+
+function toSnapshot(row: Template): Snapshot {
+  return {
+    name: row.name,
+    type: row.type,
+    ...(row.type === "snapshot" && { vcpus: row.vcpus, memory_mb: row.memory_mb }),
+    size_bytes: Number(row.size_bytes),
+    created_at: row.created_at.toISOString(),
+  };
+}

@@ -1,0 +1,160 @@
+import { randomBytes } from "node:crypto";
+import { WarrenError } from "@warren/contracts/errors";
+import type { TemplateInfo } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import { BUILT_IN_TEAM } from "@warren/contracts/identifiers";
+import type { CreateSnapshot } from "@warren/contracts/rest/snapshots";
+import type { Db } from "../database/tables.ts";
+import type { DetachedOperations } from "../detached-operations.ts";
+import type { HostAddress, HostClientPool } from "../hosts/host-client-pool.ts";
+import type { HostStore } from "../hosts/host-store.ts";
+import { callHost } from "../hosts/rpc-errors.ts";
+import type { Logger } from "../logging.ts";
+import type { Template, TemplateStore } from "./template-store.ts";
+
+/** Milliseconds that a host has to freeze a sandbox, and to remove a template. */
+const FREEZE_TIMEOUT_MS = 300_000;
+const DELETE_TIMEOUT_MS = 60_000;
+
+/** Where a sandbox is that is to be frozen. */
+export interface FreezableSandbox {
+  status: string;
+  host: HostAddress | null;
+}
+
+/** Decides whether a team may have one more template. */
+export interface TemplateQuota {
+  admitTemplate(transaction: Db, teamId: string): Promise<void>;
+}
+
+export interface TemplateServiceParts {
+  db: Db;
+  store: TemplateStore;
+  hosts: HostStore;
+  quota: TemplateQuota;
+  pool: HostClientPool;
+  operations: DetachedOperations;
+  /** Looks a sandbox of a team up; throws `not_found`. */
+  locateSandbox: (teamId: string, id: string) => Promise<FreezableSandbox>;
+  log: Logger;
+}
+
+/** Templates: names under which a team starts sandboxes. */
+export class TemplateService {
+  readonly #parts: TemplateServiceParts;
+
+  constructor(parts: TemplateServiceParts) {
+    this.#parts = parts;
+  }
+
+  /** A team's own templates and the built-in ones. */
+  list(teamId: string, type?: "base" | "snapshot"): Promise<Template[]> {
+    return this.#parts.store.list(teamId, type);
+  }
+
+  /** Makes a template of a running or paused sandbox, which stays what it was. */
+  async create(teamId: string, request: CreateSnapshot, overwrite: boolean): Promise<Template> {
+    const { store, operations, locateSandbox } = this.#parts;
+    const sandbox = await locateSandbox(teamId, request.sandbox_id);
+    if (sandbox.status !== "running" && sandbox.status !== "paused") {
+      throw new WarrenError(
+        "invalid_state",
+        `the sandbox is ${sandbox.status}, and this needs it to be running or paused`,
+      );
+    }
+    if (!sandbox.host) throw new WarrenError("host_unavailable", "the sandbox has no host");
+    const name = request.name ?? `template-${randomBytes(4).toString("hex")}`;
+    if (await store.findExact(BUILT_IN_TEAM, name)) {
+      throw new WarrenError("conflict", `${name} is a built-in template; choose another name`);
+    }
+    const former = await store.findExact(teamId, name);
+    if (former && !overwrite) throw alreadyExists(name);
+    return operations.track(this.#create(teamId, request.sandbox_id, name, sandbox.host, former, overwrite));
+  }
+
+  /** Removes a template. Sandboxes that were started from it are not affected. */
+  async delete(teamId: string, name: string): Promise<void> {
+    const { store, operations } = this.#parts;
+    const template = await store.findExact(teamId, name);
+    if (!template) {
+      if (await store.findExact(BUILT_IN_TEAM, name)) {
+        throw new WarrenError("forbidden", `${name} is a built-in template and cannot be deleted`);
+      }
+      throw new WarrenError("not_found", `there is no template "${name}"`);
+    }
+    await operations.track(this.#delete(template));
+  }
+
+  /** Removes the templates of a deleted team; what a silent host keeps is logged. */
+  async deleteAll(teamId: string): Promise<void> {
+    const { store, log } = this.#parts;
+    for (const template of await store.listOwn(teamId)) {
+      await this.#delete(template).catch((error: unknown) =>
+        log.warn({ err: error, template: template.name }, "a template of a deleted team could not be removed"),
+      );
+    }
+  }
+
+  async #create(
+    teamId: string,
+    sandboxId: string,
+    name: string,
+    host: HostAddress,
+    former: Template | undefined,
+    overwrite: boolean,
+  ): Promise<Template> {
+    const { db, store, quota, pool } = this.#parts;
+    if (!former) await db.transaction().execute((transaction) => quota.admitTemplate(transaction, teamId));
+    const agent = pool.agentOf(host);
+    const request = { sandboxId, teamId, name, overwrite };
+    const { template } = await callHost(() => agent.createSnapshot(request, { timeoutMs: FREEZE_TIMEOUT_MS }));
+    if (!template) throw new WarrenError("agent_error", "the host made no template");
+    try {
+      // Asked again, now for good: others may have made templates meanwhile.
+      const row = await db.transaction().execute(async (transaction) => {
+        if (!former) await quota.admitTemplate(transaction, teamId);
+        return store.put(rowOf(teamId, name, host.id, template), overwrite, transaction);
+      });
+      if (!row) throw alreadyExists(name);
+      if (former?.host_id && former.host_id !== host.id) await this.#deleteOnHost(former);
+      return row;
+    } catch (error) {
+      // A template that nobody can find must not stay.
+      if (!former)
+        await agent.deleteSnapshot({ teamId, name }, { timeoutMs: DELETE_TIMEOUT_MS }).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async #delete(template: Template): Promise<void> {
+    await this.#deleteOnHost(template);
+    await this.#parts.store.remove(template);
+  }
+
+  async #deleteOnHost({ team_id: teamId, name, host_id }: Template): Promise<void> {
+    const host = host_id === null ? undefined : await this.#parts.hosts.find(host_id);
+    if (!host) return;
+    const agent = this.#parts.pool.agentOf(host);
+    try {
+      await callHost(() => agent.deleteSnapshot({ teamId, name }, { timeoutMs: DELETE_TIMEOUT_MS }));
+    } catch (error) {
+      if (!(error instanceof WarrenError) || error.code !== "template_not_found") throw error;
+    }
+  }
+}
+
+function rowOf(teamId: string, name: string, hostId: string, info: TemplateInfo) {
+  return {
+    team_id: teamId,
+    name,
+    type: "snapshot" as const,
+    vcpus: info.vcpus,
+    memory_mb: info.memoryMb,
+    size_bytes: Number(info.sizeBytes),
+    host_id: hostId,
+    created_at: new Date(Number(info.createdAtUnixMs)),
+  };
+}
+
+function alreadyExists(name: string): WarrenError {
+  return new WarrenError("already_exists", `there is a template "${name}" already; add ?overwrite=true to replace it`);
+}
