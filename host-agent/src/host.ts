@@ -56,7 +56,6 @@ export async function serveHost(options: ServeOptions): Promise<Host> {
     withNode: false,
     progress: options.progress,
   });
-  options.progress("host");
   const parts = await openHost(options.dataDirectory, settings, options.imagesDirectory, images, options.log);
   const facts = () => readHostFacts(options.dataDirectory, parts.vmm, images);
   const server = await serve(options.socketPath, hostAgentService(parts.sandboxes, facts), options.log);

@@ -11,7 +11,8 @@ const ROOT = resolve(import.meta.dirname, "../..");
 
 /** Where the tests keep images: shared by all runs on a machine, since they are immutable and named by their content. */
 export const IMAGES_DIRECTORY = resolve(process.env.WARREN_TEST_IMAGES ?? "/var/lib/warren/images");
-const CACHE_DIRECTORY = join(IMAGES_DIRECTORY, "../cache");
+/** Where the tests keep what can be made again, shared as well. */
+export const CACHE_DIRECTORY = join(IMAGES_DIRECTORY, "../cache");
 
 /** One of the two servers, started as docs/processes.md says. */
 export interface Server {

@@ -10,15 +10,15 @@ export interface Streams {
   stderr: Writable;
 }
 
-/** Joins a command with local streams and resolves when it has ended and its output is written. */
+/** Joins a command with local streams, which it ends, and resolves when it has ended and all its output is written. */
 export async function attach(process: SandboxProcess, streams: Streams): Promise<ExitStatus> {
   // A command may end, or close its input, before it has read it all; that is its own business.
   if (streams.stdin) pipeline(streams.stdin, process.stdin).catch(() => undefined);
   try {
     const [exit] = await Promise.all([
       process.exit,
-      pipeline(process.stdout, streams.stdout, { end: false }),
-      pipeline(process.stderr, streams.stderr, { end: false }),
+      pipeline(process.stdout, streams.stdout),
+      pipeline(process.stderr, streams.stderr),
     ]);
     return exit;
   } finally {

@@ -6,7 +6,8 @@ const RETRY_MS = 10;
 
 /**
  * Writes to an inherited descriptor in a thread of the pool, so that a slow reader holds back the writer and not the
- * event loop: `process.stdout` writes to pipes synchronously, and no signal would be handled meanwhile.
+ * event loop: `process.stdout` writes to pipes synchronously, and no signal would be handled meanwhile. The descriptor
+ * stays open when the stream ends.
  */
 export class DescriptorOutput extends Writable {
   readonly #fd: number;

@@ -1,0 +1,288 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { makeDataDirectory, type Running, run, start, startUp, type UpReady } from "./support/warren-command.ts";
+
+const EXAMPLE = resolve(import.meta.dirname, "../examples/sales-report");
+
+const sha256 = (bytes: Buffer | string) => createHash("sha256").update(bytes).digest("hex");
+
+/** Processes that work on a data directory: servers by their arguments, VMMs by the files that they map. */
+function processesOn(directory: string): string[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((pid) => {
+      try {
+        const known = readFileSync(`/proc/${pid}/cmdline`, "utf8") + readFileSync(`/proc/${pid}/maps`, "utf8");
+        return known.includes(directory);
+      } catch {
+        // It ended meanwhile.
+        return false;
+      }
+    });
+}
+
+/** Network slots that host agents below a directory have claimed. */
+function slotsBelow(directory: string): string[] {
+  const slots = "/run/warren/slots";
+  if (!existsSync(slots)) return [];
+  return readdirSync(slots).filter((name) => readFileSync(join(slots, name), "utf8").includes(directory));
+}
+
+function expectNothingLeft(dataDir: string): void {
+  expect(processesOn(dataDir)).toEqual([]);
+  expect(slotsBelow(dataDir)).toEqual([]);
+  expect(readdirSync(join(dataDir, "runs"))).toEqual(["lock"]);
+}
+
+describe("warren run with servers of its own", () => {
+  let data: Awaited<ReturnType<typeof makeDataDirectory>>;
+  beforeAll(async () => {
+    data = await makeDataDirectory();
+  });
+  afterAll(() => data?.remove());
+
+  const ownRun = (...args: string[]) => ["run", "--data-dir", data.path, ...args];
+
+  test("runs two commands side by side, each as if it ran here, and leaves nothing behind", async () => {
+    const [hello, failing] = await Promise.all([
+      run(ownRun("--", "python3", "-c", "print('hello')")),
+      run(ownRun("--memory", "256", "--env", "A=b c", "--", "sh", "-c", 'cat; echo "$A" >&2; exit 3'), {
+        input: "some\0input",
+      }),
+    ]);
+    expect(hello).toMatchObject({ status: 0, stderr: "" });
+    expect(hello.stdout.toString()).toBe("hello\n");
+    expect(failing).toMatchObject({ status: 3, stderr: "b c\n" });
+    expect(failing.stdout.toString()).toBe("some\0input");
+    expectNothingLeft(data.path);
+  });
+
+  test("ends as its signal would have ended it, and takes everything with it", async () => {
+    const running = start(ownRun("--", "sh", "-c", "echo started; sleep 1000"));
+    await running.printed("started");
+    expect(processesOn(data.path)).not.toEqual([]);
+    running.child.kill("SIGINT");
+    expect(await running.ended).toMatchObject({ status: null, signal: "SIGINT" });
+    expectNothingLeft(data.path);
+  });
+
+  test("leaves no process when it is killed, and its files go with the next run", async () => {
+    const running = start(ownRun("--", "sh", "-c", "echo started; sleep 1000"));
+    await running.printed("started");
+    const [name] = readdirSync(join(data.path, "runs")).filter((entry) => entry !== "lock");
+    running.child.kill("SIGKILL");
+    await running.ended;
+    // The servers hold the lock until the last of them is gone.
+    execFileSync("flock", ["--timeout", "120", join(data.path, "runs", name!, "lock"), "true"]);
+    expect(processesOn(data.path)).toEqual([]);
+    expect(await run(ownRun("--", "true"))).toMatchObject({ status: 0, stderr: "" });
+    expectNothingLeft(data.path);
+  });
+
+  test("says what is wrong with its options and files before it starts anything", async () => {
+    const cases: [string[], RegExp][] = [
+      [["--vcpus", "9", "--", "true"], /--vcpus.*from 1 to 8/],
+      [["--memory", "64", "--", "true"], /--memory.*from 128 to 8192/],
+      [["--file", join(data.path, "absent:/tmp/x"), "--", "true"], /There is no file/],
+      [["--file", `${data.path}:/tmp/x`, "--", "true"], /is a directory/],
+      [["--get", `/tmp/x:${data.path}/absent/x`, "--", "true"], /There is no directory/],
+      [[], /missing required argument/],
+    ];
+    for (const [args, message] of cases) {
+      const { status, stdout, stderr } = await run(ownRun(...args));
+      expect(stderr).toMatch(message);
+      expect({ status, stdout: stdout.toString() }).toEqual({ status: 125, stdout: "" });
+    }
+    const half = await run(["run", "--", "true"], { env: { WARREN_URL: "http://127.0.0.1:1" } });
+    expect(half).toMatchObject({ status: 125, stderr: expect.stringContaining("WARREN_API_KEY is not") });
+  });
+});
+
+describe("warren up", () => {
+  let data: Awaited<ReturnType<typeof makeDataDirectory>>;
+  let up: Running & { ready: UpReady };
+  let server: { WARREN_URL: string; WARREN_API_KEY: string };
+  /** A sandbox for the commands that need one. */
+  let id: string;
+
+  beforeAll(async () => {
+    data = await makeDataDirectory();
+    up = await startUp(data.path);
+    server = { WARREN_URL: up.ready.url, WARREN_API_KEY: up.ready.api_key };
+    const created = await fetch(`${up.ready.url}/v1/sandboxes`, {
+      method: "POST",
+      headers: { "X-API-Key": up.ready.api_key, "Content-Type": "application/json" },
+      body: JSON.stringify({ memory_mb: 256 }),
+    });
+    ({ id } = (await created.json()) as { id: string });
+  });
+  afterAll(async () => {
+    up?.child.kill("SIGTERM");
+    await up?.ended;
+    await data?.remove();
+  });
+
+  const exec = (words: string[], input?: Buffer | string, options: string[] = []) =>
+    run(["exec", ...options, id, "--", ...words], { env: server, ...(input === undefined ? {} : { input }) });
+  const statusOf = async (...words: string[]) => (await exec(words)).status;
+
+  test("prints one line of JSON, and keeps the key for root alone", async () => {
+    expect(Object.keys(up.ready).sort()).toEqual(["api_key", "docs_url", "url"]);
+    expect((await fetch(up.ready.docs_url)).status).toBe(200);
+    const credentials = join(data.path, "credentials.json");
+    expect(JSON.parse(await readFile(credentials, "utf8")).api_key).toBe(up.ready.api_key);
+    expect((await stat(credentials)).mode & 0o777).toBe(0o600);
+  });
+
+  test("is refused on a data directory that has a server, and on a port that is taken", async () => {
+    const second = await run(["up", "--data-dir", data.path, "--listen", "127.0.0.1:0"]);
+    expect(second).toMatchObject({ status: 1, stderr: expect.stringContaining(up.ready.url) });
+    expect(second.stdout).toHaveLength(0);
+    const other = await makeDataDirectory();
+    const taken = createServer().listen(0, "127.0.0.1");
+    await once(taken, "listening");
+    const { port } = taken.address() as { port: number };
+    const refused = await run(["up", "--data-dir", other.path, "--listen", `127.0.0.1:${port}`]);
+    taken.close();
+    expect(refused.status).toBe(1);
+    expect(refused.stderr).toMatch(new RegExp(`${port}.*in use`));
+    expect(processesOn(other.path)).toEqual([]);
+    await other.remove();
+  });
+
+  test("has sandboxes that the commands of this machine list, and end", async () => {
+    const listed = await run(["ps", "--data-dir", data.path]);
+    expect(listed.stdout.toString()).toMatch(new RegExp(`^ID .*\n${id} +running +minimal +1 +256 MiB `));
+    const json = JSON.parse((await run(["ps", "--json"], { env: server })).stdout.toString());
+    expect(json).toHaveLength(1);
+    expect(json[0]).toMatchObject({ id, status: "running" });
+    const unknown = "sbaaaaaaaaaaaaaaaaaaaa";
+    expect(await run(["rm", unknown], { env: server })).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("not_found"),
+    });
+  });
+
+  test("gives a command's own status, 128 + n for a signal, 124 for a timeout, 127 for no command", async () => {
+    expect(await statusOf("true")).toBe(0);
+    expect(await statusOf("sh", "-c", "exit 42")).toBe(42);
+    expect(await statusOf("sh", "-c", "kill -SEGV $$")).toBe(139);
+    expect(await exec(["no-such-command"])).toMatchObject({
+      status: 127,
+      stderr: expect.stringContaining("not found"),
+    });
+    expect((await exec(["sleep", "1000"], undefined, ["--timeout", "1"])).status).toBe(124);
+  });
+
+  test("passes any bytes through, and keeps the two outputs apart", async () => {
+    const bytes = randomBytes(2_000_000);
+    const both = await exec(["sh", "-c", "for i in 1 2 3; do printf out$i; printf err$i >&2; done; cat"], "in");
+    expect(both).toMatchObject({ status: 0, stderr: "err1err2err3" });
+    expect(both.stdout.toString()).toBe("out1out2out3in");
+    expect(sha256((await exec(["cat"], bytes)).stdout)).toBe(sha256(bytes));
+  });
+
+  test("ends a command whose output nobody reads any more", async () => {
+    const script = `"$0" exec "$1" -- sh -c 'echo $$ >/tmp/pid; exec yes' | head -n 1; echo \${PIPESTATUS[0]}`;
+    const warren = resolve(import.meta.dirname, "../warren");
+    const { stdout } = spawnSync("bash", ["-c", script, warren, id], {
+      env: { ...process.env, ...server },
+      encoding: "utf8",
+    });
+    expect(stdout).toBe("y\n141\n");
+    expect(await statusOf("sh", "-c", 'while kill -0 "$(cat /tmp/pid)" 2>/dev/null; do sleep 0.1; done')).toBe(0);
+  });
+
+  test("holds a command back while its output is not read, in bounded memory", async () => {
+    const size = 256 * 1024 * 1024;
+    const reader = start(["exec", id, "--", "head", "-c", String(size), "/dev/zero"], { env: server });
+    const output = reader.child.stdout!;
+    output.removeAllListeners("data");
+    output.pause();
+    // Meanwhile the rest of the world goes on.
+    for (let other = 0; other < 3; other++) expect(await statusOf("true")).toBe(0);
+    let received = 0;
+    let peak = 0;
+    for await (const chunk of output as AsyncIterable<Buffer>) {
+      received += chunk.length;
+      const status = existsSync(`/proc/${reader.pid}/status`) ? readFileSync(`/proc/${reader.pid}/status`, "utf8") : "";
+      peak = Math.max(peak, Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0));
+    }
+    expect(received).toBe(size);
+    expect((await reader.ended).status).toBe(0);
+    expect(peak).toBeGreaterThan(0);
+    expect(peak).toBeLessThan(size / 1024);
+  });
+
+  test("copies files both ways, byte for byte, and says what is not there", async () => {
+    const local = join(data.path, "random");
+    const bytes = randomBytes(20_000_000);
+    await writeFile(local, bytes);
+    expect(await run(["cp", local, `${id}:/tmp/copies/`], { env: server })).toMatchObject({ status: 0, stderr: "" });
+    expect((await exec(["sha256sum", "/tmp/copies/random"])).stdout.toString()).toContain(sha256(bytes));
+    expect(await run(["cp", `${id}:/tmp/copies/random`, `${local}.back`], { env: server })).toMatchObject({
+      status: 0,
+    });
+    expect(sha256(await readFile(`${local}.back`))).toBe(sha256(bytes));
+    const absent = await run(["cp", `${id}:/absent`, `${local}.absent`], { env: server });
+    expect(absent).toMatchObject({ status: 1, stderr: expect.stringContaining("file_not_found") });
+    expect(readdirSync(data.path).filter((name) => name.startsWith("random"))).toEqual(["random", "random.back"]);
+  });
+
+  test("does the job of the README through the command line and through curl, byte for byte", async () => {
+    const directory = join(data.path, "sales report");
+    await mkdir(directory);
+    const sales = execFileSync(process.execPath, [join(EXAMPLE, "generate.mjs"), "100000"], { maxBuffer: 2 ** 26 });
+    await writeFile(join(directory, "sales.csv"), sales);
+    const report = await run(
+      [
+        ...["run", "--file", "sales.csv:/tmp/sales.csv", "--file", `${EXAMPLE}/report.py:/tmp/report.py`],
+        ...["--get", "/tmp/summary.json:summary.json", "--get", "/tmp/chart.svg:chart.svg", "--get", "/absent:absent"],
+        ...["--", "python3", "/tmp/report.py", "/tmp/sales.csv", "/tmp"],
+      ],
+      { env: server, cwd: directory },
+    );
+    expect(report.stdout.toString()).toContain("100000 orders");
+    for (const name of ["summary.json", "chart.svg"]) {
+      expect(report.stdout.toString()).toContain(`${sha256(await readFile(join(directory, name)))}  ${name}`);
+    }
+    // One file that is not there is a failure, and no reason to lose the others.
+    expect(report).toMatchObject({ status: 125, stderr: expect.stringContaining("/absent") });
+    const summary = await readFile(join(directory, "summary.json"));
+    expect(JSON.parse(summary.toString()).orders).toBe(100_000);
+    await mkdir(join(directory, "curl"));
+    execFileSync("sh", [join(EXAMPLE, "with-curl.sh"), join(directory, "sales.csv"), join(directory, "curl")], {
+      env: { ...process.env, ...server },
+    });
+    expect(await readFile(join(directory, "curl/summary.json"))).toEqual(summary);
+    expect(await readFile(join(directory, "curl/chart.svg"))).toEqual(await readFile(join(directory, "chart.svg")));
+    // Neither of the two sandboxes is there any more.
+    expect(JSON.parse((await run(["ps", "--json"], { env: server })).stdout.toString())).toHaveLength(1);
+  });
+
+  test("leaves its sandboxes running when it stops, finds them when it starts, and reports a server that dies", async () => {
+    await exec(["sh", "-c", "echo kept >/tmp/kept"]);
+    up.child.kill("SIGTERM");
+    expect((await up.ended).status).toBe(0);
+    expect(existsSync(join(data.path, "server.json"))).toBe(false);
+    up = await startUp(data.path);
+    server = { WARREN_URL: up.ready.url, WARREN_API_KEY: up.ready.api_key };
+    expect((await exec(["cat", "/tmp/kept"])).stdout.toString()).toBe("kept\n");
+    const agent = processesOn(`${data.path}/agent.sock`)[0]!;
+    process.kill(Number(agent), "SIGKILL");
+    const { status, stderr } = await up.ended;
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/host agent ended by SIGKILL/);
+    up = await startUp(data.path);
+    server = { WARREN_URL: up.ready.url, WARREN_API_KEY: up.ready.api_key };
+    expect((await exec(["cat", "/tmp/kept"])).stdout.toString()).toBe("kept\n");
+    expect(await run(["rm", id], { env: server })).toMatchObject({ status: 0 });
+    expect(JSON.parse((await run(["ps", "--json"], { env: server })).stdout.toString())).toEqual([]);
+  });
+});
