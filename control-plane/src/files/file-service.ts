@@ -1,8 +1,11 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { WarrenError } from "@warren/contracts/errors";
+import type { StreamWriteFileRequestSchema } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import type { ReadFile } from "@warren/contracts/rest/files";
 import type { Caller } from "../auth/caller.ts";
 import { fromRpcError } from "../hosts/rpc-errors.ts";
 import type { SandboxAccess } from "../sandboxes/sandbox-access.ts";
+import { coalesce } from "./coalesce.ts";
 import type { Upload } from "./upload.ts";
 
 /** A file on its way out. */
@@ -23,10 +26,11 @@ export class FileService {
   /** Writes a file; it is there in full when this resolves. */
   async write(caller: Caller, sandboxId: string, { fields, content }: Upload, signal: AbortSignal): Promise<void> {
     let failure: { error: unknown } | undefined;
-    async function* messages() {
-      yield { message: { case: "meta" as const, value: { sandboxId, path: fields.path, user: fields.user ?? "" } } };
+    async function* messages(): AsyncGenerator<MessageInitShape<typeof StreamWriteFileRequestSchema>> {
+      yield { message: { case: "meta", value: { sandboxId, path: fields.path, user: fields.user ?? "" } } };
       try {
-        for await (const value of content) yield { message: { case: "chunk" as const, value } };
+        for await (const value of coalesce(content)) yield { message: { case: "chunk", value } };
+        yield { message: { case: "end", value: {} } };
       } catch (error) {
         failure = { error };
         throw error;

@@ -23,7 +23,10 @@ export interface UploadOptions {
   spoolDir: string;
 }
 
-type Parts = AsyncIterator<Multipart>;
+/** Bytes that are read at once of a file that waited on the disk. */
+const SPOOL_CHUNK = 512 * 1024;
+
+type Parts = Pick<AsyncIterator<Multipart>, "next">;
 
 const checkFields = compileCheck<WriteFileFields>(WriteFileFields, "body");
 const FIELD_NAMES = Object.keys(WriteFileFields.properties);
@@ -54,12 +57,24 @@ export async function receiveUpload<T>(
 }
 
 function openForm(request: FastifyRequest, maxBytes: number): Parts {
-  const parts = request.parts({
+  const form = request.parts({
     // A part named file is one even when the client gives no file name.
     isPartAFile: (name) => name === "file",
     limits: { fileSize: maxBytes, fieldSize: LIMITS.pathBytes + 1, fieldNameSize: 100, parts: 10, headerPairs: 20 },
   } as Parameters<FastifyRequest["parts"]>[0]);
-  return parts[Symbol.asyncIterator]();
+  const parts = form[Symbol.asyncIterator]();
+  return { next: () => readable(parts.next()) };
+}
+
+/** Awaits a piece of a form; faults of the form itself are the client's. */
+async function readable<T>(piece: Promise<T>): Promise<T> {
+  try {
+    return await piece;
+  } catch (error) {
+    const { statusCode } = error as { statusCode?: number };
+    if (statusCode !== undefined && statusCode < 500) throw error;
+    throw new WarrenError("invalid_request", "the body is not a whole multipart form", { cause: error });
+  }
 }
 
 /** Collects fields up to the file, or to the end of the form. */
@@ -100,10 +115,11 @@ async function* withRestOfForm(file: MultipartFile, parts: Parts, maxBytes: numb
 
 async function* limited(part: MultipartFile, maxBytes: number): AsyncIterable<Uint8Array> {
   let bytes = 0;
-  for await (const chunk of part.file as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
+  const chunks = (part.file as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
+  for (let next = await readable(chunks.next()); !next.done; next = await readable(chunks.next())) {
+    bytes += next.value.length;
     if (bytes > maxBytes) throw tooLarge(maxBytes);
-    yield chunk;
+    yield next.value;
   }
   if (part.file.truncated) throw tooLarge(maxBytes);
 }
@@ -120,7 +136,7 @@ async function spooled<T>(
   try {
     await unlink(path);
     for await (const chunk of content) await file.writeFile(chunk);
-    return await use(createReadStream("", { fd: file, start: 0, autoClose: false, highWaterMark: LIMITS.chunkBytes }));
+    return await use(createReadStream("", { fd: file, start: 0, autoClose: false, highWaterMark: SPOOL_CHUNK }));
   } finally {
     await file.close();
   }
