@@ -30,7 +30,7 @@ export interface Capture {
   /** Id of the header to be. */
   readonly id: string;
   readonly figures: CaptureFigures;
-  /** Writes, checks, fsyncs and publishes. When it fails, nothing of the capture is left. */
+  /** Writes, checksums, fsyncs and publishes. When it fails, nothing of the capture is left. */
   publish(): Promise<MemoryHeader>;
   /** Drops the copy. */
   discard(): Promise<void>;
