@@ -31,7 +31,7 @@ export function freezingHandlers(double: FreezingDouble) {
       guest.status = "paused";
       return { sandbox: { ...guest.info(), diskBytes: 4096n } };
     },
-    resumeSandbox: async ({ sandboxId }: { sandboxId: string; timeoutSec?: number }) => {
+    resumeSandbox: async ({ sandboxId }: { sandboxId: string }) => {
       const guest = double.guest(sandboxId);
       await double.onResume();
       guest.status = "running";
