@@ -76,9 +76,16 @@ export class QmpClient {
   /** Awaits the greeting and leaves the mode of negotiation. */
   static async handshake(socket: Socket, signal?: AbortSignal): Promise<QmpClient> {
     const client = new QmpClient(socket);
+    const greeting = client.#greeting;
     // The rejection reaches the caller below; without a second handler it would be unhandled once the session is open.
-    client.#greeting.promise.catch(() => undefined);
-    await client.#greeting.promise;
+    greeting.promise.catch(() => undefined);
+    const giveUp = (): void => greeting.reject(signal?.reason);
+    signal?.addEventListener("abort", giveUp, { once: true });
+    try {
+      await greeting.promise;
+    } finally {
+      signal?.removeEventListener("abort", giveUp);
+    }
     await client.execute("qmp_capabilities", {}, signal);
     return client;
   }

@@ -1,0 +1,59 @@
+import { expect, test } from "vitest";
+import { CONSOLE_BYTES, Console } from "./console.ts";
+import { socketPair } from "./testing/peer.ts";
+
+async function openConsole() {
+  const { socket, peer } = await socketPair();
+  return { console: new Console(socket), peer };
+}
+
+test("a text is found although it comes in pieces", async () => {
+  const { console, peer } = await openConsole();
+  const found = console.waitFor("agent: ready");
+  for (const piece of ["boot...\nag", "ent: re", "ady\n"]) {
+    await new Promise<void>((written) => peer.write(piece, () => written()));
+  }
+  await found;
+  expect(console.tail()).toBe("boot...\nagent: ready\n");
+});
+
+test("a text that was printed before is found at once", async () => {
+  const { console, peer } = await openConsole();
+  peer.write("ready\n");
+  await console.waitFor("ready");
+  await console.waitFor("ready");
+});
+
+test("text that is not ASCII is found and kept whole", async () => {
+  const { console, peer } = await openConsole();
+  peer.write("Grüße\n");
+  await console.waitFor("Grüße");
+  expect(console.tail()).toBe("Grüße\n");
+});
+
+test("the end of the console ends the wait and shows what was printed", async () => {
+  const { console, peer } = await openConsole();
+  const waiting = console.waitFor("ready");
+  peer.end("Kernel panic\n");
+  await expect(waiting).rejects.toMatchObject({
+    code: "boot_failed",
+    message: expect.stringContaining("Kernel panic"),
+  });
+  await expect(console.waitFor("ready")).rejects.toMatchObject({ code: "boot_failed" });
+});
+
+test("a caller that gives up stops waiting", async () => {
+  const { console } = await openConsole();
+  await expect(console.waitFor("ready", AbortSignal.abort(new Error("enough")))).rejects.toThrow("enough");
+  await expect(console.waitFor("ready", AbortSignal.timeout(10))).rejects.toMatchObject({ name: "TimeoutError" });
+});
+
+test("a flood costs bounded memory, its end is kept, and nothing is lost before it", async () => {
+  const { console, peer } = await openConsole();
+  for (let line = 0; line < 40_000; line++) peer.write(`line ${line} of a guest that prints without end\n`);
+  peer.end("the end\n");
+  await console.drain();
+  const tail = console.tail();
+  expect(Buffer.byteLength(tail)).toBe(CONSOLE_BYTES);
+  expect(tail.endsWith("line 39999 of a guest that prints without end\nthe end\n")).toBe(true);
+});
