@@ -1,0 +1,95 @@
+import type { TeamQuota } from "@warren/contracts/rest/quotas";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { eachDatabase } from "../database/testing/each-database.ts";
+import { expectJson, expectStatus, Person, startAccountStack } from "../testing/person.ts";
+import { errorOf, type TestStack } from "../testing/test-stack.ts";
+import { DEFAULT_QUOTA, parseTeamQuota } from "./quota-settings.ts";
+
+const ADMIN = { email: "platform-admin@example.org", password: "the password of the admin" };
+
+eachDatabase((database) => {
+  let stack: TestStack;
+  let admin: Person;
+  beforeAll(async () => {
+    const teamQuota = { ...DEFAULT_QUOTA, sandboxes: 4, vcpus: 8, memory_mb: 4096 };
+    stack = await startAccountStack(database(), { config: { firstAdmin: ADMIN, teamQuota } });
+    admin = await Person.logIn(stack, ADMIN.email, ADMIN.password);
+  });
+  afterAll(() => stack?.close());
+
+  const create = (person: Person, request: object = {}) => person.call("POST", "/v1/sandboxes", request);
+  const quotaOf = (person: Person) => person.get<TeamQuota>(`/v1/teams/${person.teamId}/quota`);
+  const setQuota = async (person: Person, limits: object) =>
+    expectJson<TeamQuota>(await admin.call("PUT", `/v1/admin/teams/${person.teamId}/quota`, limits), 200);
+
+  it("is the server's default until an administrator sets another, and again after null", async () => {
+    const person = await Person.signUp(stack);
+    const usage = { sandboxes: 0, vcpus: 0, memory_mb: 0, templates: 0, disk_mb: 0 };
+    const limits = { ...DEFAULT_QUOTA, sandboxes: 4, vcpus: 8, memory_mb: 4096 };
+    expect(await quotaOf(person)).toEqual({ limits, usage });
+    expect(await setQuota(person, { sandboxes: 2 })).toEqual({ limits: { ...limits, sandboxes: 2 }, usage });
+    await setQuota(person, { vcpus: 3 });
+    expect((await quotaOf(person)).limits).toEqual({ ...limits, sandboxes: 2, vcpus: 3 });
+    await setQuota(person, { sandboxes: null });
+    expect((await quotaOf(person)).limits).toEqual({ ...limits, vcpus: 3 });
+    for (const bad of [{}, { sandboxes: -1 }, { sandboxes: 1.5 }, { cores: 1 }, { vcpus: "3" }]) {
+      const answer = await admin.call("PUT", `/v1/admin/teams/${person.teamId}/quota`, bad);
+      expect([bad, answer.status]).toEqual([bad, 400]);
+    }
+  });
+
+  it.each([
+    ["sandboxes", { sandboxes: 1 }, {}],
+    ["vcpus", { vcpus: 3 }, { vcpus: 2 }],
+    ["memory_mb", { memory_mb: 1000 }, { memory_mb: 512 }],
+  ])("refuses a sandbox beyond %s, and accepts one again when another is gone", async (resource, limits, request) => {
+    const person = await Person.signUp(stack);
+    await setQuota(person, limits);
+    const { id } = await expectJson<{ id: string }>(await create(person, request), 201);
+    const refusal = await errorOf(await create(person, request));
+    expect(refusal).toMatchObject({ status: 429, code: "quota_exceeded" });
+    expect((await quotaOf(person)).usage[resource as "vcpus"]).toBeGreaterThan(0);
+    await expectStatus(await person.call("DELETE", `/v1/sandboxes/${id}`), 204);
+    expect((await quotaOf(person)).usage).toMatchObject({ sandboxes: 0, vcpus: 0, memory_mb: 0 });
+    await expectStatus(await create(person, request), 201);
+  });
+
+  it("is never exceeded by creations at the same moment, with whichever credential", async () => {
+    const person = await Person.signUp(stack);
+    const { key } = await person.createApiKey();
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, (_, index) =>
+        index % 2 === 0
+          ? create(person)
+          : fetch(`${stack.url}/v1/sandboxes`, {
+              method: "POST",
+              headers: { "x-api-key": key, "content-type": "application/json" },
+              body: "{}",
+            }),
+      ),
+    );
+    expect(answers.map(({ status }) => status).sort()).toEqual([...Array(4).fill(201), ...Array(8).fill(429)]);
+    expect((await quotaOf(person)).usage).toMatchObject({ sandboxes: 4, vcpus: 4, memory_mb: 2048 });
+  });
+
+  it("of one team does not concern another", async () => {
+    const [first, second] = [await Person.signUp(stack), await Person.signUp(stack)];
+    await setQuota(first, { sandboxes: 0 });
+    expect((await create(first)).status).toBe(429);
+    expect((await create(second)).status).toBe(201);
+  });
+});
+
+describe("the setting WARREN_TEAM_QUOTA", () => {
+  it("changes what it names", () => {
+    expect(parseTeamQuota("sandboxes=20, memory_mb=65536")).toEqual({
+      ...DEFAULT_QUOTA,
+      sandboxes: 20,
+      memory_mb: 65_536,
+    });
+  });
+
+  it.each(["sandboxes", "sandboxes=", "sandboxes=-1", "cores=4", "sandboxes=1=2", ""])("refuses %j", (text) => {
+    expect(() => parseTeamQuota(text)).toThrow("is not one of sandboxes");
+  });
+});
