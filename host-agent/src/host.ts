@@ -132,7 +132,7 @@ async function openHost(
     memoryImages,
     snapshots,
     templates: await TemplateStore.open(dataDirectory),
-    baseTemplates: new BaseTemplates({ sharedDirectory, memory, disks, snapshots }),
+    baseTemplates: new BaseTemplates({ sharedDirectory, memory, disks, snapshots, log }),
     warmPool: images ? settings.warmPool : 0,
     images: () => {
       if (!images) throw new WarrenError("internal_error", "this process starts no sandboxes");

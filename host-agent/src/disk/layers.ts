@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { copyFile, link, mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { DiskImage } from "../vmm/vmm.ts";
 import type { BaseImage, DiskStore } from "./disk.ts";
@@ -20,6 +20,8 @@ export interface DiskChain {
 export class DiskLayers {
   readonly #directory: string;
   readonly #disks: DiskStore;
+  /** Layers that are there and that no record or snapshot names yet. */
+  readonly #held = new Set<string>();
 
   private constructor(directory: string, disks: DiskStore) {
     this.#directory = directory;
@@ -59,6 +61,27 @@ export class DiskLayers {
     else await this.#disks.stack(this.path(top), this.image({ layers: below, base: chain.base }));
   }
 
+  /**
+   * Takes over an immutable layer from elsewhere, by a hard link where possible. It is kept until the returned function
+   * is called, by which time something names it.
+   */
+  async take(id: string, source: string): Promise<() => void> {
+    this.#held.add(id);
+    try {
+      await linkOrCopy(source, this.path(id));
+      await this.sync(id);
+    } catch (error) {
+      this.#held.delete(id);
+      throw error;
+    }
+    return () => void this.#held.delete(id);
+  }
+
+  /** Gives a layer a second place, in another directory. */
+  async giveTo(id: string, directory: string): Promise<void> {
+    await linkOrCopy(this.path(id), join(directory, `${id}.qcow2`));
+  }
+
   /** Makes a layer that is no longer written, and its name, durable. */
   async sync(id: string): Promise<void> {
     await this.#disks.sync(this.path(id));
@@ -77,6 +100,21 @@ export class DiskLayers {
   async collect(named: () => Promise<ReadonlySet<string>> | ReadonlySet<string>): Promise<void> {
     const ids = (await readdir(this.#directory)).map((name) => LAYER_NAME.exec(name)?.[1]);
     const needed = await named();
-    for (const id of ids) if (id !== undefined && !needed.has(id)) await rm(this.path(id), { force: true });
+    for (const id of ids) {
+      if (id === undefined || needed.has(id) || this.#held.has(id)) continue;
+      await rm(this.path(id), { force: true });
+    }
+  }
+}
+
+async function linkOrCopy(source: string, target: string): Promise<void> {
+  try {
+    await link(source, target);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") return;
+    if (code !== "EXDEV" && code !== "EMLINK") throw error;
+    await copyFile(source, `${target}.tmp`);
+    await rename(`${target}.tmp`, target);
   }
 }

@@ -1,12 +1,17 @@
 import { createHash, randomBytes } from "node:crypto";
-import { access, copyFile, link, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import type { Logger } from "pino";
 import type { DiskLayers } from "../disk/layers.ts";
 import { syncDirectory, writeFileDurably } from "../durable/write-file.ts";
 import type { MemoryStore } from "../memory/store.ts";
+import { exportMemory, importMemory } from "../memory/transfer.ts";
 import { type MachineShape, parseManifest } from "../snapshots/manifest.ts";
 import type { SnapshotStore } from "../snapshots/store.ts";
 
+/** Names of files in the folder of a template, beside those of memory and disk layers. */
+const MANIFEST = "manifest.json";
+const DEVICE_STATE = "device-state";
 const SNAPSHOT_ID = /^[0-9a-f]{32}$/;
 
 /** Parts that base templates are kept with. */
@@ -16,6 +21,7 @@ export interface BaseTemplateParts {
   memory: MemoryStore;
   disks: DiskLayers;
   snapshots: SnapshotStore;
+  log: Logger;
 }
 
 /**
@@ -63,30 +69,28 @@ export class BaseTemplates {
     await this.#export(id, shape);
   }
 
-  /** Links a shared template into this data directory; false when there is none. */
+  /** Links a shared template into this data directory; false when there is none, or none that can be used. */
   async #import(id: string): Promise<boolean> {
-    const { memory, disks, snapshots } = this.#parts;
+    const { memory, disks, snapshots, log } = this.#parts;
     const source = join(this.#parts.sharedDirectory, id);
-    const text = await readFile(join(source, "manifest.json"), "utf8").catch(() => undefined);
+    const text = await readFile(join(source, MANIFEST), "utf8").catch(() => undefined);
     if (text === undefined) return false;
-    const manifest = parseManifest(text, id);
-    const pairs = (await readdir(source)).flatMap((name): [string, string][] => {
-      if (name.endsWith(".layer")) return [[name, join(memory.layerDirectory, name)]];
-      if (name.endsWith(".header")) return [[name, join(memory.headerDirectory, name)]];
-      if (name.endsWith(".qcow2")) return [[name, disks.path(basename(name, ".qcow2"))]];
-      return [];
-    });
-    const expected = snapshots.expectMemory(manifest.memory);
+    const ends: (() => void)[] = [];
     try {
-      for (const [name, target] of pairs) await linkOrCopy(join(source, name), target);
-      const targets = new Set(pairs.map(([, target]) => dirname(target)));
-      for (const directory of targets) await syncDirectory(directory);
-      const { state: _, ...draft } = manifest;
-      await snapshots.publish(draft, await readFile(join(source, "device-state")));
+      const { state: _, ...draft } = parseManifest(text, id);
+      ends.push(snapshots.expectMemory(draft.memory));
+      for (const layer of draft.disk.layers) ends.push(await disks.take(layer, join(source, `${layer}.qcow2`)));
+      await importMemory(memory, draft.memory, source);
+      await snapshots.publish(draft, await readFile(join(source, DEVICE_STATE)));
+      return true;
+    } catch (error) {
+      // It can be made again; what is left of it goes with the next collection.
+      log.warn({ err: error, template: id }, "a frozen base template cannot be used; it is made anew");
+      await rm(source, { recursive: true, force: true });
+      return false;
     } finally {
-      expected();
+      for (const end of ends) end();
     }
-    return true;
   }
 
   /** Links a template of this data directory into the shared one, in place of former ones for the same size. */
@@ -96,35 +100,26 @@ export class BaseTemplates {
     await mkdir(sharedDirectory, { recursive: true, mode: 0o700 });
     const temporary = join(sharedDirectory, `${id}.${randomBytes(4).toString("hex")}.tmp`);
     await mkdir(temporary, { mode: 0o700 });
-    const { layers } = await memory.summary(manifest.memory);
-    const files = [
-      memory.headerPath(manifest.memory),
-      ...layers.map((layer) => memory.layerPath(layer.id)),
-      ...manifest.disk.layers.map((layer) => disks.path(layer)),
-      await snapshots.deviceState(id),
-    ];
-    for (const file of files) await linkOrCopy(file, join(temporary, basename(file)));
-    await writeFileDurably(join(temporary, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
-    await syncDirectory(temporary);
+    await exportMemory(memory, manifest.memory, temporary);
+    for (const layer of manifest.disk.layers) await disks.giveTo(layer, temporary);
+    await writeFileDurably(join(temporary, DEVICE_STATE), await readFile(await snapshots.deviceState(id)));
+    await writeFileDurably(join(temporary, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
     for (const other of await readdir(sharedDirectory)) {
-      if (other !== id && SNAPSHOT_ID.test(other) && (await this.#isFormer(other, shape))) {
-        await rm(join(sharedDirectory, other), { recursive: true, force: true });
-      }
+      const former = other !== id && SNAPSHOT_ID.test(other) && (await this.#isFormer(other, shape));
+      if (former) await rm(join(sharedDirectory, other), { recursive: true, force: true });
     }
     try {
       await rename(temporary, join(sharedDirectory, id));
     } catch (error) {
       // Another host agent was first: its template is as good.
       await rm(temporary, { recursive: true, force: true });
-      if ((error as NodeJS.ErrnoException).code !== "ENOTEMPTY" && (error as NodeJS.ErrnoException).code !== "EEXIST") {
-        throw error;
-      }
+      if (!["ENOTEMPTY", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
     }
     await syncDirectory(sharedDirectory);
   }
 
   async #isFormer(id: string, { vcpus, memoryMb }: MachineShape): Promise<boolean> {
-    const path = join(this.#parts.sharedDirectory, id, "manifest.json");
+    const path = join(this.#parts.sharedDirectory, id, MANIFEST);
     const text = await readFile(path, "utf8").catch(() => undefined);
     if (text === undefined) return false;
     const { shape } = parseManifest(text, id);
@@ -136,16 +131,4 @@ export class BaseTemplates {
 function snapshotId(shape: MachineShape, bootFiles: readonly string[]): string {
   const facts = JSON.stringify([shape, bootFiles.map((path) => basename(dirname(path)))]);
   return createHash("sha256").update(facts).digest("hex").slice(0, 32);
-}
-
-async function linkOrCopy(source: string, target: string): Promise<void> {
-  const there = await access(target).then(
-    () => true,
-    () => false,
-  );
-  if (there) return;
-  await link(source, target).catch(async (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EXDEV" && error.code !== "EMLINK") throw error;
-    await copyFile(source, target);
-  });
 }

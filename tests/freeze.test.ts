@@ -1,0 +1,172 @@
+import type { Sandbox } from "@warren/sdk";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { readRecords, vmmProcesses } from "./support/host-state.ts";
+import { type Stack, startStack } from "./support/stack.ts";
+
+/** A program with an open file, a timer and a TCP listener, which says how it fares. */
+const PROGRAM = `
+import socket, threading, time
+log = open("/tmp/program.log", "a", buffering=1)
+count = 0
+def tick():
+    global count
+    while True:
+        count += 1
+        log.write(f"{count}\\n")
+        time.sleep(0.05)
+threading.Thread(target=tick, daemon=True).start()
+server = socket.create_server(("127.0.0.1", 7000))
+while True:
+    connection, _ = server.accept()
+    connection.sendall(str(count).encode())
+    connection.close()
+`;
+const ASK = `import socket; print(socket.create_connection(("127.0.0.1", 7000), timeout=20).recv(100).decode())`;
+
+describe("freezing and thawing", () => {
+  let stack: Stack;
+  beforeAll(async () => {
+    stack = await startStack({ WARREN_WARM_POOL: "0" });
+  });
+  afterAll(() => stack?.dispose());
+
+  const call = async (method: string, path: string, body?: object) => {
+    const response = await fetch(stack.url + path, {
+      method,
+      headers: { "x-api-key": stack.apiKey, ...(body && { "content-type": "application/json" }) },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return { status: response.status, body: text ? JSON.parse(text) : undefined };
+  };
+  const act = (sandbox: Sandbox, action: string, body?: object) =>
+    call("POST", `/v1/sandboxes/${sandbox.id}/${action}`, body);
+  const create = (options = {}) => stack.warren.sandboxes.create({ memoryMb: 256, ...options });
+  const sh = async (sandbox: Sandbox, script: string) => (await sandbox.exec("sh", ["-c", script])).stdout.trim();
+  const ask = async (sandbox: Sandbox) => Number((await sandbox.exec("python3", ["-c", ASK])).stdout);
+
+  it("a running program does not notice pauses, nor restarts and deaths of the host agent between them", async () => {
+    const sandbox = await create();
+    await sandbox.writeFile("/tmp/program.py", PROGRAM);
+    await sh(
+      sandbox,
+      "nohup python3 /tmp/program.py >/dev/null 2>&1 & while ! grep -q . /tmp/program.log; do sleep 0.1; done",
+    );
+    const pid = await sh(sandbox, "pgrep -f program.py");
+    let last = await ask(sandbox);
+    for (let cycle = 0; cycle < 12; cycle++) {
+      expect((await act(sandbox, "pause")).body).toMatchObject({ status: "paused" });
+      expect(vmmProcesses(stack.directory)).toEqual([]);
+      if (cycle === 3) {
+        await stack.hostAgent.kill();
+        await stack.startHostAgent();
+      }
+      if (cycle === 7) {
+        expect(await stack.hostAgent.stop()).toBe(0);
+        await stack.startHostAgent();
+      }
+      expect((await act(sandbox, "resume")).body).toMatchObject({ status: "running" });
+      const now = await ask(sandbox);
+      expect(now).toBeGreaterThan(last);
+      last = now;
+    }
+    expect(await sh(sandbox, "pgrep -f program.py")).toBe(pid);
+    // No line of the log is missing or twice: memory, disk and open files were of the same instants throughout.
+    expect(await sh(sandbox, "awk 'NR != $1 { print NR, $1; exit 1 }' /tmp/program.log && echo whole")).toBe("whole");
+    await sandbox.destroy();
+  });
+
+  it("the clock is right after a pause", async () => {
+    const sandbox = await create();
+    await act(sandbox, "pause");
+    await act(sandbox, "resume");
+    const script = "import time; print(time.time())";
+    const before = Date.now() / 1000;
+    const guest = Number((await sandbox.exec("python3", ["-c", script])).stdout);
+    const after = Date.now() / 1000;
+    expect(guest).toBeGreaterThan(before - 0.05);
+    expect(guest).toBeLessThan(after + 0.05);
+    await sandbox.destroy();
+  });
+
+  it("copies of one sandbox share what was, and nothing that comes after: no randomness, names or files", async () => {
+    const parent = await create({ env: { SHARED: "yes" } });
+    await sh(parent, "echo before > /tmp/shared; sync");
+    const { status, body } = await act(parent, "fork", { count: 3 });
+    expect(status).toBe(201);
+    const copies = await Promise.all(
+      (body as { sandbox: { id: string } }[]).map(({ sandbox }) => stack.warren.sandboxes.get(sandbox.id)),
+    );
+    const facts =
+      "cat /proc/sys/kernel/random/uuid; head -c 16 /dev/urandom | od -An -tx1; hostname; echo $WARREN_SANDBOX_ID";
+    const seen = await Promise.all([parent, ...copies].map((sandbox) => sh(sandbox, facts)));
+    for (const line of [0, 1, 2, 3]) {
+      expect(new Set(seen.map((text) => text.split("\n")[line])).size, seen.join("\n")).toBe(4);
+    }
+    await sh(copies[0]!, "echo changed > /tmp/shared; sync");
+    expect(await sh(copies[1]!, "cat /tmp/shared; echo $SHARED")).toBe("before\nyes");
+    expect(await sh(parent, "cat /tmp/shared")).toBe("before");
+    const tls = "import ssl, secrets; print(secrets.token_hex(16), ssl.RAND_bytes(16).hex())";
+    const tokens = await Promise.all(copies.map(async (copy) => (await copy.exec("python3", ["-c", tls])).stdout));
+    expect(new Set(tokens).size).toBe(3);
+    await Promise.all([parent, ...copies].map((sandbox) => sandbox.destroy()));
+  });
+
+  it("a template starts sandboxes where its source stood, outlives it, and can be deleted while they run", async () => {
+    const source = await create();
+    await sh(source, "echo trained > /tmp/model; (sleep 100000 & echo $! > /tmp/pid)");
+    const made = await call("POST", "/v1/snapshots", { sandbox_id: source.id, name: "trained" });
+    expect(made).toMatchObject({ status: 201, body: { name: "trained", vcpus: 1, memory_mb: 256 } });
+    expect(made.body.size_bytes).toBeGreaterThan(10_000_000);
+    expect(await sh(source, "cat /tmp/model")).toBe("trained");
+    await source.destroy();
+    const started = await create({ template: "trained", memoryMb: 8192 });
+    expect(started.fields.memory_mb).toBe(256);
+    expect(await sh(started, "cat /tmp/model; kill -0 $(cat /tmp/pid) && echo alive")).toBe("trained\nalive");
+    expect((await call("DELETE", "/v1/snapshots/trained")).status).toBe(204);
+    await act(started, "pause");
+    await act(started, "resume");
+    expect(await sh(started, "cat /tmp/model")).toBe("trained");
+    await expect(create({ template: "trained" })).rejects.toMatchObject({ code: "template_not_found" });
+    await started.destroy();
+  });
+
+  it("inactivity pauses a sandbox, activity keeps it, and a call wakes up one that was made for that", async () => {
+    const sandbox = await create({ timeoutSec: 3 });
+    // A command that runs is activity, however silent: the pause comes only after its end.
+    expect(await sh(sandbox, "sleep 6; echo done")).toBe("done");
+    await expect
+      .poll(() => readRecords(stack.directory).find(({ id }) => id === sandbox.id)?.status, { timeout: 60_000 })
+      .toBe("paused");
+    await expect
+      .poll(async () => (await stack.warren.sandboxes.get(sandbox.id)).fields.status, { timeout: 60_000 })
+      .toBe("paused");
+    await expect(sandbox.exec("true")).rejects.toMatchObject({ code: "invalid_state" });
+    await sandbox.destroy();
+
+    const { body } = await call("POST", "/v1/sandboxes", { memory_mb: 256, timeout_sec: 2, auto_resume: true });
+    const sleeper = await stack.warren.sandboxes.get(body.id);
+    await sh(sleeper, "echo kept > /tmp/kept");
+    await expect
+      .poll(() => readRecords(stack.directory).find(({ id }) => id === sleeper.id)?.status, { timeout: 60_000 })
+      .toBe("paused");
+    expect(await sh(sleeper, "cat /tmp/kept")).toBe("kept");
+    await sleeper.destroy();
+  });
+
+  it("a sandbox whose VMM dies returns to its last pause", async () => {
+    const sandbox = await create();
+    await sh(sandbox, "echo first > /tmp/state");
+    await act(sandbox, "pause");
+    await act(sandbox, "resume");
+    await sh(sandbox, "echo second > /tmp/state");
+    const record = readRecords(stack.directory).find(({ id }) => id === sandbox.id);
+    process.kill(record?.process?.pid ?? 0, "SIGKILL");
+    await expect
+      .poll(async () => (await stack.warren.sandboxes.get(sandbox.id)).fields.status, { timeout: 60_000 })
+      .toBe("paused");
+    await act(sandbox, "resume");
+    expect(await sh(sandbox, "cat /tmp/state")).toBe("first");
+    await sandbox.destroy();
+  });
+});
