@@ -44,6 +44,8 @@ describe("warren run with servers of its own", () => {
   let data: Awaited<ReturnType<typeof makeDataDirectory>>;
   beforeAll(async () => {
     data = await makeDataDirectory();
+    // What is built by the first start is said on standard error.
+    expect(await run(["build-images", "--data-dir", data.path])).toMatchObject({ status: 0 });
   });
   afterAll(() => data?.remove());
 

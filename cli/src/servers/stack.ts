@@ -46,8 +46,8 @@ export class Stack {
     options.signal.throwIfAborted();
     const servers = new Servers(options);
     try {
-      const [url] = await Promise.race([
-        Promise.all([servers.controlPlane.ready(), servers.hostAgent.ready()]),
+      const url = await Promise.race([
+        servers.start(),
         servers.failed.then((error) => Promise.reject(error)),
         aborted(options.signal),
       ]);
@@ -65,67 +65,96 @@ export class Stack {
 }
 
 class Servers {
-  readonly controlPlane: ServerProcess;
-  readonly hostAgent: ServerProcess;
+  /** Resolves with the reason when one ends without being asked to. */
   readonly failed: Promise<ServerError>;
-  readonly #ephemeral: boolean;
+  readonly #options: StackOptions;
+  readonly #socket: string;
+  readonly #running: ServerProcess[] = [];
+  #reportFailure: (error: ServerError) => void = () => undefined;
+  #stopping = false;
 
   constructor(options: StackOptions) {
-    const socket = join(options.directory, "agent.sock");
-    if (Buffer.byteLength(socket) > SOCKET_PATH_BYTES) {
+    this.#options = options;
+    this.#socket = join(options.directory, "agent.sock");
+    if (Buffer.byteLength(this.#socket) > SOCKET_PATH_BYTES) {
       throw new ServerError(
-        `The path of the data directory is too long for a socket in it (${socket}, at most ${SOCKET_PATH_BYTES} bytes): choose a shorter one.`,
+        `The path of the data directory is too long for a socket in it (${this.#socket}, at most ${SOCKET_PATH_BYTES} bytes): choose a shorter one.`,
       );
     }
-    this.#ephemeral = options.ephemeral;
-    const common = { cwd: options.directory, lockFd: options.lock.fd };
-    this.hostAgent = ServerProcess.start({
-      ...common,
-      name: "host agent",
-      args: [
-        HOST_AGENT,
-        "serve",
-        ...["--data-dir", options.directory, "--images-dir", options.imagesDir, "--listen", `unix:${socket}`],
-        ...(options.ephemeral ? ["--ephemeral"] : []),
-        ...["--ready-fd", "3", "--exit-with-parent"],
-      ],
-      env: {},
-      onProgress: options.onProgress,
-      onLog: (line) => options.onLog?.("host agent", line),
-    });
-    this.controlPlane = ServerProcess.start({
-      ...common,
-      name: "control plane",
-      args: [CONTROL_PLANE],
-      env: {
-        // A stack of its own answers to nobody else: its database and its address are not those of other settings.
-        ...(options.ephemeral ? { DATABASE_URL: undefined, REDIS_URL: undefined, CP_PUBLIC_URL: undefined } : {}),
-        WARREN_DATA_DIR: options.directory,
-        WARREN_LISTEN: options.listen,
-        WARREN_LOCAL_HOST: `unix:${socket}`,
-        WARREN_CACHE_DIR: options.cacheDir,
-        WARREN_READY_FD: "3",
-        WARREN_EXIT_WITH_PARENT: "1",
-      },
-      onProgress: options.onProgress,
-      onLog: (line) => options.onLog?.("control plane", line),
-    });
-    // The first unasked end counts; an asked one never resolves this.
     this.failed = new Promise((resolve) => {
-      for (const server of [this.hostAgent, this.controlPlane]) {
-        void server.exited.then((error) => error && resolve(error));
-      }
+      this.#reportFailure = resolve;
     });
+  }
+
+  /** Starts the host agent and then the control plane, which so finds its host at once. Resolves with its address. */
+  async start(): Promise<string> {
+    await this.#run("host agent", this.#hostAgentArguments(), {}).ready();
+    // An interruption may have come in between.
+    if (this.#stopping) throw new ServerError("The servers are being stopped.");
+    return this.#run("control plane", [CONTROL_PLANE], this.#controlPlaneEnvironment()).ready();
   }
 
   async stop(): Promise<boolean> {
+    this.#stopping = true;
     // The control plane goes first, so that the requests it still serves find the host agent there.
-    const ends = this.#ephemeral
-      ? await Promise.all([this.controlPlane.stop(), this.hostAgent.stop()])
-      : [await this.controlPlane.stop(), await this.hostAgent.stop()];
-    return ends.every(Boolean);
+    const lastFirst = this.#running.toReversed();
+    if (this.#options.ephemeral) {
+      const ends = await Promise.all(lastFirst.map((server) => server.stop()));
+      return ends.every(Boolean);
+    }
+    let inOrder = true;
+    for (const server of lastFirst) inOrder = (await server.stop()) && inOrder;
+    return inOrder;
+  }
+
+  #run(name: string, args: string[], env: Record<string, string | undefined>): ServerProcess {
+    const { directory, lock, onProgress, onLog } = this.#options;
+    const server = ServerProcess.start({
+      name,
+      args,
+      env,
+      cwd: directory,
+      lockFd: lock.fd,
+      onProgress,
+      onLog: (line) => onLog?.(name, line),
+    });
+    this.#running.push(server);
+    void server.exited.then((error) => error && this.#reportFailure(error));
+    return server;
+  }
+
+  #hostAgentArguments(): string[] {
+    const { directory, imagesDir, ephemeral } = this.#options;
+    return [
+      HOST_AGENT,
+      "serve",
+      ...["--data-dir", directory, "--images-dir", imagesDir, "--listen", `unix:${this.#socket}`],
+      ...(ephemeral ? ["--ephemeral"] : []),
+      ...["--ready-fd", "3", "--exit-with-parent"],
+    ];
+  }
+
+  #controlPlaneEnvironment(): Record<string, string | undefined> {
+    const { directory, cacheDir, listen, ephemeral } = this.#options;
+    return {
+      ...(ephemeral ? withoutSettings(process.env) : {}),
+      WARREN_DATA_DIR: directory,
+      WARREN_LISTEN: listen,
+      WARREN_LOCAL_HOST: `unix:${this.#socket}`,
+      WARREN_CACHE_DIR: cacheDir,
+      WARREN_READY_FD: "3",
+      WARREN_EXIT_WITH_PARENT: "1",
+    };
   }
 }
+
+/** Unsets what configures a lasting control plane: one for a single command has its own database, address and accounts. */
+function withoutSettings(environment: NodeJS.ProcessEnv): Record<string, undefined> {
+  const settings = Object.keys(environment).filter((name) => SETTING.test(name));
+  return Object.fromEntries(settings.map((name) => [name, undefined]));
+}
+
+const SETTING = /^(?:DATABASE_URL|REDIS_URL|CP_.*|JWT_.*|OAUTH_.*|WARREN_(?!LOG_LEVEL$).*)$/;
 
 function aborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
