@@ -7,7 +7,7 @@ import { protectBrowsers } from "./browsers/protect-browsers.ts";
 import { acceptWebSockets } from "./commands/websockets.ts";
 import { describeApi } from "./docs/openapi.ts";
 import { handleErrors } from "./errors/error-handler.ts";
-import { createValidatorCompiler, formatSchemaErrors } from "./errors/validation.ts";
+import { createSerializerCompiler, createValidatorCompiler, formatSchemaErrors } from "./errors/validation.ts";
 import { type Logger, RequestLog } from "./logging.ts";
 
 /** The HTTP server, or a scope of it, with schemas as types. */
@@ -51,6 +51,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     trustProxy: options.trustedProxies.length > 0 ? options.trustedProxies : false,
   }).withTypeProvider<TypeBoxTypeProvider>();
   app.setValidatorCompiler(createValidatorCompiler());
+  app.setSerializerCompiler(createSerializerCompiler());
   app.decorateRequest("caller", null);
   app.decorate("routes", []);
   app.addHook("onRoute", ({ method, url }) => {

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
-import { constants, readFileSync } from "node:fs";
-import { cp, mkdir, rename, rm, stat } from "node:fs/promises";
+import { cpSync, readFileSync } from "node:fs";
+import { mkdir, rename, rm, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import type { Logger } from "../logging.ts";
@@ -15,9 +15,8 @@ export async function copyPreparedDatabase(cacheDir: string, directory: string, 
   if (await exists(directory)) return;
   const prepared = await prepareDatabase(cacheDir, log);
   await mkdir(dirname(directory), { recursive: true, mode: 0o700 });
-  await publish(directory, (temporary) =>
-    cp(prepared, temporary, { recursive: true, mode: constants.COPYFILE_FICLONE, preserveTimestamps: true }),
-  );
+  // The copy of a thousand small files takes a fifth of the time of the asynchronous one.
+  await publish(directory, async (temporary) => cpSync(prepared, temporary, { recursive: true }));
 }
 
 /** Directory of the prepared database in a cache directory; made when it is not there. */

@@ -1,25 +1,53 @@
 import { WarrenError } from "@warren/contracts/errors";
 import { Ajv2020, type ErrorObject, type Options } from "ajv/dist/2020.js";
 import ajvFormats from "ajv-formats";
-import type { FastifySchemaCompiler, FastifySchemaValidationError } from "fastify";
+import fastJsonStringify from "fast-json-stringify";
+import type { FastifySchemaCompiler, FastifySchemaValidationError, FastifySerializerCompiler } from "fastify";
 
 /** Schema keyword for the greatest length of a string in bytes of UTF-8 (`maxLength` counts characters). */
 export const MAX_BYTES = "x-max-bytes";
 
-/**
- * Compiles request schemas. Bodies are taken exactly as they come: nothing is coerced and unknown fields are errors.
- * Path parameters and query strings, which arrive as text, are coerced to the type of their schema.
- */
-export function createValidatorCompiler(): FastifySchemaCompiler<object> {
-  const strict = createAjv({ coerceTypes: false });
-  const coercing = createAjv({ coerceTypes: "array" });
-  return ({ schema, httpPart }) => (httpPart === "body" ? strict : coercing).compile(schema);
+/** Makes a value when it is first needed. */
+function lazily<T>(make: () => T): () => T {
+  let made: { value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
 }
 
-/** Compiles a check of values that arrive otherwise than in a body; it throws `invalid_request` with the field's path. */
+/** For values that are taken exactly as they come: nothing is coerced and unknown fields are errors. */
+const strict = lazily(() => createAjv({ coerceTypes: false }));
+/** For path parameters and query strings, which arrive as text. */
+const coercing = lazily(() => createAjv({ coerceTypes: "array" }));
+
+/**
+ * Compiles the schemas of requests, each with its first request: to compile all of them would double the time that the
+ * server takes to start.
+ */
+export function createValidatorCompiler(): FastifySchemaCompiler<object> {
+  return ({ schema, httpPart }) => {
+    const compiled = lazily(() => (httpPart === "body" ? strict() : coercing()).compile(schema));
+    return (value) => {
+      const validate = compiled();
+      return validate(value) ? true : { error: validate.errors as unknown as Error };
+    };
+  };
+}
+
+/** Compiles the schemas of answers, each with its first answer. */
+export function createSerializerCompiler(): FastifySerializerCompiler<object> {
+  return ({ schema }) => {
+    const compiled = lazily(() => fastJsonStringify(schema));
+    return (value) => compiled()(value);
+  };
+}
+
+/** A check of values that arrive otherwise than in a body; it throws `invalid_request` with the field's path. */
 export function compileCheck<T>(schema: object, name: string): (value: unknown) => T {
-  const validate = createAjv({ coerceTypes: false }).compile<T>(schema);
+  const compiled = lazily(() => strict().compile<T>(schema));
   return (value) => {
+    const validate = compiled();
     if (validate(value)) return value;
     throw formatSchemaErrors((validate.errors ?? []) as FastifySchemaValidationError[], name);
   };
