@@ -10,7 +10,7 @@ import { endRequested, StartReport } from "./process/supervision.ts";
 
 const USAGE = `usage: main.ts serve --data-dir DIR --images-dir DIR --listen unix:PATH [--ephemeral] [--ready-fd N] [--exit-with-parent]
        main.ts sweep --data-dir DIR
-       main.ts build-images --images-dir DIR [--with-node] [--json]
+       main.ts build-images --images-dir DIR [--with-node] [--refresh] [--json]
        main.ts doctor --data-dir DIR --images-dir DIR [--json]`;
 
 /** Repository that holds the sources of the guest agent. */
@@ -26,6 +26,7 @@ const { values, positionals } = parseArgs({
     "ready-fd": { type: "string" },
     "exit-with-parent": { type: "boolean", default: false },
     "with-node": { type: "boolean", default: false },
+    refresh: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
   },
 });
@@ -91,6 +92,7 @@ async function build(): Promise<void> {
     directory: directory("images-dir"),
     sourceRoot: SOURCE_ROOT,
     withNode: values["with-node"],
+    refresh: values.refresh,
     progress: (step, detail, fraction) => void writeSync(1, `${print(step, detail, fraction)}\n`),
   });
 }
