@@ -32,7 +32,7 @@ import { healthRoutes } from "./health/health-routes.ts";
 import { HostClientPool } from "./hosts/host-client-pool.ts";
 import { HostMonitor } from "./hosts/host-monitor.ts";
 import { HostStore } from "./hosts/host-store.ts";
-import { registerLocalHost } from "./hosts/local-host.ts";
+import { LocalHost } from "./hosts/local-host.ts";
 import { RoundRobinScheduler } from "./hosts/scheduler.ts";
 import { createLogger, type Logger } from "./logging.ts";
 import { IdentityStore } from "./oauth/identity-store.ts";
@@ -75,6 +75,11 @@ import { PasswordHasher } from "./users/passwords.ts";
 import { userRoutes } from "./users/user-routes.ts";
 import { UserSearch } from "./users/user-search.ts";
 import { UserStore } from "./users/user-store.ts";
+
+/** Milliseconds that requests have to end by themselves when the server stops. */
+const REQUESTS_END_MS = 10_000;
+/** Milliseconds that operations nobody waits for have then; the monitor settles what they leave. */
+const DRAIN_MS = 30_000;
 
 /** A control plane that takes requests. */
 export interface ControlPlane {
@@ -128,9 +133,13 @@ async function start(
   const activity = new BatchedTimestamps((times) => store.writeLastActive(times), log);
   onClose(() => activity.close());
   const operations = new DetachedOperations();
-  onClose(() => operations.drain());
+  onClose(() => operations.drain(DRAIN_MS));
   const access: SandboxAccess = new SandboxAccess(store, pool, activity, (teamId, id) => pausing.resume(teamId, id));
-  const scheduler = new RoundRobinScheduler(hosts);
+  const localHost =
+    config.localHost === undefined
+      ? undefined
+      : await LocalHost.register(config.localHost, { hosts, templates, pool, log });
+  const scheduler = new RoundRobinScheduler(hosts, () => localHost?.join() ?? Promise.resolve());
   const quota = new TeamAdmission(teams, quotas);
   const pausing: SandboxPausing = new SandboxPausing({ db, store, quota, pool, access, operations });
   const forks = new SandboxForks({ db, store, quota, pool, operations });
@@ -164,7 +173,7 @@ async function start(
   const { trustedProxies, allowedOrigins, publicUrl } = config;
   const origins = { allowedOrigins, cookie, ...(publicUrl === undefined ? {} : { publicUrl }) };
   const app = await createApp({ log, version, trustedProxies, origins });
-  onClose(() => app.close());
+  onClose(() => closeWithin(app, REQUESTS_END_MS));
   await app.register(healthRoutes(version));
   await app.register(docsRoutes);
   await app.register(signInRoutes({ ...accounts, cookie, changes }));
@@ -189,7 +198,6 @@ async function start(
     await scope.register(templateRoutes(snapshots));
   });
 
-  if (config.localHost !== undefined) await registerLocalHost(config.localHost, { hosts, templates, pool, log });
   monitor.start();
   onClose(() => monitor.close());
 
@@ -297,6 +305,13 @@ async function listen(app: App, { host, port }: ListenAddress): Promise<string> 
   }
   const address = app.server.address() as AddressInfo;
   return `http://${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
+}
+
+/** Takes no new requests and cuts off those that do not end in time. */
+async function closeWithin(app: App, milliseconds: number): Promise<void> {
+  const timer = setTimeout(() => app.server.closeAllConnections(), milliseconds);
+  await app.close();
+  clearTimeout(timer);
 }
 
 function readVersion(): string {

@@ -1,27 +1,58 @@
 import type { Logger } from "../logging.ts";
 import type { TemplateStore } from "../templates/template-store.ts";
-import type { HostClientPool } from "./host-client-pool.ts";
+import type { HostAddress, HostClientPool } from "./host-client-pool.ts";
 import type { HostStore } from "./host-store.ts";
 
 /** Milliseconds that the host has to describe itself. */
 const DESCRIBE_TIMEOUT_MS = 5000;
 
-/**
- * Makes the host agent of this machine known. One that does not answer yet comes online with the monitor's first visit
- * that finds it.
- */
-export async function registerLocalHost(
-  address: string,
-  parts: { hosts: HostStore; templates: TemplateStore; pool: HostClientPool; log: Logger },
-): Promise<void> {
-  const host = await parts.hosts.registerLocal(address);
-  try {
-    const description = await parts.pool.agentOf(host).getHost({}, { timeoutMs: DESCRIBE_TIMEOUT_MS });
-    await parts.hosts.describe(host.id, description);
-    const builtIn = description.templates.filter((template) => template.teamId === "" && template.type === "base");
-    await parts.templates.addBuiltIn(builtIn.map((template) => template.name));
-    await parts.hosts.markAlive({ id: host.id, status: "unreachable" });
-  } catch (error) {
-    parts.log.warn({ err: error, address }, "the host agent of this machine does not answer yet");
+/** What a host of this machine needs. */
+export interface LocalHostParts {
+  hosts: HostStore;
+  templates: TemplateStore;
+  pool: HostClientPool;
+  log: Logger;
+}
+
+/** The host agent of this machine, which is known by configuration and may start before or after the control plane. */
+export class LocalHost {
+  readonly #parts: LocalHostParts;
+  readonly #host: HostAddress;
+  #joined = false;
+  #joining: Promise<void> | undefined;
+
+  private constructor(host: HostAddress, parts: LocalHostParts) {
+    this.#host = host;
+    this.#parts = parts;
+  }
+
+  /** Makes the host known, and brings it online if it answers already. */
+  static async register(address: string, parts: LocalHostParts): Promise<LocalHost> {
+    const local = new LocalHost(await parts.hosts.registerLocal(address), parts);
+    await local.join();
+    return local;
+  }
+
+  /** Brings the host online if it answers and has not been asked with success before. Never rejects. */
+  async join(): Promise<void> {
+    if (this.#joined) return;
+    this.#joining ??= this.#join().finally(() => {
+      this.#joining = undefined;
+    });
+    await this.#joining;
+  }
+
+  async #join(): Promise<void> {
+    const { hosts, templates, pool, log } = this.#parts;
+    try {
+      const description = await pool.agentOf(this.#host).getHost({}, { timeoutMs: DESCRIBE_TIMEOUT_MS });
+      await hosts.describe(this.#host.id, description);
+      const builtIn = description.templates.filter((template) => template.teamId === "" && template.type === "base");
+      await templates.addBuiltIn(builtIn.map((template) => template.name));
+      await hosts.markAlive({ id: this.#host.id, status: "unreachable" });
+      this.#joined = true;
+    } catch (error) {
+      log.warn({ err: error, address: this.#host.address }, "the host agent of this machine does not answer yet");
+    }
   }
 }

@@ -8,16 +8,27 @@ export interface Scheduler {
   placements(teamId: string): Promise<HostAddress[]>;
 }
 
+/** Brings hosts online that may have become reachable just now. */
+export type Rouse = () => Promise<void>;
+
 /** Takes the hosts in turn, one round for all control planes together. */
 export class RoundRobinScheduler implements Scheduler {
   readonly #hosts: HostStore;
+  readonly #rouse: Rouse | undefined;
 
-  constructor(hosts: HostStore) {
+  /** `rouse` is tried once before a team is told that no host is online. */
+  constructor(hosts: HostStore, rouse?: Rouse) {
     this.#hosts = hosts;
+    this.#rouse = rouse;
   }
 
   async placements(teamId: string): Promise<HostAddress[]> {
-    const { hosts, turn } = await this.#hosts.listActiveHosts(teamId);
+    let active = await this.#hosts.listActiveHosts(teamId);
+    if (active.hosts.length === 0 && this.#rouse) {
+      await this.#rouse();
+      active = await this.#hosts.listActiveHosts(teamId);
+    }
+    const { hosts, turn } = active;
     if (hosts.length === 0) {
       throw new WarrenError("no_hosts_available", "no host is online for this team; try again shortly");
     }
