@@ -52,7 +52,7 @@ describe("freezing and thawing", () => {
       sandbox,
       "nohup python3 /tmp/program.py >/dev/null 2>&1 & while ! grep -q . /tmp/program.log; do sleep 0.1; done",
     );
-    const pid = await sh(sandbox, "pgrep -f program.py");
+    const pid = await sh(sandbox, "pgrep -x python3");
     let last = await ask(sandbox);
     for (let cycle = 0; cycle < 12; cycle++) {
       expect((await act(sandbox, "pause")).body).toMatchObject({ status: "paused" });
@@ -70,7 +70,7 @@ describe("freezing and thawing", () => {
       expect(now).toBeGreaterThan(last);
       last = now;
     }
-    expect(await sh(sandbox, "pgrep -f program.py")).toBe(pid);
+    expect(await sh(sandbox, "pgrep -x python3")).toBe(pid);
     // No line of the log is missing or twice: memory, disk and open files were of the same instants throughout.
     expect(await sh(sandbox, "awk 'NR != $1 { print NR, $1; exit 1 }' /tmp/program.log && echo whole")).toBe("whole");
     await sandbox.destroy();

@@ -7,6 +7,8 @@ import type { Journal, SandboxRecord } from "./journal.ts";
 /** Layers of a disk above the base image beyond which those of its own are merged into one. */
 const MAX_DEPTH = 8;
 
+const run = promisify(execFile);
+
 /** Keeps the chains of disk layers short: each pause adds one. */
 export class DiskMerger {
   readonly #disks: DiskLayers;
@@ -46,7 +48,7 @@ export class DiskMerger {
   async #convert(layers: string[], kept: string, merged: string, base: DiskChain["base"]): Promise<void> {
     const source = this.#disks.image({ layers, base });
     const below = this.#disks.image({ layers: [kept], base });
-    await promisify(execFile)("qemu-img", [
+    await run("qemu-img", [
       "convert",
       "-O",
       "qcow2",
@@ -59,6 +61,8 @@ export class DiskMerger {
       nodeOf(source.layers),
       this.#disks.path(merged),
     ]);
+    // Layers name nothing below them: who opens a chain says what it is made of.
+    await run("qemu-img", ["rebase", "-u", "-f", "qcow2", "-b", "", this.#disks.path(merged)]);
     await this.#disks.sync(merged);
   }
 }
