@@ -65,7 +65,8 @@ export async function processesOf(uid: number, directory: string): Promise<numbe
   const found = await Promise.all(
     pids.map(async (pid) => {
       const status = await readProc(pid, "status");
-      if (status === undefined) return false;
+      // What has ended and only waits for its parent to notice is no longer a process of anybody.
+      if (status === undefined || /^State:\s+[ZX]/m.test(status)) return false;
       if (Number(/^Uid:\s+(\d+)/m.exec(status)?.[1]) === uid) return true;
       return (await isWithin(pid, "root", directory)) || (await isWithin(pid, "cwd", directory));
     }),

@@ -1,0 +1,164 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { detectCgroups } from "../../cgroup/detect.ts";
+import { processesOf, startTicks } from "../process.ts";
+import { describeVmm } from "../testing/conformance.ts";
+import { READY, TestHost } from "../testing/test-host.ts";
+import type { Machine, Vm, Vmm, VmProcess } from "../vmm.ts";
+import { createQemuVmm } from "./driver.ts";
+
+const VM_PROCESS = fileURLToPath(new URL("../testing/vm-process.ts", import.meta.url));
+const cgroups = await detectCgroups();
+
+/** Failures without a caller are failures of the test. */
+const warnings: string[] = [];
+
+async function createVmm(): Promise<Vmm> {
+  const warn = (message: string, cause: unknown) => warnings.push(`${message}: ${cause}`);
+  return createQemuVmm({ accelerator: "tcg", cgroups, warn });
+}
+
+afterEach(() => expect(warnings.splice(0)).toEqual([]));
+
+describeVmm("QEMU under TCG", { create: createVmm, kernel: ({ vmlinuz }) => vmlinuz });
+
+describe("the jail of QEMU", () => {
+  let host: TestHost;
+  let vmm: Vmm;
+  let machine: Machine;
+  let vm: Vm;
+
+  beforeAll(async () => {
+    vmm = await createVmm();
+    host = await TestHost.open();
+    machine = await host.machine({ vcpus: 1, memoryMb: 256 }, host.images.vmlinuz);
+    vm = await vmm.start(machine, async () => undefined);
+    await vm.waitForConsole(READY);
+  });
+  afterAll(() => host?.close(vmm));
+
+  const proc = (file: string) => readFileSync(`/proc/${vm.process.pid}/${file}`, "utf8");
+  const link = (name: string) => readlinkSync(`/proc/${vm.process.pid}/${name}`);
+
+  test("the process has a user of its own, no rights, and system calls are filtered", () => {
+    const status = proc("status");
+    const { uid } = machine.jail;
+    expect(status).toMatch(new RegExp(`^Uid:\\s+${uid}\\s+${uid}\\s+${uid}\\s+${uid}$`, "m"));
+    expect(status).toMatch(new RegExp(`^Gid:\\s+${uid}\\s+${uid}\\s+${uid}\\s+${uid}$`, "m"));
+    expect(status).toMatch(new RegExp(`^Groups:\\s+${uid}\\s*$`, "m"));
+    for (const set of ["CapInh", "CapPrm", "CapEff", "CapAmb"])
+      expect(status).toMatch(new RegExp(`^${set}:\\s+0+$`, "m"));
+    expect(status).toMatch(/^NoNewPrivs:\s+1$/m);
+    expect(status).toMatch(/^Seccomp:\s+2$/m);
+  });
+
+  test("the process sees an empty directory with one file, and its own network", () => {
+    expect(link("root")).toBe(`${machine.jail.directory}/root`);
+    expect(link("cwd")).toBe(`${machine.jail.directory}/root`);
+    expect(readdirSync(`/proc/${vm.process.pid}/root`)).toEqual(["device-state"]);
+    expect(link("ns/net")).not.toBe(readlinkSync("/proc/self/ns/net"));
+    expect(link("exe")).toContain("qemu-system");
+  });
+
+  test("the process has no open files but those it was given", () => {
+    const fds = readdirSync(`/proc/${vm.process.pid}/fd`).map((fd) => link(`fd/${fd}`));
+    const allowed = [
+      /^\/dev\/(null|net\/tun)$/,
+      /^anon_inode:/,
+      /^socket:/,
+      new RegExp(`^${machine.jail.directory}/stderr$`),
+      new RegExp(`^${machine.memoryFile}$`),
+      ...machine.disk.layers.map(({ path }) => new RegExp(`^${path}$`)),
+    ];
+    expect(fds.filter((target) => !allowed.some((pattern) => pattern.test(target)))).toEqual([]);
+  });
+
+  test("the process is bounded, a session of its own, and the first to go when memory is short", async () => {
+    const limits = proc("limits");
+    expect(limits).toMatch(/^Max core file size\s+0\s+0/m);
+    expect(limits).toMatch(/^Max open files\s+256\s+256/m);
+    expect(proc("oom_score_adj")).toBe("500\n");
+    const session = proc("stat")
+      .slice(proc("stat").lastIndexOf(")") + 2)
+      .split(" ")[3];
+    expect(session).toBe(String(vm.process.pid));
+    const group = cgroups.group(machine.jail.cgroup);
+    if (cgroups.version !== "none") expect(await group.processes()).toEqual([vm.process.pid]);
+    const usage = await group.usage();
+    if (usage.memoryBytes !== undefined) expect(usage.memoryBytes).toBeGreaterThan(64 * 1024 * 1024);
+  });
+
+  test("the base image is open for reading only", () => {
+    const { path } = machine.disk.layers.at(-1)!;
+    const flags = readdirSync(`/proc/${vm.process.pid}/fd`)
+      .filter((fd) => link(`fd/${fd}`) === path)
+      .map((fd) => Number.parseInt(/^flags:\s+(\d+)$/m.exec(proc(`fdinfo/${fd}`))![1]!, 8) & 3);
+    expect(flags.length).toBeGreaterThan(0);
+    expect(flags.every((access) => access === 0)).toBe(true);
+  });
+
+  test("a second microVM is not started in the same jail", async () => {
+    if (cgroups.version === "none") return;
+    await expect(vmm.start(machine, async () => undefined)).rejects.toMatchObject({ code: "conflict" });
+    expect(await startTicks(vm.process.pid)).toBe(vm.process.startTicks);
+  });
+});
+
+describe("a host agent that is killed", () => {
+  let host: TestHost;
+  let vmm: Vmm;
+
+  beforeAll(async () => {
+    vmm = await createVmm();
+    host = await TestHost.open();
+  });
+  afterEach(() => host.releaseAll(vmm));
+  afterAll(() => host?.close(vmm));
+
+  /** Starts a microVM in another process; `next` gives the moments it reports. */
+  function otherAgent(machine: Machine) {
+    const child = spawn(process.execPath, [VM_PROCESS, JSON.stringify(machine)], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    return {
+      next: async () => JSON.parse((await lines.next()).value ?? "") as { moment: string; process?: VmProcess },
+      goOn: () => child.stdin.write("\n"),
+      kill: async () => {
+        child.kill("SIGKILL");
+        await once(child, "exit");
+      },
+    };
+  }
+
+  test("leaves a microVM that runs on and can be taken up", async () => {
+    const machine = await host.machine({ vcpus: 1, memoryMb: 256 }, host.images.vmlinuz);
+    const agent = otherAgent(machine);
+    const { process: identity } = await agent.next();
+    agent.goOn();
+    expect(await agent.next()).toMatchObject({ moment: "running" });
+    await agent.kill();
+    const vm = await vmm.adopt(machine, identity!);
+    await vm?.waitForConsole(READY);
+    expect(await host.run(machine, "echo alive")).toBe("alive\n");
+    await vm?.kill();
+    expect(await processesOf(machine.jail.uid, machine.jail.directory)).toEqual([]);
+    for (const directory of cgroups.group(machine.jail.cgroup).directories)
+      expect(() => readdirSync(directory)).toThrow();
+  });
+
+  test("before it could note the microVM down leaves one that has not run, and a sweep finds it", async () => {
+    const machine = await host.machine({ vcpus: 1, memoryMb: 256 }, host.images.vmlinuz);
+    const agent = otherAgent(machine);
+    const { process: identity } = await agent.next();
+    await agent.kill();
+    expect(await startTicks(identity!.pid)).toBe(identity!.startTicks);
+    await vmm.sweep(machine.jail);
+    expect(await startTicks(identity!.pid)).toBeUndefined();
+    await vmm.sweep(machine.jail);
+  });
+});

@@ -1,0 +1,287 @@
+import { readFileSync } from "node:fs";
+import { copyFile, stat, truncate, writeFile } from "node:fs/promises";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import type { BootImages } from "../../images/images.ts";
+import { processesOf, startTicks } from "../process.ts";
+import type { Machine, Vm, Vmm, VmProcess } from "../vmm.ts";
+import { type Frozen, READY, TestHost } from "./test-host.ts";
+
+/** What a suite tests. */
+export interface Subject {
+  create(): Promise<Vmm>;
+  /** Which of the kernels the VMM boots. */
+  kernel(images: BootImages): string;
+}
+
+/** Counts up in a file from a process of its own, so that a test sees whether guest programs go on. */
+const COUNTER = "n=0; while :; do n=$((n+1)); echo $n > /run/next && mv /run/next /run/count; sleep 0.05; done";
+const START_COUNTER = `setsid sh -c '${COUNTER}' >/dev/null 2>&1 </dev/null & echo started > /root/kept; sync`;
+/** Waits in the guest until the counter has moved on. */
+const COUNTS_ON = "a=$(cat /run/count); until [ $(cat /run/count) -gt $a ]; do sleep 0.05; done; cat /root/kept";
+
+/** The behaviour that the host agent relies on, the same of every VMM. */
+export function describeVmm(name: string, subject: Subject): void {
+  describe(name, () => {
+    let host: TestHost;
+    let vmm: Vmm;
+    /** A guest with two processors that has booted and counts. */
+    let seed: Frozen;
+
+    const noSpawn = async () => undefined;
+    const cloneSeed = async (from = seed): Promise<{ vm: Vm; machine: Machine }> => {
+      const machine = await host.clone(from);
+      return { vm: await vmm.restore(machine, from.state, noSpawn), machine };
+    };
+
+    beforeAll(async () => {
+      vmm = await subject.create();
+      host = await TestHost.open();
+      const machine = await host.machine({ vcpus: 2, memoryMb: 256 }, subject.kernel(host.images));
+      const vm = await vmm.start(machine, noSpawn);
+      await vm.waitForConsole(READY);
+      await host.run(machine, START_COUNTER);
+      await host.run(machine, "until [ -e /run/count ]; do sleep 0.05; done");
+      seed = await host.freezeAndKill(vm, machine);
+    });
+
+    afterEach(() => host.releaseAll(vmm));
+    afterAll(() => host?.close(vmm));
+
+    test("a microVM boots, runs on after a freeze, is continued twice elsewhere, and leaves nothing behind", async () => {
+      const machine = await host.machine({ vcpus: 1, memoryMb: 256 }, subject.kernel(host.images));
+      let spawned: VmProcess | undefined;
+      const vm = await vmm.start(machine, async (process) => {
+        spawned = process;
+        expect(await startTicks(process.pid)).toBe(process.startTicks);
+      });
+      expect(vm.process).toEqual(spawned);
+      await vm.waitForConsole(READY);
+      expect(vm.consoleTail()).toContain(READY);
+      expect(await host.run(machine, "nproc; echo hello")).toBe("1\nhello\n");
+      await host.run(machine, START_COUNTER);
+
+      const state = await vm.freeze();
+      const first = await host.save(state, vm, machine);
+      first.state = host.path("state");
+      await copyFile(state.path, first.state);
+      await vm.thaw();
+      // The original goes on writing to its disk, which the copies must not see.
+      first.disk = { layers: first.disk.layers.map((layer) => ({ ...layer })) };
+      const frozenDisk = host.path("qcow2");
+      await copyFile(machine.disk.layers[0]!.path, frozenDisk);
+      first.disk.layers[0]!.path = frozenDisk;
+      expect(await host.run(machine, COUNTS_ON)).toBe("started\n");
+      await vm.kill();
+      expect(await vm.exited).toMatchObject({ expected: true });
+      await vm.kill();
+
+      const { vm: second, machine: secondMachine } = await cloneSeed(first);
+      expect(await host.run(secondMachine, COUNTS_ON)).toBe("started\n");
+      await second.kill();
+      for (const left of [machine, secondMachine]) {
+        expect(await processesOf(left.jail.uid, left.jail.directory)).toEqual([]);
+      }
+    });
+
+    test("programs, files and both processors go on over several generations of freeze and restore", async () => {
+      let frozen = seed;
+      for (let generation = 0; generation < 3; generation++) {
+        const { vm, machine } = await cloneSeed(frozen);
+        expect(await host.run(machine, COUNTS_ON)).toContain("started\n");
+        expect(await host.run(machine, "nproc")).toBe("2\n");
+        await host.run(machine, `echo ${generation} >> /root/generations; sync`);
+        frozen = await host.freezeAndKill(vm, machine);
+      }
+      const { machine } = await cloneSeed(frozen);
+      expect(await host.run(machine, "cat /root/generations")).toBe("0\n1\n2\n");
+    });
+
+    test("two continue one state side by side, and neither sees what the other writes", async () => {
+      const before = readFileSync(seed.memoryFile).subarray(0, 1024 * 1024);
+      const [one, two] = [await cloneSeed(), await cloneSeed()];
+      await host.run(one.machine, "echo one > /root/who; echo one > /dev/shm/who; sync");
+      await host.run(two.machine, "echo two > /root/who; echo two > /dev/shm/who; sync");
+      expect(await host.run(one.machine, "cat /root/who /dev/shm/who")).toBe("one\none\n");
+      expect(await host.run(two.machine, "cat /root/who /dev/shm/who")).toBe("two\ntwo\n");
+      expect(
+        readFileSync(seed.memoryFile)
+          .subarray(0, 1024 * 1024)
+          .equals(before),
+      ).toBe(true);
+    });
+
+    test("a suspended guest stands still and runs on", async () => {
+      const { vm, machine } = await cloneSeed();
+      await host.run(machine, COUNTS_ON);
+      await vm.suspend();
+      const first = await host.save({ path: seed.state }, vm, machine);
+      const second = await host.save({ path: seed.state }, vm, machine);
+      expect(readFileSync(second.memoryFile).equals(readFileSync(first.memoryFile))).toBe(true);
+      await vm.thaw();
+      await host.run(machine, COUNTS_ON);
+    });
+
+    test("a layer is put above the disk of a running guest, and the frozen one below is not written again", async () => {
+      const { vm, machine } = await cloneSeed();
+      await host.run(machine, "echo below > /root/below; sync");
+      await vm.suspend();
+      const below = machine.disk;
+      const above = await host.layer(below);
+      await vm.stackDisk(above.layers[0]!.path);
+      await vm.thaw();
+      const frozen = readFileSync(below.layers[0]!.path);
+      await host.run(machine, "cat /root/below > /root/above; sync; head -c 1000000 /dev/urandom > /root/noise; sync");
+      expect(readFileSync(below.layers[0]!.path).equals(frozen)).toBe(true);
+      const again = await host.freezeAndKill(vm, { ...machine, disk: above });
+      const { machine: last } = await cloneSeed(again);
+      expect(await host.run(last, "cat /root/above; stat -c %s /root/noise")).toBe("below\n1000000\n");
+    });
+
+    test("the guest's clock runs at the speed of the host's", async () => {
+      const { machine } = await cloneSeed();
+      const uptime = async () => {
+        const before = performance.now();
+        const guest = Number((await host.run(machine, "cut -d' ' -f1 /proc/uptime")).trim()) * 1000;
+        return { before, guest, after: performance.now() };
+      };
+      const first = await uptime();
+      await host.run(machine, "sleep 5");
+      const second = await uptime();
+      // The guest's reading lies somewhere between the host's before and after; its resolution is 10 ms.
+      expect(second.guest - first.guest).toBeGreaterThan((second.before - first.after) * 0.99 - 20);
+      expect(second.guest - first.guest).toBeLessThan((second.after - first.before) * 1.01 + 20);
+    });
+
+    test("a microVM outlives the driver that let go of it, and the next one takes it up", async () => {
+      const { vm, machine } = await cloneSeed();
+      await vm.detach();
+      const next = await subject.create();
+      const adopted = await next.adopt(machine, vm.process);
+      expect(adopted?.process).toEqual(vm.process);
+      expect(await host.run(machine, COUNTS_ON)).toContain("started");
+      await host.run(machine, "echo seen by the next > /dev/ttyS0");
+      await adopted?.waitForConsole("seen by the next");
+      const frozen = await host.freezeAndKill(adopted!, machine);
+      expect(await adopted?.exited).toMatchObject({ expected: true });
+      expect(await next.adopt(machine, vm.process)).toBeUndefined();
+      const { machine: last } = await cloneSeed(frozen);
+      expect(await host.run(last, COUNTS_ON)).toContain("started");
+    });
+
+    test("the end of an adopted microVM is noticed, whoever ended it", async () => {
+      const { vm, machine } = await cloneSeed();
+      await vm.detach();
+      const adopted = await vmm.adopt(machine, vm.process);
+      process.kill(vm.process.pid, "SIGKILL");
+      expect(await adopted?.exited).toMatchObject({ expected: false });
+      await expect(adopted?.waitForConsole("more")).rejects.toMatchObject({ code: "boot_failed" });
+    });
+
+    test("a process with another start time is not adopted", async () => {
+      const { vm, machine } = await cloneSeed();
+      const ticks = String(BigInt(vm.process.startTicks) + 1n);
+      expect(await vmm.adopt(machine, { ...vm.process, startTicks: ticks })).toBeUndefined();
+    });
+
+    test("a guest that powers off ends its microVM", async () => {
+      const { vm, machine } = await cloneSeed();
+      await host.run(
+        machine,
+        "sync; setsid sh -c 'sleep 0.2; echo o > /proc/sysrq-trigger || kill -TERM 1' >/dev/null 2>&1 &",
+      );
+      expect(await vm.exited).toMatchObject({ expected: false });
+    });
+
+    test("a kernel that panics ends its microVM, whose console tells why", async () => {
+      const machine = await host.machine({ vcpus: 1, memoryMb: 256 }, subject.kernel(host.images));
+      const initramfs = host.path("initramfs");
+      await writeFile(initramfs, "this is no archive");
+      const vm = await vmm.start({ ...machine, initramfs }, noSpawn);
+      const waiting = vm.waitForConsole(READY);
+      await expect(waiting).rejects.toMatchObject({
+        code: "boot_failed",
+        message: expect.stringContaining("Kernel panic"),
+      });
+      const { expected, consoleTail } = await vm.exited;
+      expect(expected).toBe(false);
+      expect(consoleTail).toContain("Kernel panic");
+    });
+
+    test("a guest that floods its console costs bounded memory and goes on", async () => {
+      const { vm, machine } = await cloneSeed();
+      await host.run(machine, "setsid sh -c 'yes flood > /dev/ttyS0' >/dev/null 2>&1 </dev/null &");
+      await vm.waitForConsole("flood\r\nflood\r\n");
+      await host.run(machine, COUNTS_ON);
+      expect(Buffer.byteLength(vm.consoleTail())).toBeLessThanOrEqual(64 * 1024);
+      await vm.kill();
+    });
+
+    test("the memory of a guest is found in its process", async () => {
+      const { vm, machine } = await cloneSeed();
+      const mapping = await vm.memoryMapping();
+      expect(mapping).toMatchObject({ pid: vm.process.pid, length: 256 * 1024 * 1024 });
+      expect((await stat(machine.memoryFile)).size).toBe(mapping.length);
+    });
+
+    describe("what cannot start says why and leaves nothing behind:", () => {
+      const failing: [string, string, (machine: Machine) => Promise<Partial<Machine>> | Partial<Machine>][] = [
+        [
+          "no namespace",
+          "boot_failed",
+          () => ({ network: { namespacePath: "/run/netns/none", tap: "tap0", mac: "02:fc:00:00:00:05" } }),
+        ],
+        ["no kernel", "boot_failed", () => ({ kernel: "/nowhere/vmlinuz" })],
+        ["no disk", "ENOENT", () => ({ disk: { layers: [{ path: "/nowhere/disk.qcow2", format: "qcow2" }] } })],
+        ["no memory file", "ENOENT", () => ({ memoryFile: "/nowhere/memory" })],
+        [
+          "a memory file of another size",
+          "internal_error",
+          async () => {
+            const memoryFile = host.path("memory");
+            await writeFile(memoryFile, "");
+            await truncate(memoryFile, 4096);
+            return { memoryFile };
+          },
+        ],
+        [
+          "a disk layer that is none",
+          "invalid_request",
+          async () => {
+            const path = host.path("qcow2");
+            await writeFile(path, "no layer".repeat(100));
+            return { disk: { layers: [{ path, format: "qcow2" as const }] } };
+          },
+        ],
+      ];
+      test.each(failing)("%s", async (_, code, changes) => {
+        const machine = await host.machine({ vcpus: 1, memoryMb: 256 }, subject.kernel(host.images));
+        const changed = { ...machine, ...(await changes(machine)) };
+        await expect(vmm.start(changed, noSpawn)).rejects.toMatchObject({ code });
+        expect(await processesOf(machine.jail.uid, machine.jail.directory)).toEqual([]);
+      });
+
+      test("a journal that cannot be written", async () => {
+        const machine = await host.clone(seed);
+        let spawned: VmProcess | undefined;
+        const started = vmm.restore(machine, seed.state, async (process) => {
+          spawned = process;
+          throw new Error("the journal's disk is full");
+        });
+        await expect(started).rejects.toThrow("the journal's disk is full");
+        expect(await startTicks(spawned!.pid)).toBeUndefined();
+      });
+
+      test.each([
+        ["a device state that is none", () => Buffer.from("no state".repeat(1000))],
+        ["a device state that is cut off", () => readFileSync(seed.state).subarray(0, 5000)],
+        ["an empty device state", () => Buffer.alloc(0)],
+      ])("%s", async (_, content) => {
+        const machine = await host.clone(seed);
+        const state = host.path("state");
+        await writeFile(state, content());
+        await expect(vmm.restore(machine, state, noSpawn)).rejects.toMatchObject({ code: "boot_failed" });
+        expect(await processesOf(machine.jail.uid, machine.jail.directory)).toEqual([]);
+      });
+    });
+  });
+}

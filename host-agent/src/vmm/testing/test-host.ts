@@ -1,0 +1,153 @@
+import { mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { pino } from "pino";
+import { createQcow2Store } from "../../disk/qcow2/store.ts";
+import { GuestClient } from "../../guest/client.ts";
+import { ensureImages } from "../../images/ensure.ts";
+import type { BootImages } from "../../images/images.ts";
+import { GUEST_NETWORK, type Slot, type SlotPool } from "../../network/network.ts";
+import { createSlotPool } from "../../network/pool.ts";
+import type { DeviceState, DiskImage, Machine, Vm, Vmm } from "../vmm.ts";
+import { composeMemory } from "./compose-memory.ts";
+
+/** Shared by all tests that boot microVMs, and by runs of them: images are built when they are missing or out of date. */
+const IMAGES = resolve(process.env.WARREN_TEST_IMAGES ?? "/var/lib/warren/images");
+const SOURCE_ROOT = resolve(import.meta.dirname, "../../../..");
+const MIB = 1024 * 1024;
+/** The first user id of tests, apart from those of host agents. */
+const FIRST_UID = 650_000;
+export const READY = "warren-guest-agent: ready";
+
+/** A microVM at a standstill, from which others continue. */
+export interface Frozen {
+  machine: Machine;
+  memoryFile: string;
+  state: string;
+  disk: DiskImage;
+}
+
+/** What tests of a VMM need of a host: images, network slots and disks, all real, in a folder of their own. */
+export class TestHost {
+  readonly images: BootImages;
+  readonly folder: string;
+  readonly #slots: SlotPool;
+  readonly #store = createQcow2Store();
+  readonly #taken: { slot: Slot; machine: Machine }[] = [];
+  #files = 0;
+
+  private constructor(images: BootImages, folder: string, slots: SlotPool) {
+    this.images = images;
+    this.folder = folder;
+    this.#slots = slots;
+  }
+
+  static async open(): Promise<TestHost> {
+    const progress = (step: string, detail?: string) => console.log(`${step}: ${detail ?? ""}`);
+    const images = await ensureImages({ directory: IMAGES, sourceRoot: SOURCE_ROOT, withNode: false, progress });
+    const folder = await mkdtemp(join(tmpdir(), "warren-vmm-"));
+    const slots = await createSlotPool({ dataDirectory: folder, spare: 0, logger: pino({ level: "silent" }) });
+    return new TestHost(images, folder, slots);
+  }
+
+  /** Ends whatever a test left running, and removes all of it. */
+  async close(vmm: Vmm): Promise<void> {
+    await this.releaseAll(vmm);
+    await this.#slots.close();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  async releaseAll(vmm: Vmm): Promise<void> {
+    for (const { slot, machine } of this.#taken.splice(0)) {
+      await vmm.sweep(machine.jail);
+      await this.#slots.release(slot);
+    }
+  }
+
+  /** A machine that boots from the images, with a disk and a memory file of its own. */
+  async machine(shape: Pick<Machine, "vcpus" | "memoryMb">, kernel: string): Promise<Machine> {
+    const disk = await this.#store.create(this.path("qcow2"), this.images.base);
+    const memoryFile = this.path("memory");
+    await writeFile(memoryFile, "");
+    await truncate(memoryFile, shape.memoryMb * MIB);
+    const { address, prefixLength, gateway } = GUEST_NETWORK;
+    return this.#place({
+      ...shape,
+      kernel,
+      initramfs: this.images.initramfs,
+      kernelArguments: [
+        "warren.root=/dev/vda",
+        `warren.address=${address}/${prefixLength}`,
+        `warren.gateway=${gateway}`,
+        "warren.dns=8.8.8.8",
+        "warren.hostname=warren",
+      ],
+      disk,
+      memoryFile,
+    });
+  }
+
+  /** A machine that continues a frozen one on an empty layer over its disk. */
+  async clone({ machine, memoryFile, disk }: Frozen): Promise<Machine> {
+    return this.#place({ ...machine, memoryFile, disk: await this.#store.stack(this.path("qcow2"), disk) });
+  }
+
+  /** Freezes a microVM into files and ends it. */
+  async freezeAndKill(vm: Vm, machine: Machine): Promise<Frozen> {
+    const frozen = await this.save(await vm.freeze(), vm, machine);
+    await vm.kill();
+    return frozen;
+  }
+
+  /** Copies the memory and device state of a frozen microVM. */
+  async save(state: DeviceState, vm: Vm, machine: Machine): Promise<Frozen> {
+    const memoryFile = this.path("memory");
+    await composeMemory(await vm.memoryMapping(), machine.memoryFile, memoryFile);
+    return { machine, memoryFile, state: state.path, disk: machine.disk };
+  }
+
+  /** An empty layer for a running microVM. */
+  async layer(below: DiskImage): Promise<DiskImage> {
+    return this.#store.stack(this.path("qcow2"), below);
+  }
+
+  /** Runs a shell script as root in the guest of a machine and returns what it prints. */
+  async run(machine: Machine, script: string): Promise<string> {
+    const client = new GuestClient(this.#slotOf(machine).hostIp, GUEST_NETWORK.agentPort, "");
+    let output = "";
+    try {
+      const command = { cmd: "/bin/sh", args: ["-c", script], env: {}, user: "root", timeoutMs: 0, stdin: false };
+      for await (const event of client.run(command)) {
+        if (event.type === "stdout" || event.type === "stderr") output += Buffer.from(event.data).toString();
+        if (event.type === "ended" && event.exitCode !== 0) throw new Error(`status ${event.exitCode}: ${output}`);
+      }
+      return output;
+    } finally {
+      client.close();
+    }
+  }
+
+  path(kind: string): string {
+    this.#files += 1;
+    return join(this.folder, `${this.#files}.${kind}`);
+  }
+
+  #slotOf(machine: Machine): Slot {
+    const taken = this.#taken.find(({ machine: { id } }) => id === machine.id);
+    if (!taken) throw new Error(`machine ${machine.id} has no slot`);
+    return taken.slot;
+  }
+
+  async #place(parts: Omit<Machine, "id" | "network" | "jail">): Promise<Machine> {
+    const slot = await this.#slots.acquire();
+    const id = `sbtest${process.pid}n${this.#files}`;
+    const jail = {
+      directory: this.path("jail"),
+      uid: FIRST_UID + slot.number,
+      cgroup: `warren-test-${process.pid}/${id}`,
+    };
+    const machine = { ...parts, id, network: slot.attachment, jail };
+    this.#taken.push({ slot, machine });
+    return machine;
+  }
+}
