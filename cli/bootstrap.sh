@@ -21,7 +21,7 @@ host_packages() {
     aarch64) echo qemu-system-arm:qemu-system-aarch64 ;;
     *) echo qemu-system-x86:qemu-system-x86_64 ;;
   esac
-  printf '%s\n' mmdebstrap:mmdebstrap nftables:nft iproute2:ip conntrack:conntrack e2fsprogs:mkfs.ext4 \
+  printf '%s\n' mmdebstrap:mmdebstrap nftables:nft iproute2:ip qemu-utils:qemu-img e2fsprogs:mkfs.ext4 \
     util-linux:flock xz-utils:xz ca-certificates:update-ca-certificates
 }
 

@@ -32,7 +32,7 @@ const INSTALLED = [
   "mmdebstrap",
   "ip",
   "nft",
-  "conntrack",
+  "qemu-img",
   "mkfs.ext4",
   "xz",
 ];

@@ -37,7 +37,8 @@ export class BenchStack {
   /** Starts it and resolves when it is ready. `environment` is added to that of the servers. */
   static async start(environment: NodeJS.ProcessEnv = {}): Promise<BenchStack> {
     const directory = await mkdtemp(join(tmpdir(), "warren-bench-"));
-    for (const shared of ["images", "cache"]) await symlink(join(DEFAULT_DATA_DIRECTORY, shared), join(directory, shared));
+    for (const shared of ["images", "cache"])
+      await symlink(join(DEFAULT_DATA_DIRECTORY, shared), join(directory, shared));
     const child = spawn(LAUNCHER, ["up", "--json", "--data-dir", directory, "--listen", "127.0.0.1:0"], {
       stdio: ["ignore", "pipe", "inherit"],
       env: { ...process.env, ...environment },

@@ -58,12 +58,12 @@ const PROGRAMS: Program[] = [
     version: (output) => /iproute2-([^,\s]+)/.exec(output)?.[1] ?? output,
   },
   {
-    name: "conntrack",
-    command: "conntrack",
+    name: "qemu-img",
+    command: "qemu-img",
     args: ["--version"],
-    package: "conntrack",
-    purpose: "it ends the connections of a removed sandbox",
-    version: secondWord,
+    package: "qemu-utils",
+    purpose: "it merges the disk layers of sandboxes that were paused often",
+    version: (output) => /version ([^\s(]+)/.exec(output)?.[1] ?? output,
   },
 ];
 
@@ -95,7 +95,7 @@ async function lack(program: Program, found: string): Promise<Omit<Finding, "che
     : { status: "fail", found, consequence: `install what Debian calls ${program.package}: ${program.purpose}` };
 }
 
-/** Version in such as "mmdebstrap 1.3.5" and "conntrack v1.4.7 (conntrack-tools)". */
+/** Version in such as "mmdebstrap 1.3.5" and "nft v1.0.6 (Lester Gooch)". */
 function secondWord(output: string): string {
   return output.split(" ")[1]?.replace(/^v/, "") ?? output;
 }
