@@ -98,7 +98,7 @@ async function openHost(
   const kvm =
     images && imagesDirectory
       ? await probeKvm({
-          kernel: images.vmlinuz,
+          kernel: images.vmlinux,
           kernelRelease: images.kernelRelease,
           verdictFile: join(imagesDirectory, "kvm-verdict.json"),
         })

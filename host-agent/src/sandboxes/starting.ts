@@ -109,7 +109,7 @@ export class Starting {
   async baseSnapshot(size: { vcpus: number; memoryMb: number }): Promise<string> {
     const images = this.#parts.images();
     const shape = await shapeOf(this.#parts.vmm, size);
-    const files = [images.vmlinuz, images.initramfs, images.base.path];
+    const files = [images.vmlinux, images.initramfs, images.base.path];
     return this.#parts.baseTemplates.ensure(shape, files, (id) => this.#freezeBase(size, id));
   }
 
@@ -199,7 +199,7 @@ export class Starting {
 
   #newRecord(request: NewSandbox, purpose: SandboxRecord["purpose"]): SandboxRecord {
     const { images, disks } = this.#parts;
-    const { vmlinuz, initramfs, base } = images();
+    const { vmlinux, initramfs, base } = images();
     const now = Date.now();
     return {
       version: 1,
@@ -213,7 +213,7 @@ export class Starting {
       token: purpose === "template" ? "" : randomBytes(24).toString("hex"),
       disk: { layers: [disks.newId()], base },
       ownSnapshot: false,
-      boot: { kernel: vmlinuz, initramfs },
+      boot: { kernel: vmlinux, initramfs },
     };
   }
 }
