@@ -17,6 +17,9 @@ const SECRETS = [
   "token",
   "refresh_token",
   "env",
+  // Values of a statement, which database errors carry.
+  "params",
+  "parameters",
 ];
 
 /** Logger of the process: one JSON object per line, secrets replaced by `[redacted]`. */

@@ -1,0 +1,129 @@
+import { Writable } from "node:stream";
+import type { Me } from "@warren/contracts/rest/accounts";
+import { expect, it } from "vitest";
+import { createDatabase, eachDatabase } from "./database/testing/each-database.ts";
+import { administer } from "./database/testing/postgres-server.ts";
+import { createLogger } from "./logging.ts";
+import { Browser } from "./oauth/testing/browser.ts";
+import { GITHUB_CLIENT, GitHubDouble, json, newAccount } from "./oauth/testing/github-double.ts";
+import {
+  expectJson,
+  expectStatus,
+  newEmail,
+  PASSWORD,
+  Person,
+  send,
+  startAccountStack,
+  TEST_SECRET,
+} from "./testing/person.ts";
+
+/** A log that is kept as text. */
+function capture() {
+  let text = "";
+  const destination = new Writable({
+    write: (chunk, _encoding, done) => {
+      text += chunk;
+      done();
+    },
+  });
+  return { log: createLogger("trace", destination), text: () => text };
+}
+
+it("replaces secrets in what is logged, and drops the parameters of statements", () => {
+  const { log, text } = capture();
+  log.info({ headers: { authorization: "hidden-1", cookie: "hidden-2" }, password: "hidden-3" }, "something");
+  const error = Object.assign(new Error("a statement failed"), { params: ["hidden-4"], parameters: ["hidden-5"] });
+  log.error({ err: error }, "failed");
+  log.child({}).error({ err: new Error("outer", { cause: error }) }, "failed");
+  expect(text()).toContain("a statement failed");
+  expect(text()).not.toContain("hidden");
+});
+
+eachDatabase((database, kind) => {
+  it("never writes a token, password, key, code or cookie down", async () => {
+    const { log, text } = capture();
+    const secrets: string[] = [PASSWORD, TEST_SECRET, GITHUB_CLIENT.clientSecret];
+    const publicUrl = "http://warren.example";
+    const github = await GitHubDouble.start();
+    const oauth = { github: { ...GITHUB_CLIENT, baseUrl: github.url } };
+    const stack = await startAccountStack(database(), { log, config: { publicUrl, oauth, logLevel: "trace" } });
+    try {
+      secrets.push(stack.apiKey);
+      const person = await Person.signUp(stack);
+      const again = await Person.logIn(stack, person.email);
+      const elsewhere = await person.createTeam();
+      secrets.push(person.token, again.token, elsewhere.token);
+      const { key } = await person.createApiKey();
+      secrets.push(key.slice("warren_".length));
+      const withKey = { headers: { "x-api-key": key } };
+      await expectStatus(await send(stack.url, "GET", `/v1/sandboxes?token=${person.token}`, withKey), 200);
+
+      // What goes wrong is logged more closely.
+      secrets.push("a wrong password", "not a token at all", "short!");
+      for (const body of [
+        { email: person.email, password: "a wrong password" },
+        { email: newEmail(), password: "a wrong password", more: "a wrong password" },
+      ]) {
+        await send(stack.url, "POST", "/v1/auth/login", { body });
+      }
+      await send(stack.url, "POST", "/v1/auth/signup", { body: { email: newEmail(), password: "short!", name: "x" } });
+      await send(stack.url, "GET", "/v1/me", { headers: { authorization: "Bearer not a token at all" } });
+      await send(stack.url, "GET", "/v1/me", { headers: { cookie: "warren_session=not a token at all" } });
+      const change = { current_password: PASSWORD, new_password: "the new password" };
+      secrets.push("the new password");
+      await expectStatus(await person.call("POST", "/v1/me/password", change), 204);
+
+      const stop = ({ pathname, host }: URL) => host === "warren.example" && pathname.startsWith("/auth/");
+      const visit = async () => {
+        const browser = new Browser(new Map([[publicUrl, stack.url]]), stop);
+        const page = await browser.open(`${publicUrl}/v1/auth/oauth/github`);
+        for (const url of page.visited) {
+          for (const name of ["code", "state", "code_challenge"]) secrets.push(url.searchParams.get(name) ?? "");
+        }
+        for (const cookie of await browser.jar.getCookies(publicUrl)) secrets.push(cookie.value);
+        return browser;
+      };
+      github.account = newAccount();
+      const browser = await visit();
+      await expectJson<Me>(await browser.call("GET", `${publicUrl}/v1/me`), 200);
+      github.account = newAccount({ emails: [] });
+      await visit();
+      github.faults.set("/login/oauth/access_token", (response) =>
+        json(response, 400, { error: "invalid_grant", access_token: "a token in an error" }),
+      );
+      secrets.push("a token in an error");
+      await visit();
+      await expectStatus(await person.call("POST", "/v1/auth/logout"), 204);
+    } finally {
+      await stack.close();
+      await github.close();
+    }
+    const written = text();
+    expect(written).toContain("/v1/auth/login");
+    expect(written).toContain("a sign-in through a provider was refused");
+    const found = secrets.filter((secret) => secret !== "" && written.includes(secret));
+    expect(found).toEqual([]);
+    expect(written).not.toContain("argon2id");
+    expect(kind).toBeDefined();
+  });
+});
+
+it("does not write down what a failed statement was to store", async () => {
+  const { log, text } = capture();
+  const database = await createDatabase("PostgreSQL");
+  const stack = await startAccountStack(database, { log });
+  try {
+    const email = newEmail();
+    await administer(database.config.databaseUrl!, "alter table users_teams rename to elsewhere");
+    const body = { email, password: PASSWORD, name: "Ada" };
+    expect((await send(stack.url, "POST", "/v1/auth/signup", { body })).status).toBe(500);
+    expect(text()).toContain("users_teams");
+    for (const secret of [PASSWORD, "argon2id"]) expect(text()).not.toContain(secret);
+    await administer(database.config.databaseUrl!, "alter table elsewhere rename to users_teams");
+    expect((await send(stack.url, "POST", "/v1/auth/login", { body: { email, password: PASSWORD } })).status).toBe(401);
+    expect((await send(stack.url, "POST", "/v1/auth/signup", { body })).status).toBe(201);
+  } finally {
+    await stack.close();
+    await database.remove();
+  }
+});
