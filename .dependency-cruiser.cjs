@@ -12,7 +12,13 @@ const may = {
 
 module.exports = {
   forbidden: [
-    { name: "no-circular", severity: "error", from: {}, to: { circular: true } },
+    {
+      name: "no-circular",
+      severity: "error",
+      from: {},
+      // A cycle that some edge of which exists for the type checker alone is none when the program runs.
+      to: { circular: true, viaOnly: { dependencyTypesNot: ["type-only"] } },
+    },
     {
       name: "contracts-import-nothing",
       severity: "error",

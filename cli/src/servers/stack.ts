@@ -88,7 +88,7 @@ class Servers {
 
   /** Starts the host agent and then the control plane, which so finds its host at once. Resolves with its address. */
   async start(): Promise<string> {
-    await this.#run("host agent", this.#hostAgentArguments(), {}).ready();
+    await this.#run("host agent", this.#hostAgentArguments(), this.#hostAgentEnvironment()).ready();
     // An interruption may have come in between.
     if (this.#stopping) throw new ServerError("The servers are being stopped.");
     return this.#run("control plane", [CONTROL_PLANE], this.#controlPlaneEnvironment()).ready();
@@ -132,6 +132,13 @@ class Servers {
       ...(ephemeral ? ["--ephemeral"] : []),
       ...["--ready-fd", "3", "--exit-with-parent"],
     ];
+  }
+
+  #hostAgentEnvironment(): Record<string, string | undefined> {
+    if (!this.#options.ephemeral) return {};
+    // Nothing is kept ready where no second sandbox follows.
+    const { WARREN_WARM_POOL = "0", WARREN_SPARE_SLOTS = "0" } = process.env;
+    return { WARREN_WARM_POOL, WARREN_SPARE_SLOTS };
   }
 
   #controlPlaneEnvironment(): Record<string, string | undefined> {
