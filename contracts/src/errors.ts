@@ -29,6 +29,8 @@ export const ERRORS = {
   /** The guest agent of a running sandbox does not answer. */
   guest_unreachable: { status: 504 },
   host_unavailable: { status: 503 },
+  /** The control plane's database server cannot be reached. */
+  database_unavailable: { status: 503 },
   /** A client had no answer, or half of one, from the control plane. Made by clients only. */
   server_unreachable: { status: 503 },
   no_hosts_available: { status: 503 },

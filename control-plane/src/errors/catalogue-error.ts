@@ -1,5 +1,6 @@
 import { type ErrorCode, WarrenError } from "@warren/contracts/errors";
 import type { FastifyError } from "fastify";
+import { isDatabaseAway } from "../database/unavailable.ts";
 
 /** Fastify's own errors (code FST_ERR_…) and those of its plugins that have a code of their own in the catalogue. */
 const FRAMEWORK_CODES: Record<number, ErrorCode> = {
@@ -17,6 +18,9 @@ const FRAMEWORK_CODES: Record<number, ErrorCode> = {
  */
 export function toCatalogueError(error: unknown): WarrenError {
   if (error instanceof WarrenError) return error;
+  if (isDatabaseAway(error)) {
+    return new WarrenError("database_unavailable", "the database does not answer; try again shortly", { cause: error });
+  }
   const { statusCode, code, message } = error as Partial<FastifyError>;
   const mapped = statusCode === undefined ? undefined : FRAMEWORK_CODES[statusCode];
   if (mapped && typeof code === "string" && message) return new WarrenError(mapped, message, { cause: error });

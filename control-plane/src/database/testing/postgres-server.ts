@@ -25,8 +25,15 @@ export class PostgresServer {
     const data = join(directory, "data");
     const initdb = ["-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale", "C"];
     await promisify(execFile)(join(bin, "initdb"), initdb, { ...user, cwd: directory });
+    return PostgresServer.restart(directory);
+  }
+
+  /** Starts a server on the cluster of a directory. */
+  static async restart(directory: string): Promise<PostgresServer> {
     const settings = ["listen_addresses=", "fsync=off", "max_connections=200", `unix_socket_directories=${directory}`];
-    const command = [join(bin, "postgres"), "-D", data, ...settings.flatMap((setting) => ["-c", setting])];
+    const options = settings.flatMap((setting) => ["-c", setting]);
+    const command = [join(await binaries(), "postgres"), "-D", join(directory, "data"), ...options];
+    const user = await serverUser();
     const identity = user ? [`--reuid=${user.uid}`, `--regid=${user.gid}`, "--clear-groups"] : [];
     const child = spawn("setpriv", [...identity, "--pdeathsig=INT", ...command], {
       cwd: directory,
@@ -42,14 +49,18 @@ export class PostgresServer {
     return `postgresql:///${database}?user=postgres&host=${encodeURIComponent(this.#directory)}`;
   }
 
+  /** Stops the server; its directory stays. */
+  async stop(): Promise<void> {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
+    const exit = once(this.#process, "exit");
+    // Fast shutdown: breaks the connections that are left.
+    this.#process.kill("SIGINT");
+    await exit;
+  }
+
   /** Stops the server and removes its directory. */
   async close(): Promise<void> {
-    if (this.#process.exitCode === null) {
-      const exit = once(this.#process, "exit");
-      // Fast shutdown: breaks the connections that are left.
-      this.#process.kill("SIGINT");
-      await exit;
-    }
+    await this.stop();
     await rm(this.#directory, { recursive: true, force: true });
   }
 }

@@ -1,0 +1,44 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
+import type { Readiness } from "../readiness.ts";
+
+/** A control plane in a process of its own, as a supervisor starts it. */
+export class ControlPlaneProcess {
+  readonly child: ChildProcess;
+  /** The readiness line. */
+  readonly readiness: Promise<Readiness>;
+  readonly #output: Promise<string>;
+  readonly #exit: Promise<number | null>;
+
+  constructor(environment: Record<string, string>) {
+    this.child = spawn(process.execPath, [join(import.meta.dirname, "..", "main.ts")], {
+      env: { PATH: process.env.PATH ?? "", WARREN_LISTEN: "127.0.0.1:0", WARREN_READY_FD: "3", ...environment },
+      cwd: environment.WARREN_DATA_DIR === undefined ? "/" : join(environment.WARREN_DATA_DIR, ".."),
+      stdio: ["pipe", "pipe", "pipe", "pipe"],
+    });
+    this.#exit = once(this.child, "exit").then(([code]) => code as number | null);
+    this.#output = Promise.all([text(this.child.stdout!), text(this.child.stderr!)]).then((parts) => parts.join(""));
+    this.readiness = text(this.child.stdio[3] as Readable).then((line) => JSON.parse(line) as Readiness);
+  }
+
+  /** Address of the server; rejects when it cannot start. */
+  async url(): Promise<string> {
+    const readiness = await this.readiness;
+    if (!readiness.ready) throw new Error(readiness.error.message);
+    return readiness.url;
+  }
+
+  /** Exit status and everything that was written. */
+  async ended(): Promise<{ code: number | null; output: string }> {
+    return { code: await this.#exit, output: await this.#output };
+  }
+
+  /** Ends the process whatever it does. */
+  async kill(): Promise<void> {
+    this.child.kill("SIGKILL");
+    await this.#exit;
+  }
+}
