@@ -63,8 +63,8 @@ export async function probeKvm(options: KvmProbeOptions): Promise<KvmVerdict> {
 /** The kept verdict; undefined when there is none, or nothing that can be read as one. */
 async function readVerdict(path: string): Promise<KeptVerdict | undefined> {
   try {
-    const value = JSON.parse(await readFile(path, "utf8")) as Partial<KeptVerdict>;
-    if (typeof value.key !== "string" || typeof value.usable !== "boolean" || typeof value.reason !== "string")
+    const value = JSON.parse(await readFile(path, "utf8")) as Partial<KeptVerdict> | null;
+    if (typeof value?.key !== "string" || typeof value.usable !== "boolean" || typeof value.reason !== "string")
       return undefined;
     return value as KeptVerdict;
   } catch (error) {

@@ -12,6 +12,8 @@ import type { Machine, Vm, Vmm, VmProcess } from "../vmm.ts";
 import { createQemuVmm } from "./driver.ts";
 
 const VM_PROCESS = fileURLToPath(new URL("../testing/vm-process.ts", import.meta.url));
+/** Another QEMU than that of the host, to run the suite on several versions. */
+const BINARY = process.env.WARREN_TEST_QEMU;
 const cgroups = await detectCgroups();
 
 /** Failures without a caller are failures of the test. */
@@ -19,7 +21,7 @@ const warnings: string[] = [];
 
 async function createVmm(): Promise<Vmm> {
   const warn = (message: string, cause: unknown) => warnings.push(`${message}: ${cause}`);
-  return createQemuVmm({ accelerator: "tcg", cgroups, warn });
+  return createQemuVmm({ ...(BINARY && { binary: BINARY }), accelerator: "tcg", cgroups, warn });
 }
 
 afterEach(() => expect(warnings.splice(0)).toEqual([]));
