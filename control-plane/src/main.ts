@@ -163,7 +163,7 @@ async function start(
   const monitor = new HostMonitor({ hosts, pool, sandboxes: reconciler, leadership: database.leadership, log });
 
   const cookie = new SessionCookie(isSecure(config));
-  const accounts = await createAccounts({ config, db, changes, teams, apiKeys, sandboxes });
+  const accounts = await createAccounts({ config, db, changes, teams, apiKeys, sandboxes, templates: snapshots });
   const authenticator = new SchemeAuthenticator([
     new ApiKeyScheme(apiKeys, keysLastUsed, changes),
     new SessionScheme({ ...accounts, store: accounts.sessions, cookie, changes }),
@@ -220,10 +220,11 @@ interface AccountsNeed {
   teams: TeamStore;
   apiKeys: ApiKeyStore;
   sandboxes: SandboxService;
+  templates: TemplateService;
 }
 
 /** People, their sessions, teams and keys. */
-async function createAccounts({ config, db, changes, teams, apiKeys, sandboxes }: AccountsNeed) {
+async function createAccounts({ config, db, changes, teams, apiKeys, sandboxes, templates }: AccountsNeed) {
   const storedKeys = config.jwtSecrets.length > 0 ? undefined : new StoredKeys(db);
   await storedKeys?.prepare();
   const [secret, ...previous] = config.jwtSecrets;
@@ -250,7 +251,7 @@ async function createAccounts({ config, db, changes, teams, apiKeys, sandboxes }
     attempts,
     signUpOpen,
   });
-  const teamService = new TeamService({ db, teams, memberships, sandboxes, limiter, changes });
+  const teamService = new TeamService({ db, teams, memberships, sandboxes, templates, limiter, changes });
   const platform = new PlatformStore(db);
   return {
     keys,

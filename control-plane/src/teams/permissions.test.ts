@@ -137,6 +137,21 @@ const ACTIONS: Record<string, Action> = {
     own: teamScoped(200),
     other: 404,
   },
+  "pause a sandbox": {
+    request: ({ sandboxId }) => ["POST", `/v1/sandboxes/${sandboxId}/pause`],
+    own: teamScoped(200),
+    other: 404,
+  },
+  "freeze a sandbox into a template": {
+    request: ({ sandboxId }) => ["POST", "/v1/snapshots", { sandbox_id: sandboxId, name: "frozen" }],
+    own: teamScoped(201),
+    other: 404,
+  },
+  "list templates": {
+    request: () => ["GET", "/v1/snapshots"],
+    own: { ...teamScoped(200), platform_admin: 200 },
+    other: 200,
+  },
   "destroy a sandbox": {
     request: ({ sandboxId }) => ["DELETE", `/v1/sandboxes/${sandboxId}`],
     own: teamScoped(204),

@@ -20,12 +20,19 @@ export interface TeamSandboxes<Claimed = unknown> {
   endAll(claimed: Claimed): Promise<void>;
 }
 
+/** The templates of teams, as far as the end of a team concerns them. */
+export interface TeamTemplates {
+  /** Removes all templates that a team has made. */
+  deleteAll(teamId: string): Promise<void>;
+}
+
 /** What the service needs. */
 export interface TeamServiceParts<Claimed> {
   db: Db;
   teams: TeamStore;
   memberships: MembershipStore;
   sandboxes: TeamSandboxes<Claimed>;
+  templates: TeamTemplates;
   limiter: RateLimiter;
   changes: AccessChanges;
 }
@@ -86,17 +93,18 @@ export class TeamService<Claimed = unknown> {
   }
 
   /**
-   * Deletes a team: from that moment nobody acts for it and no sandbox is added to it. Then its sandboxes are destroyed;
-   * those that a host cannot destroy at this time are destroyed when it can.
+   * Deletes a team: from that moment nobody acts for it and no sandbox is added to it. Then its sandboxes are destroyed
+   * and its templates removed; sandboxes that a host cannot destroy at this time are destroyed when it can.
    */
   async delete(caller: UserCaller): Promise<void> {
-    const { teams, sandboxes, changes } = this.#parts;
+    const { teams, sandboxes, templates, changes } = this.#parts;
     const claimed = await this.withTeam(caller, "delete", async (transaction) => {
       await teams.markDeleted(caller.teamId, transaction);
       return sandboxes.claimAll(caller.teamId, transaction);
     });
     changes.announce({ teamId: caller.teamId });
     await sandboxes.endAll(claimed);
+    await templates.deleteAll(caller.teamId);
   }
 
   /**

@@ -185,6 +185,18 @@ eachDatabase((database) => {
       expect((await owner.get<Team[]>("/v1/teams")).map(({ id }) => id)).not.toContain(owner.teamId);
     });
 
+    it("removes its templates, and paused sandboxes too", async () => {
+      const owner = await (await Person.signUp(stack)).createTeam();
+      const { id } = await expectJson<{ id: string }>(await owner.call("POST", "/v1/sandboxes", {}), 201);
+      const snapshot = { sandbox_id: id, name: "to-be-removed" };
+      await expectStatus(await owner.call("POST", "/v1/snapshots", snapshot), 201);
+      await expectStatus(await owner.call("POST", `/v1/sandboxes/${id}/pause`), 200);
+      expect(stack.host.templates.size).toBeGreaterThan(0);
+      await expectStatus(await owner.call("DELETE", `/v1/teams/${owner.teamId}`), 204);
+      expect(onHost()).not.toContain(id);
+      expect(stack.host.templates.size).toBe(0);
+    });
+
     it("leaves no sandbox behind that is created at the same moment", async () => {
       const before = onHost();
       const owner = await (await Person.signUp(stack)).createTeam();

@@ -5,7 +5,7 @@ import type { ForkResultSchema } from "@warren/contracts/gen/hostagent/v1/hostag
 import { DoubleGuest } from "./double-guest.ts";
 
 /** A template of the double: what its sandboxes are made with. */
-interface DoubleTemplate {
+export interface DoubleTemplate {
   vcpus: number;
   memoryMb: number;
 }
@@ -14,6 +14,7 @@ interface DoubleTemplate {
 export interface FreezingDouble {
   directory: string;
   guests: Map<string, DoubleGuest>;
+  templates: Map<string, DoubleTemplate>;
   guest(id: string): DoubleGuest;
   /** Runs before a sandbox is paused or resumed; an error that it throws is the answer. */
   onPause: () => Promise<void> | void;
@@ -22,7 +23,7 @@ export interface FreezingDouble {
 
 /** Pausing, copying and freezing, as far as the control plane can see them. */
 export function freezingHandlers(double: FreezingDouble) {
-  const templates = new Map<string, DoubleTemplate>();
+  const { templates } = double;
   const key = (teamId: string, name: string) => `${teamId}/${name}`;
   return {
     pauseSandbox: async ({ sandboxId }: { sandboxId: string }) => {

@@ -8,7 +8,7 @@ import { type CreateSandboxRequest, HostAgentService } from "@warren/contracts/g
 import { commandHandlers } from "./double-commands.ts";
 import { rpcError } from "./double-errors.ts";
 import { fileHandlers } from "./double-files.ts";
-import { freezingHandlers } from "./double-freezing.ts";
+import { type DoubleTemplate, freezingHandlers } from "./double-freezing.ts";
 import { DoubleGuest } from "./double-guest.ts";
 
 /** What a test may have happen in place of the next creation. */
@@ -20,6 +20,8 @@ export type CreateFault = (request: CreateSandboxRequest) => Promise<void> | voi
  */
 export class HostAgentDouble {
   readonly guests = new Map<string, DoubleGuest>();
+  /** Snapshots by team and name. */
+  readonly templates = new Map<string, DoubleTemplate>();
   /** Sandboxes that were asked to be destroyed, in order. */
   readonly destroyed: string[] = [];
   /** Sandboxes that were pinged, in order. */

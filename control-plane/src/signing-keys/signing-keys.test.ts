@@ -1,0 +1,94 @@
+import { sql } from "kysely";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { type Database, openDatabase } from "../database/database.ts";
+import { eachDatabase } from "../database/testing/each-database.ts";
+import { createLogger } from "../logging.ts";
+import { ConfiguredKeys, deriveKey } from "./signing-keys.ts";
+import { StoredKeys } from "./stored-keys.ts";
+
+eachDatabase((fixture) => {
+  let database: Database;
+  beforeAll(async () => {
+    database = await openDatabase(fixture().config, createLogger("silent"));
+  });
+  afterAll(() => database.close());
+  beforeEach(async () => {
+    await database.db.deleteFrom("signing_keys").execute();
+  });
+
+  const keys = () => new StoredKeys(database.db);
+  const age = (days: number) =>
+    sql`update signing_keys set created_at = created_at - ${days} * interval '1 day'`.execute(database.db);
+  const stored = async () =>
+    (await database.db.selectFrom("signing_keys").select("kid").execute()).map(({ kid }) => kid);
+
+  it("the first control plane makes a key, and all that start at the same moment use it", async () => {
+    const planes = Array.from({ length: 4 }, keys);
+    await Promise.all(planes.map((plane) => plane.prepare()));
+    const used = await Promise.all(planes.map((plane) => plane.current()));
+    expect(new Set(used.map(({ kid }) => kid)).size).toBe(1);
+    expect(used[0]!.secret).toHaveLength(32);
+  });
+
+  it("a key is kept over restarts until it is old, and then verifies as long as tokens live", async () => {
+    const first = keys();
+    await first.prepare();
+    const { kid } = await first.current();
+    await age(89);
+    await keys().prepare();
+    expect(await stored()).toEqual([kid]);
+    await age(2);
+    const second = keys();
+    await second.prepare();
+    const { kid: next } = await second.current();
+    expect(next).not.toBe(kid);
+    expect((await second.find(kid))?.kid).toBe(kid);
+    await age(9);
+    await keys().prepare();
+    expect(await stored()).toEqual([next]);
+  });
+
+  it("a control plane learns of a key that another one has made when a token names it", async () => {
+    const [one, other] = [keys(), keys()];
+    await one.prepare();
+    const before = await other.current();
+    await one.rotate({ revoke: false });
+    const { kid } = await one.current();
+    // Names that nobody knows cost at most one query in a second.
+    let found: string | undefined;
+    while (found === undefined) found = (await other.find(kid))?.kid;
+    expect((await other.find(before.kid))?.kid).toBe(before.kid);
+    expect(await other.find("0000000000000000")).toBeUndefined();
+  });
+
+  it("a revoked key is gone", async () => {
+    const plane = keys();
+    await plane.prepare();
+    const { kid } = await plane.current();
+    await plane.rotate({ revoke: true });
+    expect(await plane.find(kid)).toBeUndefined();
+    expect(await stored()).toEqual([(await plane.current()).kid]);
+  });
+});
+
+describe("configured secrets", () => {
+  const [a, b] = ["a".repeat(32), "b".repeat(32)];
+
+  it("have the same names everywhere; the first signs and all verify", async () => {
+    const before = await new ConfiguredKeys([a]).current();
+    const after = new ConfiguredKeys([b, a]);
+    expect((await after.current()).kid).not.toBe(before.kid);
+    expect(await after.find(before.kid)).toEqual(before);
+    expect(await new ConfiguredKeys([b]).find(before.kid)).toBeUndefined();
+    expect(before.kid).not.toContain(a);
+  });
+
+  it("give keys for other purposes that tell nothing of each other", async () => {
+    const key = await new ConfiguredKeys([a]).current();
+    const derived = ["oauth state", "oauth pkce"].map((purpose) =>
+      Buffer.from(deriveKey(key, purpose)).toString("hex"),
+    );
+    expect(new Set([...derived, Buffer.from(key.secret).toString("hex")]).size).toBe(3);
+    expect(Buffer.from(deriveKey(key, "oauth state")).toString("hex")).toBe(derived[0]);
+  });
+});
