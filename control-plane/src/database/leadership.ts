@@ -21,6 +21,7 @@ export const alwaysLeader: Leadership = {
 
 /** Milliseconds before a broken connection is replaced. */
 const RECONNECT_MS = 1000;
+const CONNECT_TIMEOUT_MS = 10_000;
 
 /**
  * Leadership by a session advisory lock on a connection of its own: the server releases it when the connection ends,
@@ -48,15 +49,22 @@ export class PostgresLeadership implements Leadership {
   }
 
   async #leadOnce(name: string, task: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
-    const client = new pg.Client({ connectionString: this.#url, keepAlive: true, application_name: `warren ${name}` });
+    const client = new pg.Client({
+      connectionString: this.#url,
+      keepAlive: true,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      application_name: `warren ${name}`,
+    });
     const lost = new AbortController();
     client.on("error", (error) => lost.abort(error));
     client.on("end", () => lost.abort(new Error("the database connection ended")));
     // Ends a wait for the lock too: pg destroys the connection when a query is under way.
     const stop = () => void client.end().catch(() => undefined);
-    signal.addEventListener("abort", stop, { once: true });
     try {
+      // A client that is ended while it connects never settles, so the signal is looked at afterwards.
       await client.connect();
+      signal.throwIfAborted();
+      signal.addEventListener("abort", stop, { once: true });
       await client.query("select pg_advisory_lock($1::bigint)", [lockKey(name)]);
       this.#log.info({ leadership: name }, "leading");
       await task(AbortSignal.any([signal, lost.signal]));

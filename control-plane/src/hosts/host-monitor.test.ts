@@ -1,0 +1,228 @@
+import { BUILT_IN_TEAM } from "@warren/contracts/identifiers";
+import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
+import { sql } from "kysely";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { BatchedTimestamps } from "../database/batched-timestamps.ts";
+import { type Database, openDatabase } from "../database/database.ts";
+import { eachDatabase } from "../database/testing/each-database.ts";
+import { createLogger } from "../logging.ts";
+import { SandboxReconciler } from "../sandboxes/reconciler.ts";
+import { SandboxAccess } from "../sandboxes/sandbox-access.ts";
+import { newSandboxId } from "../sandboxes/sandbox-id.ts";
+import { SandboxStore } from "../sandboxes/sandbox-store.ts";
+import { TeamStore } from "../teams/team-store.ts";
+import { TemplateStore } from "../templates/template-store.ts";
+import { HostClientPool } from "./host-client-pool.ts";
+import { HostMonitor } from "./host-monitor.ts";
+import { HostStore } from "./host-store.ts";
+import { LocalHost } from "./local-host.ts";
+import { RoundRobinScheduler } from "./scheduler.ts";
+import { HostAgentDouble } from "./testing/host-agent-double.ts";
+
+const log = createLogger("silent");
+/** Longer than any patience of the reconciler or the monitor. */
+const LONG_AGO = sql<Date>`now() - interval '1 hour'`;
+
+eachDatabase((fixture) => {
+  let database: Database;
+  let double: HostAgentDouble;
+  let pool: HostClientPool;
+  let hosts: HostStore;
+  let templates: TemplateStore;
+  let store: SandboxStore;
+  let monitor: HostMonitor;
+  let teamId: string;
+  let hostId: string;
+
+  beforeAll(async () => {
+    database = await openDatabase(fixture().config, log);
+    const { db, leadership } = database;
+    double = await HostAgentDouble.start();
+    pool = new HostClientPool();
+    hosts = new HostStore(db);
+    templates = new TemplateStore(db);
+    store = new SandboxStore(db);
+    const activity = new BatchedTimestamps((times) => store.writeLastActive(times), log);
+    const access = new SandboxAccess(store, pool, activity, () => Promise.reject(new Error("not paused")));
+    const sandboxes = new SandboxReconciler({ store, pool, access, log });
+    monitor = new HostMonitor({ hosts, pool, sandboxes, leadership, log });
+    teamId = await new TeamStore(db).insert("Team");
+    await LocalHost.register(double.address, { hosts, templates, pool, log });
+    hostId = (await hosts.listMonitored())[0]!.id;
+  });
+  afterAll(async () => {
+    pool.close();
+    await double.close();
+    await database.close();
+  });
+  beforeEach(async () => {
+    await database.db.deleteFrom("sandboxes").execute();
+    for (const guest of double.guests.values()) await guest.destroy();
+    double.guests.clear();
+    double.destroyed.length = 0;
+    double.onList = () => undefined;
+  });
+
+  /** A row in a state, with or without a sandbox on the host, last changed long ago or just now. */
+  async function place(status: SandboxStatus, reported: string | undefined, changed: "now" | "long ago" = "now") {
+    const id = newSandboxId();
+    const shape = { template: "minimal", vcpus: 1, memory_mb: 512, timeout_sec: 0 };
+    await store.insert({ id, team_id: teamId, host_id: hostId, status, ...shape });
+    if (changed === "long ago") {
+      await database.db.updateTable("sandboxes").set({ last_updated: LONG_AGO }).where("id", "=", id).execute();
+    }
+    if (reported !== undefined) {
+      const request = { sandboxId: id, teamId, template: "minimal", vcpus: 1, memoryMb: 512, timeoutSec: 0, env: {} };
+      await pool.agentOf({ id: hostId, address: double.address }).createSandbox(request);
+      double.guest(id).status = reported;
+    }
+    return id;
+  }
+
+  const host = async () => (await hosts.listMonitored())[0]!;
+  const statusOf = async (id: string) => (await store.find(teamId, id))?.status;
+  /** Visits the host, which has been watched for `seconds`. */
+  const visit = async (seconds = 0) => monitor.visit(await host(), Date.now() - seconds * 1000);
+
+  it.each<[SandboxStatus, string | undefined, "now" | "long ago", SandboxStatus]>([
+    ["running", "running", "now", "running"],
+    ["running", "paused", "now", "paused"],
+    ["running", undefined, "now", "stopped"],
+    ["missing", "running", "now", "running"],
+    ["missing", "paused", "now", "paused"],
+    ["missing", undefined, "now", "stopped"],
+    ["paused", "paused", "now", "paused"],
+    ["paused", "running", "now", "running"],
+    ["paused", undefined, "long ago", "paused"],
+    ["pending", undefined, "now", "pending"],
+    ["pending", "running", "now", "pending"],
+    ["pending", "running", "long ago", "running"],
+    ["pending", undefined, "long ago", "error"],
+    ["stopping", "running", "now", "stopping"],
+    ["stopping", "running", "long ago", "stopped"],
+    ["stopping", undefined, "long ago", "stopped"],
+    ["pausing", "running", "now", "pausing"],
+    ["pausing", "running", "long ago", "running"],
+    ["resuming", "paused", "long ago", "paused"],
+  ])("a %s sandbox that the host reports as %s (changed %s) becomes %s", async (status, reported, changed, then) => {
+    const id = await place(status, reported, changed);
+    await visit();
+    expect(await statusOf(id)).toBe(then);
+    expect(double.guests.has(id)).toBe(reported !== undefined && then !== "stopped" && then !== "error");
+  });
+
+  it("leaves alone what changes while the host is asked", async () => {
+    const id = await place("running", undefined);
+    double.onList = async () => {
+      const row = await store.find(teamId, id);
+      await store.change(row!, "stopping");
+    };
+    await visit();
+    expect(await statusOf(id)).toBe("stopping");
+  });
+
+  it("destroys sandboxes of the host that nobody knows or that are over, and no others", async () => {
+    const running = await place("running", "running");
+    const over = [await place("error", "running"), await place("stopped", "running")];
+    const unknown = newSandboxId();
+    const request = {
+      sandboxId: unknown,
+      teamId,
+      template: "minimal",
+      vcpus: 1,
+      memoryMb: 512,
+      timeoutSec: 0,
+      env: {},
+    };
+    await pool.agentOf({ id: hostId, address: double.address }).createSandbox(request);
+    await visit();
+    expect([...double.guests.keys()]).toEqual([running]);
+    expect(double.destroyed.sort()).toEqual([...over, unknown].sort());
+  });
+
+  it("does not take a sandbox for a stranger that is created while the host is asked", async () => {
+    let id = "";
+    double.onList = async () => {
+      double.onList = () => undefined;
+      id = await place("pending", "running");
+    };
+    await visit();
+    await visit();
+    expect(double.guests.has(id)).toBe(true);
+    expect(await statusOf(id)).toBe("pending");
+  });
+
+  describe("a host that falls silent", () => {
+    it("stays online for a while, then its sandboxes are missing until it is back", async () => {
+      const [running, paused] = [await place("running", "running"), await place("paused", "paused")];
+      await visit();
+      await double.hangUp();
+      await visit(1000);
+      expect((await host()).status).toBe("online");
+
+      await database.db.updateTable("hosts").set({ last_heartbeat_at: LONG_AGO }).execute();
+      // A control plane that has just begun to watch cannot know how long the silence has lasted.
+      await visit(10);
+      expect((await host()).status).toBe("online");
+      await visit(1000);
+      expect((await host()).status).toBe("unreachable");
+      expect([await statusOf(running), await statusOf(paused)]).toEqual(["missing", "paused"]);
+      await expect(new RoundRobinScheduler(hosts).placements(teamId)).rejects.toMatchObject({
+        code: "no_hosts_available",
+      });
+
+      await double.listen();
+      await visit();
+      expect((await host()).status).toBe("online");
+      expect([await statusOf(running), await statusOf(paused)]).toEqual(["running", "paused"]);
+    });
+  });
+
+  it("knows what a host offers, and its base images as templates", async () => {
+    const row = await database.db.selectFrom("hosts").selectAll().executeTakeFirstOrThrow();
+    expect(row).toMatchObject({ arch: "x86_64", cpu_cores: 2, memory_mb: 4096, status: "online" });
+    expect(row.metadata).toEqual({ accelerator: "tcg", version: "0.1.0" });
+    expect(await templates.find(teamId, "node")).toMatchObject({ team_id: BUILT_IN_TEAM, type: "base" });
+  });
+
+  it("takes online hosts in turn, and a BYOC team only its own", async () => {
+    const { db } = database;
+    const second = await hosts.registerLocal("http://127.0.0.1:1");
+    await hosts.markAlive({ id: second.id, status: "unreachable" });
+    const scheduler = new RoundRobinScheduler(hosts);
+    const firsts = [];
+    for (let turn = 0; turn < 4; turn++) firsts.push((await scheduler.placements(teamId))[0]!.id);
+    expect(new Set(firsts.slice(0, 2))).toEqual(new Set([hostId, second.id]));
+    expect(firsts.slice(2)).toEqual(firsts.slice(0, 2));
+
+    const byocTeam = await new TeamStore(db).insert("BYOC");
+    await db.updateTable("teams").set({ is_byoc: true }).where("id", "=", byocTeam).execute();
+    await expect(scheduler.placements(byocTeam)).rejects.toMatchObject({ code: "no_hosts_available" });
+    await db.updateTable("hosts").set({ type: "byoc", team_id: byocTeam }).where("id", "=", second.id).execute();
+    expect(await scheduler.placements(byocTeam)).toEqual([{ id: second.id, address: "http://127.0.0.1:1" }]);
+    expect(await scheduler.placements(teamId)).toEqual([{ id: hostId, address: double.address }]);
+    await db.deleteFrom("hosts").where("id", "=", second.id).execute();
+  });
+
+  it("finds a host agent that starts after the control plane with the first request", async () => {
+    const late = await HostAgentDouble.start();
+    await late.hangUp();
+    const local = await LocalHost.register(late.address, { hosts, templates, pool, log });
+    const { db } = database;
+    await db.updateTable("hosts").set({ status: "offline" }).where("id", "=", hostId).execute();
+    const scheduler = new RoundRobinScheduler(hosts, () => local.join());
+    await expect(scheduler.placements(teamId)).rejects.toMatchObject({ code: "no_hosts_available" });
+    await late.listen();
+    expect(await scheduler.placements(teamId)).toMatchObject([{ address: late.address }]);
+    await late.close();
+    await db.deleteFrom("hosts").where("address", "=", late.address).execute();
+    await db.updateTable("hosts").set({ status: "online" }).where("id", "=", hostId).execute();
+  });
+
+  it("visits hosts by itself once it is started", async () => {
+    const id = await place("running", undefined);
+    monitor.start();
+    await expect.poll(() => statusOf(id)).toBe("stopped");
+    await monitor.close();
+  });
+});
