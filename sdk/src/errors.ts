@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { isErrorCode, WarrenError } from "@warren/contracts/errors";
+import type { ErrorBody } from "@warren/contracts/rest/error";
 
 /** Most bytes of an error body that are read; those of the API are a few hundred bytes. */
 const ERROR_BODY_BYTES = 64 * 1024;
@@ -13,6 +14,11 @@ export async function errorOf(response: IncomingMessage): Promise<WarrenError> {
     return new WarrenError(code, message ?? `The server answered ${status}.`);
   const said = message ?? text.slice(0, 200).trim();
   return new WarrenError(codeOfStatus(status), `The server answered ${status}${said === "" ? "." : `: ${said}`}`);
+}
+
+/** The error in a body that has one. */
+export function errorOfBody({ error }: ErrorBody): WarrenError {
+  return new WarrenError(isErrorCode(error.code) ? error.code : "internal_error", error.message);
 }
 
 /** A server that could not be reached, or a connection that broke before the answer was complete. */

@@ -3,5 +3,6 @@ export { type ExitStatus, SandboxProcess, type StartOptions } from "./exec-strea
 export type { Content } from "./multipart.ts";
 export type { RetryPolicy } from "./retry.ts";
 export { type ExecOptions, type ExecResult, type FileOptions, Sandbox } from "./sandbox.ts";
+export { Snapshots } from "./snapshots.ts";
 export type { TransportOptions } from "./transport.ts";
 export { type CreateOptions, Sandboxes, Warren } from "./warren.ts";

@@ -1,7 +1,10 @@
 import type { Readable } from "node:stream";
+import type { WarrenError } from "@warren/contracts/errors";
 import type { ExecResult as ExecFields, ExecRequest } from "@warren/contracts/rest/commands";
 import type { ReadFile, WriteFileFields } from "@warren/contracts/rest/files";
+import type { ForkResult, ResumeSandbox } from "@warren/contracts/rest/forks";
 import type { Sandbox as SandboxFields } from "@warren/contracts/rest/sandboxes";
+import { errorOfBody } from "./errors.ts";
 import { type SandboxProcess, type StartOptions, startProcess } from "./exec-stream.ts";
 import { type Content, multipartBody } from "./multipart.ts";
 import type { Transport } from "./transport.ts";
@@ -123,9 +126,33 @@ export class Sandbox {
     await this.#transport.json({ method: "POST", path: `${this.#path}/ping`, safe: true, signal });
   }
 
+  /** Puts the sandbox to disk, where it takes no memory; one that is paused stays so. Resolves with its new state. */
+  async pause(signal?: AbortSignal): Promise<Sandbox> {
+    return this.#as(await this.#transport.json({ method: "POST", path: `${this.#path}/pause`, safe: true, signal }));
+  }
+
+  /** Lets a paused sandbox go on where it stood; one that runs goes on running. Resolves with its new state. */
+  async resume(options: { timeoutSec?: number; signal?: AbortSignal } = {}): Promise<Sandbox> {
+    const { timeoutSec, signal } = options;
+    const json: ResumeSandbox = timeoutSec === undefined ? {} : { timeout_sec: timeoutSec };
+    const path = `${this.#path}/resume`;
+    return this.#as(await this.#transport.json({ method: "POST", path, json, safe: true, signal }));
+  }
+
+  /** Copies the running sandbox, each copy going on where it stands. A copy that did not start is an error in its place. */
+  async fork(count = 1, signal?: AbortSignal): Promise<(Sandbox | WarrenError)[]> {
+    const path = `${this.#path}/fork`;
+    const results = await this.#transport.json<ForkResult[]>({ method: "POST", path, json: { count }, signal });
+    return results.map((result) => ("error" in result ? errorOfBody(result) : this.#as(result.sandbox)));
+  }
+
   /** Ends the sandbox and removes all it held. Succeeds when it is gone already. */
   async destroy(signal?: AbortSignal): Promise<void> {
     await this.#transport.json({ method: "DELETE", path: this.#path, safe: true, signal });
+  }
+
+  #as(fields: SandboxFields): Sandbox {
+    return new Sandbox(this.#transport, fields);
   }
 
   async #write(route: string, path: string, content: Content, size: number | undefined, options: FileOptions) {

@@ -1,6 +1,7 @@
 import type { Health } from "@warren/contracts/rest/health";
 import type { CreateSandbox, Sandbox as SandboxFields } from "@warren/contracts/rest/sandboxes";
 import { Sandbox } from "./sandbox.ts";
+import { Snapshots } from "./snapshots.ts";
 import { Transport, type TransportOptions } from "./transport.ts";
 
 /** What a sandbox is made with; what is left out has the server's default. */
@@ -10,8 +11,12 @@ export interface CreateOptions {
   vcpus?: number;
   /** MiB. */
   memoryMb?: number;
-  /** Seconds of inactivity before the sandbox is paused; 0 = never. */
+  /** Seconds of inactivity before `onTimeout` happens; 0 = never. */
   timeoutSec?: number;
+  /** What inactivity leads to; default: "pause". */
+  onTimeout?: "pause" | "destroy";
+  /** A call that needs the sandbox resumes it when it is paused. */
+  autoResume?: boolean;
   /** Environment of every process started in the sandbox. */
   env?: Record<string, string>;
   signal?: AbortSignal;
@@ -29,11 +34,13 @@ export interface CreateOptions {
  */
 export class Warren {
   readonly sandboxes: Sandboxes;
+  readonly snapshots: Snapshots;
   readonly #transport: Transport;
 
   constructor(options: TransportOptions) {
     this.#transport = new Transport(options);
     this.sandboxes = new Sandboxes(this.#transport);
+    this.snapshots = new Snapshots(this.#transport);
   }
 
   /** Whether the server answers, and its version. */
@@ -57,12 +64,14 @@ export class Sandboxes {
 
   /** Makes a sandbox and resolves once commands can run in it. */
   async create(options: CreateOptions = {}): Promise<Sandbox> {
-    const { template, vcpus, memoryMb, timeoutSec, env, signal } = options;
+    const { template, vcpus, memoryMb, timeoutSec, onTimeout, autoResume, env, signal } = options;
     const json: CreateSandbox = {
       ...(template === undefined ? {} : { template }),
       ...(vcpus === undefined ? {} : { vcpus }),
       ...(memoryMb === undefined ? {} : { memory_mb: memoryMb }),
       ...(timeoutSec === undefined ? {} : { timeout_sec: timeoutSec }),
+      ...(onTimeout === undefined ? {} : { on_timeout: onTimeout }),
+      ...(autoResume === undefined ? {} : { auto_resume: autoResume }),
       ...(env === undefined ? {} : { env }),
     };
     const fields = await this.#transport.json<SandboxFields>({ method: "POST", path: "/v1/sandboxes", json, signal });
