@@ -102,8 +102,10 @@ export interface Vm {
 
 /** A virtual machine monitor: starts and restores microVMs, and knows nothing of templates, teams or sandbox states. */
 export interface Vmm {
-  /** Name and version of the program, such as "qemu 7.2.22"; saved states are tied to it. */
+  /** Name and version of the program and of the machine it makes, such as "qemu 7.2.22 machine 1". Saved states are tied to it. */
   readonly version: string;
+  /** What guests see of the processor, as far as it differs between hosts. Saved states are tied to it. */
+  readonly processor: string;
   readonly accelerator: "kvm" | "tcg";
   /** Boots a kernel. `onSpawn` is awaited with the process identity before the guest runs its first instruction. */
   start(machine: Machine, onSpawn: (process: VmProcess) => Promise<void>): Promise<Vm>;

@@ -2,6 +2,9 @@ import type { DiskImage, Machine } from "../vmm.ts";
 import { diskNodes } from "./disk-nodes.ts";
 import type { QemuVersion } from "./version.ts";
 
+/** Number of the machine that the arguments describe. It goes up with each change that saved device states depend on. */
+export const MACHINE = 1;
+
 /** Descriptors that QEMU inherits, by number. */
 export interface InheritedDescriptors {
   /** Listening sockets of the control protocol and of the serial console. */

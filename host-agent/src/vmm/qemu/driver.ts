@@ -5,9 +5,10 @@ import { readQcow2Header } from "../../disk/qcow2/header.ts";
 import { jailCgroup, prepareJail, sweepJail } from "../jail.ts";
 import { HeldProcess } from "../process.ts";
 import type { DiskImage, Jail, Machine, Vm, Vmm, VmProcess } from "../vmm.ts";
-import type { Accelerator } from "./arguments.ts";
+import { type Accelerator, MACHINE } from "./arguments.ts";
 import { launch, reconnect } from "./launch.ts";
 import { adoptedLifeline, childLifeline } from "./lifeline.ts";
+import { describeProcessor } from "./processor.ts";
 import { QemuVm } from "./qemu-vm.ts";
 import { measureCounterKhz } from "./timestamp-counter.ts";
 import { type QemuVersion, readQemuVersion } from "./version.ts";
@@ -34,19 +35,28 @@ export async function createQemuVmm(options: QemuOptions): Promise<Vmm> {
   const binary = options.binary ?? "qemu-system-x86_64";
   const accelerator: Accelerator =
     options.accelerator === "tcg" ? { name: "tcg", counterKhz: await measureCounterKhz() } : { name: "kvm" };
-  return new QemuVmm(binary, await readQemuVersion(binary), accelerator, options);
+  const [version, processor] = await Promise.all([readQemuVersion(binary), describeProcessor(accelerator)]);
+  return new QemuVmm(binary, version, accelerator, processor, options);
 }
 
 class QemuVmm implements Vmm {
   readonly version: string;
+  readonly processor: string;
   readonly #accelerator: Accelerator;
   readonly #binary: string;
   readonly #qemu: QemuVersion;
   readonly #cgroups: Cgroups;
   readonly #warn: QemuOptions["warn"];
 
-  constructor(binary: string, qemu: QemuVersion, accelerator: Accelerator, { cgroups, warn }: QemuOptions) {
-    this.version = `qemu ${qemu.text}`;
+  constructor(
+    binary: string,
+    qemu: QemuVersion,
+    accelerator: Accelerator,
+    processor: string,
+    { cgroups, warn }: QemuOptions,
+  ) {
+    this.version = `qemu ${qemu.text} machine ${MACHINE}`;
+    this.processor = processor;
     this.#accelerator = accelerator;
     this.#binary = binary;
     this.#qemu = qemu;
