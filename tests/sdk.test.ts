@@ -58,17 +58,20 @@ describe("the client library", () => {
   test("tells errors apart by their code", async () => {
     const { warren, url } = stack;
     const stranger = new Warren({ url, apiKey: `warren_${"0".repeat(40)}` });
-    const cases: [Promise<unknown>, string][] = [
-      [sandbox.readFile("/absent"), "file_not_found"],
-      [sandbox.download("/absent"), "file_not_found"],
-      [sandbox.writeFile("/proc/version", "x"), "invalid_path"],
-      [warren.sandboxes.get("sbaaaaaaaaaaaaaaaaaaaa"), "not_found"],
-      [warren.sandboxes.create({ template: "absent" }), "template_not_found"],
-      [warren.sandboxes.create({ vcpus: 999 }), "invalid_request"],
-      [stranger.sandboxes.list(), "unauthorized"],
-      [new Warren({ url: "http://127.0.0.1:1", apiKey: "k", retry: { attempts: 1 } }).health(), "server_unreachable"],
+    const cases: [() => Promise<unknown>, string][] = [
+      [() => sandbox.readFile("/absent"), "file_not_found"],
+      [() => sandbox.download("/absent"), "file_not_found"],
+      [() => sandbox.writeFile("/tmp", "x"), "invalid_path"],
+      [() => warren.sandboxes.get("sbaaaaaaaaaaaaaaaaaaaa"), "not_found"],
+      [() => warren.sandboxes.create({ template: "absent" }), "template_not_found"],
+      [() => warren.sandboxes.create({ vcpus: 999 }), "invalid_request"],
+      [() => stranger.sandboxes.list(), "unauthorized"],
+      [
+        () => new Warren({ url: "http://127.0.0.1:1", apiKey: "k", retry: { attempts: 1 } }).health(),
+        "server_unreachable",
+      ],
     ];
-    for (const [call, code] of cases) await expect(call).rejects.toMatchObject({ name: "WarrenError", code });
+    for (const [call, code] of cases) await expect(call()).rejects.toMatchObject({ name: "WarrenError", code });
     stranger.close();
   });
 
