@@ -40,7 +40,7 @@ const (
 	collectorPercent = 50
 	memoryLimit      = 48 << 20
 	// freezeTimeout bounds the wait for user processes to stand still.
-	freezeTimeout = 5 * time.Second
+	freezeTimeout = 10 * time.Second
 )
 
 func main() {
@@ -64,7 +64,7 @@ func main() {
 		}
 		forward = address
 	}
-	if err := serve(configuration{listen: *listen, groups: *groups, outside: forward, root: "/", powerOff: func() { os.Exit(0) }}); err != nil {
+	if err := serve(configuration{listen: *listen, groups: *groups, outside: forward, root: "/", powerOff: func(*cgroups.Tree) { os.Exit(0) }}); err != nil {
 		fmt.Fprintln(os.Stderr, "warren-guest-agent:", err)
 		os.Exit(1)
 	}
@@ -92,7 +92,7 @@ func runAsInit() {
 		init:     true,
 		ready:    func() { boot.Log("ready") },
 		log:      boot.Log,
-		powerOff: boot.PowerOff,
+		powerOff: func(tree *cgroups.Tree) { boot.PowerOff(tree) },
 	}))
 }
 
@@ -109,7 +109,7 @@ type configuration struct {
 	init     bool
 	ready    func()
 	log      func(format string, arguments ...any)
-	powerOff func()
+	powerOff func(*cgroups.Tree)
 }
 
 // serve puts the parts together and serves until a signal ends the system.
@@ -117,17 +117,17 @@ func serve(c configuration) error {
 	if c.log == nil {
 		c.log = func(format string, arguments ...any) { fmt.Fprintf(os.Stderr, format+"\n", arguments...) }
 	}
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
-	go func() {
-		<-stop
-		c.powerOff()
-	}()
 	meter := metrics.NewMeter("/proc", "/")
 	tree, err := makeGroups(c, meter)
 	if err != nil {
 		return err
 	}
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
+	go func() {
+		<-stop
+		c.powerOff(tree)
+	}()
 	confinement, err := process.NewConfinement(tree, c.init)
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"warren/guest-agent/internal/cgroups"
 	"warren/guest-agent/internal/cgroups/cgrouptest"
 	"warren/guest-agent/internal/process"
 )
@@ -41,7 +42,7 @@ func startAgent(t *testing.T) *agent {
 		err := serve(configuration{
 			listen: "127.0.0.1:0", groups: cgrouptest.New(t), root: t.TempDir(),
 			log:      func(format string, arguments ...any) { address <- fmt.Sprint(arguments[0].(net.Addr)) },
-			powerOff: func() { a.off <- struct{}{} },
+			powerOff: func(*cgroups.Tree) { a.off <- struct{}{} },
 		})
 		t.Error(err)
 	}()

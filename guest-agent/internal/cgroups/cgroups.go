@@ -29,8 +29,11 @@ const (
 	terminalWeight, processesWeight = 200, 50
 	// Memory of the agent that is never reclaimed, and that is reclaimed last, in bytes.
 	agentMemoryMin, agentMemoryLow = 5 << 20, 24 << 20
+	// memoryPerTask is the share of memory, in bytes, that the number of user tasks is bounded by: a task costs kernel memory
+	// that its control group is not charged for.
+	memoryPerTask = 512 << 10
 	// Bounds of the number of user tasks.
-	minTasks, maxTasks = 512, 16384
+	minTasks, maxTasks = 256, 16384
 )
 
 // Tree is the groups of one agent.
@@ -86,7 +89,10 @@ func (t *Tree) Limit(resources Resources) []error {
 	if reserve > reserveLimit {
 		reserve = reserveLimit
 	}
-	tasks := resources.Tasks / 4 * 3
+	tasks := resources.Memory / memoryPerTask
+	if most := resources.Tasks / 4 * 3; tasks > most {
+		tasks = most
+	}
 	if tasks < minTasks {
 		tasks = minTasks
 	}
@@ -106,10 +112,11 @@ func (t *Tree) Limit(resources Resources) []error {
 		{"user/processes/cpu.weight", number(processesWeight)},
 		{"agent/memory.min", number(agentMemoryMin)},
 		{"agent/memory.low", number(agentMemoryLow)},
-		// Reclaim and throttling begin at `high`. Without swap they cannot stop a process that only allocates: `max`, half
-		// the reserve above, ends it while the agent still has memory.
+		// Reclaim and throttling begin at `high`; at `max` processes are ended. There is no swap, so throttling cannot help a
+		// process that only allocates: with any distance between the two, all user processes would crawl through it for
+		// minutes before the one at fault is ended.
 		{"user/memory.high", number(resources.Memory - reserve)},
-		{"user/memory.max", number(resources.Memory - reserve/2)},
+		{"user/memory.max", number(resources.Memory - reserve)},
 		{"user/pids.max", number(tasks)},
 	}
 	var refused []error
@@ -170,7 +177,7 @@ func (t *Tree) Freeze(ctx context.Context) error {
 		err = t.write("user/cgroup.freeze", "1")
 	}
 	if err == nil {
-		err = t.waitFrozen(ctx)
+		err = t.await(ctx, "frozen", true)
 	}
 	if err != nil {
 		if undone := t.thaw(); undone != nil {
@@ -210,8 +217,14 @@ func (t *Tree) wakeOn(ctx context.Context) (stop func()) {
 	return func() { close(stopped) }
 }
 
-// waitFrozen waits for "frozen 1" in cgroup.events.
-func (t *Tree) waitFrozen(ctx context.Context) error {
+// Empty waits until there are no user processes.
+func (t *Tree) Empty(ctx context.Context) error { return t.await(ctx, "populated", false) }
+
+// Kill ends all user processes at once, also frozen ones and those that fork faster than they could be counted (Linux 5.14).
+func (t *Tree) Kill() error { return t.write("user/cgroup.kill", "1") }
+
+// await waits until a key of cgroup.events has a value.
+func (t *Tree) await(ctx context.Context, key string, want bool) error {
 	events, err := t.watchEvents()
 	if err != nil {
 		return err
@@ -224,12 +237,12 @@ func (t *Tree) waitFrozen(ctx context.Context) error {
 	}
 	buffer := make([]byte, 4096)
 	for {
-		frozen, err := t.event("frozen")
-		if err != nil || frozen {
+		value, err := t.event(key)
+		if err != nil || value == want {
 			return err
 		}
 		if _, err := events.Read(buffer); err != nil {
-			return fmt.Errorf("waiting for user processes to stop: %w", err)
+			return fmt.Errorf("waiting for user processes to be %s=%v: %w", key, want, err)
 		}
 	}
 }

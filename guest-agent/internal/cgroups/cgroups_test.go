@@ -143,17 +143,43 @@ func TestActivity(t *testing.T) {
 	}
 }
 
+func TestKillEndsEverything(t *testing.T) {
+	tree := newTree(t)
+	if err := tree.Empty(context.Background()); err != nil {
+		t.Errorf("empty from the beginning: %v", err)
+	}
+	var commands []*exec.Cmd
+	for i := 0; i < 5; i++ {
+		commands = append(commands, sleeper(t, tree.root+"/user/processes"))
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	if err := tree.Empty(ctx); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("empty with processes: %v", err)
+	}
+	if err := tree.Freeze(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if err := tree.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range commands {
+		_ = command.Wait()
+	}
+	if err := tree.Empty(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestLimitsThatTheKernelRefusesAreNamed(t *testing.T) {
 	tree := newTree(t)
+	// Setting limits moves this process into the group of the agent; the test takes it out again.
+	cgrouptest.Enter(t, tree.root+"/agent")
 	// This machine may have all controllers in version 1, so every setting may be refused; none may be passed over.
 	for _, err := range tree.Limit(Resources{Memory: 512 << 20, Tasks: 4000}) {
 		var path *os.PathError
 		if !errors.As(err, &path) {
 			t.Errorf("an error without a file: %v", err)
 		}
-	}
-	// The test leaves the group, so that it can be removed.
-	if err := os.WriteFile(filepath.Join(filepath.Dir(tree.root), "cgroup.procs"), []byte("0"), 0); err != nil {
-		t.Fatal(err)
 	}
 }

@@ -14,6 +14,9 @@ import (
 // Prepare makes a process start in its group; package syscall cannot do that before Go 1.20.
 func (t *Tree) Prepare(*syscall.SysProcAttr, bool) {}
 
+// maxRounds bounds the search for processes that were forked before their parent was moved.
+const maxRounds = 100
+
 // Placed moves a started process into its group, and with it whatever it has forked before that: in the agent's own group there
 // is nothing but the agent.
 func (t *Tree) Placed(pid int, terminal bool) error {
@@ -24,7 +27,7 @@ func (t *Tree) Placed(pid int, terminal bool) error {
 	if err := t.move(pid, group); err != nil {
 		return err
 	}
-	for {
+	for round := 0; round < maxRounds; round++ {
 		strays, err := t.strays()
 		if err != nil || len(strays) == 0 {
 			return err
@@ -35,6 +38,7 @@ func (t *Tree) Placed(pid int, terminal bool) error {
 			}
 		}
 	}
+	return fmt.Errorf("process %d forks faster than it can be moved to its control group", pid)
 }
 
 func (t *Tree) move(pid int, group string) error {

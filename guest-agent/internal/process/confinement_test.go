@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -14,10 +15,12 @@ import (
 // confined is a sandbox whose processes are in control groups.
 func confined(t *testing.T) (*sandbox, *cgroups.Tree) {
 	t.Helper()
-	tree, err := cgroups.New(cgrouptest.New(t))
+	root := cgrouptest.New(t)
+	tree, err := cgroups.New(root)
 	if err != nil {
 		t.Fatal(err)
 	}
+	cgrouptest.Enter(t, root+"/agent")
 	s := newSandbox(t)
 	s.manager.launcher.confinement.groups = tree
 	return s, tree
@@ -25,24 +28,40 @@ func confined(t *testing.T) (*sandbox, *cgroups.Tree) {
 
 func TestProcessesAreInTheirControlGroups(t *testing.T) {
 	s, _ := confined(t)
-	// Right from the start and with all their descendants.
-	const script = "(grep ^0: /proc/self/cgroup) & grep ^0: /proc/self/cgroup; wait"
+	// The descendant is forked at once, so it may be there before the agent gets to move its parent.
+	const script = "(read x < $0; grep ^0: /proc/self/cgroup) & read x; grep ^0: /proc/self/cgroup; echo > $0; wait"
+	pipe := fifo(t, s)
+	run := func(user string, kind string, more object) *attached {
+		request := object{"process": object{"cmd": "/bin/sh", "args": []string{"-c", script, pipe}}}
+		for name, value := range more {
+			request[name] = value
+		}
+		a := s.start(s.As(user), request)
+		s.send(object{"pid": a.pid}, kind, "\n")
+		return a.wantExit(0)
+	}
+	s.check(os.Chmod(pipe, 0o666))
 	for i := 0; i < 10; i++ {
 		for _, user := range []string{"root", "ann"} {
-			a := s.start(s.As(user), shell(script)).wantExit(0)
-			b := s.start(s.As(user), shell(script, object{"pty": object{}})).wantExit(0)
-			for _, line := range strings.Fields(string(a.stdout)) {
-				if !strings.HasSuffix(line, "/user/processes") {
-					t.Fatalf("process in %s", line)
-				}
+			if groups := groupsIn(run(user, "stdin", nil).stdout); groups != "/user/processes /user/processes" {
+				t.Fatalf("processes in %s", groups)
 			}
-			for _, line := range strings.Fields(string(b.pty)) {
-				if !strings.HasSuffix(line, "/user/terminals") {
-					t.Fatalf("terminal in %s", line)
-				}
+			if groups := groupsIn(run(user, "pty", object{"pty": object{}}).pty); groups != "/user/terminals /user/terminals" {
+				t.Fatalf("terminals in %s", groups)
 			}
 		}
 	}
+}
+
+// groupsIn are the groups in lines of /proc/PID/cgroup, without what lies above the agent's tree.
+func groupsIn(output []byte) string {
+	var groups []string
+	for _, line := range strings.Fields(string(output)) {
+		if strings.HasPrefix(line, "0::") {
+			groups = append(groups, regexp.MustCompile(`^0::.*(/warren-test-\d+|/\.\.)`).ReplaceAllString(line, ""))
+		}
+	}
+	return strings.Join(groups, " ")
 }
 
 func TestFrozenProcessesStandStillAndLoseNothing(t *testing.T) {

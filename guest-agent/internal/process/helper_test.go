@@ -143,6 +143,13 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
+func (s *sandbox) check(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 type object = map[string]any
 
 // event is a ProcessEvent as a client decodes it.

@@ -23,6 +23,33 @@ func New(t testing.TB) string {
 	return root
 }
 
+// Enter moves this process into a group below one of New until the test ends.
+func Enter(t testing.TB, group string) {
+	t.Helper()
+	text, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		t.Fatal(err)
+	}
+	former := ""
+	for _, line := range strings.Split(string(text), "\n") {
+		// The hierarchy of version 2 has number 0 (cgroups(7)).
+		if path, ok := cutPrefix(line, "0::"); ok {
+			former = filepath.Join(mountPoint(t), path)
+		}
+	}
+	move := func(group string) {
+		if err := os.WriteFile(filepath.Join(group, "cgroup.procs"), []byte("0"), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() { move(former) })
+	move(group)
+}
+
+func cutPrefix(text, prefix string) (string, bool) {
+	return strings.TrimPrefix(text, prefix), strings.HasPrefix(text, prefix)
+}
+
 // mountPoint finds the cgroup2 file system, which beside version 1 is mounted somewhere below.
 func mountPoint(t testing.TB) string {
 	mounts, err := os.Open("/proc/mounts")
