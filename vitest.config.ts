@@ -11,6 +11,7 @@ export default defineConfig({
     // Limits end what hangs. No test passes or fails by the speed of the machine.
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    expect: { poll: { timeout: 30_000 } },
     projects: [
       {
         extends: true,

@@ -3,19 +3,28 @@ import { finished } from "node:stream/promises";
 import multipart from "@fastify/multipart";
 import { LIMITS } from "@warren/contracts/limits";
 import { ErrorBody } from "@warren/contracts/rest/error";
-import { ReadFile } from "@warren/contracts/rest/files";
+import { ReadFile, WriteFileFields } from "@warren/contracts/rest/files";
 import { SandboxParams } from "@warren/contracts/rest/sandboxes";
-import type { FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyReply, FastifyRequest, FastifySchemaCompiler } from "fastify";
 import { Type } from "typebox";
 import type { Routes } from "../app.ts";
 import { callerOf } from "../auth/require-caller.ts";
 import { clientGone } from "../client-gone.ts";
+import { createValidatorCompiler } from "../errors/validation.ts";
 import type { Download, FileService } from "./file-service.ts";
 import { receiveUpload, type UploadOptions } from "./upload.ts";
 
 const tags = ["files"];
+const octets = {
+  description: "Content of the file",
+  content: { "application/octet-stream": { schema: { type: "string", format: "binary" } } },
+};
 const errors = { "4xx": ErrorBody, "5xx": ErrorBody };
-const content = Type.Unsafe<Buffer>({ type: "string", format: "binary", description: "Content of the file" });
+const bytes = Type.Unsafe<Buffer>({ type: "string", format: "binary", description: "Content of the file" });
+
+/** Form of an upload, for the documentation; it is checked while it is read. */
+const UploadForm = Type.Object({ ...WriteFileFields.properties, file: bytes }, { additionalProperties: false });
+const validateParameters = createValidatorCompiler();
 
 const UPLOAD_DESCRIPTION =
   "A multipart form: `path`, optionally `user`, and `file`. A file that comes before its path is limited in size.";
@@ -39,22 +48,25 @@ export function fileRoutes(files: FileService, spoolDir: string): Routes {
       }
       return reply.code(204).send();
     };
+    const validatorCompiler: FastifySchemaCompiler<object> = (route) =>
+      route.httpPart === "body" ? () => true : validateParameters(route);
     const writeSchema = (summary: string) => ({
       tags,
       summary,
       description: UPLOAD_DESCRIPTION,
       consumes: ["multipart/form-data"],
       params: SandboxParams,
+      body: UploadForm,
       response: { 204: Type.Null(), ...errors },
     });
     app.post(
       "/v1/sandboxes/:id/files/write",
-      { schema: writeSchema(`Write a file of at most ${LIMITS.uploadBytes / 1024 / 1024} MiB`) },
+      { validatorCompiler, schema: writeSchema(`Write a file of at most ${LIMITS.uploadBytes / 1024 / 1024} MiB`) },
       write({ spoolDir, maxBytes: LIMITS.uploadBytes }),
     );
     app.post(
       "/v1/sandboxes/:id/files/stream/write",
-      { schema: writeSchema("Write a file of any size") },
+      { validatorCompiler, schema: writeSchema("Write a file of any size") },
       write({ spoolDir }),
     );
 
@@ -64,7 +76,7 @@ export function fileRoutes(files: FileService, spoolDir: string): Routes {
     ] as const) {
       app.post(
         url,
-        { schema: { tags, summary, params: SandboxParams, body: ReadFile, response: { 200: content, ...errors } } },
+        { schema: { tags, summary, params: SandboxParams, body: ReadFile, response: { 200: octets, ...errors } } },
         async (request, reply) => {
           await files.read(callerOf(request), request.params.id, request.body, (file) => send(reply, file));
           return reply;
