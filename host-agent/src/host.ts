@@ -16,7 +16,7 @@ import { hostAgentService } from "./rpc/hostagent.ts";
 import { serve } from "./rpc/server.ts";
 import { Journal } from "./sandboxes/journal.ts";
 import { SandboxService } from "./sandboxes/service.ts";
-import { readSettings } from "./settings.ts";
+import { type HostSettings, readSettings } from "./settings.ts";
 import { SnapshotStore } from "./snapshots/store.ts";
 import { BaseTemplates } from "./templates/base-templates.ts";
 import { TemplateStore } from "./templates/store.ts";
@@ -56,7 +56,12 @@ export async function serveHost(options: ServeOptions): Promise<Host> {
     withNode: false,
     progress: options.progress,
   });
-  const parts = await openHost(options.dataDirectory, settings, options.imagesDirectory, images, options.log);
+  const parts = await openHost({
+    dataDirectory: options.dataDirectory,
+    settings,
+    images: { directory: options.imagesDirectory, boot: images },
+    log: options.log,
+  });
   const facts = () => readHostFacts(options.dataDirectory, parts.vmm, images);
   const server = await serve(options.socketPath, hostAgentService(parts.sandboxes, facts), options.log);
   return {
@@ -75,34 +80,31 @@ export async function sweepHost(dataDirectory: string, environment: NodeJS.Proce
   requireRoot();
   if (!(await exists(dataDirectory))) return;
   const lock = await lockFile(join(dataDirectory, "host-agent.lock"), "the data directory");
-  const parts = await openHost(
-    dataDirectory,
-    { ...readSettings(environment), spareSlots: 0 },
-    undefined,
-    undefined,
-    log,
-  );
+  const parts = await openHost({ dataDirectory, settings: { ...readSettings(environment), spareSlots: 0 }, log });
   await parts.sandboxes.destroyAll();
   await parts.slots.close();
   await lock.release();
 }
 
-async function openHost(
-  dataDirectory: string,
-  settings: ReturnType<typeof readSettings>,
-  imagesDirectory: string | undefined,
-  images: BootImages | undefined,
-  log: Logger,
-) {
+/** What the sandboxes of a data directory are opened with. */
+export interface OpenHostOptions {
+  dataDirectory: string;
+  settings: HostSettings;
+  /** Needed to start sandboxes; without them, those that are there can only be ended. */
+  images?: { directory: string; boot: BootImages };
+  log: Logger;
+}
+
+/** Wires the sandboxes of a data directory together, and takes up or removes those that are there. */
+export async function openHost({ dataDirectory, settings, images, log }: OpenHostOptions) {
   const cgroups = await detectCgroups();
   const kvm =
-    images && imagesDirectory
-      ? await probeKvm({
-          kernel: images.vmlinux,
-          kernelRelease: images.kernelRelease,
-          verdictFile: join(imagesDirectory, "kvm-verdict.json"),
-        })
-      : undefined;
+    images &&
+    (await probeKvm({
+      kernel: images.boot.vmlinux,
+      kernelRelease: images.boot.kernelRelease,
+      verdictFile: join(images.directory, "kvm-verdict.json"),
+    }));
   if (kvm) log.info(kvm, "looked for KVM");
   const vmm = await createQemuVmm({
     accelerator: kvm?.usable ? "kvm" : "tcg",
@@ -121,7 +123,7 @@ async function openHost(
   const memoryImages = await ImageCache.open(memory, join(dataDirectory, "memory-images"), settings.imageCacheBytes);
   const { store: snapshots, unusable } = await SnapshotStore.open(dataDirectory, memory, disks);
   for (const error of unusable) log.error({ err: error }, "a snapshot cannot be used");
-  const sharedDirectory = join(imagesDirectory ?? dataDirectory, "frozen");
+  const sharedDirectory = join(images?.directory ?? dataDirectory, "frozen");
   const sandboxes = new SandboxService({
     dataDirectory,
     journal: new Journal(dataDirectory),
@@ -136,7 +138,7 @@ async function openHost(
     warmPool: images ? settings.warmPool : 0,
     images: () => {
       if (!images) throw new WarrenError("internal_error", "this process starts no sandboxes");
-      return images;
+      return images.boot;
     },
     limits: { memoryOvercommit: settings.memoryOvercommit, sandboxes: settings.maxSandboxes },
     dns: settings.dns,
