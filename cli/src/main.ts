@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command, CommanderError } from "commander";
+import { adminCommand } from "./commands/admin.ts";
 import { buildImagesCommand } from "./commands/build-images.ts";
 import { cpCommand } from "./commands/cp.ts";
 import { doctorCommand } from "./commands/doctor.ts";
@@ -22,6 +23,7 @@ const COMMANDS = [
   cpCommand,
   rmCommand,
   buildImagesCommand,
+  adminCommand,
 ] as const;
 
 const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "../package.json"), "utf8"));

@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { Command } from "commander";
-import { cacheDirOf, dataDirOption, imagesDirOf } from "../arguments/data-dir.ts";
+import { cacheDirOf, dataDirFlag, dataDirOption, imagesDirOf } from "../arguments/data-dir.ts";
 import { listenAddress } from "../arguments/parse.ts";
 import { lockDirectory } from "../servers/directory-lock.ts";
 import { announce, findLocalServer, withdraw } from "../servers/local-server.ts";
@@ -59,7 +59,7 @@ async function up({ dataDir, listen, json = false }: UpOptions): Promise<number>
   progress.done();
   try {
     await announce(dataDir, { url: stack.url, pid: process.pid });
-    printReady(stack, json);
+    printReady(stack, json, dataDir);
     const died = await Promise.race([stack.failed, whenAborted(interruption.signal)]);
     if (died) throw died;
   } finally {
@@ -77,7 +77,7 @@ async function refuse(dataDir: string): Promise<never> {
   );
 }
 
-function printReady(stack: Stack, json: boolean): void {
+function printReady(stack: Stack, json: boolean, dataDir: string): void {
   const docsUrl = `${stack.url}/docs`;
   if (json) {
     process.stdout.write(`${JSON.stringify({ url: stack.url, api_key: stack.apiKey, docs_url: docsUrl })}\n`);
@@ -93,6 +93,9 @@ function printReady(stack: Stack, json: boolean): void {
       "In another shell:",
       `  export WARREN_URL=${stack.url} WARREN_API_KEY=${stack.apiKey}`,
       "  warren run -- uname -a",
+      "",
+      "For people to sign in, make the first account (docs/accounts.md):",
+      `  warren admin create you@example.org --name You${dataDirFlag(dataDir)}`,
       "",
     ].join("\n"),
   );
