@@ -1,3 +1,4 @@
+import { mkdir, realpath } from "node:fs/promises";
 import { join } from "node:path";
 import type { ProgressStep } from "../terminal/progress.ts";
 import type { DirectoryLock } from "./directory-lock.ts";
@@ -44,7 +45,9 @@ export class Stack {
   /** Starts both and resolves when both are ready; when one cannot start, ends the other and throws ServerError. */
   static async start(options: StackOptions): Promise<Stack> {
     options.signal.throwIfAborted();
-    const servers = new Servers(options);
+    await mkdir(options.imagesDir, { recursive: true, mode: 0o755 });
+    // Frozen machines in it name their files by this path, whichever link led here.
+    const servers = new Servers({ ...options, imagesDir: await realpath(options.imagesDir) });
     try {
       const url = await Promise.race([
         servers.start(),
@@ -56,6 +59,11 @@ export class Stack {
       await servers.stop();
       throw error;
     }
+  }
+
+  /** Last lines of the servers' logs, each with the name of its server. */
+  logTail(): { server: string; line: string }[] {
+    return this.#servers.logTail();
   }
 
   /** Ends both. False when one did not end in order, so that something of it may be left. */
@@ -92,6 +100,13 @@ class Servers {
     // An interruption may have come in between.
     if (this.#stopping) throw new ServerError("The servers are being stopped.");
     return this.#run("control plane", [CONTROL_PLANE], this.#controlPlaneEnvironment()).ready();
+  }
+
+  logTail(): { server: string; line: string }[] {
+    return this.#running.flatMap((server) => {
+      const lines = server.logTail().split("\n").filter(Boolean);
+      return lines.map((line) => ({ server: server.name, line }));
+    });
   }
 
   async stop(): Promise<boolean> {

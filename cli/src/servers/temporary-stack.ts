@@ -1,7 +1,8 @@
 import { mkdir } from "node:fs/promises";
-import { Warren } from "@warren/sdk";
+import { Warren, WarrenError } from "@warren/sdk";
 import { cacheDirOf, imagesDirOf } from "../arguments/data-dir.ts";
 import type { Interruption } from "../terminal/interruption.ts";
+import { logLine, tellsOfFailure } from "../terminal/log-line.ts";
 import { describe, warn } from "../terminal/messages.ts";
 import { ProgressDisplay } from "../terminal/progress.ts";
 import { RunDirectory } from "./run-directory.ts";
@@ -24,12 +25,22 @@ export async function withTemporaryStack(
     const warren = new Warren({ url: stack.url, apiKey: stack.apiKey });
     try {
       return await use(warren);
+    } catch (error) {
+      // The server says that its log has the reason, and nobody else will see that log.
+      if (error instanceof WarrenError && error.status >= 500) showFailures(stack);
+      throw error;
     } finally {
       warren.close();
       clean = await stack.stop();
     }
   } finally {
     await (clean ? directory.remove() : sweepAndRemove(directory));
+  }
+}
+
+function showFailures(stack: Stack): void {
+  for (const { server, line } of stack.logTail()) {
+    if (tellsOfFailure(line)) process.stderr.write(`${logLine(server, line)}\n`);
   }
 }
 

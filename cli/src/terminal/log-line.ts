@@ -20,3 +20,13 @@ export function logLine(server: string, line: string): string {
   );
   return `${clock} ${server} ${LEVELS[level as number] ?? level} ${msg ?? ""}${error}${rest.join("")}`;
 }
+
+/** Whether a line of a server's log tells of a failure: a level of error or above, or text that no logger wrote. */
+export function tellsOfFailure(line: string): boolean {
+  try {
+    const entry: { level?: unknown } | null = JSON.parse(line);
+    return typeof entry?.level !== "number" || entry.level >= 50;
+  } catch {
+    return true;
+  }
+}

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { logLine } from "./log-line.ts";
+import { logLine, tellsOfFailure } from "./log-line.ts";
 import { ProgressDisplay } from "./progress.ts";
 import { table } from "./table.ts";
 
@@ -15,6 +15,13 @@ describe("what the user sees", () => {
     const failed = '{"level":50,"time":1893456000123,"msg":"failed","err":{"message":"no disk"}}';
     expect(logLine("host agent", failed)).toBe("00:00:00.123 host agent error failed no disk");
     for (const text of ["Segmentation fault", "[1]", "null", '{"a":1}']) expect(logLine("s", text)).toBe(`s: ${text}`);
+  });
+
+  test("is of a log what tells of a failure, when something failed", () => {
+    for (const line of ['{"level":50}', '{"level":60,"msg":"x"}', "Segmentation fault", "null"]) {
+      expect(tellsOfFailure(line)).toBe(true);
+    }
+    for (const line of ['{"level":30}', '{"level":40,"msg":"x"}']) expect(tellsOfFailure(line)).toBe(false);
   });
 
   test("is a table as wide as its widest cells", () => {
