@@ -1,4 +1,4 @@
-import { access, mkdir } from "node:fs/promises";
+import { access, mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
 import type { Logger } from "pino";
@@ -8,6 +8,7 @@ import { DiskLayers } from "./disk/layers.ts";
 import { createQcow2Store } from "./disk/qcow2/store.ts";
 import { ensureImages } from "./images/ensure.ts";
 import type { BootImages, Progress } from "./images/images.ts";
+import { pruneImages } from "./images/prune.ts";
 import { ImageCache } from "./memory/image-cache.ts";
 import { MemoryStore } from "./memory/store.ts";
 import { createSlotPool } from "./network/pool.ts";
@@ -50,10 +51,10 @@ export async function serveHost(options: ServeOptions): Promise<Host> {
   const settings = readSettings(options.environment);
   await mkdir(options.dataDirectory, { recursive: true, mode: 0o700 });
   const lock = await lockFile(join(options.dataDirectory, "host-agent.lock"), "the data directory");
-  const images = await ensureImages({
+  const built = await ensureImages({
     directory: options.imagesDirectory,
     sourceRoot: options.sourceRoot,
-    withNode: false,
+    withNode: settings.withNode,
     progress: options.progress,
   });
   const parts = await openHost({
@@ -62,6 +63,7 @@ export async function serveHost(options: ServeOptions): Promise<Host> {
     images: { directory: options.imagesDirectory, boot: images },
     log: options.log,
   });
+  await pruneOwnImages(options, images, parts.sandboxes.imagesInUse());
   const facts = () => readHostFacts(options.dataDirectory, parts.vmm, images);
   const server = await serve(options.socketPath, hostAgentService(parts.sandboxes, facts), options.log);
   return {
@@ -73,6 +75,23 @@ export async function serveHost(options: ServeOptions): Promise<Host> {
       await lock.release();
     },
   };
+}
+
+/**
+ * Removes image folders that nothing needs any more. Only a data directory that holds the image directory knows all its
+ * users: itself, and the short-lived ones in `runs`, while one of which is there nothing is removed.
+ */
+async function pruneOwnImages(
+  { dataDirectory, imagesDirectory, log }: ServeOptions,
+  current: BootImages,
+  inUse: ReadonlySet<string>,
+): Promise<void> {
+  if (imagesDirectory !== join(dataDirectory, "images")) return;
+  const runs = await readdir(join(dataDirectory, "runs")).catch(() => []);
+  if (runs.length > 0) return;
+  for (const path of await pruneImages({ directory: imagesDirectory, current, inUse })) {
+    log.info({ path }, "removed an image that nothing needs");
+  }
 }
 
 /** Ends every sandbox of a data directory whose host agent is gone, and removes all they held. */

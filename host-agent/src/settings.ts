@@ -17,6 +17,8 @@ export interface HostSettings {
   warmPool: number;
   /** `WARREN_MEMORY_IMAGE_CACHE_MB`: disk for memory put together ahead of its use, in MiB. */
   imageCacheBytes: number;
+  /** `WARREN_WITH_NODE`: 1 = the built-in template holds Node and npm as well. */
+  withNode: boolean;
   /** `WARREN_BOOT_LIMIT_SEC`: seconds that a microVM may take to boot, 1 to 600; undefined = by accelerator. */
   bootLimitMs?: number;
 }
@@ -39,8 +41,15 @@ export function readSettings(environment: NodeJS.ProcessEnv): HostSettings {
     warmPool: Math.floor(number("WARREN_WARM_POOL", text("WARREN_WARM_POOL"), 1, 0, 64)),
     imageCacheBytes:
       number("WARREN_MEMORY_IMAGE_CACHE_MB", text("WARREN_MEMORY_IMAGE_CACHE_MB"), 8192, 0, 1_048_576) * 1024 ** 2,
+    withNode: flag("WARREN_WITH_NODE", text("WARREN_WITH_NODE")),
     ...(bootLimit === undefined ? {} : { bootLimitMs: bootLimit * 1000 }),
   };
+}
+
+function flag(name: string, text: string | undefined): boolean {
+  if (text === undefined || text === "0") return false;
+  if (text === "1") return true;
+  throw new WarrenError("invalid_request", `${name} must be 0 or 1, not "${text}"`);
 }
 
 function number<T extends number | undefined>(

@@ -196,6 +196,14 @@ export class SandboxService {
     }
   }
 
+  /** Paths of the image files that sandboxes, snapshots and templates need. */
+  imagesInUse(): Set<string> {
+    const files = this.#registry
+      .all()
+      .flatMap(({ record: { boot, disk } }) => [boot.kernel, boot.initramfs, disk.base.path]);
+    return new Set([...files, ...this.#parts.snapshots.bases()]);
+  }
+
   listTemplates(): Template[] {
     return this.#parts.templates.list();
   }

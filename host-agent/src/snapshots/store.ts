@@ -73,6 +73,11 @@ export class SnapshotStore {
     return manifest;
   }
 
+  /** Base images that snapshots rest on. */
+  bases(): string[] {
+    return [...this.#manifests.values()].map(({ disk }) => disk.base.path);
+  }
+
   has(id: string): boolean {
     return this.#manifests.has(id);
   }
