@@ -1,7 +1,8 @@
+import { api } from "./api.ts";
 import { lifecycle } from "./lifecycle.ts";
 
 /** Benches by name. Each prints a table of figures; with `write` it is put into docs/performance.md. */
-const BENCHES: Record<string, (write: boolean) => Promise<void>> = { lifecycle };
+const BENCHES: Record<string, (write: boolean) => Promise<void>> = { api, lifecycle };
 
 const [name = "", ...options] = process.argv.slice(2);
 const bench = BENCHES[name];
