@@ -10,9 +10,6 @@ export const API_KEY = /^(?:warren|e2b)_[0-9a-f]{40}$/;
 /** Template that every host has: the base image. */
 export const BASE_TEMPLATE = "minimal";
 
-/** Ids of everything but sandboxes: a prefix and a UUID in base 36, padded to 25 characters. */
-export const WIRE_ID = /^(?:usr|team|key|host|htok|hrt|log)-[0-9a-z]{25}$/;
-
 /** Owner of the built-in templates, as `templates.team_id`. */
 export const BUILT_IN_TEAM = "00000000-0000-0000-0000-000000000000";
 

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
+import { syncDirectory } from "./sync.ts";
 
 /**
  * Replaces the content of a file so that a crash at any moment leaves the old content or the new: temporary file,
@@ -21,10 +22,5 @@ export async function writeFileAtomically(path: string, content: string, mode: n
     await rm(temporary, { force: true });
     throw error;
   }
-  const directory = await open(dirname(path), "r");
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
+  await syncDirectory(dirname(path));
 }

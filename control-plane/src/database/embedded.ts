@@ -1,7 +1,7 @@
 import { PGliteDialect } from "kysely";
 import type { Logger } from "../logging.ts";
 import { openMigratedPglite } from "./pglite.ts";
-import { copyPreparedDatabase } from "./prepared.ts";
+import { ensureDatabase } from "./prepared.ts";
 
 /** Opens the embedded database of a directory, which is made when it does not exist, and brings it up to date. */
 export async function openEmbedded(
@@ -9,7 +9,7 @@ export async function openEmbedded(
   cacheDir: string | undefined,
   log: Logger,
 ): Promise<PGliteDialect> {
-  if (cacheDir !== undefined) await copyPreparedDatabase(cacheDir, directory, log);
+  await ensureDatabase(directory, cacheDir, log);
   const pglite = await openMigratedPglite(directory, log);
   return new PGliteDialect({ pglite });
 }

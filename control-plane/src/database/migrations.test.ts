@@ -6,7 +6,7 @@ import pg from "pg";
 import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
 import { createLogger } from "../logging.ts";
 import { loadMigrations, type Migration, type MigrationSession, migrate } from "./migrations.ts";
-import { copyPreparedDatabase, prepareDatabase } from "./prepared.ts";
+import { ensureDatabase, prepareDatabase } from "./prepared.ts";
 import { createDatabase, DATABASE_KINDS } from "./testing/each-database.ts";
 
 const steps: Migration[] = [
@@ -19,7 +19,7 @@ async function sessions(kind: (typeof DATABASE_KINDS)[number], count: number) {
   if (kind === "PGlite") {
     const { cacheDir } = inject("databases");
     const directory = await mkdtemp(join(tmpdir(), "warren-migrations-"));
-    await copyPreparedDatabase(cacheDir, join(directory, "db"), createLogger("silent"));
+    await ensureDatabase(join(directory, "db"), cacheDir, createLogger("silent"));
     const pglite = await PGlite.create({ dataDir: join(directory, "db") });
     await pglite.exec("drop schema public cascade; create schema public");
     const session: MigrationSession = {
@@ -122,7 +122,22 @@ describe("a prepared database", () => {
   it("never replaces a database that exists", async () => {
     await mkdir(join(directory, "db"));
     await writeFile(join(directory, "db", "mine"), "");
-    await copyPreparedDatabase(inject("databases").cacheDir, join(directory, "db"), log);
+    await ensureDatabase(join(directory, "db"), inject("databases").cacheDir, log);
     expect(await readdir(join(directory, "db"))).toEqual(["mine"]);
+  });
+
+  it("takes the place of what a process left that was ended while it made one", async () => {
+    await mkdir(join(directory, "db.0.tmp"));
+    await ensureDatabase(join(directory, "db"), inject("databases").cacheDir, log);
+    expect(await readdir(directory)).toEqual(["db"]);
+  });
+
+  it("is made in place when there is no cache", async () => {
+    await ensureDatabase(join(directory, "db"), undefined, log);
+    expect(await readdir(directory)).toEqual(["db"]);
+    const pglite = await PGlite.create({ dataDir: join(directory, "db") });
+    const { rows } = await pglite.query<{ name: string }>("select name from schema_migrations order by version");
+    expect(rows.map(({ name }) => name)).toEqual(loadMigrations().map(({ name }) => name));
+    await pglite.close();
   });
 });

@@ -1,20 +1,31 @@
 import { createHash, randomUUID } from "node:crypto";
 import { cpSync, readFileSync } from "node:fs";
-import { mkdir, rename, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
+import { syncDirectory, syncFileSystem } from "../data-directory/sync.ts";
 import type { Logger } from "../logging.ts";
 import { loadMigrations } from "./migrations.ts";
 import { openMigratedPglite } from "./pglite.ts";
 
+/** Ends the names of directories that are not complete yet. */
+const TEMPORARY = ".tmp";
+
 /**
- * Makes `directory` a copy of a migrated, otherwise empty embedded database, unless it exists. Making one from nothing
- * takes several seconds (initdb), so it is made once per version of the schema and of PGlite and kept in `cacheDir`.
+ * Makes a migrated, otherwise empty embedded database in `directory`, unless there is one. To make it from nothing takes
+ * several seconds (initdb), so with a cache directory it is made once per version of the schema and of PGlite, and
+ * copied. The directory appears in one piece: whatever ends the process leaves all of it or nothing. The caller holds
+ * the lock of the data directory.
  */
-export async function copyPreparedDatabase(cacheDir: string, directory: string, log: Logger): Promise<void> {
+export async function ensureDatabase(directory: string, cacheDir: string | undefined, log: Logger): Promise<void> {
+  await removeLeftOvers(directory);
   if (await exists(directory)) return;
-  const prepared = await prepareDatabase(cacheDir, log);
   await mkdir(dirname(directory), { recursive: true, mode: 0o700 });
+  if (cacheDir === undefined) {
+    await publish(directory, (temporary) => makeDatabase(temporary, log));
+    return;
+  }
+  const prepared = await prepareDatabase(cacheDir, log);
   // The copy of a thousand small files takes a fifth of the time of the asynchronous one.
   await publish(directory, async (temporary) => cpSync(prepared, temporary, { recursive: true }));
 }
@@ -25,19 +36,33 @@ export async function prepareDatabase(cacheDir: string, log: Logger): Promise<st
   if (await exists(prepared)) return prepared;
   log.info({ directory: prepared }, "preparing the embedded database, once");
   await mkdir(dirname(prepared), { recursive: true, mode: 0o700 });
-  await publish(prepared, async (temporary) => {
-    const pglite = await openMigratedPglite(temporary, log);
-    await pglite.close();
-  });
+  await publish(prepared, (temporary) => makeDatabase(temporary, log));
   return prepared;
+}
+
+async function makeDatabase(directory: string, log: Logger): Promise<void> {
+  const pglite = await openMigratedPglite(directory, log);
+  await pglite.close();
+}
+
+/** Removes what processes left that were ended while they made this database. */
+async function removeLeftOvers(directory: string): Promise<void> {
+  const names = await readdir(dirname(directory)).catch(() => []);
+  for (const name of names) {
+    if (name.startsWith(`${basename(directory)}.`) && name.endsWith(TEMPORARY)) {
+      await rm(join(dirname(directory), name), { recursive: true, force: true });
+    }
+  }
 }
 
 /** Fills a temporary directory beside `directory` and renames it into place. Whoever comes second discards its own. */
 async function publish(directory: string, fill: (temporary: string) => Promise<void>): Promise<void> {
-  const temporary = `${directory}.${randomUUID()}.tmp`;
+  const temporary = `${directory}.${randomUUID()}${TEMPORARY}`;
   try {
     await fill(temporary);
+    await syncFileSystem(temporary);
     await rename(temporary, directory);
+    await syncDirectory(dirname(directory));
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });
     const { code } = error as NodeJS.ErrnoException;

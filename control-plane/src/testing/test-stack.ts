@@ -1,5 +1,4 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ErrorBody } from "@warren/contracts/rest/error";
 import type { Sandbox } from "@warren/contracts/rest/sandboxes";
@@ -82,10 +81,4 @@ export class TestStack {
 export async function errorOf(response: Response): Promise<{ status: number; code: string; message: string }> {
   const { error } = (await response.json()) as ErrorBody;
   return { status: response.status, ...error };
-}
-
-/** A temporary directory and the way to remove it. */
-export async function temporaryDirectory(): Promise<{ path: string; remove: () => Promise<void> }> {
-  const path = await mkdtemp(join(tmpdir(), "warren-test-"));
-  return { path, remove: () => rm(path, { recursive: true, force: true }) };
 }
