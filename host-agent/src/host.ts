@@ -57,6 +57,7 @@ export async function serveHost(options: ServeOptions): Promise<Host> {
     withNode: settings.withNode,
     progress: options.progress,
   });
+  const images = { ...built, base: built.node ?? built.base };
   const parts = await openHost({
     dataDirectory: options.dataDirectory,
     settings,
