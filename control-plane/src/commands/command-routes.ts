@@ -3,6 +3,7 @@ import { WarrenError } from "@warren/contracts/errors";
 import { EXEC_SUBPROTOCOL, ExecRequest, ExecResult } from "@warren/contracts/rest/commands";
 import { ErrorBody } from "@warren/contracts/rest/error";
 import { SandboxParams } from "@warren/contracts/rest/sandboxes";
+import type { FastifyRequest } from "fastify";
 import type { Routes } from "../app.ts";
 import { callerOf } from "../auth/require-caller.ts";
 import { clientGone } from "../client-gone.ts";
@@ -56,8 +57,18 @@ export function commandRoutes(commands: CommandService): Routes {
         const session = new ExecSession(socket, request.log, (start, input, consume, signal) =>
           commands.stream(caller, id, start, input, consume, signal),
         );
+        const started = performance.now();
         await session.run();
+        logStream(request, performance.now() - started);
       },
     });
   };
+}
+
+/** The line of the request log that Fastify does not write for a connection it has handed over. */
+function logStream(request: FastifyRequest, milliseconds: number): void {
+  request.log.info(
+    { method: request.method, path: request.url.split("?", 1)[0], status: 101, duration_ms: Math.round(milliseconds) },
+    "request",
+  );
 }
