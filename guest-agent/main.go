@@ -167,7 +167,7 @@ func serve(c configuration) error {
 	} else {
 		c.log("listening on %v", listener.Addr())
 	}
-	return agent.Serve(listener)
+	return agent.Serve(listener.(*net.TCPListener))
 }
 
 // makeGroups makes the control groups of user processes.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"warren/guest-agent/internal/httpapi"
 	"warren/guest-agent/internal/users"
 )
 
@@ -58,7 +60,10 @@ func newSandbox(t *testing.T) *sandbox {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/files", service.ServeFiles)
 	mux.HandleFunc("/files/compose", service.ServeCompose)
-	s.server = httptest.NewServer(mux)
+	s.server = httptest.NewUnstartedServer(mux)
+	s.server.Listener = httpapi.Listener{TCPListener: s.server.Listener.(*net.TCPListener)}
+	s.server.Config.ConnContext = httpapi.WithConnection
+	s.server.Start()
 	t.Cleanup(s.server.Close)
 	return s
 }

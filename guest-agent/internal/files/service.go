@@ -54,6 +54,7 @@ func (s *Service) ServeFiles(w http.ResponseWriter, r *http.Request) {
 		err = httpapi.Errorf(http.StatusMethodNotAllowed, "files are read with GET and written with POST")
 	}
 	if err != nil {
+		httpapi.Drain(r)
 		httpapi.WriteError(w, err)
 	}
 }

@@ -1,6 +1,7 @@
 package files
 
 import (
+	"bufio"
 	"compress/gzip"
 	"io"
 	"mime"
@@ -34,6 +35,12 @@ func (s *Service) upload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return httpapi.Errorf(http.StatusBadRequest, "%v", err)
 	}
+	if connection := httpapi.ConnectionOf(r.Context()); connection != nil && r.ContentLength > 0 {
+		bulk := &bulkReader{body: r.Body, connection: connection, rest: r.ContentLength}
+		r.Body = io.NopCloser(bulk)
+		// Fails only when the connection has gone.
+		defer func() { _ = connection.Expect(1) }()
+	}
 	body, err := decodeBody(r)
 	if err != nil {
 		return err
@@ -54,7 +61,7 @@ func (s *Service) upload(w http.ResponseWriter, r *http.Request) error {
 		err = job.write(job.path, body)
 	case mediaType == "multipart/form-data" && parameters["boundary"] != "":
 		job.size = -1
-		err = job.writeParts(multipart.NewReader(body, parameters["boundary"]))
+		err = job.writeParts(multipart.NewReader(bufio.NewReaderSize(body, bufferSize), parameters["boundary"]))
 	default:
 		err = httpapi.Errorf(http.StatusBadRequest, "content type %q is not supported: use multipart/form-data or application/octet-stream", mediaType)
 	}
@@ -179,6 +186,35 @@ func (j *uploadJob) store(path string, body io.Reader) (err error) {
 		return err
 	}
 	return copyUpload(file, body)
+}
+
+// bulkReader reads a body of known size in large pieces.
+type bulkReader struct {
+	body       io.Reader
+	connection *httpapi.Connection
+	// rest is the number of bytes to come.
+	rest int64
+}
+
+// Read implements io.Reader. Whatever the HTTP server holds in its own buffer it gives without looking at the socket, so at a
+// read from the socket all the rest is still to come from there.
+func (b *bulkReader) Read(p []byte) (int, error) {
+	expected := int64(len(p))
+	if expected > b.rest {
+		expected = b.rest
+	}
+	if err := b.connection.Expect(int(expected)); err != nil {
+		return 0, err
+	}
+	n, err := b.body.Read(p)
+	b.rest -= int64(n)
+	if b.rest <= 0 || err != nil {
+		// The next request is read as it comes.
+		if resetErr := b.connection.Expect(1); err == nil {
+			err = resetErr
+		}
+	}
+	return n, err
 }
 
 // copyUpload copies a body into a file and tells errors of the client from those of the disk.

@@ -1,6 +1,7 @@
 package files
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
@@ -276,6 +277,24 @@ func TestFullDisk(t *testing.T) {
 	if got := s.post(disk+"/part1", strings.Repeat("y", 900<<10), nil); got.status != 200 {
 		t.Errorf("the blocks of the former content count as free: %d %s", got.status, got.body)
 	}
+}
+
+// A client that sends everything before it reads the answer gets to see an error that was found at the beginning.
+func TestErrorIsAnsweredToAClientThatSendsFirst(t *testing.T) {
+	s := newSandbox(t)
+	connection, err := net.Dial("tcp", s.server.Listener.Addr().String())
+	s.check(err)
+	defer connection.Close()
+	const size = 20 << 20
+	fmt.Fprintf(connection, "POST /files?path=/dev/null HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n", size)
+	if _, err := connection.Write(make([]byte, size)); err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+	if err != nil || response.StatusCode != 400 {
+		t.Fatalf("%v %v", response, err)
+	}
+	response.Body.Close()
 }
 
 func TestMetadataOfUploads(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 )
@@ -34,6 +35,20 @@ func WriteError(w http.ResponseWriter, err error) {
 		Code    int    `json:"code"`
 		Message string `json:"message"`
 	}{status, err.Error()})
+}
+
+// maxDrained bounds what is read of a body that nobody wants, in bytes.
+const maxDrained = 1 << 30
+
+// Drain reads the rest of a request's body before an error is answered. Many clients look for the answer only after they have
+// sent everything, and would see a broken connection if it were closed before. A client that waits to be asked for its body is
+// not asked.
+func Drain(r *http.Request) {
+	if r.Body == nil || r.Header.Get("Expect") != "" {
+		return
+	}
+	// A client that has gone needs no answer.
+	_, _ = io.CopyN(io.Discard, r.Body, maxDrained)
 }
 
 // WriteJSON answers with a JSON body.

@@ -178,12 +178,13 @@ func appendOutput(dst []byte, e event) []byte {
 	dst = append(dst, `{"event":{"data":{"`...)
 	dst = append(dst, outputNames[e.kind]...)
 	dst = append(dst, `":"`...)
-	size := base64.StdEncoding.EncodedLen(len(e.data))
+	data := e.output.data
+	size := base64.StdEncoding.EncodedLen(len(data))
 	start := len(dst)
 	if cap(dst)-start < size {
 		dst = append(make([]byte, 0, start+size+8), dst...)
 	}
 	dst = dst[:start+size]
-	base64.StdEncoding.Encode(dst[start:], e.data)
+	base64.StdEncoding.Encode(dst[start:], data)
 	return append(dst, `"}}}`...)
 }

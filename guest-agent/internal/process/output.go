@@ -1,6 +1,9 @@
 package process
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // Kinds of output.
 const (
@@ -14,10 +17,39 @@ type eventKind uint8
 
 // event is one thing that a process did, as subscribers see it.
 type event struct {
-	kind eventKind
-	// data is shared among subscribers and never changed.
-	data []byte
-	end  *End
+	kind   eventKind
+	output *chunk
+	end    *End
+}
+
+// chunk is output that is shared among subscriptions and never changed. Its memory is used again once all of them are done.
+type chunk struct {
+	data  []byte
+	users atomic.Int32
+}
+
+var chunks = sync.Pool{New: func() any { return &chunk{data: make([]byte, 0, pipeChunk)} }}
+
+// newChunk copies data for a number of subscriptions.
+func newChunk(data []byte, users int) *chunk {
+	c := chunks.Get().(*chunk)
+	c.data = append(c.data[:0], data...)
+	c.users.Store(int32(users))
+	return c
+}
+
+// done gives up the chunk of an event on behalf of one subscription.
+func (e event) done() {
+	if e.output != nil && e.output.users.Add(-1) == 0 {
+		chunks.Put(e.output)
+	}
+}
+
+func (e event) size() int {
+	if e.output == nil {
+		return 0
+	}
+	return len(e.output.data)
 }
 
 // End says how a process ended.
@@ -82,7 +114,7 @@ func (h *hub) publish(kind eventKind, data []byte) {
 		targets = append(targets, s)
 	}
 	h.mu.Unlock()
-	shared := event{kind: kind, data: append([]byte(nil), data...)}
+	shared := event{kind: kind, output: newChunk(data, len(targets))}
 	for _, s := range targets {
 		s.put(shared)
 	}
@@ -118,9 +150,11 @@ func (s *subscription) put(e event) {
 	for e.kind != endEvent && s.size >= queueLimit && !s.unbounded && !s.closed {
 		s.space.Wait()
 	}
-	if !s.closed {
+	if s.closed {
+		e.done()
+	} else {
 		s.queue = append(s.queue, e)
-		s.size += len(e.data)
+		s.size += e.size()
 	}
 	s.mu.Unlock()
 	select {
@@ -129,7 +163,8 @@ func (s *subscription) put(e event) {
 	}
 }
 
-// next takes the oldest event; false means that nothing is queued and that wake tells when to look again.
+// next takes the oldest event, which the reader gives up with done; false means that nothing is queued and that wake tells when
+// to look again.
 func (s *subscription) next() (event, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -140,7 +175,7 @@ func (s *subscription) next() (event, bool) {
 	e := s.queue[0]
 	s.queue[0] = event{}
 	s.queue = s.queue[1:]
-	s.size -= len(e.data)
+	s.size -= e.size()
 	s.space.Broadcast()
 	return e, true
 }
@@ -151,9 +186,12 @@ func (s *subscription) close() {
 	delete(s.hub.subscriptions, s)
 	s.hub.mu.Unlock()
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.queue {
+		e.done()
+	}
 	s.closed, s.queue, s.size = true, nil, 0
 	s.space.Broadcast()
-	s.mu.Unlock()
 }
 
 // ended tells whether the end has been published.

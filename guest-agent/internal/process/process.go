@@ -15,7 +15,7 @@ import (
 
 const (
 	// Sizes of one chunk of output, in bytes.
-	pipeChunk = 32 << 10
+	pipeChunk = 64 << 10
 	ptyChunk  = 16 << 10
 	// lastOutput bounds what is still read after a kill from pipes that descendants hold open, in bytes per pipe.
 	lastOutput = 256 << 10

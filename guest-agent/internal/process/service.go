@@ -164,7 +164,9 @@ func flush(stream *rpc.Stream, reader *subscription) (sent bool, end *End, err e
 		if !ok || e.kind == endEvent {
 			return sent, e.end, nil
 		}
-		if err := stream.SendAppended(func(dst []byte) []byte { return appendOutput(dst, e) }); err != nil {
+		err = stream.SendAppended(func(dst []byte) []byte { return appendOutput(dst, e) })
+		e.done()
+		if err != nil {
 			return sent, nil, err
 		}
 		sent = true

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"warren/guest-agent/internal/httpapi"
 	"warren/guest-agent/internal/users"
 )
 
@@ -72,6 +73,7 @@ func Unary[Request any](m *Mux, path string, decode func(*Object) Request, handl
 			return handle(ctx, call, request)
 		}()
 		if err != nil {
+			httpapi.Drain(r)
 			writeUnaryError(w, errorOf(err))
 			return
 		}
@@ -88,7 +90,7 @@ func Unary[Request any](m *Mux, path string, decode func(*Object) Request, handl
 // ServerStream adds a call with one request message and a stream of responses. The handler bounds itself by Call.Timeout.
 func ServerStream[Request any](m *Mux, path string, decode func(*Object) Request, handle func(context.Context, *Call, Request, *Stream) error) {
 	m.methods[path] = method{streaming: true, serve: func(w http.ResponseWriter, r *http.Request, call *Call) {
-		stream := newStream(w)
+		stream := newStream(w, r)
 		stream.end(func() error {
 			request, err := readOnly(r.Body, decode)
 			if err != nil {
@@ -104,7 +106,7 @@ func ClientStream[Request any](m *Mux, path string, decode func(*Object) Request
 	m.methods[path] = method{streaming: true, serve: func(w http.ResponseWriter, r *http.Request, call *Call) {
 		ctx, cancel := withTimeout(r.Context(), call.Timeout)
 		defer cancel()
-		stream := newStream(w)
+		stream := newStream(w, r)
 		answer, err := handle(ctx, call, func() (Request, error) { return readNext(r.Body, decode) })
 		if err == nil {
 			err = stream.Send(answer)
@@ -137,7 +139,7 @@ func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	call, err := m.newCall(r, target.streaming)
 	if err != nil {
 		if target.streaming {
-			newStream(w).end(err)
+			newStream(w, r).end(err)
 		} else {
 			writeUnaryError(w, errorOf(err))
 		}

@@ -3,19 +3,22 @@ package rpc
 import (
 	"encoding/json"
 	"net/http"
+
+	"warren/guest-agent/internal/httpapi"
 )
 
 // Stream sends the messages of a response stream. It belongs to one goroutine.
 type Stream struct {
-	w       http.ResponseWriter
-	flusher http.Flusher
-	frame   []byte
+	w          http.ResponseWriter
+	flusher    http.Flusher
+	connection *httpapi.Connection
+	frame      []byte
 }
 
-func newStream(w http.ResponseWriter) *Stream {
+func newStream(w http.ResponseWriter, r *http.Request) *Stream {
 	w.Header().Set("Content-Type", "application/connect+json")
 	flusher, _ := w.(http.Flusher)
-	return &Stream{w: w, flusher: flusher}
+	return &Stream{w: w, flusher: flusher, connection: httpapi.ConnectionOf(r.Context())}
 }
 
 // Send sends one message and flushes it.
@@ -53,11 +56,13 @@ func (s *Stream) end(err error) {
 }
 
 func (s *Stream) flush() error {
-	if _, err := s.w.Write(s.frame); err != nil {
-		return err
-	}
-	if s.flusher != nil {
-		s.flusher.Flush()
-	}
-	return nil
+	return s.connection.Gather(func() error {
+		if _, err := s.w.Write(s.frame); err != nil {
+			return err
+		}
+		if s.flusher != nil {
+			s.flusher.Flush()
+		}
+		return nil
+	})
 }

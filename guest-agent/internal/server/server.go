@@ -48,34 +48,36 @@ type Server struct {
 	options Options
 
 	mu          sync.Mutex
-	connections map[net.Conn]struct{}
+	connections map[*httpapi.Connection]struct{}
 }
 
 // New makes a server.
 func New(endpoints Endpoints, options Options) *Server {
-	s := &Server{options: options, connections: map[net.Conn]struct{}{}}
+	s := &Server{options: options, connections: map[*httpapi.Connection]struct{}{}}
 	s.http = &http.Server{
 		Handler:           s.handler(endpoints),
 		IdleTimeout:       idleTimeout,
 		ReadHeaderTimeout: headerTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ConnState:         s.track,
-		ConnContext: func(ctx context.Context, connection net.Conn) context.Context {
-			return context.WithValue(ctx, connectionKey{}, connection)
-		},
+		ConnContext:       httpapi.WithConnection,
 	}
 	return s
 }
 
 // Serve serves connections until the listener is closed.
-func (s *Server) Serve(listener net.Listener) error { return s.http.Serve(listener) }
+func (s *Server) Serve(listener *net.TCPListener) error {
+	return s.http.Serve(httpapi.Listener{TCPListener: listener})
+}
 
 // Close ends all connections.
 func (s *Server) Close() error { return s.http.Close() }
 
-type connectionKey struct{}
-
-func (s *Server) track(connection net.Conn, state http.ConnState) {
+func (s *Server) track(accepted net.Conn, state http.ConnState) {
+	connection, ok := accepted.(*httpapi.Connection)
+	if !ok {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch state {
@@ -89,16 +91,13 @@ func (s *Server) track(connection net.Conn, state http.ConnState) {
 // CloseOthers breaks all connections but that of a request. Their far ends belong to an earlier run of the sandbox and may never
 // say that they are gone.
 func (s *Server) CloseOthers(r *http.Request) {
-	kept, _ := r.Context().Value(connectionKey{}).(net.Conn)
+	kept := httpapi.ConnectionOf(r.Context())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for connection := range s.connections {
 		if connection != kept {
-			if tcp, ok := connection.(*net.TCPConn); ok {
-				// Without lingering the kernel forgets the connection at once.
-				_ = tcp.SetLinger(0)
-			}
-			// The connection is given up either way.
+			// Without lingering the kernel forgets the connection at once. It is given up either way.
+			_ = connection.SetLinger(0)
 			_ = connection.Close()
 		}
 	}
@@ -141,7 +140,7 @@ func (s *Server) authenticate(next http.Handler) http.Handler {
 // host refuses an endpoint of the host to programs inside the guest: before the first init there is no token to ask for.
 func (s *Server) host(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if connection, ok := r.Context().Value(connectionKey{}).(net.Conn); ok && s.options.RefuseLocal && isLocal(connection) {
+		if connection := httpapi.ConnectionOf(r.Context()); s.options.RefuseLocal && (connection == nil || isLocal(connection)) {
 			httpapi.WriteError(w, httpapi.Errorf(http.StatusForbidden, "this endpoint is for the host only"))
 			return
 		}

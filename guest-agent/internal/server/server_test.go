@@ -45,7 +45,7 @@ func newAgent(t *testing.T, refuseLocal bool) *agent {
 	}
 	a.address = listener.Addr().String()
 	done := make(chan error, 1)
-	go func() { done <- a.Serve(listener) }()
+	go func() { done <- a.Serve(listener.(*net.TCPListener)) }()
 	t.Cleanup(func() {
 		a.Close()
 		if err := <-done; !errors.Is(err, http.ErrServerClosed) {

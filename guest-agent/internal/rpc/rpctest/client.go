@@ -8,10 +8,13 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
+
+	"warren/guest-agent/internal/httpapi"
 )
 
 // Timeout bounds every wait of a test. It is far beyond what any of them needs.
@@ -31,7 +34,10 @@ type Client struct {
 // New serves a handler on loopback until the test ends.
 func New(t testing.TB, handler http.Handler) *Client {
 	t.Helper()
-	server := httptest.NewServer(handler)
+	server := httptest.NewUnstartedServer(handler)
+	server.Listener = httpapi.Listener{TCPListener: server.Listener.(*net.TCPListener)}
+	server.Config.ConnContext = httpapi.WithConnection
+	server.Start()
 	t.Cleanup(func() {
 		server.CloseClientConnections()
 		server.Close()
