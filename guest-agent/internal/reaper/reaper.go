@@ -2,8 +2,8 @@
 //
 // Process 1 inherits every orphan of the system and must reap those too, so one loop collects whatever has ended and hands each
 // exit status to the child it belongs to. The standard library's os/exec is not used beside it: its Wait would compete for the
-// same statuses. A lock that is held both over fork and over reaping makes a pid unambiguous: no status is collected between
-// the fork of a child and its registration, and no signal is sent to a pid that has been reaped.
+// same statuses. Reaping goes on while a fork is under way, because the execution of a program may take its time; a status that
+// comes in before its child is registered is kept until then. No signal is sent to a pid that has been reaped.
 package reaper
 
 import (
@@ -16,9 +16,13 @@ import (
 // Reaper owns the children of this process.
 type Reaper struct {
 	orphans bool
+	// forks serializes forks, for the sake of their hooks.
+	forks sync.Mutex
 
 	mu       sync.Mutex
 	children map[int]*Child
+	// early are statuses of unknown pids that came in while a fork is under way; nil when none is.
+	early map[int]syscall.WaitStatus
 }
 
 // Child is a process started by Start.
@@ -45,7 +49,7 @@ func New(orphans bool) *Reaper {
 	return r
 }
 
-// Hooks are called on the way through a fork, under the lock that serializes forks.
+// Hooks are called on the way through a fork, one fork at a time.
 type Hooks struct {
 	// Before is called right before the fork.
 	Before func() error
@@ -55,13 +59,16 @@ type Hooks struct {
 
 // Start forks and executes a program.
 func (r *Reaper) Start(path string, argv []string, attr *syscall.ProcAttr, hooks Hooks) (*Child, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.forks.Lock()
+	defer r.forks.Unlock()
 	if hooks.Before != nil {
 		if err := hooks.Before(); err != nil {
 			return nil, err
 		}
 	}
+	r.mu.Lock()
+	r.early = map[int]syscall.WaitStatus{}
+	r.mu.Unlock()
 	pid, err := syscall.ForkExec(path, argv, attr)
 	if err != nil {
 		pid = 0
@@ -70,17 +77,37 @@ func (r *Reaper) Start(path string, argv []string, attr *syscall.ProcAttr, hooks
 	if hooks.After != nil {
 		unfit = hooks.After(pid)
 	}
+	child := r.register(pid)
 	if err != nil {
 		return nil, err
 	}
-	child := &Child{Pid: pid, reaper: r, done: make(chan struct{})}
-	r.children[pid] = child
 	if unfit != nil {
-		// It cannot have been reaped under the lock, so the pid is its own.
-		_ = syscall.Kill(pid, syscall.SIGKILL)
+		// It may have ended by itself.
+		_ = child.Signal(syscall.SIGKILL)
 		return nil, unfit
 	}
 	return child, nil
+}
+
+// register adds a child whose fork is over; pid 0 stands for a fork that failed.
+func (r *Reaper) register(pid int) *Child {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	early, ended := r.early[pid]
+	r.early = nil
+	if pid == 0 {
+		return nil
+	}
+	child := &Child{Pid: pid, reaper: r, done: make(chan struct{})}
+	r.children[pid] = child
+	// A child that ended before it was registered had its signal come too early, or its status is among those that were kept. A
+	// kept status is that of another process, whose pid was used again, as long as the child can still be waited for.
+	if _, status, state := wait(pid); state == reaped {
+		r.deliver(pid, status)
+	} else if state == unknown && ended {
+		r.deliver(pid, early)
+	}
+	return child
 }
 
 // collect reaps all children that have ended.
@@ -89,23 +116,27 @@ func (r *Reaper) collect() {
 	defer r.mu.Unlock()
 	if r.orphans {
 		for {
-			pid, status, ok := wait(-1)
-			if !ok {
+			pid, status, state := wait(-1)
+			if state != reaped {
 				return
 			}
 			r.deliver(pid, status)
 		}
 	}
 	for pid := range r.children {
-		if reaped, status, ok := wait(pid); ok {
-			r.deliver(reaped, status)
+		if _, status, state := wait(pid); state == reaped {
+			r.deliver(pid, status)
 		}
 	}
 }
 
+// deliver hands a status to its child. Those of orphans are dropped.
 func (r *Reaper) deliver(pid int, status syscall.WaitStatus) {
 	child, ours := r.children[pid]
 	if !ours {
+		if r.early != nil {
+			r.early[pid] = status
+		}
 		return
 	}
 	delete(r.children, pid)
@@ -113,12 +144,30 @@ func (r *Reaper) deliver(pid int, status syscall.WaitStatus) {
 	close(child.done)
 }
 
+// waitState is what wait has found.
+type waitState int
+
+const (
+	// running: there is such a child, and it has not ended.
+	running waitState = iota
+	// reaped: it had ended and is reaped by this call.
+	reaped
+	// unknown: there is no such child.
+	unknown
+)
+
 // wait reaps one ended process; -1 stands for any.
-func wait(target int) (pid int, status syscall.WaitStatus, ok bool) {
+func wait(target int) (pid int, status syscall.WaitStatus, state waitState) {
 	for {
 		pid, err := syscall.Wait4(target, &status, syscall.WNOHANG, nil)
-		if err != syscall.EINTR {
-			return pid, status, err == nil && pid > 0
+		switch {
+		case err == syscall.EINTR:
+		case err != nil:
+			return 0, 0, unknown
+		case pid > 0:
+			return pid, status, reaped
+		default:
+			return 0, 0, running
 		}
 	}
 }

@@ -115,6 +115,64 @@ func TestHooks(t *testing.T) {
 	}
 }
 
+func TestReapingGoesOnDuringAFork(t *testing.T) {
+	r := New(false)
+	first := start(t, r, Hooks{}, "exec sleep 1000")
+	second := start(t, r, Hooks{After: func(pid int) error {
+		if err := first.Signal(syscall.SIGKILL); err != nil {
+			return err
+		}
+		<-first.Done()
+		// The new child ends before it is registered.
+		for alive := true; alive; {
+			text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+			if err != nil {
+				return err
+			}
+			alive = !strings.Contains(string(text), ") Z ")
+		}
+		return nil
+	}}, "exit 5")
+	<-second.Done()
+	if status := second.Status(); status.ExitStatus() != 5 {
+		t.Errorf("%v", status)
+	}
+}
+
+func TestStatusThatComesBeforeItsChildIsRegistered(t *testing.T) {
+	r := &Reaper{orphans: true, children: map[int]*Child{}, early: map[int]syscall.WaitStatus{}}
+	const gone = 1 << 30
+	r.deliver(gone, 3<<8)
+	child := r.register(gone)
+	<-child.Done()
+	if child.Status().ExitStatus() != 3 || r.early != nil || len(r.children) != 0 {
+		t.Errorf("%v %v", child.Status(), r.children)
+	}
+	r.deliver(gone, 4<<8)
+	if r.early != nil {
+		t.Error("the status of an orphan is kept without a fork under way")
+	}
+	// A status of the same pid that belongs to another process is not taken for the child's.
+	pid, err := syscall.ForkExec("/bin/sleep", []string{"sleep", "1000"}, &syscall.ProcAttr{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.early = map[int]syscall.WaitStatus{pid: 9 << 8}
+	child = r.register(pid)
+	select {
+	case <-child.Done():
+		t.Error("a living child has ended")
+	default:
+	}
+	if err := child.Signal(syscall.SIGKILL); err != nil {
+		t.Error(err)
+	}
+	var status syscall.WaitStatus
+	if _, err := syscall.Wait4(pid, &status, 0, nil); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRun(t *testing.T) {
 	r := New(false)
 	if err := r.Run(context.Background(), []string{"/bin/true"}); err != nil {
