@@ -82,6 +82,15 @@ function suite(name: string, cgroups: Cgroups): void {
       expect(await group.processes()).toEqual([child.pid]);
     });
 
+    test("a group may be killed and removed by two at once", async () => {
+      for (let round = 0; round < 10; round++) {
+        const group = await makeGroup(cgroups);
+        const { ended } = await enter(group);
+        await Promise.all([group.kill(), cgroups.at(group.directories).kill(), ended.then(() => group.remove())]);
+        await group.remove();
+      }
+    });
+
     test("one group can go while another is made in the same parent", async () => {
       await Promise.all(
         Array.from({ length: 10 }, async (_, round) => {

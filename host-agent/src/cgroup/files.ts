@@ -8,15 +8,28 @@ export async function setting(path: string, value: string | number): Promise<voi
   await writeFile(path, `${value}`, { flag: "r+" });
 }
 
+/** Writes one setting of a group that may lack its controller, or may be gone. */
+export async function settingIfThere(path: string, value: string | number): Promise<void> {
+  try {
+    await setting(path, value);
+  } catch (error) {
+    if (!isGone(error)) throw error;
+  }
+}
+
 /** Reads a file of a group; undefined when the group or the file is not there. */
 export async function reading(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, "utf8");
   } catch (error) {
-    // A group that is removed while its file is open answers ENODEV.
-    if (["ENOENT", "ENODEV"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
+    if (isGone(error)) return undefined;
     throw error;
   }
+}
+
+/** A group that is removed while its file is open answers ENODEV. */
+export function isGone(error: unknown): boolean {
+  return ["ENOENT", "ENODEV"].includes((error as NodeJS.ErrnoException).code ?? "");
 }
 
 /** Process ids in the `cgroup.procs` of a group; none when the group is not there. */

@@ -1,7 +1,16 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Cgroup, CgroupLimits, Cgroups, CgroupUsage } from "./cgroup.ts";
-import { groupNames, killProcess, processIds, reading, removeGroup, setting, untilEmpty } from "./files.ts";
+import {
+  groupNames,
+  killProcess,
+  processIds,
+  reading,
+  removeGroup,
+  setting,
+  settingIfThere,
+  untilEmpty,
+} from "./files.ts";
 import type { Hierarchy } from "./hierarchy.ts";
 
 /** Microseconds over which processor time is shared out, cpu.cfs_period_us. */
@@ -38,21 +47,17 @@ class V1Cgroup implements Cgroup {
   }
 
   async create(limits: CgroupLimits): Promise<void> {
-    for (const directory of this.directories) {
-      await mkdir(directory, { recursive: true });
-      await this.#limit(directory, limits);
-    }
-  }
-
-  async #limit(directory: string, limits: CgroupLimits): Promise<void> {
-    const set = async (file: string, value: number): Promise<void> => {
-      if ((await reading(`${directory}/${file}`)) !== undefined) await setting(`${directory}/${file}`, value);
-    };
-    await set("memory.limit_in_bytes", limits.memoryBytes);
-    await set("pids.max", limits.tasks);
-    await set("cpu.cfs_period_us", PERIOD_US);
-    await set("cpu.cfs_quota_us", Math.round(limits.cpus * PERIOD_US));
-    await set("cpu.shares", Math.round(limits.cpus * 1024));
+    await Promise.all(
+      this.directories.map(async (directory) => {
+        await mkdir(directory, { recursive: true });
+        // Each hierarchy has the files of its own controllers.
+        await settingIfThere(`${directory}/memory.limit_in_bytes`, limits.memoryBytes);
+        await settingIfThere(`${directory}/pids.max`, limits.tasks);
+        await settingIfThere(`${directory}/cpu.cfs_period_us`, PERIOD_US);
+        await settingIfThere(`${directory}/cpu.cfs_quota_us`, Math.round(limits.cpus * PERIOD_US));
+        await settingIfThere(`${directory}/cpu.shares`, Math.round(limits.cpus * 1024));
+      }),
+    );
   }
 
   async processes(): Promise<number[]> {
@@ -72,7 +77,10 @@ class V1Cgroup implements Cgroup {
     };
   }
 
-  /** Processes that stand still cannot fork: they are frozen, killed, and die when they are let go. */
+  /**
+   * Processes that stand still cannot fork: they are frozen, killed, and die when they are let go. The group may be
+   * removed meanwhile, by whoever waited for the end of its last process.
+   */
   async kill(): Promise<void> {
     const states = (
       await Promise.all(
@@ -86,15 +94,15 @@ class V1Cgroup implements Cgroup {
       await untilEmpty(directory, async () => {
         const ids = await processIds(directory);
         if (ids.length === 0) return true;
-        for (const file of states) await setting(file, "FROZEN");
+        for (const file of states) await settingIfThere(file, "FROZEN");
         for (const id of await processIds(directory)) killProcess(id);
-        for (const file of states) await setting(file, "THAWED");
+        for (const file of states) await settingIfThere(file, "THAWED");
         return false;
       });
     }
   }
 
   async remove(): Promise<void> {
-    for (const directory of this.directories) await removeGroup(directory);
+    await Promise.all(this.directories.map(removeGroup));
   }
 }

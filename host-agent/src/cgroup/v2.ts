@@ -2,7 +2,17 @@ import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
 import type { Cgroup, CgroupLimits, Cgroups, CgroupUsage } from "./cgroup.ts";
-import { groupNames, killProcess, processIds, reading, removeGroup, setting, untilEmpty } from "./files.ts";
+import {
+  groupNames,
+  isGone,
+  killProcess,
+  processIds,
+  reading,
+  removeGroup,
+  setting,
+  settingIfThere,
+  untilEmpty,
+} from "./files.ts";
 import { CONTROLLERS, type Hierarchy } from "./hierarchy.ts";
 
 /** Microseconds over which processor time is shared out, the second value of cpu.max. */
@@ -69,14 +79,13 @@ class V2Cgroup implements Cgroup {
       if (wanted.length > 0) await setting(`${group}/cgroup.subtree_control`, wanted.join(" "));
     }
     await mkdir(this.#directory, { recursive: true });
-    await this.#set("memory.max", limits.memoryBytes);
-    await this.#set("pids.max", limits.tasks);
-    await this.#set("cpu.max", `${Math.round(limits.cpus * PERIOD_US)} ${PERIOD_US}`);
-    await this.#set("cpu.weight", Math.min(10_000, Math.max(1, Math.round(limits.cpus * WEIGHT_PER_CPU))));
-  }
-
-  async #set(file: string, value: string | number): Promise<void> {
-    if ((await reading(`${this.#directory}/${file}`)) !== undefined) await setting(`${this.#directory}/${file}`, value);
+    await settingIfThere(`${this.#directory}/memory.max`, limits.memoryBytes);
+    await settingIfThere(`${this.#directory}/pids.max`, limits.tasks);
+    await settingIfThere(`${this.#directory}/cpu.max`, `${Math.round(limits.cpus * PERIOD_US)} ${PERIOD_US}`);
+    await settingIfThere(
+      `${this.#directory}/cpu.weight`,
+      Math.min(10_000, Math.max(1, Math.round(limits.cpus * WEIGHT_PER_CPU))),
+    );
   }
 
   processes(): Promise<number[]> {
@@ -99,14 +108,14 @@ class V2Cgroup implements Cgroup {
   async kill(): Promise<void> {
     const atOnce = `${this.#directory}/cgroup.kill`;
     await untilEmpty(this.#directory, async () => {
-      const ids = await processIds(this.#directory);
-      if (ids.length === 0) return true;
+      if ((await processIds(this.#directory)).length === 0) return true;
       // The file cannot be read, only written.
       try {
         await setting(atOnce, 1);
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-        for (const id of ids) killProcess(id);
+        if (!isGone(error)) throw error;
+        // Asked anew: when it is the whole group that is gone, there is nobody to kill.
+        for (const id of await processIds(this.#directory)) killProcess(id);
       }
       return false;
     });

@@ -8,7 +8,7 @@ export const CONSOLE_BYTES = 64 * 1024;
  * Milliseconds without reading after each read. QEMU sends a serial port's bytes one by one, and a guest that floods its
  * console would wake the host agent for each of them; this way a few hundred come in one read, and the guest waits.
  */
-const REST_MS = 2;
+const REST_MS = 5;
 
 interface Waiter {
   text: string;

@@ -117,23 +117,16 @@ class QemuVmm implements Vmm {
     deviceState: string | undefined,
     cgroup: Cgroup,
   ): Promise<{ vm: QemuVm; incoming: string | undefined }> {
-    const memoryBytes = machine.memoryMb * MIB;
-    const { size } = await stat(machine.memoryFile);
-    if (size !== memoryBytes) {
-      throw new WarrenError(
-        "internal_error",
-        `${machine.memoryFile} has ${size} bytes; guest memory has ${memoryBytes}`,
-      );
-    }
-    const inside = await cgroup.processes();
-    if (inside.length > 0) {
-      throw new WarrenError("conflict", `the microVM of ${machine.id} runs already, as process ${inside.join(", ")}`);
-    }
+    const [largestFile] = await Promise.all([
+      maxFileBytes(machine.disk),
+      checkMemoryFile(machine),
+      checkEmpty(cgroup, machine),
+    ]);
     await prepareJail(machine.jail, cgroup);
     const maxTasks = machine.vcpus + OTHER_THREADS;
     try {
       await cgroup.create({
-        memoryBytes: memoryBytes + OVERHEAD_BYTES[this.accelerator],
+        memoryBytes: machine.memoryMb * MIB + OVERHEAD_BYTES[this.accelerator],
         tasks: maxTasks,
         cpus: machine.vcpus + DEVICE_CPUS,
       });
@@ -144,7 +137,7 @@ class QemuVmm implements Vmm {
         machine,
         cgroup,
         maxTasks,
-        maxFileBytes: await maxFileBytes(machine.disk),
+        maxFileBytes: largestFile,
         deviceState,
       });
       const lifeline = await childLifeline(child).catch((error: Error) => {
@@ -179,4 +172,18 @@ async function maxFileBytes({ layers }: DiskImage): Promise<number> {
   const [size] = sizes;
   if (size === undefined) throw new WarrenError("internal_error", "a disk without layers");
   return Math.ceil(size * 1.25) + 64 * MIB;
+}
+
+/** QEMU would make a smaller file larger, and so write to it. */
+async function checkMemoryFile({ memoryFile, memoryMb }: Machine): Promise<void> {
+  const { size } = await stat(memoryFile);
+  if (size === memoryMb * MIB) return;
+  throw new WarrenError("internal_error", `${memoryFile} has ${size} bytes; guest memory has ${memoryMb} MiB`);
+}
+
+/** Two processes on one disk would destroy it. */
+async function checkEmpty(cgroup: Cgroup, { id }: Machine): Promise<void> {
+  const inside = await cgroup.processes();
+  if (inside.length === 0) return;
+  throw new WarrenError("conflict", `the microVM of ${id} runs already, as process ${inside.join(", ")}`);
 }

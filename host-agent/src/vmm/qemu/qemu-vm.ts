@@ -6,7 +6,7 @@ import type { DeviceState, Machine, MemoryMapping, Vm, VmExit, VmProcess } from 
 import type { Attached, StderrPipe } from "./launch.ts";
 import type { Lifeline } from "./lifeline.ts";
 import { stackLayer } from "./live-disk.ts";
-import { QmpClient } from "./qmp.ts";
+import { type QmpAnswer, type QmpArguments, QmpClient, type QmpCommand } from "./qmp.ts";
 
 /**
  * Milliseconds that QEMU may take to answer. Commands take a few milliseconds, and longer when a flush of the guest's
@@ -74,14 +74,16 @@ export class QemuVm implements Vm {
   }
 
   async freeze(): Promise<DeviceState> {
+    const { running } = await this.#command("query-status", {});
     await this.#command("stop", {});
     try {
       // `live: true` would also give up the disks.
       await this.#command("xen-save-devices-state", { filename: STATE_IN_CHROOT, live: false });
       return { path: await takeDeviceState(this.#machine.jail) };
     } catch (error) {
-      // A sandbox that could not be frozen runs on; when not even that works, QEMU is ending.
-      await this.thaw().catch((second) => this.#warn(`the microVM of ${this.#machine.id} does not run on`, second));
+      // What ran before runs on; when not even that works, QEMU is ending.
+      const warn = (second: unknown) => this.#warn(`the microVM of ${this.#machine.id} does not run on`, second);
+      if (running) await this.thaw().catch(warn);
       throw error;
     }
   }
@@ -171,15 +173,14 @@ export class QemuVm implements Vm {
     throw new WarrenError("internal_error", `the microVM of ${this.#machine.id} has been let go`);
   }
 
-  async #command(...[command, args]: Parameters<QmpClient["execute"]>): Promise<void> {
+  async #command<C extends QmpCommand>(command: C, args: QmpArguments<C>): Promise<QmpAnswer<C>> {
     const limit = AbortSignal.timeout(COMMAND_LIMIT);
     try {
-      await this.#session().execute(command, args, limit);
+      return await this.#session().execute(command, args, limit);
     } catch (error) {
       if (error !== limit.reason) throw error;
-      throw new WarrenError("agent_error", `QEMU did not answer ${command} within ${COMMAND_LIMIT / 1000} s`, {
-        cause: error,
-      });
+      const message = `QEMU did not answer ${command} within ${COMMAND_LIMIT / 1000} s`;
+      throw new WarrenError("agent_error", message, { cause: error });
     }
   }
 }

@@ -33,7 +33,9 @@ interface QmpEvents {
 
 const EVENTS: readonly string[] = ["MIGRATION", "SHUTDOWN"] satisfies (keyof QmpEvents)[];
 
-type Command = keyof QmpCommands;
+export type QmpCommand = keyof QmpCommands;
+export type QmpArguments<C extends QmpCommand> = QmpCommands[C]["arguments"];
+export type QmpAnswer<C extends QmpCommand> = QmpCommands[C]["returns"];
 
 /** QEMU refused a command. */
 export class QmpError extends WarrenError {
@@ -95,12 +97,12 @@ export class QmpClient {
    * answer: QEMU knows no way to take a command back. `descriptor` is passed along, as `add-fd` wants it; the caller
    * still closes it.
    */
-  async execute<C extends Command>(
+  async execute<C extends QmpCommand>(
     command: C,
-    args: QmpCommands[C]["arguments"],
+    args: QmpArguments<C>,
     signal?: AbortSignal,
     descriptor?: number,
-  ): Promise<QmpCommands[C]["returns"]> {
+  ): Promise<QmpAnswer<C>> {
     signal?.throwIfAborted();
     if (this.#failure) throw this.#failure;
     const id = this.#nextId++;
@@ -115,7 +117,7 @@ export class QmpClient {
     if (descriptor === undefined) this.#socket.write(line);
     else await this.#sendWith(line, descriptor);
     try {
-      return (await promise) as QmpCommands[C]["returns"];
+      return (await promise) as QmpAnswer<C>;
     } finally {
       signal?.removeEventListener("abort", giveUp);
     }
