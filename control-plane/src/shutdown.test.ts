@@ -1,0 +1,77 @@
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { openDatabase } from "./database/database.ts";
+import { createDatabase, type TestDatabase } from "./database/testing/each-database.ts";
+import { createLogger } from "./logging.ts";
+import { TestStack } from "./testing/test-stack.ts";
+
+let database: TestDatabase;
+let stack: TestStack;
+beforeEach(async () => {
+  database = await createDatabase("PostgreSQL");
+  stack = await TestStack.start(database);
+});
+afterEach(async () => {
+  await stack?.close();
+  await database?.remove();
+});
+
+/** A creation that the host holds up until it is let go. */
+function heldCreation() {
+  const reached = Promise.withResolvers<string>();
+  const go = Promise.withResolvers<void>();
+  stack.host.onCreate = (request) => {
+    reached.resolve(request.sandboxId);
+    return go.promise;
+  };
+  return { reached: reached.promise, go: go.resolve };
+}
+
+/** What the database says of a sandbox after the control plane has gone. */
+async function rowOf(id: string) {
+  const reopened = await openDatabase(database.config, createLogger("silent"));
+  try {
+    return await reopened.db.selectFrom("sandboxes").selectAll().where("id", "=", id).executeTakeFirstOrThrow();
+  } finally {
+    await reopened.close();
+  }
+}
+
+it("answers what is under way, and takes nothing new", async () => {
+  const { reached, go } = heldCreation();
+  const creation = stack.call("POST", "/v1/sandboxes", {});
+  const id = await reached;
+  const closing = stack.controlPlane.close();
+  await expect
+    .poll(() =>
+      fetch(`${stack.url}/health`).then(
+        () => "answers",
+        () => "refused",
+      ),
+    )
+    .toBe("refused");
+  go();
+  expect((await creation).status).toBe(201);
+  await closing;
+  expect(await rowOf(id)).toMatchObject({ status: "running" });
+});
+
+it("waits for creations whose clients have gone", async () => {
+  const { reached, go } = heldCreation();
+  const client = new AbortController();
+  const creation = stack.call("POST", "/v1/sandboxes", {}, { signal: client.signal });
+  const id = await reached;
+  client.abort();
+  await expect(creation).rejects.toThrow();
+  const closing = stack.controlPlane.close();
+  go();
+  await closing;
+  expect(await rowOf(id)).toMatchObject({ status: "running" });
+});
+
+it("writes times of last use that are still pending", async () => {
+  const { id } = await stack.createSandbox();
+  const created = (await rowOf(id)).last_active_at!;
+  expect((await stack.call("POST", `/v1/sandboxes/${id}/exec`, { cmd: "true" })).status).toBe(200);
+  await stack.controlPlane.close();
+  expect((await rowOf(id)).last_active_at!.getTime()).toBeGreaterThan(created.getTime());
+});
