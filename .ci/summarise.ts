@@ -29,8 +29,11 @@ interface VitestReport {
   }[];
 }
 
+/** Directory of the results, and the projects of vitest that were run. */
+const [results = "", ...projects] = process.argv.slice(2);
+
 function read(name: string): string {
-  return readFileSync(join(process.argv[2]!, name), "utf8");
+  return readFileSync(join(results, name), "utf8");
 }
 
 function checks(): Tally {
@@ -90,7 +93,7 @@ function vitest(project: string): Tally {
   return tally;
 }
 
-const tallies = [checks(), go(), ...["unit", "microvm", "system"].map(vitest)];
+const tallies = [checks(), go(), ...projects.map(vitest)];
 for (const tally of tallies) {
   if (tally.passed + tally.failed.length === 0) tally.failed.push("it ran no test");
   const skipped = tally.skipped > 0 ? `, ${tally.skipped} skipped` : "";
