@@ -1,16 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Cgroup, CgroupLimits, Cgroups, CgroupUsage } from "./cgroup.ts";
-import {
-  groupNames,
-  killProcess,
-  processIds,
-  reading,
-  removeGroup,
-  setting,
-  settingIfThere,
-  untilEmpty,
-} from "./files.ts";
+import { groupNames, killProcess, processIds, reading, removeGroup, settingIfThere, untilEmpty } from "./files.ts";
 import type { Hierarchy } from "./hierarchy.ts";
 
 /** Microseconds over which processor time is shared out, cpu.cfs_period_us. */

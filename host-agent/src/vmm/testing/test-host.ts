@@ -57,11 +57,16 @@ export class TestHost {
     await rm(this.folder, { recursive: true, force: true });
   }
 
+  /** Ends what is running. Each is tried, whatever becomes of the others. */
   async releaseAll(vmm: Vmm): Promise<void> {
+    const failures: unknown[] = [];
     for (const { slot, machine } of this.#taken.splice(0)) {
-      await vmm.sweep(machine.jail);
-      await this.#slots.release(slot);
+      await vmm
+        .sweep(machine.jail)
+        .then(() => this.#slots.release(slot))
+        .catch((error) => failures.push(error));
     }
+    if (failures.length > 0) throw new AggregateError(failures, failures.join("; "));
   }
 
   /** A machine that boots from the images, with a disk and a memory file of its own. */
