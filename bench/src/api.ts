@@ -8,7 +8,7 @@ import { median } from "./measure/statistics.ts";
 
 /** Sandboxes of the team: what one list shows. */
 const SANDBOXES = 50;
-const ROUNDS = 5;
+const ROUNDS = 7;
 const LOAD = { connections: 16, seconds: 3 };
 const GOAL = 0.5;
 
@@ -32,22 +32,22 @@ export async function api(write: boolean): Promise<void> {
 }
 
 async function measure({ url, apiKey }: ControlPlane, database: pg.Client): Promise<Figure[]> {
-  const [id] = await insertSandboxes(database);
+  const ids = await insertSandboxes(database);
   await database.query("create extension pg_stat_statements");
   const headers = { "x-api-key": apiKey };
   const targets = {
-    health: { url: `${url}/health`, headers: {} },
-    get: { url: `${url}/v1/sandboxes/${id}`, headers },
-    list: { url: `${url}/v1/sandboxes`, headers },
+    health: { url, paths: ["/health"], headers: {} },
+    get: { url, paths: ids.map((id) => `/v1/sandboxes/${id}`), headers },
+    list: { url, paths: ["/v1/sandboxes"], headers },
   };
   const results: Record<keyof typeof targets, LoadResult[]> = { health: [], get: [], list: [] };
   const statements: Record<keyof typeof targets, number[]> = { health: [], get: [], list: [] };
-  for (const target of Object.values(targets)) await load(target.url, target.headers, { ...LOAD, seconds: 2 });
+  for (const target of Object.values(targets)) await load({ ...target, ...LOAD });
   // In turn, so that what else the machine does concerns all of them alike.
   for (let round = 0; round < ROUNDS; round++) {
-    for (const [name, target] of Object.entries(targets) as [keyof typeof targets, (typeof targets)["get"]][]) {
+    for (const name of Object.keys(targets) as (keyof typeof targets)[]) {
       const before = await countStatements(database);
-      const result = await load(target.url, target.headers, LOAD);
+      const result = await load({ ...targets[name], ...LOAD });
       statements[name].push(((await countStatements(database)) - before) / result.requests);
       results[name].push(result);
     }
@@ -78,10 +78,10 @@ function against(name: string, results: LoadResult[], ratios: number[]): Figure 
   };
 }
 
-/** Besides one statement per call there is one per second and credential, and one per 5 s for times of last use. */
+/** Calls that come at once share statements; besides there is one per second and credential, and one per 5 s. */
 function roundTrips(name: string, perCall: number[]): Figure {
   const value = median(perCall);
-  return { name: `database round trips per \`${name}\``, value: value.toFixed(3), goal: "1", met: value < 1.01 };
+  return { name: `database round trips per \`${name}\``, value: value.toFixed(3), goal: "≤ 1", met: value <= 1 };
 }
 
 /** Statements that other connections have run so far. */

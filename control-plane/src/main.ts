@@ -49,6 +49,7 @@ import { SandboxReconciler } from "./sandboxes/reconciler.ts";
 import { SandboxAccess, sandboxNotFound } from "./sandboxes/sandbox-access.ts";
 import { SandboxForks } from "./sandboxes/sandbox-forks.ts";
 import { SandboxPausing } from "./sandboxes/sandbox-pausing.ts";
+import { SandboxReads } from "./sandboxes/sandbox-reads.ts";
 import { sandboxRoutes } from "./sandboxes/sandbox-routes.ts";
 import { SandboxService } from "./sandboxes/sandbox-service.ts";
 import { SandboxStore } from "./sandboxes/sandbox-store.ts";
@@ -158,7 +159,18 @@ async function start(
     locateSandbox,
     log,
   });
-  const sandboxes = new SandboxService({ db, store, templates, quota, scheduler, pool, access, operations, log });
+  const sandboxes = new SandboxService({
+    db,
+    store,
+    reads: new SandboxReads(db),
+    templates,
+    quota,
+    scheduler,
+    pool,
+    access,
+    operations,
+    log,
+  });
   const reconciler = new SandboxReconciler({ store, pool, access, log });
   const monitor = new HostMonitor({ hosts, pool, sandboxes: reconciler, leadership: database.leadership, log });
 

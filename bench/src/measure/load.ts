@@ -1,8 +1,18 @@
 import { execFile } from "node:child_process";
-import { createRequire } from "node:module";
+import { join } from "node:path";
 import { promisify } from "node:util";
 
-const AUTOCANNON = createRequire(import.meta.url).resolve("autocannon");
+const PROGRAM = join(import.meta.dirname, "load-process.ts");
+
+/** Requests to be sent over and over. */
+export interface Load {
+  url: string;
+  /** Taken in turn. */
+  paths: string[];
+  headers: Record<string, string>;
+  connections: number;
+  seconds: number;
+}
 
 /** What a load of requests came to. */
 export interface LoadResult {
@@ -14,17 +24,11 @@ export interface LoadResult {
 }
 
 /** Sends requests over a number of connections for some seconds, from a process of its own. */
-export async function load(
-  url: string,
-  headers: Record<string, string>,
-  { connections, seconds }: { connections: number; seconds: number },
-): Promise<LoadResult> {
-  const options = ["--json", "--connections", String(connections), "--duration", String(seconds)];
-  const lines = Object.entries(headers).flatMap(([name, value]) => ["--headers", `${name}: ${value}`]);
-  const { stdout } = await promisify(execFile)(process.execPath, [AUTOCANNON, ...options, ...lines, url]);
+export async function load(work: Load): Promise<LoadResult> {
+  const { stdout } = await promisify(execFile)(process.execPath, [PROGRAM, JSON.stringify(work)]);
   const result = JSON.parse(stdout);
   if (result.non2xx > 0 || result.errors > 0 || result["2xx"] === 0) {
-    throw new Error(`${url}: ${result["2xx"]} answers, ${result.non2xx} refusals, ${result.errors} errors`);
+    throw new Error(`${work.url}: ${result["2xx"]} answers, ${result.non2xx} refusals, ${result.errors} errors`);
   }
   return {
     requestsPerSecond: result["2xx"] / result.duration,

@@ -6,10 +6,31 @@ import { loadMigrations, type MigrationSession, migrate } from "./migrations.ts"
 /** OID of `bigint`, which pg gives as text. All of Warren's bigints are below 2^53. */
 const INT8 = 20;
 
+/** OID of `timestamptz`. */
+const TIMESTAMPTZ = 1184;
+
+const parseAnyTimestamp = pg.types.getTypeParser(TIMESTAMPTZ, "text") as (text: string) => Date;
+
+/** Parsers of text by OID, where Warren's differ from those of pg. */
+const PARSERS = new Map<number, (text: string) => unknown>([
+  [INT8, Number],
+  [TIMESTAMPTZ, parseTimestamp],
+]);
+
 const types: pg.CustomTypesConfig = {
   getTypeParser: ((oid: number, format: "text" | "binary") =>
-    oid === INT8 && format !== "binary" ? Number : pg.types.getTypeParser(oid, format)) as never,
+    (format !== "binary" && PARSERS.get(oid)) || pg.types.getTypeParser(oid, format)) as never,
 };
+
+/**
+ * Reads a time. In the form that servers in UTC write, such as `2026-01-02 03:04:05.678901+00`, it takes a tenth of the
+ * time of pg's parser, which a list of sandboxes needs hundreds of times.
+ */
+export function parseTimestamp(text: string): Date {
+  return text[10] === " " && text.endsWith("+00")
+    ? new Date(`${text.slice(0, 10)}T${text.slice(11, -3)}Z`)
+    : parseAnyTimestamp(text);
+}
 
 /** Connects to a PostgreSQL server and brings its schema up to date. */
 export async function openPostgres(url: string, log: Logger): Promise<{ pool: pg.Pool; dialect: PostgresDialect }> {

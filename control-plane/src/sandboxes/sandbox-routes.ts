@@ -10,6 +10,7 @@ import { callerOf } from "../auth/require-caller.ts";
 import type { SandboxForks } from "./sandbox-forks.ts";
 import type { SandboxPausing } from "./sandbox-pausing.ts";
 import type { SandboxService } from "./sandbox-service.ts";
+import type { SandboxRow } from "./sandbox-store.ts";
 import { toSandbox } from "./sandbox-view.ts";
 
 const tags = ["sandboxes"];
@@ -21,6 +22,8 @@ const allowNoBody = async (request: FastifyRequest) => {
 
 /** Routes of the life of sandboxes under `/v1/sandboxes`. */
 export function sandboxRoutes(sandboxes: SandboxService, pausing: SandboxPausing, forks: SandboxForks): Routes {
+  /** Bytes of the answer to all who share a list. */
+  const lists = new WeakMap<readonly SandboxRow[], Buffer>();
   return async (app) => {
     app.post(
       "/v1/sandboxes",
@@ -45,7 +48,17 @@ export function sandboxRoutes(sandboxes: SandboxService, pausing: SandboxPausing
           response: { 200: Type.Array(Sandbox), "4xx": ErrorBody },
         },
       },
-      async (request) => (await sandboxes.list(callerOf(request))).map(toSandbox),
+      async (request, reply) => {
+        const rows = await sandboxes.list(callerOf(request));
+        let answer = lists.get(rows);
+        if (!answer) {
+          const list: unknown = rows.map(toSandbox);
+          answer = Buffer.from(reply.serializeInput(list as Record<string, unknown>, "200") as string);
+          lists.set(rows, answer);
+        }
+        // Bytes are sent as they stand; the type of the route is that of their content.
+        return reply.type("application/json; charset=utf-8").send(answer as never);
+      },
     );
 
     app.get(

@@ -14,6 +14,7 @@ import type { Template, TemplateStore } from "../templates/template-store.ts";
 import { type SandboxAccess, sandboxNotFound } from "./sandbox-access.ts";
 import { newSandboxId } from "./sandbox-id.ts";
 import type { SandboxQuota } from "./sandbox-quota.ts";
+import type { SandboxReads } from "./sandbox-reads.ts";
 import type { SandboxRow, SandboxStore, StatusFields } from "./sandbox-store.ts";
 
 /** Milliseconds that a host has to start a sandbox; its own limits end a hanging boot earlier. */
@@ -30,6 +31,7 @@ const GONE: SandboxStatus[] = ["stopped"];
 export interface SandboxServiceParts {
   db: Db;
   store: SandboxStore;
+  reads: SandboxReads;
   templates: TemplateStore;
   quota: SandboxQuota;
   scheduler: Scheduler;
@@ -55,12 +57,13 @@ export class SandboxService {
     return operations.track(this.#create(caller, request, template, hosts));
   }
 
-  async list(caller: Caller): Promise<SandboxRow[]> {
-    return this.#parts.store.list(caller.teamId);
+  /** Sandboxes of the caller's team that are not over, newest first. */
+  async list(caller: Caller): Promise<readonly SandboxRow[]> {
+    return this.#parts.reads.list(caller.teamId);
   }
 
   async get(caller: Caller, id: string): Promise<SandboxRow> {
-    const row = await this.#parts.store.find(caller.teamId, id);
+    const row = await this.#parts.reads.get(caller.teamId, id);
     if (!row) throw sandboxNotFound(id);
     return row;
   }

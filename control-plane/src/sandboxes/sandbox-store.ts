@@ -26,7 +26,7 @@ export interface SandboxLocation {
 }
 
 /** States that need no more attention. */
-const FINAL: SandboxStatus[] = ["stopped", "error"];
+export const FINAL: SandboxStatus[] = ["stopped", "error"];
 
 /** Rows of sandboxes. Every change of status is a compare-and-set on the status and version that were read. */
 export class SandboxStore {
@@ -48,18 +48,6 @@ export class SandboxStore {
       .where("id", "=", id)
       .where("team_id", "=", teamId)
       .executeTakeFirst();
-  }
-
-  /** Sandboxes of a team that are not over, newest first. */
-  async list(teamId: string): Promise<SandboxRow[]> {
-    return this.#db
-      .selectFrom("sandboxes")
-      .selectAll()
-      .where("team_id", "=", teamId)
-      .where("status", "not in", FINAL)
-      .orderBy("created_at", "desc")
-      .orderBy("id", "desc")
-      .execute();
   }
 
   async locate(id: string): Promise<SandboxLocation | undefined> {

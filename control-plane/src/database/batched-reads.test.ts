@@ -1,0 +1,74 @@
+import { expect, it } from "vitest";
+import { BatchedReads } from "./batched-reads.ts";
+
+/** Reads whose queries a test answers. */
+function setUp() {
+  const queries: { keys: string[]; answer: (values: Record<string, number>) => void; fail: (error: Error) => void }[] =
+    [];
+  const reads = new BatchedReads<number>((keys) => {
+    const { promise, resolve, reject } = Promise.withResolvers<ReadonlyMap<string, number>>();
+    queries.push({ keys, answer: (values) => resolve(new Map(Object.entries(values))), fail: reject });
+    return promise;
+  });
+  return { reads, queries };
+}
+
+it("sends a read at once while the database is idle", async () => {
+  const { reads, queries } = setUp();
+  const value = reads.get("a");
+  expect(queries.map(({ keys }) => keys)).toEqual([["a"]]);
+  queries[0]!.answer({ a: 1 });
+  expect(await value).toBe(1);
+});
+
+it("gathers reads that come meanwhile into the next query", async () => {
+  const { reads, queries } = setUp();
+  const early = [reads.get("a"), reads.get("b")];
+  const late = [reads.get("c"), reads.get("d"), reads.get("c"), reads.get("a")];
+  expect(queries.map(({ keys }) => keys)).toEqual([["a"], ["b"]]);
+  queries[0]!.answer({ a: 1 });
+  await early[0];
+  await expect.poll(() => queries.length).toBe(3);
+  expect(queries[2]!.keys).toEqual(["c", "d", "a"]);
+  queries[2]!.answer({ c: 3, a: 11 });
+  expect(await Promise.all(late)).toEqual([3, undefined, 3, 11]);
+  queries[1]!.answer({});
+  expect(await early[1]).toBeUndefined();
+});
+
+it("gives nobody what was read before they asked", async () => {
+  const { reads, queries } = setUp();
+  const before = reads.get("a");
+  const after = reads.get("a");
+  expect(queries).toHaveLength(2);
+  queries[0]!.answer({ a: 1 });
+  queries[1]!.answer({ a: 2 });
+  expect(await Promise.all([before, after])).toEqual([1, 2]);
+});
+
+it("tells everyone who shares a query that it has failed, and goes on", async () => {
+  const { reads, queries } = setUp();
+  const first = [reads.get("a"), reads.get("b")];
+  const shared = [reads.get("c"), reads.get("d")];
+  queries[0]!.answer({});
+  await first[0];
+  await expect.poll(() => queries.length).toBe(3);
+  queries[2]!.fail(new Error("the database is away"));
+  for (const read of shared) await expect(read).rejects.toThrow("the database is away");
+  queries[1]!.answer({});
+  await first[1];
+  const again = reads.get("c");
+  queries[3]!.answer({ c: 1 });
+  expect(await again).toBe(1);
+});
+
+it("asks for at most 200 keys at a time", async () => {
+  const { reads, queries } = setUp();
+  const all = Array.from({ length: 252 }, (_, index) => reads.get(`key-${index}`));
+  for (let index = 0; index < 4; index++) {
+    await expect.poll(() => queries.length).toBeGreaterThan(index);
+    queries[index]!.answer(Object.fromEntries(queries[index]!.keys.map((key) => [key, 1])));
+  }
+  expect(await Promise.all(all)).toEqual(Array(252).fill(1));
+  expect(queries.map(({ keys }) => keys.length)).toEqual([1, 1, 200, 50]);
+});

@@ -1,0 +1,52 @@
+/** Queries under way at which further reads wait for the next one. */
+const CONCURRENT_QUERIES = 2;
+/** Keys of one query at most. */
+const KEYS_PER_QUERY = 200;
+
+/** Callers that wait for one key. */
+interface Waiting<V> {
+  promise: Promise<V | undefined>;
+  resolve(value: V | undefined): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * Reads many keys with one query when many are asked for at once. A read that comes while the database is idle is sent
+ * alone and at once; those that come while queries are under way share the next one. Nobody gets what was read before
+ * they asked.
+ */
+export class BatchedReads<V> {
+  readonly #read: (keys: string[]) => Promise<ReadonlyMap<string, V>>;
+  #next = new Map<string, Waiting<V>>();
+  #running = 0;
+
+  /** `read` resolves to the values that are there. */
+  constructor(read: (keys: string[]) => Promise<ReadonlyMap<string, V>>) {
+    this.#read = read;
+  }
+
+  get(key: string): Promise<V | undefined> {
+    let waiting = this.#next.get(key);
+    if (!waiting) {
+      waiting = Promise.withResolvers<V | undefined>();
+      this.#next.set(key, waiting);
+      if (this.#running < CONCURRENT_QUERIES) void this.#send();
+    }
+    return waiting.promise;
+  }
+
+  async #send(): Promise<void> {
+    const batch = new Map([...this.#next].slice(0, KEYS_PER_QUERY));
+    for (const key of batch.keys()) this.#next.delete(key);
+    this.#running++;
+    try {
+      const values = await this.#read([...batch.keys()]);
+      for (const [key, waiting] of batch) waiting.resolve(values.get(key));
+    } catch (error) {
+      for (const waiting of batch.values()) waiting.reject(error);
+    } finally {
+      this.#running--;
+      if (this.#next.size > 0) void this.#send();
+    }
+  }
+}
