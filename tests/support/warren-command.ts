@@ -31,10 +31,12 @@ export interface StartOptions {
   cwd?: string;
   /** Standard input, whole; absent = at its end from the start. */
   input?: Buffer | string;
+  /** Leave standard output to the caller to read. */
+  unread?: boolean;
 }
 
 /** Starts a command of the launcher. */
-export function start(args: string[], { env = {}, cwd, input }: StartOptions = {}): Running {
+export function start(args: string[], { env = {}, cwd, input, unread = false }: StartOptions = {}): Running {
   const child = spawn(WARREN, args, {
     stdio: ["pipe", "pipe", "pipe"],
     env: { ...process.env, WARREN_URL: undefined, WARREN_API_KEY: undefined, ...env },
@@ -44,7 +46,7 @@ export function start(args: string[], { env = {}, cwd, input }: StartOptions = {
   child.stdin.on("error", () => undefined).end(input);
   const stdout: Buffer[] = [];
   let stderr = "";
-  child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));
+  if (!unread) child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     stderr += text;
   });
