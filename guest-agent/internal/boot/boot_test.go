@@ -1,8 +1,6 @@
 package boot
 
 import (
-	"errors"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -10,34 +8,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"warren/guest-agent/internal/nstest"
 )
 
-const inNamespace = "WARREN_TEST_IN_NAMESPACE"
-
 // TestMain runs the tests in namespaces of their own, because they configure a network and mount file systems.
-func TestMain(m *testing.M) {
-	if os.Geteuid() != 0 || os.Getenv(inNamespace) != "" {
-		os.Exit(m.Run())
-	}
-	command := exec.Command("/proc/self/exe", os.Args[1:]...)
-	command.Env = append(os.Environ(), inNamespace+"=1")
-	command.Stdout, command.Stderr = os.Stdout, os.Stderr
-	command.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Unshareflags: syscall.CLONE_NEWNS}
-	err := command.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		fmt.Fprintln(os.Stderr, "no namespaces for the tests:", err)
-		os.Exit(1)
-	}
-	os.Exit(command.ProcessState.ExitCode())
-}
-
-func needNamespace(t *testing.T) {
-	t.Helper()
-	if os.Getenv(inNamespace) == "" {
-		t.Skip("namespaces need root")
-	}
-}
+func TestMain(m *testing.M) { nstest.Main(m, syscall.CLONE_NEWNET|syscall.CLONE_NEWNS, nil) }
 
 func check(t *testing.T, err error) {
 	t.Helper()
@@ -56,7 +32,7 @@ func ip(t *testing.T, arguments ...string) string {
 }
 
 func TestConfigureNetwork(t *testing.T) {
-	needNamespace(t)
+	nstest.Need(t)
 	parameters, err := ParseCommandLine("warren.address=169.254.0.21/30 warren.gateway=169.254.0.22")
 	check(t, err)
 	if err := configureNetwork(parameters); err == nil || !strings.HasPrefix(err.Error(), "network card eth0: ") {
@@ -149,7 +125,7 @@ func TestCompleteDirectories(t *testing.T) {
 }
 
 func TestRemoveOnLeavesOtherFileSystemsAlone(t *testing.T) {
-	needNamespace(t)
+	nstest.Need(t)
 	root := t.TempDir()
 	check(t, os.MkdirAll(root+"/a/b/mounted", 0o755))
 	check(t, os.WriteFile(root+"/a/file", nil, 0o644))
@@ -171,7 +147,7 @@ func TestRemoveOnLeavesOtherFileSystemsAlone(t *testing.T) {
 }
 
 func TestModules(t *testing.T) {
-	needNamespace(t)
+	nstest.Need(t)
 	root := t.TempDir()
 	check(t, loadModules(root))
 	check(t, os.WriteFile(root+"/order", []byte("\nnot-there.ko\n"), 0o644))
@@ -186,7 +162,7 @@ func TestModules(t *testing.T) {
 }
 
 func TestDeviceThatIsThere(t *testing.T) {
-	needNamespace(t)
+	nstest.Need(t)
 	devices, err := listenForDevices()
 	check(t, err)
 	defer devices.close()
@@ -194,7 +170,7 @@ func TestDeviceThatIsThere(t *testing.T) {
 }
 
 func TestDeviceThatAppears(t *testing.T) {
-	needNamespace(t)
+	nstest.Need(t)
 	devices, err := listenForDevices()
 	check(t, err)
 	defer devices.close()

@@ -4,41 +4,22 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"warren/guest-agent/internal/nstest"
 	"warren/guest-agent/internal/users"
 )
 
-const inNamespace = "WARREN_TEST_IN_NAMESPACE"
-
 // TestMain runs the tests in a UTS namespace of their own, because they set the host name.
-func TestMain(m *testing.M) {
-	if os.Geteuid() != 0 || os.Getenv(inNamespace) != "" {
-		os.Exit(m.Run())
-	}
-	command := exec.Command("/proc/self/exe", os.Args[1:]...)
-	command.Env = append(os.Environ(), inNamespace+"=1")
-	command.Stdout, command.Stderr = os.Stdout, os.Stderr
-	command.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUTS}
-	err := command.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		fmt.Fprintln(os.Stderr, "no namespace for the tests:", err)
-		os.Exit(1)
-	}
-	os.Exit(command.ProcessState.ExitCode())
-}
+func TestMain(m *testing.M) { nstest.Main(m, syscall.CLONE_NEWUTS, nil) }
 
 // steppedClock is the kernel with a clock of its own: that of the machine is not for tests to set.
 type steppedClock struct {
@@ -67,9 +48,7 @@ type sandbox struct {
 
 func newSandbox(t *testing.T) *sandbox {
 	t.Helper()
-	if os.Getenv(inNamespace) == "" {
-		t.Skip("setting the host name needs root")
-	}
+	nstest.Need(t)
 	s := &sandbox{t: t, root: t.TempDir(), clock: &steppedClock{}}
 	s.state = NewState(users.NewDatabase(s.root))
 	s.server = httptest.NewServer(NewInitializer(Options{

@@ -1,43 +1,16 @@
 package ports
 
 import (
-	"errors"
-	"fmt"
 	"net"
-	"os"
-	"os/exec"
 	"syscall"
 	"testing"
 	"unsafe"
+
+	"warren/guest-agent/internal/nstest"
 )
 
-const inNamespace = "WARREN_TEST_IN_NAMESPACE"
-
 // TestMain runs the tests in a network namespace of their own: forwarding concerns every listener of a network.
-func TestMain(m *testing.M) {
-	if os.Geteuid() != 0 {
-		fmt.Println("skipped: a network namespace needs root")
-		os.Exit(0)
-	}
-	if os.Getenv(inNamespace) != "" {
-		if err := loopbackUp(); err != nil {
-			fmt.Fprintln(os.Stderr, "bringing up loopback:", err)
-			os.Exit(1)
-		}
-		os.Exit(m.Run())
-	}
-	command := exec.Command("/proc/self/exe", os.Args[1:]...)
-	command.Env = append(os.Environ(), inNamespace+"=1")
-	command.Stdout, command.Stderr = os.Stdout, os.Stderr
-	command.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
-	err := command.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		fmt.Fprintln(os.Stderr, "no namespace for the tests:", err)
-		os.Exit(1)
-	}
-	os.Exit(command.ProcessState.ExitCode())
-}
+func TestMain(m *testing.M) { nstest.Main(m, syscall.CLONE_NEWNET, loopbackUp) }
 
 func loopbackUp() error {
 	socket, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM, 0)
@@ -57,6 +30,7 @@ func loopbackUp() error {
 
 func listen(t *testing.T, address string) net.Listener {
 	t.Helper()
+	nstest.Need(t)
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)

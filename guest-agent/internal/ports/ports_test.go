@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"warren/guest-agent/internal/nstest"
 )
 
 func sorted(addresses []netip.AddrPort) string {
@@ -78,6 +80,7 @@ const outside = "127.77.0.1"
 
 func run(t *testing.T, active <-chan bool) {
 	t.Helper()
+	nstest.Need(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
