@@ -14,10 +14,12 @@ export interface HostClient {
   close(): void;
 }
 
-/** Bytes that one answer may be ahead of its reader. */
+/**
+ * Bytes that one answer may be ahead of its reader. The window of the connection stays at the 64 KiB of RFC 9113: Node
+ * reads nothing while it waits to write, so that two ends whose windows exceed what the socket buffers hold wait for each
+ * other for ever. Node gives that window back as data arrive, read or not, so that it holds no stream up.
+ */
 const STREAM_WINDOW = 1024 * 1024;
-/** Bytes that all answers of a connection together may be under way. Node gives them back as they arrive. */
-const CONNECTION_WINDOW = 16 * 1024 * 1024;
 /** Megabytes of unread data that a session may hold before it refuses new streams (10 by default). */
 const SESSION_MEMORY_MB = 1024;
 /** Milliseconds between signs of life on a connection with open calls, and the wait for an answer to one. */
@@ -43,30 +45,11 @@ export function createHostClient(address: string): HostClient {
     useBinaryFormat: true,
     // Compression costs more time than it saves on the way to a host.
     acceptCompression: [],
-    sessionManager: widenWindow(sessions),
+    sessionManager: sessions,
   });
   return { address, agent: createClient(HostAgentService, transport), close: () => sessions.abort() };
 }
 
 function connectUnix(path: string): Socket {
   return connectSocket({ path });
-}
-
-/** Gives each new connection of a manager the connection window, which Node lets one set on a live session only. */
-function widenWindow(sessions: Http2SessionManager) {
-  const widened = new WeakSet<object>();
-  return {
-    authority: sessions.authority,
-    request: async (...parameters: Parameters<Http2SessionManager["request"]>) => {
-      const stream = await sessions.request(...parameters);
-      const session = stream.session;
-      if (session && !widened.has(session)) {
-        widened.add(session);
-        session.setLocalWindowSize(CONNECTION_WINDOW);
-      }
-      return stream;
-    },
-    notifyResponseByteRead: sessions.notifyResponseByteRead.bind(sessions),
-    abort: sessions.abort.bind(sessions),
-  };
 }

@@ -7,9 +7,12 @@ import { LIMITS } from "@warren/contracts/limits";
 import type { Logger } from "pino";
 import { errorInterceptor } from "./errors.ts";
 
-/** Bytes in flight per stream and per connection; the HTTP/2 default of 64 KiB would bound throughput by latency. */
+/**
+ * Bytes that one request may be ahead of its reader. The window of the connection stays at the 64 KiB of RFC 9113: Node
+ * reads nothing while it waits to write, so that two ends whose windows exceed what the socket buffers hold wait for each
+ * other for ever. Node gives that window back as data arrive, read or not, so that it holds no stream up.
+ */
 const STREAM_WINDOW = 4 * LIMITS.chunkBytes;
-const CONNECTION_WINDOW = 4 * STREAM_WINDOW;
 
 /** The RPC server of the host agent. */
 export interface RpcServer {
@@ -34,7 +37,6 @@ export async function serve(
   const sessions = new Set<http2.ServerHttp2Session>();
   server.on("session", (session) => {
     sessions.add(session);
-    session.setLocalWindowSize(CONNECTION_WINDOW);
     session.on("close", () => sessions.delete(session));
     session.on("error", (error) => log.debug({ err: error }, "connection failed"));
   });

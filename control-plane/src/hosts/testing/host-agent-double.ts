@@ -63,7 +63,6 @@ export class HostAgentDouble {
     const server = createServer({ settings: { initialWindowSize: 1024 * 1024 } }, routes);
     server.on("session", (session) => {
       this.#sessions.add(session);
-      session.setLocalWindowSize(4 * 1024 * 1024);
       session.on("close", () => this.#sessions.delete(session));
     });
     this.#server = server;
