@@ -156,6 +156,7 @@ export async function openHost({ dataDirectory, settings, images, log }: OpenHos
     templates: await TemplateStore.open(dataDirectory),
     baseTemplates: new BaseTemplates({ sharedDirectory, memory, disks, snapshots, log }),
     warmPool: images ? settings.warmPool : 0,
+    coldBoot: settings.coldBoot,
     images: () => {
       if (!images) throw new WarrenError("internal_error", "this process starts no sandboxes");
       return images.boot;

@@ -17,6 +17,8 @@ export interface HostSettings {
   warmPool: number;
   /** `WARREN_MEMORY_IMAGE_CACHE_MB`: disk for memory put together ahead of its use, in MiB. */
   imageCacheBytes: number;
+  /** `WARREN_COLD_BOOT`: 1 = sandboxes of the built-in template boot, rather than continue one that was frozen. */
+  coldBoot: boolean;
   /** `WARREN_WITH_NODE`: 1 = the built-in template holds Node and npm as well. */
   withNode: boolean;
   /** `WARREN_BOOT_LIMIT_SEC`: seconds that a microVM may take to boot, 1 to 600; undefined = by accelerator. */
@@ -41,6 +43,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): HostSettings {
     warmPool: Math.floor(number("WARREN_WARM_POOL", text("WARREN_WARM_POOL"), 1, 0, 64)),
     imageCacheBytes:
       number("WARREN_MEMORY_IMAGE_CACHE_MB", text("WARREN_MEMORY_IMAGE_CACHE_MB"), 8192, 0, 1_048_576) * 1024 ** 2,
+    coldBoot: flag("WARREN_COLD_BOOT", text("WARREN_COLD_BOOT")),
     withNode: flag("WARREN_WITH_NODE", text("WARREN_WITH_NODE")),
     ...(bootLimit === undefined ? {} : { bootLimitMs: bootLimit * 1000 }),
   };

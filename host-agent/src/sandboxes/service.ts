@@ -31,6 +31,8 @@ export interface SandboxParts extends MicrovmParts {
   limits: CapacityLimits;
   /** Sandboxes of each template in use that stand ready. */
   warmPool: number;
+  /** Whether sandboxes of the built-in template boot, rather than continue one that was frozen. */
+  coldBoot: boolean;
   log: Logger;
 }
 
@@ -239,6 +241,7 @@ export class SandboxService {
 
   #startFromTemplate(request: NewSandbox): Promise<Sandbox> {
     if (request.template === BASE_TEMPLATE) {
+      if (this.#parts.coldBoot) return this.#starting.start(request, () => undefined);
       return this.#starting.start(request, () => this.#starting.baseSnapshot(request));
     }
     const { vcpus, memoryMb, snapshot } = this.#parts.templates.get(request.teamId, request.template);

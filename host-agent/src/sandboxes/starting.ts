@@ -73,8 +73,11 @@ export class Starting {
     });
   }
 
-  /** Starts a sandbox from the snapshot that `find` gives, once there is room for it. A failure leaves nothing of it. */
-  async start(request: NewSandbox, find: () => Promise<string> | string): Promise<Sandbox> {
+  /**
+   * Starts a sandbox from the snapshot that `find` gives, or by booting it when there is none, once there is room for it.
+   * A failure leaves nothing of it.
+   */
+  async start(request: NewSandbox, find: () => Promise<string> | string | undefined): Promise<Sandbox> {
     const { registry, journal, microvms, removal, log } = this.#parts;
     const sandbox = new Sandbox(this.#newRecord(request, "sandbox"));
     registry.add(sandbox);
@@ -84,7 +87,8 @@ export class Starting {
         await journal.create(sandbox.record);
         const snapshot = await find();
         sandbox.lifecycle.destroySignal.throwIfAborted();
-        if (!(await this.#claim(sandbox, snapshot))) await microvms.restore(sandbox, snapshot);
+        if (snapshot === undefined) await this.#boot(sandbox);
+        else if (!(await this.#claim(sandbox, snapshot))) await microvms.restore(sandbox, snapshot);
         await this.running(sandbox);
       } catch (error) {
         log.warn({ sandbox: sandbox.id, err: error }, "sandbox did not start");
@@ -122,6 +126,12 @@ export class Starting {
       if (sandbox.record.purpose === "pool" || !(await this.pool.giveWay())) throw error;
       await registry.requireRoom(sandbox);
     }
+  }
+
+  async #boot(sandbox: Sandbox): Promise<void> {
+    const { microvms } = this.#parts;
+    await microvms.boot(sandbox);
+    await microvms.identify(sandbox);
   }
 
   /** Gives a sandbox the microVM of one that stands ready; false when none does, or it did not wake up. */
