@@ -12,8 +12,8 @@ import { ApiKeyService } from "./api-keys/api-key-service.ts";
 import { ApiKeyStore } from "./api-keys/api-key-store.ts";
 import { type App, createApp } from "./app.ts";
 import { AccessChanges } from "./auth/access-changes.ts";
+import { AccessGuard } from "./auth/access-guard.ts";
 import { SchemeAuthenticator } from "./auth/authenticator.ts";
-import { requireCaller, requireUser } from "./auth/require-caller.ts";
 import { Bootstrap } from "./bootstrap/bootstrap.ts";
 import { CredentialsFile } from "./bootstrap/credentials-file.ts";
 import { commandRoutes } from "./commands/command-routes.ts";
@@ -119,7 +119,8 @@ async function start(
   onClose(() => database.close());
   const { db } = database;
 
-  const changes = new AccessChanges();
+  const changes = new AccessChanges(database.messages, log);
+  onClose(await changes.follow());
   const teams = new TeamStore(db);
   const quotas = new QuotaStore(db, config.teamQuota);
   const apiKeys = new ApiKeyStore(db);
@@ -186,12 +187,14 @@ async function start(
   const origins = { allowedOrigins, cookie, ...(publicUrl === undefined ? {} : { publicUrl }) };
   const app = await createApp({ log, version, trustedProxies, origins });
   onClose(() => closeWithin(app, REQUESTS_END_MS));
+  const guard = new AccessGuard(authenticator, changes);
+  guard.watchWebSockets(app);
   await app.register(healthRoutes(version));
   await app.register(docsRoutes);
   await app.register(signInRoutes({ ...accounts, cookie, changes }));
   await app.register(oauthRoutes({ ...createOAuth(config, db, accounts), cookie, limiter: accounts.limiter, log }));
   await app.register(async (scope) => {
-    requireUser(scope, authenticator);
+    guard.requireUser(scope);
     await scope.register(sessionRoutes({ ...accounts, cookie, changes }));
     await scope.register(userRoutes({ ...accounts, accounts: accounts.own }));
     await scope.register(teamRoutes({ teams: accounts.teams, members: accounts.members, quotas }));
@@ -200,13 +203,13 @@ async function start(
     await scope.register(adminRoutes({ ...accounts, quotas, teams }));
   });
   await app.register(async (scope) => {
-    requireCaller(scope, authenticator, "sandboxes");
+    guard.requireCaller(scope, "sandboxes");
     await scope.register(sandboxRoutes(sandboxes, pausing, forks));
     await scope.register(commandRoutes(new CommandService(access)));
     await scope.register(fileRoutes(new FileService(access), join(config.dataDir, "spool")));
   });
   await app.register(async (scope) => {
-    requireCaller(scope, authenticator, "templates");
+    guard.requireCaller(scope, "templates");
     await scope.register(templateRoutes(snapshots));
   });
 

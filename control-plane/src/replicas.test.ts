@@ -81,8 +81,10 @@ it("see each other's sandboxes, and may end them", async () => {
 });
 
 it("have one host monitor between them", async () => {
+  // Other tests have databases of their own on the same server.
   const locks = await query(
-    "select count(*) filter (where granted)::int as held from pg_locks where locktype = 'advisory'",
+    `select count(*) filter (where granted)::int as held from pg_locks
+     where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`,
   );
   expect(locks).toEqual([{ held: 1 }]);
 });

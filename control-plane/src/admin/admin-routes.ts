@@ -6,7 +6,7 @@ import { TeamParams } from "@warren/contracts/rest/teams";
 import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { Routes } from "../app.ts";
-import { userOf } from "../auth/require-caller.ts";
+import { userOf } from "../auth/request-caller.ts";
 import { fromWireId } from "../identifiers/wire-id.ts";
 import type { QuotaStore } from "../quotas/quota-store.ts";
 import type { TeamStore } from "../teams/team-store.ts";

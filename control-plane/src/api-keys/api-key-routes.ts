@@ -3,7 +3,7 @@ import { ApiKey, ApiKeyParams, CreateApiKey, NewApiKey } from "@warren/contracts
 import { ErrorBody } from "@warren/contracts/rest/error";
 import { Type } from "typebox";
 import type { Routes } from "../app.ts";
-import { memberOf } from "../auth/require-caller.ts";
+import { memberOf } from "../auth/request-caller.ts";
 import { fromWireId, toWireId } from "../identifiers/wire-id.ts";
 import type { ApiKeyService } from "./api-key-service.ts";
 import type { ApiKeyRow } from "./api-key-store.ts";

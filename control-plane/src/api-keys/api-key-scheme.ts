@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { WarrenError } from "@warren/contracts/errors";
-import type { AccessChanges } from "../auth/access-changes.ts";
+import { type AccessChanges, concerns } from "../auth/access-changes.ts";
 import type { CredentialScheme } from "../auth/authenticator.ts";
 import type { ApiKeyCaller } from "../auth/caller.ts";
 import { FreshCache } from "../auth/fresh-cache.ts";
@@ -22,9 +22,7 @@ export class ApiKeyScheme implements CredentialScheme {
   constructor(store: ApiKeyStore, lastUsed: BatchedTimestamps, changes: AccessChanges) {
     this.#store = store;
     this.#lastUsed = lastUsed;
-    changes.subscribe(({ teamId }) => {
-      if (teamId !== undefined) this.#callers.forget((caller) => caller.teamId === teamId);
-    });
+    changes.subscribe((change) => this.#callers.forget(({ teamId }) => concerns(change, { teamId })));
   }
 
   async authenticate(headers: IncomingHttpHeaders): Promise<ApiKeyCaller | undefined> {

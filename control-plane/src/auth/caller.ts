@@ -1,3 +1,4 @@
+import { WarrenError } from "@warren/contracts/errors";
 import type { TeamRole } from "@warren/contracts/rest/accounts";
 import type { ApiKeyScope } from "@warren/contracts/rest/api-keys";
 
@@ -40,4 +41,15 @@ export interface UserCaller extends SignedInUser {
   /** UUID of the team on whose behalf the caller acts. */
   teamId: string;
   role: TeamRole;
+}
+
+/** A user as one who acts for the team of the session; throws `no_team` without one. */
+export function withTeam(user: SignedInUser): UserCaller {
+  if (!user.team) {
+    throw new WarrenError(
+      "no_team",
+      "you are not a member of this session's team, or it is deleted; switch to another team",
+    );
+  }
+  return { ...user, teamId: user.team.id, role: user.team.role };
 }

@@ -5,7 +5,7 @@ import { ErrorBody } from "@warren/contracts/rest/error";
 import { SandboxParams } from "@warren/contracts/rest/sandboxes";
 import type { FastifyRequest } from "fastify";
 import type { Routes } from "../app.ts";
-import { callerOf } from "../auth/require-caller.ts";
+import { callerOf } from "../auth/request-caller.ts";
 import { clientGone } from "../client-gone.ts";
 import type { CommandService } from "./command-service.ts";
 import { ExecSession } from "./exec-session.ts";

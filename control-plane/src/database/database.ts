@@ -4,6 +4,7 @@ import type { Config } from "../config.ts";
 import type { Logger } from "../logging.ts";
 import { openEmbedded } from "./embedded.ts";
 import { alwaysLeader, type Leadership, PostgresLeadership } from "./leadership.ts";
+import { type Messages, noMessages, PostgresMessages } from "./messages.ts";
 import { openPostgres } from "./postgres.ts";
 import type { Db, Tables } from "./tables.ts";
 
@@ -12,6 +13,8 @@ export interface Database {
   readonly db: Db;
   /** Which of several control planes does what must be done once. */
   readonly leadership: Leadership;
+  /** What control planes on this database tell each other. */
+  readonly messages: Messages;
   close(): Promise<void>;
 }
 
@@ -23,11 +26,16 @@ export async function openDatabase(
   if (config.databaseUrl === undefined) {
     const dialect = await openEmbedded(join(config.dataDir, "db"), config.cacheDir, log);
     const db = new Kysely<Tables>({ dialect });
-    return { db, leadership: alwaysLeader, close: () => db.destroy() };
+    return { db, leadership: alwaysLeader, messages: noMessages, close: () => db.destroy() };
   }
   const { pool, dialect } = await openPostgres(config.databaseUrl, log);
   const db = new Kysely<Tables>({ dialect });
-  return { db, leadership: new PostgresLeadership(config.databaseUrl, log), close: () => closePool(db, pool) };
+  return {
+    db,
+    leadership: new PostgresLeadership(config.databaseUrl, log),
+    messages: new PostgresMessages(pool, config.databaseUrl, log),
+    close: () => closePool(db, pool),
+  };
 }
 
 async function closePool(db: Db, pool: { ended: boolean; end(): Promise<void> }): Promise<void> {

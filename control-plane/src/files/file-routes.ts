@@ -8,7 +8,7 @@ import { SandboxParams } from "@warren/contracts/rest/sandboxes";
 import type { FastifyReply, FastifyRequest, FastifySchemaCompiler } from "fastify";
 import { Type } from "typebox";
 import type { Routes } from "../app.ts";
-import { callerOf } from "../auth/require-caller.ts";
+import { callerOf } from "../auth/request-caller.ts";
 import { clientGone } from "../client-gone.ts";
 import { createValidatorCompiler } from "../errors/validation.ts";
 import type { Download, FileService } from "./file-service.ts";

@@ -6,7 +6,7 @@ import { CreateSandbox, Sandbox, SandboxParams } from "@warren/contracts/rest/sa
 import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { Routes } from "../app.ts";
-import { callerOf } from "../auth/require-caller.ts";
+import { callerOf } from "../auth/request-caller.ts";
 import type { SandboxForks } from "./sandbox-forks.ts";
 import type { SandboxPausing } from "./sandbox-pausing.ts";
 import type { SandboxService } from "./sandbox-service.ts";

@@ -5,7 +5,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { Routes } from "../app.ts";
 import type { AccessChanges } from "../auth/access-changes.ts";
-import { userOf } from "../auth/require-caller.ts";
+import { userOf } from "../auth/request-caller.ts";
 import { fromWireId } from "../identifiers/wire-id.ts";
 import { limitNetwork } from "../rate-limits/limit-network.ts";
 import { networkOf } from "../rate-limits/network.ts";

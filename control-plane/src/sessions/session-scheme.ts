@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
-import type { AccessChanges } from "../auth/access-changes.ts";
+import { type AccessChanges, concerns } from "../auth/access-changes.ts";
 import type { CredentialScheme } from "../auth/authenticator.ts";
 import type { SignedInUser } from "../auth/caller.ts";
 import { FreshCache } from "../auth/fresh-cache.ts";
@@ -23,10 +23,8 @@ export class SessionScheme implements CredentialScheme {
     this.#tokens = parts.tokens;
     this.#store = parts.store;
     this.#cookie = parts.cookie;
-    parts.changes.subscribe(({ userId, teamId, sessionId }) => {
-      this.#users.forget(
-        (user) => user.userId === userId || user.sessionId === sessionId || (!!user.team && user.team.id === teamId),
-      );
+    parts.changes.subscribe((change) => {
+      this.#users.forget((user) => concerns(change, { ...user, teamId: user.team?.id }));
     });
   }
 

@@ -54,7 +54,7 @@ eachDatabase((database) => {
       ["a line break in the address", { email: "a\n@example.org" }, "body/email"],
       ["an address of 300 characters", { email: `${"a".repeat(290)}@example.org` }, "body/email"],
       ["a password of 7 characters", { password: "1234567" }, "body/password"],
-      ["a password of 73 bytes", { password: "é".repeat(36) + "x" }, "body/password"],
+      ["a password of 73 bytes", { password: `${"é".repeat(36)}x` }, "body/password"],
       ["a blank name", { name: "   " }, "body/name"],
       ["a name of 101 characters", { name: "x".repeat(101) }, "body/name"],
       ["a name with control characters", { name: "a\u0000b" }, "body/name"],

@@ -6,7 +6,7 @@ import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { Routes } from "../app.ts";
 import type { UserCaller } from "../auth/caller.ts";
-import { memberOf, userOf } from "../auth/require-caller.ts";
+import { memberOf, userOf } from "../auth/request-caller.ts";
 import { fromWireId } from "../identifiers/wire-id.ts";
 import type { QuotaStore } from "../quotas/quota-store.ts";
 import type { MemberService } from "./member-service.ts";

@@ -8,7 +8,7 @@ import {
 } from "@warren/contracts/rest/snapshots";
 import { Type } from "typebox";
 import type { Routes } from "../app.ts";
-import { callerOf } from "../auth/require-caller.ts";
+import { callerOf } from "../auth/request-caller.ts";
 import type { TemplateService } from "./template-service.ts";
 import type { Template } from "./template-store.ts";
 

@@ -9,7 +9,7 @@ import {
 import { ErrorBody } from "@warren/contracts/rest/error";
 import { Type } from "typebox";
 import type { Routes } from "../app.ts";
-import { userOf } from "../auth/require-caller.ts";
+import { userOf } from "../auth/request-caller.ts";
 import { toWireId } from "../identifiers/wire-id.ts";
 import { limitNetwork } from "../rate-limits/limit-network.ts";
 import type { RateLimiter } from "../rate-limits/rate-limiter.ts";

@@ -1,0 +1,124 @@
+import { once } from "node:events";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { WebSocket } from "ws";
+import { createDatabase, eachDatabase, type TestDatabase } from "../database/testing/each-database.ts";
+import { createLogger } from "../logging.ts";
+import { type ControlPlane, startControlPlane } from "../main.ts";
+import { expectJson, expectStatus, Person, send, startAccountStack } from "../testing/person.ts";
+import type { TestStack } from "../testing/test-stack.ts";
+
+/** Starts a command that waits for input which never comes, and resolves once it runs. */
+async function openStream(url: string, sandboxId: string, headers: Record<string, string>): Promise<WebSocket> {
+  const socket = new WebSocket(`${url.replace("http", "ws")}/v1/sandboxes/${sandboxId}/exec/stream`, { headers });
+  await once(socket, "open");
+  socket.send(JSON.stringify({ type: "start", cmd: "cat", stdin: true }));
+  await once(socket, "message");
+  return socket;
+}
+
+/** Status with which a connection is closed. */
+async function closing(socket: WebSocket): Promise<number> {
+  const [code] = await once(socket, "close");
+  return code as number;
+}
+
+const bearer = (person: Person) => ({ authorization: `Bearer ${person.token}` });
+const newSandbox = async (person: Person) =>
+  (await expectJson<{ id: string }>(await person.call("POST", "/v1/sandboxes", {}), 201)).id;
+
+eachDatabase((database) => {
+  let stack: TestStack;
+  beforeAll(async () => {
+    stack = await startAccountStack(database());
+  });
+  afterAll(() => stack?.close());
+
+  it("a stream ends when its member is removed, and those of others go on", async () => {
+    const owner = await Person.signUp(stack);
+    const member = await owner.addMember(await Person.signUp(stack));
+    const id = await newSandbox(owner);
+    const [kept, ended] = [
+      await openStream(stack.url, id, bearer(owner)),
+      await openStream(stack.url, id, bearer(member)),
+    ];
+    const end = closing(ended);
+    await expectStatus(await owner.call("DELETE", `/v1/teams/${owner.teamId}/members/${member.userId}`), 204);
+    expect(await end).toBe(1008);
+    kept.send(JSON.stringify({ type: "stdin", data: "still here" }));
+    const [frame] = await once(kept, "message");
+    expect(String(frame)).toContain("still here");
+    kept.terminate();
+  });
+
+  it("a stream ends when its key is revoked, and those of other keys go on", async () => {
+    const owner = await Person.signUp(stack);
+    const id = await newSandbox(owner);
+    const [first, second] = [await owner.createApiKey(), await owner.createApiKey()];
+    const kept = await openStream(stack.url, id, { "x-api-key": first.key });
+    const ended = await openStream(stack.url, id, { "x-api-key": second.key });
+    const end = closing(ended);
+    await expectStatus(await owner.call("DELETE", `/v1/api-keys/${second.id}`), 204);
+    expect(await end).toBe(1008);
+    expect(kept.readyState).toBe(WebSocket.OPEN);
+    kept.terminate();
+  });
+
+  it("a stream ends although its client does not read that it has ended", async () => {
+    const owner = await Person.signUp(stack);
+    const id = await newSandbox(owner);
+    const { key, id: keyId } = await owner.createApiKey();
+    const stream = await openStream(stack.url, id, { "x-api-key": key });
+    const [command] = stack.host.guest(id).processes;
+    const ended = once(command!, "exit");
+    stream.pause();
+    await expectStatus(await owner.call("DELETE", `/v1/api-keys/${keyId}`), 204);
+    await ended;
+    stream.terminate();
+    // The library's own patience is 30 seconds.
+  }, 20_000);
+
+  it("a stream ends when its user logs out", async () => {
+    const owner = await Person.signUp(stack);
+    const id = await newSandbox(owner);
+    const stream = await openStream(stack.url, id, bearer(owner));
+    const end = closing(stream);
+    await expectStatus(await owner.call("POST", "/v1/auth/logout"), 204);
+    expect(await end).toBe(1008);
+  });
+});
+
+describe("on two control planes of one database", () => {
+  let database: TestDatabase;
+  let first: TestStack;
+  let second: ControlPlane;
+  beforeAll(async () => {
+    database = await createDatabase("PostgreSQL");
+    first = await startAccountStack(database);
+    const config = { ...first.config, dataDir: join(first.config.dataDir, "second") };
+    second = await startControlPlane(config, createLogger("silent"));
+  });
+  afterAll(async () => {
+    await second?.close();
+    await first?.close();
+    await database?.remove();
+  });
+
+  it("what one of them takes away ends streams of the other", async () => {
+    const owner = await Person.signUp(first);
+    const member = await owner.addMember(await Person.signUp(first));
+    const { id: keyId, key } = await owner.createApiKey();
+    const id = await newSandbox(owner);
+    const streams = [
+      await openStream(second.url, id, bearer(member)),
+      await openStream(second.url, id, { "x-api-key": key }),
+    ];
+    const ends = streams.map(closing);
+    await expectStatus(await owner.call("DELETE", `/v1/teams/${owner.teamId}/members/${member.userId}`), 204);
+    await expectStatus(await owner.call("DELETE", `/v1/api-keys/${keyId}`), 204);
+    expect(await Promise.all(ends)).toEqual([1008, 1008]);
+    // A stream ends once the other control plane knows, and from then on it refuses requests too.
+    expect((await send(second.url, "GET", "/v1/sandboxes", { headers: bearer(member) })).status).toBe(403);
+    expect((await send(second.url, "GET", "/v1/sandboxes", { headers: { "x-api-key": key } })).status).toBe(401);
+  });
+});

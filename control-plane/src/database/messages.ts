@@ -1,0 +1,126 @@
+import { setTimeout as delay } from "node:timers/promises";
+import pg from "pg";
+import type { Logger } from "../logging.ts";
+
+/** What a listener does. */
+export interface MessageListener {
+  onMessage(payload: string): void;
+  /** Called whenever messages may have been missed, such as after the connection broke. */
+  onGap(): void;
+}
+
+/** Messages between control planes on one database. They may be lost, which listeners are told. */
+export interface Messages {
+  /** Sends to all listeners of a channel, those of this process included. */
+  publish(channel: string, payload: string): Promise<void>;
+  /** Resolves once it listens; goes on until the result is called. */
+  listen(channel: string, listener: MessageListener): Promise<() => Promise<void>>;
+}
+
+/** For a database that belongs to one process. */
+export const noMessages: Messages = {
+  publish: async () => undefined,
+  listen: async () => async () => undefined,
+};
+
+/** Milliseconds before a broken connection is replaced. */
+const RECONNECT_MS = 1000;
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/** LISTEN and NOTIFY of PostgreSQL, each listener on a connection of its own. */
+export class PostgresMessages implements Messages {
+  readonly #pool: pg.Pool;
+  readonly #url: string;
+  readonly #log: Logger;
+
+  constructor(pool: pg.Pool, url: string, log: Logger) {
+    this.#pool = pool;
+    this.#url = url;
+    this.#log = log;
+  }
+
+  async publish(channel: string, payload: string): Promise<void> {
+    await this.#pool.query("select pg_notify($1, $2)", [channel, payload]);
+  }
+
+  async listen(channel: string, listener: MessageListener): Promise<() => Promise<void>> {
+    const stop = new AbortController();
+    const first = await this.#connect(channel, listener);
+    const listening = this.#keep(first, channel, listener, stop.signal);
+    return async () => {
+      stop.abort();
+      await listening;
+    };
+  }
+
+  /** Replaces a connection that ends, until it is told to stop. */
+  async #keep(first: Connection, channel: string, listener: MessageListener, stop: AbortSignal): Promise<void> {
+    let connection: Connection | undefined = first;
+    while (!stop.aborted) {
+      if (connection) {
+        await connection.endedOr(stop);
+        connection = undefined;
+        if (stop.aborted) return;
+        this.#log.warn({ channel }, "the connection for messages between control planes broke; connecting again");
+      }
+      await delay(RECONNECT_MS, undefined, { signal: stop }).catch(() => undefined);
+      if (stop.aborted) return;
+      connection = await this.#connect(channel, listener).catch((error: unknown) => {
+        this.#log.warn({ err: error, channel }, "no connection for messages between control planes; trying again");
+        return undefined;
+      });
+      if (connection) listener.onGap();
+    }
+    await connection?.close();
+  }
+
+  async #connect(channel: string, listener: MessageListener): Promise<Connection> {
+    const client = new pg.Client({
+      connectionString: this.#url,
+      keepAlive: true,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      application_name: `warren ${channel}`,
+    });
+    const connection = new Connection(client);
+    try {
+      client.on("notification", ({ payload = "" }) => listener.onMessage(payload));
+      await client.connect();
+      await client.query(`listen ${client.escapeIdentifier(channel)}`);
+      return connection;
+    } catch (error) {
+      await connection.close();
+      throw error;
+    }
+  }
+}
+
+/** A connection whose end can be awaited. */
+class Connection {
+  readonly #client: pg.Client;
+  readonly #ended: Promise<void>;
+
+  constructor(client: pg.Client) {
+    this.#client = client;
+    this.#ended = new Promise((resolve) => {
+      client.once("end", () => resolve());
+      client.once("error", () => resolve());
+    });
+    // An error that follows another one would end the process.
+    client.on("error", () => undefined);
+  }
+
+  /** Resolves, with the connection closed, when it has ended or `stop` is aborted. */
+  async endedOr(stop: AbortSignal): Promise<void> {
+    const { promise: stopped, resolve } = Promise.withResolvers<void>();
+    const onAbort = () => resolve();
+    if (stop.aborted) resolve();
+    stop.addEventListener("abort", onAbort, { once: true });
+    await Promise.race([this.#ended, stopped]);
+    stop.removeEventListener("abort", onAbort);
+    await this.close();
+  }
+
+  async close(): Promise<void> {
+    await this.#client.end().catch(() => undefined);
+  }
+}
