@@ -36,14 +36,23 @@ it("gathers reads that come meanwhile into the next query", async () => {
   expect(await early[1]).toBeUndefined();
 });
 
-it("gives nobody what was read before they asked", async () => {
+it("reads a key again for those who ask while it is being read, once for all of them", async () => {
   const { reads, queries } = setUp();
   const before = reads.get("a");
-  const after = reads.get("a");
+  const after = [reads.get("a"), reads.get("a")];
+  const other = reads.get("b");
+  expect(queries.map(({ keys }) => keys)).toEqual([["a"], ["b"]]);
+  queries[1]!.answer({ b: 3 });
+  expect(await other).toBe(3);
+  // There is room for a query, but none that these could use.
+  const more = reads.get("a");
   expect(queries).toHaveLength(2);
   queries[0]!.answer({ a: 1 });
-  queries[1]!.answer({ a: 2 });
-  expect(await Promise.all([before, after])).toEqual([1, 2]);
+  expect(await before).toBe(1);
+  await expect.poll(() => queries.length).toBe(3);
+  expect(queries[2]!.keys).toEqual(["a"]);
+  queries[2]!.answer({ a: 2 });
+  expect(await Promise.all([...after, more])).toEqual([2, 2, 2]);
 });
 
 it("tells everyone who shares a query that it has failed, and goes on", async () => {

@@ -12,12 +12,14 @@ interface Waiting<V> {
 
 /**
  * Reads many keys with one query when many are asked for at once. A read that comes while the database is idle is sent
- * alone and at once; those that come while queries are under way share the next one. Nobody gets what was read before
- * they asked.
+ * alone and at once; those that come while queries are under way share the next one. A key is in one query at a time, so
+ * that all who ask for it meanwhile share the one after. Nobody gets what was read before they asked.
  */
 export class BatchedReads<V> {
   readonly #read: (keys: string[]) => Promise<ReadonlyMap<string, V>>;
-  #next = new Map<string, Waiting<V>>();
+  readonly #next = new Map<string, Waiting<V>>();
+  /** Keys of the queries under way. */
+  readonly #reading = new Set<string>();
   #running = 0;
 
   /** `read` resolves to the values that are there. */
@@ -36,8 +38,8 @@ export class BatchedReads<V> {
   }
 
   async #send(): Promise<void> {
-    const batch = new Map([...this.#next].slice(0, KEYS_PER_QUERY));
-    for (const key of batch.keys()) this.#next.delete(key);
+    const batch = this.#takeBatch();
+    if (batch.size === 0) return;
     this.#running++;
     try {
       const values = await this.#read([...batch.keys()]);
@@ -46,7 +48,20 @@ export class BatchedReads<V> {
       for (const waiting of batch.values()) waiting.reject(error);
     } finally {
       this.#running--;
+      for (const key of batch.keys()) this.#reading.delete(key);
       if (this.#next.size > 0) void this.#send();
     }
+  }
+
+  #takeBatch(): Map<string, Waiting<V>> {
+    const batch = new Map<string, Waiting<V>>();
+    for (const [key, waiting] of this.#next) {
+      if (this.#reading.has(key)) continue;
+      batch.set(key, waiting);
+      this.#next.delete(key);
+      this.#reading.add(key);
+      if (batch.size === KEYS_PER_QUERY) break;
+    }
+    return batch;
   }
 }
