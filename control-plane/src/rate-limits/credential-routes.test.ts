@@ -81,6 +81,59 @@ eachDatabase((database) => {
     expect(made).toContain(429);
   });
 
+  it("sign-up bounds what is tried with one address, whether it has an account or not", async () => {
+    const email = newEmail();
+    const statuses: number[] = [];
+    for (let i = 0; i < 8; i++) statuses.push((await signUp(email, newNetwork())).status);
+    expect(statuses.slice(0, 5)).toEqual([201, 409, 409, 409, 409]);
+    expect(statuses.slice(5)).toContain(429);
+  });
+
+  it("signing in through a provider is bounded per network, in both halves together", async () => {
+    await stack.close();
+    const publicUrl = "http://warren.example";
+    const github = { clientId: "client", clientSecret: "the secret of the client", baseUrl: "http://127.0.0.1:9" };
+    stack = await TestStack.start(database(), {
+      config: { trustedProxies: ["127.0.0.1"], publicUrl, oauth: { github } },
+    });
+    const go = async (path: string, headers: Record<string, string>) =>
+      (await send(stack.url, "GET", `/v1/auth/oauth/github${path}`, { headers })).headers.get("location")!;
+    const headers = newNetwork();
+    const halves = Array.from({ length: 60 }, (_, index) => go(index % 2 === 0 ? "" : "/callback?state=x", headers));
+    const refused = (await Promise.all(halves)).filter((location) => location.endsWith("?error=rate_limited"));
+    expect(refused.length).toBeGreaterThan(5);
+    expect(refused.length).toBeLessThanOrEqual(30);
+    for (const path of ["", "/callback"]) expect(await go(path, newNetwork())).not.toContain("rate_limited");
+  });
+
+  it("changing passwords is bounded per network too", async () => {
+    const person = await newPerson();
+    const headers = { ...newNetwork(), authorization: `Bearer ${person.token}` };
+    // An empty body is refused before the account's own limit.
+    const change = (from: Record<string, string>) =>
+      send(stack.url, "POST", "/v1/me/password", { body: {}, headers: from });
+    const answers = await Promise.all(Array.from({ length: 30 }, () => change(headers)));
+    const accepted = answers.filter(({ status }) => status === 400);
+    expect(accepted.length).toBeGreaterThanOrEqual(20);
+    expect(answers.filter(({ status }) => status === 429).length).toBe(30 - accepted.length);
+    expect(accepted.length).toBeLessThan(30);
+    expect((await change({ ...headers, ...newNetwork() })).status).toBe(400);
+  });
+
+  it.each([
+    ["changing team", 60, 100, (p: Person) => p.call("POST", "/v1/auth/switch-team", { team_id: p.teamId })],
+    ["making API keys", 60, 80, (p: Person) => p.call("POST", "/v1/api-keys", {})],
+    ["making teams", 20, 30, (p: Person) => p.call("POST", "/v1/teams", { name: "Team" })],
+  ])("%s is bounded per user", async (_what, burst, attempts, attempt) => {
+    const [person, other] = [await newPerson(), await newPerson()];
+    const answers = await Promise.all(Array.from({ length: attempts }, () => attempt(person)));
+    const refused = answers.filter(({ status }) => status === 429);
+    expect(refused.length).toBeGreaterThan(0);
+    expect(refused.length).toBeLessThanOrEqual(attempts - burst);
+    expect(Number(refused[0]!.headers.get("retry-after"))).toBeGreaterThan(0);
+    expect((await attempt(other)).status).toBeLessThan(300);
+  });
+
   it("changing a password, searching and adding members are bounded per user", async () => {
     const person = await newPerson();
     const passwords = await Promise.all(
