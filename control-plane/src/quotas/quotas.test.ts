@@ -1,6 +1,8 @@
 import type { TeamQuota } from "@warren/contracts/rest/quotas";
+import type { Snapshot } from "@warren/contracts/rest/snapshots";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eachDatabase } from "../database/testing/each-database.ts";
+import { fromWireId } from "../identifiers/wire-id.ts";
 import { expectJson, expectStatus, Person, startAccountStack } from "../testing/person.ts";
 import { errorOf, type TestStack } from "../testing/test-stack.ts";
 import { DEFAULT_QUOTA, parseTeamQuota } from "./quota-settings.ts";
@@ -70,6 +72,63 @@ eachDatabase((database) => {
     );
     expect(answers.map(({ status }) => status).sort()).toEqual([...Array(4).fill(201), ...Array(8).fill(429)]);
     expect((await quotaOf(person)).usage).toMatchObject({ sandboxes: 4, vcpus: 4, memory_mb: 2048 });
+  });
+
+  it("counts copies and resumed sandboxes as new ones, and no paused sandbox", async () => {
+    const person = await Person.signUp(stack);
+    await setQuota(person, { sandboxes: 3 });
+    const { id } = await expectJson<{ id: string }>(await create(person), 201);
+    const fork = (count: number) => person.call("POST", `/v1/sandboxes/${id}/fork`, { count });
+    // All copies or none.
+    expect(await errorOf(await fork(3))).toMatchObject({ status: 429, code: "quota_exceeded" });
+    expect((await quotaOf(person)).usage.sandboxes).toBe(1);
+    await expectStatus(await fork(2), 201);
+    await expectStatus(await person.call("POST", `/v1/sandboxes/${id}/pause`), 200);
+    expect((await quotaOf(person)).usage).toMatchObject({ sandboxes: 2, vcpus: 2, disk_mb: 1 });
+    await expectStatus(await create(person), 201);
+    expect(await errorOf(await person.call("POST", `/v1/sandboxes/${id}/resume`))).toMatchObject({
+      status: 429,
+      code: "quota_exceeded",
+    });
+    await setQuota(person, { sandboxes: 4 });
+    const resumed = await Promise.all([
+      ...Array.from({ length: 3 }, () => person.call("POST", `/v1/sandboxes/${id}/resume`)),
+      ...Array.from({ length: 3 }, () => create(person)),
+    ]);
+    for (const { status } of resumed) expect([200, 201, 429]).toContain(status);
+    expect((await quotaOf(person)).usage.sandboxes).toBe(4);
+  });
+
+  it("bounds templates, however many are made at the same moment, and what they store", async () => {
+    const person = await Person.signUp(stack);
+    await setQuota(person, { templates: 2 });
+    const { id } = await expectJson<{ id: string }>(await create(person), 201);
+    const freeze = (name: string, query = "") => person.call("POST", `/v1/snapshots${query}`, { sandbox_id: id, name });
+    const answers = await Promise.all(["a", "b", "c", "d", "e"].map((name) => freeze(name)));
+    expect(answers.map(({ status }) => status).sort()).toEqual([201, 201, 429, 429, 429]);
+    expect((await quotaOf(person)).usage).toMatchObject({ templates: 2, disk_mb: 1 });
+    // What was refused is not on the host either, and what was not is.
+    const names = async () =>
+      (await person.get<Snapshot[]>("/v1/snapshots?type=snapshot")).map(({ name }) => name).sort();
+    const onHost = () =>
+      [...stack.host.templates.keys()].filter((key) => key.startsWith(fromWireId("team", person.teamId)));
+    expect(
+      onHost()
+        .map((key) => key.split("/")[1])
+        .sort(),
+    ).toEqual(await names());
+    const [kept, gone] = await names();
+    await expectStatus(await freeze(kept!, "?overwrite=true"), 201);
+    await expectStatus(await person.call("DELETE", `/v1/snapshots/${gone}`), 204);
+    const same = await Promise.all(Array.from({ length: 4 }, () => freeze("same", "?overwrite=true")));
+    expect(same.map(({ status }) => status)).toContain(201);
+    expect(
+      onHost()
+        .map((key) => key.split("/")[1])
+        .sort(),
+    ).toEqual([kept, "same"].sort());
+    await setQuota(person, { templates: null, disk_mb: 1 });
+    expect(await errorOf(await freeze("f"))).toMatchObject({ status: 429, code: "quota_exceeded" });
   });
 
   it("of one team does not concern another", async () => {

@@ -118,9 +118,10 @@ export class TemplateService {
       if (former?.host_id && former.host_id !== host.id) await this.#deleteOnHost(former);
       return row;
     } catch (error) {
-      // A template that nobody can find must not stay.
-      if (!former)
+      // A template that nobody can find must not stay; another call may have made it known under this name meanwhile.
+      if (!(await store.findExact(teamId, name))) {
         await agent.deleteSnapshot({ teamId, name }, { timeoutMs: DELETE_TIMEOUT_MS }).catch(() => undefined);
+      }
       throw error;
     }
   }
