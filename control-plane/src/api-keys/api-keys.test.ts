@@ -1,8 +1,7 @@
 import type { ApiKey } from "@warren/contracts/rest/api-keys";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { WebSocket } from "ws";
 import { eachDatabase } from "../database/testing/each-database.ts";
-import { expectJson, expectStatus, Person, send, startAccountStack } from "../testing/person.ts";
+import { expectJson, expectStatus, Person, send, startAccountStack, upgradeStatus } from "../testing/person.ts";
 import { errorOf, type TestStack } from "../testing/test-stack.ts";
 
 eachDatabase((database) => {
@@ -88,9 +87,8 @@ eachDatabase((database) => {
     const read = ["POST", `/v1/sandboxes/${id}/files/read`, { path: "/nothing-here" }] as const;
     expect(await attempt(...read)).toEqual({ read: 403, templates: 403, sandboxes: 404 });
     // A WebSocket is more than a look.
-    const stream = `${stack.url.replace("http", "ws")}/v1/sandboxes/${id}/exec/stream`;
-    for (const scope of ["read", "templates"]) expect(await upgradeStatus(stream, keys[scope]!)).toBe(403);
-    expect(await upgradeStatus(stream, keys.sandboxes!)).toBe(101);
+    const open = (key = "") => upgradeStatus(stack.url, `/v1/sandboxes/${id}/exec/stream`, { "x-api-key": key });
+    expect([await open(keys.read), await open(keys.templates), await open(keys.sandboxes)]).toEqual([403, 403, 101]);
     expect(await attempt("DELETE", `/v1/sandboxes/${id}`)).toEqual({ read: 403, templates: 403, sandboxes: 204 });
   });
 
@@ -134,19 +132,3 @@ eachDatabase((database) => {
     await expectStatus(await admin.call("DELETE", `/v1/api-keys/${mine.id}`), 204);
   });
 });
-
-/** Status of the answer to a request for a WebSocket. */
-async function upgradeStatus(url: string, key: string): Promise<number> {
-  const socket = new WebSocket(url, { headers: { "x-api-key": key } });
-  return new Promise((resolve, reject) => {
-    socket.once("unexpected-response", (_request, response) => {
-      resolve(response.statusCode!);
-      socket.terminate();
-    });
-    socket.once("open", () => {
-      resolve(101);
-      socket.terminate();
-    });
-    socket.on("error", reject);
-  });
-}

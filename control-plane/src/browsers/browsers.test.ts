@@ -1,8 +1,16 @@
 import type { AuthResponse } from "@warren/contracts/rest/accounts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { WebSocket } from "ws";
 import { createDatabase, type TestDatabase } from "../database/testing/each-database.ts";
-import { expectJson, expectStatus, newEmail, PASSWORD, Person, send, startAccountStack } from "../testing/person.ts";
+import {
+  expectJson,
+  expectStatus,
+  newEmail,
+  PASSWORD,
+  Person,
+  send,
+  startAccountStack,
+  upgradeStatus,
+} from "../testing/person.ts";
 import { errorOf, type TestStack } from "../testing/test-stack.ts";
 
 const FRIEND = "https://dashboard.example";
@@ -90,14 +98,7 @@ describe("a session in a cookie", () => {
     });
     const { id } = await expectJson<{ id: string }>(created, 201);
     const open = (headers: Record<string, string>) =>
-      new Promise<number>((resolve, reject) => {
-        const url = `${stack.url.replace("http", "ws")}/v1/sandboxes/${id}/exec/stream`;
-        const socket = new WebSocket(url, { headers: { cookie, ...headers } });
-        socket.once("open", () => resolve(101));
-        socket.once("unexpected-response", (_request, response) => resolve(response.statusCode!));
-        socket.once("error", reject);
-        socket.once("open", () => socket.terminate());
-      });
+      upgradeStatus(stack.url, `/v1/sandboxes/${id}/exec/stream`, { cookie, ...headers });
     expect(await open({ origin: stack.url })).toBe(101);
     expect(await open({ origin: "https://evil.example" })).toBe(403);
     expect(await open({})).toBe(403);

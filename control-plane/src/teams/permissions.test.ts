@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eachDatabase } from "../database/testing/each-database.ts";
 import { createLogger } from "../logging.ts";
 import { startControlPlane } from "../main.ts";
-import { expectJson, expectStatus, Person, send, startAccountStack } from "../testing/person.ts";
+import { expectJson, expectStatus, Person, send, startAccountStack, upgradeStatus } from "../testing/person.ts";
 import type { TestStack } from "../testing/test-stack.ts";
 
 const ADMIN = { email: "platform-admin@example.org", password: "the password of the admin" };
@@ -21,13 +21,17 @@ interface Scene {
   target: Person;
   newcomer: Person;
   keyId: string;
+  /** One that does not exist, unless the action needs one. */
   sandboxId: string;
 }
 
+/** `WS` is GET with a request for a WebSocket. */
 type Request = [method: string, path: string, body?: unknown];
 
 interface Action {
   request(scene: Scene): Request;
+  /** What must be there: a running sandbox, one with a file in it, or a template of one. */
+  needs?: "sandbox" | "file" | "template";
   /** Status for each actor in the actor's own team. A platform admin is no member of the team, but of one of their own. */
   own: Record<Actor, number>;
   /** Status for an owner whose session is in another team. */
@@ -53,6 +57,32 @@ const platformOnly = (status: number) => ({
   api_key: 403,
   platform_admin: status,
 });
+
+const TEMPLATE = "frozen";
+const FILE = "note.txt";
+
+/** An upload of a small file. */
+function upload(): FormData {
+  const form = new FormData();
+  form.set("path", FILE);
+  form.set("file", new Blob(["hello"]));
+  return form;
+}
+
+/** What users do for themselves, in whatever team. */
+const PERSONAL = [
+  "POST /v1/auth/switch-team",
+  "POST /v1/auth/logout",
+  "POST /v1/auth/logout-everywhere",
+  "GET /v1/me",
+  "PATCH /v1/me",
+  "POST /v1/me/password",
+  "GET /v1/users/search",
+  "GET /v1/teams",
+  "POST /v1/teams",
+];
+/** What strangers may call, see wrong-credentials.test.ts. */
+const PUBLIC = /^(GET \/(health|openapi|docs)|POST \/v1\/auth\/(signup|login)$|GET \/v1\/auth\/o)/;
 
 const ACTIONS: Record<string, Action> = {
   "view the team": { request: ({ teamId }) => ["GET", `/v1/teams/${teamId}`], own: everyMember(200), other: 403 },
@@ -128,22 +158,81 @@ const ACTIONS: Record<string, Action> = {
     other: 200,
   },
   "get a sandbox": {
+    needs: "sandbox",
     request: ({ sandboxId }) => ["GET", `/v1/sandboxes/${sandboxId}`],
     own: teamScoped(200),
     other: 404,
   },
   "run a command": {
+    needs: "sandbox",
     request: ({ sandboxId }) => ["POST", `/v1/sandboxes/${sandboxId}/exec`, { cmd: "true" }],
     own: teamScoped(200),
     other: 404,
   },
   "pause a sandbox": {
+    needs: "sandbox",
     request: ({ sandboxId }) => ["POST", `/v1/sandboxes/${sandboxId}/pause`],
     own: teamScoped(200),
     other: 404,
   },
+  "continue a sandbox": {
+    needs: "sandbox",
+    request: ({ sandboxId }) => ["POST", `/v1/sandboxes/${sandboxId}/resume`],
+    own: teamScoped(200),
+    other: 404,
+  },
+  "copy a sandbox": {
+    needs: "sandbox",
+    request: ({ sandboxId }) => ["POST", `/v1/sandboxes/${sandboxId}/fork`],
+    own: teamScoped(201),
+    other: 404,
+  },
+  "keep a sandbox awake": {
+    needs: "sandbox",
+    request: ({ sandboxId }) => ["POST", `/v1/sandboxes/${sandboxId}/ping`],
+    own: teamScoped(204),
+    other: 404,
+  },
+  "stream a command": {
+    needs: "sandbox",
+    request: ({ sandboxId }) => ["WS", `/v1/sandboxes/${sandboxId}/exec/stream`],
+    // The sandbox is looked up once the connection is open.
+    own: { ...teamScoped(101), platform_admin: 101 },
+    other: 101,
+  },
+  "write a file": {
+    needs: "sandbox",
+    request: ({ sandboxId }) => ["POST", `/v1/sandboxes/${sandboxId}/files/write`, upload()],
+    own: teamScoped(204),
+    other: 404,
+  },
+  "write a large file": {
+    needs: "sandbox",
+    request: ({ sandboxId }) => ["POST", `/v1/sandboxes/${sandboxId}/files/stream/write`, upload()],
+    own: teamScoped(204),
+    other: 404,
+  },
+  "read a file": {
+    needs: "file",
+    request: ({ sandboxId }) => ["POST", `/v1/sandboxes/${sandboxId}/files/read`, { path: FILE }],
+    own: teamScoped(200),
+    other: 404,
+  },
+  "read a large file": {
+    needs: "file",
+    request: ({ sandboxId }) => ["POST", `/v1/sandboxes/${sandboxId}/files/stream/read`, { path: FILE }],
+    own: teamScoped(200),
+    other: 404,
+  },
+  "delete a template": {
+    needs: "template",
+    request: () => ["DELETE", `/v1/snapshots/${TEMPLATE}`],
+    own: teamScoped(204),
+    other: 404,
+  },
   "freeze a sandbox into a template": {
-    request: ({ sandboxId }) => ["POST", "/v1/snapshots", { sandbox_id: sandboxId, name: "frozen" }],
+    needs: "sandbox",
+    request: ({ sandboxId }) => ["POST", "/v1/snapshots", { sandbox_id: sandboxId, name: TEMPLATE }],
     own: teamScoped(201),
     other: 404,
   },
@@ -153,6 +242,7 @@ const ACTIONS: Record<string, Action> = {
     other: 200,
   },
   "destroy a sandbox": {
+    needs: "sandbox",
     request: ({ sandboxId }) => ["DELETE", `/v1/sandboxes/${sandboxId}`],
     own: teamScoped(204),
     other: 404,
@@ -192,21 +282,28 @@ class Cast {
     this.#key = key;
   }
 
-  static async assemble(stack: TestStack, people: People, withSandbox: boolean): Promise<Cast> {
+  static async assemble(stack: TestStack, people: People, needs?: Action["needs"]): Promise<Cast> {
     const owner = await people.owner.createTeam();
     const admin = await owner.addMember(people.admin, "admin");
     const member = await owner.addMember(people.member);
     const target = await owner.addMember(people.target);
     const { key, id: keyId } = await owner.createApiKey();
-    const sandboxId = withSandbox ? await createSandbox(owner) : NO_SANDBOX;
+    const sandboxId = needs ? await createSandbox(owner) : NO_SANDBOX;
+    if (needs === "file") {
+      await expectStatus(await owner.call("POST", `/v1/sandboxes/${sandboxId}/files/write`, upload()), 204);
+    }
+    if (needs === "template") {
+      const request = { sandbox_id: sandboxId, name: TEMPLATE };
+      await expectStatus(await owner.call("POST", "/v1/snapshots", request), 201);
+    }
     const scene = { teamId: owner.teamId, target, newcomer: people.newcomer, keyId, sandboxId };
     return new Cast(stack.url, scene, { owner, admin, member, platform_admin: people.platformAdmin }, key);
   }
 
-  act(actor: Actor, [method, path, body]: Request): Promise<Response> {
+  /** Status of the answer to an actor's request. */
+  act(actor: Actor, request: Request): Promise<number> {
     const person = this.#people[actor];
-    if (person) return person.call(method, path, body);
-    return send(this.#url, method, path, { body, headers: { "x-api-key": this.#key } });
+    return statusOf(this.#url, person ? bearer(person) : { "x-api-key": this.#key }, request);
   }
 
   /** Removes what is left of the team; what the test did may have changed who owns it. */
@@ -214,6 +311,17 @@ class Cast {
     const target = this.scene.target;
     for (const person of [this.owner, target]) await person.call("DELETE", `/v1/teams/${this.scene.teamId}`);
   }
+}
+
+function bearer(person: Person): Record<string, string> {
+  return { authorization: `Bearer ${person.token}` };
+}
+
+async function statusOf(url: string, headers: Record<string, string>, [method, path, body]: Request): Promise<number> {
+  if (method === "WS") return upgradeStatus(url, path, headers);
+  const response = await send(url, method, path, { body, headers });
+  await response.body?.cancel();
+  return response.status;
 }
 
 async function createSandbox(owner: Person): Promise<string> {
@@ -243,46 +351,59 @@ eachDatabase((database) => {
   });
   afterAll(() => stack?.close());
 
-  describe.each(Object.entries(ACTIONS))("%s", (name, action) => {
-    const withSandbox = name.includes("a sandbox") || name.includes("a command");
+  it("the table has every route of teams and of the platform", () => {
+    const scene = { teamId: "x", target: people.target, newcomer: people.newcomer, keyId: "x", sandboxId: "x" };
+    const covered = Object.values(ACTIONS).map((action) => {
+      const [method, path] = action.request(scene);
+      return `${method === "WS" ? "GET" : method} ${path}`;
+    });
+    const missing = stack.controlPlane.routes.filter((route) => {
+      const pattern = new RegExp(`^${route.replace(/:[a-z_]+/g, "[^/]+")}$`);
+      return !route.startsWith("HEAD ") && !PUBLIC.test(route) && !covered.some((request) => pattern.test(request));
+    });
+    expect(missing.sort()).toEqual([...PERSONAL].sort());
+  });
 
+  describe.each(Object.entries(ACTIONS))("%s", (_name, action) => {
     it("is allowed to those in the team who may", async () => {
       const statuses: Partial<Record<Actor, number>> = {};
-      let cast = await Cast.assemble(stack, people, withSandbox);
+      let cast = await Cast.assemble(stack, people, action.needs);
       for (const actor of ACTORS) {
         const request = action.request(cast.scene);
-        statuses[actor] = (await cast.act(actor, request)).status;
+        statuses[actor] = await cast.act(actor, request);
         if (request[0] === "GET" || actor === ACTORS.at(-1)) continue;
         // What one actor has changed is not there for the next.
         await cast.dismiss();
-        cast = await Cast.assemble(stack, people, withSandbox);
+        cast = await Cast.assemble(stack, people, action.needs);
       }
       await cast.dismiss();
       expect(statuses).toEqual(action.own);
     });
 
     it("is not allowed from another team, nor in a deleted one", async () => {
-      const cast = await Cast.assemble(stack, people, withSandbox);
+      const cast = await Cast.assemble(stack, people, action.needs);
       const request = action.request(cast.scene);
       const elsewhere = await people.owner.createTeam("Another");
-      expect((await elsewhere.call(...request)).status).toBe(action.other);
+      expect(await statusOf(stack.url, bearer(elsewhere), request)).toBe(action.other);
       await expectStatus(await elsewhere.call("DELETE", `/v1/teams/${elsewhere.teamId}`), 204);
       await expectStatus(await cast.owner.call("DELETE", `/v1/teams/${cast.scene.teamId}`), 204);
       const statuses: Partial<Record<Actor, number>> = {};
       for (const actor of ["owner", "admin", "member", "api_key"] as const) {
-        statuses[actor] = (await cast.act(actor, request)).status;
+        statuses[actor] = await cast.act(actor, request);
       }
       expect(statuses).toEqual({ owner: 403, admin: 403, member: 403, api_key: 401 });
     });
   });
 
   it("a removed member is out of every route of the team at once, sandboxes included", async () => {
-    const cast = await Cast.assemble(stack, people, true);
+    const cast = await Cast.assemble(stack, people, "sandbox");
     const { target, teamId, sandboxId } = cast.scene;
     const requests = Object.values(ACTIONS).map((action) => action.request(cast.scene));
     expect((await target.call("GET", `/v1/sandboxes/${sandboxId}`)).status).toBe(200);
     await expectStatus(await cast.owner.call("DELETE", `/v1/teams/${teamId}/members/${target.userId}`), 204);
-    for (const request of requests) expect([request, (await target.call(...request)).status]).toEqual([request, 403]);
+    for (const request of requests) {
+      expect([request, await statusOf(stack.url, bearer(target), request)]).toEqual([request, 403]);
+    }
     expect((await target.call("GET", `/v1/sandboxes/${NO_SANDBOX}`)).status).toBe(403);
     expect((await target.call("GET", "/v1/me")).status).toBe(200);
     await cast.dismiss();

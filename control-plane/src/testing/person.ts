@@ -1,6 +1,7 @@
 import type { AuthResponse } from "@warren/contracts/rest/accounts";
 import type { NewApiKey } from "@warren/contracts/rest/api-keys";
 import type { Team } from "@warren/contracts/rest/teams";
+import { WebSocket } from "ws";
 import type { TestDatabase } from "../database/testing/each-database.ts";
 import { TestStack, type TestStackOptions } from "./test-stack.ts";
 
@@ -14,18 +15,35 @@ export function startAccountStack(database: TestDatabase, options: TestStackOpti
   return TestStack.start(database, { ...options, config });
 }
 
-/** Calls a route without a credential of its own. */
+/** Calls a route without a credential of its own. The body is sent as JSON, unless it is a form. */
 export async function send(
   url: string,
   method: string,
   path: string,
   { body, headers = {} }: { body?: unknown; headers?: Record<string, string> } = {},
 ): Promise<Response> {
+  const isJson = body !== undefined && !(body instanceof FormData);
   return fetch(`${url}${path}`, {
     method,
     redirect: "manual",
-    headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    headers: { ...(isJson ? { "content-type": "application/json" } : {}), ...headers },
+    ...(body === undefined ? {} : { body: isJson ? JSON.stringify(body) : (body as FormData) }),
+  });
+}
+
+/** Status of the answer to a request for a WebSocket, which is closed at once. */
+export async function upgradeStatus(url: string, path: string, headers: Record<string, string>): Promise<number> {
+  const socket = new WebSocket(`${url.replace("http", "ws")}${path}`, { headers });
+  return new Promise((resolve, reject) => {
+    socket.once("unexpected-response", (_request, response) => {
+      resolve(response.statusCode!);
+      socket.terminate();
+    });
+    socket.once("open", () => {
+      resolve(101);
+      socket.terminate();
+    });
+    socket.on("error", reject);
   });
 }
 
