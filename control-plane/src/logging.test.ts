@@ -39,6 +39,30 @@ it("replaces secrets in what is logged, and drops the parameters of statements",
   expect(text()).not.toContain("hidden");
 });
 
+it("names the user or the key of each request", async () => {
+  const { log, text } = capture();
+  const database = await createDatabase("PostgreSQL");
+  const stack = await startAccountStack(database, { log });
+  try {
+    const person = await Person.signUp(stack, { name: "Grace" });
+    const { id, key } = await person.createApiKey({ name: "ci" });
+    await send(stack.url, "GET", "/v1/sandboxes", { headers: { "x-api-key": key } });
+    await send(stack.url, "GET", "/v1/snapshots", { headers: { "x-api-key": "warren_123" } });
+    await stack.close();
+    const lines = text().trim().split("\n");
+    const requests = lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === "request");
+    expect(requests.map(({ method, path, status, actor }) => [method, path, status, actor])).toEqual([
+      ["POST", "/v1/auth/signup", 201, undefined],
+      ["POST", "/v1/api-keys", 201, { type: "user", id: person.userId, name: "Grace" }],
+      ["GET", "/v1/sandboxes", 200, { type: "api_key", id, name: "ci" }],
+      ["GET", "/v1/snapshots", 401, undefined],
+    ]);
+  } finally {
+    await stack.close();
+    await database.remove();
+  }
+});
+
 eachDatabase((database, kind) => {
   it("never writes a token, password, key, code or cookie down", async () => {
     const { log, text } = capture();

@@ -1,5 +1,7 @@
 import { type FastifyReply, type FastifyRequest, LogController } from "fastify";
 import { type DestinationStream, type Logger, pino } from "pino";
+import { actorOf } from "./auth/caller.ts";
+import type {} from "./auth/request-caller.ts";
 import type { LogLevel } from "./config.ts";
 
 export type { Logger };
@@ -39,7 +41,7 @@ export function createLogger(level: LogLevel, destination: DestinationStream = p
   );
 }
 
-/** One log line per request, written when it ends. */
+/** One log line per request, written when it ends, with who made it. */
 export class RequestLog extends LogController {
   override incomingRequest(): void {}
 
@@ -50,6 +52,7 @@ export class RequestLog extends LogController {
         path: request.url.split("?", 1)[0],
         status: reply.statusCode,
         duration_ms: Math.round(reply.elapsedTime * 10) / 10,
+        ...(request.caller && { actor: actorOf(request.caller) }),
         ...(error && { err: error }),
       },
       "request",

@@ -1,6 +1,7 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { TeamRole } from "@warren/contracts/rest/accounts";
 import type { ApiKeyScope } from "@warren/contracts/rest/api-keys";
+import { toWireId } from "../identifiers/wire-id.ts";
 
 /** Who acts for a team: the actor of what a request does. Authentication has read all of it from the database. */
 export type Caller = ApiKeyCaller | UserCaller;
@@ -52,4 +53,17 @@ export function withTeam(user: SignedInUser): UserCaller {
     );
   }
   return { ...user, teamId: user.team.id, role: user.team.role };
+}
+
+/** Who did something, for records: the id that clients know, and the name at that time. */
+export interface Actor {
+  type: "user" | "api_key";
+  id: string;
+  name: string;
+}
+
+export function actorOf(identity: Identity): Actor {
+  return identity.kind === "api_key"
+    ? { type: "api_key", id: toWireId("key", identity.keyId), name: identity.keyName }
+    : { type: "user", id: toWireId("usr", identity.userId), name: identity.userName };
 }
