@@ -9,6 +9,7 @@ describe("settings", () => {
       allowedOrigins: [],
       logLevel: "info",
       exitWithParent: false,
+      ephemeral: false,
     });
   });
 

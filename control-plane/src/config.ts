@@ -40,6 +40,8 @@ export interface Config {
   readyFd?: number;
   /** Shut down when standard input ends. */
   exitWithParent: boolean;
+  /** What this server keeps need not outlive it: the embedded database does not wait for the disk. */
+  ephemeral: boolean;
 }
 
 export interface ListenAddress {
@@ -100,6 +102,7 @@ export function parseConfig(environment: Environment): Config {
     oauth: readOAuthSettings(read, publicUrl, problems),
     logLevel: read("WARREN_LOG_LEVEL", parseLogLevel) ?? "info",
     exitWithParent: read("WARREN_EXIT_WITH_PARENT", parseFlag) ?? false,
+    ephemeral: read("WARREN_EPHEMERAL", parseFlag) ?? false,
     ...optional("publicUrl", publicUrl),
     ...optional("firstAdmin", readFirstAdmin(read, problems)),
     ...optional(

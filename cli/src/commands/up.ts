@@ -77,28 +77,27 @@ async function refuse(dataDir: string): Promise<never> {
   );
 }
 
-function printReady(stack: Stack, json: boolean, dataDir: string): void {
-  const docsUrl = `${stack.url}/docs`;
-  if (json) {
-    process.stdout.write(`${JSON.stringify({ url: stack.url, api_key: stack.apiKey, docs_url: docsUrl })}\n`);
-    return;
-  }
-  process.stdout.write(
-    [
-      "Warren is ready.",
-      `  API      ${stack.url}`,
-      `  docs     ${docsUrl}`,
-      `  API key  ${stack.apiKey}`,
-      "",
-      "In another shell:",
-      `  export WARREN_URL=${stack.url} WARREN_API_KEY=${stack.apiKey}`,
-      "  warren run -- uname -a",
-      "",
-      "For people to sign in, make the first account (docs/accounts.md):",
-      `  warren admin create you@example.org --name You${dataDirFlag(dataDir)}`,
-      "",
-    ].join("\n"),
-  );
+function printReady({ url, apiKey }: Stack, json: boolean, dataDir: string): void {
+  const ready = { url, api_key: apiKey, docs_url: `${url}/docs` };
+  process.stdout.write(json ? `${JSON.stringify(ready)}\n` : describeReady(ready, dataDir));
+}
+
+/** What people are told once the server is ready: how to use it, with and without accounts. */
+export function describeReady(ready: { url: string; api_key: string; docs_url: string }, dataDir: string): string {
+  return [
+    "Warren is ready.",
+    `  API      ${ready.url}`,
+    `  docs     ${ready.docs_url}`,
+    `  API key  ${ready.api_key}`,
+    "",
+    "In another shell:",
+    `  export WARREN_URL=${ready.url} WARREN_API_KEY=${ready.api_key}`,
+    "  warren run -- uname -a",
+    "",
+    "For people to sign in, make the first account (docs/accounts.md):",
+    `  warren admin create you@example.org --name You${dataDirFlag(dataDir)}`,
+    "",
+  ].join("\n");
 }
 
 function whenAborted(signal: AbortSignal): Promise<undefined> {

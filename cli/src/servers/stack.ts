@@ -79,7 +79,6 @@ class Servers {
   readonly #socket: string;
   readonly #running: ServerProcess[] = [];
   #reportFailure: (error: ServerError) => void = () => undefined;
-  #stopping = false;
 
   constructor(options: StackOptions) {
     this.#options = options;
@@ -94,12 +93,12 @@ class Servers {
     });
   }
 
-  /** Starts the host agent and then the control plane, which so finds its host at once. Resolves with its address. */
+  /** Starts both at once; the control plane finds its host when it needs it. Resolves with its address. */
   async start(): Promise<string> {
-    await this.#run("host agent", this.#hostAgentArguments(), this.#hostAgentEnvironment()).ready();
-    // An interruption may have come in between.
-    if (this.#stopping) throw new ServerError("The servers are being stopped.");
-    return this.#run("control plane", [CONTROL_PLANE], this.#controlPlaneEnvironment()).ready();
+    const hostAgent = this.#run("host agent", this.#hostAgentArguments(), this.#hostAgentEnvironment());
+    const controlPlane = this.#run("control plane", [CONTROL_PLANE], this.#controlPlaneEnvironment());
+    const [url] = await Promise.all([controlPlane.ready(), hostAgent.ready()]);
+    return url;
   }
 
   logTail(): { server: string; line: string }[] {
@@ -110,7 +109,6 @@ class Servers {
   }
 
   async stop(): Promise<boolean> {
-    this.#stopping = true;
     // The control plane goes first, so that the requests it still serves find the host agent there.
     const lastFirst = this.#running.toReversed();
     if (this.#options.ephemeral) {
@@ -166,6 +164,7 @@ class Servers {
       WARREN_CACHE_DIR: cacheDir,
       WARREN_READY_FD: "3",
       WARREN_EXIT_WITH_PARENT: "1",
+      WARREN_EPHEMERAL: ephemeral ? "1" : "0",
     };
   }
 }

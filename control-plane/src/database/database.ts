@@ -20,11 +20,11 @@ export interface Database {
 
 /** Opens the PostgreSQL server of the settings, or the embedded database of the data directory. */
 export async function openDatabase(
-  config: Pick<Config, "databaseUrl" | "dataDir" | "cacheDir">,
+  config: Pick<Config, "databaseUrl" | "dataDir" | "cacheDir" | "ephemeral">,
   log: Logger,
 ): Promise<Database> {
   if (config.databaseUrl === undefined) {
-    const dialect = await openEmbedded(join(config.dataDir, "db"), config.cacheDir, log);
+    const dialect = await openEmbedded(join(config.dataDir, "db"), config, log);
     const db = new Kysely<Tables>({ dialect });
     return { db, leadership: alwaysLeader, messages: noMessages, close: () => db.destroy() };
   }

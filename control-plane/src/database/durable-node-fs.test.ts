@@ -17,7 +17,9 @@ afterEach(async () => {
 });
 
 it("has every committed transaction on the disk before it answers", async () => {
-  const pglite = await openMigratedPglite(join(fixture.config.dataDir, "db"), createLogger("silent"));
+  const pglite = await openMigratedPglite(join(fixture.config.dataDir, "db"), createLogger("silent"), {
+    durable: true,
+  });
   try {
     await pglite.exec("create table durable_probe (n integer)");
     const fsync = vi.spyOn(fs, "fsyncSync");

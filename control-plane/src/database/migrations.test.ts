@@ -19,7 +19,7 @@ async function sessions(kind: (typeof DATABASE_KINDS)[number], count: number) {
   if (kind === "PGlite") {
     const { cacheDir } = inject("databases");
     const directory = await mkdtemp(join(tmpdir(), "warren-migrations-"));
-    await ensureDatabase(join(directory, "db"), cacheDir, createLogger("silent"));
+    await ensureDatabase(join(directory, "db"), { cacheDir, ephemeral: false }, createLogger("silent"));
     const pglite = await PGlite.create({ dataDir: join(directory, "db") });
     await pglite.exec("drop schema public cascade; create schema public");
     const session: MigrationSession = {
@@ -122,18 +122,18 @@ describe("a prepared database", () => {
   it("never replaces a database that exists", async () => {
     await mkdir(join(directory, "db"));
     await writeFile(join(directory, "db", "mine"), "");
-    await ensureDatabase(join(directory, "db"), inject("databases").cacheDir, log);
+    await ensureDatabase(join(directory, "db"), { cacheDir: inject("databases").cacheDir, ephemeral: false }, log);
     expect(await readdir(join(directory, "db"))).toEqual(["mine"]);
   });
 
   it("takes the place of what a process left that was ended while it made one", async () => {
     await mkdir(join(directory, "db.0.tmp"));
-    await ensureDatabase(join(directory, "db"), inject("databases").cacheDir, log);
+    await ensureDatabase(join(directory, "db"), { cacheDir: inject("databases").cacheDir, ephemeral: false }, log);
     expect(await readdir(directory)).toEqual(["db"]);
   });
 
   it("is made in place when there is no cache", async () => {
-    await ensureDatabase(join(directory, "db"), undefined, log);
+    await ensureDatabase(join(directory, "db"), { ephemeral: false }, log);
     expect(await readdir(directory)).toEqual(["db"]);
     const pglite = await PGlite.create({ dataDir: join(directory, "db") });
     const { rows } = await pglite.query<{ name: string }>("select name from schema_migrations order by version");

@@ -1,11 +1,19 @@
-import { PGlite } from "@electric-sql/pglite";
+import { PGlite, type PGliteOptions } from "@electric-sql/pglite";
+import { NodeFS } from "@electric-sql/pglite/nodefs";
 import type { Logger } from "../logging.ts";
 import { DURABLE_START_PARAMETERS, DurableNodeFs } from "./durable-node-fs.ts";
 import { loadMigrations, type MigrationSession, migrate } from "./migrations.ts";
 
-/** Opens and migrates a database directory. */
-export async function openMigratedPglite(directory: string, log: Logger): Promise<PGlite> {
-  const pglite = await PGlite.create({ fs: new DurableNodeFs(directory), startParams: DURABLE_START_PARAMETERS });
+/** Opens and migrates a database directory. Unless it is `durable`, a loss of power may damage it. */
+export async function openMigratedPglite(
+  directory: string,
+  log: Logger,
+  { durable }: { durable: boolean },
+): Promise<PGlite> {
+  const options: PGliteOptions = durable
+    ? { fs: new DurableNodeFs(directory), startParams: DURABLE_START_PARAMETERS }
+    : { fs: new NodeFS(directory) };
+  const pglite = await PGlite.create(options);
   const session: MigrationSession = {
     query: async (sql, parameters) => (await pglite.query<Record<string, unknown>>(sql, parameters)).rows,
     script: async (sql) => {

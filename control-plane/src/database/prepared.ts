@@ -1,10 +1,13 @@
+import { execFile } from "node:child_process";
 import { createHash, randomUUID } from "node:crypto";
-import { cpSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
+import { promisify } from "node:util";
 import { syncDirectory, syncFileSystem } from "../data-directory/sync.ts";
 import type { Logger } from "../logging.ts";
+import type { EmbeddedOptions } from "./embedded.ts";
 import { loadMigrations } from "./migrations.ts";
 import { openMigratedPglite } from "./pglite.ts";
 
@@ -17,7 +20,11 @@ const TEMPORARY = ".tmp";
  * copied. The directory appears in one piece: whatever ends the process leaves all of it or nothing. The caller holds
  * the lock of the data directory.
  */
-export async function ensureDatabase(directory: string, cacheDir: string | undefined, log: Logger): Promise<void> {
+export async function ensureDatabase(
+  directory: string,
+  { cacheDir, ephemeral }: EmbeddedOptions,
+  log: Logger,
+): Promise<void> {
   await removeLeftOvers(directory);
   if (await exists(directory)) return;
   await mkdir(dirname(directory), { recursive: true, mode: 0o700 });
@@ -26,8 +33,13 @@ export async function ensureDatabase(directory: string, cacheDir: string | undef
     return;
   }
   const prepared = await prepareDatabase(cacheDir, log);
-  // The copy of a thousand small files takes a fifth of the time of the asynchronous one.
-  await publish(directory, async (temporary) => cpSync(prepared, temporary, { recursive: true }));
+  if (ephemeral) await copyDirectory(prepared, directory);
+  else await publish(directory, (temporary) => copyDirectory(prepared, temporary));
+}
+
+/** Copies a directory that does not exist yet: a thousand small files, for which Node itself takes five times as long. */
+async function copyDirectory(from: string, to: string): Promise<void> {
+  await promisify(execFile)("cp", ["--recursive", "--reflink=auto", "--no-target-directory", "--", from, to]);
 }
 
 /** Directory of the prepared database in a cache directory; made when it is not there. */
@@ -41,7 +53,7 @@ export async function prepareDatabase(cacheDir: string, log: Logger): Promise<st
 }
 
 async function makeDatabase(directory: string, log: Logger): Promise<void> {
-  const pglite = await openMigratedPglite(directory, log);
+  const pglite = await openMigratedPglite(directory, log, { durable: true });
   await pglite.close();
 }
 

@@ -45,11 +45,33 @@ export function createHostClient(address: string): HostClient {
     useBinaryFormat: true,
     // Compression costs more time than it saves on the way to a host.
     acceptCompression: [],
-    sessionManager: sessions,
+    sessionManager: withErrorListener(sessions),
   });
   return { address, agent: createClient(HostAgentService, transport), close: () => sessions.abort() };
 }
 
 function connectUnix(path: string): Socket {
   return connectSocket({ path });
+}
+
+/**
+ * Gives each connection of a manager a listener for errors. The manager takes its own away when it is told to abort; the
+ * error of a connection that the host has just ended comes after that, and without a listener it would end the process.
+ */
+function withErrorListener(sessions: Http2SessionManager) {
+  const seen = new WeakSet<object>();
+  return {
+    authority: sessions.authority,
+    request: async (...parameters: Parameters<Http2SessionManager["request"]>) => {
+      const stream = await sessions.request(...parameters);
+      const { session } = stream;
+      if (session && !seen.has(session)) {
+        seen.add(session);
+        session.on("error", () => undefined);
+      }
+      return stream;
+    },
+    notifyResponseByteRead: sessions.notifyResponseByteRead.bind(sessions),
+    abort: sessions.abort.bind(sessions),
+  };
 }

@@ -52,7 +52,8 @@ export class LocalHost {
       await hosts.markAlive({ id: this.#host.id, status: "unreachable" });
       this.#joined = true;
     } catch (error) {
-      log.warn({ err: error, address: this.#host.address }, "the host agent of this machine does not answer yet");
+      const { message } = error as Error;
+      log.info({ reason: message, address: this.#host.address }, "the host agent of this machine does not answer yet");
     }
   }
 }

@@ -12,7 +12,7 @@ export type DatabaseKind = (typeof DATABASE_KINDS)[number];
 
 /** An empty, not yet migrated database and a data directory of its own. */
 export interface TestDatabase {
-  config: Pick<Config, "databaseUrl" | "dataDir" | "cacheDir">;
+  config: Pick<Config, "databaseUrl" | "dataDir" | "cacheDir" | "ephemeral">;
   remove(): Promise<void>;
 }
 
@@ -33,11 +33,11 @@ export async function createDatabase(kind: DatabaseKind): Promise<TestDatabase> 
   const { postgresUrl, cacheDir } = inject("databases");
   const dataDir = await mkdtemp(join(tmpdir(), "warren-control-plane-"));
   const removeDirectory = () => rm(dataDir, { recursive: true, force: true });
-  if (kind === "PGlite") return { config: { dataDir, cacheDir }, remove: removeDirectory };
+  if (kind === "PGlite") return { config: { dataDir, cacheDir, ephemeral: true }, remove: removeDirectory };
   const name = `test_${randomBytes(8).toString("hex")}`;
   await administer(postgresUrl, `create database ${name}`);
   return {
-    config: { dataDir, databaseUrl: postgresUrl.replace("///postgres?", `///${name}?`) },
+    config: { dataDir, ephemeral: false, databaseUrl: postgresUrl.replace("///postgres?", `///${name}?`) },
     remove: async () => {
       await administer(postgresUrl, `drop database ${name} with (force)`);
       await removeDirectory();

@@ -1,0 +1,30 @@
+import { once } from "node:events";
+import { createServer, type ServerHttp2Session } from "node:http2";
+import type { AddressInfo } from "node:net";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { HostAgentService } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import { expect, it } from "vitest";
+import { createHostClient } from "./host-client.ts";
+
+it("survives that it is closed while the host ends the connection", async () => {
+  const routes = connectNodeAdapter({
+    routes: (router) => router.service(HostAgentService, { listSandboxes: () => ({ sandboxes: [] }) }),
+  });
+  for (let round = 0; round < 20; round++) {
+    const server = createServer(routes);
+    const sessions: ServerHttp2Session[] = [];
+    server.on("session", (session) => sessions.push(session));
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const client = createHostClient(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    expect((await client.agent.listSandboxes({})).sandboxes).toEqual([]);
+    const ended = once(server, "close");
+    for (const session of sessions) session.close();
+    server.close();
+    // Closed in each of the turns in which the end of the connection may be noticed; an error that nobody takes fails
+    // the test.
+    for (let turn = 0; turn < round; turn++) await new Promise((resolve) => setImmediate(resolve));
+    client.close();
+    await ended;
+  }
+});
