@@ -211,7 +211,7 @@ describe("warren up", () => {
   });
 
   test("holds a command back while its output is not read, in bounded memory", async () => {
-    const size = 64 * MIB;
+    const size = 160 * MIB;
     const reader = start(["exec", id, "--", "head", "-c", String(size), "/dev/zero"], { env: server, unread: true });
     const output = reader.child.stdout!;
     await once(output, "readable");
@@ -226,7 +226,8 @@ describe("warren up", () => {
     }
     expect(await reader.ended).toMatchObject({ status: 0, stderr: "" });
     expect(received).toBe(size);
-    expect(peak - before).toBeLessThan(40 * MIB);
+    // Far less than the output; what the collector of garbage lets stand counts as well.
+    expect(peak - before).toBeLessThan(size / 2);
   });
 
   test("copies files both ways, byte for byte, and says what is not there", async () => {
