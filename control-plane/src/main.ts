@@ -240,10 +240,10 @@ interface AccountsNeed {
 
 /** People, their sessions, teams and keys. */
 async function createAccounts({ config, db, changes, teams, apiKeys, sandboxes, templates }: AccountsNeed) {
-  const storedKeys = config.jwtSecrets.length > 0 ? undefined : new StoredKeys(db);
-  await storedKeys?.prepare();
   const [secret, ...previous] = config.jwtSecrets;
-  const keys = secret === undefined ? (storedKeys ?? new StoredKeys(db)) : new ConfiguredKeys([secret, ...previous]);
+  const storedKeys = secret === undefined ? new StoredKeys(db, changes) : undefined;
+  await storedKeys?.prepare();
+  const keys = storedKeys ?? new ConfiguredKeys([secret!, ...previous]);
 
   const limiter = new RateLimiter(db, config.rateLimitFactor);
   const hasher = new PasswordHasher();

@@ -54,13 +54,19 @@ export class AccessChanges {
   }
 }
 
+/** Whether a change can concern anybody. */
+export function concernsAll({ userId, teamId, sessionId }: AccessChange): boolean {
+  return userId === undefined && teamId === undefined && sessionId === undefined;
+}
+
 /** Whether a change can concern somebody who acts for a team, in a session or with a key. */
 export function concerns(
-  { userId, teamId, sessionId }: AccessChange,
+  change: AccessChange,
   who: { userId?: string | undefined; teamId?: string | undefined; sessionId?: string | undefined },
 ): boolean {
-  if (userId === undefined && teamId === undefined && sessionId === undefined) return true;
+  const { userId, teamId, sessionId } = change;
   return (
+    concernsAll(change) ||
     (userId !== undefined && userId === who.userId) ||
     (teamId !== undefined && teamId === who.teamId) ||
     (sessionId !== undefined && sessionId === who.sessionId)

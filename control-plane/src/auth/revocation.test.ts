@@ -5,6 +5,7 @@ import { WebSocket } from "ws";
 import { createDatabase, eachDatabase, type TestDatabase } from "../database/testing/each-database.ts";
 import { createLogger } from "../logging.ts";
 import { type ControlPlane, startControlPlane } from "../main.ts";
+import { operate } from "../testing/operate.ts";
 import { expectJson, expectStatus, Person, send, startAccountStack } from "../testing/person.ts";
 import type { TestStack } from "../testing/test-stack.ts";
 
@@ -94,7 +95,7 @@ describe("on two control planes of one database", () => {
   let second: ControlPlane;
   beforeAll(async () => {
     database = await createDatabase("PostgreSQL");
-    first = await startAccountStack(database);
+    first = await startAccountStack(database, { config: { jwtSecrets: [] } });
     const config = { ...first.config, dataDir: join(first.config.dataDir, "second") };
     second = await startControlPlane(config, createLogger("silent"));
   });
@@ -120,5 +121,16 @@ describe("on two control planes of one database", () => {
     // A stream ends once the other control plane knows, and from then on it refuses requests too.
     expect((await send(second.url, "GET", "/v1/sandboxes", { headers: bearer(member) })).status).toBe(403);
     expect((await send(second.url, "GET", "/v1/sandboxes", { headers: { "x-api-key": key } })).status).toBe(401);
+  });
+
+  it("keys for tokens that are revoked at one of them are worth nothing at the other", async () => {
+    const owner = await Person.signUp(first);
+    const stream = await openStream(second.url, await newSandbox(owner), bearer(owner));
+    const end = closing(stream);
+    expect((await operate(first, "POST", "/signing-keys", { revoke: true })).status).toBe(204);
+    expect(await end).toBe(1008);
+    for (const { url } of [first, second]) {
+      expect((await send(url, "GET", "/v1/me", { headers: bearer(owner) })).status).toBe(401);
+    }
   });
 });

@@ -1,6 +1,8 @@
 import { sql } from "kysely";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { AccessChanges } from "../auth/access-changes.ts";
 import { type Database, openDatabase } from "../database/database.ts";
+import { noMessages } from "../database/messages.ts";
 import { eachDatabase } from "../database/testing/each-database.ts";
 import { createLogger } from "../logging.ts";
 import { ConfiguredKeys, deriveKey } from "./signing-keys.ts";
@@ -16,7 +18,8 @@ eachDatabase((fixture) => {
     await database.db.deleteFrom("signing_keys").execute();
   });
 
-  const keys = () => new StoredKeys(database.db);
+  const keys = (changes = new AccessChanges(noMessages, createLogger("silent"))) =>
+    new StoredKeys(database.db, changes);
   const age = (days: number) =>
     sql`update signing_keys set created_at = created_at - ${days} * interval '1 day'`.execute(database.db);
   const stored = async () =>
@@ -68,6 +71,17 @@ eachDatabase((fixture) => {
     await plane.rotate({ revoke: true });
     expect(await plane.find(kid)).toBeUndefined();
     expect(await stored()).toEqual([(await plane.current()).kid]);
+  });
+
+  it("a revoked key is gone at once for all who hear of changes, and one that was only replaced is not", async () => {
+    const changes = new AccessChanges(noMessages, createLogger("silent"));
+    const [one, other] = [keys(changes), keys(changes)];
+    await one.prepare();
+    const { kid } = await other.current();
+    await one.rotate({ revoke: false });
+    expect((await other.find(kid))?.kid).toBe(kid);
+    await one.rotate({ revoke: true });
+    expect(await other.find(kid)).toBeUndefined();
   });
 });
 

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { sql } from "kysely";
+import { type AccessChanges, concernsAll } from "../auth/access-changes.ts";
 import type { Db } from "../database/tables.ts";
 import type { SigningKey, SigningKeys } from "./signing-keys.ts";
 
@@ -17,12 +18,19 @@ const ROTATION_LOCK = 0x6b657973;
 /** Keys that are kept in the database; the newest signs. */
 export class StoredKeys implements SigningKeys {
   readonly #db: Db;
+  readonly #changes: AccessChanges;
   #keys: SigningKey[] = [];
   #readAt = Number.NEGATIVE_INFINITY;
+  /** What was read before this time does not count any more. */
+  #changedAt = Number.NEGATIVE_INFINITY;
   #reading: Promise<void> | undefined;
 
-  constructor(db: Db) {
+  constructor(db: Db, changes: AccessChanges) {
     this.#db = db;
+    this.#changes = changes;
+    changes.subscribe((change) => {
+      if (concernsAll(change)) this.#changedAt = performance.now();
+    });
   }
 
   /** Makes the first key, or a new one when the newest has become old, and removes those that nothing needs. */
@@ -32,10 +40,11 @@ export class StoredKeys implements SigningKeys {
 
   /**
    * Makes a new key, which signs from here on. With `revoke` all others are removed, so that no token signed before is
-   * valid; other control planes follow within a minute.
+   * valid at any control plane.
    */
-  async rotate(options: { revoke: boolean }): Promise<void> {
-    await this.#replace(0, options.revoke ? 0 : KEEP_DAYS);
+  async rotate({ revoke }: { revoke: boolean }): Promise<void> {
+    await this.#replace(0, revoke ? 0 : KEEP_DAYS);
+    if (revoke) this.#changes.announce({});
   }
 
   async current(): Promise<SigningKey> {
@@ -54,11 +63,14 @@ export class StoredKeys implements SigningKeys {
   }
 
   async #refresh(maxAgeMs: number): Promise<void> {
-    if (performance.now() - this.#readAt < maxAgeMs) return;
-    this.#reading ??= this.#read().finally(() => {
-      this.#reading = undefined;
-    });
-    await this.#reading;
+    const oldest = performance.now() - maxAgeMs;
+    // A reading that was under way at a change may have missed it.
+    while (this.#readAt <= oldest || this.#readAt <= this.#changedAt) {
+      this.#reading ??= this.#read().finally(() => {
+        this.#reading = undefined;
+      });
+      await this.#reading;
+    }
   }
 
   async #read(): Promise<void> {
@@ -93,6 +105,6 @@ export class StoredKeys implements SigningKeys {
         )
       `.execute(transaction);
     });
-    this.#readAt = Number.NEGATIVE_INFINITY;
+    this.#changedAt = performance.now();
   }
 }
