@@ -90,6 +90,27 @@ describe("passwords", () => {
     for (const absent of [null, undefined]) expect(await hasher.verify(absent, "anything")).toBe(false);
   });
 
+  it("take as long to be refused where there is no hash as where there is one", async () => {
+    const usual = new PasswordHasher({ concurrency: 1 });
+    const passwordHash = await usual.hash("a password");
+    const times: Record<"known" | "unknown", number[]> = { known: [], unknown: [] };
+    // In turn, so that what else the machine does concerns both alike.
+    for (let round = 0; round < 9; round++) {
+      for (const [name, against] of [
+        ["known", passwordHash],
+        ["unknown", undefined],
+      ] as const) {
+        const start = performance.now();
+        await usual.verify(against, "another");
+        times[name].push(performance.now() - start);
+      }
+    }
+    const median = (values: number[]) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
+    // Without a comparison it would be less than a thousandth.
+    expect(median(times.unknown) / median(times.known)).toBeGreaterThan(0.3);
+    expect(median(times.unknown) / median(times.known)).toBeLessThan(3);
+  });
+
   it("are hashed with the parameters that OWASP recommends, and older hashes are noticed", async () => {
     const usual = new PasswordHasher();
     const passwordHash = await usual.hash("a password");
