@@ -47,16 +47,7 @@ export async function startStack(
 ): Promise<Stack> {
   const directory = await mkdtemp(join(tmpdir(), "warren-test-"));
   const socket = join(directory, "agent.sock");
-  const startHostAgent = () =>
-    startServer(
-      [
-        join(ROOT, "host-agent/src/main.ts"),
-        "serve",
-        ...["--data-dir", directory, "--images-dir", IMAGES_DIRECTORY, "--listen", `unix:${socket}`],
-        ...["--ready-fd", "3", "--exit-with-parent"],
-      ],
-      environment,
-    );
+  const startHostAgent = () => startHostAgentProcess(directory, environment);
   const [agent, plane] = await Promise.all([
     startHostAgent(),
     startServer([join(ROOT, "control-plane/src/main.ts")], {
@@ -90,6 +81,20 @@ export async function startStack(
     },
   };
   return stack;
+}
+
+/** Starts the host agent of a data directory, which listens on `agent.sock` in it. */
+export function startHostAgentProcess(directory: string, environment: NodeJS.ProcessEnv): Promise<Server> {
+  const listen = `unix:${join(directory, "agent.sock")}`;
+  return startServer(
+    [
+      join(ROOT, "host-agent/src/main.ts"),
+      "serve",
+      ...["--data-dir", directory, "--images-dir", IMAGES_DIRECTORY, "--listen", listen],
+      ...["--ready-fd", "3", "--exit-with-parent"],
+    ],
+    environment,
+  );
 }
 
 /** Removes everything that a host agent of a data directory left; fails when that fails. */

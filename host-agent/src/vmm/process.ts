@@ -21,6 +21,7 @@ export async function startTicks(pid: number): Promise<string | undefined> {
 export class HeldProcess {
   readonly identity: VmProcess;
   readonly #fd: number;
+  #released = false;
 
   private constructor(identity: VmProcess, fd: number) {
     this.identity = identity;
@@ -37,9 +38,9 @@ export class HeldProcess {
     return undefined;
   }
 
-  /** Sends SIGKILL; does nothing when the process has ended. */
+  /** Sends SIGKILL; does nothing when the process has ended, or was released. */
   kill(): void {
-    pidfdSignal(this.#fd, SIGKILL);
+    if (!this.#released) pidfdSignal(this.#fd, SIGKILL);
   }
 
   /**
@@ -54,7 +55,10 @@ export class HeldProcess {
     );
   }
 
+  /** Lets go of the process; the number of the descriptor may be another's from here on. */
   release(): void {
+    if (this.#released) return;
+    this.#released = true;
     closeSync(this.#fd);
   }
 }

@@ -52,8 +52,8 @@ export function adoptedLifeline(
     ended: ended.promise,
     kill: () => held.kill(),
     release: () => {
-      if (!released) held.release();
       released = true;
+      held.release();
     },
   };
 }

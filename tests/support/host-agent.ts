@@ -1,0 +1,61 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createHostClient, type HostAgent } from "@warren/control-plane/hosts/host-client";
+import { type Server, startHostAgentProcess, sweep } from "./stack.ts";
+
+/** A host agent on a data directory of its own, without a control plane. */
+export class HostAgentFixture {
+  readonly directory: string;
+  readonly #environment: NodeJS.ProcessEnv;
+  readonly #client: ReturnType<typeof createHostClient>;
+  #server: Server | undefined;
+
+  private constructor(directory: string, environment: NodeJS.ProcessEnv) {
+    this.directory = directory;
+    this.#environment = environment;
+    this.#client = createHostClient(`unix:${join(directory, "agent.sock")}`);
+  }
+
+  /** Starts it. `environment` is added to that of this process. */
+  static async start(environment: NodeJS.ProcessEnv = {}): Promise<HostAgentFixture> {
+    const fixture = new HostAgentFixture(await mkdtemp(join(tmpdir(), "warren-test-")), environment);
+    await fixture.restart();
+    return fixture;
+  }
+
+  /** Calls to it; the connection is made anew after each end of the agent. */
+  get calls(): HostAgent {
+    return this.#client.agent;
+  }
+
+  /** Last lines of its log. */
+  get log(): readonly string[] {
+    return this.#server?.log ?? [];
+  }
+
+  /** Starts it again after `kill`; resolves when it has taken up what was there. */
+  async restart(): Promise<void> {
+    this.#server = await startHostAgentProcess(this.directory, this.#environment);
+  }
+
+  /** Ends it with SIGKILL. */
+  async kill(): Promise<void> {
+    await this.#server?.kill();
+    this.#server = undefined;
+  }
+
+  /** Ends it in order. */
+  async stop(): Promise<void> {
+    await this.#server?.stop();
+    this.#server = undefined;
+  }
+
+  /** Ends it, destroys every sandbox and removes the data directory. */
+  async dispose(): Promise<void> {
+    this.#client.close();
+    await this.stop();
+    await sweep(this.directory);
+    await rm(this.directory, { recursive: true, force: true });
+  }
+}
