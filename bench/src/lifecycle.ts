@@ -2,6 +2,8 @@ import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { GuestClient } from "@warren/host-agent/guest/client";
 import type { Sandbox } from "@warren/sdk";
+import { coldBoots, MEMORY_MB } from "./measure/first-output.ts";
+import { megabytes, milliseconds, seconds, times } from "./measure/format.ts";
 import { processorSeconds, proportionalMemory } from "./measure/processes.ts";
 import { type Figure, formatReport, publishReport } from "./measure/report.ts";
 import { BenchStack } from "./measure/stack.ts";
@@ -12,6 +14,8 @@ const BOOTS = 10;
 const ROUND_TRIPS = 100;
 const TRANSFER_BYTES = 256 * MIB;
 const TRANSFERS = 3;
+/** Until what a guest does after a start or a transfer is done; nothing tells when. */
+const SETTLING_SECONDS = 5;
 const IDLE_SECONDS = 20;
 const AGENT_PORT = 49983;
 const COPY_PORT = 9000;
@@ -34,35 +38,27 @@ while True:
     c.close()
 `;
 
-/** Figures of the life of one sandbox that boots: start, calls, files, and what it costs when idle. */
+/** Figures of the life of one sandbox: a boot, calls, files, and what it costs when idle. */
 export async function lifecycle(write: boolean): Promise<void> {
+  const boots = coldBootFigure(await coldBoots(BOOTS));
   const stack = await BenchStack.start({ WARREN_WARM_POOL: "0" });
   try {
-    const figures = [...(await coldBoot(stack)), ...(await calls(stack))];
-    const sandbox = await stack.warren.sandboxes.create({ memoryMb: 512 });
+    const figures = [boots, ...(await calls(stack))];
+    const sandbox = await stack.warren.sandboxes.create({ memoryMb: MEMORY_MB });
     figures.push(...(await transfers(sandbox)), ...(await idle(stack, sandbox)));
-    const { accelerator } = await hostOf(stack);
-    await publishReport("lifecycle", formatReport(figures, accelerator), write);
+    await publishReport("lifecycle", formatReport(figures, await stack.accelerator()), write);
   } finally {
     await stack.stop();
   }
 }
 
-async function coldBoot(stack: BenchStack): Promise<Figure[]> {
-  const samples: number[] = [];
-  for (let boot = 0; boot < BOOTS; boot++) {
-    const start = performance.now();
-    const sandbox = await stack.warren.sandboxes.create({ memoryMb: 512 });
-    await sandbox.exec("echo", ["hello"]);
-    samples.push(performance.now() - start);
-    await sandbox.destroy();
-  }
+function coldBootFigure(samples: number[]): Figure {
   const value = `${seconds(percentile(samples, 0.5))} p50, ${seconds(percentile(samples, 0.95))} p95`;
-  return [{ name: `cold boot: create request to first command's output, ${BOOTS} times`, value }];
+  return { name: `cold boot: create request to first command's output, ${samples.length} times`, value };
 }
 
 async function calls(stack: BenchStack): Promise<Figure[]> {
-  const sandbox = await stack.warren.sandboxes.create({ memoryMb: 512 });
+  const sandbox = await stack.warren.sandboxes.create({ memoryMb: MEMORY_MB });
   const { token } = await stack.record(sandbox.id);
   const guest = new GuestClient(sandbox.fields.host_ip ?? "", AGENT_PORT, token);
   const command = { cmd: "true", args: [], env: {}, timeoutMs: 30_000, stdin: false };
@@ -85,7 +81,7 @@ async function calls(stack: BenchStack): Promise<Figure[]> {
     {
       name: "round trip of a command through REST",
       value: milliseconds(median(samples.rest)),
-      against: `${milliseconds(median(samples.direct))} straight to the guest agent: ${ratio.toFixed(2)}x`,
+      against: `${milliseconds(median(samples.direct))} straight to the guest agent: ${times(ratio)}`,
       goal: "≤ 1.25x",
       met: ratio <= 1.25,
     },
@@ -122,40 +118,31 @@ function compare(name: string, samples: number[], plain: number[]): Figure {
   return {
     name,
     value: `${median(samples).toFixed(1)} MB/s`,
-    against: `${median(plain).toFixed(1)} MB/s by plain TCP over the same tap, to and from the same file: ${ratio.toFixed(2)}x`,
+    against: `${median(plain).toFixed(1)} MB/s by plain TCP over the same tap, to and from the same file: ${times(ratio)}`,
     goal: "≥ 0.7x",
     met: ratio >= 0.7,
   };
 }
 
 async function idle(stack: BenchStack, sandbox: Sandbox): Promise<Figure[]> {
-  const { process: vmm } = await stack.record(sandbox.id);
-  const fresh = await stack.warren.sandboxes.create({ memoryMb: 512 });
-  const { process: freshVmm } = await stack.record(fresh.id);
-  await delay(5_000);
-  const before = [vmm.pid, freshVmm.pid].map(processorSeconds);
+  const fresh = await stack.warren.sandboxes.create({ memoryMb: MEMORY_MB });
+  const [usedVmm, freshVmm] = [await stack.vmmPid(sandbox.id), await stack.vmmPid(fresh.id)];
+  await delay(SETTLING_SECONDS * 1000);
+  const before = [usedVmm, freshVmm].map(processorSeconds);
   await delay(IDLE_SECONDS * 1000);
-  const used = [vmm.pid, freshVmm.pid].map((pid, index) => processorSeconds(pid) - (before[index] ?? 0));
+  const used = [usedVmm, freshVmm].map((pid, index) => processorSeconds(pid) - (before[index] ?? 0));
   const share = (100 * Math.max(...used)) / IDLE_SECONDS;
   return [
     { name: "memory of the host agent (PSS)", value: megabytes(proportionalMemory(await stack.hostAgentPid())) },
     {
       name: "memory of the VMM of one idle sandbox of 512 MiB (PSS)",
-      value: megabytes(proportionalMemory(freshVmm.pid)),
+      value: megabytes(proportionalMemory(freshVmm)),
     },
     {
       name: `processor time of one idle sandbox over ${IDLE_SECONDS} s`,
       value: `${share.toFixed(1)} % of a core`,
     },
   ];
-}
-
-async function hostOf(stack: BenchStack): Promise<{ accelerator: string }> {
-  const sandbox = await stack.warren.sandboxes.create({ memoryMb: 128 });
-  const { process: vmm } = await stack.record(sandbox.id);
-  const { readFile } = await import("node:fs/promises");
-  const commandLine = await readFile(`/proc/${vmm.pid}/cmdline`, "utf8");
-  return { accelerator: commandLine.includes("\0kvm\0") ? "kvm" : "tcg" };
 }
 
 function copyIn(address: string): Promise<void> {
@@ -193,7 +180,3 @@ async function rate(work: () => Promise<unknown>): Promise<number> {
   await work();
   return TRANSFER_BYTES / 1e6 / ((performance.now() - start) / 1000);
 }
-
-const seconds = (value: number) => `${(value / 1000).toFixed(2)} s`;
-const milliseconds = (value: number) => `${value.toFixed(1)} ms`;
-const megabytes = (value: number) => `${(value / 1e6).toFixed(0)} MB`;

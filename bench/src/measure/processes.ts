@@ -1,12 +1,18 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 
 /** Clock ticks per second of /proc/PID/stat (USER_HZ, 100 on every architecture that Linux has kept). */
 const TICKS_PER_SECOND = 100;
 
 /** Proportional set size of a process, in bytes: memory shared with n others counts 1/n (proc(5), smaps_rollup). */
 export function proportionalMemory(pid: number): number {
-  const match = /^Pss:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"));
-  return Number(match?.[1] ?? 0) * 1024;
+  return sumOfPss(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"));
+}
+
+/** The part of it that is mappings of a file. */
+export function proportionalMemoryOfFile(pid: number, path: string): number {
+  const { ino } = statSync(path);
+  const mappings = readFileSync(`/proc/${pid}/smaps`, "utf8").split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
+  return sumOfPss(mappings.filter((mapping) => Number(mapping.split(/ +/, 5)[4]) === ino).join(""));
 }
 
 /** Seconds of processor time that a process has used. */
@@ -14,4 +20,14 @@ export function processorSeconds(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+/** Bytes that a process has sent to disks (proc(5), io). */
+export function writtenBytes(pid: number): number {
+  return Number(/^write_bytes: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, "utf8"))?.[1]);
+}
+
+function sumOfPss(smaps: string): number {
+  const sizes = [...smaps.matchAll(/^Pss:\s+(\d+) kB$/gm)].map(([, size]) => Number(size) * 1024);
+  return sizes.reduce((sum, size) => sum + size, 0);
 }

@@ -1,21 +1,35 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { mkdtemp, readdir, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import { Warren } from "@warren/sdk";
 
 const ROOT = resolve(import.meta.dirname, "../../..");
 /** Where `warren` keeps images that all data directories can share. */
 const DEFAULT_DATA_DIRECTORY = "/var/lib/warren";
 const LAUNCHER = join(ROOT, "warren");
+/** Level of the log from which on a line is of interest to whoever runs a bench (pino). */
+const WARNING = 40;
 
 /** What the host agent keeps of a sandbox on disk, as far as a bench looks at it. */
 export interface HostRecord {
   id: string;
+  /** Name of its directory, which differs from `id` when it stood in the warm pool. */
+  instance: string;
+  purpose: "sandbox" | "pool" | "template";
   token: string;
-  process: { pid: number };
+  process?: { pid: number };
+  memory?: { path: string };
+}
+
+/** What the host agent logs of the copy of a microVM. */
+export interface CopyFigures {
+  /** Milliseconds for which the vCPUs stood still. */
+  stoppedMs: number;
+  dirtyPages: number;
 }
 
 /** A server of its own for a bench: `warren up` on a temporary data directory that shares images with the default one. */
@@ -25,6 +39,7 @@ export class BenchStack {
   readonly warren: Warren;
   readonly directory: string;
   readonly #process: ChildProcess;
+  readonly #copyWaiters = new Map<string, (figures: CopyFigures) => void>();
 
   private constructor(process: ChildProcess, directory: string, ready: { url: string; api_key: string }) {
     this.#process = process;
@@ -40,21 +55,53 @@ export class BenchStack {
     for (const shared of ["images", "cache"])
       await symlink(join(DEFAULT_DATA_DIRECTORY, shared), join(directory, shared));
     const child = spawn(LAUNCHER, ["up", "--json", "--data-dir", directory, "--listen", "127.0.0.1:0"], {
-      stdio: ["ignore", "pipe", "inherit"],
+      stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, ...environment },
     });
-    for await (const line of createInterface(child.stdout)) return new BenchStack(child, directory, JSON.parse(line));
+    const entries = new EventEmitter();
+    void followLog(child.stderr, entries);
+    for await (const line of createInterface(child.stdout)) {
+      const stack = new BenchStack(child, directory, JSON.parse(line));
+      entries.on("entry", (entry) => stack.#onLog(entry));
+      return stack;
+    }
     throw new Error("warren up ended before it was ready");
   }
 
   /** The record of a sandbox on the host. */
   async record(id: string): Promise<HostRecord> {
+    const record = (await this.records()).find((candidate) => candidate.id === id);
+    if (!record) throw new Error(`the host has no record of ${id}`);
+    return record;
+  }
+
+  /** Those of all sandboxes, ready ones of the warm pool included. */
+  async records(): Promise<HostRecord[]> {
     const root = join(this.directory, "sandboxes");
-    for (const name of await readdir(root)) {
-      const record = JSON.parse(await readFile(join(root, name, "sandbox.json"), "utf8")) as HostRecord;
-      if (record.id === id) return record;
-    }
-    throw new Error(`the host has no record of ${id}`);
+    const texts = (await readdir(root)).map((name) =>
+      readFile(join(root, name, "sandbox.json"), "utf8").catch(() => undefined),
+    );
+    return (await Promise.all(texts)).filter((text) => text !== undefined).map((text) => JSON.parse(text));
+  }
+
+  /** Process id of the microVM of a sandbox. */
+  async vmmPid(id: string): Promise<number> {
+    const { process } = await this.record(id);
+    if (!process) throw new Error(`${id} has no microVM`);
+    return process.pid;
+  }
+
+  /** The next copy that the host agent makes of a sandbox; to be called before what leads to it. */
+  nextCopy(id: string): Promise<CopyFigures> {
+    return new Promise((resolve) => this.#copyWaiters.set(id, resolve));
+  }
+
+  /** What runs the guests' instructions. */
+  async accelerator(): Promise<string> {
+    const sandbox = await this.warren.sandboxes.create({ memoryMb: 128 });
+    const commandLine = await readFile(`/proc/${await this.vmmPid(sandbox.id)}/cmdline`, "utf8");
+    await sandbox.destroy();
+    return commandLine.includes("\0kvm\0") ? "kvm" : "tcg";
   }
 
   /** Process id of the host agent. */
@@ -70,9 +117,29 @@ export class BenchStack {
   /** Destroys every sandbox, ends the servers and removes the data directory. */
   async stop(): Promise<void> {
     for (const sandbox of await this.warren.sandboxes.list()) await sandbox.destroy();
+    await this.end();
+    await rm(this.directory, { recursive: true, force: true });
+  }
+
+  /** Ends the servers; the data directory stays, with all that is paused in it. */
+  async end(): Promise<void> {
     this.warren.close();
     this.#process.kill("SIGTERM");
     await once(this.#process, "close");
-    await rm(this.directory, { recursive: true, force: true });
+  }
+
+  #onLog({ sandbox, stoppedMs, dirtyPages }: Record<string, unknown>): void {
+    if (typeof sandbox !== "string" || typeof stoppedMs !== "number" || typeof dirtyPages !== "number") return;
+    this.#copyWaiters.get(sandbox)?.({ stoppedMs, dirtyPages });
+    this.#copyWaiters.delete(sandbox);
+  }
+}
+
+/** Reads the log of the servers: shows warnings, and passes every entry on. */
+async function followLog(stream: Readable, entries: EventEmitter): Promise<void> {
+  for await (const line of createInterface(stream)) {
+    const entry = line.startsWith("{") ? JSON.parse(line) : undefined;
+    if (entry === undefined || entry.level >= WARNING) process.stderr.write(`${line}\n`);
+    if (entry !== undefined) entries.emit("entry", entry);
   }
 }
