@@ -71,8 +71,9 @@ export class SignIn {
   async logIn(request: LogIn, network: string): Promise<Session> {
     const { users, hasher, limiter, attempts } = this.#parts;
     const email = normalizeEmail(request.email);
-    await limiter.take("log in as", email, RATES.logIn.account);
+    // In this order: what one network tries while it is locked does not use up the account's rate.
     await attempts.begin(email, network);
+    await limiter.take("log in as", email, RATES.logIn.account);
     const user = await users.findByEmail(email);
     const matches = await hasher.verify(user?.password_hash, request.password);
     if (!user || !matches) {
