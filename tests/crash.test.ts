@@ -12,7 +12,7 @@ const SEED = Number(process.env.WARREN_CRASH_SEED ?? 20261121);
 /** Sandboxes that go through operations at the same time. */
 const SANDBOXES = 3;
 const TEAM = "crash";
-/** Directories that must hold in the end what they held in the beginning. */
+/** Directories that must hold the same files in the end as in the beginning. */
 const STORES = ["sandboxes", "disks", "memory", "snapshots", "templates"];
 
 type Operation = "pause" | "resume" | "snapshot" | "rest";
@@ -62,7 +62,12 @@ beforeAll(async () => {
 afterAll(() => host?.dispose());
 
 function stores(): Record<string, string[]> {
-  return Object.fromEntries(STORES.map((name) => [name, readdirSync(join(host.directory, name)).sort()]));
+  const filesIn = (name: string) =>
+    readdirSync(join(host.directory, name), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map(({ parentPath, name: file }) => join(parentPath, file))
+      .sort();
+  return Object.fromEntries(STORES.map((name) => [name, filesIn(name)]));
 }
 
 async function create(sandboxId: string, template = "minimal"): Promise<void> {

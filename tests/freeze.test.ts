@@ -1,3 +1,5 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Sandbox } from "@warren/sdk";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readRecords, vmmProcesses } from "./support/host-state.ts";
@@ -54,14 +56,14 @@ describe("freezing and thawing", () => {
     );
     const pid = await sh(sandbox, "pgrep -x python3");
     let last = await ask(sandbox);
-    for (let cycle = 0; cycle < 12; cycle++) {
+    for (let cycle = 0; cycle < 20; cycle++) {
       expect((await act(sandbox, "pause")).body).toMatchObject({ status: "paused" });
       expect(vmmProcesses(stack.directory)).toEqual([]);
       if (cycle === 3) {
         await stack.hostAgent.kill();
         await stack.startHostAgent();
       }
-      if (cycle === 7) {
+      if (cycle === 8 || cycle === 15) {
         expect(await stack.hostAgent.stop()).toBe(0);
         await stack.startHostAgent();
       }
@@ -167,6 +169,36 @@ describe("freezing and thawing", () => {
       .toBe("paused");
     await act(sandbox, "resume");
     expect(await sh(sandbox, "cat /tmp/state")).toBe("first");
+    await sandbox.destroy();
+  });
+
+  it("a pause of another machine, VMM or processor is refused with words, and is resumed where it was made", async () => {
+    const sandbox = await create();
+    await sh(sandbox, "echo kept > /tmp/kept");
+    await act(sandbox, "pause");
+    const snapshot = readRecords(stack.directory).find(({ id }) => id === sandbox.id)?.snapshot ?? "";
+    const path = join(stack.directory, "snapshots", snapshot, "manifest.json");
+    const original = readFileSync(path, "utf8");
+    for (const [name, value] of [
+      ["vmm", "qemu 6.2.0 machine 1"],
+      ["cpu", "GenuineOther 6 1 1"],
+      ["accelerator", "other"],
+    ] as const) {
+      const manifest = JSON.parse(original);
+      manifest.shape[name] = value;
+      await stack.hostAgent.stop();
+      writeFileSync(path, JSON.stringify(manifest));
+      await stack.startHostAgent();
+      const { status, body } = await act(sandbox, "resume");
+      expect({ status, code: body.error.code }).toEqual({ status: 409, code: "snapshot_incompatible" });
+      expect(body.error.message).toContain(`${name} was "${value}"`);
+      expect((await stack.warren.sandboxes.get(sandbox.id)).fields.status).toBe("paused");
+    }
+    await stack.hostAgent.stop();
+    writeFileSync(path, original);
+    await stack.startHostAgent();
+    expect((await act(sandbox, "resume")).status).toBe(200);
+    expect(await sh(sandbox, "cat /tmp/kept")).toBe("kept");
     await sandbox.destroy();
   });
 });

@@ -8,6 +8,7 @@ export interface RecordOnDisk {
   status: string;
   slot?: number;
   process?: { pid: number; startTicks: string };
+  snapshot?: string;
 }
 
 /** Records of a data directory. */
