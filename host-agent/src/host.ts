@@ -11,6 +11,7 @@ import type { BootImages, Progress } from "./images/images.ts";
 import { pruneImages } from "./images/prune.ts";
 import { ImageCache } from "./memory/image-cache.ts";
 import { MemoryStore } from "./memory/store.ts";
+import { watchMemoryPressure } from "./memory-pressure/memory-pressure.ts";
 import { createSlotPool } from "./network/pool.ts";
 import { readHostFacts } from "./rpc/host-facts.ts";
 import { hostAgentService } from "./rpc/hostagent.ts";
@@ -65,11 +66,16 @@ export async function serveHost(options: ServeOptions): Promise<Host> {
     log: options.log,
   });
   await pruneOwnImages(options, images, parts.sandboxes.imagesInUse());
+  const pressure = watchMemoryPressure(() => void parts.sandboxes.onMemoryPressure());
+  pressure.watching.catch((error: unknown) => {
+    options.log.warn({ err: error }, "memory pressure cannot be watched; ready sandboxes stay when memory runs short");
+  });
   const facts = () => readHostFacts(options.dataDirectory, parts.vmm, images);
   const server = await serve(options.socketPath, hostAgentService(parts.sandboxes, facts), options.log);
   return {
     async stop() {
       await server.close();
+      await pressure.close();
       if (options.ephemeral) await parts.sandboxes.destroyAll();
       else await parts.sandboxes.release();
       await parts.slots.close();
@@ -161,7 +167,11 @@ export async function openHost({ dataDirectory, settings, images, log }: OpenHos
       if (!images) throw new WarrenError("internal_error", "this process starts no sandboxes");
       return images.boot;
     },
-    limits: { memoryOvercommit: settings.memoryOvercommit, sandboxes: settings.maxSandboxes },
+    limits: {
+      memoryOvercommit: settings.memoryOvercommit,
+      sandboxes: settings.maxSandboxes,
+      ...(settings.diskLimitGb === undefined ? {} : { diskBytes: settings.diskLimitGb * 1024 ** 3 }),
+    },
     dns: settings.dns,
     bootLimitMs: settings.bootLimitMs ?? BOOT_LIMIT[vmm.accelerator],
     log,

@@ -13,6 +13,8 @@ export interface HostSettings {
   memoryOvercommit: number;
   /** `WARREN_MAX_SANDBOXES`: sandboxes with a microVM at the same time, 1 to 32767. */
   maxSandboxes: number;
+  /** `WARREN_DISK_LIMIT_GB`: GiB that sandboxes, snapshots and templates may take; undefined = as many as there are. */
+  diskLimitGb?: number;
   /** `WARREN_WARM_POOL`: sandboxes of each template in use that stand ready, 0 to 64. */
   warmPool: number;
   /** `WARREN_MEMORY_IMAGE_CACHE_MB`: disk for memory put together ahead of its use, in MiB. */
@@ -34,6 +36,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): HostSettings {
     throw new WarrenError("invalid_request", "set both WARREN_GUEST_NETWORK and WARREN_LINK_NETWORK, or neither");
   }
   const bootLimit = number("WARREN_BOOT_LIMIT_SEC", text("WARREN_BOOT_LIMIT_SEC"), undefined, 1, 600);
+  const diskLimitGb = number("WARREN_DISK_LIMIT_GB", text("WARREN_DISK_LIMIT_GB"), undefined, 0.1, 1_048_576);
   return {
     dns: (text("WARREN_GUEST_DNS") ?? "8.8.8.8,8.8.4.4").split(",").map((address) => address.trim()),
     ...(guests && links ? { networks: { guests, links } } : {}),
@@ -45,6 +48,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): HostSettings {
       number("WARREN_MEMORY_IMAGE_CACHE_MB", text("WARREN_MEMORY_IMAGE_CACHE_MB"), 8192, 0, 1_048_576) * 1024 ** 2,
     coldBoot: flag("WARREN_COLD_BOOT", text("WARREN_COLD_BOOT")),
     withNode: flag("WARREN_WITH_NODE", text("WARREN_WITH_NODE")),
+    ...(diskLimitGb === undefined ? {} : { diskLimitGb }),
     ...(bootLimit === undefined ? {} : { bootLimitMs: bootLimit * 1000 }),
   };
 }

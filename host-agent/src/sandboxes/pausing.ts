@@ -10,6 +10,7 @@ import type { Garbage } from "./garbage.ts";
 import type { InactivityTimers } from "./inactivity.ts";
 import type { Journal, SandboxRecord } from "./journal.ts";
 import type { Microvms } from "./microvm.ts";
+import type { SandboxRegistry } from "./registry.ts";
 import type { Sandbox } from "./sandbox.ts";
 import type { Starting } from "./starting.ts";
 
@@ -21,6 +22,7 @@ export interface PausingParts {
   freezing: Freezing;
   starting: Starting;
   inactivity: InactivityTimers;
+  registry: SandboxRegistry;
   garbage: Garbage;
   diskMerger: DiskMerger;
   log: Logger;
@@ -38,6 +40,7 @@ export class Pausing {
   async pause(sandbox: Sandbox, pausedBy: NonNullable<SandboxRecord["pausedBy"]>): Promise<void> {
     const { journal, freezing, microvms, inactivity, garbage } = this.#parts;
     const { record, lifecycle } = sandbox;
+    await this.#parts.registry.requireDisk();
     const former = { snapshot: record.snapshot, ownSnapshot: record.ownSnapshot };
     lifecycle.transition("pausing");
     record.status = "pausing";

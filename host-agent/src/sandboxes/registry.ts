@@ -1,5 +1,6 @@
 import { WarrenError } from "@warren/contracts/errors";
-import { type CapacityLimits, requireRoom } from "./capacity.ts";
+import { type CapacityLimits, requireDisk, requireRoom } from "./capacity.ts";
+import { DiskUsage } from "./disk-usage.ts";
 import type { Sandbox } from "./sandbox.ts";
 
 /** All sandboxes of a host. */
@@ -9,10 +10,12 @@ export class SandboxRegistry {
   readonly #unclaimed = new Set<Sandbox>();
   readonly #dataDirectory: string;
   readonly #limits: CapacityLimits;
+  readonly #usage: DiskUsage;
 
   constructor(dataDirectory: string, limits: CapacityLimits) {
     this.#dataDirectory = dataDirectory;
     this.#limits = limits;
+    this.#usage = new DiskUsage(dataDirectory);
   }
 
   /** Sandboxes that belong to callers. */
@@ -65,6 +68,11 @@ export class SandboxRegistry {
   async requireRoom(sandbox: Sandbox): Promise<void> {
     const others = this.all().filter((other) => other !== sandbox && other.lifecycle.status !== "paused");
     const taken = { count: others.length, memoryMb: others.reduce((sum, { record }) => sum + record.memoryMb, 0) };
-    await requireRoom(this.#dataDirectory, this.#limits, taken, sandbox.record.memoryMb);
+    await requireRoom(this.#dataDirectory, this.#limits, this.#usage, taken, sandbox.record.memoryMb);
+  }
+
+  /** Throws `host_full` when sandboxes and templates take all the disk that they may. */
+  requireDisk(): Promise<void> {
+    return requireDisk(this.#limits, this.#usage);
   }
 }

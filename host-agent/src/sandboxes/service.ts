@@ -65,7 +65,7 @@ export class SandboxService {
     this.#freezing = freezing;
     this.#removal = removal;
     this.#starting = starting;
-    this.#pausing = new Pausing({ ...parts, microvms, freezing, starting, inactivity, garbage, diskMerger });
+    this.#pausing = new Pausing({ ...parts, registry, microvms, freezing, starting, inactivity, garbage, diskMerger });
   }
 
   /** Takes up what an earlier host agent left. Must end before the first call of another method. */
@@ -174,6 +174,7 @@ export class SandboxService {
     const { templates, snapshots, memoryImages, log } = this.#parts;
     const sandbox = this.get(id);
     templates.requireFree(teamId, name, overwrite);
+    await this.#registry.requireDisk();
     const manifest = await sandbox.lifecycle.perform("snapshot", async () => {
       sandbox.lifecycle.require("running", "paused");
       if (sandbox.lifecycle.status === "paused") return snapshots.duplicate(sandbox.record.snapshot ?? "");
@@ -216,6 +217,11 @@ export class SandboxService {
     await this.#parts.templates.remove(teamId, name);
     await this.#starting.pool.empty(snapshot);
     this.#garbage.schedule();
+  }
+
+  /** Gives back memory that nobody has asked for, when the host is short of it. */
+  async onMemoryPressure(): Promise<void> {
+    await this.#starting.pool.yieldMemory();
   }
 
   /** Destroys every sandbox, for a host agent whose sandboxes must not outlive it. */

@@ -1,6 +1,9 @@
 import type { Logger } from "pino";
 import type { Sandbox } from "./sandbox.ts";
 
+/** Milliseconds after the last sign of memory pressure in which nothing is made ready. */
+const REST_MS = 30_000;
+
 export interface WarmPoolOptions {
   /** Sandboxes of each snapshot in use that stand ready; 0 = none. */
   size: number;
@@ -21,6 +24,8 @@ export class WarmPool {
   /** Snapshots whose pool is to be full, in the order of their last use. */
   readonly #wanted = new Set<string>();
   #filling: Promise<void> | undefined;
+  /** Time of performance.now() before which nothing is made ready. */
+  #restUntil = 0;
   #closed = false;
 
   constructor(options: WarmPoolOptions) {
@@ -34,7 +39,7 @@ export class WarmPool {
 
   /** A sandbox was started from a snapshot: others are to stand ready. */
   want(snapshot: string): void {
-    if (this.#options.size === 0 || this.#closed) return;
+    if (this.#options.size === 0 || this.#closed || performance.now() < this.#restUntil) return;
     this.#wanted.delete(snapshot);
     this.#wanted.add(snapshot);
     this.#fill();
@@ -62,6 +67,13 @@ export class WarmPool {
     const all = [...this.#ready.values()].flatMap((ready) => ready.splice(0));
     await this.#drop(all);
     return all.length > 0;
+  }
+
+  /** The host is short of memory: drops all sandboxes, and makes none ready for a while. */
+  async yieldMemory(): Promise<void> {
+    this.#restUntil = performance.now() + REST_MS;
+    if (await this.giveWay())
+      this.#options.log.info("the host is short of memory: no sandboxes are kept ready for now");
   }
 
   /** Drops all sandboxes for good. */
