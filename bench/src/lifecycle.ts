@@ -2,7 +2,7 @@ import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { GuestClient } from "@warren/host-agent/guest/client";
 import type { Sandbox } from "@warren/sdk";
-import { coldBoots, MEMORY_MB } from "./measure/first-output.ts";
+import { MEMORY_MB, startMs } from "./measure/first-output.ts";
 import { megabytes, milliseconds, seconds, times } from "./measure/format.ts";
 import { processorSeconds, proportionalMemory } from "./measure/processes.ts";
 import { type Figure, formatReport, publishReport } from "./measure/report.ts";
@@ -40,16 +40,21 @@ while True:
 
 /** Figures of the life of one sandbox: a boot, calls, files, and what it costs when idle. */
 export async function lifecycle(write: boolean): Promise<void> {
-  const boots = coldBootFigure(await coldBoots(BOOTS));
-  const stack = await BenchStack.start({ WARREN_WARM_POOL: "0" });
-  try {
-    const figures = [boots, ...(await calls(stack))];
-    const sandbox = await stack.warren.sandboxes.create({ memoryMb: MEMORY_MB });
-    figures.push(...(await transfers(sandbox)), ...(await idle(stack, sandbox)));
-    await publishReport("lifecycle", formatReport(figures, await stack.accelerator()), write);
-  } finally {
-    await stack.stop();
-  }
+  const boots = await BenchStack.use({ WARREN_COLD_BOOT: "1", WARREN_WARM_POOL: "0" }, coldBoots);
+  const { figures, accelerator } = await BenchStack.use({ WARREN_WARM_POOL: "0" }, measure);
+  await publishReport("lifecycle", formatReport([coldBootFigure(boots), ...figures], accelerator), write);
+}
+
+async function measure(stack: BenchStack): Promise<{ figures: Figure[]; accelerator: string }> {
+  const sandbox = await stack.warren.sandboxes.create({ memoryMb: MEMORY_MB });
+  const figures = [...(await calls(stack)), ...(await transfers(sandbox)), ...(await idle(stack, sandbox))];
+  return { figures, accelerator: await stack.accelerator() };
+}
+
+async function coldBoots(stack: BenchStack): Promise<number[]> {
+  const samples: number[] = [];
+  while (samples.length < BOOTS) samples.push(await startMs(stack));
+  return samples;
 }
 
 function coldBootFigure(samples: number[]): Figure {

@@ -1,38 +1,31 @@
-import { coldBoots, MEMORY_MB } from "../measure/first-output.ts";
-import { seconds } from "../measure/format.ts";
 import { type Figure, formatReport, publishReport } from "../measure/report.ts";
 import { BenchStack } from "../measure/stack.ts";
-import { median, percentile } from "../measure/statistics.ts";
+import { median } from "../measure/statistics.ts";
 import { idleCosts } from "./idle.ts";
 import { manyPaused } from "./many-paused.ts";
 import { bigPauses, idleCycles } from "./pauses.ts";
-import { forks, thaws, warmStarts } from "./starts.ts";
-
-const BOOTS = 8;
+import { forks, type Stacks, sampleStarts, startFigures } from "./starts.ts";
 
 /** Figures of freezing and thawing, starts as shares of cold boots of the same run. */
 export async function freeze(write: boolean): Promise<void> {
-  const boots = await coldBoots(BOOTS);
-  const coldBootMs = median(boots);
-  const figures: Figure[] = [
-    {
-      name: `cold boot of ${MEMORY_MB} MiB → first command's output, ${BOOTS} times`,
-      value: `${seconds(coldBootMs)} p50, ${seconds(percentile(boots, 0.95))} p95`,
-    },
-  ];
-  let accelerator: string;
-  const stack = await BenchStack.start({ WARREN_WARM_POOL: "0" });
-  try {
-    figures.push(await thaws(stack, coldBootMs));
-    figures.push(await warmStarts(coldBootMs));
-    figures.push(...(await idleCycles(stack, coldBootMs)));
-    figures.push(...(await bigPauses(stack)));
-    figures.push(await forks(stack, boots));
-    figures.push(...(await idleCosts(stack)));
-    accelerator = await stack.accelerator();
-  } finally {
-    await stack.stop();
-  }
+  const { figures, accelerator } = await BenchStack.use({ WARREN_COLD_BOOT: "1", WARREN_WARM_POOL: "0" }, (booting) =>
+    BenchStack.use({ WARREN_WARM_POOL: "1" }, (pooled) =>
+      BenchStack.use({ WARREN_WARM_POOL: "0" }, (thawing) => measure({ booting, pooled, thawing })),
+    ),
+  );
   figures.push(await manyPaused());
   await publishReport("freeze", formatReport(figures, accelerator), write);
+}
+
+async function measure(stacks: Stacks): Promise<{ figures: Figure[]; accelerator: string }> {
+  const samples = await sampleStarts(stacks);
+  const { thawing } = stacks;
+  const figures = [
+    ...startFigures(samples),
+    ...(await idleCycles(thawing, median(samples.boots))),
+    ...(await bigPauses(thawing)),
+    await forks(thawing, samples.boots),
+    ...(await idleCosts(thawing)),
+  ];
+  return { figures, accelerator: await thawing.accelerator() };
 }

@@ -20,7 +20,7 @@ interface Memory {
 export async function idleCosts(stack: BenchStack): Promise<Figure[]> {
   const ids: string[] = [];
   const startUntil = async (count: number): Promise<Memory> => {
-    while (ids.length < count) ids.push((await startSandbox(stack.warren)).sandbox.id);
+    while (ids.length < count) ids.push((await startSandbox(stack)).sandbox.id);
     await delay(SETTLING_SECONDS * 1000);
     return memoryOf(stack, ids);
   };

@@ -30,7 +30,7 @@ interface Pause {
 
 /** Pauses of a sandbox that does nothing, and its resumption. */
 export async function idleCycles(stack: BenchStack, coldBootMs: number): Promise<Figure[]> {
-  const { sandbox } = await startSandbox(stack.warren);
+  const { sandbox } = await startSandbox(stack);
   const pauses: Pause[] = [];
   const resumes: number[] = [];
   while (pauses.length < CYCLES) {
@@ -61,7 +61,7 @@ export async function idleCycles(stack: BenchStack, coldBootMs: number): Promise
 
 /** Pauses of a sandbox whose guest has just filled memory, against a copy of as many bytes to the same disk. */
 export async function bigPauses(stack: BenchStack): Promise<Figure[]> {
-  const { sandbox } = await startSandbox(stack.warren);
+  const { sandbox } = await startSandbox(stack);
   const source = join(stack.directory, "bytes-to-copy");
   await run("dd", ["if=/dev/urandom", `of=${source}`, "bs=1M", `count=${DIRTIED_BYTES / 1024 ** 2}`]);
   const pauses: Pause[] = [];

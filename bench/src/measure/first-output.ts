@@ -1,5 +1,5 @@
-import type { Sandbox, Warren } from "@warren/sdk";
-import { BenchStack } from "./stack.ts";
+import type { Sandbox } from "@warren/sdk";
+import type { BenchStack } from "./stack.ts";
 import { timed } from "./timing.ts";
 
 /** MiB of memory of the sandboxes whose starts are compared. */
@@ -12,7 +12,7 @@ export async function answer(sandbox: Sandbox): Promise<void> {
 }
 
 /** Milliseconds from the request for a sandbox to the output of its first command. */
-export async function startSandbox(warren: Warren): Promise<{ ms: number; sandbox: Sandbox }> {
+export async function startSandbox({ warren }: BenchStack): Promise<{ ms: number; sandbox: Sandbox }> {
   const { ms, result } = await timed(async () => {
     const sandbox = await warren.sandboxes.create({ memoryMb: MEMORY_MB });
     await answer(sandbox);
@@ -21,18 +21,9 @@ export async function startSandbox(warren: Warren): Promise<{ ms: number; sandbo
   return { ms, sandbox: result };
 }
 
-/** Starts sandboxes that boot, one after the other. Gives the milliseconds to the first command's output of each. */
-export async function coldBoots(count: number): Promise<number[]> {
-  const stack = await BenchStack.start({ WARREN_COLD_BOOT: "1", WARREN_WARM_POOL: "0" });
-  try {
-    const samples: number[] = [];
-    while (samples.length < count) {
-      const { ms, sandbox } = await startSandbox(stack.warren);
-      samples.push(ms);
-      await sandbox.destroy();
-    }
-    return samples;
-  } finally {
-    await stack.stop();
-  }
+/** As `startSandbox`, for a sandbox that is not needed further. */
+export async function startMs(stack: BenchStack): Promise<number> {
+  const { ms, sandbox } = await startSandbox(stack);
+  await sandbox.destroy();
+  return ms;
 }

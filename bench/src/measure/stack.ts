@@ -10,7 +10,8 @@ import { Warren } from "@warren/sdk";
 const ROOT = resolve(import.meta.dirname, "../../..");
 /** Where `warren` keeps images that all data directories can share. */
 const DEFAULT_DATA_DIRECTORY = "/var/lib/warren";
-const LAUNCHER = join(ROOT, "warren");
+/** The `warren` command. */
+export const LAUNCHER = join(ROOT, "warren");
 /** Level of the log from which on a line is of interest to whoever runs a bench (pino). */
 const WARNING = 40;
 
@@ -66,6 +67,16 @@ export class BenchStack {
       return stack;
     }
     throw new Error("warren up ended before it was ready");
+  }
+
+  /** Starts one for some work and stops it when that ends. */
+  static async use<T>(environment: NodeJS.ProcessEnv, work: (stack: BenchStack) => Promise<T>): Promise<T> {
+    const stack = await BenchStack.start(environment);
+    try {
+      return await work(stack);
+    } finally {
+      await stack.stop();
+    }
   }
 
   /** The record of a sandbox on the host. */
