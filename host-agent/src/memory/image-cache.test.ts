@@ -244,3 +244,26 @@ test("a process goes on from its image through captures, as a frozen and thawed 
   }
   expect((await readFile(image.path)).equals(expected)).toBe(true);
 });
+
+test("an image goes with its header, unless the image of a child may be made of it", async () => {
+  const store = await scratchStore();
+  const cache = await opened(store);
+  const base = await published(store, null, { 1: 1 });
+  const parent = await published(store, base, { 2: 2 });
+  const child = await published(store, parent, { 3: 3 });
+  const unrelated = await published(store, base, { 4: 4 });
+  const held = await published(store, base, { 5: 5 });
+  for (const { id } of [parent, unrelated]) await cache.prepare(id);
+  const image = await cache.acquire(held.id);
+  const images = async () => (await readdir(join(store.directory, "images"))).filter((name) => name.endsWith(".image"));
+  await cache.collect();
+  expect(await images()).toHaveLength(3);
+  for (const { id } of [parent, unrelated, held]) await store.release(id);
+  await collectGarbage(store);
+  await cache.collect();
+  expect((await images()).sort()).toEqual([`${held.id}.image`, `${parent.id}.image`].sort());
+  await cache.prepare(child.id);
+  await image.release();
+  await cache.collect();
+  expect(await images()).toEqual([`${child.id}.image`]);
+});

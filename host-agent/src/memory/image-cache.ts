@@ -124,6 +124,23 @@ export class ImageCache {
     }
   }
 
+  /** Removes images whose header is gone, but for those that the image of a child may still be made of. */
+  async collect(): Promise<void> {
+    const orphans = new Set<string>();
+    for (const id of this.#images.keys()) {
+      if (!this.#pins.has(id) && !(await this.#store.has(id))) orphans.add(id);
+    }
+    if (orphans.size === 0) return;
+    for (const id of await this.#store.list()) {
+      // A header that goes at this moment needs no donor.
+      const summary = await this.#store.summary(id).catch(() => undefined);
+      if (summary?.parentId && !this.#images.has(id)) orphans.delete(summary.parentId);
+    }
+    for (const id of orphans) {
+      if (this.#images.has(id) && !this.#pins.has(id) && !this.#composing.has(id)) await this.#remove(id);
+    }
+  }
+
   #hold(headerId: string, path = this.#path(headerId)): MemoryImage {
     const pin: Pin = this.#store.pin(headerId);
     const unpin = this.#pins.add(headerId);

@@ -1,8 +1,11 @@
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 
-/** Directories of the data directory whose content grows with sandboxes, snapshots and templates. */
-const STORES = ["disks", "memory", "memory-images", "snapshots", "sandboxes"];
+/**
+ * Directories of the data directory whose content grows with sandboxes, snapshots and templates. The images of memory are
+ * a cache with a limit of its own.
+ */
+const STORES = ["disks", "memory", "snapshots", "sandboxes"];
 /** Milliseconds for which a measurement is reused. */
 const FRESH_MS = 2000;
 /** Bytes of a block in `st_blocks` (stat(2)). */

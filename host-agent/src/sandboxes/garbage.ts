@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import type { ImageCache } from "../memory/image-cache.ts";
 import type { SnapshotStore } from "../snapshots/store.ts";
 import type { BaseTemplates } from "../templates/base-templates.ts";
 import type { TemplateStore } from "../templates/store.ts";
@@ -7,6 +8,7 @@ import type { SandboxRegistry } from "./registry.ts";
 export interface GarbageParts {
   registry: SandboxRegistry;
   snapshots: SnapshotStore;
+  memoryImages: ImageCache;
   templates: TemplateStore;
   baseTemplates: BaseTemplates;
   log: Logger;
@@ -42,7 +44,7 @@ export class Garbage {
   }
 
   async collect(): Promise<void> {
-    const { registry, snapshots, templates, baseTemplates } = this.#parts;
+    const { registry, snapshots, memoryImages, templates, baseTemplates } = this.#parts;
     await snapshots.collect(() => {
       const records = registry.all().map(({ record }) => record);
       return {
@@ -54,6 +56,7 @@ export class Garbage {
         diskLayers: new Set(records.flatMap(({ disk }) => disk.layers)),
       };
     });
+    await memoryImages.collect();
   }
 
   /** Collects no more, and waits for the collection that is under way. */
