@@ -50,11 +50,16 @@ export async function manyPaused(): Promise<Figure> {
 /** A data directory with one paused sandbox, whose servers have ended. */
 async function pausedSandbox(): Promise<{ directory: string; id: string }> {
   const stack = await BenchStack.start({ WARREN_WARM_POOL: "0" });
-  const sandbox = await stack.warren.sandboxes.create({ memoryMb: 128 });
-  await sandbox.exec("sh", ["-c", `echo '${MARK}' >/dev/shm/mark`]);
-  await sandbox.pause();
-  await stack.end();
-  return { directory: stack.directory, id: sandbox.id };
+  try {
+    const sandbox = await stack.warren.sandboxes.create({ memoryMb: 128 });
+    await sandbox.exec("sh", ["-c", `echo '${MARK}' >/dev/shm/mark`]);
+    await sandbox.pause();
+    await stack.end();
+    return { directory: stack.directory, id: sandbox.id };
+  } catch (error) {
+    await stack.stop();
+    throw error;
+  }
 }
 
 async function agentMemory(directory: string): Promise<number> {
@@ -84,17 +89,21 @@ async function copyPaused(directory: string, id: string, count: number): Promise
   return ids;
 }
 
-/** Resumes a sandbox and reads what its memory kept. Gives the milliseconds of both. */
+/** Resumes a sandbox, reads what its memory kept, and destroys it. Gives the milliseconds of the first two. */
 async function resume(agent: HostAgent, sandboxId: string): Promise<number> {
-  const { ms, result } = await timed(async () => {
-    await agent.call("ResumeSandbox", { sandboxId });
-    const command = { cmd: "cat", args: ["/dev/shm/mark"] };
-    return agent.call<{ stdout: string }>("Exec", { sandboxId, command });
-  });
-  const said = Buffer.from(result.stdout, "base64").toString();
-  if (said !== `${MARK}\n`) throw new Error(`the resumed sandbox said ${JSON.stringify(said)}`);
-  await agent.call("DestroySandbox", { sandboxId });
-  return ms;
+  try {
+    const { ms, result } = await timed(async () => {
+      await agent.call("ResumeSandbox", { sandboxId });
+      const command = { cmd: "cat", args: ["/dev/shm/mark"] };
+      return agent.call<{ stdout: string }>("Exec", { sandboxId, command });
+    });
+    const said = Buffer.from(result.stdout, "base64").toString();
+    if (said !== `${MARK}\n`) throw new Error(`the resumed sandbox said ${JSON.stringify(said)}`);
+    return ms;
+  } finally {
+    // A microVM outlives its host agent.
+    await agent.call("DestroySandbox", { sandboxId });
+  }
 }
 
 function newSandboxId(): string {
