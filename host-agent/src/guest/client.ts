@@ -5,6 +5,7 @@ import { type Client, Code, ConnectError, createClient } from "@connectrpc/conne
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { WarrenError } from "@warren/contracts/errors";
 import { Process, Signal as ProcessSignal } from "@warren/contracts/gen/process/process_pb";
+import { GuestConnections } from "./connections.ts";
 import { guestError, guestHttpError, unreachable } from "./errors.ts";
 import { withLiveness } from "./liveness.ts";
 
@@ -70,7 +71,7 @@ export interface GuestFile {
 /** Calls the agent of one microVM. Every failure is an error of the catalogue. */
 export class GuestClient {
   readonly #base: string;
-  readonly #agent: http.Agent;
+  readonly #agent: GuestConnections;
   readonly #process: Client<typeof Process>;
   #token: string;
 
@@ -78,7 +79,7 @@ export class GuestClient {
   constructor(host: string, port: number, token: string) {
     this.#base = `http://${host}:${port}`;
     this.#token = token;
-    this.#agent = new http.Agent({ keepAlive: true, keepAliveMsecs: 30_000, maxFreeSockets: 4, timeout: 0 });
+    this.#agent = new GuestConnections();
     const transport = createConnectTransport({
       baseUrl: this.#base,
       httpVersion: "1.1",
@@ -293,9 +294,9 @@ export class GuestClient {
     if (response.statusCode !== 200) throw guestHttpError(response.statusCode ?? 0, errorMessage(text), path);
   }
 
-  /** Closes idle connections. */
+  /** Ends all calls with `guest_unreachable`, those under way and those to come: the microVM has ended or is let go. */
   close(): void {
-    this.#agent.destroy();
+    this.#agent.close();
   }
 
   /** Asks twice, so that one lost packet or a busy moment condemns nobody. */

@@ -124,7 +124,7 @@ export class Microvms {
   /** Gives the microVM of a sandbox that stood ready to another one, which has yet to be identified. */
   handOver(spare: Sandbox, sandbox: Sandbox): void {
     sandbox.takeOver(spare);
-    if (sandbox.live) this.#watch(sandbox, sandbox.live.vm);
+    if (sandbox.live) this.#watch(sandbox, sandbox.live);
   }
 
   /**
@@ -185,12 +185,13 @@ export class Microvms {
     const guest = new GuestClient(slot.hostIp, GUEST_NETWORK.agentPort, token);
     const live = { vm, slot, image, guest };
     sandbox.attach(live);
-    this.#watch(sandbox, vm);
+    this.#watch(sandbox, live);
     return live;
   }
 
-  #watch(sandbox: Sandbox, vm: Vm): void {
+  #watch(sandbox: Sandbox, { vm, guest }: LiveParts): void {
     void vm.exited.then((exit) => {
+      guest.close();
       if (!exit.expected && sandbox.live?.vm === vm) this.#onExit(sandbox, exit);
     });
   }
