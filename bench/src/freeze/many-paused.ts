@@ -81,7 +81,7 @@ async function copyPaused(directory: string, id: string, count: number): Promise
   if (!original?.snapshot) throw new Error(`${id} is not paused`);
   const ids: string[] = [];
   while (ids.length < count) {
-    const snapshot = await snapshots.duplicate(original.snapshot);
+    const snapshot = await snapshots.duplicate(original.snapshot, snapshots.reserve().id);
     const copy = newSandboxId();
     await journal.create({ ...original, id: copy, instance: copy, snapshot: snapshot.id });
     ids.push(copy);

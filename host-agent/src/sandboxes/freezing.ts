@@ -26,8 +26,11 @@ export interface FreezingParts {
 export interface FrozenCopy {
   /** Milliseconds for which the vCPUs stood still, up to the end of the copy. */
   readonly stoppedMs: number;
-  /** Writes it to disk. When it resolves, the snapshot survives a loss of power; when it fails, nothing of it is left. */
-  publish(id?: string): Promise<SnapshotManifest>;
+  /**
+   * Writes it to disk under an id that is held. When it resolves, the snapshot survives a loss of power; when it fails,
+   * nothing of it is left.
+   */
+  publish(id: string): Promise<SnapshotManifest>;
   discard(): Promise<void>;
 }
 
@@ -113,7 +116,7 @@ export class Freezing {
     return {
       stoppedMs,
       discard: () => capture.discard(),
-      publish: async (snapshotId = snapshots.newId()) => {
+      publish: async (snapshotId) => {
         const expected = snapshots.expectMemory(capture.id);
         try {
           const header = await capture.publish();

@@ -38,18 +38,19 @@ export class Pausing {
 
   /** Writes a running sandbox to disk and frees its microVM. On a failure it runs on. */
   async pause(sandbox: Sandbox, pausedBy: NonNullable<SandboxRecord["pausedBy"]>): Promise<void> {
-    const { journal, freezing, microvms, inactivity, garbage } = this.#parts;
+    const { journal, freezing, snapshots, microvms, inactivity, garbage } = this.#parts;
     const { record, lifecycle } = sandbox;
     await this.#parts.registry.requireDisk();
     const former = { snapshot: record.snapshot, ownSnapshot: record.ownSnapshot };
     lifecycle.transition("pausing");
     record.status = "pausing";
     let snapshot: SnapshotManifest;
+    const reserved = snapshots.reserve();
     try {
       await journal.write(record);
       const copy = await freezing.stopAndCopy(sandbox);
       try {
-        snapshot = await copy.publish();
+        snapshot = await copy.publish(reserved.id);
         await this.#record(sandbox, snapshot, pausedBy);
       } catch (error) {
         Object.assign(record, former);
@@ -63,13 +64,15 @@ export class Pausing {
       await journal.write(record);
       garbage.schedule();
       throw error;
+    } finally {
+      reserved.release();
     }
     inactivity.forget(sandbox);
     lifecycle.transition("paused");
     // From here on the sandbox is paused whatever happens: a microVM that does not go is removed by the next start.
     await microvms.stop(sandbox, new WarrenError("invalid_state", `sandbox ${sandbox.id} was paused`));
     await this.#merge(record, snapshot);
-    record.diskBytes = await this.#parts.snapshots.bytesAboveTemplate(snapshot.id);
+    record.diskBytes = await snapshots.bytesAboveTemplate(snapshot.id);
     await journal.write(record);
     garbage.schedule();
   }
@@ -120,24 +123,15 @@ export class Pausing {
     pausedBy: NonNullable<SandboxRecord["pausedBy"]>,
   ): Promise<void> {
     const { record } = sandbox;
-    const letGo = this.#parts.snapshots.hold(snapshot.id);
-    try {
-      await this.#parts.journal.write({
-        ...record,
-        snapshot: snapshot.id,
-        ownSnapshot: true,
-        status: "paused",
-        pausedBy,
-        lastActiveAt: sandbox.lastActiveAt,
-      });
-      record.snapshot = snapshot.id;
-      record.ownSnapshot = true;
-      record.status = "paused";
-      record.pausedBy = pausedBy;
-      record.lastActiveAt = sandbox.lastActiveAt;
-    } finally {
-      letGo();
-    }
+    const paused = {
+      snapshot: snapshot.id,
+      ownSnapshot: true,
+      status: "paused" as const,
+      pausedBy,
+      lastActiveAt: sandbox.lastActiveAt,
+    };
+    await this.#parts.journal.write({ ...record, ...paused });
+    Object.assign(record, paused);
   }
 
   /** Bounds how many layers the memory and the disk of a paused sandbox rest on. Its content stays the same. */

@@ -1,9 +1,11 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Logger } from "pino";
 import type { SlotPool } from "../network/network.ts";
+import type { SnapshotStore } from "../snapshots/store.ts";
 import type { Freezing } from "./freezing.ts";
 import type { Garbage } from "./garbage.ts";
 import type { InactivityTimers } from "./inactivity.ts";
-import type { Journal } from "./journal.ts";
+import type { Journal, SandboxRecord } from "./journal.ts";
 import type { Microvms } from "./microvm.ts";
 import type { Pausing } from "./pausing.ts";
 import type { SandboxRegistry } from "./registry.ts";
@@ -16,6 +18,7 @@ export interface RecoveryParts {
   registry: SandboxRegistry;
   microvms: Microvms;
   freezing: Freezing;
+  snapshots: SnapshotStore;
   pausing: Pausing;
   removal: Removal;
   inactivity: InactivityTimers;
@@ -50,6 +53,7 @@ async function recoverOne(parts: RecoveryParts, sandbox: Sandbox): Promise<void>
     return;
   }
   registry.add(sandbox);
+  if (isAtRest(record, parts.snapshots)) return;
   if ((record.status === "running" || record.status === "pausing") && (await adopt(parts, sandbox))) return;
   if (record.ownSnapshot || record.status === "resuming" || record.status === "paused") {
     await pausing.returnToLastPause(sandbox, goneError(sandbox.id));
@@ -57,6 +61,12 @@ async function recoverOne(parts: RecoveryParts, sandbox: Sandbox): Promise<void>
   }
   log.info({ sandbox: record.id, status: record.status }, "removing a sandbox that did not outlive the host agent");
   await removal.remove(sandbox);
+}
+
+/** Whether a paused sandbox is in its snapshot wholly, with nothing left of a microVM or of an operation on it. */
+function isAtRest(record: SandboxRecord, snapshots: SnapshotStore): boolean {
+  if (record.status !== "paused" || record.slot !== undefined || record.memory || !record.snapshot) return false;
+  return snapshots.has(record.snapshot) && isDeepStrictEqual(record.disk, snapshots.get(record.snapshot).disk);
 }
 
 async function adopt(parts: RecoveryParts, sandbox: Sandbox): Promise<boolean> {

@@ -148,12 +148,12 @@ export class SandboxService {
       requireId(forkId);
       this.#registry.requireFree(forkId);
     }
-    const manifest = await parent.lifecycle.perform("fork", async () => {
-      parent.lifecycle.require("running");
-      return this.#snapshotOfRunning(parent);
-    });
-    const letGo = snapshots.hold(manifest.id);
+    const reserved = snapshots.reserve();
     try {
+      const manifest = await parent.lifecycle.perform("fork", async () => {
+        parent.lifecycle.require("running");
+        return this.#snapshotOfRunning(parent, reserved.id);
+      });
       const { teamId, template, vcpus, memoryMb, timeoutSec, onTimeout, autoResume, env } = parent.record;
       const shared = { teamId, template, vcpus, memoryMb, timeoutSec, onTimeout, autoResume, env };
       const starts = forkIds.map((forkId) => this.#starting.start({ id: forkId, ...shared }, () => manifest.id));
@@ -164,7 +164,7 @@ export class SandboxService {
         return new WarrenError("internal_error", "the copy did not start; the log of the host agent says why");
       });
     } finally {
-      letGo();
+      reserved.release();
       this.#garbage.schedule();
     }
   }
@@ -175,13 +175,14 @@ export class SandboxService {
     const sandbox = this.get(id);
     templates.requireFree(teamId, name, overwrite);
     await this.#registry.requireDisk();
-    const manifest = await sandbox.lifecycle.perform("snapshot", async () => {
-      sandbox.lifecycle.require("running", "paused");
-      if (sandbox.lifecycle.status === "paused") return snapshots.duplicate(sandbox.record.snapshot ?? "");
-      return this.#snapshotOfRunning(sandbox);
-    });
-    const letGo = snapshots.hold(manifest.id);
+    const reserved = snapshots.reserve();
     try {
+      const manifest = await sandbox.lifecycle.perform("snapshot", async () => {
+        sandbox.lifecycle.require("running", "paused");
+        const { lifecycle, record } = sandbox;
+        if (lifecycle.status === "paused") return snapshots.duplicate(record.snapshot ?? "", reserved.id);
+        return this.#snapshotOfRunning(sandbox, reserved.id);
+      });
       templates.requireFree(teamId, name, overwrite);
       const { shape, createdAt, memory } = manifest;
       const sizeBytes = await snapshots.allocatedBytes(manifest.id);
@@ -194,7 +195,7 @@ export class SandboxService {
       });
       return template;
     } finally {
-      letGo();
+      reserved.release();
       this.#garbage.schedule();
     }
   }
@@ -254,9 +255,9 @@ export class SandboxService {
     return this.#starting.start({ ...request, vcpus, memoryMb }, () => snapshot);
   }
 
-  async #snapshotOfRunning(sandbox: Sandbox): Promise<SnapshotManifest> {
+  async #snapshotOfRunning(sandbox: Sandbox, snapshotId: string): Promise<SnapshotManifest> {
     const copy = await this.#freezing.copyAndContinue(sandbox);
-    return copy.publish();
+    return copy.publish(snapshotId);
   }
 
   async #onInactive(sandbox: Sandbox): Promise<void> {

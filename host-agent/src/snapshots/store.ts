@@ -12,6 +12,12 @@ import { damaged, type ManifestDraft, parseManifest, type SnapshotManifest } fro
 const SNAPSHOT_ID = /^[0-9a-f]{32}$/;
 const TEMPORARY = ".tmp";
 
+/** The id of a snapshot that is about to be published. */
+export interface Reservation {
+  readonly id: string;
+  release(): void;
+}
+
 /**
  * Frozen microVMs of a data directory, `snapshots/{id}/` with `manifest.json` and `device-state`. A snapshot is
  * published by one rename after its memory, disk layers and device state are durable, so each is there whole or not at
@@ -62,8 +68,13 @@ export class SnapshotStore {
     return { store, unusable };
   }
 
-  newId(): string {
-    return randomBytes(16).toString("hex");
+  /**
+   * An id for a new snapshot, which is kept from collection from its first moment until `release`: whoever publishes it
+   * has time to name it in a record or template.
+   */
+  reserve(): Reservation {
+    const id = newId();
+    return { id, release: this.hold(id) };
   }
 
   /** The manifest of a snapshot; throws `snapshot_damaged` when there is none. */
@@ -83,8 +94,8 @@ export class SnapshotStore {
   }
 
   /**
-   * Publishes a snapshot. Its memory is in the memory store, its disk layers are no longer written. Resolves when all
-   * of it survives a loss of power; when it fails, nothing of it is visible.
+   * Publishes a snapshot under an id that is held. Its memory is in the memory store, its disk layers are no longer
+   * written. Resolves when all of it survives a loss of power; when it fails, nothing of it is visible.
    */
   async publish(manifest: ManifestDraft, deviceState: Uint8Array): Promise<SnapshotManifest> {
     const complete: SnapshotManifest = {
@@ -131,21 +142,21 @@ export class SnapshotStore {
   }
 
   /**
-   * Publishes another snapshot of the same instant under an id of its own, which lasts independently of the first; both
+   * Publishes another snapshot of the same instant under an id that is held, which lasts independently of the first; both
    * share all their layers.
    */
-  async duplicate(id: string): Promise<SnapshotManifest> {
+  async duplicate(id: string, duplicateId: string): Promise<SnapshotManifest> {
     const release = this.hold(id);
     try {
       const source = this.get(id);
       const lease = await this.#memory.lease(source.memory);
-      const header = { ...lease.header, id: this.newId() };
+      const header = { ...lease.header, id: newId() };
       const expected = this.expectMemory(header.id);
       try {
         await this.#memory.publish(header, null);
         const state = await readFile(await this.deviceState(id));
         const { state: _, ...draft } = source;
-        return await this.publish({ ...draft, id: this.newId(), memory: header.id }, state);
+        return await this.publish({ ...draft, id: duplicateId, memory: header.id }, state);
       } finally {
         expected();
         lease.end();
@@ -228,6 +239,10 @@ export class SnapshotStore {
     this.#pendingMemories.add(id);
     return () => void this.#pendingMemories.delete(id);
   }
+}
+
+function newId(): string {
+  return randomBytes(16).toString("hex");
 }
 
 function explainNoSpace(error: unknown): unknown {
