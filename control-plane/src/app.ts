@@ -42,7 +42,7 @@ export interface AppOptions {
 export async function createApp(options: AppOptions): Promise<App> {
   const app = Fastify({
     loggerInstance: options.log as FastifyBaseLogger,
-    logController: new RequestLog(),
+    logController: new RequestLog(options.log),
     bodyLimit: LIMITS.jsonBodyBytes,
     // Sockets without a request do not delay the end.
     forceCloseConnections: "idle",

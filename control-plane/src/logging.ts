@@ -43,11 +43,21 @@ export function createLogger(level: LogLevel, destination: DestinationStream = p
 
 /** One log line per request, written when it ends, with who made it. */
 export class RequestLog extends LogController {
+  /** The fields of a request that went well are none of the secret ones, and the search for those is what costs most. */
+  readonly #unsearched: Logger;
+
+  constructor(log: Logger) {
+    super();
+    this.#unsearched = log.child({}, { redact: [] });
+  }
+
   override incomingRequest(): void {}
 
   override requestCompleted(error: Error | null | undefined, request: FastifyRequest, reply: FastifyReply): void {
-    request.log.info(
+    const log = error ? request.log : this.#unsearched;
+    log.info(
       {
+        ...(!error && { reqId: request.id }),
         method: request.method,
         path: request.url.split("?", 1)[0],
         status: reply.statusCode,

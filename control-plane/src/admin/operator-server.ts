@@ -59,7 +59,7 @@ export async function startOperatorServer(
 function createServer({ admins, platform, quotas, keys, log }: OperatorServerParts): App {
   const app = Fastify({
     loggerInstance: log as FastifyBaseLogger,
-    logController: new RequestLog(),
+    logController: new RequestLog(log),
     forceCloseConnections: true,
     schemaErrorFormatter: formatSchemaErrors,
   }) as unknown as App;
