@@ -1,31 +1,41 @@
+import { sql } from "kysely";
+import { LRUCache } from "lru-cache";
 import { BatchedReads } from "../database/batched-reads.ts";
 import type { Db } from "../database/tables.ts";
 import { FINAL, type SandboxRow } from "./sandbox-store.ts";
+
+/** Sandboxes in all lists that are kept. */
+const CACHED_SANDBOXES = 50_000;
+
+/** Changes with each row of a list that comes, goes or is written (xmin: PostgreSQL manual, section 5.6). */
+const LIST_VERSION = sql<string>`string_agg(id || ':' || xmin::text, ',' order by id)`;
+
+interface VersionedList {
+  version: string;
+  rows: readonly SandboxRow[];
+}
 
 /**
  * Look-ups of sandboxes by clients, of which a busy team makes many at once: they share queries. Rows and lists that
  * callers share must not be changed.
  */
 export class SandboxReads {
+  readonly #db: Db;
+  /** Lists as they were read last, by team. */
+  readonly #lists = new LRUCache<string, VersionedList>({
+    maxSize: CACHED_SANDBOXES,
+    sizeCalculation: ({ rows }) => rows.length + 1,
+  });
   readonly #byId: BatchedReads<SandboxRow>;
   readonly #byTeam: BatchedReads<readonly SandboxRow[]>;
 
   constructor(db: Db) {
+    this.#db = db;
     this.#byId = new BatchedReads(async (ids) => {
       const rows = await db.selectFrom("sandboxes").selectAll().where("id", "in", ids).execute();
       return new Map(rows.map((row) => [row.id, row]));
     });
-    this.#byTeam = new BatchedReads(async (teamIds) => {
-      const rows = await db
-        .selectFrom("sandboxes")
-        .selectAll()
-        .where("team_id", "in", teamIds)
-        .where("status", "not in", FINAL)
-        .orderBy("created_at", "desc")
-        .orderBy("id", "desc")
-        .execute();
-      return Map.groupBy(rows, (row) => row.team_id);
-    });
+    this.#byTeam = new BatchedReads((teamIds) => this.#readLists(teamIds));
   }
 
   async get(teamId: string, id: string): Promise<SandboxRow | undefined> {
@@ -36,5 +46,32 @@ export class SandboxReads {
   /** Sandboxes of a team that are not over, newest first. */
   async list(teamId: string): Promise<readonly SandboxRow[]> {
     return (await this.#byTeam.get(teamId)) ?? [];
+  }
+
+  /** Asks for the versions of the lists first: most have not changed, and the rows of those are not sent again. */
+  async #readLists(teamIds: string[]): Promise<Map<string, readonly SandboxRow[]>> {
+    const versions = await this.#listsOf(teamIds)
+      .select(["team_id", LIST_VERSION.as("version")])
+      .groupBy("team_id")
+      .execute();
+    const changed = versions.filter(({ team_id, version }) => this.#lists.get(team_id)?.version !== version);
+    const found = new Map(versions.map(({ team_id }) => [team_id, this.#lists.get(team_id)?.rows ?? []]));
+    if (changed.length === 0) return found;
+    const rows = await this.#listsOf(changed.map(({ team_id }) => team_id))
+      .selectAll()
+      .orderBy("created_at", "desc")
+      .orderBy("id", "desc")
+      .execute();
+    const rowsOf = Map.groupBy(rows, (row) => row.team_id);
+    for (const { team_id, version } of changed) {
+      const list = rowsOf.get(team_id) ?? [];
+      this.#lists.set(team_id, { version, rows: list });
+      found.set(team_id, list);
+    }
+    return found;
+  }
+
+  #listsOf(teamIds: string[]) {
+    return this.#db.selectFrom("sandboxes").where("team_id", "in", teamIds).where("status", "not in", FINAL);
   }
 }
