@@ -7,11 +7,7 @@ import { LIMITS } from "@warren/contracts/limits";
 import type { Logger } from "pino";
 import { errorInterceptor } from "./errors.ts";
 
-/**
- * Bytes that one request may be ahead of its reader. The window of the connection stays at the 64 KiB of RFC 9113: Node
- * reads nothing while it waits to write, so that two ends whose windows exceed what the socket buffers hold wait for each
- * other for ever. Node gives that window back as data arrive, read or not, so that it holds no stream up.
- */
+/** Bytes that one request may be ahead of its reader. The connection's window stays the default, as at the other end. */
 const STREAM_WINDOW = 4 * LIMITS.chunkBytes;
 
 /** The RPC server of the host agent. */
