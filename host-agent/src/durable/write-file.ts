@@ -1,6 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { open, rename, unlink } from "node:fs/promises";
+import { open, readdir, rename, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
+
+/** Names of the temporary files of `writeFileDurably`. */
+const TEMPORARY = /^\.[0-9a-f]{12}\.tmp$/;
 
 /**
  * Replaces a file so that after a crash or a loss of power either the old or the new content stands: temporary file in
@@ -22,6 +25,11 @@ export async function writeFileDurably(path: string, data: string | Uint8Array, 
     throw error;
   }
   await syncDirectory(dirname(path));
+}
+
+/** Removes what processes left in a directory that ended while they wrote a file of it. Nobody may be writing there. */
+export async function removeUnfinishedWrites(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) if (TEMPORARY.test(name)) await unlink(join(directory, name));
 }
 
 /** Makes the names in a directory durable. */

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { DiskChain } from "../disk/layers.ts";
-import { syncDirectory, writeFileDurably } from "../durable/write-file.ts";
+import { removeUnfinishedWrites, syncDirectory, writeFileDurably } from "../durable/write-file.ts";
 import type { VmProcess } from "../vmm/vmm.ts";
 import type { SandboxStatus } from "./lifecycle.ts";
 
@@ -96,7 +96,7 @@ export class Journal {
 
   /**
    * Reads all records. A directory without a readable record is named in `unreadable`: it was made by a create that
-   * ended before its first record, or is damaged.
+   * ended before its first record, or is damaged. Records that an earlier process left half written are removed.
    */
   async load(): Promise<{ records: SandboxRecord[]; unreadable: { instance: string; reason: string }[] }> {
     await mkdir(this.#root, { recursive: true, mode: 0o700 });
@@ -104,6 +104,7 @@ export class Journal {
     const unreadable: { instance: string; reason: string }[] = [];
     for (const instance of await readdir(this.#root)) {
       try {
+        await removeUnfinishedWrites(this.directory(instance));
         records.push(parseRecord(await readFile(join(this.directory(instance), "sandbox.json"), "utf8"), instance));
       } catch (error) {
         unreadable.push({ instance, reason: error instanceof Error ? error.message : String(error) });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { WarrenError } from "@warren/contracts/errors";
 import type { DiskLayers } from "../disk/layers.ts";
-import { syncDirectory, writeFileDurably } from "../durable/write-file.ts";
+import { removeUnfinishedWrites, syncDirectory, writeFileDurably } from "../durable/write-file.ts";
 import { collectGarbage } from "../memory/garbage.ts";
 import type { MemoryStore } from "../memory/store.ts";
 import { damaged, type ManifestDraft, parseManifest, type SnapshotManifest } from "./manifest.ts";
@@ -58,6 +58,7 @@ export class SnapshotStore {
       if (name.endsWith(TEMPORARY)) await rm(join(directory, name), { recursive: true });
       if (!SNAPSHOT_ID.test(name)) continue;
       try {
+        await removeUnfinishedWrites(join(directory, name));
         const text = await readFile(join(directory, name, "manifest.json"), "utf8");
         store.#manifests.set(name, parseManifest(text, name));
       } catch (error) {

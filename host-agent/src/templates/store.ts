@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
 import { BASE_TEMPLATE, TEMPLATE_NAME } from "@warren/contracts/identifiers";
-import { syncDirectory, writeFileDurably } from "../durable/write-file.ts";
+import { removeUnfinishedWrites, syncDirectory, writeFileDurably } from "../durable/write-file.ts";
 
 /** A name under which a team starts sandboxes from a snapshot. */
 export interface Template {
@@ -27,10 +27,12 @@ export class TemplateStore {
     this.#directory = directory;
   }
 
+  /** Opens the store and removes what an earlier process left half written. */
   static async open(dataDirectory: string): Promise<TemplateStore> {
     const store = new TemplateStore(join(dataDirectory, "templates"));
     await mkdir(store.#directory, { recursive: true, mode: 0o700 });
     for (const team of await readdir(store.#directory)) {
+      await removeUnfinishedWrites(join(store.#directory, team));
       for (const file of await readdir(join(store.#directory, team))) {
         if (!file.endsWith(".json")) continue;
         const template = JSON.parse(await readFile(join(store.#directory, team, file), "utf8")) as Template;
