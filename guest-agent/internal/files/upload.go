@@ -217,26 +217,6 @@ func (b *bulkReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// copyUpload copies a body into a file and tells errors of the client from those of the disk.
-func copyUpload(file *os.File, body io.Reader) error {
-	buffer := buffers.Get().(*[]byte)
-	defer buffers.Put(buffer)
-	for {
-		n, readErr := fill(body, *buffer)
-		if n > 0 {
-			if _, err := file.Write((*buffer)[:n]); err != nil {
-				return err
-			}
-		}
-		if readErr == io.EOF {
-			return nil
-		}
-		if readErr != nil {
-			return httpapi.Errorf(http.StatusBadRequest, "reading the body: %v", readErr)
-		}
-	}
-}
-
 // fill reads until the buffer is full or the body fails. Other than io.ReadFull it returns the body's own error.
 func fill(body io.Reader, buffer []byte) (n int, err error) {
 	for n < len(buffer) && err == nil {
