@@ -160,3 +160,25 @@ ensure_node_modules() {
     printf '%s\n' "${current%% *}" >"$root/node_modules/.warren-lock-sum"
   ) 9>"$root/.warren/install.lock" || exit $?
 }
+
+# Whether the bundled programs are those of the sources: made here, and nothing has changed since. A file that was
+# removed changes its directory.
+bundle_is_current() {
+  local stamp="$root/.warren/bundle/stamp" source sources=()
+  [[ -r $stamp && $(<"$stamp") == "$root" ]] || return 1
+  for source in contracts control-plane host-agent sdk cli package-lock.json; do
+    [[ ! -e $root/$source ]] || sources+=("$root/$source")
+  done
+  [[ -z $(find "${sources[@]}" -name node_modules -prune -o -newer "$stamp" -print -quit) ]]
+}
+
+# Sets `bundle` to the directory of the bundled programs, which are made anew when the sources have changed. False where
+# that cannot be: then the programs run from their sources.
+use_bundle() {
+  bundle=$root/.warren/bundle
+  bundle_is_current && return 0
+  [[ -w $root/.warren ]] || return 1
+  "$root/node_modules/.bin/node" "$root/cli/src/bundle.ts" && return 0
+  say "the programs could not be bundled, see above: they start from their sources, which takes longer"
+  return 1
+}

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { HostAgentFixture } from "./support/host-agent.ts";
-import { vmmProcesses } from "./support/host-state.ts";
+import { readRecords, vmmProcesses } from "./support/host-state.ts";
 import { causeMemoryPressure } from "./support/memory-pressure.ts";
 
 let host: HostAgentFixture;
@@ -47,4 +47,29 @@ it("gives ready sandboxes up when memory runs short, and touches no other", asyn
     await release();
   }
   expect(await shell("a", "echo $LETTER")).toBe("a");
+});
+
+it("hands out first what it was told to prepare, and prepares nothing else", async () => {
+  const prepared = await HostAgentFixture.start({ WARREN_WARM_POOL: "0" }, ["--prepare", "1x128"]);
+  try {
+    const processes = () => vmmProcesses(prepared.directory);
+    // The template itself may have to boot before.
+    const ready = () => readRecords(prepared.directory).find(({ purpose }) => purpose === "pool")?.process?.pid;
+    await expect.poll(ready, { timeout: 120_000 }).toBeDefined();
+    const first = ready();
+    const size = { teamId: "team", template: "minimal", vcpus: 1 };
+    await prepared.calls.createSandbox({ ...size, sandboxId: "sbpreparedaaaaaaaaaaaa", memoryMb: 128 });
+    expect(processes()).toEqual([first]);
+    await prepared.calls.createSandbox({ ...size, sandboxId: "sbpreparedbbbbbbbbbbbb", memoryMb: 128 });
+    expect(processes()).toHaveLength(2);
+    const command = { cmd: "hostname", args: [], timeoutMs: 60_000 };
+    const { stdout } = await prepared.calls.exec({ sandboxId: "sbpreparedaaaaaaaaaaaa", command, maxOutputBytes: 100 });
+    expect(Buffer.from(stdout).toString()).toBe("sbpreparedaaaaaaaaaaaa\n");
+  } finally {
+    await prepared.dispose();
+  }
+});
+
+it("does not start with a size that is none", async () => {
+  await expect(HostAgentFixture.start({}, ["--prepare", "large"])).rejects.toThrow(/--prepare must be VCPUSxMIB/);
 });

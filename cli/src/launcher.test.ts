@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, copyFile, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -23,6 +23,7 @@ const BASICS = [
   "tail",
   "basename",
   "chmod",
+  "find",
 ];
 
 /** Programs that a host needs and a minimal system may lack. */
@@ -36,6 +37,16 @@ const INSTALLED = [
   "mkfs.ext4",
   "xz",
 ];
+
+/** Stands for the real one, which is seen at work by the tests of the commands: copies the program, and counts. */
+const BUNDLER = `
+  const { appendFileSync, copyFileSync, mkdirSync, writeFileSync } = require("node:fs");
+  const root = process.argv[1].replace(/.cli.src.bundle.ts$/, "");
+  mkdirSync(root + "/.warren/bundle", { recursive: true });
+  copyFileSync(root + "/cli/src/main.ts", root + "/.warren/bundle/cli.js");
+  writeFileSync(root + "/.warren/bundle/stamp", root);
+  appendFileSync(root + "/.warren/bundled", "x");
+`;
 
 let temporary: string;
 /** A repository in miniature: the launcher, and a program that prints how it was started. */
@@ -52,6 +63,7 @@ beforeEach(async () => {
     join(repository, "cli/src/main.ts"),
     "console.log(JSON.stringify({ args: process.argv.slice(2), cwd: process.cwd() }));\nprocess.exitCode = 42;\n",
   );
+  await writeFile(join(repository, "cli/src/bundle.ts"), BUNDLER);
   // npm installs a local package as a link, and its program as one in .bin, without a registry.
   await mkdir(join(repository, "vendor"));
   await writeFile(
@@ -148,6 +160,37 @@ describe("the launcher", () => {
     const both = spawnSync("bash", ["-c", script, join(repository, "warren")], { encoding: "utf8" });
     expect(both.stderr).toMatch(/42 42\n$/);
     expect(both.stderr.match(/npm ci/g)).toHaveLength(1);
+  });
+
+  test("bundles its programs when their sources have changed, and only then", async () => {
+    const bundled = async () => {
+      expect(launch({ args: ["ps"] }).status).toBe(42);
+      return (await readFile(join(repository, ".warren/bundled"), "utf8")).length;
+    };
+    expect(await bundled()).toBe(1);
+    expect(await bundled()).toBe(1);
+    const source = join(repository, "cli/src/other.ts");
+    await writeFile(source, "");
+    expect(await bundled()).toBe(2);
+    await rm(source);
+    expect(await bundled()).toBe(3);
+    expect(await bundled()).toBe(3);
+    // What names the place of its sources is of no use elsewhere.
+    const moved = join(temporary, "moved");
+    await rename(repository, moved);
+    repository = moved;
+    expect(await bundled()).toBe(4);
+  });
+
+  test("runs its sources where it cannot bundle them", async () => {
+    launch({ args: ["ps"] });
+    await writeFile(join(repository, "cli/src/bundle.ts"), "throw new Error('no room');\n");
+    const owner = launch({ args: ["ps"] });
+    expect(owner.status).toBe(42);
+    expect(owner.stderr).toMatch(/no room.*could not be bundled/s);
+    const other = launch({ args: ["ps"], uid: NOBODY });
+    expect(other.status).toBe(42);
+    expect(other.stderr).toBe("");
   });
 
   test("needs no root to talk to a server", () => {

@@ -36,6 +36,8 @@ export interface ServeOptions {
   socketPath: string;
   /** Destroy all sandboxes at the end. */
   ephemeral: boolean;
+  /** Size of a sandbox of the built-in template to make ready at once; memory in MiB. */
+  prepare?: { vcpus: number; memoryMb: number };
   environment: NodeJS.ProcessEnv;
   progress: Progress;
   log: Logger;
@@ -65,6 +67,7 @@ export async function serveHost(options: ServeOptions): Promise<Host> {
     images: { directory: options.imagesDirectory, boot: images },
     log: options.log,
   });
+  if (options.prepare) void parts.sandboxes.prepare(options.prepare);
   await pruneOwnImages(options, images, parts.sandboxes.imagesInUse());
   const pressure = watchMemoryPressure(() => void parts.sandboxes.onMemoryPressure());
   pressure.watching.catch((error: unknown) => {

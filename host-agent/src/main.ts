@@ -8,7 +8,7 @@ import { type ServeOptions, serveHost, sweepHost } from "./host.ts";
 import { ensureImages } from "./images/ensure.ts";
 import { endRequested, StartReport } from "./process/supervision.ts";
 
-const USAGE = `usage: main.ts serve --data-dir DIR --images-dir DIR --listen unix:PATH [--ephemeral] [--ready-fd N] [--exit-with-parent]
+const USAGE = `usage: main.ts serve --data-dir DIR --images-dir DIR --listen unix:PATH [--ephemeral] [--prepare VCPUSxMIB] [--ready-fd N] [--exit-with-parent]
        main.ts sweep --data-dir DIR
        main.ts build-images --images-dir DIR [--with-node] [--refresh] [--json]
        main.ts doctor --data-dir DIR --images-dir DIR [--json]`;
@@ -23,6 +23,7 @@ const { values, positionals } = parseArgs({
     "images-dir": { type: "string" },
     listen: { type: "string" },
     ephemeral: { type: "boolean", default: false },
+    prepare: { type: "string" },
     "ready-fd": { type: "string" },
     "exit-with-parent": { type: "boolean", default: false },
     "with-node": { type: "boolean", default: false },
@@ -67,6 +68,7 @@ async function serve(): Promise<void> {
       sourceRoot: SOURCE_ROOT,
       socketPath: socketPath(values.listen),
       ephemeral: values.ephemeral,
+      ...(values.prepare === undefined ? {} : { prepare: sandboxSize(values.prepare) }),
       environment: process.env,
       progress: (step, detail, fraction) => report.progress(step, detail, fraction),
       log,
@@ -131,6 +133,12 @@ function socketPath(listen: string | undefined): string {
     throw new WarrenError("invalid_request", "--listen must be unix:PATH with an absolute path");
   }
   return listen.slice("unix:".length);
+}
+
+function sandboxSize(text: string): { vcpus: number; memoryMb: number } {
+  const [, vcpus, memoryMb] = /^(\d{1,4})x(\d{1,8})$/.exec(text) ?? [];
+  if (!vcpus || !memoryMb) throw new WarrenError("invalid_request", `--prepare must be VCPUSxMIB, not "${text}"`);
+  return { vcpus: Number(vcpus), memoryMb: Number(memoryMb) };
 }
 
 function logger() {

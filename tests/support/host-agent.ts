@@ -8,19 +8,26 @@ import { type Server, startHostAgentProcess, sweep } from "./stack.ts";
 export class HostAgentFixture {
   readonly directory: string;
   readonly #environment: NodeJS.ProcessEnv;
+  readonly #flags: string[];
   readonly #client: ReturnType<typeof createHostClient>;
   #server: Server | undefined;
 
-  private constructor(directory: string, environment: NodeJS.ProcessEnv) {
+  private constructor(directory: string, environment: NodeJS.ProcessEnv, flags: string[]) {
     this.directory = directory;
     this.#environment = environment;
+    this.#flags = flags;
     this.#client = createHostClient(`unix:${join(directory, "agent.sock")}`);
   }
 
-  /** Starts it. `environment` is added to that of this process. */
-  static async start(environment: NodeJS.ProcessEnv = {}): Promise<HostAgentFixture> {
-    const fixture = new HostAgentFixture(await mkdtemp(join(tmpdir(), "warren-test-")), environment);
-    await fixture.restart();
+  /** Starts it. `environment` is added to that of this process, `flags` to its arguments. */
+  static async start(environment: NodeJS.ProcessEnv = {}, flags: string[] = []): Promise<HostAgentFixture> {
+    const fixture = new HostAgentFixture(await mkdtemp(join(tmpdir(), "warren-test-")), environment, flags);
+    try {
+      await fixture.restart();
+    } catch (error) {
+      await fixture.dispose();
+      throw error;
+    }
     return fixture;
   }
 
@@ -36,7 +43,7 @@ export class HostAgentFixture {
 
   /** Starts it again after `kill`; resolves when it has taken up what was there. */
   async restart(): Promise<void> {
-    this.#server = await startHostAgentProcess(this.directory, this.#environment);
+    this.#server = await startHostAgentProcess(this.directory, this.#environment, this.#flags);
   }
 
   /** Ends it with SIGKILL. */

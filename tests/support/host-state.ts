@@ -6,6 +6,7 @@ import { join } from "node:path";
 export interface RecordOnDisk {
   id: string;
   status: string;
+  purpose: string;
   slot?: number;
   process?: { pid: number; startTicks: string };
   snapshot?: string;

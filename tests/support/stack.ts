@@ -83,8 +83,12 @@ export async function startStack(
   return stack;
 }
 
-/** Starts the host agent of a data directory, which listens on `agent.sock` in it. */
-export function startHostAgentProcess(directory: string, environment: NodeJS.ProcessEnv): Promise<Server> {
+/** Starts the host agent of a data directory, which listens on `agent.sock` in it. `flags` are added to its arguments. */
+export function startHostAgentProcess(
+  directory: string,
+  environment: NodeJS.ProcessEnv,
+  flags: string[] = [],
+): Promise<Server> {
   const listen = `unix:${join(directory, "agent.sock")}`;
   return startServer(
     [
@@ -92,6 +96,7 @@ export function startHostAgentProcess(directory: string, environment: NodeJS.Pro
       "serve",
       ...["--data-dir", directory, "--images-dir", IMAGES_DIRECTORY, "--listen", listen],
       ...["--ready-fd", "3", "--exit-with-parent"],
+      ...flags,
     ],
     environment,
   );

@@ -1,9 +1,11 @@
+import { BASE_TEMPLATE } from "@warren/contracts/identifiers";
 import { LIMITS } from "@warren/contracts/limits";
 import type { Sandbox, Warren } from "@warren/sdk";
 import { Command } from "commander";
 import { dataDirOption } from "../arguments/data-dir.ts";
 import { download, type FilePair, integer, upload, variable } from "../arguments/parse.ts";
 import { namedServer } from "../servers/connection.ts";
+import type { SandboxSize } from "../servers/stack.ts";
 import { withTemporaryStack } from "../servers/temporary-stack.ts";
 import { WARREN_FAILED } from "../streams/exit-status.ts";
 import { runAttached } from "../streams/run-attached.ts";
@@ -68,10 +70,16 @@ async function run(command: string, args: string[], options: RunOptions): Promis
   const interruption = new Interruption();
   const named = namedServer();
   if (named) return useSandbox(named, command, args, options, interruption, { destroy: true });
-  return withTemporaryStack(options.dataDir, interruption, (warren) =>
+  return withTemporaryStack(options.dataDir, sizeAsked(options), interruption, (warren) =>
     // The stack takes its sandboxes with it.
     useSandbox(warren, command, args, options, interruption, { destroy: false }),
   );
+}
+
+/** Size of a sandbox of the built-in template; undefined for another template, which has a size of its own. */
+function sizeAsked({ template = BASE_TEMPLATE, vcpus, memory }: RunOptions): SandboxSize | undefined {
+  if (template !== BASE_TEMPLATE) return undefined;
+  return { vcpus: vcpus ?? LIMITS.vcpus.default, memoryMb: memory ?? LIMITS.memoryMb.default };
 }
 
 async function useSandbox(

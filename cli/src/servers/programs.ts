@@ -3,10 +3,12 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 
 const repository = join(import.meta.dirname, "../../..");
+/** Directory of the programs in one file each, which the launcher names when they are there. */
+const { WARREN_BUNDLE: bundle } = process.env;
 
 /** Programs of the two servers, run by this Node. */
-export const HOST_AGENT = join(repository, "host-agent/src/main.ts");
-export const CONTROL_PLANE = join(repository, "control-plane/src/main.ts");
+export const HOST_AGENT = bundle ? join(bundle, "host-agent.js") : join(repository, "host-agent/src/main.ts");
+export const CONTROL_PLANE = bundle ? join(bundle, "control-plane.js") : join(repository, "control-plane/src/main.ts");
 
 /** How to run the host agent for one task. */
 export interface TaskOptions {

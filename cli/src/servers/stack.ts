@@ -9,6 +9,13 @@ import { ServerError, ServerProcess } from "./server-process.ts";
 /** Longest path of a unix socket, in bytes (sun_path of unix(7) with its end mark). */
 const SOCKET_PATH_BYTES = 107;
 
+/** Size of a sandbox. */
+export interface SandboxSize {
+  vcpus: number;
+  /** MiB. */
+  memoryMb: number;
+}
+
 /** What a control plane and a host agent are started with. */
 export interface StackOptions {
   /** Directory of their state. */
@@ -21,6 +28,8 @@ export interface StackOptions {
   listen: string;
   /** The microVMs go with the stack. */
   ephemeral: boolean;
+  /** Size of the sandbox that will be asked for first, which is made ready while the control plane starts. */
+  prepare?: SandboxSize;
   onProgress: (step: ProgressStep) => void;
   onLog?: (server: string, line: string) => void;
   /** Ends a start that is under way. */
@@ -96,7 +105,7 @@ class Servers {
   /** Starts both at once; the control plane finds its host when it needs it. Resolves with its address. */
   async start(): Promise<string> {
     const hostAgent = this.#run("host agent", this.#hostAgentArguments(), this.#hostAgentEnvironment());
-    const controlPlane = this.#run("control plane", [CONTROL_PLANE], this.#controlPlaneEnvironment());
+    const controlPlane = await this.#startControlPlane();
     const [url] = await Promise.all([controlPlane.ready(), hostAgent.ready()]);
     return url;
   }
@@ -120,11 +129,25 @@ class Servers {
     return inOrder;
   }
 
-  #run(name: string, args: string[], env: Record<string, string | undefined>): ServerProcess {
+  async #startControlPlane(): Promise<ServerProcess> {
+    const environment = this.#controlPlaneEnvironment();
+    if (!this.#options.ephemeral) return this.#run("control plane", [CONTROL_PLANE], environment);
+    const database = join(this.#options.directory, "db");
+    await mkdir(database, { mode: 0o700 });
+    return this.#run("control plane", [...SHORT_LIVED, CONTROL_PLANE], environment, inMemory(database));
+  }
+
+  #run(
+    name: string,
+    args: string[],
+    env: Record<string, string | undefined>,
+    launcher?: [string, ...string[]],
+  ): ServerProcess {
     const { directory, lock, onProgress, onLog } = this.#options;
     const server = ServerProcess.start({
       name,
       args,
+      ...(launcher ? { launcher } : {}),
       env,
       cwd: directory,
       lockFd: lock.fd,
@@ -137,12 +160,13 @@ class Servers {
   }
 
   #hostAgentArguments(): string[] {
-    const { directory, imagesDir, ephemeral } = this.#options;
+    const { directory, imagesDir, ephemeral, prepare } = this.#options;
     return [
       HOST_AGENT,
       "serve",
       ...["--data-dir", directory, "--images-dir", imagesDir, "--listen", `unix:${this.#socket}`],
       ...(ephemeral ? ["--ephemeral"] : []),
+      ...(prepare ? ["--prepare", `${prepare.vcpus}x${prepare.memoryMb}`] : []),
       ...["--ready-fd", "3", "--exit-with-parent"],
     ];
   }
@@ -167,6 +191,28 @@ class Servers {
       WARREN_EPHEMERAL: ephemeral ? "1" : "0",
     };
   }
+}
+
+/**
+ * Options of Node for a control plane that serves one command: its embedded database, in WebAssembly, is translated as
+ * it is used and never optimised, and the collector waits for more than a start allocates.
+ */
+const SHORT_LIVED = [
+  "--liftoff-only",
+  "--wasm-lazy-compilation",
+  "--wasm-lazy-validation",
+  // MiB.
+  "--min-semi-space-size=32",
+];
+
+/**
+ * Runs a program that sees a file system in memory at `directory`, which is a mount of its own namespace and so goes with
+ * it. Where that cannot be mounted the directory stays on the disk: ext4 takes up to a second to make a few hundred files
+ * when as many were removed in the last seconds.
+ */
+function inMemory(directory: string): [string, ...string[]] {
+  const script = 'mount -t tmpfs -o mode=0700 warren "$0" || true; exec "$@"';
+  return ["unshare", "--mount", "--propagation", "private", "--", "sh", "-c", script, directory];
 }
 
 /** Unsets what configures a lasting control plane: one for a single command has its own database, address and accounts. */

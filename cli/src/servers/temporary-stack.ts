@@ -6,11 +6,12 @@ import { logLine, tellsOfFailure } from "../terminal/log-line.ts";
 import { describe, warn } from "../terminal/messages.ts";
 import { ProgressDisplay } from "../terminal/progress.ts";
 import { RunDirectory } from "./run-directory.ts";
-import { Stack } from "./stack.ts";
+import { type SandboxSize, Stack } from "./stack.ts";
 
-/** Starts a stack in a directory of its own, and leaves nothing of it behind. */
+/** Starts a stack in a directory of its own, and leaves nothing of it behind. `prepare` is the sandbox it is started for. */
 export async function withTemporaryStack(
   dataDir: string,
+  prepare: SandboxSize | undefined,
   interruption: Interruption,
   use: (warren: Warren) => Promise<number>,
 ): Promise<number> {
@@ -19,7 +20,7 @@ export async function withTemporaryStack(
   const directory = await RunDirectory.create(dataDir);
   let clean = false;
   try {
-    const stack = await startStack(directory, dataDir, interruption.signal);
+    const stack = await startStack(directory, dataDir, prepare, interruption.signal);
     // A server that dies ends everything else, with its own last words as the reason.
     void stack.failed.then((error) => interruption.abort(error));
     const warren = new Warren({ url: stack.url, apiKey: stack.apiKey });
@@ -44,7 +45,12 @@ function showFailures(stack: Stack): void {
   }
 }
 
-async function startStack(directory: RunDirectory, dataDir: string, signal: AbortSignal): Promise<Stack> {
+async function startStack(
+  directory: RunDirectory,
+  dataDir: string,
+  prepare: SandboxSize | undefined,
+  signal: AbortSignal,
+): Promise<Stack> {
   const progress = new ProgressDisplay();
   try {
     return await Stack.start({
@@ -54,6 +60,7 @@ async function startStack(directory: RunDirectory, dataDir: string, signal: Abor
       lock: directory.lock,
       listen: "127.0.0.1:0",
       ephemeral: true,
+      ...(prepare ? { prepare } : {}),
       onProgress: progress.show,
       signal,
     });

@@ -109,6 +109,17 @@ export class SandboxService {
     return sandbox;
   }
 
+  /** Makes a sandbox of the built-in template ready for a request that is about to come. Never rejects. */
+  async prepare(size: { vcpus: number; memoryMb: number }): Promise<void> {
+    if (this.#parts.coldBoot) return;
+    try {
+      this.#starting.pool.prepare(await this.#starting.baseSnapshot(size));
+    } catch (error) {
+      // Whoever asks for it meets the same error.
+      this.#parts.log.warn({ err: error }, "no sandbox could be prepared");
+    }
+  }
+
   /** Ends a sandbox in any state; one that is gone already is not an error. */
   async destroy(id: string): Promise<void> {
     const sandbox = this.#registry.find(id);

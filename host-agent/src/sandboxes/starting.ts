@@ -68,7 +68,7 @@ export class Starting {
     this.pool = new WarmPool({
       size: parts.warmPool,
       log: parts.log,
-      make: (snapshot) => this.#makeSpare(snapshot),
+      make: (snapshot, isAwaited) => this.#makeSpare(snapshot, isAwaited),
       drop: (sandbox) => parts.removal.remove(sandbox),
     });
   }
@@ -137,7 +137,7 @@ export class Starting {
   /** Gives a sandbox the microVM of one that stands ready; false when none does, or it did not wake up. */
   async #claim(sandbox: Sandbox, snapshot: string): Promise<boolean> {
     const { journal, registry, microvms, log } = this.#parts;
-    const spare = this.pool.take(snapshot);
+    const spare = await this.pool.take(snapshot);
     if (!spare) return false;
     const { record } = sandbox;
     const former = record.instance;
@@ -173,14 +173,14 @@ export class Starting {
   }
 
   /** Makes a sandbox for the warm pool: restored, warmed up and suspended. */
-  async #makeSpare(snapshot: string): Promise<Sandbox> {
+  async #makeSpare(snapshot: string, isAwaited: () => boolean): Promise<Sandbox> {
     const { snapshots, journal, microvms, removal } = this.#parts;
     const sandbox = this.#newUnclaimed("pool", snapshots.get(snapshot).shape);
     try {
       await this.requireRoom(sandbox);
       await journal.create(sandbox.record);
       const { vm, guest } = await microvms.restore(sandbox, snapshot);
-      await warmUp(guest);
+      await warmUp(guest, isAwaited);
       await vm.suspend();
       return sandbox;
     } catch (error) {
@@ -228,8 +228,10 @@ export class Starting {
   }
 }
 
-async function warmUp(guest: GuestClient): Promise<void> {
+/** Runs the commands until `isAwaited`. */
+async function warmUp(guest: GuestClient, isAwaited: () => boolean = () => false): Promise<void> {
   for (const command of WARM_UP) {
+    if (isAwaited()) return;
     const events = guest.run({ ...command, env: {}, timeoutMs: WARM_UP_LIMIT_MS, stdin: false });
     for await (const event of events) {
       if (event.type === "ended" && event.exitCode !== 0) {

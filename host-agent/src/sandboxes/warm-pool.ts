@@ -8,8 +8,11 @@ export interface WarmPoolOptions {
   /** Sandboxes of each snapshot in use that stand ready; 0 = none. */
   size: number;
   log: Logger;
-  /** Makes one: restored, warmed up and suspended, so that it costs no processor time. */
-  make: (snapshot: string) => Promise<Sandbox>;
+  /**
+   * Makes one: restored, warmed up and suspended, so that it costs no processor time. Once `isAwaited` says that somebody
+   * waits for it, what is left of the warming up is left out.
+   */
+  make: (snapshot: string, isAwaited: () => boolean) => Promise<Sandbox>;
   drop: (sandbox: Sandbox) => Promise<void>;
 }
 
@@ -24,6 +27,8 @@ export class WarmPool {
   /** Snapshots whose pool is to be full, in the order of their last use. */
   readonly #wanted = new Set<string>();
   #filling: Promise<void> | undefined;
+  /** What is being made ready ahead of its first use, by snapshot. */
+  readonly #preparing = new Map<string, { made: Promise<void>; awaited: boolean }>();
   /** Time of performance.now() before which nothing is made ready. */
   #restUntil = 0;
   #closed = false;
@@ -32,9 +37,25 @@ export class WarmPool {
     this.#options = options;
   }
 
-  /** Takes a sandbox out of the pool. */
-  take(snapshot: string): Sandbox | undefined {
+  /** Takes a sandbox out of the pool; waits for one that is being prepared. */
+  async take(snapshot: string): Promise<Sandbox | undefined> {
+    const preparing = this.#preparing.get(snapshot);
+    if (preparing) {
+      preparing.awaited = true;
+      await preparing.made;
+    }
     return this.#ready.get(snapshot)?.shift();
+  }
+
+  /** Makes one sandbox of a snapshot ready for a request that is about to come, however large the pool is. */
+  prepare(snapshot: string): void {
+    if (this.#closed || this.#preparing.has(snapshot)) return;
+    const preparing = { made: Promise.resolve(), awaited: false };
+    this.#preparing.set(snapshot, preparing);
+    const isWanted = () => this.#preparing.get(snapshot) === preparing;
+    preparing.made = this.#makeReady(snapshot, isWanted, () => preparing.awaited).finally(() => {
+      if (isWanted()) this.#preparing.delete(snapshot);
+    });
   }
 
   /** A sandbox was started from a snapshot: others are to stand ready. */
@@ -64,9 +85,11 @@ export class WarmPool {
   /** Drops all sandboxes to make room, until their snapshots are used again. False when there was none. */
   async giveWay(): Promise<boolean> {
     this.#wanted.clear();
+    const preparing = [...this.#preparing.values()];
+    this.#preparing.clear();
     const all = [...this.#ready.values()].flatMap((ready) => ready.splice(0));
-    await this.#drop(all);
-    return all.length > 0;
+    await Promise.all([this.#drop(all), ...preparing.map(({ made }) => made)]);
+    return all.length + preparing.length > 0;
   }
 
   /** The host is short of memory: drops all sandboxes, and makes none ready for a while. */
@@ -91,21 +114,30 @@ export class WarmPool {
   }
 
   async #fillAll(): Promise<void> {
-    const { size, make, log } = this.#options;
     for (;;) {
-      const snapshot = [...this.#wanted].find((id) => (this.#ready.get(id)?.length ?? 0) < size);
+      const snapshot = [...this.#wanted].find((id) => (this.#ready.get(id)?.length ?? 0) < this.#options.size);
       if (snapshot === undefined || this.#closed) return;
-      try {
-        const sandbox = await make(snapshot);
-        const ready = this.#ready.get(snapshot) ?? [];
-        this.#ready.set(snapshot, ready);
-        if (this.#wanted.has(snapshot) && !this.#closed) ready.push(sandbox);
-        else await this.#drop([sandbox]);
-      } catch (error) {
-        // The next use of the snapshot tries again; who starts a sandbox meanwhile waits for it to be restored.
-        this.#wanted.delete(snapshot);
-        log.warn({ snapshot, err: error }, "no sandbox could be made ready");
-      }
+      await this.#makeReady(
+        snapshot,
+        () => this.#wanted.has(snapshot),
+        () => false,
+      );
+    }
+  }
+
+  /** Makes one; `isWanted` tells at the end whether to keep it. Never rejects. */
+  async #makeReady(snapshot: string, isWanted: () => boolean, isAwaited: () => boolean): Promise<void> {
+    const { make, log } = this.#options;
+    try {
+      const sandbox = await make(snapshot, isAwaited);
+      const ready = this.#ready.get(snapshot) ?? [];
+      this.#ready.set(snapshot, ready);
+      if (isWanted() && !this.#closed) ready.push(sandbox);
+      else await this.#drop([sandbox]);
+    } catch (error) {
+      // The next use of the snapshot tries again; who starts a sandbox meanwhile waits for it to be restored.
+      this.#wanted.delete(snapshot);
+      log.warn({ snapshot, err: error }, "no sandbox could be made ready");
     }
   }
 
