@@ -13,6 +13,7 @@ import { ImageCache } from "./memory/image-cache.ts";
 import { MemoryStore } from "./memory/store.ts";
 import { watchMemoryPressure } from "./memory-pressure/memory-pressure.ts";
 import { createSlotPool } from "./network/pool.ts";
+import { fileTransfers } from "./rpc/file-transfers.ts";
 import { readHostFacts } from "./rpc/host-facts.ts";
 import { hostAgentService } from "./rpc/hostagent.ts";
 import { serve } from "./rpc/server.ts";
@@ -74,7 +75,9 @@ export async function serveHost(options: ServeOptions): Promise<Host> {
     options.log.warn({ err: error }, "memory pressure cannot be watched; ready sandboxes stay when memory runs short");
   });
   const facts = () => readHostFacts(options.dataDirectory, parts.vmm, images);
-  const server = await serve(options.socketPath, hostAgentService(parts.sandboxes, facts), options.log);
+  const { sandboxes } = parts;
+  const served = { service: hostAgentService(sandboxes, facts), files: fileTransfers(sandboxes, options.log) };
+  const server = await serve(options.socketPath, served, options.log);
   return {
     async stop() {
       await server.close();

@@ -31,7 +31,7 @@ export class CommandService {
     const timeoutMs = (request.timeout_sec ?? LIMITS.execTimeoutSec.default) * 1000;
     const stdin = decodeStdin(request);
     const started = performance.now();
-    const response = await this.#access.use(caller, sandboxId, (agent) =>
+    const response = await this.#access.use(caller, sandboxId, ({ agent }) =>
       agent.exec(
         {
           sandboxId,
@@ -57,7 +57,7 @@ export class CommandService {
     consume: (response: ExecStreamResponse) => Promise<void>,
     signal: AbortSignal,
   ): Promise<void> {
-    await this.#access.use(caller, sandboxId, async (agent) => {
+    await this.#access.use(caller, sandboxId, async ({ agent }) => {
       const command = toCommand(start, (start.timeout_sec ?? 0) * 1000);
       const first: CommandInput = {
         message: { case: "start", value: { sandboxId, command, stdin: start.stdin ?? false } },

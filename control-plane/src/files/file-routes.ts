@@ -1,4 +1,3 @@
-import { Readable } from "node:stream";
 import { finished } from "node:stream/promises";
 import multipart from "@fastify/multipart";
 import { LIMITS } from "@warren/contracts/limits";
@@ -11,7 +10,8 @@ import type { Routes } from "../app.ts";
 import { callerOf } from "../auth/request-caller.ts";
 import { clientGone } from "../client-gone.ts";
 import { createValidatorCompiler } from "../errors/validation.ts";
-import type { Download, FileService } from "./file-service.ts";
+import type { HostFileContent } from "../hosts/host-files.ts";
+import type { FileService } from "./file-service.ts";
 import { receiveUpload, type UploadOptions } from "./upload.ts";
 
 const tags = ["files"];
@@ -78,7 +78,8 @@ export function fileRoutes(files: FileService, spoolDir: string): Routes {
         url,
         { schema: { tags, summary, params: SandboxParams, body: ReadFile, response: { 200: octets, ...errors } } },
         async (request, reply) => {
-          await files.read(callerOf(request), request.params.id, request.body, (file) => send(reply, file));
+          const gone = clientGone(reply.raw);
+          await files.read(callerOf(request), request.params.id, request.body, gone, (file) => send(reply, file));
           return reply;
         },
       );
@@ -86,12 +87,11 @@ export function fileRoutes(files: FileService, spoolDir: string): Routes {
   };
 }
 
-/** Sends a file; resolves when the client has taken it or has gone. */
-async function send(reply: FastifyReply, file: Download): Promise<void> {
-  const stream = Readable.from(file.content, { objectMode: false, highWaterMark: LIMITS.chunkBytes });
+/** Sends a file; resolves when the client has taken it, rejects when it has gone or the file broke off. */
+async function send(reply: FastifyReply, { size, content }: HostFileContent): Promise<void> {
   reply.type("application/octet-stream");
-  if (file.size !== undefined) reply.header("content-length", file.size);
-  const sent = finished(stream);
-  reply.send(stream);
+  if (size !== undefined) reply.header("content-length", size);
+  const sent = finished(content);
+  reply.send(content);
   await sent;
 }

@@ -285,6 +285,34 @@ describe.each(["write", "stream/write"])("files/%s", (route) => {
     expect(await filesInGuest()).toEqual(before);
   });
 
+  it("says that the host left in the middle, and that a sandbox does not run", async () => {
+    let feed: ReadableStreamDefaultController | undefined;
+    const body = new ReadableStream({
+      start(controller) {
+        feed = controller;
+        controller.enqueue(form([["path", "orphan"]]).body.subarray(0, -"--boundary--\r\n".length));
+        controller.enqueue(Buffer.from('--boundary\r\nContent-Disposition: form-data; name="file"\r\n\r\nfirst'));
+      },
+    });
+    const answer = raw(route, body, "multipart/form-data; boundary=boundary");
+    await expect.poll(temporariesInGuest).toHaveLength(1);
+    await stack.host.hangUp();
+    feed?.enqueue(Buffer.from("\r\n--boundary--\r\n"));
+    feed?.close();
+    expect(await errorOf(await answer)).toMatchObject({ status: 503, code: "host_unavailable" });
+    await stack.host.listen();
+    await expect.poll(temporariesInGuest).toEqual([]);
+    expect(await filesInGuest()).not.toContain("orphan");
+    stack.host.guest(id).status = "paused";
+    const parts: Part[] = [
+      ["path", "x"],
+      ["file", "x", "x"],
+    ];
+    expect(await errorOf(await upload(route, parts))).toMatchObject({ status: 409, code: "invalid_state" });
+    stack.host.guest(id).status = "running";
+    expect((await upload(route, parts)).status).toBe(204);
+  });
+
   it("survives any bytes in place of a form", async () => {
     const before = await filesInGuest();
     const { body, type } = form([

@@ -2,15 +2,17 @@ import { connect as connectSocket, type Socket } from "node:net";
 import { type Client, createClient } from "@connectrpc/connect";
 import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { HostAgentService } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import { HostFiles } from "./host-files.ts";
 
 /** Typed calls to one host agent. */
 export type HostAgent = Client<typeof HostAgentService>;
 
-/** Connection to one host agent; it opens with the first call and again after a loss. */
+/** Connections to one host agent; they open with the first call and again after a loss. */
 export interface HostClient {
   readonly address: string;
   readonly agent: HostAgent;
-  /** Breaks the connection and every call on it. */
+  readonly files: HostFiles;
+  /** Breaks the connections and every call on them. */
   close(): void;
 }
 
@@ -47,7 +49,12 @@ export function createHostClient(address: string): HostClient {
     acceptCompression: [],
     sessionManager: withErrorListener(sessions),
   });
-  return { address, agent: createClient(HostAgentService, transport), close: () => sessions.abort() };
+  const files = new HostFiles(address);
+  const close = () => {
+    sessions.abort();
+    files.close();
+  };
+  return { address, agent: createClient(HostAgentService, transport), files, close };
 }
 
 function connectUnix(path: string): Socket {

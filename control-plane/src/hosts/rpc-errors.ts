@@ -41,10 +41,14 @@ export async function callHost<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Whether an error, or what caused it, is one of a system call or of the HTTP/2 connection rather than the host's answer. */
+/** What Node calls a connection that ended before the answer did. */
+const BROKEN_CONNECTION = new Set(["ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE"]);
+
+/** Whether an error, or what caused it, is one of a system call or of the connection rather than the host's answer. */
 function isConnectionFault(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const { code, syscall } = error as { code?: unknown; syscall?: unknown };
-  if (syscall !== undefined || (typeof code === "string" && code.startsWith("ERR_HTTP2_"))) return true;
+  if (syscall !== undefined) return true;
+  if (typeof code === "string" && (code.startsWith("ERR_HTTP2_") || BROKEN_CONNECTION.has(code))) return true;
   return isConnectionFault(error.cause);
 }

@@ -3,7 +3,7 @@ import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import { LRUCache } from "lru-cache";
 import type { Caller } from "../auth/caller.ts";
 import type { BatchedTimestamps } from "../database/batched-timestamps.ts";
-import type { HostAgent } from "../hosts/host-client.ts";
+import type { HostClient } from "../hosts/host-client.ts";
 import type { HostClientPool } from "../hosts/host-client-pool.ts";
 import { fromRpcError } from "../hosts/rpc-errors.ts";
 import type { SandboxLocation, SandboxStore } from "./sandbox-store.ts";
@@ -17,7 +17,7 @@ const ASLEEP: SandboxStatus[] = ["paused", "resuming"];
 /** Resumes a paused sandbox of a team. */
 export type Resume = (teamId: string, id: string) => Promise<unknown>;
 
-/** Finds the host agent of a running sandbox for calls that use the sandbox. */
+/** Finds the host of a running sandbox for calls that use the sandbox. */
 export class SandboxAccess {
   readonly #pool: HostClientPool;
   readonly #activity: BatchedTimestamps;
@@ -42,11 +42,11 @@ export class SandboxAccess {
    * Uses a running sandbox of the caller's team, which counts as activity at the start and at the end. Throws
    * `not_found`, `invalid_state` or `host_unavailable` when it cannot be used, and errors of the catalogue only.
    */
-  async use<T>(caller: Caller, id: string, action: (agent: HostAgent) => Promise<T>): Promise<T> {
-    const agent = await this.#find(caller, id);
+  async use<T>(caller: Caller, id: string, action: (host: HostClient) => Promise<T>): Promise<T> {
+    const host = await this.#find(caller, id);
     this.#activity.touch(id);
     try {
-      return await action(agent);
+      return await action(host);
     } catch (error) {
       const known = fromRpcError(error);
       // The host knows better than the cache.
@@ -62,7 +62,7 @@ export class SandboxAccess {
     this.#locations.delete(id);
   }
 
-  async #find(caller: Caller, id: string): Promise<HostAgent> {
+  async #find(caller: Caller, id: string): Promise<HostClient> {
     let location = await this.#locations.fetch(id);
     if (!location || location.teamId !== caller.teamId) throw sandboxNotFound(id);
     if (location.autoResume && ASLEEP.includes(location.status)) {
@@ -76,7 +76,7 @@ export class SandboxAccess {
       throw new WarrenError("invalid_state", `the sandbox is ${location.status}, and this needs it to be running`);
     }
     if (!location.host) throw new WarrenError("host_unavailable", "the sandbox has no host");
-    return this.#pool.agentOf(location.host);
+    return this.#pool.clientOf(location.host);
   }
 }
 

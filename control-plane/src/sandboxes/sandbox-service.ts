@@ -95,7 +95,7 @@ export class SandboxService {
 
   /** Resets the inactivity timer. */
   async ping(caller: Caller, id: string): Promise<void> {
-    await this.#parts.access.use(caller, id, (agent) =>
+    await this.#parts.access.use(caller, id, ({ agent }) =>
       agent.pingSandbox({ sandboxId: id }, { timeoutMs: PING_TIMEOUT_MS }),
     );
   }

@@ -24,13 +24,18 @@ export function rpcError(error: WarrenError): ConnectError {
   return new ConnectError(error.message, code, undefined, [{ desc: ErrorDetailSchema, value: detail }], error);
 }
 
-/** Gives every failed call an error of the catalogue; what is not one is logged and goes out without its text. */
+/** The catalogue's error for one that a call ended with; what is none of it is logged, and goes out without its text. */
+export function catalogueError(error: unknown, call: string, log: Logger): WarrenError {
+  if (error instanceof WarrenError) return error;
+  log.error({ err: error, call }, "call failed");
+  return new WarrenError("internal_error", "the host agent failed; its log says why");
+}
+
+/** Gives every failed call an error of the catalogue. */
 export function errorInterceptor(log: Logger): Interceptor {
   const translate = (error: unknown, method: string): ConnectError => {
-    if (error instanceof WarrenError) return rpcError(error);
     if (error instanceof ConnectError) return error;
-    log.error({ err: error, method }, "call failed");
-    return rpcError(new WarrenError("internal_error", "the host agent failed; its log says why"));
+    return rpcError(catalogueError(error, method, log));
   };
   return (next) => async (request) => {
     try {

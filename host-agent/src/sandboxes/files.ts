@@ -1,3 +1,5 @@
+import type { Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { WarrenError } from "@warren/contracts/errors";
 import { LIMITS } from "@warren/contracts/limits";
 import type { Sandbox } from "./sandbox.ts";
@@ -14,6 +16,21 @@ export async function writeFile(
 ): Promise<void> {
   requirePath(path);
   await sandbox.useOnce((guest, gone) => guest.writeFile(path, user, content, gone));
+}
+
+/** Reads a file of the guest into what `open` makes for its size; resolves when all of it has been taken. */
+export async function sendFile(
+  sandbox: Sandbox,
+  path: string,
+  user: string | undefined,
+  open: (size: number | undefined) => Writable,
+  caller: AbortSignal,
+): Promise<void> {
+  requirePath(path);
+  await sandbox.useOnce(async (guest, gone) => {
+    const { size, content } = await guest.readFile(path, user, AbortSignal.any([caller, gone]));
+    await pipeline(content, open(size));
+  });
 }
 
 /** Reads a file of the guest as it comes. */

@@ -1,5 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer, type Http2Server, type ServerHttp2Session } from "node:http2";
+import { createServer as createFileServer } from "node:http";
+import { createServer as createCallServer } from "node:http2";
+import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
@@ -7,7 +9,7 @@ import { WarrenError } from "@warren/contracts/errors";
 import { type CreateSandboxRequest, HostAgentService } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { commandHandlers } from "./double-commands.ts";
 import { rpcError } from "./double-errors.ts";
-import { fileHandlers } from "./double-files.ts";
+import { fileListener } from "./double-files.ts";
 import { type DoubleTemplate, freezingHandlers } from "./double-freezing.ts";
 import { DoubleGuest } from "./double-guest.ts";
 
@@ -36,8 +38,8 @@ export class HostAgentDouble {
   /** Runs before sandboxes are listed. */
   onList: () => Promise<void> | void = () => undefined;
   readonly directory: string;
-  #server: Http2Server | undefined;
-  readonly #sessions = new Set<ServerHttp2Session>();
+  #server: Server | undefined;
+  readonly #sockets = new Set<Socket>();
 
   private constructor(directory: string) {
     this.directory = directory;
@@ -60,10 +62,18 @@ export class HostAgentDouble {
       routes: (router) => router.service(HostAgentService, this.#handlers()),
       acceptCompression: [],
     });
-    const server = createServer({ settings: { initialWindowSize: 1024 * 1024 } }, routes);
-    server.on("session", (session) => {
-      this.#sessions.add(session);
-      session.on("close", () => this.#sessions.delete(session));
+    const calls = createCallServer({ settings: { initialWindowSize: 1024 * 1024 } }, routes);
+    calls.on("session", (session) => session.on("error", () => undefined));
+    const files = createFileServer(fileListener((id) => this.guest(id)));
+    const server = createServer((socket) => {
+      this.#sockets.add(socket);
+      socket.on("error", () => undefined).on("close", () => this.#sockets.delete(socket));
+      socket.once("data", (head) => {
+        socket.pause();
+        socket.unshift(head);
+        if (head.toString("latin1", 0, 3) === "PRI") calls.emit("connection", socket);
+        else files.emit("connection", socket.resume());
+      });
     });
     this.#server = server;
     await new Promise<void>((resolve, reject) => {
@@ -78,7 +88,7 @@ export class HostAgentDouble {
     if (!server) return;
     this.#server = undefined;
     const closed = new Promise((resolve) => server.close(resolve));
-    for (const session of this.#sessions) session.destroy();
+    for (const socket of this.#sockets) socket.destroy();
     await closed;
   }
 
@@ -140,7 +150,6 @@ export class HostAgentDouble {
         ],
       })),
       ...commandHandlers((id) => this.guest(id)),
-      ...fileHandlers((id) => this.guest(id)),
     };
   }
 }

@@ -1,0 +1,16 @@
+/**
+ * How the content of files crosses between the control plane and a host agent: as the body of plain HTTP/1.1 messages,
+ * on the same address as the RPC service, because a stream of RPC messages takes several times the processor time. The
+ * first bytes of a connection tell the two apart (RFC 9113, section 3.4).
+ *
+ * - `GET /files?sandbox_id=…&path=…[&user=…]` answers 200 with the content, and its Content-Length when it is known
+ *   beforehand (not so for files of /proc).
+ * - `PUT /files?sandbox_id=…&path=…[&user=…]` answers 204 once the whole body has been written.
+ *
+ * A body that breaks off, in either direction, is not the file: its connection ends before its length or its last chunk.
+ * Errors are those of the same calls of the RPC service, with the status of their code and an `ErrorBody` (rest/error.ts).
+ */
+export const HOST_FILES = {
+  path: "/files",
+  parameters: { sandboxId: "sandbox_id", path: "path", user: "user" },
+} as const;

@@ -1,0 +1,98 @@
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import type { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
+import { pipeline } from "node:stream/promises";
+import { isErrorCode, WarrenError } from "@warren/contracts/errors";
+import { HOST_FILES } from "@warren/contracts/host-files";
+import type { ErrorBody } from "@warren/contracts/rest/error";
+
+/** A file of a sandbox on the host. */
+export interface HostFile {
+  sandboxId: string;
+  path: string;
+  /** User of the image; absent = the sandbox's default user. */
+  user?: string | undefined;
+}
+
+/** A file that is on its way from the host. */
+export interface HostFileContent {
+  /** Bytes, when known beforehand. */
+  size: number | undefined;
+  /** To be read to its end or destroyed. It fails when the file breaks off. */
+  content: Readable;
+}
+
+/** Moves the content of files to and from one host, as `contracts/src/host-files.ts` says. */
+export class HostFiles {
+  readonly #target: RequestOptions;
+  readonly #request: typeof httpRequest;
+
+  /** `address` is `unix:PATH` or an http(s) URL. */
+  constructor(address: string) {
+    const url = address.startsWith("unix:") ? undefined : new URL(address);
+    const secure = url?.protocol === "https:";
+    this.#request = secure ? httpsRequest : httpRequest;
+    const agent = new (secure ? HttpsAgent : HttpAgent)({ keepAlive: true });
+    this.#target = url
+      ? { agent, hostname: url.hostname, port: url.port }
+      : { agent, socketPath: address.slice("unix:".length) };
+  }
+
+  /** Opens a file. */
+  async read(file: HostFile, signal: AbortSignal): Promise<HostFileContent> {
+    const request = this.#open("GET", file, signal);
+    const response = answerOf(request);
+    request.end();
+    const content = await successful(await response);
+    const length = content.headers["content-length"];
+    return { size: length === undefined ? undefined : Number(length), content };
+  }
+
+  /**
+   * Writes a file; it is there in full when this resolves. When `content` fails this rejects with its error, and the host
+   * has seen no whole file.
+   */
+  async write(file: HostFile, content: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
+    const request = this.#open("PUT", file, signal);
+    const response = answerOf(request);
+    const sent = pipeline(content, request);
+    try {
+      // A host that refuses a file answers before it has read it all; a file that broke off has no answer.
+      const answer = await successful(await Promise.race([response, sent.then(() => response)]));
+      answer.resume();
+    } finally {
+      if (!request.writableFinished) request.destroy();
+    }
+  }
+
+  /** Breaks all connections. */
+  close(): void {
+    (this.#target.agent as HttpAgent).destroy();
+  }
+
+  #open(method: string, { sandboxId, path, user }: HostFile, signal: AbortSignal) {
+    const { parameters } = HOST_FILES;
+    const query = new URLSearchParams({ [parameters.sandboxId]: sandboxId, [parameters.path]: path });
+    if (user !== undefined) query.set(parameters.user, user);
+    return this.#request({ ...this.#target, method, path: `${HOST_FILES.path}?${query}`, signal });
+  }
+}
+
+function answerOf(request: ReturnType<typeof httpRequest>): Promise<IncomingMessage> {
+  const answer = new Promise<IncomingMessage>((resolve, reject) => {
+    request.once("response", resolve).on("error", reject);
+  });
+  // It may fail while the body is what is waited for.
+  answer.catch(() => undefined);
+  return answer;
+}
+
+/** Passes a success on; throws the error that the host names otherwise. */
+async function successful(response: IncomingMessage): Promise<IncomingMessage> {
+  const { statusCode = 0 } = response;
+  if (statusCode < 300) return response;
+  const { error }: Partial<ErrorBody> = JSON.parse(await text(response));
+  if (error && isErrorCode(error.code)) throw new WarrenError(error.code, error.message);
+  throw new WarrenError("agent_error", `the sandbox's host answered ${statusCode} to a file transfer`);
+}

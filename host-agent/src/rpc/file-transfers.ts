@@ -1,0 +1,67 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import { WarrenError } from "@warren/contracts/errors";
+import { HOST_FILES } from "@warren/contracts/host-files";
+import type { ErrorBody } from "@warren/contracts/rest/error";
+import type { Logger } from "pino";
+import { sendFile, writeFile } from "../sandboxes/files.ts";
+import type { SandboxService } from "../sandboxes/service.ts";
+import { catalogueError } from "./errors.ts";
+
+/** Serves the content of files over HTTP/1.1, as `contracts/src/host-files.ts` says. */
+export function fileTransfers(sandboxes: Pick<SandboxService, "awake">, log: Logger): RequestListener {
+  return (request, response) => {
+    transfer(sandboxes, request, response).catch((error: unknown) => refuse(request, response, error, log));
+  };
+}
+
+async function transfer(
+  sandboxes: Pick<SandboxService, "awake">,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { pathname, searchParams } = new URL(request.url ?? "", "http://agent");
+  if (pathname !== HOST_FILES.path) throw new WarrenError("not_found", `there is nothing at ${pathname}`);
+  const { parameters } = HOST_FILES;
+  const path = searchParams.get(parameters.path) ?? "";
+  const user = searchParams.get(parameters.user) || undefined;
+  const sandbox = await sandboxes.awake(searchParams.get(parameters.sandboxId) ?? "");
+  if (request.method === "GET") {
+    const answer = (size: number | undefined) => {
+      const length = size === undefined ? {} : { "content-length": size };
+      return response.writeHead(200, { "content-type": "application/octet-stream", ...length });
+    };
+    await sendFile(sandbox, path, user, answer, callerGone(response));
+  } else if (request.method === "PUT") {
+    // The end of this iteration must not destroy the request, whose connection still has to carry the answer.
+    await writeFile(sandbox, path, user, request.iterator({ destroyOnReturn: false }));
+    response.writeHead(204).end();
+  } else
+    throw new WarrenError("invalid_request", `files are read with GET and written with PUT, not ${request.method}`);
+}
+
+/** A signal that is aborted when the caller hangs up before the answer is complete. */
+function callerGone(response: ServerResponse): AbortSignal {
+  const controller = new AbortController();
+  response.once("close", () => {
+    if (!response.writableFinished) controller.abort();
+  });
+  return controller.signal;
+}
+
+function refuse(request: IncomingMessage, response: ServerResponse, error: unknown, log: Logger): void {
+  const call = `${request.method} ${HOST_FILES.path}`;
+  if (request.socket.destroyed) {
+    log.debug({ err: error, call }, "the caller of a file transfer has gone");
+  } else if (response.headersSent) {
+    // A body that breaks off is all that can still tell.
+    log.info({ err: error, call }, "a file broke off");
+    response.destroy();
+  } else {
+    const { status, code, message } = catalogueError(error, call, log);
+    const body = JSON.stringify({ error: { code, message } } satisfies ErrorBody);
+    response.writeHead(status, { "content-type": "application/json", "content-length": Buffer.byteLength(body) });
+    response.end(body);
+    // The rest of the body is read and dropped, so that the caller gets to read the answer.
+    request.resume();
+  }
+}
