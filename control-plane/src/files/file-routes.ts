@@ -1,6 +1,9 @@
+import type { IncomingMessage } from "node:http";
+import { Readable, type Writable } from "node:stream";
 import { finished } from "node:stream/promises";
 import multipart from "@fastify/multipart";
 import { LIMITS } from "@warren/contracts/limits";
+import { isWorthRelaying, relayBody } from "@warren/contracts/relay";
 import { ErrorBody } from "@warren/contracts/rest/error";
 import { ReadFile, WriteFileFields } from "@warren/contracts/rest/files";
 import { SandboxParams } from "@warren/contracts/rest/sandboxes";
@@ -91,7 +94,33 @@ export function fileRoutes(files: FileService, spoolDir: string): Routes {
 async function send(reply: FastifyReply, { size, content }: HostFileContent): Promise<void> {
   reply.type("application/octet-stream");
   if (size !== undefined) reply.header("content-length", size);
-  const sent = finished(content);
-  reply.send(content);
+  const body = isWorthRelaying(content) ? new RelayedBody(content) : content;
+  const sent = finished(body);
+  reply.send(body);
   await sent;
+}
+
+/** A body for Fastify to pipe; it is moved by {@link relayBody}, and can be read in no other way. */
+class RelayedBody extends Readable {
+  readonly #content: IncomingMessage;
+
+  constructor(content: IncomingMessage) {
+    super();
+    this.#content = content;
+  }
+
+  override pipe<T extends NodeJS.WritableStream>(destination: T): T {
+    relayBody(this.#content, destination as unknown as Writable).then(
+      () => this.push(null) || this.resume(),
+      (error: Error) => this.destroy(error),
+    );
+    return destination;
+  }
+
+  override _read(): void {}
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.#content.destroy();
+    done(error);
+  }
 }

@@ -1,10 +1,10 @@
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
+import { type Agent, request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
-import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { isErrorCode, WarrenError } from "@warren/contracts/errors";
 import { HOST_FILES } from "@warren/contracts/host-files";
+import { RelayAgent } from "@warren/contracts/relay";
 import type { ErrorBody } from "@warren/contracts/rest/error";
 
 /** A file of a sandbox on the host. */
@@ -20,7 +20,7 @@ export interface HostFileContent {
   /** Bytes, when known beforehand. */
   size: number | undefined;
   /** To be read to its end or destroyed. It fails when the file breaks off. */
-  content: Readable;
+  content: IncomingMessage;
 }
 
 /** Moves the content of files to and from one host, as `contracts/src/host-files.ts` says. */
@@ -33,7 +33,7 @@ export class HostFiles {
     const url = address.startsWith("unix:") ? undefined : new URL(address);
     const secure = url?.protocol === "https:";
     this.#request = secure ? httpsRequest : httpRequest;
-    const agent = new (secure ? HttpsAgent : HttpAgent)({ keepAlive: true });
+    const agent = secure ? new HttpsAgent({ keepAlive: true }) : new RelayAgent({ keepAlive: true });
     this.#target = url
       ? { agent, hostname: url.hostname, port: url.port }
       : { agent, socketPath: address.slice("unix:".length) };
@@ -68,7 +68,7 @@ export class HostFiles {
 
   /** Breaks all connections. */
   close(): void {
-    (this.#target.agent as HttpAgent).destroy();
+    (this.#target.agent as Agent).destroy();
   }
 
   #open(method: string, { sandboxId, path, user }: HostFile, signal: AbortSignal) {

@@ -1,5 +1,4 @@
-import http from "node:http";
-import type { Readable } from "node:stream";
+import http, { type IncomingMessage } from "node:http";
 import { pipeline } from "node:stream/promises";
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
@@ -65,7 +64,7 @@ export interface InitConfirmation {
 export interface GuestFile {
   /** Bytes, unknown for files of /proc and the like. */
   size: number | undefined;
-  content: Readable;
+  content: IncomingMessage;
 }
 
 /** Calls the agent of one microVM. Every failure is an error of the catalogue. */

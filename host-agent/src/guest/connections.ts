@@ -1,8 +1,9 @@
-import http from "node:http";
+import type http from "node:http";
 import type { Duplex } from "node:stream";
+import { RelayAgent } from "@warren/contracts/relay";
 
 /** Connections to one guest agent: kept for the next call, and ended all at once. */
-export class GuestConnections extends http.Agent {
+export class GuestConnections extends RelayAgent {
   #closed = false;
 
   constructor() {

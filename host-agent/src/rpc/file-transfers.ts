@@ -19,6 +19,7 @@ async function transfer(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
+  const gone = callerGone(response);
   const { pathname, searchParams } = new URL(request.url ?? "", "http://agent");
   if (pathname !== HOST_FILES.path) throw new WarrenError("not_found", `there is nothing at ${pathname}`);
   const { parameters } = HOST_FILES;
@@ -30,7 +31,7 @@ async function transfer(
       const length = size === undefined ? {} : { "content-length": size };
       return response.writeHead(200, { "content-type": "application/octet-stream", ...length });
     };
-    await sendFile(sandbox, path, user, answer, callerGone(response));
+    await sendFile(sandbox, path, user, answer, gone);
   } else if (request.method === "PUT") {
     // The end of this iteration must not destroy the request, whose connection still has to carry the answer.
     await writeFile(sandbox, path, user, request.iterator({ destroyOnReturn: false }));

@@ -1,7 +1,7 @@
 import type { Writable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { WarrenError } from "@warren/contracts/errors";
 import { LIMITS } from "@warren/contracts/limits";
+import { relayBody } from "@warren/contracts/relay";
 import type { Sandbox } from "./sandbox.ts";
 
 /** Parts of a file that is being read: first its size, if known, then its bytes. */
@@ -29,7 +29,7 @@ export async function sendFile(
   requirePath(path);
   await sandbox.useOnce(async (guest, gone) => {
     const { size, content } = await guest.readFile(path, user, AbortSignal.any([caller, gone]));
-    await pipeline(content, open(size));
+    await relayBody(content, open(size));
   });
 }
 
