@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -150,6 +151,26 @@ describe("a sandbox", () => {
     const expected = createHash("sha256");
     for (let i = 0; i < 32; i++) expected.update(part);
     expect(hash.digest("hex")).toBe(expected.digest("hex"));
+  });
+
+  it("keeps nothing of an upload that is given up in its middle, and ends a download that is", async () => {
+    async function* broken() {
+      for (let i = 0; i < 5; i++) yield randomBytes(1024 * 1024 - 1);
+      await expect.poll(async () => (await sh("stat -c %s /tmp/given-up")).stdout).toMatch(/^[1-9]/);
+      throw new Error("the source is gone");
+    }
+    await expect(sandbox.upload("/tmp/given-up", broken(), { size: 100_000_000 })).rejects.toThrow(
+      "the source is gone",
+    );
+    await expect.poll(async () => (await sh("test -e /tmp/given-up; echo $?")).stdout).toBe("1\n");
+    await sh("head -c 100000000 /dev/zero > /tmp/zeros");
+    const download = await sandbox.download("/tmp/zeros");
+    await once(download, "readable");
+    const held = async () => (await sh("ls -l /proc/1/fd | grep -c zeros", { user: "root" })).stdout;
+    expect(await held()).toBe("1\n");
+    download.destroy();
+    await expect.poll(held).toBe("0\n");
+    expect((await sh("echo on")).stdout).toBe("on\n");
   });
 
   it("reads files whose length nobody knows beforehand", async () => {
