@@ -19,9 +19,13 @@ export class HostAgentFixture {
     this.#client = createHostClient(`unix:${join(directory, "agent.sock")}`);
   }
 
-  /** Starts it. `environment` is added to that of this process, `flags` to its arguments. */
-  static async start(environment: NodeJS.ProcessEnv = {}, flags: string[] = []): Promise<HostAgentFixture> {
-    const fixture = new HostAgentFixture(await mkdtemp(join(tmpdir(), "warren-test-")), environment, flags);
+  /** Starts it in a new directory of `parent`. `environment` is added to that of this process, `flags` to its arguments. */
+  static async start(
+    environment: NodeJS.ProcessEnv = {},
+    flags: string[] = [],
+    parent = tmpdir(),
+  ): Promise<HostAgentFixture> {
+    const fixture = new HostAgentFixture(await mkdtemp(join(parent, "warren-test-")), environment, flags);
     try {
       await fixture.restart();
     } catch (error) {

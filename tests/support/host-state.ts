@@ -32,6 +32,15 @@ export function vmmProcesses(directory: string): number[] {
     .map(Number);
 }
 
+/** Sends SIGKILL to a process, which may have ended already. */
+export function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
 /** Numbers of the network slots that a data directory has claimed. */
 export function claimedSlots(directory: string): number[] {
   const root = "/run/warren/slots";

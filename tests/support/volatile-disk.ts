@@ -1,0 +1,67 @@
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, open, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { vi } from "vitest";
+
+const run = promisify(execFile);
+
+/**
+ * Nothing but what was synced is sure to survive: the journal is committed only when somebody asks for it (300 s), and
+ * files that replace others by rename(2) are not written out on their own (ext4(5), noauto_da_alloc).
+ */
+const MOUNT_OPTIONS = "loop,commit=300,noauto_da_alloc";
+
+const UNMOUNT_LIMIT_MS = 30_000;
+
+/** An ext4 file system whose power can be cut: what was not synced by then is lost, as on a real disk. */
+export class VolatileDisk {
+  /** Where it is mounted. */
+  readonly directory: string;
+  readonly #scratch: string;
+  readonly #device: string;
+
+  private constructor(scratch: string) {
+    this.#scratch = scratch;
+    this.#device = join(scratch, "device");
+    this.directory = join(scratch, "mounted");
+  }
+
+  /** Makes and mounts one of `bytes`. */
+  static async make(bytes: number): Promise<VolatileDisk> {
+    const disk = new VolatileDisk(await mkdtemp(join(tmpdir(), "warren-disk-")));
+    const file = await open(disk.#device, "w");
+    await file.truncate(bytes);
+    await file.close();
+    await run("mkfs.ext4", ["-q", "-F", disk.#device]);
+    await mkdir(disk.directory);
+    await disk.#mount();
+    return disk;
+  }
+
+  /** Makes all that was written so far survive. */
+  async sync(): Promise<void> {
+    await run("sync", ["--file-system", this.directory]);
+  }
+
+  /** Cuts the power: from now on every access fails. The log is not flushed (EXT4_IOC_SHUTDOWN, EXT4_GOING_FLAGS_NOLOGFLUSH). */
+  async cutPower(): Promise<void> {
+    await run("xfs_io", ["-x", "-c", "shutdown", this.directory]);
+  }
+
+  /** Brings back what survived, once no process has a file of it open: one that was killed takes a moment to end. */
+  async restorePower(): Promise<void> {
+    await vi.waitFor(() => run("umount", [this.directory]), { timeout: UNMOUNT_LIMIT_MS });
+    await this.#mount();
+  }
+
+  async dispose(): Promise<void> {
+    await run("umount", ["--lazy", this.directory]);
+    await rm(this.#scratch, { recursive: true });
+  }
+
+  async #mount(): Promise<void> {
+    await run("mount", ["-o", MOUNT_OPTIONS, this.#device, this.directory]);
+  }
+}
