@@ -12,6 +12,8 @@ const ROOT = resolve(import.meta.dirname, "../../..");
 const DEFAULT_DATA_DIRECTORY = "/var/lib/warren";
 /** The `warren` command. */
 export const LAUNCHER = join(ROOT, "warren");
+/** What the command line of a host agent has, run from its sources or from one file. */
+const HOST_AGENT = /\/host-agent(\/src\/main\.ts|\.js)\0/;
 /** Level of the log from which on a line is of interest to whoever runs a bench (pino). */
 const WARNING = 40;
 
@@ -120,7 +122,7 @@ export class BenchStack {
     for (const name of await readdir("/proc")) {
       if (!/^\d+$/.test(name)) continue;
       const command = await readFile(`/proc/${name}/cmdline`, "utf8").catch(() => "");
-      if (command.includes("host-agent/src/main.ts") && command.includes(this.directory)) return Number(name);
+      if (HOST_AGENT.test(command) && command.includes(this.directory)) return Number(name);
     }
     throw new Error("the host agent is not running");
   }
