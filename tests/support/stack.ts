@@ -5,9 +5,8 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
+import { CONTROL_PLANE, HOST_AGENT } from "@warren/cli/servers/programs";
 import { Warren } from "@warren/sdk";
-
-const ROOT = resolve(import.meta.dirname, "../..");
 
 /** Where the tests keep images: shared by all runs on a machine, since they are immutable and named by their content. */
 export const IMAGES_DIRECTORY = resolve(process.env.WARREN_TEST_IMAGES ?? "/var/lib/warren/images");
@@ -50,7 +49,7 @@ export async function startStack(
   const startHostAgent = () => startHostAgentProcess(directory, environment);
   const [agent, plane] = await Promise.all([
     startHostAgent(),
-    startServer([join(ROOT, "control-plane/src/main.ts")], {
+    startServer([CONTROL_PLANE], {
       WARREN_DATA_DIR: directory,
       WARREN_LISTEN: "127.0.0.1:0",
       WARREN_LOCAL_HOST: `unix:${socket}`,
@@ -92,7 +91,7 @@ export function startHostAgentProcess(
   const listen = `unix:${join(directory, "agent.sock")}`;
   return startServer(
     [
-      join(ROOT, "host-agent/src/main.ts"),
+      HOST_AGENT,
       "serve",
       ...["--data-dir", directory, "--images-dir", IMAGES_DIRECTORY, "--listen", listen],
       ...["--ready-fd", "3", "--exit-with-parent"],
@@ -104,7 +103,7 @@ export function startHostAgentProcess(
 
 /** Removes everything that a host agent of a data directory left; fails when that fails. */
 export async function sweep(directory: string): Promise<void> {
-  const child = spawn(process.execPath, [join(ROOT, "host-agent/src/main.ts"), "sweep", "--data-dir", directory], {
+  const child = spawn(process.execPath, [HOST_AGENT, "sweep", "--data-dir", directory], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   const lines: string[] = [];
