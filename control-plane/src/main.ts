@@ -2,13 +2,11 @@ import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
+import { createAccounts, createOAuth, isSecure } from "./accounts.ts";
 import { adminRoutes } from "./admin/admin-routes.ts";
-import { AdminService } from "./admin/admin-service.ts";
 import { startOperatorServer } from "./admin/operator-server.ts";
-import { PlatformStore } from "./admin/platform-store.ts";
 import { apiKeyRoutes } from "./api-keys/api-key-routes.ts";
 import { ApiKeyScheme } from "./api-keys/api-key-scheme.ts";
-import { ApiKeyService } from "./api-keys/api-key-service.ts";
 import { ApiKeyStore } from "./api-keys/api-key-store.ts";
 import { type App, createApp } from "./app.ts";
 import { AccessChanges } from "./auth/access-changes.ts";
@@ -22,7 +20,6 @@ import { type Config, type ListenAddress, parseConfig, readEnvironment, readRead
 import { lockDataDirectory } from "./data-directory/lock.ts";
 import { BatchedTimestamps } from "./database/batched-timestamps.ts";
 import { openDatabase } from "./database/database.ts";
-import type { Db } from "./database/tables.ts";
 import { DetachedOperations } from "./detached-operations.ts";
 import { docsRoutes } from "./docs/docs-routes.ts";
 import { toCatalogueError } from "./errors/catalogue-error.ts";
@@ -35,15 +32,9 @@ import { HostStore } from "./hosts/host-store.ts";
 import { LocalHost } from "./hosts/local-host.ts";
 import { RoundRobinScheduler } from "./hosts/scheduler.ts";
 import { createLogger, type Logger } from "./logging.ts";
-import { IdentityStore } from "./oauth/identity-store.ts";
 import { oauthRoutes } from "./oauth/oauth-routes.ts";
-import { createProviders } from "./oauth/oauth-settings.ts";
-import { OAuthSignIn } from "./oauth/oauth-sign-in.ts";
-import { OAuthStates } from "./oauth/oauth-states.ts";
 import { QuotaStore } from "./quotas/quota-store.ts";
 import { TeamAdmission } from "./quotas/team-admission.ts";
-import { LoginAttempts } from "./rate-limits/login-attempts.ts";
-import { RateLimiter } from "./rate-limits/rate-limiter.ts";
 import { notReady, reportReadiness } from "./readiness.ts";
 import { SandboxReconciler } from "./sandboxes/reconciler.ts";
 import { SandboxAccess, sandboxNotFound } from "./sandboxes/sandbox-access.ts";
@@ -56,26 +47,13 @@ import { SandboxStore } from "./sandboxes/sandbox-store.ts";
 import { SessionCookie } from "./sessions/session-cookie.ts";
 import { sessionRoutes, signInRoutes } from "./sessions/session-routes.ts";
 import { SessionScheme } from "./sessions/session-scheme.ts";
-import { SessionStore } from "./sessions/session-store.ts";
-import { SignIn } from "./sessions/sign-in.ts";
-import { UserTokens } from "./sessions/user-tokens.ts";
-import { ConfiguredKeys } from "./signing-keys/signing-keys.ts";
-import { StoredKeys } from "./signing-keys/stored-keys.ts";
 import { memberRoutes } from "./teams/member-routes.ts";
-import { MemberService } from "./teams/member-service.ts";
-import { MembershipStore } from "./teams/membership-store.ts";
 import { teamRoutes } from "./teams/team-routes.ts";
-import { TeamService } from "./teams/team-service.ts";
 import { TeamStore } from "./teams/team-store.ts";
 import { templateRoutes } from "./templates/template-routes.ts";
 import { TemplateService } from "./templates/template-service.ts";
 import { TemplateStore } from "./templates/template-store.ts";
-import { AccountService } from "./users/account-service.ts";
-import { AccountStore } from "./users/account-store.ts";
-import { PasswordHasher } from "./users/passwords.ts";
 import { userRoutes } from "./users/user-routes.ts";
-import { UserSearch } from "./users/user-search.ts";
-import { UserStore } from "./users/user-store.ts";
 
 /** Milliseconds that requests have to end by themselves when the server stops. */
 const REQUESTS_END_MS = 10_000;
@@ -225,85 +203,6 @@ async function start(
   onClose(() => operator.close());
   log.info({ url }, "ready");
   return { url, routes: app.routes };
-}
-
-/** What the wiring of accounts takes from that of the rest. */
-interface AccountsNeed {
-  config: Config;
-  db: Db;
-  changes: AccessChanges;
-  teams: TeamStore;
-  apiKeys: ApiKeyStore;
-  sandboxes: SandboxService;
-  templates: TemplateService;
-}
-
-/** People, their sessions, teams and keys. */
-async function createAccounts({ config, db, changes, teams, apiKeys, sandboxes, templates }: AccountsNeed) {
-  const [secret, ...previous] = config.jwtSecrets;
-  const storedKeys = secret === undefined ? new StoredKeys(db, changes) : undefined;
-  await storedKeys?.prepare();
-  const keys = storedKeys ?? new ConfiguredKeys([secret!, ...previous]);
-
-  const limiter = new RateLimiter(db, config.rateLimitFactor);
-  const hasher = new PasswordHasher();
-  const users = new UserStore(db);
-  const memberships = new MembershipStore(db);
-  const stored = new AccountStore(users, teams, memberships);
-  const sessions = new SessionStore(db);
-  const tokens = new UserTokens(keys);
-  const attempts = new LoginAttempts(db);
-  const { signUpOpen } = config;
-  const signIn = new SignIn({
-    db,
-    users,
-    accounts: stored,
-    memberships,
-    sessions,
-    tokens,
-    hasher,
-    limiter,
-    attempts,
-    signUpOpen,
-  });
-  const teamService = new TeamService({ db, teams, memberships, sandboxes, templates, limiter, changes });
-  const platform = new PlatformStore(db);
-  return {
-    keys,
-    storedKeys,
-    limiter,
-    tokens,
-    sessions,
-    stored,
-    signIn,
-    platform,
-    search: new UserSearch(db, limiter),
-    own: new AccountService({ db, users, teams, sessions, hasher, limiter, changes }),
-    teams: teamService,
-    members: new MemberService({ teams: teamService, memberships, users, apiKeys, limiter, changes }),
-    apiKeys: new ApiKeyService({ store: apiKeys, teams: teamService, limiter, changes }),
-    admins: new AdminService({ db, platform, users, accounts: stored, sessions, hasher, changes }),
-  };
-}
-
-/** Signing in through providers. */
-function createOAuth(config: Config, db: Db, { keys, stored, signIn }: Awaited<ReturnType<typeof createAccounts>>) {
-  // Providers are configured only together with a public address.
-  const publicUrl = config.publicUrl ?? "";
-  return {
-    providers: createProviders(config.oauth),
-    states: new OAuthStates(db, keys),
-    signIn: new OAuthSignIn({ db, identities: new IdentityStore(db), accounts: stored, signIn }),
-    publicUrl,
-    dashboardUrl: config.oauth.dashboardUrl ?? publicUrl,
-    secure: isSecure(config),
-    signUpOpen: config.signUpOpen,
-  };
-}
-
-/** Whether browsers reach the server by https. */
-function isSecure({ publicUrl }: Config): boolean {
-  return publicUrl?.startsWith("https:") ?? false;
 }
 
 async function listen(app: App, { host, port }: ListenAddress): Promise<string> {
