@@ -102,6 +102,7 @@ it("moves bodies that are small or of unknown length, on one connection", async 
     expect(isWorthRelaying(response)).toBe(false);
     const collector = new Collector(1);
     await relayBody(response, collector);
+    await new Promise<void>((finished) => collector.end(finished));
     expect(collector.content.equals(bytes.subarray(0, 100_000))).toBe(true);
   }
   expect(connections.size).toBe(1);

@@ -76,8 +76,8 @@ export function isWorthRelaying(response: IncomingMessage): boolean {
 }
 
 /**
- * Moves the body of a response that nobody has read from yet into `destination` and ends that; resolves when it has taken
- * all of it. A failure of either destroys both, so that a body that breaks off is not taken for whole.
+ * Moves the body of a response that nobody has read from yet into `destination`, which the caller ends; resolves when it has
+ * been given all of it. A failure of either destroys both, so that a body that breaks off is not taken for whole.
  *
  * A large body of known length goes from socket to destination in a few buffers that are used again and again, and takes
  * its connection along. As a stream every piece of it would be allocated twice; the collector, which is driven by the bytes
@@ -86,10 +86,11 @@ export function isWorthRelaying(response: IncomingMessage): boolean {
 export async function relayBody(response: IncomingMessage, destination: Writable): Promise<void> {
   const { socket } = response;
   const intake = intakes.get(socket);
-  if (!intake || !isWorthRelaying(response)) return pipeline(response, destination);
+  if (!intake || !isWorthRelaying(response)) return pipeline(response, destination, { end: false });
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   let rest = Number(response.headers["content-length"]);
   let held = 0;
+  let done = false;
   const fail = (error: Error) => {
     reject(error);
     response.destroy();
@@ -100,15 +101,19 @@ export async function relayBody(response: IncomingMessage, destination: Writable
   };
   const pass = (bytes: Buffer, passed?: () => void) => {
     rest -= bytes.length;
-    destination.write(bytes, passed);
-    if (rest > 0) return;
-    destination.end(() => resolve());
+    const last = rest === 0;
+    destination.write(bytes, (error) => {
+      passed?.();
+      if (!last || error) return;
+      done = true;
+      resolve();
+    });
     // The parser of HTTP has not seen the end, so that the connection is of no more use.
-    response.destroy();
+    if (last) response.destroy();
   };
   response.on("error", brokenOff).once("close", brokenOff);
   const closed = () => {
-    if (destination.writableFinished) return;
+    if (done) return;
     fail(Object.assign(new Error("the destination was closed"), { code: "ERR_STREAM_PREMATURE_CLOSE" }));
   };
   destination.once("error", fail).once("close", closed);

@@ -111,7 +111,12 @@ class RelayedBody extends Readable {
 
   override pipe<T extends NodeJS.WritableStream>(destination: T): T {
     relayBody(this.#content, destination as unknown as Writable).then(
-      () => this.push(null) || this.resume(),
+      () => {
+        // Fastify takes a response that finishes before its body is closed for one that broke off.
+        this.once("close", () => destination.end());
+        this.push(null);
+        this.resume();
+      },
       (error: Error) => this.destroy(error),
     );
     return destination;

@@ -29,7 +29,9 @@ export async function sendFile(
   requirePath(path);
   await sandbox.useOnce(async (guest, gone) => {
     const { size, content } = await guest.readFile(path, user, AbortSignal.any([caller, gone]));
-    await relayBody(content, open(size));
+    const destination = open(size);
+    await relayBody(content, destination);
+    destination.end();
   });
 }
 
