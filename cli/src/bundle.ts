@@ -78,7 +78,13 @@ async function bundlePrograms(directory: string): Promise<void> {
         plugins: [sourceLocations, sparingBuiltins],
         logLevel: "silent",
       });
-      await bundle.write({ file: join(directory, name + suffix), format: "esm", codeSplitting: false });
+      await bundle.write({
+        file: join(directory, name + suffix),
+        format: "esm",
+        codeSplitting: false,
+        charset: "ascii",
+        comments: false,
+      });
     }
     for (const name of Object.keys(PROGRAMS)) await rename(join(directory, name + suffix), join(directory, name));
     await rename(stamp, join(directory, "stamp"));

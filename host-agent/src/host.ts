@@ -23,7 +23,7 @@ import { type HostSettings, readSettings } from "./settings.ts";
 import { SnapshotStore } from "./snapshots/store.ts";
 import { BaseTemplates } from "./templates/base-templates.ts";
 import { TemplateStore } from "./templates/store.ts";
-import { createQemuVmm } from "./vmm/qemu/driver.ts";
+import { createQemuVmm, examineQemuHost, type QemuHost } from "./vmm/qemu/driver.ts";
 import { probeKvm } from "./vmm/qemu/kvm-probe.ts";
 
 /** Milliseconds that a microVM may take from its first instruction to its guest agent's readiness. */
@@ -55,23 +55,29 @@ export async function serveHost(options: ServeOptions): Promise<Host> {
   const settings = readSettings(options.environment);
   await mkdir(options.dataDirectory, { recursive: true, mode: 0o700 });
   const lock = await lockFile(join(options.dataDirectory, "host-agent.lock"), "the data directory");
-  const built = await ensureImages({
-    directory: options.imagesDirectory,
-    sourceRoot: options.sourceRoot,
-    withNode: settings.withNode,
-    progress: options.progress,
-  });
+  const [built, qemu] = await Promise.all([
+    ensureImages({
+      directory: options.imagesDirectory,
+      sourceRoot: options.sourceRoot,
+      withNode: settings.withNode,
+      progress: options.progress,
+    }),
+    examineQemuHost(),
+  ]);
   const images = { ...built, base: built.node ?? built.base };
   const parts = await openHost({
     dataDirectory: options.dataDirectory,
     settings,
+    qemu,
     images: { directory: options.imagesDirectory, boot: images },
     log: options.log,
   });
   if (options.prepare) void parts.sandboxes.prepare(options.prepare);
   await pruneOwnImages(options, images, parts.sandboxes.imagesInUse());
-  const pressure = watchMemoryPressure(() => void parts.sandboxes.onMemoryPressure());
-  pressure.watching.catch((error: unknown) => {
+  // What could be given up are sandboxes of the pool.
+  const pressure =
+    settings.warmPool > 0 ? watchMemoryPressure(() => void parts.sandboxes.onMemoryPressure()) : undefined;
+  pressure?.watching.catch((error: unknown) => {
     options.log.warn({ err: error }, "memory pressure cannot be watched; ready sandboxes stay when memory runs short");
   });
   const facts = () => readHostFacts(options.dataDirectory, parts.vmm, images);
@@ -81,7 +87,7 @@ export async function serveHost(options: ServeOptions): Promise<Host> {
   return {
     async stop() {
       await server.close();
-      await pressure.close();
+      await pressure?.close();
       if (options.ephemeral) await parts.sandboxes.destroyAll();
       else await parts.sandboxes.release();
       await parts.slots.close();
@@ -122,17 +128,21 @@ export async function sweepHost(dataDirectory: string, environment: NodeJS.Proce
 export interface OpenHostOptions {
   dataDirectory: string;
   settings: HostSettings;
+  /** What is known of QEMU; found out when it is absent. */
+  qemu?: QemuHost;
   /** Needed to start sandboxes; without them, those that are there can only be ended. */
   images?: { directory: string; boot: BootImages };
   log: Logger;
 }
 
 /** Wires the sandboxes of a data directory together, and takes up or removes those that are there. */
-export async function openHost({ dataDirectory, settings, images, log }: OpenHostOptions) {
+export async function openHost({ dataDirectory, settings, images, log, ...known }: OpenHostOptions) {
+  const { qemu = await examineQemuHost() } = known;
   const cgroups = await detectCgroups();
   const kvm =
     images &&
     (await probeKvm({
+      version: qemu.version.text,
       kernel: images.boot.vmlinux,
       kernelRelease: images.boot.kernelRelease,
       verdictFile: join(images.directory, "kvm-verdict.json"),
@@ -140,6 +150,7 @@ export async function openHost({ dataDirectory, settings, images, log }: OpenHos
   if (kvm) log.info(kvm, "looked for KVM");
   const vmm = await createQemuVmm({
     accelerator: kvm?.usable ? "kvm" : "tcg",
+    host: qemu,
     cgroups,
     warn: (message, cause) => log.warn({ err: cause }, message),
   });

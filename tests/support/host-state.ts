@@ -12,10 +12,17 @@ export interface RecordOnDisk {
   snapshot?: string;
 }
 
-/** Records of a data directory. */
+/** Records of a data directory. A sandbox that is being made or removed at this moment may have none. */
 export function readRecords(directory: string): RecordOnDisk[] {
   const root = join(directory, "sandboxes");
-  return readdirSync(root).map((name) => JSON.parse(readFileSync(join(root, name, "sandbox.json"), "utf8")));
+  return readdirSync(root).flatMap((name) => {
+    try {
+      return [JSON.parse(readFileSync(join(root, name, "sandbox.json"), "utf8")) as RecordOnDisk];
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+      throw error;
+    }
+  });
 }
 
 /** VMM processes that belong to a data directory, found by the files that they map. */

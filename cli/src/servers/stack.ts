@@ -134,7 +134,8 @@ class Servers {
     if (!this.#options.ephemeral) return this.#run("control plane", [CONTROL_PLANE], environment);
     const database = join(this.#options.directory, "db");
     await mkdir(database, { mode: 0o700 });
-    return this.#run("control plane", [...SHORT_LIVED, CONTROL_PLANE], environment, inMemory(database));
+    const options = [...SHORT_LIVED, ...SHORT_LIVED_DATABASE];
+    return this.#run("control plane", [...options, CONTROL_PLANE], environment, inMemory(database));
   }
 
   #run(
@@ -162,6 +163,7 @@ class Servers {
   #hostAgentArguments(): string[] {
     const { directory, imagesDir, ephemeral, prepare } = this.#options;
     return [
+      ...(ephemeral ? SHORT_LIVED : []),
       HOST_AGENT,
       "serve",
       ...["--data-dir", directory, "--images-dir", imagesDir, "--listen", `unix:${this.#socket}`],
@@ -194,16 +196,17 @@ class Servers {
 }
 
 /**
- * Options of Node for a control plane that serves one command: its embedded database, in WebAssembly, is translated as
- * it is used and never optimised, and the collector waits for more than a start allocates.
+ * Options of Node for servers that serve one command: functions are optimised ten times later than usual, and the
+ * collector waits for more than a start allocates.
  */
 const SHORT_LIVED = [
-  "--liftoff-only",
-  "--wasm-lazy-compilation",
-  "--wasm-lazy-validation",
+  "--invocation-count-for-maglev=4000",
+  "--invocation-count-for-turbofan=30000",
   // MiB.
   "--min-semi-space-size=32",
 ];
+/** The embedded database, which is WebAssembly, is translated as it is used, and never optimised. */
+const SHORT_LIVED_DATABASE = ["--liftoff-only", "--wasm-lazy-compilation", "--wasm-lazy-validation"];
 
 /**
  * Runs a program that sees a file system in memory at `directory`, which is a mount of its own namespace and so goes with

@@ -172,15 +172,18 @@ export class Starting {
     }
   }
 
-  /** Makes a sandbox for the warm pool: restored, warmed up and suspended. */
-  async #makeSpare(snapshot: string, isAwaited: () => boolean): Promise<Sandbox> {
+  /**
+   * Makes a sandbox for the warm pool: restored, warmed up and suspended. One that somebody may ask for at any moment
+   * (`isAwaited`) is warmed up with the first command only, and not at all once it is asked for.
+   */
+  async #makeSpare(snapshot: string, isAwaited?: () => boolean): Promise<Sandbox> {
     const { snapshots, journal, microvms, removal } = this.#parts;
     const sandbox = this.#newUnclaimed("pool", snapshots.get(snapshot).shape);
     try {
       await this.requireRoom(sandbox);
       await journal.create(sandbox.record);
       const { vm, guest } = await microvms.restore(sandbox, snapshot);
-      await warmUp(guest, isAwaited);
+      if (!isAwaited?.()) await warmUp(guest, isAwaited && WARM_UP.slice(0, 1));
       await vm.suspend();
       return sandbox;
     } catch (error) {
@@ -228,10 +231,8 @@ export class Starting {
   }
 }
 
-/** Runs the commands until `isAwaited`. */
-async function warmUp(guest: GuestClient, isAwaited: () => boolean = () => false): Promise<void> {
-  for (const command of WARM_UP) {
-    if (isAwaited()) return;
+async function warmUp(guest: GuestClient, commands = WARM_UP): Promise<void> {
+  for (const command of commands) {
     const events = guest.run({ ...command, env: {}, timeoutMs: WARM_UP_LIMIT_MS, stdin: false });
     for await (const event of events) {
       if (event.type === "ended" && event.exitCode !== 0) {

@@ -9,10 +9,10 @@ export interface WarmPoolOptions {
   size: number;
   log: Logger;
   /**
-   * Makes one: restored, warmed up and suspended, so that it costs no processor time. Once `isAwaited` says that somebody
-   * waits for it, what is left of the warming up is left out.
+   * Makes one: restored, warmed up and suspended, so that it costs no processor time. `isAwaited`, for one that is prepared,
+   * tells whether somebody waits for it already: then it is not to be warmed up.
    */
-  make: (snapshot: string, isAwaited: () => boolean) => Promise<Sandbox>;
+  make: (snapshot: string, isAwaited?: () => boolean) => Promise<Sandbox>;
   drop: (sandbox: Sandbox) => Promise<void>;
 }
 
@@ -117,16 +117,12 @@ export class WarmPool {
     for (;;) {
       const snapshot = [...this.#wanted].find((id) => (this.#ready.get(id)?.length ?? 0) < this.#options.size);
       if (snapshot === undefined || this.#closed) return;
-      await this.#makeReady(
-        snapshot,
-        () => this.#wanted.has(snapshot),
-        () => false,
-      );
+      await this.#makeReady(snapshot, () => this.#wanted.has(snapshot));
     }
   }
 
   /** Makes one; `isWanted` tells at the end whether to keep it. Never rejects. */
-  async #makeReady(snapshot: string, isWanted: () => boolean, isAwaited: () => boolean): Promise<void> {
+  async #makeReady(snapshot: string, isWanted: () => boolean, isAwaited?: () => boolean): Promise<void> {
     const { make, log } = this.#options;
     try {
       const sandbox = await make(snapshot, isAwaited);

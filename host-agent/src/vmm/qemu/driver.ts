@@ -21,9 +21,28 @@ const OTHER_THREADS = 80;
 /** Processors' worth of time for devices, beside one for each vCPU. */
 const DEVICE_CPUS = 0.25;
 
+/** Program that is used unless another is named, found in PATH. */
+const BINARY = "qemu-system-x86_64";
+
+/** What the driver has to know of this host, which takes a tenth of a second to find out. */
+export interface QemuHost {
+  version: QemuVersion;
+  /** Frequency of the time stamp counter in kHz; absent where there is none. */
+  counterKhz?: number;
+}
+
+/** Finds out about a program of QEMU and this host. */
+export async function examineQemuHost(binary = BINARY): Promise<QemuHost> {
+  const counter = process.arch === "x64" ? measureCounterKhz() : undefined;
+  const [version, counterKhz] = await Promise.all([readQemuVersion(binary), counter]);
+  return { version, ...(counterKhz === undefined ? {} : { counterKhz }) };
+}
+
 export interface QemuOptions {
   /** Program, a name to be found in PATH or an absolute path. */
   binary?: string;
+  /** What `examineQemuHost` found; found out here when it is absent. */
+  host?: QemuHost;
   accelerator: "kvm" | "tcg";
   cgroups: Cgroups;
   /** Told of failures that have no caller, such as a control group that cannot be removed. */
@@ -32,11 +51,12 @@ export interface QemuOptions {
 
 /** The QEMU driver: one jailed process of qemu-system-x86_64 with the machine type microvm for each microVM. */
 export async function createQemuVmm(options: QemuOptions): Promise<Vmm> {
-  const binary = options.binary ?? "qemu-system-x86_64";
+  const { binary = BINARY, host = await examineQemuHost(binary) } = options;
   const accelerator: Accelerator =
-    options.accelerator === "tcg" ? { name: "tcg", counterKhz: await measureCounterKhz() } : { name: "kvm" };
-  const [version, processor] = await Promise.all([readQemuVersion(binary), describeProcessor(accelerator)]);
-  return new QemuVmm(binary, version, accelerator, processor, options);
+    options.accelerator === "tcg"
+      ? { name: "tcg", counterKhz: host.counterKhz ?? (await measureCounterKhz()) }
+      : { name: "kvm" };
+  return new QemuVmm(binary, host.version, accelerator, await describeProcessor(accelerator), options);
 }
 
 class QemuVmm implements Vmm {

@@ -13,6 +13,8 @@ export interface KvmVerdict {
 export interface KvmProbeOptions {
   /** Program of QEMU; by default that in PATH. */
   binary?: string;
+  /** Its version, where that is known already. */
+  version?: string;
   /** The kernel that microVMs boot. */
   kernel: string;
   /** Release of that kernel, part of what a verdict is kept for. */
@@ -50,7 +52,8 @@ export async function probeKvm(options: KvmProbeOptions): Promise<KvmVerdict> {
     return { usable: false, reason: `${device} cannot be opened: ${(error as NodeJS.ErrnoException).code}` };
   }
   const bootId = (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
-  const key = [bootId, (await readQemuVersion(binary)).text, options.kernelRelease].join(" ");
+  const version = options.version ?? (await readQemuVersion(binary)).text;
+  const key = [bootId, version, options.kernelRelease].join(" ");
   const kept = await readVerdict(options.verdictFile);
   if (kept?.key === key) return { usable: kept.usable, reason: kept.reason };
   const verdict = await boot(binary, options.kernel, options.limits ?? LIMITS);
