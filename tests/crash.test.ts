@@ -1,9 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { CrashWorkload } from "./support/crash-workload.ts";
+import { loseNothing } from "./support/crash-workload.ts";
 import { HostAgentFixture } from "./support/host-agent.ts";
-import { claimedSlots, killIfThere, vmmProcesses } from "./support/host-state.ts";
-import { SeededRandom } from "./support/random.ts";
+import { killIfThere, vmmProcesses } from "./support/host-state.ts";
+import type { SeededRandom } from "./support/random.ts";
 
 const ROUNDS = Number(process.env.WARREN_CRASH_ROUNDS ?? 200);
 const SEED = Number(process.env.WARREN_CRASH_SEED ?? 20261121);
@@ -26,14 +26,10 @@ async function kill(victim: Victim, random: SeededRandom): Promise<void> {
 }
 
 it(`loses nothing in ${ROUNDS} rounds of SIGKILL, and leaks nothing`, { timeout: 3_600_000 }, async () => {
-  const random = new SeededRandom(SEED);
-  const workload = new CrashWorkload(host, random);
-  await workload.prepare();
-  await host.stop();
-  await host.restart();
-  const before = workload.stores();
-  try {
-    for (let round = 1; round <= ROUNDS; round++) {
+  await loseNothing(host, {
+    rounds: ROUNDS,
+    seed: SEED,
+    round: async (workload, round, random) => {
       await workload.begin(round);
       const operations = workload.start();
       const victim = random.pick<Victim>(["agent", "vmm", "both"]);
@@ -44,19 +40,6 @@ it(`loses nothing in ${ROUNDS} rounds of SIGKILL, and leaks nothing`, { timeout:
       await workload.settled();
       await workload.verify(victim !== "agent");
       if (round % 10 === 0) await workload.verifyTemplates();
-    }
-    await workload.finish();
-  } catch (error) {
-    throw new Error(`with WARREN_CRASH_SEED=${SEED}; the log of the host agent:\n${host.log.slice(-60).join("\n")}`, {
-      cause: error,
-    });
-  } finally {
-    console.log(workload.report());
-  }
-  await host.stop();
-  await host.restart();
-  expect(workload.stores()).toEqual(before);
-  expect(vmmProcesses(host.directory)).toEqual([]);
-  await host.stop();
-  expect(claimedSlots(host.directory)).toEqual([]);
+    },
+  });
 });

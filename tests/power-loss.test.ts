@@ -2,10 +2,9 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { CrashWorkload } from "./support/crash-workload.ts";
+import { loseNothing } from "./support/crash-workload.ts";
 import { HostAgentFixture } from "./support/host-agent.ts";
-import { claimedSlots, killIfThere, vmmProcesses } from "./support/host-state.ts";
-import { SeededRandom } from "./support/random.ts";
+import { killIfThere, vmmProcesses } from "./support/host-state.ts";
 import { VolatileDisk } from "./support/volatile-disk.ts";
 
 const ROUNDS = Number(process.env.WARREN_POWER_LOSS_ROUNDS ?? 8);
@@ -40,15 +39,11 @@ async function forgetBoot(): Promise<void> {
 }
 
 it(`loses nothing in ${ROUNDS} losses of power, and leaks nothing`, { timeout: 3_600_000 }, async () => {
-  const random = new SeededRandom(SEED);
-  const workload = new CrashWorkload(host, random);
-  await workload.prepare();
-  await host.stop();
-  await host.restart();
-  const before = workload.stores();
-  await disk.sync();
-  try {
-    for (let round = 1; round <= ROUNDS; round++) {
+  await loseNothing(host, {
+    rounds: ROUNDS,
+    seed: SEED,
+    begin: () => disk.sync(),
+    round: async (workload, round, random) => {
       await workload.begin(2 * round);
       await workload.start().end("nothing");
       await workload.begin(2 * round + 1);
@@ -63,18 +58,6 @@ it(`loses nothing in ${ROUNDS} losses of power, and leaks nothing`, { timeout: 3
       await workload.settled();
       await workload.verify(true);
       if (round % 5 === 0) await workload.verifyTemplates();
-    }
-    await workload.finish();
-  } catch (error) {
-    throw new Error(`with WARREN_CRASH_SEED=${SEED}; the log of the host agent:\n${host.log.slice(-60).join("\n")}`, {
-      cause: error,
-    });
-  } finally {
-    console.log(workload.report());
-  }
-  await host.stop();
-  await host.restart();
-  expect(workload.stores()).toEqual(before);
-  await host.stop();
-  expect(claimedSlots(host.directory)).toEqual([]);
+    },
+  });
 });

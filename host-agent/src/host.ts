@@ -136,8 +136,8 @@ export interface OpenHostOptions {
 }
 
 /** Wires the sandboxes of a data directory together, and takes up or removes those that are there. */
-export async function openHost({ dataDirectory, settings, images, log, ...known }: OpenHostOptions) {
-  const { qemu = await examineQemuHost() } = known;
+export async function openHost(options: OpenHostOptions) {
+  const { dataDirectory, settings, qemu = await examineQemuHost(), images, log } = options;
   const cgroups = await detectCgroups();
   const kvm =
     images &&

@@ -3,12 +3,14 @@ import { join } from "node:path";
 import { fromRpcError } from "@warren/control-plane/hosts/rpc-errors";
 import { expect } from "vitest";
 import type { HostAgentFixture } from "./host-agent.ts";
-import { readRecords, vmmProcesses } from "./host-state.ts";
-import type { SeededRandom } from "./random.ts";
+import { claimedSlots, readRecords, vmmProcesses } from "./host-state.ts";
+import { SeededRandom } from "./random.ts";
 
 /** Sandboxes that go through operations at the same time. */
 const SANDBOXES = 3;
 const TEAM = "crash";
+/** Lines of the host agent's log that a failure shows. */
+const LOG_LINES = 60;
 /** Directories that must hold the same files in the end as in the beginning. */
 const STORES = ["sandboxes", "disks", "memory", "snapshots", "templates"];
 
@@ -53,11 +55,47 @@ export interface UnderWay {
   end(cause: string): Promise<void>;
 }
 
+/** Rounds in which the test breaks something. */
+export interface CrashRounds {
+  rounds: number;
+  seed: number;
+  /** Called when the built-in template is there and nothing else. */
+  begin?: () => Promise<void>;
+  /** One round: has the workload do something, breaks something meanwhile, and verifies what is found. */
+  round: (workload: CrashWorkload, number: number, random: SeededRandom) => Promise<void>;
+}
+
+/** Runs the rounds on a host agent that holds nothing, and sees that nothing is lost and nothing left. */
+export async function loseNothing(host: HostAgentFixture, { rounds, seed, begin, round }: CrashRounds): Promise<void> {
+  const random = new SeededRandom(seed);
+  const workload = new CrashWorkload(host, random);
+  await workload.prepare();
+  await host.stop();
+  await host.restart();
+  const before = workload.stores();
+  await begin?.();
+  try {
+    for (let number = 1; number <= rounds; number++) await round(workload, number, random);
+    await workload.finish();
+  } catch (error) {
+    const log = host.log.slice(-LOG_LINES).join("\n");
+    throw new Error(`with WARREN_CRASH_SEED=${seed}; the log of the host agent:\n${log}`, { cause: error });
+  } finally {
+    console.log(workload.report());
+  }
+  await host.stop();
+  await host.restart();
+  expect(workload.stores()).toEqual(before);
+  expect(vmmProcesses(host.directory)).toEqual([]);
+  await host.stop();
+  expect(claimedSlots(host.directory)).toEqual([]);
+}
+
 /**
  * Sandboxes that are paused, resumed and frozen into templates in rounds, in each of which the test breaks something; and
  * what may be found after that.
  */
-export class CrashWorkload {
+class CrashWorkload {
   readonly #host: HostAgentFixture;
   readonly #random: SeededRandom;
   readonly #subjects: Subject[] = [];
