@@ -16,7 +16,7 @@ it("a host whose disk limit is reached takes on nothing more, and harms nothing 
     });
   const sandbox = await stack.warren.sandboxes.create({ memoryMb: 128 });
   const fill = "head -c 300000000 /dev/zero | tr '\\0' x > big && sync && echo written";
-  expect((await sandbox.exec("sh", ["-c", fill])).stdout).toBe("written\n");
+  expect((await sandbox.exec("sh", ["-c", fill], { timeoutSec: 300 })).stdout).toBe("written\n");
   const full = (error: { code: string; message: string }) => {
     expect(error.code).toBe("host_full");
     expect(error.message).toContain("of the 0.3 GiB of disk they may");

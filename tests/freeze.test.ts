@@ -116,7 +116,7 @@ describe("freezing and thawing", () => {
 
   it("a template starts sandboxes where its source stood, outlives it, and can be deleted while they run", async () => {
     const source = await create();
-    await sh(source, "echo trained > /tmp/model; (sleep 100000 & echo $! > /tmp/pid)");
+    await sh(source, "echo trained > /tmp/model; sleep 100000 >/dev/null 2>&1 & echo $! > /tmp/pid");
     const made = await call("POST", "/v1/snapshots", { sandbox_id: source.id, name: "trained" });
     expect(made).toMatchObject({ status: 201, body: { name: "trained", vcpus: 1, memory_mb: 256 } });
     expect(made.body.size_bytes).toBeGreaterThan(10_000_000);
