@@ -76,6 +76,8 @@ func runAsInit() {
 		boot.Log("fatal: %v", err)
 		boot.End()
 	}
+	// The kernel's command line sets options of the Go runtime in it, which are nobody else's.
+	os.Clearenv()
 	if err := os.Setenv("PATH", searchPath); err != nil {
 		fatal(err)
 	}
@@ -84,11 +86,17 @@ func runAsInit() {
 		fatal(err)
 	}
 	outside, _ := netip.AddrFromSlice(parameters.Address)
+	// What the host sends has the address of the gateway. Without one, nobody outside can call.
+	host, ok := netip.AddrFromSlice(parameters.Gateway)
+	if !ok {
+		host = netip.IPv4Unspecified()
+	}
 	fatal(serve(configuration{
 		listen:   fmt.Sprintf("0.0.0.0:%d", port),
 		groups:   boot.ControlGroups,
 		root:     "/",
 		outside:  outside,
+		host:     host,
 		init:     true,
 		ready:    func() { boot.Log("ready") },
 		log:      boot.Log,
@@ -103,6 +111,8 @@ type configuration struct {
 	groups string
 	// outside is where listeners of loopback become reachable; not valid = nowhere.
 	outside netip.Addr
+	// host is the address from which the host calls; not valid = whoever calls is the host.
+	host netip.Addr
 	// root is where the identity of the sandbox is written.
 	root string
 	// init is set when this is process 1 of a system of its own.
@@ -140,6 +150,8 @@ func serve(c configuration) error {
 	filesystem.Register(mux, database, state)
 	storage := files.NewService(state, time.Now)
 
+	forwarder := forwardPorts(c, tree)
+
 	var agent *server.Server
 	initializer := identity.NewInitializer(identity.Options{
 		State: state, System: identity.Kernel{}, Root: c.root, Run: children.Run,
@@ -148,18 +160,17 @@ func serve(c configuration) error {
 	})
 	agent = server.New(server.Endpoints{
 		RPC: mux, Files: storage.ServeFiles, Compose: storage.ServeCompose, Init: initializer,
-		Freeze:      func(ctx context.Context) error { return freeze(ctx, tree) },
+		Freeze:      func(ctx context.Context) error { return freeze(ctx, tree, forwarder) },
 		Unfreeze:    func(context.Context) error { return thaw(tree) },
 		PowerOff:    func(context.Context) error { stop <- syscall.SIGTERM; return nil },
 		Metrics:     func() (any, error) { return meter.Measure() },
 		Environment: func() (any, error) { return state.Environment(), nil },
-	}, server.Options{Authorized: state.Authorized, RefuseLocal: c.init})
+	}, server.Options{Authorized: state.Authorized, Host: c.host})
 
-	listener, err := net.Listen("tcp4", c.listen)
+	// Callers are as near as the host or this machine: they do not go without a word that the kernel hears.
+	listening := net.ListenConfig{KeepAlive: -1}
+	listener, err := listening.Listen(context.Background(), "tcp4", c.listen)
 	if err != nil {
-		return err
-	}
-	if err := forwardPorts(c, tree); err != nil {
 		return err
 	}
 	if c.ready != nil {
@@ -197,13 +208,19 @@ func makeGroups(c configuration, meter *metrics.Meter) (*cgroups.Tree, error) {
 	return tree, nil
 }
 
-func freeze(ctx context.Context, tree *cgroups.Tree) error {
+func freeze(ctx context.Context, tree *cgroups.Tree, forwarder *ports.Forwarder) error {
 	if tree == nil {
 		return httpapi.Errorf(http.StatusNotImplemented, "user processes are not in control groups, so they cannot be frozen")
 	}
 	ctx, cancel := context.WithTimeout(ctx, freezeTimeout)
 	defer cancel()
-	return tree.Freeze(ctx)
+	if err := tree.Freeze(ctx); err != nil {
+		return err
+	}
+	if populated, err := tree.Populated(); err == nil && !populated && forwarder != nil {
+		forwarder.Rest(ctx)
+	}
+	return nil
 }
 
 func thaw(tree *cgroups.Tree) error {
@@ -213,18 +230,17 @@ func thaw(tree *cgroups.Tree) error {
 	return tree.Thaw()
 }
 
-// forwardPorts keeps listeners of loopback reachable from outside while user processes exist.
-func forwardPorts(c configuration, tree *cgroups.Tree) error {
+// forwardPorts keeps listeners of loopback reachable from outside while user processes exist; nil without an outside.
+func forwardPorts(c configuration, tree *cgroups.Tree) *ports.Forwarder {
 	if !c.outside.IsValid() {
 		return nil
 	}
-	var activity <-chan bool
+	// A nil tree is no activity.
+	var activity ports.Activity
 	if tree != nil {
-		var err error
-		if activity, err = tree.Activity(); err != nil {
-			return err
-		}
+		activity = tree
 	}
-	go ports.New(c.outside, port).Run(context.Background(), activity)
-	return nil
+	forwarder := ports.New(c.outside, port)
+	go forwarder.Run(context.Background(), activity)
+	return forwarder
 }

@@ -181,9 +181,10 @@ var settings = map[string]string{
 	"fs/inotify/max_user_instances": "1024",
 	"fs/inotify/max_queued_events":  "65536",
 	// Periodic work that only costs wake-ups in a small virtual machine: statistics are folded in every two minutes, the
-	// lock-up detectors are off.
-	"vm/stat_interval": "120",
-	"kernel/watchdog":  "0",
+	// lock-up detectors are off, and memory is compacted when it has to be.
+	"vm/stat_interval":            "120",
+	"vm/compaction_proactiveness": "0",
+	"kernel/watchdog":             "0",
 }
 
 // tuneKernel applies settings. A kernel may lack some of them.

@@ -33,7 +33,7 @@ func ip(t *testing.T, arguments ...string) string {
 
 func TestConfigureNetwork(t *testing.T) {
 	nstest.Need(t)
-	parameters, err := ParseCommandLine("warren.address=169.254.0.21/30 warren.gateway=169.254.0.22")
+	parameters, err := ParseCommandLine("warren.address=169.254.0.21/30 warren.gateway=169.254.0.22 warren.gateway_mac=02:fc:00:00:00:06")
 	check(t, err)
 	if err := configureNetwork(parameters); err == nil || !strings.HasPrefix(err.Error(), "network card eth0: ") {
 		t.Errorf("without a card: %v", err)
@@ -60,6 +60,9 @@ func TestConfigureNetwork(t *testing.T) {
 	}
 	if routes := strings.TrimSpace(ip(t, "-4", "route", "show", "default")); !strings.HasPrefix(routes, "default via 169.254.0.22 dev eth0") || strings.Contains(routes, "\n") {
 		t.Errorf("routes: %q", routes)
+	}
+	if neighbours := ip(t, "neigh", "show"); neighbours != "169.254.0.22 dev eth0 lladdr 02:fc:00:00:00:06 PERMANENT \n" {
+		t.Errorf("neighbours: %q", neighbours)
 	}
 	if err := addAddress(4711, parameters.Address, parameters.Network); err != syscall.ENODEV {
 		t.Errorf("an interface that does not exist: %v", err)
@@ -91,17 +94,6 @@ func TestWriteResolver(t *testing.T) {
 		if text, err := os.ReadFile(path); err != nil || string(text) != want {
 			t.Errorf("%q %v", text, err)
 		}
-	}
-}
-
-func TestFileWithTheSameTextIsLeftAlone(t *testing.T) {
-	path := t.TempDir() + "/file"
-	check(t, os.WriteFile(path, []byte("text"), 0o444))
-	before, err := os.Stat(path)
-	check(t, err)
-	check(t, writeIfDifferent(path, "text"))
-	if after, err := os.Stat(path); err != nil || !after.ModTime().Equal(before.ModTime()) {
-		t.Error("the file was written")
 	}
 }
 

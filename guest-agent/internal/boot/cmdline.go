@@ -14,7 +14,9 @@ type Parameters struct {
 	Address net.IP
 	Network *net.IPNet
 	Gateway net.IP
-	DNS     []net.IP
+	// GatewayMAC is the hardware address of the gateway; empty = the guest asks for it.
+	GatewayMAC net.HardwareAddr
+	DNS        []net.IP
 	// Hostname is the guest's name until the first init.
 	Hostname string
 }
@@ -36,6 +38,9 @@ func ParseCommandLine(text string) (Parameters, error) {
 	}
 	if parameters.Gateway != nil && (parameters.Network == nil || !parameters.Network.Contains(parameters.Gateway)) {
 		return parameters, fmt.Errorf("kernel parameter warren.gateway: %v is not in the network of warren.address", parameters.Gateway)
+	}
+	if parameters.GatewayMAC != nil && parameters.Gateway == nil {
+		return parameters, fmt.Errorf("kernel parameter warren.gateway_mac needs warren.gateway")
 	}
 	return parameters, nil
 }
@@ -59,6 +64,12 @@ func (p *Parameters) set(name, value string) error {
 			return err
 		}
 		p.Gateway = gateway
+	case "gateway_mac":
+		mac, err := net.ParseMAC(value)
+		if err != nil || len(mac) != 6 {
+			return fmt.Errorf("not a hardware address of Ethernet")
+		}
+		p.GatewayMAC = mac
 	case "dns":
 		p.DNS = nil
 		for _, item := range strings.Split(value, ",") {

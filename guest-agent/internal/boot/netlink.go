@@ -85,3 +85,28 @@ func addDefaultRoute(index int, gateway net.IP) error {
 	message = attribute(message, syscall.RTA_OIF, out[:])
 	return route(syscall.RTM_NEWROUTE, syscall.NLM_F_CREATE|syscall.NLM_F_REPLACE, message)
 }
+
+// neighbourMessage is struct ndmsg of linux/neighbour.h.
+type neighbourMessage struct {
+	family uint8
+	_      [3]uint8
+	index  int32
+	state  uint16
+	flags  uint8
+	kind   uint8
+}
+
+// Constants of linux/neighbour.h.
+const (
+	neighbourPermanent   = 0x80
+	neighbourDestination = 1
+	neighbourAddress     = 2
+)
+
+// addNeighbour tells the hardware address of a neighbour for good, so that nobody has to be asked for it.
+func addNeighbour(index int, neighbour net.IP, address net.HardwareAddr) error {
+	header := neighbourMessage{family: syscall.AF_INET, index: int32(index), state: neighbourPermanent}
+	message := attribute(structure(&header), neighbourDestination, neighbour.To4())
+	message = attribute(message, neighbourAddress, address)
+	return route(syscall.RTM_NEWNEIGH, syscall.NLM_F_CREATE|syscall.NLM_F_REPLACE, message)
+}

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"warren/guest-agent/internal/textfile"
 )
 
 // card is the name of the one network card; the kernel runs with net.ifnames=0.
@@ -41,6 +43,11 @@ func configureNetwork(parameters Parameters) error {
 			return fmt.Errorf("setting the default route to %v: %w", parameters.Gateway, err)
 		}
 	}
+	if parameters.GatewayMAC != nil {
+		if err := addNeighbour(device.Index, parameters.Gateway, parameters.GatewayMAC); err != nil {
+			return fmt.Errorf("setting the hardware address of %v: %w", parameters.Gateway, err)
+		}
+	}
 	return nil
 }
 
@@ -60,16 +67,5 @@ func writeResolver(root string, servers []net.IP) error {
 			return fmt.Errorf("replacing %s: %w", path, err)
 		}
 	}
-	return writeIfDifferent(path, text.String())
-}
-
-// writeIfDifferent leaves a file alone that has the text already, so that no block changes for nothing.
-func writeIfDifferent(path, text string) error {
-	if current, err := os.ReadFile(path); err == nil && string(current) == text {
-		return nil
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(path, []byte(text), 0o644)
+	return textfile.Replace(path, text.String())
 }

@@ -46,13 +46,19 @@ var lateMounts = []mount{
 	{"tmpfs", "/run", "tmpfs", syscall.MS_NOSUID | syscall.MS_NODEV, "mode=0755", 0o755},
 }
 
+// msLazyTime is MS_LAZYTIME of linux/mount.h.
+const msLazyTime = 1 << 25
+
 // mountRoot mounts the root file system from a block device.
 func mountRoot(device string) error {
 	if err := os.MkdirAll(newRoot, 0o755); err != nil {
 		return err
 	}
-	// Access times are not kept: they would change blocks, and so the size of what is frozen, for every read.
-	if err := syscall.Mount(device, newRoot, "ext4", syscall.MS_NOATIME, ""); err != nil {
+	// Access times are not kept: they would change blocks, and so the size of what is frozen, for every read. Other times are
+	// written with the rest of an inode, or when it leaves memory (lazytime), not for each write to a file. Nor does the kernel
+	// read or write tables of the file system ahead of need: it would go on with that in every thawed copy.
+	const flags = syscall.MS_NOATIME | msLazyTime
+	if err := syscall.Mount(device, newRoot, "ext4", flags, "noinit_itable,no_prefetch_block_bitmaps"); err != nil {
 		return fmt.Errorf("mounting the root file system %s (ext4): %w", device, err)
 	}
 	return nil

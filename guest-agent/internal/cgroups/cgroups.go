@@ -40,11 +40,13 @@ const (
 type Tree struct {
 	root                 string
 	terminals, processes *os.File
+	started              chan struct{}
 
 	mu       sync.Mutex
 	changed  *sync.Cond
-	frozen   bool
 	entering int
+	// frozen keeps processes from being started; stopped says that the kernel holds those that there are.
+	frozen, stopped bool
 }
 
 // Resources are the machine's, from which limits follow.
@@ -57,7 +59,7 @@ type Resources struct {
 
 // New makes the groups under root, a directory of a cgroup2 file system in which this process may make groups.
 func New(root string) (*Tree, error) {
-	tree := &Tree{root: root}
+	tree := &Tree{root: root, started: make(chan struct{}, 1)}
 	tree.changed = sync.NewCond(&tree.mu)
 	var err error
 	for _, group := range []string{"agent", "user", "user/terminals", "user/processes"} {
@@ -159,13 +161,17 @@ func (t *Tree) Enter(ctx context.Context) (leave func(), err error) {
 		defer t.mu.Unlock()
 		t.entering--
 		t.changed.Broadcast()
+		select {
+		case t.started <- struct{}{}:
+		default:
+		}
 	}, nil
 }
 
 // Freeze stops all user processes and returns when every one of them stands still. On failure they run on.
 func (t *Tree) Freeze(ctx context.Context) error {
-	stop := t.wakeOn(ctx)
-	defer stop()
+	wake := t.wakeOn(ctx)
+	defer wake()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.frozen = true
@@ -174,10 +180,7 @@ func (t *Tree) Freeze(ctx context.Context) error {
 	}
 	err := ctx.Err()
 	if err == nil {
-		err = t.write("user/cgroup.freeze", "1")
-	}
-	if err == nil {
-		err = t.await(ctx, "frozen", true)
+		err = t.stop(ctx)
 	}
 	if err != nil {
 		if undone := t.thaw(); undone != nil {
@@ -188,6 +191,19 @@ func (t *Tree) Freeze(ctx context.Context) error {
 	return nil
 }
 
+// stop lets the kernel freeze user processes. Where there are none it has nothing to do, now and when they are let go.
+func (t *Tree) stop(ctx context.Context) error {
+	populated, err := t.Populated()
+	if err != nil || !populated {
+		return err
+	}
+	t.stopped = true
+	if err := t.write("user/cgroup.freeze", "1"); err != nil {
+		return err
+	}
+	return t.await(ctx, "frozen", true)
+}
+
 // Thaw lets user processes run. It does nothing when they are not frozen.
 func (t *Tree) Thaw() error {
 	t.mu.Lock()
@@ -196,8 +212,11 @@ func (t *Tree) Thaw() error {
 }
 
 func (t *Tree) thaw() error {
-	err := t.write("user/cgroup.freeze", "0")
-	t.frozen = false
+	var err error
+	if t.stopped {
+		err = t.write("user/cgroup.freeze", "0")
+	}
+	t.frozen, t.stopped = false, t.stopped && err != nil
 	t.changed.Broadcast()
 	return err
 }
@@ -247,34 +266,11 @@ func (t *Tree) await(ctx context.Context, key string, want bool) error {
 	}
 }
 
-// Activity tells whether there are user processes: once at first and then at each change. The channel is closed when the kernel
-// no longer says so.
-func (t *Tree) Activity() (<-chan bool, error) {
-	events, err := t.watchEvents()
-	if err != nil {
-		return nil, err
-	}
-	activity := make(chan bool)
-	go func() {
-		defer close(activity)
-		defer events.Close()
-		buffer := make([]byte, 4096)
-		for last, first := false, true; ; {
-			populated, err := t.event("populated")
-			if err != nil {
-				return
-			}
-			if first || populated != last {
-				activity <- populated
-				last, first = populated, false
-			}
-			if _, err := events.Read(buffer); err != nil {
-				return
-			}
-		}
-	}()
-	return activity, nil
-}
+// Started receives after processes have been started; several starts may count as one. It has one receiver.
+func (t *Tree) Started() <-chan struct{} { return t.started }
+
+// Populated tells whether there are user processes.
+func (t *Tree) Populated() (bool, error) { return t.event("populated") }
 
 // watchEvents opens an inotify descriptor that becomes readable whenever cgroup.events of the user group changes.
 func (t *Tree) watchEvents() (*os.File, error) {

@@ -121,25 +121,34 @@ func TestFreezeWaitsForStartsUnderWay(t *testing.T) {
 	}
 }
 
-func TestActivity(t *testing.T) {
+func TestStartsAreAnnouncedAndEndsCanBeAsked(t *testing.T) {
 	tree := newTree(t)
-	activity, err := tree.Activity()
-	if err != nil {
-		t.Fatal(err)
+	expect := func(want bool) {
+		t.Helper()
+		if populated, err := tree.Populated(); err != nil || populated != want {
+			t.Errorf("populated: %v %v", populated, err)
+		}
 	}
-	if <-activity {
-		t.Error("active without a process")
-	}
-	command := sleeper(t, tree.root+"/user/processes")
-	if !<-activity {
-		t.Error("not active with a process")
-	}
-	if err := command.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = command.Wait()
-	if <-activity {
-		t.Error("active after the last process")
+	expect(false)
+	for range [2]struct{}{} {
+		leave, err := tree.Enter(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-tree.Started():
+			t.Error("announced before it has started")
+		default:
+		}
+		command := sleeper(t, tree.root+"/user/processes")
+		leave()
+		<-tree.Started()
+		expect(true)
+		if err := command.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = command.Wait()
+		expect(false)
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"warren/guest-agent/internal/textfile"
 )
 
 // ownAddress is the loopback address of the machine's own name, as Debian uses it.
@@ -17,14 +19,7 @@ func Write(root, hostname string) error {
 	if err != nil && !os.IsNotExist(err) {
 		return err
 	}
-	text := textFor(string(current), hostname)
-	if text == string(current) {
-		return nil
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(path, []byte(text), 0o644)
+	return textfile.Replace(path, textFor(string(current), hostname))
 }
 
 func textFor(current, hostname string) string {

@@ -13,6 +13,7 @@ import (
 
 	"warren/guest-agent/internal/hosts"
 	"warren/guest-agent/internal/httpapi"
+	"warren/guest-agent/internal/textfile"
 )
 
 const (
@@ -229,16 +230,8 @@ func (s *State) builtInCopy() map[string]string {
 // writeIdentity writes each built-in variable into a file: run/warren/.WARREN_SANDBOX_ID, run/e2b/.E2B_SANDBOX_ID and so on.
 func writeIdentity(root string, variables map[string]string) error {
 	for name, value := range variables {
-		directory := filepath.Join(root, "run", strings.ToLower(name[:strings.IndexByte(name, '_')]))
-		if err := os.MkdirAll(directory, 0o755); err != nil {
-			return err
-		}
-		// Readers see the old text or the new one.
-		path := filepath.Join(directory, "."+name)
-		if err := os.WriteFile(path+".new", []byte(value), 0o644); err != nil {
-			return fmt.Errorf("writing the identity: %w", err)
-		}
-		if err := os.Rename(path+".new", path); err != nil {
+		directory := strings.ToLower(name[:strings.IndexByte(name, '_')])
+		if err := textfile.Replace(filepath.Join(root, "run", directory, "."+name), value); err != nil {
 			return fmt.Errorf("writing the identity: %w", err)
 		}
 	}

@@ -2,7 +2,6 @@ package identity
 
 import (
 	"fmt"
-	"os"
 	"syscall"
 	"time"
 	"unsafe"
@@ -44,20 +43,20 @@ const (
 
 // AddEntropy implements System. All bits are credited: they come from the host's generator.
 func (Kernel) AddEntropy(random []byte) error {
-	device, err := os.OpenFile("/dev/urandom", os.O_WRONLY, 0)
+	device, err := syscall.Open("/dev/urandom", syscall.O_WRONLY|syscall.O_CLOEXEC, 0)
 	if err != nil {
-		return err
+		return fmt.Errorf("opening the random generator: %w", err)
 	}
-	defer device.Close()
+	defer syscall.Close(device)
 	// struct rand_pool_info: bits of entropy, size in bytes, data.
 	info := make([]byte, 8+len(random))
 	*(*int32)(unsafe.Pointer(&info[0])) = int32(len(random) * 8)
 	*(*int32)(unsafe.Pointer(&info[4])) = int32(len(random))
 	copy(info[8:], random)
-	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, device.Fd(), rndAddEntropy, uintptr(unsafe.Pointer(&info[0]))); errno != 0 {
+	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(device), rndAddEntropy, uintptr(unsafe.Pointer(&info[0]))); errno != 0 {
 		return fmt.Errorf("adding entropy: %w", errno)
 	}
-	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, device.Fd(), rndReseedCRNG, 0); errno != 0 {
+	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(device), rndReseedCRNG, 0); errno != 0 {
 		return fmt.Errorf("reseeding the random generator: %w", errno)
 	}
 	return nil

@@ -1,8 +1,7 @@
 // Package ports makes servers that listen on the guest's loopback reachable from outside, on the guest's own address.
 //
-// The kernel announces no new listeners, so they are looked for once a second, but only while user processes exist: the control
-// group of user processes tells when the first starts and when the last ends. A look is one netlink dump of listening sockets
-// and allocates next to nothing; a guest without user processes has no timer at all.
+// The kernel announces no new listeners, so they are looked for once a second, but only while user processes exist. A look is one
+// netlink dump of listening sockets and allocates next to nothing; a guest without user processes has no timer at all.
 package ports
 
 import (
@@ -28,6 +27,8 @@ type Forwarder struct {
 	scanner  *scanner
 	// look asks for a look before its time.
 	look chan struct{}
+	// rest stops looking until processes are started.
+	rest chan struct{}
 
 	forwards map[uint16]*forward
 }
@@ -40,46 +41,69 @@ type forward struct {
 
 // New forwards from an address of this machine. The excluded port is never forwarded.
 func New(outside netip.Addr, excluded uint16) *Forwarder {
-	return &Forwarder{outside: outside, excluded: excluded, scanner: newScanner(), look: make(chan struct{}, 1), forwards: map[uint16]*forward{}}
+	return &Forwarder{outside: outside, excluded: excluded, scanner: newScanner(), look: make(chan struct{}, 1), rest: make(chan struct{}), forwards: map[uint16]*forward{}}
 }
 
-// Run keeps forwards in step with listeners until ctx ends. active says when user processes exist; nil means always.
-func (f *Forwarder) Run(ctx context.Context, active <-chan bool) {
+// Activity tells about user processes.
+type Activity interface {
+	// Started receives after processes have been started.
+	Started() <-chan struct{}
+	// Populated tells whether there are any.
+	Populated() (bool, error)
+}
+
+// Run keeps forwards in step with listeners until ctx ends, while there are user processes; without an activity, always.
+func (f *Forwarder) Run(ctx context.Context, activity Activity) {
 	defer f.scanner.close()
 	defer f.reconcile(nil)
 	timer := time.NewTimer(interval)
 	defer timer.Stop()
-	running := active == nil
-	if !running {
+	running := activity == nil
+	var started <-chan struct{}
+	if activity != nil {
 		timer.Stop()
+		started = activity.Started()
 	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case now, ok := <-active:
-			if !ok {
-				active, now = nil, true
-			}
-			if now && !running {
+		case <-started:
+			if !running {
+				running = true
 				timer.Reset(interval)
 			}
-			if !now {
+			continue
+		case <-timer.C:
+			if activity != nil {
+				if populated, err := activity.Populated(); err == nil && !populated {
+					running = false
+					f.reconcile(nil)
+					continue
+				}
+			}
+			timer.Reset(interval)
+		case <-f.rest:
+			if activity != nil {
+				running = false
 				timer.Stop()
 				f.reconcile(nil)
 			}
-			running = now
 			continue
-		case <-timer.C:
-			if !running {
-				continue
-			}
-			timer.Reset(interval)
 		case <-f.look:
 		}
 		if listeners, err := f.scanner.listeners(); err == nil {
 			f.reconcile(f.targets(listeners))
 		}
+	}
+}
+
+// Rest is called when there are no user processes, before the machine is frozen: a timer that runs on would be the first thing
+// that each copy of it does. Run must be running.
+func (f *Forwarder) Rest(ctx context.Context) {
+	select {
+	case f.rest <- struct{}{}:
+	case <-ctx.Done():
 	}
 }
 

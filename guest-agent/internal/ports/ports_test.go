@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"sort"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -78,19 +79,39 @@ func TestTargets(t *testing.T) {
 // outside stands for the guest's address.
 const outside = "127.77.0.1"
 
-func run(t *testing.T, active <-chan bool) {
+// activity is what the test says about user processes.
+type activity struct {
+	started   chan struct{}
+	populated atomic.Bool
+	asked     chan struct{}
+}
+
+func (a *activity) Started() <-chan struct{} { return a.started }
+
+func (a *activity) Populated() (bool, error) {
+	populated := a.populated.Load()
+	select {
+	case a.asked <- struct{}{}:
+	default:
+	}
+	return populated, nil
+}
+
+func run(t *testing.T, active Activity) *Forwarder {
 	t.Helper()
 	nstest.Need(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
+	forwarder := New(netip.MustParseAddr(outside), 49983)
 	go func() {
 		defer close(done)
-		New(netip.MustParseAddr(outside), 49983).Run(ctx, active)
+		forwarder.Run(ctx, active)
 	}()
 	t.Cleanup(func() {
 		cancel()
 		<-done
 	})
+	return forwarder
 }
 
 // echo answers each connection with its own words, after the other side has ended.
@@ -187,23 +208,27 @@ func TestForwardGivesWayToAServerOnAllAddresses(t *testing.T) {
 }
 
 func TestNothingIsForwardedWithoutUserProcesses(t *testing.T) {
-	active := make(chan bool)
-	run(t, active)
-	active <- false
+	active := &activity{started: make(chan struct{}), asked: make(chan struct{})}
+	forwarder := run(t, active)
 	go echo(listen(t, "127.0.0.1:5004"))
-	active <- false
+	// A process that is gone at the first look.
+	active.started <- struct{}{}
+	<-active.asked
+	active.started <- struct{}{}
 	if reachable("5004") {
 		t.Error("forwarded while nothing runs")
 	}
-	active <- true
+	active.populated.Store(true)
 	eventually(t, "not reachable", func() bool { return reachable("5004") })
-	active <- false
-	active <- false
-	if reachable("5004") {
-		t.Error("the forward outlives the last user process")
-	}
-	close(active)
-	eventually(t, "without news, listeners are looked for", func() bool { return reachable("5004") })
+	active.populated.Store(false)
+	eventually(t, "the forward outlives the last user process", func() bool { return !reachable("5004") })
+	active.populated.Store(true)
+	active.started <- struct{}{}
+	eventually(t, "not reachable again", func() bool { return reachable("5004") })
+	forwarder.Rest(context.Background())
+	eventually(t, "the forward stays in a machine at rest", func() bool { return !reachable("5004") })
+	active.started <- struct{}{}
+	eventually(t, "not reachable after the rest", func() bool { return reachable("5004") })
 }
 
 func TestBrokenConnectionIsBrokenOnBothSides(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -38,8 +39,8 @@ type Endpoints struct {
 type Options struct {
 	// Authorized checks an access token.
 	Authorized func(token string) bool
-	// RefuseLocal refuses the host's endpoints to connections that come from this machine itself.
-	RefuseLocal bool
+	// Host is the address that the host calls from: its endpoints are refused to all others. Not valid = everybody may call them.
+	Host netip.Addr
 }
 
 // Server serves the endpoints.
@@ -140,7 +141,7 @@ func (s *Server) authenticate(next http.Handler) http.Handler {
 // host refuses an endpoint of the host to programs inside the guest: before the first init there is no token to ask for.
 func (s *Server) host(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if connection := httpapi.ConnectionOf(r.Context()); s.options.RefuseLocal && (connection == nil || isLocal(connection)) {
+		if s.options.Host.IsValid() && !s.isHost(httpapi.ConnectionOf(r.Context())) {
 			httpapi.WriteError(w, httpapi.Errorf(http.StatusForbidden, "this endpoint is for the host only"))
 			return
 		}
@@ -148,22 +149,13 @@ func (s *Server) host(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// isLocal tells whether both ends of a connection are on this machine.
-func isLocal(connection net.Conn) bool {
+// isHost tells whether a connection comes from the host.
+func (s *Server) isHost(connection *httpapi.Connection) bool {
+	if connection == nil {
+		return false
+	}
 	peer, ok := connection.RemoteAddr().(*net.TCPAddr)
-	if !ok {
-		return true
-	}
-	addresses, err := net.InterfaceAddrs()
-	if err != nil || peer.IP.IsLoopback() {
-		return true
-	}
-	for _, address := range addresses {
-		if network, ok := address.(*net.IPNet); ok && network.IP.Equal(peer.IP) {
-			return true
-		}
-	}
-	return false
+	return ok && peer.AddrPort().Addr().Unmap() == s.options.Host
 }
 
 // crossOrigin lets browsers of any origin call (Fetch standard, CORS protocol).

@@ -31,6 +31,19 @@ export const GUEST_NETWORK = {
   address: "169.254.0.21",
   prefixLength: 30,
   gateway: "169.254.0.22",
+  /** Hardware addresses of the guest and of its gateway. Each side is told that of the other, so that none has to ask. */
   mac: "02:fc:00:00:00:05",
+  gatewayMac: "02:fc:00:00:00:06",
   agentPort: 49983,
 } as const;
+
+/** Kernel parameters by which the guest agent sets up the network. */
+export function guestNetworkParameters(dns: readonly string[]): string[] {
+  const { address, prefixLength, gateway, gatewayMac } = GUEST_NETWORK;
+  return [
+    `warren.address=${address}/${prefixLength}`,
+    `warren.gateway=${gateway}`,
+    `warren.gateway_mac=${gatewayMac}`,
+    `warren.dns=${dns.join(",")}`,
+  ];
+}

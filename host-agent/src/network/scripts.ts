@@ -69,7 +69,7 @@ route add ${hostIp}/32 via ${peerIp} dev ${veth}`;
 }
 
 function enterNamespace(slot: SlotAddresses, resolvers: readonly string[]): string {
-  const { gateway, prefixLength } = GUEST_NETWORK;
+  const { address, mac, gateway, gatewayMac, prefixLength } = GUEST_NETWORK;
   return `
 nsenter --net=/run/netns/${slot.namespace} sh -e <<'NAMESPACE'
 for interfaces in all default; do
@@ -82,8 +82,10 @@ RULES
 ip -batch - <<'LINKS'
 link set lo up
 tuntap add tap0 mode tap
+link set tap0 address ${gatewayMac}
 addr add ${gateway}/${prefixLength} dev tap0
 link set tap0 up
+neigh add ${address} lladdr ${mac} dev tap0 nud permanent
 addr add ${slot.peerIp}/31 dev eth0
 link set eth0 up
 route add default via ${slot.vethIp}

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
 import type { DiskLayers } from "../disk/layers.ts";
-import { GUEST_NETWORK, type Slot } from "../network/network.ts";
+import { guestNetworkParameters, type Slot } from "../network/network.ts";
 import type { Jail, Machine } from "../vmm/vmm.ts";
 import type { SandboxRecord } from "./journal.ts";
 
@@ -23,13 +23,7 @@ export function describeMachine(
     memoryMb: record.memoryMb,
     kernel: record.boot.kernel,
     initramfs: record.boot.initramfs,
-    kernelArguments: [
-      "warren.root=/dev/vda",
-      `warren.address=${GUEST_NETWORK.address}/${GUEST_NETWORK.prefixLength}`,
-      `warren.gateway=${GUEST_NETWORK.gateway}`,
-      `warren.dns=${dns.join(",")}`,
-      "warren.hostname=warren",
-    ],
+    kernelArguments: ["warren.root=/dev/vda", ...guestNetworkParameters(dns), "warren.hostname=warren"],
     disk: disks.image(record.disk),
     memoryFile: record.memory.path,
     network: slot.attachment,

@@ -18,10 +18,19 @@ import { Sandbox } from "./sandbox.ts";
 import { shapeOf } from "./shape.ts";
 import { WarmPool } from "./warm-pool.ts";
 
-/** Commands whose pages a template holds ready: the shell and the interpreter that most callers start with. */
+/** Commands that are run before somebody asks: the shell and the interpreter that most callers start with. */
 const WARM_UP = [
   { cmd: "sh", args: ["-c", "true"] },
   { cmd: "python3", args: ["-c", "pass"] },
+];
+/**
+ * What the built-in template holds ready in memory beside these: the login shell and the programs that scripts are made
+ * of. Last, all is written to disk: the kernel would go on with it in each sandbox.
+ */
+const TEMPLATE_WARM_UP = [
+  ...WARM_UP,
+  { cmd: "bash", args: ["-lc", "ls / | cat; env echo; env true"] },
+  { cmd: "sync", args: [] },
 ];
 const WARM_UP_LIMIT_MS = 60_000;
 
@@ -164,7 +173,9 @@ export class Starting {
     try {
       await journal.create(sandbox.record);
       const { guest } = await microvms.boot(sandbox);
-      await warmUp(guest);
+      // An identity is rehearsed with one that nobody uses: the next one finds its files and its code ready.
+      await microvms.identify(sandbox);
+      await warmUp(guest, TEMPLATE_WARM_UP);
       const copy = await freezing.stopAndCopy(sandbox);
       await copy.publish(snapshotId);
     } finally {
@@ -222,7 +233,7 @@ export class Starting {
       status: "starting",
       createdAt: now,
       lastActiveAt: now,
-      // The guest agent of a machine that boots knows no token yet.
+      // The built-in template has none, like a guest that has just booted: there is nobody in it to keep out.
       token: purpose === "template" ? "" : randomBytes(24).toString("hex"),
       disk: { layers: [disks.newId()], base },
       ownSnapshot: false,

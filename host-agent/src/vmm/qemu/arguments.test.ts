@@ -90,7 +90,7 @@ test("a boot has a kernel whose clock runs at the speed of the host's counter", 
   expect(valuesOf(args, "-kernel")).toEqual(["/images/vmlinuz"]);
   expect(valuesOf(args, "-initrd")).toEqual(["/images/initramfs"]);
   expect(valuesOf(args, "-append")).toEqual([
-    "console=ttyS0 reboot=t panic=-1 quiet cryptomgr.notests=1 tsc_early_khz=2445424 tsc=reliable net.ifnames=0 warren.root=/dev/vda",
+    "console=ttyS0 reboot=t panic=-1 quiet cryptomgr.notests=1 lsm=landlock,yama,bpf psi=0 noautogroup tsc_early_khz=2445424 tsc=reliable norandmaps GODEBUG=asyncpreemptoff=1 net.ifnames=0 warren.root=/dev/vda",
   ]);
 });
 

@@ -15,6 +15,7 @@ interface QmpCommands {
     arguments: { capabilities: { capability: "events"; state: boolean }[] };
     returns: object;
   };
+  "migrate-set-parameters": { arguments: { "announce-rounds": number }; returns: object };
   "migrate-incoming": { arguments: { uri: string }; returns: object };
   "add-fd": { arguments: { "fdset-id": number }; returns: { "fdset-id": number; fd: number } };
   "query-fdsets": { arguments: object; returns: { "fdset-id": number }[] };

@@ -15,7 +15,8 @@ export interface Subject {
 
 /** Counts up in a file from a process of its own, so that a test sees whether guest programs go on. */
 const COUNTER = "n=0; while :; do n=$((n+1)); echo $n > /run/next && mv /run/next /run/count; sleep 0.05; done";
-const START_COUNTER = `setsid sh -c '${COUNTER}' >/dev/null 2>&1 </dev/null & echo started > /root/kept; sync`;
+const START_COUNTER = `setsid sh -c '${COUNTER}' >/dev/null 2>&1 </dev/null & echo started > /root/kept; sync
+until [ -e /run/count ]; do sleep 0.05; done`;
 /** Waits in the guest until the counter has moved on. */
 const COUNTS_ON = "a=$(cat /run/count); until [ $(cat /run/count) -gt $a ]; do sleep 0.05; done; cat /root/kept";
 
@@ -40,7 +41,6 @@ export function describeVmm(name: string, subject: Subject): void {
       const vm = await vmm.start(machine, noSpawn);
       await vm.waitForConsole(READY);
       await host.run(machine, START_COUNTER);
-      await host.run(machine, "until [ -e /run/count ]; do sleep 0.05; done");
       seed = await host.freezeAndKill(vm, machine);
     });
 

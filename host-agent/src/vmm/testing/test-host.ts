@@ -6,7 +6,7 @@ import { createQcow2Store } from "../../disk/qcow2/store.ts";
 import { GuestClient } from "../../guest/client.ts";
 import { ensureImages } from "../../images/ensure.ts";
 import type { BootImages } from "../../images/images.ts";
-import { GUEST_NETWORK, type Slot, type SlotPool } from "../../network/network.ts";
+import { GUEST_NETWORK, guestNetworkParameters, type Slot, type SlotPool } from "../../network/network.ts";
 import { createSlotPool } from "../../network/pool.ts";
 import type { DeviceState, DiskImage, Machine, Vm, Vmm } from "../vmm.ts";
 import { composeMemory } from "./compose-memory.ts";
@@ -75,18 +75,11 @@ export class TestHost {
     const memoryFile = this.path("memory");
     await writeFile(memoryFile, "");
     await truncate(memoryFile, shape.memoryMb * MIB);
-    const { address, prefixLength, gateway } = GUEST_NETWORK;
     return this.#place({
       ...shape,
       kernel,
       initramfs: this.images.initramfs,
-      kernelArguments: [
-        "warren.root=/dev/vda",
-        `warren.address=${address}/${prefixLength}`,
-        `warren.gateway=${gateway}`,
-        "warren.dns=8.8.8.8",
-        "warren.hostname=warren",
-      ],
+      kernelArguments: ["warren.root=/dev/vda", ...guestNetworkParameters(["8.8.8.8"]), "warren.hostname=warren"],
       disk,
       memoryFile,
     });

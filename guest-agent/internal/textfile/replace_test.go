@@ -1,0 +1,84 @@
+package textfile
+
+import (
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"warren/guest-agent/internal/nstest"
+)
+
+func TestMain(m *testing.M) { nstest.Main(m, syscall.CLONE_NEWNS, nil) }
+
+func inode(t *testing.T, path string) uint64 {
+	t.Helper()
+	var status syscall.Stat_t
+	if err := syscall.Stat(path, &status); err != nil {
+		t.Fatal(err)
+	}
+	return status.Ino
+}
+
+func replace(t *testing.T, path, text string) {
+	t.Helper()
+	if err := Replace(path, text); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != text {
+		t.Errorf("%q %v, want %q", got, err, text)
+	}
+	if names, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*.new")); err != nil || len(names) > 0 {
+		t.Errorf("left behind: %v %v", names, err)
+	}
+}
+
+func TestReplace(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "etc/name")
+	replace(t, path, "box\n")
+	first := inode(t, path)
+	replace(t, path, "cat\n")
+	if inode(t, path) != first {
+		t.Error("a text of the same length was not written in place")
+	}
+	for _, text := range []string{"longer\n", "", "short"} {
+		replace(t, path, text)
+	}
+}
+
+func TestTheSameTextIsNotWritten(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "name")
+	replace(t, path, "box\n")
+	before, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	replace(t, path, "box\n")
+	if after, err := os.Stat(path); err != nil || !after.ModTime().Equal(before.ModTime()) {
+		t.Error("the file was written", err)
+	}
+}
+
+func TestFileOnWhichSomethingIsMounted(t *testing.T) {
+	nstest.Need(t)
+	directory := t.TempDir()
+	path, other := filepath.Join(directory, "name"), filepath.Join(directory, "other")
+	replace(t, path, "box\n")
+	replace(t, other, "of a container\n")
+	if err := syscall.Mount(other, path, "", syscall.MS_BIND, ""); err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Unmount(path, 0)
+	replace(t, path, "cat\n")
+}
+
+func TestErrors(t *testing.T) {
+	directory := t.TempDir()
+	file := filepath.Join(directory, "file")
+	replace(t, file, "text")
+	for _, path := range []string{directory, filepath.Join(file, "below")} {
+		if err := Replace(path, "text"); err == nil {
+			t.Errorf("%s was replaced", path)
+		}
+	}
+}
