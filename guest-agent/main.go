@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,6 +17,7 @@ import (
 
 	"warren/guest-agent/internal/boot"
 	"warren/guest-agent/internal/cgroups"
+	"warren/guest-agent/internal/collector"
 	"warren/guest-agent/internal/files"
 	"warren/guest-agent/internal/filesystem"
 	"warren/guest-agent/internal/httpapi"
@@ -45,8 +45,6 @@ const (
 
 func main() {
 	process.RunFailure(os.Args)
-	debug.SetGCPercent(collectorPercent)
-	debug.SetMemoryLimit(memoryLimit)
 	if boot.Required() {
 		runAsInit()
 		return
@@ -151,17 +149,18 @@ func serve(c configuration) error {
 	storage := files.NewService(state, time.Now)
 
 	forwarder := forwardPorts(c, tree)
+	system := freezer{tree, forwarder, collector.New(collectorPercent, memoryLimit)}
 
 	var agent *server.Server
 	initializer := identity.NewInitializer(identity.Options{
 		State: state, System: identity.Kernel{}, Root: c.root, Run: children.Run,
-		Thaw:    func() error { return thaw(tree) },
+		Thaw:    system.thaw,
 		Renewed: func(r *http.Request) { agent.CloseOthers(r) },
 	})
 	agent = server.New(server.Endpoints{
 		RPC: mux, Files: storage.ServeFiles, Compose: storage.ServeCompose, Init: initializer,
-		Freeze:      func(ctx context.Context) error { return freeze(ctx, tree, forwarder) },
-		Unfreeze:    func(context.Context) error { return thaw(tree) },
+		Freeze:      system.freeze,
+		Unfreeze:    func(context.Context) error { return system.thaw() },
 		PowerOff:    func(context.Context) error { stop <- syscall.SIGTERM; return nil },
 		Metrics:     func() (any, error) { return meter.Measure() },
 		Environment: func() (any, error) { return state.Environment(), nil },
@@ -208,26 +207,37 @@ func makeGroups(c configuration, meter *metrics.Meter) (*cgroups.Tree, error) {
 	return tree, nil
 }
 
-func freeze(ctx context.Context, tree *cgroups.Tree, forwarder *ports.Forwarder) error {
-	if tree == nil {
+// freezer makes the system stand still before the host copies it.
+type freezer struct {
+	tree      *cgroups.Tree
+	forwarder *ports.Forwarder
+	collector *collector.Collector
+}
+
+// freeze stops user processes, and what the agent would do by itself at a later time.
+func (f freezer) freeze(ctx context.Context) error {
+	if f.tree == nil {
 		return httpapi.Errorf(http.StatusNotImplemented, "user processes are not in control groups, so they cannot be frozen")
 	}
 	ctx, cancel := context.WithTimeout(ctx, freezeTimeout)
 	defer cancel()
-	if err := tree.Freeze(ctx); err != nil {
+	if err := f.tree.Freeze(ctx); err != nil {
 		return err
 	}
-	if populated, err := tree.Populated(); err == nil && !populated && forwarder != nil {
-		forwarder.Rest(ctx)
+	if populated, err := f.tree.Populated(); err == nil && !populated && f.forwarder != nil {
+		f.forwarder.Rest(ctx)
 	}
+	f.collector.Rest()
 	return nil
 }
 
-func thaw(tree *cgroups.Tree) error {
-	if tree == nil {
+// thaw lets the system run. It does nothing when it runs.
+func (f freezer) thaw() error {
+	f.collector.Resume()
+	if f.tree == nil {
 		return nil
 	}
-	return tree.Thaw()
+	return f.tree.Thaw()
 }
 
 // forwardPorts keeps listeners of loopback reachable from outside while user processes exist; nil without an outside.
