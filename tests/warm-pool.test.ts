@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { HostAgentFixture } from "./support/host-agent.ts";
 import { readRecords, vmmProcesses } from "./support/host-state.ts";
@@ -37,6 +38,23 @@ it("hands out each ready sandbox once, with an identity of its own, and makes ot
   for (const line of [0, 1, 2]) expect(new Set(facts.map((text) => text.split("\n")[line])).size).toBe(letters.length);
   expect(facts.map((text) => text.split("\n")[0])).toEqual(letters.map((letter) => `sbwarm${letter.repeat(16)}`));
   await expect.poll(running, { timeout: 120_000 }).toBe(letters.length + 2);
+});
+
+/** Root of the processor controller of control groups, version 1. */
+const CPU_GROUPS = "/sys/fs/cgroup/cpu";
+/** Part of the processors that a process gets where they are short. */
+function cpuShares(pid: number): number {
+  const group = /^\d+:(?:[^:]*,)?cpu(?:,[^:]*)?:(.*)$/m.exec(readFileSync(`/proc/${pid}/cgroup`, "utf8"))?.[1];
+  return Number(readFileSync(`${CPU_GROUPS}${group}/cpu.shares`, "utf8"));
+}
+
+it.runIf(existsSync(`${CPU_GROUPS}/cpu.shares`))("ready sandboxes give way to those in use", async () => {
+  const records = readRecords(host.directory);
+  const sharesOf = (wanted: string) =>
+    records.flatMap(({ purpose, process }) => (purpose === wanted && process ? [cpuShares(process.pid)] : []));
+  const [used, ready] = [sharesOf("sandbox"), sharesOf("pool")];
+  expect([used.length, ready.length]).toEqual([5, 2]);
+  expect(Math.min(...used)).toBeGreaterThan(5 * Math.max(...ready));
 });
 
 it("gives ready sandboxes up when memory runs short, and touches no other", async () => {

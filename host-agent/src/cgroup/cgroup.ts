@@ -6,6 +6,8 @@ export interface CgroupLimits {
   tasks: number;
   /** Processors' worth of time, such as 1.5. */
   cpus: number;
+  /** Part of the time that falls to the group where processors are short, in processors; undefined = `cpus`. */
+  cpuShare?: number;
 }
 
 /** What the processes of a group have used. */
@@ -24,6 +26,8 @@ export interface Cgroup {
   readonly entrances: readonly string[];
   /** Makes the directories and sets the limits; what is there already is kept and its limits are set anew. */
   create(limits: CgroupLimits): Promise<void>;
+  /** Changes the part of the time that falls to the group where processors are short, in processors. */
+  setCpuShare(cpus: number): Promise<void>;
   /** Ids of the processes inside. */
   processes(): Promise<number[]>;
   usage(): Promise<CgroupUsage>;

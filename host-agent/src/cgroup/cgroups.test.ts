@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { Cgroup, Cgroups } from "./cgroup.ts";
+import type { Cgroup, CgroupLimits, Cgroups } from "./cgroup.ts";
 import { detectCgroups } from "./detect.ts";
 import { readHierarchies } from "./hierarchy.ts";
 import { createV1Cgroups } from "./v1.ts";
@@ -20,14 +20,14 @@ const [v2] = hierarchies.filter(({ version }) => version === "v2");
 
 let groups = 0;
 
-async function makeGroup(cgroups: Cgroups): Promise<Cgroup> {
+async function makeGroup(cgroups: Cgroups, limits: CgroupLimits = LIMITS): Promise<Cgroup> {
   groups += 1;
   const group = cgroups.group(`${PARENT}/sb${groups}`);
   onTestFinished(async () => {
     await group.kill();
     await group.remove();
   });
-  await group.create(LIMITS);
+  await group.create(limits);
   return group;
 }
 
@@ -121,6 +121,44 @@ if (v1.length > 0) {
     child.stdin?.write("x=xxxxxxxxxxxxxxxx; while :; do x=$x$x; done\n");
     expect(await ended).toEqual([null, "SIGKILL"]);
   });
+
+  test.runIf(v1.some(({ controllers }) => controllers.includes("cpu")))(
+    "version 1 divides a processor by shares, which can change",
+    async () => {
+      const limits = { ...LIMITS, cpus: 1 };
+      const groups = [
+        await makeGroup(cgroups, limits),
+        await makeGroup(cgroups, { ...limits, cpuShare: 0.1 }),
+      ] as const;
+      for (const group of groups) {
+        const { child } = await enter(group);
+        child.stdin?.write("taskset -p 1 $$ >/dev/null; while :; do :; done\n");
+      }
+      const used = async () =>
+        Promise.all(groups.map(async (group) => Number((await group.usage()).cpuMicroseconds ?? 0n)));
+      /** Microseconds that each got while both together got a second. */
+      const second = async () => {
+        const before = await used();
+        let got = [0, 0];
+        await expect
+          .poll(
+            async () => {
+              got = (await used()).map((now, index) => now - (before[index] ?? 0));
+              return (got[0] ?? 0) + (got[1] ?? 0);
+            },
+            { timeout: 60_000 },
+          )
+          .toBeGreaterThan(1_000_000);
+        return got as [number, number];
+      };
+      await expect.poll(async () => Math.min(...(await used())), { timeout: 60_000 }).toBeGreaterThan(20_000);
+      const [full, background] = await second();
+      expect(full).toBeGreaterThan(3 * background);
+      await groups[1].setCpuShare(1);
+      const [first, other] = await second();
+      expect(first).toBeLessThan(2 * other);
+    },
+  );
 
   test("version 1 counts processor time and memory", async () => {
     const group = await makeGroup(cgroups);

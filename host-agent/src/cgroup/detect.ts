@@ -39,6 +39,7 @@ const NO_GROUP: Cgroup = {
   directories: [],
   entrances: [],
   create: async () => undefined,
+  setCpuShare: async () => undefined,
   processes: async () => [],
   usage: async () => ({ cpuMicroseconds: undefined, memoryBytes: undefined }),
   kill: async () => undefined,

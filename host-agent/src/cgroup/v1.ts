@@ -6,6 +6,8 @@ import type { Hierarchy } from "./hierarchy.ts";
 
 /** Microseconds over which processor time is shared out, cpu.cfs_period_us. */
 const PERIOD_US = 100_000;
+/** cpu.shares of one processor's worth; the least is 2. */
+const SHARES_PER_CPU = 1024;
 
 /**
  * Groups in version 1 of the interface: a directory in each hierarchy. They lie below the host agent's own group, so that
@@ -46,9 +48,14 @@ class V1Cgroup implements Cgroup {
         await settingIfThere(`${directory}/pids.max`, limits.tasks);
         await settingIfThere(`${directory}/cpu.cfs_period_us`, PERIOD_US);
         await settingIfThere(`${directory}/cpu.cfs_quota_us`, Math.round(limits.cpus * PERIOD_US));
-        await settingIfThere(`${directory}/cpu.shares`, Math.round(limits.cpus * 1024));
       }),
     );
+    await this.setCpuShare(limits.cpuShare ?? limits.cpus);
+  }
+
+  async setCpuShare(cpus: number): Promise<void> {
+    const shares = Math.max(2, Math.round(cpus * SHARES_PER_CPU));
+    await Promise.all(this.directories.map((directory) => settingIfThere(`${directory}/cpu.shares`, shares)));
   }
 
   async processes(): Promise<number[]> {

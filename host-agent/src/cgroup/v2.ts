@@ -82,10 +82,12 @@ class V2Cgroup implements Cgroup {
     await settingIfThere(`${this.#directory}/memory.max`, limits.memoryBytes);
     await settingIfThere(`${this.#directory}/pids.max`, limits.tasks);
     await settingIfThere(`${this.#directory}/cpu.max`, `${Math.round(limits.cpus * PERIOD_US)} ${PERIOD_US}`);
-    await settingIfThere(
-      `${this.#directory}/cpu.weight`,
-      Math.min(10_000, Math.max(1, Math.round(limits.cpus * WEIGHT_PER_CPU))),
-    );
+    await this.setCpuShare(limits.cpuShare ?? limits.cpus);
+  }
+
+  async setCpuShare(cpus: number): Promise<void> {
+    const weight = Math.min(10_000, Math.max(1, Math.round(cpus * WEIGHT_PER_CPU)));
+    await settingIfThere(`${this.#directory}/cpu.weight`, weight);
   }
 
   processes(): Promise<number[]> {

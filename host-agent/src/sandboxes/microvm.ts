@@ -70,8 +70,11 @@ export class Microvms {
     return live;
   }
 
-  /** Continues a snapshot on a new disk layer; the guest agent confirms the identity of the record. */
-  async restore(sandbox: Sandbox, snapshotId: string): Promise<LiveParts> {
+  /**
+   * Continues a snapshot on a new disk layer; the guest agent confirms the identity of the record. In the background, it
+   * gives way to microVMs that somebody waits for, until `prioritise`.
+   */
+  async restore(sandbox: Sandbox, snapshotId: string, background = false): Promise<LiveParts> {
     const { memoryImages, disks, vmm, snapshots } = this.#parts;
     const { record } = sandbox;
     const manifest = snapshots.get(snapshotId);
@@ -84,7 +87,7 @@ export class Microvms {
       const image = await memoryImages.acquire(manifest.memory);
       const slot = await this.#prepare(sandbox, image);
       await disks.createTop(record.disk);
-      const vm = await vmm.restore(this.#describe(record, slot), state, this.#onSpawn(record));
+      const vm = await vmm.restore({ ...this.#describe(record, slot), background }, state, this.#onSpawn(record));
       const live = this.#attach(sandbox, vm, slot, image, manifest.token);
       await this.identify(sandbox);
       return live;

@@ -156,6 +156,7 @@ export class Starting {
       // One record follows the other: a crash between the two leaves both, and neither sandbox has been promised yet.
       await journal.write(record);
       await journal.remove(former);
+      await sandbox.live?.vm.prioritise();
       await sandbox.live?.vm.thaw();
       await microvms.identify(sandbox);
       return true;
@@ -193,7 +194,7 @@ export class Starting {
     try {
       await this.requireRoom(sandbox);
       await journal.create(sandbox.record);
-      const { vm, guest } = await microvms.restore(sandbox, snapshot);
+      const { vm, guest } = await microvms.restore(sandbox, snapshot, isAwaited === undefined);
       if (!isAwaited?.()) await warmUp(guest, isAwaited && WARM_UP.slice(0, 1));
       // The time that it stands ready shall pass for nobody: what is due by then would be done when it is handed out.
       if (!isAwaited?.()) await guest.freeze();

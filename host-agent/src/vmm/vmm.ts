@@ -14,6 +14,8 @@ export interface Machine {
   memoryFile: string;
   network: NetworkAttachment;
   jail: Jail;
+  /** Gives way to other microVMs where processors are short, until `prioritise`; default false. */
+  background?: boolean;
 }
 
 /** A disk as layers from the top down to the base; only the first is writable. */
@@ -88,6 +90,8 @@ export interface Vm {
   suspend(): Promise<void>;
   /** Lets the vCPUs of a frozen or suspended microVM run on. */
   thaw(): Promise<void>;
+  /** Gives a microVM that was started in the background its full share of the processors. */
+  prioritise(): Promise<void>;
   /**
    * Puts an empty layer above the top of the disk; the vCPUs stand still. From then on the former top is never written.
    * The layer's file has been made for the chain below it.

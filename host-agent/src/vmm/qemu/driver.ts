@@ -6,6 +6,7 @@ import { jailCgroup, prepareJail, sweepJail } from "../jail.ts";
 import { HeldProcess } from "../process.ts";
 import type { DiskImage, Jail, Machine, Vm, Vmm, VmProcess } from "../vmm.ts";
 import { type Accelerator, MACHINE } from "./arguments.ts";
+import { cpuLimits } from "./cpu-limits.ts";
 import { launch, reconnect } from "./launch.ts";
 import { adoptedLifeline, childLifeline } from "./lifeline.ts";
 import { describeProcessor } from "./processor.ts";
@@ -18,8 +19,6 @@ const MIB = 1024 * 1024;
 const OVERHEAD_BYTES = { kvm: 128 * MIB, tcg: 256 * MIB } as const;
 /** Threads beside those of the vCPUs: QEMU's pool for disk requests grows to 64. */
 const OTHER_THREADS = 80;
-/** Processors' worth of time for devices, beside one for each vCPU. */
-const DEVICE_CPUS = 0.25;
 
 /** Program that is used unless another is named, found in PATH. */
 const BINARY = "qemu-system-x86_64";
@@ -103,7 +102,7 @@ class QemuVmm implements Vmm {
       const attached = await reconnect(machine.jail.directory);
       const cgroup = await jailCgroup(machine.jail, this.#cgroups);
       const lifeline = adoptedLifeline(held, attached.qmp, this.#warn);
-      return await QemuVm.open({ ...attached, machine, lifeline, cleanUp: () => cgroup.remove(), warn: this.#warn });
+      return await QemuVm.open({ ...attached, machine, lifeline, cgroup, warn: this.#warn });
     } catch (error) {
       held.release();
       throw error;
@@ -148,7 +147,7 @@ class QemuVmm implements Vmm {
       await cgroup.create({
         memoryBytes: machine.memoryMb * MIB + OVERHEAD_BYTES[this.accelerator],
         tasks: maxTasks,
-        cpus: machine.vcpus + DEVICE_CPUS,
+        ...cpuLimits(machine),
       });
       const { child, incoming, ...attached } = await launch({
         binary: this.#binary,
@@ -167,7 +166,7 @@ class QemuVmm implements Vmm {
         ...attached,
         machine,
         lifeline,
-        cleanUp: () => cgroup.remove(),
+        cgroup,
         warn: this.#warn,
       });
       return { vm, incoming };

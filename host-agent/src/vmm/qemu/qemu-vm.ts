@@ -1,8 +1,10 @@
 import { WarrenError } from "@warren/contracts/errors";
+import type { Cgroup } from "../../cgroup/cgroup.ts";
 import { Console } from "../console.ts";
 import { STATE_IN_CHROOT, takeDeviceState } from "../jail.ts";
 import { findMemoryMapping } from "../memory-mapping.ts";
 import type { DeviceState, Machine, MemoryMapping, Vm, VmExit, VmProcess } from "../vmm.ts";
+import { cpuLimits } from "./cpu-limits.ts";
 import type { Attached, StderrPipe } from "./launch.ts";
 import type { Lifeline } from "./lifeline.ts";
 import { stackLayer } from "./live-disk.ts";
@@ -17,8 +19,8 @@ const COMMAND_LIMIT = 60_000;
 export interface QemuVmParts extends Attached {
   machine: Machine;
   lifeline: Lifeline;
-  /** Removes what the process leaves behind. */
-  cleanUp: () => Promise<void>;
+  /** Group of the process, removed after it. */
+  cgroup: Cgroup;
   /** Told of failures that have no caller. */
   warn: (message: string, cause: unknown) => void;
 }
@@ -28,6 +30,7 @@ export class QemuVm implements Vm {
   readonly process: VmProcess;
   readonly exited: Promise<VmExit>;
   readonly #machine: Machine;
+  readonly #cgroup: Cgroup;
   readonly #lifeline: Lifeline;
   readonly #console: Console;
   readonly #stderr: StderrPipe;
@@ -40,6 +43,7 @@ export class QemuVm implements Vm {
   private constructor(parts: QemuVmParts) {
     this.process = parts.lifeline.identity;
     this.#machine = parts.machine;
+    this.#cgroup = parts.cgroup;
     this.#lifeline = parts.lifeline;
     this.#console = new Console(parts.console);
     this.#stderr = parts.stderr;
@@ -94,6 +98,10 @@ export class QemuVm implements Vm {
 
   async suspend(): Promise<void> {
     await this.#command("stop", {});
+  }
+
+  async prioritise(): Promise<void> {
+    await this.#cgroup.setCpuShare(cpuLimits({ vcpus: this.#machine.vcpus }).cpuShare);
   }
 
   async stackDisk(path: string): Promise<void> {
@@ -153,7 +161,7 @@ export class QemuVm implements Vm {
   }
 
   /** Waits for the end of the process, takes its last words and cleans up behind it. */
-  async #end({ lifeline, cleanUp }: QemuVmParts): Promise<VmExit> {
+  async #end({ lifeline, cgroup }: QemuVmParts): Promise<VmExit> {
     await lifeline.ended;
     // A detached microVM has another driver to clean up behind it.
     if (this.#detached) return { expected: false, byGuest: false, consoleTail: this.#console.tail() };
@@ -163,7 +171,7 @@ export class QemuVm implements Vm {
       said = this.#stderr.read();
       this.#stderr.close();
       lifeline.release();
-      await cleanUp();
+      await cgroup.remove();
     } catch (error) {
       this.#warn(`cleaning up behind the microVM of ${this.#machine.id} failed`, error);
     }
