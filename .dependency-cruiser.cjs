@@ -1,8 +1,9 @@
-/** Layer rules: data flows client → control plane → host agent → guest agent, and parts meet in contracts/ only. */
-const parts = ["control-plane", "host-agent", "sdk", "cli", "dashboard", "bench", "tests"];
+/** Layer rules: data flows client → control plane → host agent → guest agent, and parts meet in contracts/ only. What both servers need is in relay/. */
+const parts = ["relay", "control-plane", "host-agent", "sdk", "cli", "dashboard", "bench", "tests"];
 const may = {
-  "control-plane": [],
-  "host-agent": [],
+  relay: [],
+  "control-plane": ["relay"],
+  "host-agent": ["relay"],
   sdk: [],
   cli: ["sdk"],
   dashboard: ["sdk"],

@@ -4,8 +4,8 @@ import { text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { isErrorCode, WarrenError } from "@warren/contracts/errors";
 import { HOST_FILES } from "@warren/contracts/host-files";
-import { RelayAgent } from "@warren/contracts/relay";
 import type { ErrorBody } from "@warren/contracts/rest/error";
+import { RelayAgent } from "@warren/relay";
 
 /** A file of a sandbox on the host. */
 export interface HostFile {

@@ -1,7 +1,7 @@
 import type { Writable } from "node:stream";
 import { WarrenError } from "@warren/contracts/errors";
 import { LIMITS } from "@warren/contracts/limits";
-import { relayBody } from "@warren/contracts/relay";
+import { relayBody } from "@warren/relay";
 import type { Sandbox } from "./sandbox.ts";
 
 /** Parts of a file that is being read: first its size, if known, then its bytes. */
