@@ -114,6 +114,23 @@ describe("freezing and thawing", () => {
     await Promise.all([parent, ...copies].map((sandbox) => sandbox.destroy()));
   });
 
+  it("a command whose reader was cut off by a pause goes on after the resume", async () => {
+    const sandbox = await create();
+    const talk =
+      "n=0; while :; do n=$((n+1)); head -c 100000 /dev/zero; echo $n > /tmp/next; mv /tmp/next /tmp/talked; done";
+    const process = await sandbox.stream("sh", ["-c", talk]);
+    process.stdout.resume();
+    const ended = process.exit.catch((error: unknown) => error);
+    await sh(sandbox, "while ! [ -e /tmp/talked ]; do sleep 0.1; done");
+    await act(sandbox, "pause");
+    expect(await ended).toBeInstanceOf(Error);
+    await act(sandbox, "resume");
+    // More than all buffers on the way to the lost reader hold together.
+    const more = "a=$(cat /tmp/talked); until [ $(cat /tmp/talked) -gt $((a + 100)) ]; do sleep 0.1; done; echo more";
+    expect((await sandbox.exec("sh", ["-c", more], { timeoutSec: 120 })).stdout).toBe("more\n");
+    await sandbox.destroy();
+  });
+
   it("a template starts sandboxes where its source stood, outlives it, and can be deleted while they run", async () => {
     const source = await create();
     await sh(source, "echo trained > /tmp/model; sleep 100000 >/dev/null 2>&1 & echo $! > /tmp/pid");

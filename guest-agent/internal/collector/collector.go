@@ -1,6 +1,5 @@
-// Package collector keeps Go's garbage collector out of the first moments of a thawed machine. The runtime collects when two
-// minutes have passed since the last time (runtime.forcegcperiod), and for each copy of a frozen machine they have: it would begin
-// with a collection, at the cost of a command.
+// Package collector keeps Go's garbage collector out of the first moments of a thawed machine. A heap that was frozen shortly
+// before its next collection would be collected at the beginning of every copy, at the cost of a command.
 package collector
 
 import (

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import http, { type IncomingMessage } from "node:http";
 import { pipeline } from "node:stream/promises";
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
@@ -114,6 +115,9 @@ export class GuestClient {
       hostname: identity.hostname,
       sandboxId: identity.sandboxId,
       templateId: identity.templateId,
+      // Each init follows a start, a thaw or a hand-over: connections from before it lead nowhere, and a process whose
+      // output nobody takes would stand still.
+      lifecycleID: randomUUID(),
       entropy: Buffer.from(identity.entropy).toString("base64"),
     });
     const headers = { "content-type": "application/json", accept: "application/json" };

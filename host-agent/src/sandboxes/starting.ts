@@ -196,7 +196,7 @@ export class Starting {
       await journal.create(sandbox.record);
       const { vm, guest } = await microvms.restore(sandbox, snapshot, isAwaited === undefined);
       if (!isAwaited?.()) await warmUp(guest, isAwaited && WARM_UP.slice(0, 1));
-      // The time that it stands ready shall pass for nobody: what is due by then would be done when it is handed out.
+      // Its agent rests too: what it is about to do by itself would be done when the sandbox is handed out.
       if (!isAwaited?.()) await guest.freeze();
       await vm.suspend();
       return sandbox;
