@@ -1,0 +1,72 @@
+import { randomUUID } from "node:crypto";
+import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type Database, openDatabase } from "../database/database.ts";
+import { eachDatabase } from "../database/testing/each-database.ts";
+import { createLogger } from "../logging.ts";
+import { newSandboxId } from "./sandbox-id.ts";
+import { SandboxReads } from "./sandbox-reads.ts";
+import { FINAL } from "./sandbox-store.ts";
+
+/** What may happen to the sandboxes of a team: one is made, or one of those that were made changes or goes. */
+const CHANGE = fc.record({
+  team: fc.nat(2),
+  sandbox: fc.nat(5),
+  to: fc.constantFrom<(SandboxStatus | "touched" | "deleted")[]>(
+    ...(["running", "paused", "stopped", "error", "touched", "deleted"] as const),
+  ),
+});
+
+eachDatabase((fixture) => {
+  let database: Database;
+  beforeAll(async () => {
+    database = await openDatabase(fixture().config, createLogger("silent"));
+  });
+  afterAll(() => database?.close());
+
+  it("lists what the table holds after every change, whoever made it, and whatever is kept from before", async () => {
+    const { db } = database;
+    const newTeam = async () => {
+      const id = randomUUID();
+      const slug = id.replace(/^(.{6})(..)-(....).*$/, "$1-$2$3");
+      await db.insertInto("teams").values({ id, name: "team", slug, deleted_at: null }).execute();
+      return id;
+    };
+    await fc.assert(
+      fc.asyncProperty(fc.array(CHANGE, { minLength: 1, maxLength: 12 }), async (changes) => {
+        const teams = await Promise.all([newTeam(), newTeam(), newTeam()]);
+        const ids = teams.map(() => Array.from({ length: 6 }, newSandboxId));
+        const reads = new SandboxReads(db);
+        for (const { team, sandbox, to } of changes) {
+          const teamId = teams[team]!;
+          const id = ids[team]![sandbox]!;
+          const row = { id, team_id: teamId, template: "minimal", vcpus: 1, memory_mb: 128, timeout_sec: 0 };
+          if (to === "deleted") await db.deleteFrom("sandboxes").where("id", "=", id).execute();
+          else {
+            const change = to === "touched" ? { last_active_at: new Date() } : { status: to };
+            await db
+              .insertInto("sandboxes")
+              .values({ ...row, status: to === "touched" ? "running" : to })
+              .onConflict((conflict) => conflict.column("id").doUpdateSet(change))
+              .execute();
+          }
+          for (const asked of teams) {
+            const expected = await db
+              .selectFrom("sandboxes")
+              .selectAll()
+              .where("team_id", "=", asked)
+              .where("status", "not in", FINAL)
+              .orderBy("created_at", "desc")
+              .orderBy("id", "desc")
+              .execute();
+            expect(await reads.list(asked)).toEqual(expected);
+            for (const one of expected) expect(await reads.get(asked, one.id)).toEqual(one);
+          }
+          expect(await reads.get(teams[(team + 1) % 3]!, id)).toBeUndefined();
+        }
+      }),
+      { seed: 1, numRuns: 15 },
+    );
+  });
+});
