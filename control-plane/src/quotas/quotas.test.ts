@@ -128,6 +128,18 @@ eachDatabase((database) => {
         .sort(),
     ).toEqual([kept, "same"].sort());
     await setQuota(person, { templates: null, disk_mb: 1 });
+    for (const [name, query] of [
+      ["f", ""],
+      [kept!, "?overwrite=true"],
+    ] as const) {
+      expect(await errorOf(await freeze(name, query))).toMatchObject({ status: 429, code: "quota_exceeded" });
+    }
+    stack.host.templateBytes = 3 * 1024 * 1024;
+    await setQuota(person, { disk_mb: 100 });
+    await expectStatus(await freeze(kept!, "?overwrite=true"), 201);
+    // At its limit, a team may replace what is large by what may be smaller.
+    await setQuota(person, { disk_mb: 3 });
+    await expectStatus(await freeze(kept!, "?overwrite=true"), 201);
     expect(await errorOf(await freeze("f"))).toMatchObject({ status: 429, code: "quota_exceeded" });
   });
 

@@ -4,6 +4,7 @@ import type { Db } from "../database/tables.ts";
 import type { TeamStore } from "../teams/team-store.ts";
 import type { QuotaStore } from "./quota-store.ts";
 
+const BYTES_PER_MIB = 1024 * 1024;
 const NAMES: Record<QuotaResource, string> = {
   sandboxes: "sandboxes that are not paused",
   vcpus: "virtual CPUs in sandboxes that are not paused",
@@ -31,9 +32,16 @@ export class TeamAdmission {
     await this.#admit(transaction, teamId, { sandboxes: 1, vcpus: demand.vcpus, memory_mb: demand.memoryMb });
   }
 
-  /** As `admit`, for a template. Its size is known only when it is made, so a team must be below its limit of disk. */
-  async admitTemplate(transaction: Db, teamId: string): Promise<void> {
-    await this.#admit(transaction, teamId, { templates: 1, disk_mb: 1 });
+  /**
+   * As `admit`, for a template. Its size is known only when it is made, so a team must be below its limit of disk.
+   * `replacedBytes` is the size of the template that it takes the place of.
+   */
+  async admitTemplate(transaction: Db, teamId: string, replacedBytes?: number): Promise<void> {
+    const demand =
+      replacedBytes === undefined
+        ? { templates: 1, disk_mb: 1 }
+        : { disk_mb: 1 - Math.floor(replacedBytes / BYTES_PER_MIB) };
+    await this.#admit(transaction, teamId, demand);
   }
 
   async #admit(transaction: Db, teamId: string, demand: Partial<QuotaAmounts>): Promise<void> {
@@ -46,7 +54,7 @@ export class TeamAdmission {
       throw new WarrenError(
         "quota_exceeded",
         `the team uses ${usage[resource]} of at most ${limits[resource]} ${NAMES[resource]}, and this needs ` +
-          `${amount} more; free some, or ask an administrator of the platform for a higher quota`,
+          `${Math.max(1, amount)} more; free some, or ask an administrator of the platform for a higher quota`,
       );
     }
   }

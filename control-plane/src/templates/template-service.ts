@@ -21,9 +21,9 @@ export interface FreezableSandbox {
   host: HostAddress | null;
 }
 
-/** Decides whether a team may have one more template. */
+/** Decides whether a team may have one more template, or another in the place of one of `replacedBytes`. */
 export interface TemplateQuota {
-  admitTemplate(transaction: Db, teamId: string): Promise<void>;
+  admitTemplate(transaction: Db, teamId: string, replacedBytes?: number): Promise<void>;
 }
 
 export interface TemplateServiceParts {
@@ -103,7 +103,8 @@ export class TemplateService {
     overwrite: boolean,
   ): Promise<Template> {
     const { db, store, quota, pool } = this.#parts;
-    if (!former) await db.transaction().execute((transaction) => quota.admitTemplate(transaction, teamId));
+    const admit = (transaction: Db) => quota.admitTemplate(transaction, teamId, former && Number(former.size_bytes));
+    await db.transaction().execute(admit);
     const agent = pool.agentOf(host);
     const request = { sandboxId, teamId, name, overwrite };
     const { template } = await callHost(() => agent.createSnapshot(request, { timeoutMs: FREEZE_TIMEOUT_MS }));
@@ -111,7 +112,7 @@ export class TemplateService {
     try {
       // Asked again, now for good: others may have made templates meanwhile.
       const row = await db.transaction().execute(async (transaction) => {
-        if (!former) await quota.admitTemplate(transaction, teamId);
+        await admit(transaction);
         return store.put(rowOf(teamId, name, host.id, template), overwrite, transaction);
       });
       if (!row) throw alreadyExists(name);

@@ -15,6 +15,8 @@ export interface FreezingDouble {
   directory: string;
   guests: Map<string, DoubleGuest>;
   templates: Map<string, DoubleTemplate>;
+  /** Size of each template that is made. */
+  templateBytes: number;
   guest(id: string): DoubleGuest;
   /** Runs before a sandbox is paused or resumed; an error that it throws is the answer. */
   onPause: () => Promise<void> | void;
@@ -64,7 +66,7 @@ export function freezingHandlers(double: FreezingDouble) {
         throw new WarrenError("already_exists", `there is a template ${name} already`);
       }
       templates.set(key(teamId, name), { vcpus, memoryMb });
-      const figures = { sizeBytes: 8192n, createdAtUnixMs: BigInt(Date.now()) };
+      const figures = { sizeBytes: BigInt(double.templateBytes), createdAtUnixMs: BigInt(Date.now()) };
       return { template: { teamId, name, type: "snapshot", vcpus, memoryMb, ...figures } };
     },
     deleteSnapshot: async ({ teamId, name }: { teamId: string; name: string }) => {

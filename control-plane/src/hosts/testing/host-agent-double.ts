@@ -24,6 +24,7 @@ export class HostAgentDouble {
   readonly guests = new Map<string, DoubleGuest>();
   /** Snapshots by team and name. */
   readonly templates = new Map<string, DoubleTemplate>();
+  templateBytes = 8192;
   /** Sandboxes that were asked to be destroyed, in order. */
   readonly destroyed: string[] = [];
   /** Sandboxes that were pinged, in order. */
