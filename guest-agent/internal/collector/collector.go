@@ -8,12 +8,17 @@ import (
 	"time"
 )
 
-// settleTime is how long after a thaw the collector stays off. What is allocated meanwhile is bounded by the memory limit.
-const settleTime = 10 * time.Second
+const (
+	// settleTime is how long after a thaw the collector stays off.
+	settleTime = 10 * time.Second
+	// restLimit bounds memory while it is off, in bytes: near it there are collections all the same.
+	restLimit = 16 << 20
+)
 
 // Collector is the garbage collector of this process.
 type Collector struct {
 	percent int
+	limit   int64
 	settle  time.Duration
 
 	mu  sync.Mutex
@@ -24,12 +29,17 @@ type Collector struct {
 
 // New starts a collection whenever the heap has grown by so many percent, or memory comes near the limit in bytes.
 func New(percent int, limit int64) *Collector {
-	debug.SetGCPercent(percent)
-	debug.SetMemoryLimit(limit)
-	return &Collector{percent: percent, settle: settleTime}
+	c := &Collector{percent: percent, limit: limit, settle: settleTime}
+	c.run()
+	return c
 }
 
-// Rest turns the collector off, but for the memory limit, before the machine is frozen.
+func (c *Collector) run() {
+	debug.SetGCPercent(c.percent)
+	debug.SetMemoryLimit(c.limit)
+}
+
+// Rest turns the collector off before the machine is frozen.
 func (c *Collector) Rest() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -39,6 +49,7 @@ func (c *Collector) Rest() {
 	}
 	if !c.off {
 		c.off = true
+		debug.SetMemoryLimit(restLimit)
 		debug.SetGCPercent(-1)
 	}
 }
@@ -57,7 +68,7 @@ func (c *Collector) Resume() {
 		// Another rest may have come first.
 		if c.on == on {
 			c.on, c.off = nil, false
-			debug.SetGCPercent(c.percent)
+			c.run()
 		}
 	})
 	c.on = on

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"runtime"
 	"runtime/debug"
 	"testing"
 	"time"
@@ -8,62 +9,78 @@ import (
 
 var garbage []byte
 
-// collections allocates far more than a collection waits for, and returns how often there was one.
-func collections() int64 {
+// collections allocates some MiB, and returns how often there was a collection.
+func collections(mebibytes int) int64 {
 	var before, after debug.GCStats
 	debug.ReadGCStats(&before)
-	for allocated := 0; allocated < 64<<20; allocated += 1 << 20 {
-		garbage = make([]byte, 1<<20)
+	for i := 0; i < mebibytes*16; i++ {
+		garbage = make([]byte, 1<<16)
 	}
 	debug.ReadGCStats(&after)
 	return after.NumGC - before.NumGC
 }
 
-func newCollector(t *testing.T, limit int64) *Collector {
+const (
+	// little is more than the collector waits for when it is on, and less than the limit of memory at rest.
+	little = 5
+	much   = 64
+)
+
+func (c *Collector) isOff() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.off
+}
+
+func newCollector(t *testing.T) *Collector {
 	t.Helper()
-	percent, former := debug.SetGCPercent(100), debug.SetMemoryLimit(-1)
+	percent, limit := debug.SetGCPercent(100), debug.SetMemoryLimit(-1)
 	t.Cleanup(func() {
 		debug.SetGCPercent(percent)
-		debug.SetMemoryLimit(former)
+		debug.SetMemoryLimit(limit)
 	})
-	return New(50, limit)
+	c := New(50, 1<<30)
+	// What earlier tests have left counts for the limit.
+	debug.FreeOSMemory()
+	return c
 }
 
 func TestNothingIsCollectedAtRestAndUntilAWhileAfter(t *testing.T) {
-	c := newCollector(t, 1<<30)
-	if collections() == 0 {
+	c := newCollector(t)
+	if collections(little) == 0 {
 		t.Fatal("the collector is off from the beginning")
 	}
+	debug.FreeOSMemory()
 	c.Rest()
 	c.Rest()
-	if n := collections(); n != 0 {
+	if n := collections(little / 2); n != 0 {
 		t.Errorf("collected %d times at rest", n)
 	}
 	c.settle = time.Hour
 	c.Resume()
 	c.Resume()
-	if n := collections(); n != 0 {
+	if n := collections(little / 2); n != 0 {
 		t.Errorf("collected %d times at once", n)
 	}
 	// A rest before the collector is on again.
 	c.Rest()
 	c.settle = time.Nanosecond
 	c.Resume()
-	for deadline := time.Now().Add(time.Minute); collections() == 0; {
+	for deadline := time.Now().Add(time.Minute); c.isOff(); runtime.Gosched() {
 		if time.Now().After(deadline) {
 			t.Fatal("the collector stays off")
 		}
 	}
 	c.Resume()
-	if collections() == 0 {
+	if collections(little) == 0 {
 		t.Error("the collector is off although it was on")
 	}
 }
 
 func TestMemoryStaysBoundedAtRest(t *testing.T) {
-	c := newCollector(t, 32<<20)
+	c := newCollector(t)
 	c.Rest()
-	if collections() == 0 {
+	if collections(much) == 0 {
 		t.Error("the limit of memory was passed")
 	}
 }
