@@ -17,9 +17,9 @@ const (
 
 // Collector is the garbage collector of this process.
 type Collector struct {
-	percent int
-	limit   int64
-	settle  time.Duration
+	percent          int
+	limit, restLimit int64
+	settle           time.Duration
 
 	mu  sync.Mutex
 	off bool
@@ -29,7 +29,7 @@ type Collector struct {
 
 // New starts a collection whenever the heap has grown by so many percent, or memory comes near the limit in bytes.
 func New(percent int, limit int64) *Collector {
-	c := &Collector{percent: percent, limit: limit, settle: settleTime}
+	c := &Collector{percent: percent, limit: limit, restLimit: restLimit, settle: settleTime}
 	c.run()
 	return c
 }
@@ -49,7 +49,7 @@ func (c *Collector) Rest() {
 	}
 	if !c.off {
 		c.off = true
-		debug.SetMemoryLimit(restLimit)
+		debug.SetMemoryLimit(c.restLimit)
 		debug.SetGCPercent(-1)
 	}
 }

@@ -21,9 +21,10 @@ func collections(mebibytes int) int64 {
 }
 
 const (
-	// little is more than the collector waits for when it is on, and less than the limit of memory at rest.
-	little = 5
-	much   = 64
+	// little is what the collector would start for when it is on, and twice of which is less than the limit at rest.
+	little = 8
+	// much is more than the limit at rest.
+	much = 64
 )
 
 func (c *Collector) isOff() bool {
@@ -47,19 +48,20 @@ func newCollector(t *testing.T) *Collector {
 
 func TestNothingIsCollectedAtRestAndUntilAWhileAfter(t *testing.T) {
 	c := newCollector(t)
-	if collections(little) == 0 {
+	if collections(much) == 0 {
 		t.Fatal("the collector is off from the beginning")
 	}
 	debug.FreeOSMemory()
+	c.restLimit = 100 << 20
 	c.Rest()
 	c.Rest()
-	if n := collections(little / 2); n != 0 {
+	if n := collections(little); n != 0 {
 		t.Errorf("collected %d times at rest", n)
 	}
 	c.settle = time.Hour
 	c.Resume()
 	c.Resume()
-	if n := collections(little / 2); n != 0 {
+	if n := collections(little); n != 0 {
 		t.Errorf("collected %d times at once", n)
 	}
 	// A rest before the collector is on again.
@@ -72,7 +74,7 @@ func TestNothingIsCollectedAtRestAndUntilAWhileAfter(t *testing.T) {
 		}
 	}
 	c.Resume()
-	if collections(little) == 0 {
+	if collections(much) == 0 {
 		t.Error("the collector is off although it was on")
 	}
 }
