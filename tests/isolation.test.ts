@@ -101,6 +101,19 @@ while True:
     expect(await connect(sandbox, address, 49983)).toMatch(/^none:/);
   });
 
+  it("gives programs of a sandbox no say over it: what the guest agent does for the host, it refuses them", async () => {
+    for (const address of ["127.0.0.1", "169.254.0.21"]) {
+      for (const endpoint of ["init", "freeze", "poweroff"]) {
+        const url = `http://${address}:49983/${endpoint}`;
+        const { stdout } = await sandbox.exec("curl", ["-sS", "-X", "POST", "-d", "{}", "-w", "%{http_code}", url]);
+        expect(stdout, url).toMatch(/(for the host only|access token).*40[13]$/);
+      }
+      const init = await sandbox.exec("curl", ["-sS", "-X", "POST", "-d", "{}", `http://${address}:49983/init`]);
+      expect(init.stdout).toContain("for the host only");
+    }
+    expect((await sandbox.exec("echo", ["on"])).stdout).toBe("on\n");
+  });
+
   it("does not let a sandbox be reached from outside", async () => {
     const address = sandbox.fields.host_ip ?? "";
     const attempt = execFileSync("ip", ["netns", "exec", NAMESPACE, "python3", "-c", CONNECT, address, "49983"], {

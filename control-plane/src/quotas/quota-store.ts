@@ -3,7 +3,7 @@ import { sql } from "kysely";
 import type { Db } from "../database/tables.ts";
 
 /** Bytes of a MiB. */
-const MIB = 1024 * 1024;
+export const MIB = 1024 * 1024;
 
 /** What teams may use and what they use. `db` may be a transaction everywhere. */
 export class QuotaStore {

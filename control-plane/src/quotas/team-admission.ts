@@ -2,9 +2,8 @@ import { WarrenError } from "@warren/contracts/errors";
 import type { QuotaAmounts, QuotaResource } from "@warren/contracts/rest/quotas";
 import type { Db } from "../database/tables.ts";
 import type { TeamStore } from "../teams/team-store.ts";
-import type { QuotaStore } from "./quota-store.ts";
+import { MIB, type QuotaStore } from "./quota-store.ts";
 
-const BYTES_PER_MIB = 1024 * 1024;
 const NAMES: Record<QuotaResource, string> = {
   sandboxes: "sandboxes that are not paused",
   vcpus: "virtual CPUs in sandboxes that are not paused",
@@ -38,9 +37,7 @@ export class TeamAdmission {
    */
   async admitTemplate(transaction: Db, teamId: string, replacedBytes?: number): Promise<void> {
     const demand =
-      replacedBytes === undefined
-        ? { templates: 1, disk_mb: 1 }
-        : { disk_mb: 1 - Math.floor(replacedBytes / BYTES_PER_MIB) };
+      replacedBytes === undefined ? { templates: 1, disk_mb: 1 } : { disk_mb: 1 - Math.floor(replacedBytes / MIB) };
     await this.#admit(transaction, teamId, demand);
   }
 

@@ -170,8 +170,8 @@ func (t *Tree) Enter(ctx context.Context) (leave func(), err error) {
 
 // Freeze stops all user processes and returns when every one of them stands still. On failure they run on.
 func (t *Tree) Freeze(ctx context.Context) error {
-	wake := t.wakeOn(ctx)
-	defer wake()
+	stop := t.wakeOn(ctx)
+	defer stop()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.frozen = true
@@ -180,7 +180,7 @@ func (t *Tree) Freeze(ctx context.Context) error {
 	}
 	err := ctx.Err()
 	if err == nil {
-		err = t.stop(ctx)
+		err = t.freeze(ctx)
 	}
 	if err != nil {
 		if undone := t.thaw(); undone != nil {
@@ -191,8 +191,8 @@ func (t *Tree) Freeze(ctx context.Context) error {
 	return nil
 }
 
-// stop lets the kernel freeze user processes. Where there are none it has nothing to do, now and when they are let go.
-func (t *Tree) stop(ctx context.Context) error {
+// freeze lets the kernel freeze user processes. Where there are none it has nothing to do, now and when they are let go.
+func (t *Tree) freeze(ctx context.Context) error {
 	populated, err := t.Populated()
 	if err != nil || !populated {
 		return err

@@ -27,13 +27,15 @@ func Replace(path, text string) error {
 		return overwrite(path, text)
 	}
 	replacement := path + ".new"
-	if err := os.WriteFile(replacement, []byte(text), mode); err != nil {
-		return err
+	err = os.WriteFile(replacement, []byte(text), mode)
+	if err == nil {
+		err = os.Rename(replacement, path)
 	}
-	err = os.Rename(replacement, path)
+	if err != nil {
+		_ = os.Remove(replacement)
+	}
 	if errors.Is(err, syscall.EBUSY) {
 		// Something is mounted on the file.
-		_ = os.Remove(replacement)
 		return os.WriteFile(path, []byte(text), mode)
 	}
 	return err

@@ -1,8 +1,10 @@
 package textfile
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -69,6 +71,22 @@ func TestFileOnWhichSomethingIsMounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer syscall.Unmount(path, 0)
+	replace(t, path, "cat\n")
+}
+
+func TestFullDisk(t *testing.T) {
+	nstest.Need(t)
+	directory := t.TempDir()
+	if err := syscall.Mount("tmpfs", directory, "tmpfs", 0, "size=8k"); err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Unmount(directory, 0)
+	path := filepath.Join(directory, "name")
+	replace(t, path, "box\n")
+	// One page is left.
+	if err := Replace(path, strings.Repeat("x", 5000)); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("%v", err)
+	}
 	replace(t, path, "cat\n")
 }
 
