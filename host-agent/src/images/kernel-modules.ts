@@ -11,8 +11,6 @@ export const GUEST_MODULES: readonly WantedModule[] = [
   { name: "ext4", required: true },
   { name: "virtio_net", required: true },
   { name: "virtio_rng", required: false },
-  // Lists sockets that listen, for the guest agent's look for new servers.
-  { name: "tcp_diag", required: false },
 ];
 
 export interface WantedModule {

@@ -36,7 +36,12 @@ export function kernelRecipe(distribution: Distribution, apt: Apt, refresh: bool
   const meta = META_PACKAGES[id][architecture];
   return {
     name: "kernel",
-    inputs: { recipe: RECIPE_VERSION, distribution: `${id} ${codename} ${architecture}`, package: meta },
+    inputs: {
+      recipe: RECIPE_VERSION,
+      distribution: `${id} ${codename} ${architecture}`,
+      package: meta,
+      modules: GUEST_MODULES.map(({ name }) => name).join(" "),
+    },
     async build(folder, runTool) {
       if (refresh) await apt.update();
       progress("kernel", `looking for ${meta}`);
