@@ -18,6 +18,16 @@ export const SANDBOX_STATUSES = [
 ] as const;
 export type SandboxStatus = (typeof SANDBOX_STATUSES)[number];
 
+/** Why a sandbox is in its status when its user did not ask for it: what each code says, for people. */
+export const SANDBOX_REASONS = {
+  inactivity: "nothing has used the sandbox for `timeout_sec` seconds",
+  guest_powered_off: "the system in the sandbox powered itself off",
+  guest_rebooted: "the system in the sandbox rebooted; a microVM ends with that",
+  guest_panicked: "the kernel in the sandbox panicked",
+  microvm_lost: "the microVM ended from outside: its process was killed or failed, or went with its host",
+} as const;
+export type SandboxReasonCode = keyof typeof SANDBOX_REASONS;
+
 /** Request to create a sandbox. */
 export const CreateSandbox = Type.Object(
   {
@@ -62,6 +72,21 @@ export type CreateSandbox = Static<typeof CreateSandbox>;
 
 const Timestamp = Type.String({ format: "date-time" });
 
+/** Why a sandbox is in its status, when its user did not ask for it. */
+export const SandboxReason = Type.Object(
+  {
+    code: Type.Enum(Object.keys(SANDBOX_REASONS) as SandboxReasonCode[], {
+      description: Object.entries(SANDBOX_REASONS)
+        .map(([code, meaning]) => `\`${code}\`: ${meaning}`)
+        .join("; "),
+    }),
+    message: Type.String({ description: "For people" }),
+    at: Timestamp,
+  },
+  { description: "Why the sandbox is in its status, when its user did not ask for it" },
+);
+export type SandboxReason = Static<typeof SandboxReason>;
+
 /** A sandbox as clients see it. */
 export const Sandbox = Type.Object(
   {
@@ -78,6 +103,7 @@ export const Sandbox = Type.Object(
     }),
     host_ip: Type.Optional(Type.String({ description: "Address at which its host reaches the sandbox" })),
     error: Type.Optional(Type.String({ description: "Why the status is `error`" })),
+    reason: Type.Optional(SandboxReason),
     created_at: Timestamp,
     started_at: Type.Optional(Timestamp),
     last_active_at: Type.Optional(Timestamp),

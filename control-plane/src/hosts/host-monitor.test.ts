@@ -91,6 +91,11 @@ eachDatabase((fixture) => {
     ["missing", "running", "now", "running"],
     ["missing", "paused", "now", "paused"],
     ["missing", undefined, "now", "stopped"],
+    ["running", "stopped", "now", "stopped"],
+    ["pausing", "stopped", "now", "stopped"],
+    ["missing", "stopped", "now", "stopped"],
+    ["pending", "stopped", "now", "pending"],
+    ["pending", "stopped", "long ago", "stopped"],
     ["paused", "paused", "now", "paused"],
     ["paused", "running", "now", "running"],
     ["paused", undefined, "long ago", "paused"],
@@ -109,6 +114,25 @@ eachDatabase((fixture) => {
     await visit();
     expect(await statusOf(id)).toBe(then);
     expect(double.guests.has(id)).toBe(reported !== undefined && then !== "stopped" && then !== "error");
+  });
+
+  it.each<[string, SandboxStatus]>([
+    ["paused", "paused"],
+    ["stopped", "stopped"],
+  ])("keeps the reason that the host gives for a sandbox that is %s", async (reported, then) => {
+    const id = await place("running", "running");
+    const at = Date.UTC(2026, 0, 2);
+    Object.assign(double.guest(id), {
+      status: reported,
+      reason: { code: "guest_panicked", message: "its kernel panicked: oh no", atUnixMs: BigInt(at) },
+    });
+    await visit();
+    expect(await store.find(teamId, id)).toMatchObject({
+      status: then,
+      reason: { code: "guest_panicked", message: "its kernel panicked: oh no", at: new Date(at).toISOString() },
+    });
+    // The host keeps how a sandbox ended until it is told that the database has it.
+    expect(double.guests.has(id)).toBe(then === "paused");
   });
 
   it("leaves alone what changes while the host is asked", async () => {

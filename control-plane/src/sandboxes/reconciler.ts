@@ -3,6 +3,7 @@ import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import type { HostAddress, HostClientPool } from "../hosts/host-client-pool.ts";
 import type { SandboxFollower } from "../hosts/host-monitor.ts";
 import type { Logger } from "../logging.ts";
+import { pausedFields, runningFields, stoppedFields } from "./reported-fields.ts";
 import type { SandboxAccess } from "./sandbox-access.ts";
 import type { ExpectedRow, SandboxStore, StatusFields } from "./sandbox-store.ts";
 
@@ -13,6 +14,7 @@ const STOPPING_SEC = 90;
 /** Seconds after which a pause or resume that no control plane has finished is settled by what the host says. */
 const CHANGING_SEC = 330;
 const DESTROY_TIMEOUT_MS = 60_000;
+const CREATING: SandboxStatus[] = ["pending", "starting"];
 /** Sandboxes of one host that are destroyed at the same time. */
 const PARALLEL_DESTROYS = 4;
 
@@ -44,7 +46,7 @@ export class SandboxReconciler implements SandboxFollower {
       await this.#settle(host, { ...row, reported: reported.get(row.id) });
       reported.delete(row.id);
     }
-    await this.#removeStrangers(host, [...reported.keys()]);
+    await this.#removeStrangers(host, reported);
   }
 
   async hostLost(hostId: string): Promise<void> {
@@ -57,6 +59,8 @@ export class SandboxReconciler implements SandboxFollower {
     if (verdict.destroy) await this.#destroy(host, row.id);
     const changed = await this.#store.change(row, verdict.status, verdict.fields);
     if (!changed) return;
+    // The end is noted: the host may forget it.
+    if (row.reported?.status === "stopped" && !verdict.destroy) await this.#destroy(host, row.id);
     this.#access.forget(row.id);
     this.#log.info(
       { sandbox: row.id, from: row.status, to: verdict.status, reported: row.reported?.status ?? "absent" },
@@ -65,12 +69,16 @@ export class SandboxReconciler implements SandboxFollower {
   }
 
   /** Destroys sandboxes that the host has and the database does not know, or knows to be over. */
-  async #removeStrangers(host: HostAddress, ids: string[]): Promise<void> {
+  async #removeStrangers(host: HostAddress, reported: ReadonlyMap<string, SandboxInfo>): Promise<void> {
+    const ids = [...reported.keys()];
     const live = await this.#store.findLive(ids);
     const strangers = ids.filter((id) => !live.has(id));
     const next = async (): Promise<void> => {
       for (let id = strangers.pop(); id !== undefined; id = strangers.pop()) {
-        this.#log.warn({ sandbox: id, host: host.id }, "a host has a sandbox that should not exist; destroying it");
+        // One that has ended by itself was noted before; only the host's answer to that was lost.
+        if (reported.get(id)?.status !== "stopped") {
+          this.#log.warn({ sandbox: id, host: host.id }, "a host has a sandbox that should not exist; destroying it");
+        }
         await this.#destroy(host, id);
       }
     };
@@ -85,6 +93,9 @@ export class SandboxReconciler implements SandboxFollower {
 /** What follows from a row and its host's report. */
 export function judge(row: Pick<Observation, "status" | "ageSec" | "reported">): Verdict {
   const reported = row.reported?.status;
+  // How it ended is noted at once, but for a row that a call is about to settle.
+  const awaited = row.status === "stopping" || (CREATING.includes(row.status) && row.ageSec < PENDING_SEC);
+  if (reported === "stopped" && !awaited) return { status: "stopped", fields: stoppedFields(row.reported) };
   switch (row.status) {
     case "pending":
     case "starting":
@@ -92,9 +103,7 @@ export function judge(row: Pick<Observation, "status" | "ageSec" | "reported">):
       if (reported === "running") return { status: "running", fields: runningFields(row.reported) };
       return { status: "error", fields: { error: "the sandbox did not start in time" }, destroy: true };
     case "running":
-      if (reported === undefined) {
-        return { status: "stopped", fields: { host_ip: "", error: "the sandbox ended on its host" } };
-      }
+      if (reported === undefined) return { status: "stopped", fields: stoppedFields(undefined) };
       return reported === "paused" ? { status: "paused", fields: pausedFields(row.reported) } : undefined;
     case "pausing":
     case "resuming":
@@ -102,9 +111,7 @@ export function judge(row: Pick<Observation, "status" | "ageSec" | "reported">):
       if (reported === "running") return { status: "running", fields: runningFields(row.reported) };
       return reported === "paused" ? { status: "paused", fields: pausedFields(row.reported) } : undefined;
     case "missing":
-      if (reported === undefined) {
-        return { status: "stopped", fields: { host_ip: "", error: "the sandbox was gone when its host came back" } };
-      }
+      if (reported === undefined) return { status: "stopped", fields: stoppedFields(undefined) };
       if (reported === "running") return { status: "running", fields: runningFields(row.reported) };
       return reported === "paused" ? { status: "paused", fields: pausedFields(row.reported) } : undefined;
     case "paused":
@@ -114,14 +121,4 @@ export function judge(row: Pick<Observation, "status" | "ageSec" | "reported">):
     default:
       return undefined;
   }
-}
-
-/** Fields of a row whose sandbox turned out to be paused. */
-function pausedFields(info: SandboxInfo | undefined): StatusFields {
-  return { host_ip: "", disk_bytes: Number(info?.diskBytes ?? 0n) };
-}
-
-/** Fields of a row whose sandbox turned out to run. */
-function runningFields(info: SandboxInfo | undefined): StatusFields {
-  return { host_ip: info?.hostIp ?? "", started_at: new Date(Number(info?.createdAtUnixMs ?? 0n)), error: null };
 }

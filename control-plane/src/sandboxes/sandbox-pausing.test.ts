@@ -35,6 +35,20 @@ eachDatabase((database) => {
     expect((await act(id, "exec", { cmd: "true" })).status).toBe(200);
   });
 
+  it("says why a sandbox is paused when nobody asked, until it is resumed", async () => {
+    const { id } = await stack.createSandbox();
+    stack.host.onPause = () => {
+      stack.host.guest(id).reason = { code: "inactivity", message: "nothing used it for 60 s", atUnixMs: 0n };
+    };
+    const reason = { code: "inactivity", message: "nothing used it for 60 s", at: "1970-01-01T00:00:00.000Z" };
+    expect(await (await act(id, "pause")).json()).toMatchObject({ status: "paused", reason });
+    expect(await get(id)).toMatchObject({ reason });
+    const listed = (await (await stack.call("GET", "/v1/sandboxes")).json()) as Sandbox[];
+    expect(listed.find((sandbox) => sandbox.id === id)).toMatchObject({ reason });
+    expect(await (await act(id, "resume")).json()).not.toHaveProperty("reason");
+    expect(await get(id)).not.toHaveProperty("reason");
+  });
+
   it("goes through with a pause whose caller has left, and a second caller joins it", async () => {
     const { id } = await stack.createSandbox();
     const begun = Promise.withResolvers<void>();

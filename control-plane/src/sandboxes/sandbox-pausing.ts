@@ -6,6 +6,7 @@ import type { DetachedOperations } from "../detached-operations.ts";
 import type { HostAgent } from "../hosts/host-client.ts";
 import type { HostClientPool } from "../hosts/host-client-pool.ts";
 import { callHost } from "../hosts/rpc-errors.ts";
+import { pausedFields } from "./reported-fields.ts";
 import { type SandboxAccess, sandboxNotFound } from "./sandbox-access.ts";
 import type { SandboxQuota } from "./sandbox-quota.ts";
 import type { SandboxRow, SandboxStore, StatusFields } from "./sandbox-store.ts";
@@ -55,7 +56,7 @@ export class SandboxPausing {
         claim: (row) => this.#parts.store.change(row, "pausing"),
         call: async (agent, sandboxId) =>
           (await agent.pauseSandbox({ sandboxId }, { timeoutMs: CALL_TIMEOUT_MS })).sandbox,
-        fields: (info) => ({ host_ip: "", disk_bytes: Number(info?.diskBytes ?? 0n) }),
+        fields: pausedFields,
       }),
     );
   }
@@ -71,7 +72,12 @@ export class SandboxPausing {
         claim: (row) => this.#admit(row, timeoutSec),
         call: async (agent, sandboxId) =>
           (await agent.resumeSandbox({ sandboxId, ...timeout }, { timeoutMs: CALL_TIMEOUT_MS })).sandbox,
-        fields: (info) => ({ host_ip: info?.hostIp ?? "", started_at: new Date(), last_active_at: new Date() }),
+        fields: (info) => ({
+          host_ip: info?.hostIp ?? "",
+          started_at: new Date(),
+          last_active_at: new Date(),
+          reason: null,
+        }),
       }),
     );
   }

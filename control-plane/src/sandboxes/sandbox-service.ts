@@ -201,7 +201,7 @@ export class SandboxService {
   async #claim(row: SandboxRow): Promise<SandboxRow | undefined> {
     for (let current: SandboxRow | undefined = row; current && !GONE.includes(current.status); ) {
       if (current.status === "stopping") return current;
-      const claimed = await this.#parts.store.change(current, "stopping");
+      const claimed = await this.#parts.store.change(current, "stopping", { reason: null });
       if (claimed) return claimed;
       current = await this.#parts.store.find(row.team_id, row.id);
     }

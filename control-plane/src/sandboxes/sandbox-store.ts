@@ -12,7 +12,7 @@ export type ExpectedRow = Pick<SandboxRow, "id" | "status" | "version">;
 /** Fields that may change with the status. */
 export type StatusFields = Pick<
   Updateable<SandboxesTable>,
-  "host_id" | "host_ip" | "started_at" | "last_active_at" | "error" | "disk_bytes" | "timeout_sec"
+  "host_id" | "host_ip" | "started_at" | "last_active_at" | "error" | "reason" | "disk_bytes" | "timeout_sec"
 >;
 
 /** Where a sandbox is, as calls to it need it. */
@@ -121,7 +121,7 @@ export class SandboxStore {
   async claimAll(teamId: string, transaction: Db): Promise<SandboxRow[]> {
     return transaction
       .updateTable("sandboxes")
-      .set({ status: "stopping", version: sql`version + 1`, last_updated: sql`now()` })
+      .set({ status: "stopping", reason: null, version: sql`version + 1`, last_updated: sql`now()` })
       .where("team_id", "=", teamId)
       .where("status", "not in", FINAL)
       .returningAll()

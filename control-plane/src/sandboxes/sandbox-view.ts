@@ -15,6 +15,7 @@ export function toSandbox(row: SandboxRow): Sandbox {
     disk_bytes: row.disk_bytes,
     ...(row.host_ip !== "" && { host_ip: row.host_ip }),
     ...(row.error !== null && { error: row.error }),
+    ...(row.reason && { reason: row.reason }),
     created_at: row.created_at.toISOString(),
     ...(row.started_at && { started_at: row.started_at.toISOString() }),
     ...(row.last_active_at && { last_active_at: row.last_active_at.toISOString() }),

@@ -1,5 +1,5 @@
-import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
-import type { Generated } from "kysely";
+import type { SandboxReason, SandboxStatus } from "@warren/contracts/rest/sandboxes";
+import type { ColumnType, Generated } from "kysely";
 
 /** Table `sandboxes`. */
 export interface SandboxesTable {
@@ -23,6 +23,8 @@ export interface SandboxesTable {
   disk_bytes: Generated<number>;
   /** What went wrong, for people; set with status `error`. */
   error: string | null;
+  /** Why it is in its status, when its user did not ask for it; JSON. */
+  reason: ColumnType<SandboxReason | null, string | null | undefined, string | null>;
   created_at: Generated<Date>;
   started_at: Date | null;
   last_active_at: Date | null;

@@ -11,6 +11,7 @@ import { LIMITS } from "@warren/contracts/limits";
 import type { CommandEvent, GuestCommand } from "../guest/client.ts";
 import { type CommandInput, runCommand, streamCommand } from "../sandboxes/commands.ts";
 import { readWholeFile, streamFile, writeFile } from "../sandboxes/files.ts";
+import type { SandboxReason } from "../sandboxes/reason.ts";
 import type { Sandbox } from "../sandboxes/sandbox.ts";
 import type { SandboxService } from "../sandboxes/service.ts";
 import type { Template } from "../templates/store.ts";
@@ -67,8 +68,11 @@ export function hostAgentService(
     },
     listSandboxes() {
       const all = sandboxes.list();
-      const autoPaused = all.filter(({ record }) => record.status === "paused" && record.pausedBy === "inactivity");
-      return { sandboxes: all.map(sandboxInfo), autoPausedSandboxIds: autoPaused.map(({ id }) => id) };
+      const autoPaused = all.filter(
+        ({ record: { status, reason } }) => status === "paused" && reason?.code === "inactivity",
+      );
+      const listed = [...all, ...sandboxes.stopped()];
+      return { sandboxes: listed.map(sandboxInfo), autoPausedSandboxIds: autoPaused.map(({ id }) => id) };
     },
     async exec(request, context) {
       const sandbox = await sandboxes.awake(request.sandboxId);
@@ -220,7 +224,12 @@ function sandboxInfo(sandbox: Sandbox) {
     onTimeout: record.onTimeout,
     autoResume: record.autoResume,
     diskBytes: BigInt(record.diskBytes ?? 0),
+    ...(record.reason && { reason: reasonInfo(record.reason) }),
   };
+}
+
+function reasonInfo({ code, message, at }: SandboxReason) {
+  return { code, message, atUnixMs: BigInt(at) };
 }
 
 function forkResult(sandboxId: string, result: Sandbox | WarrenError) {

@@ -44,6 +44,14 @@ describe("the journal", () => {
     expect(records).toEqual([{ ...RECORD, status: "running", slot: 7, process: { pid: 12, startTicks: "345" } }]);
   });
 
+  it("reads why a sandbox is paused from records of version 0.1.0 too", async () => {
+    const paused = { ...RECORD, status: "paused" as const, timeoutSec: 60, pausedBy: "inactivity" };
+    const reason = { code: "inactivity", at: RECORD.lastActiveAt };
+    expect(parseRecord(JSON.stringify(paused), RECORD.instance)).toMatchObject({ status: "paused", reason });
+    const asked = { ...paused, pausedBy: "request" };
+    expect(parseRecord(JSON.stringify(asked), RECORD.instance)).not.toHaveProperty("reason");
+  });
+
   it("keeps tokens from other users of the host", async () => {
     await journal.create(RECORD);
     const path = join(journal.directory(RECORD.id), "sandbox.json");

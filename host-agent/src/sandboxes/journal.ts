@@ -4,6 +4,7 @@ import type { DiskChain } from "../disk/layers.ts";
 import { removeUnfinishedWrites, syncDirectory, writeFileDurably } from "../durable/write-file.ts";
 import type { VmProcess } from "../vmm/vmm.ts";
 import type { SandboxStatus } from "./lifecycle.ts";
+import { reasonOf, type SandboxReason } from "./reason.ts";
 
 /** Version of the record; a record of another version is reported and left alone. */
 const RECORD_VERSION = 1;
@@ -32,8 +33,8 @@ export interface SandboxRecord {
   createdAt: number;
   /** Milliseconds since the epoch of the last activity before the record was written. */
   lastActiveAt: number;
-  /** Why it is paused; absent while it is not. */
-  pausedBy?: "request" | "inactivity";
+  /** Why it is in its status; absent when a caller asked for it. */
+  reason?: SandboxReason;
   /** Token that the guest agent asks for. */
   token: string;
   /** Number of the network slot, once one is taken. */
@@ -83,6 +84,13 @@ export class Journal {
 
   /** Removes everything of a sandbox. The record goes last, so that a crash half way leaves what names the rest. */
   async remove(instance: string): Promise<void> {
+    await this.clear(instance);
+    await rm(this.directory(instance), { recursive: true, force: true });
+    await syncDirectory(this.#root).catch(ignoreMissing(undefined));
+  }
+
+  /** Removes all files of a sandbox but its record. */
+  async clear(instance: string): Promise<void> {
     const directory = this.directory(instance);
     const names = await readdir(directory).catch(ignoreMissing([]));
     await Promise.all(
@@ -90,8 +98,6 @@ export class Journal {
         .filter((name) => name !== "sandbox.json")
         .map((name) => rm(join(directory, name), { recursive: true, force: true })),
     );
-    await rm(directory, { recursive: true, force: true });
-    await syncDirectory(this.#root).catch(ignoreMissing(undefined));
   }
 
   /**
@@ -129,7 +135,14 @@ export function parseRecord(text: string, instance: string): SandboxRecord {
   }
   if (!Array.isArray(fields.disk?.layers)) throw new Error("the record has no disk");
   if (typeof fields.boot?.kernel !== "string") throw new Error("the record has no boot files");
-  return fields as SandboxRecord;
+  return withReason(fields as SandboxRecord & { pausedBy?: string });
+}
+
+/** Records of version 0.1.0 name a pause by inactivity in a field of its own. */
+function withReason({ pausedBy, ...record }: SandboxRecord & { pausedBy?: string }): SandboxRecord {
+  if (pausedBy !== "inactivity" || record.reason) return record;
+  const reason = reasonOf("inactivity", `nothing used it for ${record.timeoutSec} s`);
+  return { ...record, reason: { ...reason, at: record.lastActiveAt } };
 }
 
 function ignoreMissing<T>(fallback: T): (error: NodeJS.ErrnoException) => T {

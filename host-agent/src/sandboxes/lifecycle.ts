@@ -1,7 +1,18 @@
 import { WarrenError } from "@warren/contracts/errors";
 
-/** States of a sandbox on its host. `gone` has no record. */
-export type SandboxStatus = "starting" | "running" | "pausing" | "paused" | "resuming" | "stopping" | "gone";
+/**
+ * States of a sandbox on its host. `stopped` has ended by itself: its record alone is left, until a destroy says that the
+ * control plane knows. `gone` has no record.
+ */
+export type SandboxStatus =
+  | "starting"
+  | "running"
+  | "pausing"
+  | "paused"
+  | "resuming"
+  | "stopping"
+  | "stopped"
+  | "gone";
 
 /** Allowed changes of state (design: `starting → running → pausing → paused → resuming → running`, any → `stopping` → `gone`). */
 const TRANSITIONS: Record<SandboxStatus, readonly SandboxStatus[]> = {
@@ -10,7 +21,8 @@ const TRANSITIONS: Record<SandboxStatus, readonly SandboxStatus[]> = {
   pausing: ["paused", "running", "stopping"],
   paused: ["resuming", "stopping"],
   resuming: ["running", "paused", "stopping"],
-  stopping: ["gone"],
+  stopping: ["stopped", "gone"],
+  stopped: ["stopping"],
   gone: [],
 };
 

@@ -10,6 +10,7 @@ import type { Garbage } from "./garbage.ts";
 import type { InactivityTimers } from "./inactivity.ts";
 import type { Journal, SandboxRecord } from "./journal.ts";
 import type { Microvms } from "./microvm.ts";
+import type { SandboxReason } from "./reason.ts";
 import type { SandboxRegistry } from "./registry.ts";
 import type { Sandbox } from "./sandbox.ts";
 import type { Starting } from "./starting.ts";
@@ -36,8 +37,8 @@ export class Pausing {
     this.#parts = parts;
   }
 
-  /** Writes a running sandbox to disk and frees its microVM. On a failure it runs on. */
-  async pause(sandbox: Sandbox, pausedBy: NonNullable<SandboxRecord["pausedBy"]>): Promise<void> {
+  /** Writes a running sandbox to disk and frees its microVM; with a reason unless asked to. On a failure it runs on. */
+  async pause(sandbox: Sandbox, reason?: SandboxReason): Promise<void> {
     const { journal, freezing, snapshots, microvms, inactivity, garbage } = this.#parts;
     const { record, lifecycle } = sandbox;
     await this.#parts.registry.requireDisk();
@@ -51,7 +52,7 @@ export class Pausing {
       const copy = await freezing.stopAndCopy(sandbox);
       try {
         snapshot = await copy.publish(reserved.id);
-        await this.#record(sandbox, snapshot, pausedBy);
+        await this.#record(sandbox, snapshot, reason);
       } catch (error) {
         Object.assign(record, former);
         if (sandbox.live) await freezing.release(sandbox.live);
@@ -60,7 +61,7 @@ export class Pausing {
     } catch (error) {
       lifecycle.transition("running");
       record.status = "running";
-      delete record.pausedBy;
+      delete record.reason;
       await journal.write(record);
       garbage.schedule();
       throw error;
@@ -89,7 +90,7 @@ export class Pausing {
     if (timeoutSec !== undefined) record.timeoutSec = timeoutSec;
     try {
       await microvms.restore(sandbox, snapshot.id);
-      delete record.pausedBy;
+      delete record.reason;
       await starting.running(sandbox);
     } catch (error) {
       await microvms.stop(sandbox, new WarrenError("invalid_state", `sandbox ${sandbox.id} did not resume`));
@@ -102,32 +103,32 @@ export class Pausing {
   }
 
   /** Brings a sandbox whose microVM is gone back to its last pause. */
-  async returnToLastPause(sandbox: Sandbox, reason: WarrenError): Promise<void> {
+  async returnToLastPause(sandbox: Sandbox, reason: SandboxReason): Promise<void> {
     const { journal, snapshots, microvms, inactivity, garbage, log } = this.#parts;
     const { record, lifecycle } = sandbox;
     if (record.status !== "paused") log.warn({ sandbox: record.id }, "a sandbox returns to its last pause");
     inactivity.forget(sandbox);
-    await microvms.stop(sandbox, reason);
+    await microvms.stop(
+      sandbox,
+      new WarrenError("invalid_state", `sandbox ${record.id} went back to its last pause: ${reason.message}`),
+    );
     if (record.snapshot && snapshots.has(record.snapshot)) record.disk = snapshots.get(record.snapshot).disk;
     lifecycle.returnTo("paused");
+    // One that was paused, or not yet back, has lost nothing and keeps what it was paused for.
+    if (record.status === "running" || record.status === "pausing") record.reason = reason;
     record.status = "paused";
-    record.pausedBy ??= "request";
     await journal.write(record);
     garbage.schedule();
   }
 
   /** The step that makes it a paused sandbox. The record still names the microVM, which has yet to be ended. */
-  async #record(
-    sandbox: Sandbox,
-    snapshot: SnapshotManifest,
-    pausedBy: NonNullable<SandboxRecord["pausedBy"]>,
-  ): Promise<void> {
+  async #record(sandbox: Sandbox, snapshot: SnapshotManifest, reason: SandboxReason | undefined): Promise<void> {
     const { record } = sandbox;
     const paused = {
       snapshot: snapshot.id,
       ownSnapshot: true,
       status: "paused" as const,
-      pausedBy,
+      ...(reason && { reason }),
       lastActiveAt: sandbox.lastActiveAt,
     };
     await this.#parts.journal.write({ ...record, ...paused });

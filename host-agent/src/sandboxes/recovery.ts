@@ -8,8 +8,9 @@ import type { InactivityTimers } from "./inactivity.ts";
 import type { Journal, SandboxRecord } from "./journal.ts";
 import type { Microvms } from "./microvm.ts";
 import type { Pausing } from "./pausing.ts";
+import { reasonOf } from "./reason.ts";
 import type { SandboxRegistry } from "./registry.ts";
-import { goneError, type Removal } from "./removal.ts";
+import type { Removal } from "./removal.ts";
 import { Sandbox } from "./sandbox.ts";
 
 export interface RecoveryParts {
@@ -45,6 +46,11 @@ export async function recover(parts: RecoveryParts): Promise<void> {
 async function recoverOne(parts: RecoveryParts, sandbox: Sandbox): Promise<void> {
   const { registry, pausing, removal, log } = parts;
   const { record } = sandbox;
+  if (record.status === "stopping" && record.reason) {
+    registry.add(sandbox);
+    await removal.end(sandbox, record.reason);
+    return;
+  }
   // A start that gave a sandbox the microVM of one that stood ready can leave two records of it, neither promised.
   const claimed = record.purpose === "sandbox" && record.status !== "starting" && record.status !== "stopping";
   if (!claimed) {
@@ -53,14 +59,16 @@ async function recoverOne(parts: RecoveryParts, sandbox: Sandbox): Promise<void>
     return;
   }
   registry.add(sandbox);
+  if (record.status === "stopped") return;
   if (isAtRest(record, parts.snapshots)) return;
   if ((record.status === "running" || record.status === "pausing") && (await adopt(parts, sandbox))) return;
+  const reason = reasonOf("microvm_lost", "its microVM had ended when the host agent started");
   if (record.ownSnapshot || record.status === "resuming" || record.status === "paused") {
-    await pausing.returnToLastPause(sandbox, goneError(sandbox.id));
+    await pausing.returnToLastPause(sandbox, reason);
     return;
   }
-  log.info({ sandbox: record.id, status: record.status }, "removing a sandbox that did not outlive the host agent");
-  await removal.remove(sandbox);
+  log.info({ sandbox: record.id, status: record.status }, "a sandbox did not outlive the host agent");
+  await removal.end(sandbox, reason);
 }
 
 /** Whether a paused sandbox is in its snapshot wholly, with nothing left of a microVM or of an operation on it. */

@@ -1,6 +1,7 @@
 import { WarrenError } from "@warren/contracts/errors";
 import { type CapacityLimits, requireDisk, requireRoom } from "./capacity.ts";
 import { DiskUsage } from "./disk-usage.ts";
+import { endedError } from "./reason.ts";
 import type { Sandbox } from "./sandbox.ts";
 
 /** All sandboxes of a host. */
@@ -8,6 +9,8 @@ export class SandboxRegistry {
   readonly #sandboxes = new Map<string, Sandbox>();
   /** Sandboxes that have no caller: for the warm pool, or to be frozen into a template. */
   readonly #unclaimed = new Set<Sandbox>();
+  /** Sandboxes that have ended by themselves and were not destroyed since. They hold nothing on the host. */
+  readonly #stopped = new Map<string, Sandbox>();
   readonly #dataDirectory: string;
   readonly #limits: CapacityLimits;
   readonly #usage: DiskUsage;
@@ -28,16 +31,23 @@ export class SandboxRegistry {
     return [...this.#sandboxes.values(), ...this.#unclaimed];
   }
 
-  /** The sandbox with this id, or undefined. */
+  /** Those that have ended by themselves. */
+  stopped(): Sandbox[] {
+    return [...this.#stopped.values()];
+  }
+
+  /** The sandbox with this id, stopped or not, or undefined. */
   find(id: string): Sandbox | undefined {
-    return this.#sandboxes.get(id);
+    return this.#sandboxes.get(id) ?? this.#stopped.get(id);
   }
 
   /** The sandbox with this id, or `not_found`. */
   get(id: string): Sandbox {
     const sandbox = this.#sandboxes.get(id);
-    if (!sandbox) throw new WarrenError("not_found", `there is no sandbox ${id} on this host`);
-    return sandbox;
+    if (sandbox) return sandbox;
+    const reason = this.#stopped.get(id)?.record.reason;
+    if (reason) throw endedError(id, reason);
+    throw new WarrenError("not_found", `there is no sandbox ${id} on this host`);
   }
 
   /** Takes in a sandbox by its purpose; throws `already_exists` when a caller's sandbox has its id. */
@@ -47,12 +57,16 @@ export class SandboxRegistry {
       return;
     }
     this.requireFree(sandbox.id);
+    if (sandbox.lifecycle.status === "stopped") {
+      this.#stopped.set(sandbox.id, sandbox);
+      return;
+    }
     this.#sandboxes.set(sandbox.id, sandbox);
   }
 
   /** Throws `already_exists` when there is a sandbox with this id. */
   requireFree(id: string): void {
-    if (this.#sandboxes.has(id)) throw new WarrenError("already_exists", `there is a sandbox ${id} already`);
+    if (this.find(id)) throw new WarrenError("already_exists", `there is a sandbox ${id} already`);
   }
 
   isUnclaimed(sandbox: Sandbox): boolean {
@@ -61,6 +75,7 @@ export class SandboxRegistry {
 
   remove(sandbox: Sandbox): void {
     this.#unclaimed.delete(sandbox);
+    if (this.#stopped.get(sandbox.id) === sandbox) this.#stopped.delete(sandbox.id);
     if (this.#sandboxes.get(sandbox.id) === sandbox) this.#sandboxes.delete(sandbox.id);
   }
 

@@ -3,6 +3,7 @@ import type { Garbage } from "./garbage.ts";
 import type { InactivityTimers } from "./inactivity.ts";
 import type { Journal } from "./journal.ts";
 import type { Microvms } from "./microvm.ts";
+import { endedError, type SandboxReason } from "./reason.ts";
 import type { SandboxRegistry } from "./registry.ts";
 import type { Sandbox } from "./sandbox.ts";
 
@@ -14,7 +15,7 @@ export interface RemovalParts {
   garbage: Garbage;
 }
 
-/** Removes sandboxes. */
+/** Removes sandboxes and notes how they ended. */
 export class Removal {
   readonly #parts: RemovalParts;
 
@@ -38,6 +39,31 @@ export class Removal {
     await journal.remove(record.instance);
     lifecycle.transition("gone");
     registry.remove(sandbox);
+    garbage.schedule();
+  }
+
+  /**
+   * Frees all that a sandbox holds which ended by itself, and keeps its record with the reason until it is destroyed: by
+   * then whoever asked for the sandbox knows. The caller owns the sandbox's life cycle at that moment.
+   */
+  async end(sandbox: Sandbox, reason: SandboxReason): Promise<void> {
+    const { journal, registry, microvms, inactivity, garbage } = this.#parts;
+    const { record, lifecycle } = sandbox;
+    inactivity.forget(sandbox);
+    if (lifecycle.status !== "stopping") lifecycle.transition("stopping");
+    Object.assign(record, { status: "stopping", reason });
+    await journal.write(record);
+    await microvms.stop(sandbox, endedError(sandbox.id, reason));
+    await journal.clear(record.instance);
+    // What it no longer needs may go: layers of its disk, its pause, secrets that were given to it.
+    const { snapshot: _, ...rest } = record;
+    const left = { ...rest, status: "stopped" as const, disk: { ...record.disk, layers: [] }, env: {}, token: "" };
+    await journal.write(left);
+    Object.assign(record, left);
+    delete record.snapshot;
+    lifecycle.transition("stopped");
+    registry.remove(sandbox);
+    registry.add(sandbox);
     garbage.schedule();
   }
 }

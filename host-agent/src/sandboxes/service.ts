@@ -14,6 +14,7 @@ import { Garbage } from "./garbage.ts";
 import { InactivityTimers } from "./inactivity.ts";
 import { type MicrovmParts, Microvms } from "./microvm.ts";
 import { Pausing } from "./pausing.ts";
+import { reasonOf, reasonOfExit, type SandboxReason } from "./reason.ts";
 import { recover } from "./recovery.ts";
 import { SandboxRegistry } from "./registry.ts";
 import { Removal } from "./removal.ts";
@@ -87,6 +88,11 @@ export class SandboxService {
     return this.#registry.list();
   }
 
+  /** Sandboxes that have ended by themselves, and wait for the destroy that says that their owner knows. */
+  stopped(): Sandbox[] {
+    return this.#registry.stopped();
+  }
+
   /** The sandbox with this id, or `not_found`. */
   get(id: string): Sandbox {
     return this.#registry.get(id);
@@ -134,7 +140,7 @@ export class SandboxService {
     await sandbox.lifecycle.perform("pause", async () => {
       if (sandbox.lifecycle.status === "paused") return;
       sandbox.lifecycle.require("running");
-      await this.#pausing.pause(sandbox, "request");
+      await this.#pausing.pause(sandbox);
     });
     return sandbox;
   }
@@ -238,7 +244,10 @@ export class SandboxService {
 
   /** Destroys every sandbox, for a host agent whose sandboxes must not outlive it. */
   async destroyAll(): Promise<void> {
-    await Promise.all([...this.list().map((sandbox) => this.destroy(sandbox.id)), this.#starting.pool.close()]);
+    await Promise.all([
+      ...[...this.list(), ...this.stopped()].map((sandbox) => this.destroy(sandbox.id)),
+      this.#starting.pool.close(),
+    ]);
     await this.#garbage.close();
   }
 
@@ -272,17 +281,15 @@ export class SandboxService {
   }
 
   async #onInactive(sandbox: Sandbox): Promise<void> {
-    const { log } = this.#parts;
-    if (sandbox.record.onTimeout === "destroy") {
-      log.info({ sandbox: sandbox.id }, "destroying an inactive sandbox");
-      await this.destroy(sandbox.id);
-      return;
-    }
-    await sandbox.lifecycle.perform("pause", async () => {
+    const { onTimeout, timeoutSec } = sandbox.record;
+    const kind = onTimeout === "destroy" ? "lost" : "pause";
+    await sandbox.lifecycle.perform(kind, async () => {
       // A call may have come while an operation before this one was under way.
       if (sandbox.lifecycle.status !== "running" || !sandbox.isInactive()) return;
-      log.info({ sandbox: sandbox.id }, "pausing an inactive sandbox");
-      await this.#pausing.pause(sandbox, "inactivity");
+      this.#parts.log.info({ sandbox: sandbox.id, onTimeout }, "a sandbox is inactive");
+      const reason = reasonOf("inactivity", `nothing used it for ${timeoutSec} s`);
+      if (onTimeout === "destroy") await this.#removal.end(sandbox, reason);
+      else await this.#pausing.pause(sandbox, reason);
     });
   }
 
@@ -298,13 +305,17 @@ export class SandboxService {
     // An operation that is under way notices by itself, and brings the sandbox into a state at rest.
     const work = sandbox.lifecycle.perform("lost", async () => {
       if (sandbox.lifecycle.status !== "running" || sandbox.live !== live) return;
-      const reason = new WarrenError("not_found", `the microVM of sandbox ${sandbox.id} ended by itself`);
-      if (sandbox.record.ownSnapshot && !exit.byGuest) await this.#pausing.returnToLastPause(sandbox, reason);
-      else await this.#removal.remove(sandbox, reason);
+      await this.#onLost(sandbox, reasonOfExit(exit));
     });
     work.catch((error: unknown) => {
       log.error({ sandbox: sandbox.id, err: error }, "cannot clean up behind a microVM that ended");
     });
+  }
+
+  /** One rule for all ends that nobody asked for: back to the last pause, or stopped for good where there is none. */
+  async #onLost(sandbox: Sandbox, reason: SandboxReason): Promise<void> {
+    if (sandbox.record.ownSnapshot) await this.#pausing.returnToLastPause(sandbox, reason);
+    else await this.#removal.end(sandbox, reason);
   }
 }
 

@@ -54,8 +54,8 @@ export interface VmProcess {
 export interface VmExit {
   /** The end was asked for by `kill`. */
   expected: boolean;
-  /** The guest ended it: it powered off, rebooted or panicked. */
-  byGuest: boolean;
+  /** What ended it: the guest, which powered off or reset the machine as a reboot and a panic do, or else its process. */
+  cause: "power_off" | "reset" | "process";
   /** Last lines of the console. */
   consoleTail: string;
 }

@@ -38,6 +38,7 @@ export function freezingHandlers(double: FreezingDouble) {
       const guest = double.guest(sandboxId);
       await double.onResume();
       guest.status = "running";
+      guest.reason = undefined;
       return { sandbox: guest.info() };
     },
     forkSandbox: async ({ sandboxId, forkIds }: { sandboxId: string; forkIds: string[] }) => {

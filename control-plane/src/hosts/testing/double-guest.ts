@@ -10,6 +10,8 @@ export class DoubleGuest {
   readonly directory: string;
   readonly processes = new Set<ChildProcess>();
   status = "running";
+  /** Why it is in its status, as the host says. */
+  reason: { code: string; message: string; atUnixMs: bigint } | undefined;
   /** Bytes that left streamed commands, and that they took. */
   readonly streamed = { output: 0, input: 0 };
 
@@ -42,7 +44,19 @@ export class DoubleGuest {
     const hostIp = this.status === "running" ? "10.11.0.1" : "";
     const now = BigInt(Date.now());
     const times = { createdAtUnixMs: now, lastActiveAtUnixMs: now };
-    return { sandboxId, teamId, template, vcpus, memoryMb, timeoutSec, status: this.status, hostIp, ...times };
+    const reason = this.reason && { reason: this.reason };
+    return {
+      sandboxId,
+      teamId,
+      template,
+      vcpus,
+      memoryMb,
+      timeoutSec,
+      status: this.status,
+      hostIp,
+      ...times,
+      ...reason,
+    };
   }
 
   /** Kills all processes. */

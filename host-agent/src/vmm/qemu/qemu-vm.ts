@@ -38,7 +38,7 @@ export class QemuVm implements Vm {
   #qmp: QmpClient | undefined;
   #killed = false;
   #detached = false;
-  #endedByGuest = false;
+  #cause: VmExit["cause"] = "process";
 
   private constructor(parts: QemuVmParts) {
     this.process = parts.lifeline.identity;
@@ -63,8 +63,8 @@ export class QemuVm implements Vm {
     vm.#qmp.closed.then(() => {
       if (!vm.#detached) parts.lifeline.kill();
     });
-    vm.#qmp.on("SHUTDOWN", ({ guest }) => {
-      vm.#endedByGuest = guest === true;
+    vm.#qmp.on("SHUTDOWN", ({ guest, reason }) => {
+      if (guest === true) vm.#cause = reason === "guest-shutdown" ? "power_off" : "reset";
     });
     return vm;
   }
@@ -164,7 +164,7 @@ export class QemuVm implements Vm {
   async #end({ lifeline, cgroup }: QemuVmParts): Promise<VmExit> {
     await lifeline.ended;
     // A detached microVM has another driver to clean up behind it.
-    if (this.#detached) return { expected: false, byGuest: false, consoleTail: this.#console.tail() };
+    if (this.#detached) return { expected: false, cause: "process", consoleTail: this.#console.tail() };
     await this.#console.drain();
     let said = "";
     try {
@@ -176,7 +176,7 @@ export class QemuVm implements Vm {
       this.#warn(`cleaning up behind the microVM of ${this.#machine.id} failed`, error);
     }
     const consoleTail = [this.#console.tail(), said].filter(Boolean).join("\n");
-    return { expected: this.#killed, byGuest: this.#endedByGuest, consoleTail };
+    return { expected: this.#killed, cause: this.#cause, consoleTail };
   }
 
   #session(): QmpClient {

@@ -28,8 +28,8 @@ interface QmpCommands {
 interface QmpEvents {
   /** Progress of an incoming device state. */
   MIGRATION: [data: { status?: string }];
-  /** The machine ends; `guest` says that the guest asked for it. */
-  SHUTDOWN: [data: { guest?: boolean }];
+  /** The machine ends; `guest` says that the guest asked for it, `reason` how. */
+  SHUTDOWN: [data: { guest?: boolean; reason?: string }];
 }
 
 const EVENTS: readonly string[] = ["MIGRATION", "SHUTDOWN"] satisfies (keyof QmpEvents)[];

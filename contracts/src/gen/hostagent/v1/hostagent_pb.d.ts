@@ -467,7 +467,7 @@ export declare type SandboxInfo = Message<"hostagent.v1.SandboxInfo"> & {
   teamId: string;
 
   /**
-   * One of "starting", "running", "pausing", "paused", "resuming", "stopping".
+   * One of "starting", "running", "pausing", "paused", "resuming", "stopping", "stopped".
    *
    * @generated from field: string status = 3;
    */
@@ -526,6 +526,13 @@ export declare type SandboxInfo = Message<"hostagent.v1.SandboxInfo"> & {
    * @generated from field: bool auto_resume = 13;
    */
   autoResume: boolean;
+
+  /**
+   * Why it is in its status; absent when a caller asked for it.
+   *
+   * @generated from field: optional hostagent.v1.SandboxReason reason = 14;
+   */
+  reason?: SandboxReason | undefined;
 };
 
 /**
@@ -533,6 +540,34 @@ export declare type SandboxInfo = Message<"hostagent.v1.SandboxInfo"> & {
  * Use `create(SandboxInfoSchema)` to create a new message.
  */
 export declare const SandboxInfoSchema: GenMessage<SandboxInfo>;
+
+/**
+ * @generated from message hostagent.v1.SandboxReason
+ */
+export declare type SandboxReason = Message<"hostagent.v1.SandboxReason"> & {
+  /**
+   * Code of SANDBOX_REASONS in contracts/src/rest/sandboxes.ts.
+   *
+   * @generated from field: string code = 1;
+   */
+  code: string;
+
+  /**
+   * @generated from field: string message = 2;
+   */
+  message: string;
+
+  /**
+   * @generated from field: int64 at_unix_ms = 3;
+   */
+  atUnixMs: bigint;
+};
+
+/**
+ * Describes the message hostagent.v1.SandboxReason.
+ * Use `create(SandboxReasonSchema)` to create a new message.
+ */
+export declare const SandboxReasonSchema: GenMessage<SandboxReason>;
 
 /**
  * @generated from message hostagent.v1.Command
@@ -1327,7 +1362,8 @@ export declare const HostAgentService: GenService<{
     output: typeof PingSandboxResponseSchema;
   },
   /**
-   * Everything on this host that is not gone, from the journal.
+   * Everything on this host that is not gone, from the journal. A sandbox that ended by itself is listed as "stopped",
+   * with its reason and nothing else left of it, until DestroySandbox says that the caller knows.
    *
    * @generated from rpc hostagent.v1.HostAgentService.ListSandboxes
    */

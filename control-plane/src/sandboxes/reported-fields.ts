@@ -1,0 +1,32 @@
+import type { SandboxInfo } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import { SANDBOX_REASONS, type SandboxReason, type SandboxReasonCode } from "@warren/contracts/rest/sandboxes";
+import type { StatusFields } from "./sandbox-store.ts";
+
+/** Fields of a row whose sandbox its host reports as paused. */
+export function pausedFields(info: SandboxInfo | undefined): StatusFields {
+  return { host_ip: "", disk_bytes: Number(info?.diskBytes ?? 0n), reason: reportedReason(info) };
+}
+
+/** Fields of a row whose sandbox its host reports as running. */
+export function runningFields(info: SandboxInfo | undefined): StatusFields {
+  const started_at = new Date(Number(info?.createdAtUnixMs ?? 0n));
+  return { host_ip: info?.hostIp ?? "", started_at, error: null, reason: null };
+}
+
+/** Fields of a row whose sandbox has ended by itself, as its host reports, or is unknown to its host. */
+export function stoppedFields(info: SandboxInfo | undefined): StatusFields {
+  const lost = { code: "microvm_lost", message: "its host has nothing of it any more" } as const;
+  return { host_ip: "", reason: reportedReason(info) ?? toJson({ ...lost, at: new Date().toISOString() }) };
+}
+
+/** JSON of the reason that a host reports; null when it gives none that this program knows. */
+function reportedReason(info: SandboxInfo | undefined): string | null {
+  const { reason } = info ?? {};
+  if (!reason || !Object.hasOwn(SANDBOX_REASONS, reason.code)) return null;
+  const { code, message, atUnixMs } = reason;
+  return toJson({ code: code as SandboxReasonCode, message, at: new Date(Number(atUnixMs)).toISOString() });
+}
+
+function toJson(reason: SandboxReason): string {
+  return JSON.stringify(reason);
+}

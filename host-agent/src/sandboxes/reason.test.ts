@@ -1,0 +1,23 @@
+import { expect, it } from "vitest";
+import { reasonOfExit } from "./reason.ts";
+
+const exit = (cause: "power_off" | "reset" | "process", consoleTail = "") =>
+  reasonOfExit({ expected: false, cause, consoleTail });
+
+it.each([
+  [exit("power_off"), "guest_powered_off"],
+  [exit("reset", "[   12.3] reboot: Restarting system\r\n"), "guest_rebooted"],
+  [exit("reset", "[   12.3] Kernel panic - not syncing: sysrq triggered crash\r\n"), "guest_panicked"],
+  [exit("process", "Kernel panic - not syncing: a lie"), "microvm_lost"],
+])("names the way in which a microVM ended", (reason, code) => {
+  expect(reason).toMatchObject({ code, message: expect.stringMatching(/./) });
+});
+
+it("quotes a panic in few printable characters, whatever the guest printed", () => {
+  const { code, message } = exit(
+    "reset",
+    `Kernel panic - not syncing: first\nKernel panic - not syncing: \u001b[2J${"é".repeat(10_000)}`,
+  );
+  expect(code).toBe("guest_panicked");
+  expect(message).toMatch(/^its kernel panicked: \?\[2J[\x20-\x7e]{0,300}$/);
+});
