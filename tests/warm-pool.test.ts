@@ -1,4 +1,5 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { HostAgentFixture } from "./support/host-agent.ts";
 import { readRecords, vmmProcesses } from "./support/host-state.ts";
@@ -11,11 +12,11 @@ beforeAll(async () => {
 afterAll(() => host?.dispose());
 
 const running = () => vmmProcesses(host.directory).length;
-const create = (letter: string) =>
+const create = (letter: string, template = "minimal") =>
   host.calls.createSandbox({
     sandboxId: `sbwarm${letter.repeat(16)}`,
     teamId: "team",
-    template: "minimal",
+    template,
     vcpus: 1,
     memoryMb: 128,
     env: { LETTER: letter },
@@ -29,8 +30,8 @@ async function shell(letter: string, script: string): Promise<string> {
 
 it("hands out each ready sandbox once, with an identity of its own, and makes others ready", async () => {
   await create("a");
-  await expect.poll(running, { timeout: 120_000 }).toBe(3);
-  await Promise.all(["b", "c", "d", "e"].map(create));
+  await expect.poll(running, { timeout: 120_000 }).toBe(2);
+  await Promise.all(["b", "c", "d", "e"].map((letter) => create(letter)));
   const letters = ["a", "b", "c", "d", "e"];
   const facts = await Promise.all(
     letters.map((letter) => shell(letter, "hostname; cat /proc/sys/kernel/random/uuid; echo $LETTER")),
@@ -59,6 +60,34 @@ it.runIf(existsSync(`${CPU_GROUPS}/cpu.shares`))("ready sandboxes give way to th
   expect(used).toHaveLength(5);
   expect(Math.min(...used)).toBeGreaterThan(5 * Math.max(...ready));
 });
+
+it("lets go of the sandbox that stands ready when its template is replaced, and of all that was kept for it", async () => {
+  const freeze = () =>
+    host.calls.createSnapshot({
+      sandboxId: `sbwarm${"a".repeat(16)}`,
+      teamId: "team",
+      name: "frozen",
+      overwrite: true,
+    });
+  const snapshots = () => readdirSync(join(host.directory, "snapshots"));
+  await freeze();
+  const [former] = snapshots().filter((id) => isNamed(id, "frozen"));
+  await create("f", "frozen");
+  const ready = () =>
+    readRecords(host.directory).some(({ purpose, snapshot }) => purpose === "pool" && snapshot === former);
+  await expect.poll(ready, { timeout: 120_000 }).toBe(true);
+  await host.calls.destroySandbox({ sandboxId: `sbwarm${"f".repeat(16)}` });
+  await freeze();
+  await expect.poll(snapshots).not.toContain(former);
+  expect(ready()).toBe(false);
+  await host.calls.deleteSnapshot({ teamId: "team", name: "frozen" });
+});
+
+/** Whether a template of the test's team is a snapshot. */
+function isNamed(snapshot: string, template: string): boolean {
+  const file = join(host.directory, "templates/team", `${template}.json`);
+  return (JSON.parse(readFileSync(file, "utf8")) as { snapshot: string }).snapshot === snapshot;
+}
 
 it("gives ready sandboxes up when memory runs short, and touches no other", async () => {
   const release = await causeMemoryPressure();

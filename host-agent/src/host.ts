@@ -1,6 +1,8 @@
 import { access, mkdir, readdir } from "node:fs/promises";
+import { totalmem } from "node:os";
 import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
+import { LIMITS } from "@warren/contracts/limits";
 import type { Logger } from "pino";
 import { detectCgroups } from "./cgroup/detect.ts";
 import { lockFile } from "./data-directory/lock.ts";
@@ -178,7 +180,7 @@ export async function openHost(options: OpenHostOptions) {
     snapshots,
     templates: await TemplateStore.open(dataDirectory),
     baseTemplates: new BaseTemplates({ sharedDirectory, memory, disks, snapshots, log }),
-    warmPool: images ? settings.warmPool : 0,
+    warmPool: { size: images ? settings.warmPool : 0, memoryMb: settings.warmPoolMemoryMb ?? defaultPoolMemoryMb() },
     coldBoot: settings.coldBoot,
     images: () => {
       if (!images) throw new WarrenError("internal_error", "this process starts no sandboxes");
@@ -195,6 +197,11 @@ export async function openHost(options: OpenHostOptions) {
   });
   await sandboxes.recover();
   return { sandboxes, slots, vmm };
+}
+
+/** An eighth of the host's memory, and at least one sandbox of the usual size. MiB. */
+function defaultPoolMemoryMb(): number {
+  return Math.max(LIMITS.memoryMb.default, Math.floor(totalmem() / 1024 ** 2 / 8));
 }
 
 function requireRoot(): void {

@@ -15,8 +15,10 @@ export interface HostSettings {
   maxSandboxes: number;
   /** `WARREN_DISK_LIMIT_GB`: GiB that sandboxes, snapshots and templates may take; undefined = as many as there are. */
   diskLimitGb?: number;
-  /** `WARREN_WARM_POOL`: sandboxes of each template in use that stand ready, 0 to 64. */
+  /** `WARREN_WARM_POOL`: sandboxes of each template in use that stand ready at most, 0 to 64. */
   warmPool: number;
+  /** `WARREN_WARM_POOL_MEMORY_MB`: guest memory that all of them may have together, MiB; undefined = by the host's. */
+  warmPoolMemoryMb?: number;
   /** `WARREN_MEMORY_IMAGE_CACHE_MB`: disk for memory put together ahead of its use, in MiB. */
   imageCacheBytes: number;
   /** `WARREN_COLD_BOOT`: 1 = sandboxes of the built-in template boot, rather than continue one that was frozen. */
@@ -36,6 +38,8 @@ export function readSettings(environment: NodeJS.ProcessEnv): HostSettings {
     throw new WarrenError("invalid_request", "set both WARREN_GUEST_NETWORK and WARREN_LINK_NETWORK, or neither");
   }
   const bootLimit = number("WARREN_BOOT_LIMIT_SEC", text("WARREN_BOOT_LIMIT_SEC"), undefined, 1, 600);
+  const poolMemory = "WARREN_WARM_POOL_MEMORY_MB";
+  const warmPoolMemoryMb = number(poolMemory, text(poolMemory), undefined, 0, 16_777_216);
   const diskLimitGb = number("WARREN_DISK_LIMIT_GB", text("WARREN_DISK_LIMIT_GB"), undefined, 0.1, 1_048_576);
   return {
     dns: (text("WARREN_GUEST_DNS") ?? "8.8.8.8,8.8.4.4").split(",").map((address) => address.trim()),
@@ -48,6 +52,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): HostSettings {
       number("WARREN_MEMORY_IMAGE_CACHE_MB", text("WARREN_MEMORY_IMAGE_CACHE_MB"), 8192, 0, 1_048_576) * 1024 ** 2,
     coldBoot: flag("WARREN_COLD_BOOT", text("WARREN_COLD_BOOT")),
     withNode: flag("WARREN_WITH_NODE", text("WARREN_WITH_NODE")),
+    ...(warmPoolMemoryMb === undefined ? {} : { warmPoolMemoryMb }),
     ...(diskLimitGb === undefined ? {} : { diskLimitGb }),
     ...(bootLimit === undefined ? {} : { bootLimitMs: bootLimit * 1000 }),
   };

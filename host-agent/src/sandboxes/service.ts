@@ -20,6 +20,7 @@ import { SandboxRegistry } from "./registry.ts";
 import { Removal } from "./removal.ts";
 import type { Sandbox } from "./sandbox.ts";
 import { type NewSandbox, Starting } from "./starting.ts";
+import type { WarmPoolLimits } from "./warm-pool.ts";
 
 /** Parts that the sandboxes of one host are made from. */
 export interface SandboxParts extends MicrovmParts {
@@ -30,8 +31,7 @@ export interface SandboxParts extends MicrovmParts {
   /** Files that new sandboxes boot from. */
   images: () => BootImages;
   limits: CapacityLimits;
-  /** Sandboxes of each template in use that stand ready. */
-  warmPool: number;
+  warmPool: WarmPoolLimits;
   /** Whether sandboxes of the built-in template boot, rather than continue one that was frozen. */
   coldBoot: boolean;
   log: Logger;
@@ -111,7 +111,8 @@ export class SandboxService {
     requireId(request.id);
     this.#registry.requireFree(request.id);
     const sandbox = await this.#startFromTemplate(request);
-    if (sandbox.record.snapshot) this.#starting.pool.want(sandbox.record.snapshot);
+    const { snapshot, memoryMb } = sandbox.record;
+    if (snapshot && this.#isTemplate(snapshot)) this.#starting.pool.want(snapshot, memoryMb);
     return sandbox;
   }
 
@@ -205,7 +206,8 @@ export class SandboxService {
       const sizeBytes = await snapshots.allocatedBytes(manifest.id);
       const size = { vcpus: shape.vcpus, memoryMb: shape.memoryMb, sizeBytes };
       const template = { teamId, name, snapshot: manifest.id, ...size, createdAt };
-      await templates.put(template);
+      const former = await templates.put(template);
+      if (former) await this.#starting.pool.empty(former.snapshot);
       // Sandboxes will start from it: what they map is put together ahead of the first.
       memoryImages.prepare(memory).catch((error: unknown) => {
         log.warn({ template: name, err: error }, "the memory of a template could not be prepared");
@@ -273,6 +275,14 @@ export class SandboxService {
     }
     const { vcpus, memoryMb, snapshot } = this.#parts.templates.get(request.teamId, request.template);
     return this.#starting.start({ ...request, vcpus, memoryMb }, () => snapshot);
+  }
+
+  /** Whether new sandboxes start from a snapshot: its template may have been replaced or deleted meanwhile. */
+  #isTemplate(snapshot: string): boolean {
+    const { templates, baseTemplates } = this.#parts;
+    return (
+      baseTemplates.ids().includes(snapshot) || templates.list().some((template) => template.snapshot === snapshot)
+    );
   }
 
   async #snapshotOfRunning(sandbox: Sandbox, snapshotId: string): Promise<SnapshotManifest> {

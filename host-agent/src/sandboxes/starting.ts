@@ -16,7 +16,7 @@ import type { SandboxRegistry } from "./registry.ts";
 import { goneError, type Removal } from "./removal.ts";
 import { Sandbox } from "./sandbox.ts";
 import { shapeOf } from "./shape.ts";
-import { WarmPool } from "./warm-pool.ts";
+import { WarmPool, type WarmPoolLimits } from "./warm-pool.ts";
 
 /** Commands that are run before somebody asks: the shell and the interpreter that most callers start with. */
 const WARM_UP = [
@@ -62,8 +62,7 @@ export interface StartingParts {
   inactivity: InactivityTimers;
   /** Files that new sandboxes boot from. */
   images: () => BootImages;
-  /** Sandboxes of each template in use that stand ready. */
-  warmPool: number;
+  warmPool: WarmPoolLimits;
   log: Logger;
 }
 
@@ -75,7 +74,7 @@ export class Starting {
   constructor(parts: StartingParts) {
     this.#parts = parts;
     this.pool = new WarmPool({
-      size: parts.warmPool,
+      ...parts.warmPool,
       log: parts.log,
       make: (snapshot, isAwaited) => this.#makeSpare(snapshot, isAwaited),
       drop: (sandbox) => parts.removal.remove(sandbox),

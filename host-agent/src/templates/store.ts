@@ -63,14 +63,16 @@ export class TemplateStore {
     }
   }
 
-  /** Makes a template, or points the one of this name to another snapshot, in one step. */
-  async put(template: Template): Promise<void> {
+  /** Makes a template, or points the one of this name to another snapshot, in one step. Gives the one that it replaced. */
+  async put(template: Template): Promise<Template | undefined> {
     requireName(template.teamId, template.name);
     const directory = join(this.#directory, template.teamId);
     await mkdir(directory, { recursive: true, mode: 0o700 });
     await syncDirectory(this.#directory);
     await writeFileDurably(join(directory, `${template.name}.json`), `${JSON.stringify(template, null, 2)}\n`);
+    const former = this.#templates.get(key(template.teamId, template.name));
     this.#templates.set(key(template.teamId, template.name), template);
+    return former;
   }
 
   /** Throws `template_not_found`. The snapshot goes with the next collection, unless something else needs it. */
