@@ -5,10 +5,19 @@ import { readDistribution } from "../images/distribution.ts";
 import { KERNEL_FILES, kernelRecipe } from "../images/kernel.ts";
 import { ImageStore } from "../images/store.ts";
 import { toolRunner } from "../images/tool.ts";
+import { QEMU } from "../vmm/qemu/driver.ts";
 import { probeKvm } from "../vmm/qemu/kvm-probe.ts";
+import { readQemuVersion } from "../vmm/qemu/version.ts";
 import type { Check } from "./finding.ts";
 
-const EMULATION = "microVMs are emulated in software, many times slower";
+/** What follows when guests cannot run on KVM. */
+async function emulation(): Promise<string> {
+  const slow = "microVMs are emulated in software, many times slower";
+  const qemu = await readQemuVersion(QEMU).catch(() => undefined);
+  if (qemu === undefined || qemu.parallelEmulation) return slow;
+  const turns = `with QEMU ${qemu.text} the vCPUs of one sandbox take turns on one processor of this machine`;
+  return `${slow}; ${turns}, since side by side they may hang: QEMU 10 (Debian 13) runs them side by side`;
+}
 
 /** Boots a guest on KVM, since the device alone proves nothing; without a kernel to boot, says what is known. */
 export function kvmCheck(imagesDir: string): Check {
@@ -19,7 +28,7 @@ export function kvmCheck(imagesDir: string): Check {
         () => true,
         () => false,
       );
-      if (!openable) return { status: "warn", found: "/dev/kvm cannot be opened", consequence: EMULATION };
+      if (!openable) return { status: "warn", found: "/dev/kvm cannot be opened", consequence: await emulation() };
       const kernel = await findKernel(imagesDir);
       if (kernel === undefined) {
         return {
@@ -29,7 +38,8 @@ export function kvmCheck(imagesDir: string): Check {
         };
       }
       const { usable, reason } = await probeKvm({ ...kernel, verdictFile: join(imagesDir, "kvm-verdict.json") });
-      return usable ? { status: "ok", found: reason } : { status: "warn", found: reason, consequence: EMULATION };
+      if (usable) return { status: "ok", found: reason };
+      return { status: "warn", found: reason, consequence: await emulation() };
     },
   };
 }

@@ -101,6 +101,15 @@ test("KVM needs no word about the counter", () => {
   expect(valuesOf(args, "-cpu")).toEqual(["host"]);
 });
 
+test("emulated vCPUs take turns in one thread where the version of QEMU is not known to run them side by side", () => {
+  const thread = (vcpus: number, version = OLD) =>
+    /thread=(\w+)/.exec(valuesOf(argumentsOf({ vcpus }, { version }), "-accel")[0] ?? "")?.[1];
+  expect(thread(2)).toBe("single");
+  expect(thread(8)).toBe("single");
+  expect(thread(1)).toBe("multi");
+  expect(thread(2, NEW)).toBe("multi");
+});
+
 test("a restore has a state and no kernel, in the way of each version", () => {
   const descriptors = { ...DESCRIPTORS, state: 10 };
   const old = argumentsOf({}, { descriptors });

@@ -58,7 +58,7 @@ export function qemuArguments(machine: Machine, options: QemuOptions): string[] 
     "-machine",
     machineType(accelerator),
     "-accel",
-    accelerator.name === "tcg" ? `tcg,tb-size=${TRANSLATION_CACHE_MB}` : "kvm",
+    accelerator.name === "tcg" ? emulator(machine, version) : "kvm",
     "-cpu",
     accelerator.name === "tcg" ? TCG_PROCESSOR : "host",
     "-smp",
@@ -91,6 +91,12 @@ export function qemuArguments(machine: Machine, options: QemuOptions): string[] 
       ? bootArguments(machine, accelerator)
       : incomingArguments(version, descriptors)),
   ];
+}
+
+/** Where vCPUs may not run at the same time, one thread runs them in turns. */
+function emulator({ vcpus }: Machine, { parallelEmulation }: QemuVersion): string {
+  const thread = vcpus === 1 || parallelEmulation ? "multi" : "single";
+  return `tcg,tb-size=${TRANSLATION_CACHE_MB},thread=${thread}`;
 }
 
 /**

@@ -21,7 +21,7 @@ const OVERHEAD_BYTES = { kvm: 128 * MIB, tcg: 256 * MIB } as const;
 const OTHER_THREADS = 80;
 
 /** Program that is used unless another is named, found in PATH. */
-const BINARY = "qemu-system-x86_64";
+export const QEMU = "qemu-system-x86_64";
 
 /** What the driver has to know of this host, which takes a tenth of a second to find out. */
 export interface QemuHost {
@@ -31,7 +31,7 @@ export interface QemuHost {
 }
 
 /** Finds out about a program of QEMU and this host. */
-export async function examineQemuHost(binary = BINARY): Promise<QemuHost> {
+export async function examineQemuHost(binary = QEMU): Promise<QemuHost> {
   const counter = process.arch === "x64" ? measureCounterKhz() : undefined;
   const [version, counterKhz] = await Promise.all([readQemuVersion(binary), counter]);
   return { version, ...(counterKhz === undefined ? {} : { counterKhz }) };
@@ -50,7 +50,7 @@ export interface QemuOptions {
 
 /** The QEMU driver: one jailed process of qemu-system-x86_64 with the machine type microvm for each microVM. */
 export async function createQemuVmm(options: QemuOptions): Promise<Vmm> {
-  const { binary = BINARY, host = await examineQemuHost(binary) } = options;
+  const { binary = QEMU, host = await examineQemuHost(binary) } = options;
   const accelerator: Accelerator =
     options.accelerator === "tcg"
       ? { name: "tcg", counterKhz: host.counterKhz ?? (await measureCounterKhz()) }

@@ -12,6 +12,12 @@ export interface QemuVersion {
   readOnlyMemoryFile: boolean;
   /** A device state from a file by `file:PATH` (8.2) where older ones have `fd:NUMBER`, which newer ones give up. */
   stateFromFile: boolean;
+  /**
+   * Whether TCG may run each vCPU in a thread of its own. Older versions lose a write to code that another vCPU has
+   * translated at that moment: a guest whose kernel patches itself (static keys: packet capture, tracing, control groups,
+   * netfilter rules) then hangs for ever. Versions count as sound that stood half an hour of `tests/vcpus.test.ts`.
+   */
+  parallelEmulation: boolean;
 }
 
 /** Oldest version whose command line and device states the driver is known to work with. */
@@ -29,7 +35,13 @@ export function parseQemuVersion(output: string): QemuVersion {
   if (!atLeast(...OLDEST)) {
     throw new WarrenError("agent_error", `QEMU ${text} is too old; install version ${OLDEST.join(".")} or newer`);
   }
-  return { text, runWith: atLeast(9, 1), readOnlyMemoryFile: atLeast(8, 2), stateFromFile: atLeast(8, 2) };
+  return {
+    text,
+    runWith: atLeast(9, 1),
+    readOnlyMemoryFile: atLeast(8, 2),
+    stateFromFile: atLeast(8, 2),
+    parallelEmulation: atLeast(10, 0),
+  };
 }
 
 /** Asks a program of QEMU for its version. */
