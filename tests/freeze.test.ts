@@ -151,7 +151,8 @@ describe("freezing and thawing", () => {
   });
 
   it("inactivity pauses a sandbox, activity keeps it, and a call wakes up one that was made for that", async () => {
-    const sandbox = await create({ timeoutSec: 3 });
+    const sandbox = await create();
+    expect((await sandbox.update({ timeoutSec: 3 })).fields).toMatchObject({ status: "running", timeout_sec: 3 });
     // A command that runs is activity, however silent: the pause comes only after its end.
     expect(await sh(sandbox, "sleep 6; echo done")).toBe("done");
     await expect

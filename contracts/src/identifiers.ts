@@ -1,6 +1,9 @@
 /** Sandbox ids: `sb` and 20 base-32 characters, no dash, so that they fit into a host name. */
 export const SANDBOX_ID = /^sb[a-z2-7]{20}$/;
 
+/** Names that sandboxes are given: never like an id, so that a command can take either, and without a colon. */
+export const SANDBOX_NAME = /^(?!sb[a-z2-7]{20}$)[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/;
+
 /** Names of templates and snapshots. */
 export const TEMPLATE_NAME = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/;
 

@@ -37,12 +37,13 @@ import { QuotaStore } from "./quotas/quota-store.ts";
 import { TeamAdmission } from "./quotas/team-admission.ts";
 import { notReady, reportReadiness } from "./readiness.ts";
 import { SandboxReconciler } from "./sandboxes/reconciler.ts";
-import { SandboxAccess, sandboxNotFound } from "./sandboxes/sandbox-access.ts";
+import { requireSandboxId, SandboxAccess, sandboxNotFound } from "./sandboxes/sandbox-access.ts";
 import { SandboxForks } from "./sandboxes/sandbox-forks.ts";
 import { SandboxPausing } from "./sandboxes/sandbox-pausing.ts";
 import { SandboxReads } from "./sandboxes/sandbox-reads.ts";
 import { sandboxRoutes } from "./sandboxes/sandbox-routes.ts";
 import { SandboxService } from "./sandboxes/sandbox-service.ts";
+import { SandboxSettings } from "./sandboxes/sandbox-settings.ts";
 import { SandboxStore } from "./sandboxes/sandbox-store.ts";
 import { SessionCookie } from "./sessions/session-cookie.ts";
 import { sessionRoutes, signInRoutes } from "./sessions/session-routes.ts";
@@ -121,7 +122,8 @@ async function start(
       : await LocalHost.register(config.localHost, { hosts, templates, pool, log });
   const scheduler = new RoundRobinScheduler(hosts, () => localHost?.join() ?? Promise.resolve());
   const quota = new TeamAdmission(teams, quotas);
-  const pausing: SandboxPausing = new SandboxPausing({ db, store, quota, pool, access, operations });
+  const settings = new SandboxSettings({ store, pool, access, operations });
+  const pausing: SandboxPausing = new SandboxPausing({ db, store, quota, pool, access, settings, operations });
   const forks = new SandboxForks({ db, store, quota, pool, operations });
   const locateSandbox = async (teamId: string, id: string) => {
     const location = await store.locate(id);
@@ -182,7 +184,8 @@ async function start(
   });
   await app.register(async (scope) => {
     guard.requireCaller(scope, "sandboxes");
-    await scope.register(sandboxRoutes(sandboxes, pausing, forks));
+    scope.addHook("preValidation", requireSandboxId);
+    await scope.register(sandboxRoutes({ sandboxes, settings, pausing, forks }));
     await scope.register(commandRoutes(new CommandService(access)));
     await scope.register(fileRoutes(new FileService(access), join(config.dataDir, "spool")));
   });

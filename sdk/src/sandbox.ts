@@ -3,7 +3,7 @@ import type { WarrenError } from "@warren/contracts/errors";
 import type { ExecResult as ExecFields, ExecRequest } from "@warren/contracts/rest/commands";
 import type { ReadFile, WriteFileFields } from "@warren/contracts/rest/files";
 import type { ForkResult, ResumeSandbox } from "@warren/contracts/rest/forks";
-import type { Sandbox as SandboxFields } from "@warren/contracts/rest/sandboxes";
+import type { Sandbox as SandboxFields, UpdateSandbox } from "@warren/contracts/rest/sandboxes";
 import { errorOfBody } from "./errors.ts";
 import { type SandboxProcess, type StartOptions, startProcess } from "./exec-stream.ts";
 import { type Content, multipartBody } from "./multipart.ts";
@@ -46,6 +46,19 @@ export interface ExecResult {
 export interface FileOptions {
   /** Owner of a written file and meaning of relative paths; default: the user of the sandbox. */
   user?: string;
+  signal?: AbortSignal;
+}
+
+/** What is to be changed of a sandbox; what is left out stays as it is. */
+export interface UpdateOptions {
+  /** New name; null = none. */
+  name?: string | null;
+  /** Replaces all metadata. */
+  metadata?: Record<string, string>;
+  /** Seconds of inactivity before `onTimeout` happens, from now on; 0 = never. */
+  timeoutSec?: number;
+  onTimeout?: "pause" | "destroy";
+  autoResume?: boolean;
   signal?: AbortSignal;
 }
 
@@ -124,6 +137,19 @@ export class Sandbox {
   /** Resets the inactivity timer. */
   async ping(signal?: AbortSignal): Promise<void> {
     await this.#transport.json({ method: "POST", path: `${this.#path}/ping`, safe: true, signal });
+  }
+
+  /** Changes name, metadata or settings. Resolves with its new state. */
+  async update(options: UpdateOptions): Promise<Sandbox> {
+    const { name, metadata, timeoutSec, onTimeout, autoResume, signal } = options;
+    const json: UpdateSandbox = {
+      ...(name === undefined ? {} : { name }),
+      ...(metadata === undefined ? {} : { metadata }),
+      ...(timeoutSec === undefined ? {} : { timeout_sec: timeoutSec }),
+      ...(onTimeout === undefined ? {} : { on_timeout: onTimeout }),
+      ...(autoResume === undefined ? {} : { auto_resume: autoResume }),
+    };
+    return this.#as(await this.#transport.json({ method: "PATCH", path: this.#path, json, safe: true, signal }));
   }
 
   /** Puts the sandbox to disk, where it takes no memory; one that is paused stays so. Resolves with its new state. */

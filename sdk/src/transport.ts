@@ -17,7 +17,7 @@ export interface TransportOptions {
 
 /** One call of the API. */
 export interface Call {
-  method: "GET" | "POST" | "DELETE";
+  method: "GET" | "POST" | "PATCH" | "DELETE";
   /** Path below the server's address, such as /v1/sandboxes. */
   path: string;
   /** Sent as JSON. */

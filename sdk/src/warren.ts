@@ -1,3 +1,4 @@
+import { WarrenError } from "@warren/contracts/errors";
 import type { Health } from "@warren/contracts/rest/health";
 import type { CreateSandbox, Sandbox as SandboxFields } from "@warren/contracts/rest/sandboxes";
 import { Sandbox } from "./sandbox.ts";
@@ -8,6 +9,10 @@ import { Transport, type TransportOptions } from "./transport.ts";
 export interface CreateOptions {
   /** Template to start from; default: the base image. */
   template?: string;
+  /** Name, of which the team's live sandboxes have each another. */
+  name?: string;
+  /** Texts by key, kept with the sandbox; `list` finds by them. */
+  metadata?: Record<string, string>;
   vcpus?: number;
   /** MiB. */
   memoryMb?: number;
@@ -19,6 +24,14 @@ export interface CreateOptions {
   autoResume?: boolean;
   /** Environment of every process started in the sandbox. */
   env?: Record<string, string>;
+  signal?: AbortSignal;
+}
+
+/** Which sandboxes a list shows. */
+export interface ListOptions {
+  name?: string;
+  /** Entries that their metadata must have. */
+  metadata?: Record<string, string>;
   signal?: AbortSignal;
 }
 
@@ -64,9 +77,11 @@ export class Sandboxes {
 
   /** Makes a sandbox and resolves once commands can run in it. */
   async create(options: CreateOptions = {}): Promise<Sandbox> {
-    const { template, vcpus, memoryMb, timeoutSec, onTimeout, autoResume, env, signal } = options;
+    const { template, name, metadata, vcpus, memoryMb, timeoutSec, onTimeout, autoResume, env, signal } = options;
     const json: CreateSandbox = {
       ...(template === undefined ? {} : { template }),
+      ...(name === undefined ? {} : { name }),
+      ...(metadata === undefined ? {} : { metadata }),
       ...(vcpus === undefined ? {} : { vcpus }),
       ...(memoryMb === undefined ? {} : { memory_mb: memoryMb }),
       ...(timeoutSec === undefined ? {} : { timeout_sec: timeoutSec }),
@@ -78,14 +93,24 @@ export class Sandboxes {
     return new Sandbox(this.#transport, fields);
   }
 
-  /** All that are not ended, newest first. */
-  async list(signal?: AbortSignal): Promise<Sandbox[]> {
-    const path = "/v1/sandboxes";
+  /** Those that are not ended and have what `options` names, newest first. */
+  async list(options: ListOptions = {}): Promise<Sandbox[]> {
+    const { name, metadata = {}, signal } = options;
+    const query = new URLSearchParams(name === undefined ? {} : { name });
+    for (const [key, value] of Object.entries(metadata)) query.append("metadata", `${key}=${value}`);
+    const path = `/v1/sandboxes${query.size > 0 ? `?${query}` : ""}`;
     const all = await this.#transport.json<SandboxFields[]>({ method: "GET", path, safe: true, signal });
     return all.map((fields) => new Sandbox(this.#transport, fields));
   }
 
-  /** One of them; throws `not_found`. */
+  /** The one of this name; throws `not_found`. */
+  async byName(name: string, signal?: AbortSignal): Promise<Sandbox> {
+    const [sandbox] = await this.list({ name, ...(signal ? { signal } : {}) });
+    if (!sandbox) throw new WarrenError("not_found", `There is no such sandbox: ${name}`);
+    return sandbox;
+  }
+
+  /** The one with this id; throws `not_found`. */
   async get(id: string, signal?: AbortSignal): Promise<Sandbox> {
     const path = `/v1/sandboxes/${encodeURIComponent(id)}`;
     return new Sandbox(this.#transport, await this.#transport.json({ method: "GET", path, safe: true, signal }));

@@ -1,5 +1,5 @@
 import { type Static, Type } from "typebox";
-import { BASE_TEMPLATE, SANDBOX_ID, TEMPLATE_NAME } from "../identifiers.ts";
+import { BASE_TEMPLATE, SANDBOX_ID, SANDBOX_NAME, TEMPLATE_NAME } from "../identifiers.ts";
 import { LIMITS } from "../limits.ts";
 import { Environment } from "./environment.ts";
 
@@ -28,6 +28,38 @@ export const SANDBOX_REASONS = {
 } as const;
 export type SandboxReasonCode = keyof typeof SANDBOX_REASONS;
 
+/** Key of an entry of the metadata of a sandbox, as part of a pattern. */
+const METADATA_KEY = "[A-Za-z0-9][A-Za-z0-9._/-]{0,62}";
+
+/** Text that a database can keep: without NUL and halves of surrogate pairs. */
+const METADATA_VALUE = "[^\\u0000\\ud800-\\udfff]*";
+
+/** What the owner of a sandbox notes about it. */
+const Metadata = Type.Unsafe<Record<string, string>>({
+  type: "object",
+  description: "Texts by key that the caller keeps with the sandbox, and may list by",
+  propertyNames: { pattern: `^${METADATA_KEY}$` },
+  additionalProperties: {
+    type: "string",
+    pattern: `^${METADATA_VALUE}$`,
+    "x-max-bytes": LIMITS.metadata.valueBytes,
+  },
+  maxProperties: LIMITS.metadata.entries,
+});
+
+const SandboxName = (description: string) => Type.String({ pattern: SANDBOX_NAME.source, description });
+
+/** Settings of a sandbox that may change while it lives. */
+const settings = {
+  timeout_sec: Type.Integer({
+    minimum: LIMITS.timeoutSec.min,
+    maximum: LIMITS.timeoutSec.max,
+    description: "Seconds of inactivity before `on_timeout` happens; 0 = never",
+  }),
+  on_timeout: Type.Enum(["pause", "destroy"], { description: "What inactivity leads to" }),
+  auto_resume: Type.Boolean({ description: "A call that needs the sandbox resumes it when it is paused" }),
+};
+
 /** Request to create a sandbox. */
 export const CreateSandbox = Type.Object(
   {
@@ -38,37 +70,55 @@ export const CreateSandbox = Type.Object(
       Type.Integer({
         minimum: LIMITS.vcpus.min,
         maximum: LIMITS.vcpus.max,
-        default: LIMITS.vcpus.default,
-        description: "Virtual CPUs; a snapshot template brings its own number",
+        // Without a default of the schema, what was not asked for beside a snapshot is told from what was.
+        description: `Virtual CPUs; default: ${LIMITS.vcpus.default}, or those of a snapshot, which takes no other number`,
       }),
     ),
     memory_mb: Type.Optional(
       Type.Integer({
         minimum: LIMITS.memoryMb.min,
         maximum: LIMITS.memoryMb.max,
-        default: LIMITS.memoryMb.default,
-        description: "Memory in MiB; a snapshot template brings its own size",
+        description: `Memory in MiB; default: ${LIMITS.memoryMb.default}, or that of a snapshot, which takes no other size`,
       }),
     ),
-    timeout_sec: Type.Optional(
-      Type.Integer({
-        minimum: LIMITS.timeoutSec.min,
-        maximum: LIMITS.timeoutSec.max,
-        default: LIMITS.timeoutSec.default,
-        description: "Seconds of inactivity before `on_timeout` happens; 0 = never",
-      }),
-    ),
-    on_timeout: Type.Optional(
-      Type.Enum(["pause", "destroy"], { default: "pause", description: "What inactivity leads to" }),
-    ),
-    auto_resume: Type.Optional(
-      Type.Boolean({ default: false, description: "A call that needs the sandbox resumes it when it is paused" }),
-    ),
+    name: Type.Optional(SandboxName("Name, of which the team's live sandboxes have each another")),
+    metadata: Type.Optional(Metadata),
+    timeout_sec: Type.Optional({ ...settings.timeout_sec, default: LIMITS.timeoutSec.default }),
+    on_timeout: Type.Optional({ ...settings.on_timeout, default: "pause" }),
+    auto_resume: Type.Optional({ ...settings.auto_resume, default: false }),
     env: Type.Optional(Environment),
   },
   { additionalProperties: false, title: "CreateSandbox" },
 );
 export type CreateSandbox = Static<typeof CreateSandbox>;
+
+/** Request to change a sandbox. What is left out stays as it is. */
+export const UpdateSandbox = Type.Object(
+  {
+    name: Type.Optional(Type.Union([SandboxName("New name"), Type.Null({ description: "No name" })])),
+    metadata: Type.Optional(Metadata),
+    timeout_sec: Type.Optional(settings.timeout_sec),
+    on_timeout: Type.Optional(settings.on_timeout),
+    auto_resume: Type.Optional(settings.auto_resume),
+  },
+  { additionalProperties: false, title: "UpdateSandbox" },
+);
+export type UpdateSandbox = Static<typeof UpdateSandbox>;
+
+/** Which sandboxes a list shows: those that all of these hold for. */
+export const ListSandboxesQuery = Type.Object(
+  {
+    name: Type.Optional(SandboxName("The sandbox of this name")),
+    metadata: Type.Optional(
+      Type.Array(Type.String({ pattern: `^${METADATA_KEY}=${METADATA_VALUE}$` }), {
+        maxItems: LIMITS.metadata.entries,
+        description: "Sandboxes whose metadata has this entry, as KEY=VALUE; may be given several times",
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+export type ListSandboxesQuery = Static<typeof ListSandboxesQuery>;
 
 const Timestamp = Type.String({ format: "date-time" });
 
@@ -91,13 +141,13 @@ export type SandboxReason = Static<typeof SandboxReason>;
 export const Sandbox = Type.Object(
   {
     id: Type.String({ pattern: SANDBOX_ID.source }),
+    name: Type.Optional(Type.String()),
+    metadata: Type.Unsafe<Record<string, string>>({ type: "object", additionalProperties: { type: "string" } }),
     status: Type.Enum([...SANDBOX_STATUSES]),
     template: Type.String(),
     vcpus: Type.Integer(),
     memory_mb: Type.Integer({ description: "MiB" }),
-    timeout_sec: Type.Integer({ description: "Seconds of inactivity before the sandbox is paused; 0 = never" }),
-    on_timeout: Type.Enum(["pause", "destroy"]),
-    auto_resume: Type.Boolean(),
+    ...settings,
     disk_bytes: Type.Integer({
       description: "Bytes on disk that the sandbox took when it was paused last, beyond those of its template",
     }),

@@ -77,6 +77,13 @@ export function formatSchemaErrors(errors: FastifySchemaValidationError[], dataV
   const error = errors[0] as ErrorObject | undefined;
   if (!error) return new WarrenError("invalid_request", `${dataVar} is not valid`);
   const path = `${dataVar}${error.instancePath}`;
+  // The check of a key tells of the object that has it.
+  if (error.propertyName !== undefined) {
+    return new WarrenError(
+      "invalid_request",
+      `${path} has the key ${JSON.stringify(error.propertyName)}, which ${error.message}`,
+    );
+  }
   switch (error.keyword) {
     case "additionalProperties":
       return new WarrenError("invalid_request", `${path}/${error.params.additionalProperty} is not a known field`);

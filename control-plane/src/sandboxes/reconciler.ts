@@ -5,7 +5,7 @@ import type { SandboxFollower } from "../hosts/host-monitor.ts";
 import type { Logger } from "../logging.ts";
 import { pausedFields, runningFields, stoppedFields } from "./reported-fields.ts";
 import type { SandboxAccess } from "./sandbox-access.ts";
-import type { ExpectedRow, SandboxStore, StatusFields } from "./sandbox-store.ts";
+import type { RowOnHost, SandboxStore, SettingsFields, StatusFields } from "./sandbox-store.ts";
 
 /** Seconds after which a creation that no control plane has finished counts as abandoned; longer than a creation takes. */
 const PENDING_SEC = 240;
@@ -22,7 +22,7 @@ const PARALLEL_DESTROYS = 4;
 type Verdict = { status: SandboxStatus; fields?: StatusFields; destroy?: boolean } | undefined;
 
 /** A row and what its host says of it. */
-type Observation = ExpectedRow & { ageSec: number; reported: SandboxInfo | undefined };
+type Observation = RowOnHost & { reported: SandboxInfo | undefined };
 
 /** Repairs the difference between the rows of sandboxes and what their host reports. */
 export class SandboxReconciler implements SandboxFollower {
@@ -54,6 +54,8 @@ export class SandboxReconciler implements SandboxFollower {
   }
 
   async #settle(host: HostAddress, row: Observation): Promise<void> {
+    const settings = differingSettings(row);
+    if (settings) await this.#store.changeSettings(row.id, settings);
     const verdict = judge(row);
     if (!verdict) return;
     if (verdict.destroy) await this.#destroy(host, row.id);
@@ -121,4 +123,14 @@ export function judge(row: Pick<Observation, "status" | "ageSec" | "reported">):
     default:
       return undefined;
   }
+}
+
+/** Settings by which a host acts and that the database does not have; undefined when there are none. */
+function differingSettings({ reported, ...row }: Observation): SettingsFields | undefined {
+  // A start or a resume that is under way may bring new ones.
+  if (!reported || (row.status !== "running" && row.status !== "paused")) return undefined;
+  const { timeoutSec: timeout_sec, onTimeout, autoResume: auto_resume } = reported;
+  const on_timeout = onTimeout === "destroy" ? "destroy" : "pause";
+  const same = row.timeout_sec === timeout_sec && row.on_timeout === on_timeout && row.auto_resume === auto_resume;
+  return same ? undefined : { timeout_sec, on_timeout, auto_resume };
 }

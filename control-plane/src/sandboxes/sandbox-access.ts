@@ -1,5 +1,7 @@
 import { WarrenError } from "@warren/contracts/errors";
+import { SANDBOX_ID } from "@warren/contracts/identifiers";
 import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
+import type { FastifyRequest } from "fastify";
 import { LRUCache } from "lru-cache";
 import type { Caller } from "../auth/caller.ts";
 import type { BatchedTimestamps } from "../database/batched-timestamps.ts";
@@ -80,7 +82,13 @@ export class SandboxAccess {
   }
 }
 
+/** Hook of routes of one sandbox: what cannot be the id of one is the id of none. */
+export async function requireSandboxId({ params }: FastifyRequest): Promise<void> {
+  const { id } = params as { id?: string };
+  if (id !== undefined && !SANDBOX_ID.test(id)) throw sandboxNotFound(id);
+}
+
 /** The error for an id that means nothing to the caller's team. */
 export function sandboxNotFound(id: string): WarrenError {
-  return new WarrenError("not_found", `there is no sandbox ${id}`);
+  return new WarrenError("not_found", `there is no such sandbox: ${id}`);
 }

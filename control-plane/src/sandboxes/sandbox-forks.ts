@@ -62,11 +62,12 @@ export class SandboxForks {
   async #insert(parent: SandboxRow, host: HostAddress, count: number): Promise<SandboxRow[]> {
     const { db, quota, store } = this.#parts;
     const { team_id, template, vcpus, memory_mb, timeout_sec, on_timeout, auto_resume } = parent;
+    const metadata = JSON.stringify(parent.metadata);
     return db.transaction().execute(async (transaction) => {
       const rows: SandboxRow[] = [];
       for (let index = 0; index < count; index++) {
         await quota.admit(transaction, team_id, { vcpus, memoryMb: memory_mb });
-        const shared = { team_id, template, vcpus, memory_mb, timeout_sec, on_timeout, auto_resume };
+        const shared = { team_id, template, vcpus, memory_mb, timeout_sec, on_timeout, auto_resume, metadata };
         const row = { ...shared, id: newSandboxId(), host_id: host.id, status: "pending" as const };
         rows.push(await store.insert(row, transaction));
       }

@@ -9,6 +9,7 @@ import { callHost } from "../hosts/rpc-errors.ts";
 import { pausedFields } from "./reported-fields.ts";
 import { type SandboxAccess, sandboxNotFound } from "./sandbox-access.ts";
 import type { SandboxQuota } from "./sandbox-quota.ts";
+import type { SandboxSettings } from "./sandbox-settings.ts";
 import type { SandboxRow, SandboxStore, StatusFields } from "./sandbox-store.ts";
 
 /** Milliseconds that a host has to pause or resume a sandbox, whatever the size of its memory. */
@@ -22,6 +23,7 @@ export interface SandboxPausingParts {
   quota: SandboxQuota;
   pool: HostClientPool;
   access: SandboxAccess;
+  settings: SandboxSettings;
   operations: DetachedOperations;
 }
 
@@ -61,25 +63,29 @@ export class SandboxPausing {
     );
   }
 
-  /** `timeoutSec` replaces the timeout of the sandbox. */
+  /** `timeoutSec` replaces the timeout of the sandbox, also of one that runs already. */
   async resume(teamId: string, id: string, timeoutSec?: number): Promise<SandboxRow> {
+    return this.#parts.operations.track(this.#resume(teamId, id, timeoutSec));
+  }
+
+  async #resume(teamId: string, id: string, timeoutSec: number | undefined): Promise<SandboxRow> {
     const timeout = timeoutSec === undefined ? {} : { timeoutSec };
-    return this.#parts.operations.track(
-      this.#perform(teamId, id, {
-        from: "paused",
-        during: "resuming",
-        to: "running",
-        claim: (row) => this.#admit(row, timeoutSec),
-        call: async (agent, sandboxId) =>
-          (await agent.resumeSandbox({ sandboxId, ...timeout }, { timeoutMs: CALL_TIMEOUT_MS })).sandbox,
-        fields: (info) => ({
-          host_ip: info?.hostIp ?? "",
-          started_at: new Date(),
-          last_active_at: new Date(),
-          reason: null,
-        }),
+    const row = await this.#perform(teamId, id, {
+      from: "paused",
+      during: "resuming",
+      to: "running",
+      claim: (paused) => this.#admit(paused, timeoutSec),
+      call: async (agent, sandboxId) =>
+        (await agent.resumeSandbox({ sandboxId, ...timeout }, { timeoutMs: CALL_TIMEOUT_MS })).sandbox,
+      fields: (info) => ({
+        host_ip: info?.hostIp ?? "",
+        started_at: new Date(),
+        last_active_at: new Date(),
+        reason: null,
       }),
-    );
+    });
+    if (timeoutSec === undefined || row.timeout_sec === timeoutSec) return row;
+    return this.#parts.settings.update(teamId, id, { timeout_sec: timeoutSec });
   }
 
   async #perform(teamId: string, id: string, step: Step): Promise<SandboxRow> {

@@ -2,7 +2,13 @@ import { WarrenError } from "@warren/contracts/errors";
 import { LIMITS } from "@warren/contracts/limits";
 import { ErrorBody } from "@warren/contracts/rest/error";
 import { ForkResult, ForkSandbox, ResumeSandbox } from "@warren/contracts/rest/forks";
-import { CreateSandbox, Sandbox, SandboxParams } from "@warren/contracts/rest/sandboxes";
+import {
+  CreateSandbox,
+  ListSandboxesQuery,
+  Sandbox,
+  SandboxParams,
+  UpdateSandbox,
+} from "@warren/contracts/rest/sandboxes";
 import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { Routes } from "../app.ts";
@@ -10,6 +16,7 @@ import { callerOf } from "../auth/request-caller.ts";
 import type { SandboxForks } from "./sandbox-forks.ts";
 import type { SandboxPausing } from "./sandbox-pausing.ts";
 import type { SandboxService } from "./sandbox-service.ts";
+import { matches, type SandboxSettings } from "./sandbox-settings.ts";
 import type { SandboxRow } from "./sandbox-store.ts";
 import { toSandbox } from "./sandbox-view.ts";
 
@@ -21,7 +28,13 @@ const allowNoBody = async (request: FastifyRequest) => {
 };
 
 /** Routes of the life of sandboxes under `/v1/sandboxes`. */
-export function sandboxRoutes(sandboxes: SandboxService, pausing: SandboxPausing, forks: SandboxForks): Routes {
+export function sandboxRoutes(parts: {
+  sandboxes: SandboxService;
+  settings: SandboxSettings;
+  pausing: SandboxPausing;
+  forks: SandboxForks;
+}): Routes {
+  const { sandboxes, settings, pausing, forks } = parts;
   /** Bytes of the answer to all who share a list. */
   const lists = new WeakMap<readonly SandboxRow[], Buffer>();
   return async (app) => {
@@ -45,11 +58,16 @@ export function sandboxRoutes(sandboxes: SandboxService, pausing: SandboxPausing
         schema: {
           tags,
           summary: "List sandboxes, newest first, without those that are stopped or failed",
+          querystring: ListSandboxesQuery,
           response: { 200: Type.Array(Sandbox), "4xx": ErrorBody },
         },
       },
       async (request, reply) => {
         const rows = await sandboxes.list(callerOf(request));
+        const { name, metadata } = request.query;
+        if (name !== undefined || metadata !== undefined) {
+          return rows.filter((row) => matches(request.query, row)).map(toSandbox);
+        }
         let answer = lists.get(rows);
         if (!answer) {
           const list: unknown = rows.map(toSandbox);
@@ -72,6 +90,22 @@ export function sandboxRoutes(sandboxes: SandboxService, pausing: SandboxPausing
         },
       },
       async (request) => toSandbox(await sandboxes.get(callerOf(request), request.params.id)),
+    );
+
+    app.patch(
+      "/v1/sandboxes/:id",
+      {
+        schema: {
+          tags,
+          summary: "Change name, metadata, timeout, on_timeout or auto_resume of a sandbox",
+          description:
+            "What is left out stays. `metadata` replaces all that was there; `name: null` takes the name away.",
+          params: SandboxParams,
+          body: UpdateSandbox,
+          response: { 200: Sandbox, "4xx": ErrorBody, "5xx": ErrorBody },
+        },
+      },
+      async (request) => toSandbox(await settings.update(callerOf(request).teamId, request.params.id, request.body)),
     );
 
     app.delete(

@@ -4,6 +4,7 @@ import { LIMITS } from "@warren/contracts/limits";
 import type { CreateSandbox, SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import type { Caller } from "../auth/caller.ts";
 import type { Db } from "../database/tables.ts";
+import { isUniqueViolation } from "../database/unique-violation.ts";
 import type { DetachedOperations } from "../detached-operations.ts";
 import { toCatalogueError } from "../errors/catalogue-error.ts";
 import type { HostAddress, HostClientPool } from "../hosts/host-client-pool.ts";
@@ -15,6 +16,7 @@ import { type SandboxAccess, sandboxNotFound } from "./sandbox-access.ts";
 import { newSandboxId } from "./sandbox-id.ts";
 import type { SandboxQuota } from "./sandbox-quota.ts";
 import type { SandboxReads } from "./sandbox-reads.ts";
+import { nameTaken } from "./sandbox-settings.ts";
 import type { SandboxRow, SandboxStore, StatusFields } from "./sandbox-store.ts";
 
 /** Milliseconds that a host has to start a sandbox; its own limits end a hanging boot earlier. */
@@ -130,12 +132,16 @@ export class SandboxService {
     const { db, quota, store } = this.#parts;
     // A frozen microVM has the shape with which it was frozen.
     const frozen = template.type === "snapshot" ? template : undefined;
+    if (frozen) requireShape(request, frozen);
     const vcpus = frozen?.vcpus ?? request.vcpus ?? LIMITS.vcpus.default;
     const memoryMb = frozen?.memory_mb ?? request.memory_mb ?? LIMITS.memoryMb.default;
-    return db.transaction().execute(async (transaction) => {
+    const { name } = request;
+    const inserted = db.transaction().execute(async (transaction) => {
       await quota.admit(transaction, caller.teamId, { vcpus, memoryMb });
       const row = {
         id: newSandboxId(),
+        name: name ?? null,
+        metadata: JSON.stringify(request.metadata ?? {}),
         team_id: caller.teamId,
         host_id: host.id,
         template: template.name,
@@ -147,6 +153,9 @@ export class SandboxService {
         auto_resume: request.auto_resume ?? false,
       };
       return store.insert(row, transaction);
+    });
+    return inserted.catch((error: unknown) => {
+      throw name !== undefined && isUniqueViolation(error) ? nameTaken(name) : error;
     });
   }
 
@@ -226,5 +235,17 @@ export class SandboxService {
     this.#parts.access.forget(row.id);
     if (!changed) throw new WarrenError("conflict", "the sandbox was ended while it was being created");
     return changed;
+  }
+}
+
+/** Throws when a size is asked for that a frozen microVM does not have. */
+function requireShape(request: CreateSandbox, template: Template): void {
+  for (const field of ["vcpus", "memory_mb"] as const) {
+    if (request[field] === undefined || request[field] === template[field]) continue;
+    throw new WarrenError(
+      "invalid_request",
+      `body/${field} is ${request[field]}, and the snapshot "${template.name}" goes on with the ${template[field]} that it ` +
+        "was frozen with; leave the field out, or start from another template",
+    );
   }
 }

@@ -9,10 +9,23 @@ export type SandboxRow = Selectable<SandboxesTable>;
 /** A row as it was read: what a change of status expects. */
 export type ExpectedRow = Pick<SandboxRow, "id" | "status" | "version">;
 
+/** What is compared with the report of a host. */
+export type RowOnHost = ExpectedRow &
+  Pick<SandboxRow, "timeout_sec" | "on_timeout" | "auto_resume"> & {
+    /** Seconds since its last change. */
+    ageSec: number;
+  };
+
 /** Fields that may change with the status. */
 export type StatusFields = Pick<
   Updateable<SandboxesTable>,
   "host_id" | "host_ip" | "started_at" | "last_active_at" | "error" | "reason" | "disk_bytes" | "timeout_sec"
+>;
+
+/** Fields that change while the status stays. */
+export type SettingsFields = Pick<
+  Updateable<SandboxesTable>,
+  "name" | "metadata" | "timeout_sec" | "on_timeout" | "auto_resume"
 >;
 
 /** Where a sandbox is, as calls to it need it. */
@@ -82,11 +95,34 @@ export class SandboxStore {
       .executeTakeFirst();
   }
 
+  /** Changes settings of a sandbox, whatever its status unless it is over; undefined when it is. */
+  async changeSettings(id: string, fields: SettingsFields): Promise<SandboxRow | undefined> {
+    return this.#db
+      .updateTable("sandboxes")
+      .set({ ...fields, last_updated: sql`now()` })
+      .where("id", "=", id)
+      .where("status", "not in", FINAL)
+      .returningAll()
+      .executeTakeFirst();
+  }
+
+  /** Whether a sandbox of a team has this name and is not on its way out. */
+  async hasName(teamId: string, name: string): Promise<boolean> {
+    const row = await this.#db
+      .selectFrom("sandboxes")
+      .select("id")
+      .where("team_id", "=", teamId)
+      .where("name", "=", name)
+      .where("status", "not in", ["stopping", ...FINAL])
+      .executeTakeFirst();
+    return row !== undefined;
+  }
+
   /** Sandboxes of a host that are not over, with seconds since their last change. */
-  async listOnHost(hostId: string): Promise<(ExpectedRow & { ageSec: number })[]> {
+  async listOnHost(hostId: string): Promise<RowOnHost[]> {
     return this.#db
       .selectFrom("sandboxes")
-      .select(["id", "status", "version"])
+      .select(["id", "status", "version", "timeout_sec", "on_timeout", "auto_resume"])
       .select(sql<number>`extract(epoch from now() - last_updated)::float8`.as("ageSec"))
       .where("host_id", "=", hostId)
       .where("status", "not in", FINAL)

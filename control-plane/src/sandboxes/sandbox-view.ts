@@ -5,6 +5,8 @@ import type { SandboxRow } from "./sandbox-store.ts";
 export function toSandbox(row: SandboxRow): Sandbox {
   return {
     id: row.id,
+    ...(row.name !== null && { name: row.name }),
+    metadata: row.metadata,
     status: row.status,
     template: row.template,
     vcpus: row.vcpus,

@@ -6,6 +6,9 @@ export interface SandboxesTable {
   id: string;
   team_id: string;
   host_id: string | null;
+  /** Unique among the sandboxes of a team that are not over; null = none. */
+  name: string | null;
+  metadata: ColumnType<Record<string, string>, string | undefined, string>;
   template: string;
   status: SandboxStatus;
   /** Counts the changes of status; every change names the version that it expects. */

@@ -70,7 +70,7 @@ eachDatabase((database) => {
     [{ timeout_sec: -1 }, "body/timeout_sec must be >= 0"],
     [{ cpus: 2 }, "body/cpus is not a known field"],
     [{ template: "../minimal" }, "body/template must match pattern"],
-    [{ env: { "A=B": "x" } }, "body/env"],
+    [{ env: { "A=B": "x" } }, 'body/env has the key "A=B", which must match pattern'],
     [{ env: { A: "x\u0000y" } }, "body/env/A must match pattern"],
     [{ env: { A: "é".repeat(70_000) } }, "body/env/A must have at most 131071 bytes"],
     [[], "body must be object"],
@@ -105,14 +105,20 @@ eachDatabase((database) => {
     expect((await stack.call("GET", "/v1/sandboxes", undefined, { headers: { "x-api-key": e2b } })).status).toBe(200);
   });
 
-  it("answers 404 for sandboxes that are unknown, and 400 for ids that are none", async () => {
+  it("answers 404 for sandboxes that are unknown, and for ids that are none", async () => {
     const unknown = `/v1/sandboxes/sb${"a".repeat(20)}`;
     expect(await errorOf(await stack.call("GET", unknown))).toMatchObject({ status: 404, code: "not_found" });
     expect(await errorOf(await stack.call("DELETE", unknown))).toMatchObject({ status: 404, code: "not_found" });
-    expect(await errorOf(await stack.call("GET", "/v1/sandboxes/sb-1"))).toMatchObject({
-      status: 400,
-      code: "invalid_request",
-    });
+    for (const [method, path] of [
+      ["GET", ""],
+      ["DELETE", ""],
+      ["POST", "/exec"],
+      ["GET", "/exec/stream"],
+      ["POST", "/files/read"],
+    ] as const) {
+      const error = await errorOf(await stack.call(method, `/v1/sandboxes/sb-1${path}`));
+      expect(error).toEqual({ status: 404, code: "not_found", message: "there is no such sandbox: sb-1" });
+    }
   });
 
   it("answers 404 for a template that does not exist", async () => {

@@ -44,6 +44,14 @@ export function hostAgentService(
       if (timeoutSec !== undefined) within("timeout_sec", timeoutSec, LIMITS.timeoutSec);
       return { sandbox: sandboxInfo(await sandboxes.resume(sandboxId, timeoutSec)) };
     },
+    async updateSandbox({ sandboxId, timeoutSec, onTimeout: action, autoResume }) {
+      const settings = {
+        ...(timeoutSec === undefined ? {} : { timeoutSec: within("timeout_sec", timeoutSec, LIMITS.timeoutSec) }),
+        ...(action === undefined ? {} : { onTimeout: onTimeout(action) }),
+        ...(autoResume === undefined ? {} : { autoResume }),
+      };
+      return { sandbox: sandboxInfo(await sandboxes.update(sandboxId, settings)) };
+    },
     async forkSandbox({ sandboxId, forkIds }) {
       within("number of copies", forkIds.length, LIMITS.forks);
       const results = await sandboxes.fork(sandboxId, forkIds);

@@ -27,7 +27,7 @@ const TRANSITIONS: Record<SandboxStatus, readonly SandboxStatus[]> = {
 };
 
 /** Operations that change the state. Each is owned by the state, not by its caller. */
-export type OperationKind = "create" | "pause" | "resume" | "snapshot" | "fork" | "lost" | "destroy";
+export type OperationKind = "create" | "pause" | "resume" | "snapshot" | "fork" | "update" | "lost" | "destroy";
 
 interface Operation {
   kind: OperationKind;

@@ -19,7 +19,7 @@ import { recover } from "./recovery.ts";
 import { SandboxRegistry } from "./registry.ts";
 import { Removal } from "./removal.ts";
 import type { Sandbox } from "./sandbox.ts";
-import { type NewSandbox, Starting } from "./starting.ts";
+import { type NewSandbox, type SandboxSettings, Starting } from "./starting.ts";
 import type { WarmPoolLimits } from "./warm-pool.ts";
 
 /** Parts that the sandboxes of one host are made from. */
@@ -146,7 +146,24 @@ export class SandboxService {
     return sandbox;
   }
 
-  /** Continues a paused sandbox where it stood; does nothing when it runs. On a failure it stays paused. */
+  /** Changes settings of a sandbox. A change of the timeout counts as activity: its time begins anew. */
+  async update(id: string, settings: Partial<SandboxSettings>): Promise<Sandbox> {
+    const sandbox = this.get(id);
+    await sandbox.lifecycle.perform("update", async () => {
+      sandbox.lifecycle.require("running", "paused");
+      await this.#parts.journal.write({ ...sandbox.record, ...settings });
+      Object.assign(sandbox.record, settings);
+      if (settings.timeoutSec === undefined) return;
+      sandbox.touch();
+      if (sandbox.lifecycle.status === "running") this.#inactivity.watch(sandbox);
+    });
+    return sandbox;
+  }
+
+  /**
+   * Continues a paused sandbox where it stood; one that runs goes on, with the timeout if it is given. On a failure it
+   * stays paused.
+   */
   async resume(id: string, timeoutSec?: number): Promise<Sandbox> {
     const sandbox = this.get(id);
     await sandbox.lifecycle.perform("resume", async () => {
@@ -154,7 +171,8 @@ export class SandboxService {
       sandbox.lifecycle.require("paused");
       await this.#pausing.resume(sandbox, timeoutSec);
     });
-    return sandbox;
+    if (timeoutSec === undefined || sandbox.record.timeoutSec === timeoutSec) return sandbox;
+    return this.update(id, { timeoutSec });
   }
 
   /** Starts copies of a running sandbox from one stop of it. Gives each copy, or the reason why there is none. */

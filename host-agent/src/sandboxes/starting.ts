@@ -34,18 +34,23 @@ const TEMPLATE_WARM_UP = [
 ];
 const WARM_UP_LIMIT_MS = 60_000;
 
+/** What is decided about a sandbox, and may be changed while it lives. */
+export interface SandboxSettings {
+  /** Seconds of inactivity before `onTimeout` happens; 0 = never. */
+  timeoutSec: number;
+  onTimeout: "pause" | "destroy";
+  /** A call that needs it resumes it when it is paused. */
+  autoResume: boolean;
+}
+
 /** What is decided about a new sandbox. */
-export interface NewSandbox {
+export interface NewSandbox extends SandboxSettings {
   id: string;
   teamId: string;
   template: string;
   vcpus: number;
   /** MiB. */
   memoryMb: number;
-  /** Seconds; 0 = never. */
-  timeoutSec: number;
-  onTimeout: "pause" | "destroy";
-  autoResume: boolean;
   env: Record<string, string>;
 }
 

@@ -34,9 +34,10 @@ export function freezingHandlers(double: FreezingDouble) {
       guest.status = "paused";
       return { sandbox: { ...guest.info(), diskBytes: 4096n } };
     },
-    resumeSandbox: async ({ sandboxId }: { sandboxId: string }) => {
+    resumeSandbox: async ({ sandboxId, timeoutSec }: { sandboxId: string; timeoutSec?: number | undefined }) => {
       const guest = double.guest(sandboxId);
       await double.onResume();
+      guest.change({ timeoutSec });
       guest.status = "running";
       guest.reason = undefined;
       return { sandbox: guest.info() };

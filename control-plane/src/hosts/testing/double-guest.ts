@@ -40,7 +40,8 @@ export class DoubleGuest {
   }
 
   info() {
-    const { sandboxId, teamId, template, vcpus, memoryMb, timeoutSec } = this.request;
+    const { sandboxId, teamId, template, vcpus, memoryMb, timeoutSec, onTimeout, autoResume } = this.request;
+    const settings = { timeoutSec, onTimeout, autoResume };
     const hostIp = this.status === "running" ? "10.11.0.1" : "";
     const now = BigInt(Date.now());
     const times = { createdAtUnixMs: now, lastActiveAtUnixMs: now };
@@ -51,12 +52,22 @@ export class DoubleGuest {
       template,
       vcpus,
       memoryMb,
-      timeoutSec,
+      ...settings,
       status: this.status,
       hostIp,
       ...times,
       ...reason,
     };
+  }
+
+  /** Changes settings; what is undefined stays. */
+  change(settings: {
+    timeoutSec?: number | undefined;
+    onTimeout?: string | undefined;
+    autoResume?: boolean | undefined;
+  }): void {
+    const given = Object.entries(settings).filter(([, value]) => value !== undefined);
+    Object.assign(this.request, Object.fromEntries(given));
   }
 
   /** Kills all processes. */

@@ -6,7 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { WarrenError } from "@warren/contracts/errors";
-import { type CreateSandboxRequest, HostAgentService } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import {
+  type CreateSandboxRequest,
+  HostAgentService,
+  type UpdateSandboxRequest,
+} from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { commandHandlers } from "./double-commands.ts";
 import { rpcError } from "./double-errors.ts";
 import { fileListener } from "./double-files.ts";
@@ -36,6 +40,8 @@ export class HostAgentDouble {
   /** Runs before a sandbox is paused, or resumed; an error that it throws is the answer. */
   onPause: () => Promise<void> | void = () => undefined;
   onResume: () => Promise<void> | void = () => undefined;
+  /** Runs before settings are changed; an error that it throws is the answer. */
+  onUpdate: () => Promise<void> | void = () => undefined;
   /** Runs before sandboxes are listed. */
   onList: () => Promise<void> | void = () => undefined;
   readonly directory: string;
@@ -127,6 +133,12 @@ export class HostAgentDouble {
         await this.guests.get(sandboxId)?.destroy();
         this.guests.delete(sandboxId);
         return {};
+      }),
+      updateSandbox: answering(async ({ sandboxId, timeoutSec, onTimeout, autoResume }: UpdateSandboxRequest) => {
+        const guest = this.guest(sandboxId);
+        await this.onUpdate();
+        guest.change({ timeoutSec, onTimeout, autoResume });
+        return { sandbox: guest.info() };
       }),
       pingSandbox: answering(async ({ sandboxId }: { sandboxId: string }) => {
         this.guest(sandboxId).requireRunning();

@@ -183,7 +183,7 @@ export declare type ResumeSandboxRequest = Message<"hostagent.v1.ResumeSandboxRe
   sandboxId: string;
 
   /**
-   * Seconds of inactivity before the sandbox is paused again; absent = as before.
+   * Seconds of inactivity before the sandbox is paused again, of one that runs already too; absent = as before.
    *
    * @generated from field: optional uint32 timeout_sec = 2;
    */
@@ -211,6 +211,55 @@ export declare type ResumeSandboxResponse = Message<"hostagent.v1.ResumeSandboxR
  * Use `create(ResumeSandboxResponseSchema)` to create a new message.
  */
 export declare const ResumeSandboxResponseSchema: GenMessage<ResumeSandboxResponse>;
+
+/**
+ * @generated from message hostagent.v1.UpdateSandboxRequest
+ */
+export declare type UpdateSandboxRequest = Message<"hostagent.v1.UpdateSandboxRequest"> & {
+  /**
+   * @generated from field: string sandbox_id = 1;
+   */
+  sandboxId: string;
+
+  /**
+   * As in CreateSandboxRequest; what is absent stays as it is.
+   *
+   * @generated from field: optional uint32 timeout_sec = 2;
+   */
+  timeoutSec?: number | undefined;
+
+  /**
+   * @generated from field: optional string on_timeout = 3;
+   */
+  onTimeout?: string | undefined;
+
+  /**
+   * @generated from field: optional bool auto_resume = 4;
+   */
+  autoResume?: boolean | undefined;
+};
+
+/**
+ * Describes the message hostagent.v1.UpdateSandboxRequest.
+ * Use `create(UpdateSandboxRequestSchema)` to create a new message.
+ */
+export declare const UpdateSandboxRequestSchema: GenMessage<UpdateSandboxRequest>;
+
+/**
+ * @generated from message hostagent.v1.UpdateSandboxResponse
+ */
+export declare type UpdateSandboxResponse = Message<"hostagent.v1.UpdateSandboxResponse"> & {
+  /**
+   * @generated from field: hostagent.v1.SandboxInfo sandbox = 1;
+   */
+  sandbox?: SandboxInfo | undefined;
+};
+
+/**
+ * Describes the message hostagent.v1.UpdateSandboxResponse.
+ * Use `create(UpdateSandboxResponseSchema)` to create a new message.
+ */
+export declare const UpdateSandboxResponseSchema: GenMessage<UpdateSandboxResponse>;
 
 /**
  * @generated from message hostagent.v1.ForkSandboxRequest
@@ -1320,6 +1369,16 @@ export declare const HostAgentService: GenService<{
     methodKind: "unary";
     input: typeof ResumeSandboxRequestSchema;
     output: typeof ResumeSandboxResponseSchema;
+  },
+  /**
+   * Changes settings of a sandbox in any state; a change of the timeout counts as activity.
+   *
+   * @generated from rpc hostagent.v1.HostAgentService.UpdateSandbox
+   */
+  updateSandbox: {
+    methodKind: "unary";
+    input: typeof UpdateSandboxRequestSchema;
+    output: typeof UpdateSandboxResponseSchema;
   },
   /**
    * Starts copies of a running sandbox from one stop of it; the sandbox itself runs on.

@@ -1,0 +1,97 @@
+import { WarrenError } from "@warren/contracts/errors";
+import type { ListSandboxesQuery, SandboxStatus, UpdateSandbox } from "@warren/contracts/rest/sandboxes";
+import { isUniqueViolation } from "../database/unique-violation.ts";
+import type { DetachedOperations } from "../detached-operations.ts";
+import type { HostClientPool } from "../hosts/host-client-pool.ts";
+import { callHost } from "../hosts/rpc-errors.ts";
+import { type SandboxAccess, sandboxNotFound } from "./sandbox-access.ts";
+import type { SandboxRow, SandboxStore } from "./sandbox-store.ts";
+
+/** Milliseconds that a host has to change the settings of a sandbox, which may be in the middle of a pause. */
+const CALL_TIMEOUT_MS = 300_000;
+/** States in which a host has a sandbox whose settings it can change. */
+const ON_HOST: SandboxStatus[] = ["running", "pausing", "paused", "resuming"];
+/** States in which a sandbox is, or will be, over. */
+const OVER: SandboxStatus[] = ["stopping", "error"];
+
+export interface SandboxSettingsParts {
+  store: SandboxStore;
+  pool: HostClientPool;
+  access: SandboxAccess;
+  operations: DetachedOperations;
+}
+
+/** Changes what may change of a sandbox while it lives. */
+export class SandboxSettings {
+  readonly #parts: SandboxSettingsParts;
+
+  constructor(parts: SandboxSettingsParts) {
+    this.#parts = parts;
+  }
+
+  /** Changes what the request names. Comes to its end also when nobody waits. */
+  async update(teamId: string, id: string, changes: UpdateSandbox): Promise<SandboxRow> {
+    return this.#parts.operations.track(this.#update(teamId, id, changes));
+  }
+
+  async #update(teamId: string, id: string, changes: UpdateSandbox): Promise<SandboxRow> {
+    const { store, access } = this.#parts;
+    const row = await store.find(teamId, id);
+    if (!row || row.status === "stopped") throw sandboxNotFound(id);
+    if (OVER.includes(row.status)) throw new WarrenError("invalid_state", `the sandbox is ${row.status}`);
+    const { name, metadata, ...hosted } = changes;
+    // Known before anything is changed; the index in the database decides between two who ask at once.
+    if (name != null && name !== row.name && (await store.hasName(teamId, name))) throw nameTaken(name);
+    if (Object.keys(hosted).length > 0) await this.#updateOnHost(row, hosted);
+    const fields = {
+      ...hosted,
+      ...(name === undefined ? {} : { name }),
+      ...(metadata === undefined ? {} : { metadata: JSON.stringify(metadata) }),
+    };
+    try {
+      const changed = await store.changeSettings(id, fields);
+      if (!changed) throw sandboxNotFound(id);
+      return changed;
+    } catch (error) {
+      throw isUniqueViolation(error) && name ? nameTaken(name) : error;
+    } finally {
+      access.forget(id);
+    }
+  }
+
+  /** The host acts by these settings. Should the database not follow, it does so when it is compared with the host. */
+  async #updateOnHost(row: SandboxRow, changes: Omit<UpdateSandbox, "name" | "metadata">): Promise<void> {
+    if (!ON_HOST.includes(row.status)) {
+      throw new WarrenError(
+        "invalid_state",
+        `the sandbox is ${row.status}, and this needs it to be running or paused; its name and metadata can be changed`,
+      );
+    }
+    const location = await this.#parts.store.locate(row.id);
+    if (!location?.host) throw new WarrenError("host_unavailable", "the sandbox has no host");
+    const agent = this.#parts.pool.agentOf(location.host);
+    const { timeout_sec, on_timeout, auto_resume } = changes;
+    const request = {
+      sandboxId: row.id,
+      ...(timeout_sec === undefined ? {} : { timeoutSec: timeout_sec }),
+      ...(on_timeout === undefined ? {} : { onTimeout: on_timeout }),
+      ...(auto_resume === undefined ? {} : { autoResume: auto_resume }),
+    };
+    await callHost(() => agent.updateSandbox(request, { timeoutMs: CALL_TIMEOUT_MS }));
+  }
+}
+
+/** The error for a name that another live sandbox of the team has. */
+export function nameTaken(name: string): WarrenError {
+  return new WarrenError("already_exists", `a sandbox of this team is called ${name} already`);
+}
+
+/** Whether a list with these conditions shows a sandbox. */
+export function matches({ name, metadata = [] }: ListSandboxesQuery, row: SandboxRow): boolean {
+  if (name !== undefined && row.name !== name) return false;
+  return metadata.every((entry) => {
+    const equals = entry.indexOf("=");
+    const key = entry.slice(0, equals);
+    return Object.hasOwn(row.metadata, key) && row.metadata[key] === entry.slice(equals + 1);
+  });
+}
