@@ -7,10 +7,10 @@ import { type Stack, startStack } from "./support/stack.ts";
 
 const NAMESPACE = "warrentest-outside";
 const LINK = "warrentest0";
-/** Stands for the internet: TEST-NET-3 of RFC 5737, on an interface in a namespace of this test. */
-const PUBLIC = "203.0.113.10";
+/** Stands for the internet, on an interface in a namespace of this test: of a block for multicast relays (RFC 7450). */
+const PUBLIC = "192.52.193.10";
 /** Addresses that guests must not reach, each on the same interface, so that only a rule can stop a packet. */
-const FORBIDDEN = ["169.254.169.254", "10.77.0.10", "172.20.0.10", "192.168.77.10", "100.64.0.10"];
+const FORBIDDEN = ["169.254.169.254", "168.63.129.16", "10.77.0.10", "192.168.77.10", "100.64.0.10", "203.0.113.10"];
 const PORT = 8099;
 
 const ip = (...args: string[]) => execFileSync("ip", args, { stdio: ["ignore", "pipe", "pipe"] });
@@ -99,6 +99,15 @@ while True:
     expect(await fetchText(address)).toBe("neighbour");
     expect(await connect(sandbox, address)).toMatch(/^none:/);
     expect(await connect(sandbox, address, 49983)).toMatch(/^none:/);
+  });
+
+  it("leads from the host to a sandbox for root only", async () => {
+    const address = neighbour.fields.host_ip ?? "";
+    expect(await fetchText(address)).toBe("neighbour");
+    const nobody = { encoding: "utf8", uid: 65_534, gid: 65_534 } as const;
+    for (const port of [PORT, 49983]) {
+      expect(execFileSync("python3", ["-c", CONNECT, address, String(port)], nobody)).toMatch(/^none:/);
+    }
   });
 
   it("gives programs of a sandbox no say over it: what the guest agent does for the host, it refuses them", async () => {

@@ -151,7 +151,7 @@ export const Sandbox = Type.Object(
     disk_bytes: Type.Integer({
       description: "Bytes on disk that the sandbox took when it was paused last, beyond those of its template",
     }),
-    host_ip: Type.Optional(Type.String({ description: "Address at which its host reaches the sandbox" })),
+    host_ip: Type.Optional(Type.String({ description: "Address at which root reaches the sandbox from its host" })),
     error: Type.Optional(Type.String({ description: "Why the status is `error`" })),
     reason: Type.Optional(SandboxReason),
     created_at: Timestamp,

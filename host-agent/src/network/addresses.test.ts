@@ -1,6 +1,16 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { AddressPlan, DEFAULT_NETWORKS, formatAddress, overlap, parseAddress, parseBlock } from "./addresses.ts";
+import {
+  AddressPlan,
+  contains,
+  DEFAULT_NETWORKS,
+  FORBIDDEN_BLOCKS,
+  formatAddress,
+  overlap,
+  parseAddress,
+  parseBlock,
+} from "./addresses.ts";
+import { IPV4_REGISTRY } from "./testing/special-purpose.ts";
 
 const address = fc.integer({ min: 0, max: 2 ** 32 - 1 });
 const block = fc.tuple(address, fc.integer({ min: 0, max: 32 })).map(([any, prefixLength]) => ({
@@ -75,6 +85,24 @@ describe("blocks", () => {
         expect(overlap(other, one)).toBe(common);
       }),
     );
+  });
+});
+
+describe("the forbidden blocks", () => {
+  const isForbidden = (text: string) => FORBIDDEN_BLOCKS.some((block) => contains(parseBlock(block), parseBlock(text)));
+
+  it("hold IANA's whole registry but for the blocks of public servers, and the endpoints of clouds", () => {
+    const open = IPV4_REGISTRY.filter(({ block }) => !isForbidden(block));
+    expect(open.map(({ block }) => block)).toEqual(["192.31.196.0/24", "192.52.193.0/24", "192.175.48.0/24"]);
+    expect(open.every(({ global }) => global)).toBe(true);
+    for (const endpoint of ["168.63.129.16", "169.254.169.254", "100.100.100.200", "192.0.0.192", "224.0.0.1"]) {
+      expect(isForbidden(endpoint)).toBe(true);
+    }
+  });
+
+  it("hold nothing else", () => {
+    const registered = [...IPV4_REGISTRY.map(({ block }) => block), "224.0.0.0/4", "168.63.129.16/32"];
+    for (const block of FORBIDDEN_BLOCKS) expect(registered).toContain(block);
   });
 });
 

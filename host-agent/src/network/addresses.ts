@@ -33,17 +33,29 @@ export interface SlotAddresses {
   peerIp: string;
 }
 
-/** Addresses that a guest may not talk to: private, shared, link-local with the metadata service, loopback, multicast and reserved ones (RFC 6890). */
+/**
+ * Addresses that a guest may not talk to: IANA's special-purpose addresses (RFC 6890) with private, shared, link-local ones
+ * and the metadata service among them, multicast, and the one address by which Azure configures its machines.
+ *
+ * Of the registry's globally reachable blocks, three are not here, since whoever answers there is as public as any server:
+ * 192.31.196.0/24 and 192.175.48.0/24 (AS112 name servers) and 192.52.193.0/24 (multicast relays). Those within
+ * 192.0.0.0/24 are: there the host's own network answers, and opens ports to whoever asks (RFC 7723).
+ */
 export const FORBIDDEN_BLOCKS: readonly string[] = [
   "0.0.0.0/8",
   "10.0.0.0/8",
   "100.64.0.0/10",
   "127.0.0.0/8",
+  "168.63.129.16/32",
   "169.254.0.0/16",
   "172.16.0.0/12",
   "192.0.0.0/24",
+  "192.0.2.0/24",
+  "192.88.99.0/24",
   "192.168.0.0/16",
   "198.18.0.0/15",
+  "198.51.100.0/24",
+  "203.0.113.0/24",
   "224.0.0.0/4",
   "240.0.0.0/4",
 ];
@@ -160,7 +172,8 @@ export function overlap(one: AddressBlock, other: AddressBlock): boolean {
   return contains(one, other) || contains(other, one);
 }
 
-function contains(outer: AddressBlock, inner: AddressBlock): boolean {
+/** Whether all addresses of `inner` are in `outer`. */
+export function contains(outer: AddressBlock, inner: AddressBlock): boolean {
   return (
     inner.prefixLength >= outer.prefixLength && inner.first >= outer.first && inner.first < outer.first + size(outer)
   );

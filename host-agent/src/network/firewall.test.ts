@@ -1,50 +1,78 @@
 import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
+import { isIPv4, isIPv6 } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { AddressPlan } from "./addresses.ts";
+import { AddressPlan, formatAddress, parseBlock } from "./addresses.ts";
 import { GUEST_NETWORK, type Slot } from "./network.ts";
 import { type Guest, type HostAgent, Machine, type Peer } from "./testing/machine.ts";
+import { IPV4_REGISTRY, IPV6_REGISTRY } from "./testing/special-purpose.ts";
 
-/** Address of the machine on the side of the internet, and of a server there. */
-const UPLINK = "203.0.113.1";
-const INTERNET = "203.0.113.10";
+/** Address of the machine on the side of the internet, and of a server there: in a block that guests may reach. */
+const UPLINK = "192.52.193.1";
+const INTERNET = "192.52.193.10";
 const PUBLIC_RESOLVER = "8.8.8.8";
 const PRIVATE_RESOLVER = "10.99.0.53";
-/** One address of every forbidden block that a server can have. */
+/** Addresses of the registry that no interface can have, or that are never sent. */
+const NO_SERVER = ["0.0.0.0/32", "127.0.0.0/8", "255.255.255.255/32"];
+/** Globally reachable blocks with public servers, see `FORBIDDEN_BLOCKS`. */
+const PUBLIC_BLOCKS = ["192.31.196.0/24", "192.52.193.0/24", "192.175.48.0/24"];
+/** The last but one address of every forbidden block that a server can have, or the only one. */
 const FORBIDDEN = [
-  "10.99.0.1",
-  "100.64.0.1",
+  "168.63.129.16",
   "169.254.169.254",
-  "172.20.0.1",
-  "192.0.0.8",
-  "192.168.50.1",
-  "198.18.0.1",
-  "240.0.0.1",
+  ...IPV4_REGISTRY.filter(({ block }) => !NO_SERVER.includes(block) && !PUBLIC_BLOCKS.includes(block)).map(
+    ({ block }) => lastButOne(block),
+  ),
+];
+/** An IPv6 address of every block of the registry that a server can have. */
+const FORBIDDEN_IPV6 = [
+  ...new Set(
+    IPV6_REGISTRY.filter(({ block }) => !["::1/128", "::/128", "::ffff:0:0/96", "fe80::/10"].includes(block)).map(
+      ({ block }) => block.split("/")[0]!.replace(/::$/, "::77"),
+    ),
+  ),
 ];
 const BLOCKED = "EHOSTUNREACH";
 
-/** Everything beyond the machine: a namespace that has all these addresses, and to which the machine's default route leads. */
-async function attachInternet(machine: Machine): Promise<Peer> {
-  const addresses = [PUBLIC_RESOLVER, PRIVATE_RESOLVER, ...FORBIDDEN];
+function lastButOne(block: string): string {
+  const { first, prefixLength } = parseBlock(block);
+  return formatAddress(first + Math.max(0, 2 ** (32 - prefixLength) - 2));
+}
+
+/**
+ * Everything beyond the machine: a namespace with servers at name servers' addresses and at those of `others`, and to which
+ * the machine's default routes lead.
+ */
+async function attachInternet(machine: Machine, others: string[] = []): Promise<Peer> {
+  const addresses = [PUBLIC_RESOLVER, PRIVATE_RESOLVER, ...others.filter((address) => isIPv4(address))];
+  const ipv6 = others.filter((address) => isIPv6(address));
   await machine.run(`
     ip netns add internet
     ip link add uplink type veth peer name eth0 netns internet
     ip addr add ${UPLINK}/24 dev uplink
     ip link set uplink up
     ip -n internet link set lo up
+    ip -n internet -batch - <<'ADDRESSES'
+${addresses.map((address) => `addr add ${address}/32 dev lo`).join("\n")}
+${ipv6.map((address) => `addr add ${address}/128 dev lo nodad`).join("\n")}
+ADDRESSES
     ip -n internet addr add ${INTERNET}/24 dev eth0
     ip -n internet link set eth0 up
-    ${addresses.map((address) => `ip -n internet addr add ${address}/32 dev lo`).join("\n")}
     ip -n internet route add default via ${UPLINK}
-    ip route add default via ${INTERNET}`);
+    ip route add default via ${INTERNET}
+    ip addr add fd77::1/64 dev uplink nodad
+    ip -n internet addr add fd77::2/64 dev eth0 nodad
+    ip -n internet route add default via fd77::1
+    ip route add default via fd77::2`);
   const internet = await machine.peerIn("internet");
   for (const address of [INTERNET, ...addresses]) {
     for (const port of [53, 80]) {
       for (const protocol of ["tcp", "udp"] as const) await internet.serve(protocol, address, port);
     }
   }
+  for (const address of ipv6) await internet.serve("udp", address, 80);
   return internet;
 }
 
@@ -61,7 +89,7 @@ describe("the guests of a host", () => {
   beforeAll(async () => {
     dataDirectory = await mkdtemp(join(tmpdir(), "warren-firewall-"));
     machine = await Machine.start();
-    internet = await attachInternet(machine);
+    internet = await attachInternet(machine, [...FORBIDDEN, ...FORBIDDEN_IPV6]);
     agent = await machine.hostAgent({ dataDirectory, spare: 0, dns: [PUBLIC_RESOLVER, PRIVATE_RESOLVER] });
     slots = await Promise.all([agent.acquire(), agent.acquire(), agent.acquire()]);
     guest = await machine.guest(slots[0]!);
@@ -115,6 +143,34 @@ describe("the guests of a host", () => {
     expect(await guest.ask("udp", address, 53)).toBe(BLOCKED);
   });
 
+  it("cannot reach anything by IPv6, which the host can", async () => {
+    // What a guest that has taken over its kernel can do: an address, a route and a neighbour of its own.
+    await guest.run(`
+      echo 0 >/proc/sys/net/ipv6/conf/all/disable_ipv6
+      echo 0 >/proc/sys/net/ipv6/conf/eth0/disable_ipv6
+      ip addr add fd77:1::2/64 dev eth0 nodad
+      ip neigh add fd77:1::1 lladdr ${GUEST_NETWORK.gatewayMac} dev eth0
+      ip route add default via fd77:1::1`);
+    // Nor does it depend on IPv6 being off in the slot and on the host.
+    await machine.run(`
+      mac=$(ip -o link show warren-v${slots[0]!.number} | sed 's/.*ether \\([^ ]*\\).*/\\1/')
+      echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
+      ip netns exec warren-ns-${slots[0]!.number} sh -ec '
+        for name in all tap0 eth0; do echo 0 >/proc/sys/net/ipv6/conf/$name/disable_ipv6; done
+        echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
+        ip addr add fd77:1::1/64 dev tap0 nodad
+        ip addr add fd77:2::2/64 dev eth0 nodad
+        ip neigh add fd77:2::1 lladdr '$mac' dev eth0
+        ip route add default via fd77:2::1'
+      ip addr add fd77:2::1/64 dev warren-v${slots[0]!.number} nodad
+      ip route add fd77:1::/64 via fd77:2::2`);
+    for (const address of FORBIDDEN_IPV6) expect(await host.ask("udp", address, 80)).toBe("fd77::1");
+    const before = await internet.askers();
+    for (const address of FORBIDDEN_IPV6) await guest.cry("udp", address, 80);
+    await settle(guest);
+    expect(await internet.askers()).toEqual([...before, `udp ${UPLINK} → ${INTERNET}:80`]);
+  });
+
   it("cannot reach the host at any of its addresses", async () => {
     const { vethIp, peerIp, hostIp } = new AddressPlan().slot(slots[0]!.number);
     const before = await host.askers();
@@ -149,7 +205,7 @@ describe("the guests of a host", () => {
   it("cannot send from an address that is not theirs", async () => {
     const { peerIp } = new AddressPlan().slot(slots[1]!.number);
     const before = await internet.askers();
-    for (const address of ["203.0.113.77", peerIp, slots[1]!.hostIp]) {
+    for (const address of ["192.52.193.77", peerIp, slots[1]!.hostIp]) {
       await guest.run(`ip addr add ${address}/32 dev eth0`);
       for (const protocol of ["tcp", "udp"] as const) await guest.cry(protocol, INTERNET, 80, address);
     }
@@ -182,9 +238,9 @@ describe("the guests of a host", () => {
     await machine.run(`
       ip netns exec ${namespace} nft flush chain inet sandbox to_slot_address
       ip netns exec ${namespace} nft 'chain inet sandbox output { policy accept; }'
-      ip -n ${namespace} addr add 203.0.113.88/32 dev eth0`);
+      ip -n ${namespace} addr add 192.52.193.88/32 dev eth0`);
     const vmm = await machine.peerIn(namespace);
-    await vmm.cry("udp", INTERNET, 80, "203.0.113.88");
+    await vmm.cry("udp", INTERNET, 80, "192.52.193.88");
     await machine.run(
       `ip netns exec ${namespace} nft add rule inet sandbox to_slot_address oifname eth0 ip saddr ${GUEST_NETWORK.address} masquerade`,
     );
@@ -199,13 +255,20 @@ describe("the guests of a host", () => {
     expect(await vmm.ask("udp", GUEST_NETWORK.address, 5000)).toBe("EPERM");
   });
 
-  it("show their agent's port to root only", async () => {
+  it("are reached by no user of the host but root, at any port", async () => {
     await guest.serve("tcp", "0.0.0.0", GUEST_NETWORK.agentPort);
-    expect(await host.ask("tcp", slots[0]!.hostIp, GUEST_NETWORK.agentPort)).toBe(GUEST_NETWORK.gateway);
-    const somebody = machine.peer();
-    await somebody.becomeUser(65_534);
-    expect(await somebody.ask("tcp", slots[0]!.hostIp, GUEST_NETWORK.agentPort)).toBe("ECONNREFUSED");
-    expect(await somebody.ask("tcp", slots[0]!.hostIp, 5000)).toBe(GUEST_NETWORK.gateway);
+    const { peerIp } = new AddressPlan().slot(slots[0]!.number);
+    const before = await guest.askers();
+    const nobody = machine.peer();
+    await nobody.becomeUser(65_534);
+    for (const port of [5000, GUEST_NETWORK.agentPort]) {
+      for (const address of [slots[0]!.hostIp, peerIp]) expect(await nobody.ask("tcp", address, port)).toBe(BLOCKED);
+      expect(await nobody.ask("udp", slots[0]!.hostIp, port)).toBe("EPERM");
+      expect(await guest.askers()).toEqual(before);
+      expect(await host.ask("tcp", slots[0]!.hostIp, port)).toBe(GUEST_NETWORK.gateway);
+      before.push(`tcp ${GUEST_NETWORK.gateway} → 0.0.0.0:${port}`);
+    }
+    expect(await nobody.ask("tcp", INTERNET, 80)).toBe(UPLINK);
   });
 
   it("cannot fill the host's table of connections", async () => {
@@ -288,6 +351,9 @@ describe("a slot", () => {
   });
 
   it("lets its guest ask a name server on the host itself, and nothing else there", async () => {
+    // As a user of its own, like any name server; what it answers is no connection to the guest.
+    await machine.run("echo 0 >/proc/sys/net/ipv4/ip_unprivileged_port_start");
+    await host.becomeUser(65_534);
     for (const port of [53, 8000]) {
       for (const protocol of ["tcp", "udp"] as const) await host.serve(protocol, UPLINK, port);
     }

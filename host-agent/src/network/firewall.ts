@@ -68,7 +68,8 @@ table inet warren {
 
   chain to_guest_from_host {
     meta nfproto != ipv4 drop
-    tcp dport ${GUEST_NETWORK.agentPort} ct state new meta skuid != 0 reject with tcp reset
+    # A server of another user, such as a name server, may answer a guest; only root's processes may speak first.
+    ct direction original meta skuid != 0 reject with icmp admin-prohibited
   }
 
   chain postrouting {

@@ -167,7 +167,7 @@ export class Peer {
     await this.#remote.call("serve", protocol, host, port);
   }
 
-  /** Everybody who has asked so far, such as "tcp 203.0.113.1 → 203.0.113.10:80". */
+  /** Everybody who has asked so far, such as "tcp 192.52.193.1 → 192.52.193.10:80". */
   async askers(): Promise<string[]> {
     return (await this.#remote.call("askers")) as string[];
   }

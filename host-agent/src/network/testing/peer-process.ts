@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { createSocket, type Socket as UdpSocket } from "node:dgram";
 import { once } from "node:events";
-import { createConnection, createServer, type Socket } from "node:net";
+import { createConnection, createServer, isIPv6, type Socket } from "node:net";
 import { setImmediate } from "node:timers/promises";
 import type { Protocol } from "./machine.ts";
 import { enterNamespace } from "./namespace.ts";
@@ -23,7 +23,7 @@ async function serve(protocol: Protocol, host: string, port: number): Promise<vo
     await once(server.listen(port, host), "listening");
     return;
   }
-  const server = createSocket("udp4", (_message, from) => {
+  const server = createSocket(isIPv6(host) ? "udp6" : "udp4", (_message, from) => {
     askers.push(`udp ${from.address} → ${host}:${port}`);
     server.send(`${from.address}\n`, from.port, from.address);
   });
@@ -81,7 +81,7 @@ function connectTcp(host: string, port: number, from?: string): Socket {
 }
 
 async function connectUdp(host: string, port: number, from?: string): Promise<UdpSocket> {
-  const socket = createSocket("udp4");
+  const socket = createSocket(isIPv6(host) ? "udp6" : "udp4");
   socket.bind(0, from);
   await once(socket, "listening");
   socket.connect(port, host);
