@@ -1,14 +1,15 @@
-/** Layer rules: data flows client → control plane → host agent → guest agent, and parts meet in contracts/ only. What both servers need is in relay/. */
-const parts = ["relay", "control-plane", "host-agent", "sdk", "cli", "dashboard", "bench", "tests"];
+/** Layer rules: data flows client → control plane → host agent → guest agent, and parts meet in contracts/ only. What several of the programs need is in relay/ and server/. */
+const parts = ["relay", "server", "control-plane", "host-agent", "sdk", "cli", "dashboard", "bench", "tests"];
 const may = {
   relay: [],
-  "control-plane": ["relay"],
-  "host-agent": ["relay"],
+  server: [],
+  "control-plane": ["relay", "server"],
+  "host-agent": ["relay", "server"],
   sdk: [],
-  cli: ["sdk"],
+  cli: ["sdk", "server"],
   dashboard: ["sdk"],
   bench: ["sdk", "host-agent"],
-  tests: ["sdk", "cli", "host-agent", "control-plane"],
+  tests: ["sdk", "cli", "server", "host-agent", "control-plane"],
 };
 
 module.exports = {

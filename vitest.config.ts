@@ -2,7 +2,7 @@ import { defineConfig } from "vitest/config";
 
 /** Files of tests that boot microVMs: on a small machine two at a time starve each other. */
 const MICROVM_TESTS = "**/*.vm.test.ts";
-const PARTS = ["contracts", "relay", "host-agent", "sdk", "cli", "bench"];
+const PARTS = ["contracts", "relay", "server", "host-agent", "sdk", "cli", "bench"];
 /** Starts what tests of the control plane share: one PostgreSQL server, one prepared embedded database. */
 const DATABASES = "control-plane/src/database/testing/global-setup.ts";
 

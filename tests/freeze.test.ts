@@ -1,8 +1,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Sandbox } from "@warren/sdk";
+import { LocalUser } from "@warren/server/testing/local-user";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { readRecords, vmmProcesses } from "./support/host-state.ts";
+import { listOpenToOthers, readRecords, vmmProcesses } from "./support/host-state.ts";
 import { type Stack, startStack } from "./support/stack.ts";
 
 /** A program with an open file, a timer and a TCP listener, which says how it fares. */
@@ -76,6 +77,27 @@ describe("freezing and thawing", () => {
     // No line of the log is missing or twice: memory, disk and open files were of the same instants throughout.
     expect(await sh(sandbox, "awk 'NR != $1 { print NR, $1; exit 1 }' /tmp/program.log && echo whole")).toBe("whole");
     await sandbox.destroy();
+  });
+
+  it("a data directory holds nothing that other users of the host may use", async () => {
+    const sandbox = await create();
+    await act(sandbox, "pause");
+    const paused = await listOpenToOthers(stack.directory);
+    await act(sandbox, "resume");
+    const running = await listOpenToOthers(stack.directory);
+    await sandbox.destroy();
+    // Root of a VMM process, which has a user id of its own; nobody but root gets there.
+    const jail = /^sandboxes\/[^/]+\/jail\/root$/;
+    expect([...paused, ...running].filter((path) => !jail.test(path))).toEqual([]);
+    expect(running.length).toBeLessThanOrEqual(1);
+    const nobody = new LocalUser(stack.directory);
+    try {
+      for (const path of [".", "agent.sock", "credentials.json", "db/PG_VERSION", ...running]) {
+        expect(await nobody.read(path), path).toBe("EACCES");
+      }
+    } finally {
+      nobody.leave();
+    }
   });
 
   it("the clock is right after a pause", async () => {

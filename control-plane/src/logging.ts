@@ -1,3 +1,4 @@
+import { LogOutput } from "@warren/server/log-output";
 import { type FastifyReply, type FastifyRequest, LogController } from "fastify";
 import { type DestinationStream, type Logger, pino } from "pino";
 import { actorOf } from "./auth/caller.ts";
@@ -25,7 +26,7 @@ const SECRETS = [
 ];
 
 /** Logger of the process: one JSON object per line, secrets replaced by `[redacted]`. */
-export function createLogger(level: LogLevel, destination: DestinationStream = pino.destination(1)): Logger {
+export function createLogger(level: LogLevel, destination: DestinationStream = new LogOutput(1)): Logger {
   const quoted = SECRETS.map((name) => `["${name}"]`);
   return pino(
     {

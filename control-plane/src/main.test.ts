@@ -1,7 +1,8 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { LocalUser } from "@warren/server/testing/local-user";
 import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
 import { HostAgentDouble } from "./hosts/testing/host-agent-double.ts";
 import { ControlPlaneProcess } from "./testing/control-plane-process.ts";
@@ -26,6 +27,16 @@ function start(environment: Record<string, string> = {}): ControlPlaneProcess {
   return child;
 }
 
+/** Starts a process with a umask. */
+function withUmask<T>(umask: number, begin: () => T): T {
+  const former = process.umask(umask);
+  try {
+    return begin();
+  } finally {
+    process.umask(former);
+  }
+}
+
 const credentials = async () => JSON.parse(await readFile(join(dataDir, "credentials.json"), "utf8"));
 
 describe("a control plane process", () => {
@@ -45,6 +56,28 @@ describe("a control plane process", () => {
     const secondUrl = await second.url();
     expect(await credentials()).toEqual({ url: secondUrl, api_key: made.api_key });
     expect((await fetch(`${secondUrl}/v1/sandboxes`, list)).status).toBe(200);
+  });
+
+  it("is for its own user alone, with all that it writes, on a directory that others could read before", async () => {
+    await mkdir(dataDir);
+    await writeFile(join(dataDir, "control-plane.lock"), "");
+    for (const path of [directory, dataDir]) await chmod(path, 0o755);
+    await chmod(join(dataDir, "control-plane.lock"), 0o644);
+    // The umask of a shell, which a server inherits.
+    const child = withUmask(0o022, () => start());
+    await child.url();
+    const nobody = new LocalUser(directory);
+    try {
+      const paths = await readdir(dataDir, { recursive: true });
+      expect(paths).toContain("db/PG_VERSION");
+      expect(paths).toContain("operator.sock");
+      for (const path of paths) {
+        expect([path, (await stat(join(dataDir, path))).mode & 0o077]).toEqual([path, 0]);
+        expect([path, await nobody.read(join("data", path))]).toEqual([path, "EACCES"]);
+      }
+    } finally {
+      nobody.leave();
+    }
   });
 
   it("keeps what it answered when it is killed", async () => {

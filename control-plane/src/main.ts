@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
+import { keepFilesPrivate } from "@warren/server/private-directory";
 import { createAccounts, createOAuth, isSecure } from "./accounts.ts";
 import { adminRoutes } from "./admin/admin-routes.ts";
 import { startOperatorServer } from "./admin/operator-server.ts";
@@ -239,6 +240,7 @@ function readVersion(): string {
 
 /** Runs until a signal, or the end of standard input, asks it to stop. */
 async function run(): Promise<void> {
+  keepFilesPrivate();
   let readyFd: number | undefined;
   let log = createLogger("info");
   try {

@@ -1,8 +1,9 @@
-import { access, mkdir, readdir } from "node:fs/promises";
+import { access, readdir } from "node:fs/promises";
 import { totalmem } from "node:os";
 import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
 import { LIMITS } from "@warren/contracts/limits";
+import { makePrivateDirectory } from "@warren/server/private-directory";
 import type { Logger } from "pino";
 import { detectCgroups } from "./cgroup/detect.ts";
 import { lockFile } from "./data-directory/lock.ts";
@@ -55,7 +56,7 @@ export interface Host {
 export async function serveHost(options: ServeOptions): Promise<Host> {
   requireRoot();
   const settings = readSettings(options.environment);
-  await mkdir(options.dataDirectory, { recursive: true, mode: 0o700 });
+  await makePrivateDirectory(options.dataDirectory);
   const lock = await lockFile(join(options.dataDirectory, "host-agent.lock"), "the data directory");
   const [built, qemu] = await Promise.all([
     ensureImages({

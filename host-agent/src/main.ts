@@ -2,10 +2,11 @@ import { writeSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { WarrenError } from "@warren/contracts/errors";
-import { pino } from "pino";
+import { keepFilesPrivate } from "@warren/server/private-directory";
 import { canRunSandboxes, examine } from "./doctor/doctor.ts";
 import { type ServeOptions, serveHost, sweepHost } from "./host.ts";
 import { ensureImages } from "./images/ensure.ts";
+import { createLogger } from "./process/log.ts";
 import { endRequested, StartReport } from "./process/supervision.ts";
 
 const USAGE = `usage: main.ts serve --data-dir DIR --images-dir DIR --listen unix:PATH [--ephemeral] [--prepare VCPUSxMIB] [--ready-fd N] [--exit-with-parent]
@@ -15,6 +16,8 @@ const USAGE = `usage: main.ts serve --data-dir DIR --images-dir DIR --listen uni
 
 /** Repository that holds the sources of the guest agent. */
 const SOURCE_ROOT = resolve(import.meta.dirname, "../..");
+
+keepFilesPrivate();
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -37,7 +40,7 @@ switch (positionals[0]) {
     await serve();
     break;
   case "sweep":
-    await reportFailure(() => sweepHost(directory("data-dir"), process.env, logger()));
+    await reportFailure(() => sweepHost(directory("data-dir"), process.env, createLogger()));
     break;
   case "build-images":
     await reportFailure(() => build());
@@ -52,7 +55,7 @@ switch (positionals[0]) {
 async function serve(): Promise<void> {
   const readyFd = values["ready-fd"] === undefined ? undefined : Number(values["ready-fd"]);
   const report = new StartReport(readyFd);
-  const log = logger();
+  const log = createLogger();
   const end = endRequested({ readyFd, exitWithParent: values["exit-with-parent"] });
   let started = false;
   void end.then((reason) => {
@@ -139,10 +142,6 @@ function sandboxSize(text: string): { vcpus: number; memoryMb: number } {
   const [, vcpus, memoryMb] = /^(\d{1,4})x(\d{1,8})$/.exec(text) ?? [];
   if (!vcpus || !memoryMb) throw new WarrenError("invalid_request", `--prepare must be VCPUSxMIB, not "${text}"`);
   return { vcpus: Number(vcpus), memoryMb: Number(memoryMb) };
-}
-
-function logger() {
-  return pino({ name: "host-agent", level: process.env.WARREN_LOG_LEVEL ?? "info" }, pino.destination({ sync: true }));
 }
 
 function fail(text: string, status: number): never {

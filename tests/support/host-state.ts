@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { lstatSync, readdirSync, readFileSync } from "node:fs";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
 /** What a host agent keeps of a sandbox on disk. */
@@ -22,6 +23,15 @@ export function readRecords(directory: string): RecordOnDisk[] {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
       throw error;
     }
+  });
+}
+
+/** Paths below a data directory that users other than the owner have any right to. */
+export async function listOpenToOthers(directory: string): Promise<string[]> {
+  const paths = await readdir(directory, { recursive: true });
+  return paths.filter((path) => {
+    const found = lstatSync(join(directory, path), { throwIfNoEntry: false });
+    return found && !found.isSymbolicLink() && (found.mode & 0o077) !== 0;
   });
 }
 

@@ -1,4 +1,5 @@
 import { mkdir } from "node:fs/promises";
+import { makePrivateDirectory } from "@warren/server/private-directory";
 import { Command } from "commander";
 import { dataDirOption, imagesDirOf } from "../arguments/data-dir.ts";
 import { runHostAgentTask } from "../servers/programs.ts";
@@ -14,7 +15,8 @@ export function buildImagesCommand(finish: (status: number) => void): Command {
     .action(async ({ dataDir }: { dataDir: string }) => {
       const interruption = new Interruption();
       const progress = new ProgressDisplay();
-      await mkdir(imagesDirOf(dataDir), { recursive: true, mode: 0o755 });
+      await makePrivateDirectory(dataDir);
+      await mkdir(imagesDirOf(dataDir), { recursive: true, mode: 0o700 });
       const { status } = await runHostAgentTask(["build-images", "--images-dir", imagesDirOf(dataDir), "--json"], {
         onLine: (line) => progress.show(JSON.parse(line)),
         stderr: "inherit",

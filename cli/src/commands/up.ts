@@ -1,4 +1,4 @@
-import { mkdir } from "node:fs/promises";
+import { makePrivateDirectory } from "@warren/server/private-directory";
 import { Command } from "commander";
 import { cacheDirOf, dataDirFlag, dataDirOption, imagesDirOf } from "../arguments/data-dir.ts";
 import { listenAddress } from "../arguments/parse.ts";
@@ -31,7 +31,7 @@ export function upCommand(finish: (status: number) => void): Command {
 
 async function up({ dataDir, listen, json = false }: UpOptions): Promise<number> {
   const interruption = new Interruption();
-  await mkdir(dataDir, { recursive: true, mode: 0o755 });
+  await makePrivateDirectory(dataDir);
   const lock = lockDirectory(dataDir) ?? (await refuse(dataDir));
   const progress = new ProgressDisplay();
   let stack: Stack;

@@ -54,7 +54,7 @@ export class Stack {
   /** Starts both and resolves when both are ready; when one cannot start, ends the other and throws ServerError. */
   static async start(options: StackOptions): Promise<Stack> {
     options.signal.throwIfAborted();
-    await mkdir(options.imagesDir, { recursive: true, mode: 0o755 });
+    await mkdir(options.imagesDir, { recursive: true, mode: 0o700 });
     // Frozen machines in it name their files by this path, whichever link led here.
     const servers = new Servers({ ...options, imagesDir: await realpath(options.imagesDir) });
     try {

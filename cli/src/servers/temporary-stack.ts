@@ -1,5 +1,5 @@
-import { mkdir } from "node:fs/promises";
 import { Warren, WarrenError } from "@warren/sdk";
+import { makePrivateDirectory } from "@warren/server/private-directory";
 import { cacheDirOf, imagesDirOf } from "../arguments/data-dir.ts";
 import type { Interruption } from "../terminal/interruption.ts";
 import { logLine, tellsOfFailure } from "../terminal/log-line.ts";
@@ -15,7 +15,7 @@ export async function withTemporaryStack(
   interruption: Interruption,
   use: (warren: Warren) => Promise<number>,
 ): Promise<number> {
-  await mkdir(dataDir, { recursive: true, mode: 0o755 });
+  await makePrivateDirectory(dataDir);
   for (const stale of await RunDirectory.findStale(dataDir)) await sweepAndRemove(stale);
   const directory = await RunDirectory.create(dataDir);
   let clean = false;

@@ -1,6 +1,7 @@
-import { mkdir, open } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
+import { makePrivateDirectory } from "@warren/server/private-directory";
 import koffi from "koffi";
 
 /** LOCK_EX | LOCK_NB of flock(2). */
@@ -29,9 +30,10 @@ export async function lockDataDirectory(dataDir: string): Promise<DataDirectoryL
 
 async function openLockFile(dataDir: string, path: string) {
   try {
-    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    await makePrivateDirectory(dataDir);
     return await open(path, "a", 0o600);
   } catch (error) {
+    if (error instanceof WarrenError) throw error;
     const { code } = error as NodeJS.ErrnoException;
     throw new WarrenError(
       "invalid_request",

@@ -1,6 +1,7 @@
 import { closeSync, fsyncSync, openSync } from "node:fs";
 import { PGlite } from "@electric-sql/pglite";
-import { NodeFS } from "@electric-sql/pglite/nodefs";
+import type { NodeFS } from "@electric-sql/pglite/nodefs";
+import { PrivateNodeFs } from "./private-node-fs.ts";
 
 /**
  * PGlite starts PostgreSQL with `-F`, which turns fsync off; without it, and with fsync(2) in place of fdatasync(2),
@@ -26,7 +27,7 @@ interface HostFiles {
 }
 
 /** Files of the host, whose fsync PGlite's runtime would otherwise skip. */
-export class DurableNodeFs extends NodeFS {
+export class DurableNodeFs extends PrivateNodeFs {
   override async init(...parameters: Parameters<NodeFS["init"]>): ReturnType<NodeFS["init"]> {
     const { emscriptenOpts } = await super.init(...parameters);
     const preRun = [emscriptenOpts.preRun ?? []].flat();

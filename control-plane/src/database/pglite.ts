@@ -1,8 +1,8 @@
 import { PGlite, type PGliteOptions } from "@electric-sql/pglite";
-import { NodeFS } from "@electric-sql/pglite/nodefs";
 import type { Logger } from "../logging.ts";
 import { DURABLE_START_PARAMETERS, DurableNodeFs } from "./durable-node-fs.ts";
 import { loadMigrations, type MigrationSession, migrate } from "./migrations.ts";
+import { PrivateNodeFs } from "./private-node-fs.ts";
 
 /** Opens and migrates a database directory. Unless it is `durable`, a loss of power may damage it. */
 export async function openMigratedPglite(
@@ -12,7 +12,7 @@ export async function openMigratedPglite(
 ): Promise<PGlite> {
   const options: PGliteOptions = durable
     ? { fs: new DurableNodeFs(directory), startParams: DURABLE_START_PARAMETERS }
-    : { fs: new NodeFS(directory) };
+    : { fs: new PrivateNodeFs(directory) };
   const pglite = await PGlite.create(options);
   const session: MigrationSession = {
     query: async (sql, parameters) => (await pglite.query<Record<string, unknown>>(sql, parameters)).rows,

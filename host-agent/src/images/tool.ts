@@ -44,6 +44,9 @@ const PATH = [
 /** Variables that say how this machine reaches the network. */
 const NETWORK_VARIABLES = ["http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"];
 
+/** What tools make for guests, and for the host's apt, is for all users there. */
+const READABLE = 'umask 022; exec "$0" "$@"';
+
 const TAIL_LINES = 25;
 
 /**
@@ -54,9 +57,9 @@ const TAIL_LINES = 25;
 export function toolRunner(held: readonly number[] = []): RunTool {
   return async (program, args, options = {}) => {
     await requireProgram(program);
-    const wrapped = ["--pdeathsig", "KILL", "--"];
+    const wrapped = ["setpriv", "--pdeathsig", "KILL", "--"];
     if (options.isolated) wrapped.push("unshare", "--pid", "--fork", "--kill-child", "--mount", "--mount-proc", "--");
-    const child = spawn("setpriv", [...wrapped, program, ...args], {
+    const child = spawn("/bin/sh", ["-c", READABLE, ...wrapped, program, ...args], {
       cwd: options.cwd,
       env: environment(options.env),
       stdio: ["ignore", "pipe", "pipe", ...held],

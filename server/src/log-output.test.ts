@@ -1,0 +1,48 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { afterEach, expect, it } from "vitest";
+
+const LOG_OUTPUT = join(import.meta.dirname, "log-output.ts");
+
+let child: ChildProcess | undefined;
+afterEach(() => void child?.kill("SIGKILL"));
+
+/** Runs a program that writes to `output`, which leads to its standard output. */
+function run(program: string): ChildProcess {
+  const source = `import { LogOutput } from ${JSON.stringify(LOG_OUTPUT)}; const output = new LogOutput(1); ${program}`;
+  child = spawn(process.execPath, ["--input-type=module", "--eval", source], { stdio: ["pipe", "pipe", "inherit"] });
+  return child;
+}
+
+it("writes every line in order, also those of the moment before the process ends", async () => {
+  const { stdout } = run(
+    'for (let i = 0; i < 20000; i++) output.write(i + "\\n"); setImmediate(() => { output.write("last\\n"); process.exit(0); });',
+  );
+  const lines = (await text(stdout!)).trimEnd().split("\n");
+  expect(lines).toEqual([...Array.from({ length: 20000 }, (_, index) => String(index)), "last"]);
+});
+
+it("ends when its reader is gone and lines are unwritten", async () => {
+  const { stdout, stdin } = run(
+    'process.stdin.once("data", () => { output.write("one\\n"); output.write("two\\n"); process.exit(3); });',
+  );
+  stdout!.destroy();
+  await once(stdout!, "close");
+  stdin!.write("go\n");
+  const [status] = await once(child!, "exit");
+  expect(status).toBe(3);
+});
+
+it("a reader that does not read holds nothing up, and is told how much it missed", async () => {
+  const { stdout, stdin } = run(
+    `const line = "x".repeat(1023) + "\\n"; for (let i = 0; i < 8192; i++) output.write(line);
+     process.stdin.once("data", () => { output.write("after\\n"); process.stdin.destroy(); });`,
+  );
+  stdin!.write("go\n");
+  const written = await text(stdout!);
+  const lines = written.trimEnd().split("\n");
+  expect(lines.filter((line) => line.startsWith("x")).length).toBeLessThan(8192);
+  expect(written).toMatch(/\d+ lines were lost/);
+});
