@@ -14,13 +14,19 @@ export const ERRORS = {
   template_not_found: { status: 404 },
   file_not_found: { status: 404 },
   invalid_path: { status: 400 },
+  method_not_allowed: { status: 405 },
+  /** The client sent its request too slowly. */
+  request_timeout: { status: 408 },
   conflict: { status: 409 },
   already_exists: { status: 409 },
   email_taken: { status: 409 },
   invalid_state: { status: 409 },
   too_large: { status: 413 },
+  /** The request names a host that this server does not answer for. */
+  misdirected_request: { status: 421 },
   rate_limited: { status: 429 },
   quota_exceeded: { status: 429 },
+  headers_too_large: { status: 431 },
   internal_error: { status: 500 },
   /** The host agent answered with an error that none of the other codes describes. */
   agent_error: { status: 502 },

@@ -2,11 +2,14 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { FastifyPluginAsyncTypebox, TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import { LIMITS } from "@warren/contracts/limits";
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from "fastify";
+import { checkHosts, type HostRules } from "./browsers/host-check.ts";
 import type { OriginRules } from "./browsers/origin-check.ts";
 import { protectBrowsers } from "./browsers/protect-browsers.ts";
 import { acceptWebSockets } from "./commands/websockets.ts";
 import { describeApi } from "./docs/openapi.ts";
-import { handleErrors } from "./errors/error-handler.ts";
+import { answerFrameworkError, handleErrors } from "./errors/error-handler.ts";
+import { readJsonBodies } from "./errors/json-body.ts";
+import { answerProtocolErrors } from "./errors/protocol-errors.ts";
 import { createSerializerCompiler, createValidatorCompiler, formatSchemaErrors } from "./errors/validation.ts";
 import { type Logger, RequestLog } from "./logging.ts";
 
@@ -33,6 +36,7 @@ declare module "fastify" {
 export interface AppOptions {
   log: Logger;
   version: string;
+  hosts: HostRules;
   origins: OriginRules;
   /** Addresses and networks of proxies whose word about a client's address is taken. */
   trustedProxies: string[];
@@ -48,6 +52,12 @@ export async function createApp(options: AppOptions): Promise<App> {
     forceCloseConnections: "idle",
     routerOptions: { ignoreTrailingSlash: false, maxParamLength: 256 },
     schemaErrorFormatter: formatSchemaErrors,
+    frameworkErrors: answerFrameworkError,
+    // The host check answers for a missing Host header. Upgrades to anything but a WebSocket may be ignored (RFC 9110,
+    // section 7.8).
+    http: { requireHostHeader: false, shouldUpgradeCallback: isWebSocket },
+    // Faults of HTTP itself are answered by errors/protocol-errors.ts.
+    clientErrorHandler: () => undefined,
     trustProxy: options.trustedProxies.length > 0 ? options.trustedProxies : false,
   }).withTypeProvider<TypeBoxTypeProvider>();
   app.setValidatorCompiler(createValidatorCompiler());
@@ -58,8 +68,16 @@ export async function createApp(options: AppOptions): Promise<App> {
     app.routes.push(...[method].flat().map((name) => `${name} ${url}`));
   });
   handleErrors(app);
+  answerProtocolErrors(app);
+  readJsonBodies(app);
   await acceptWebSockets(app);
+  // After the hook that notes which requests are for WebSockets, whose connections end with their refusals.
+  checkHosts(app, options.hosts);
   await protectBrowsers(app, options.origins);
   await describeApi(app, options.version);
   return app;
+}
+
+function isWebSocket({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === "websocket";
 }

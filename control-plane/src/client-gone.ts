@@ -1,4 +1,4 @@
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 
 /**
  * A signal that is aborted when the client hangs up before its answer is complete. The `close` event of a request, and
@@ -10,4 +10,9 @@ export function clientGone(response: ServerResponse): AbortSignal {
     if (!response.writableFinished) controller.abort();
   });
   return controller.signal;
+}
+
+/** Whether it was the client that ended the connection of a request. */
+export function hasLeft({ socket }: IncomingMessage): boolean {
+  return socket.readableEnded || socket.errored !== null;
 }

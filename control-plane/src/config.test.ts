@@ -33,6 +33,8 @@ describe("settings", () => {
     ["WARREN_LOCAL_HOST", "unix:relative.sock"],
     ["WARREN_LOCAL_HOST", "/run/agent.sock"],
     ["WARREN_ALLOWED_ORIGINS", "https://ok.test,nonsense"],
+    ["WARREN_ALLOWED_HOSTS", "https://warren.test"],
+    ["WARREN_ALLOWED_HOSTS", "warren.test,"],
     ["WARREN_LOG_LEVEL", "loud"],
     ["WARREN_EXIT_WITH_PARENT", "maybe"],
     ["WARREN_READY_FD", "stdout"],
@@ -43,6 +45,13 @@ describe("settings", () => {
   it("are taken without blanks, and empty ones count as absent", () => {
     const config = parseConfig({ WARREN_LISTEN: " ", CP_PUBLIC_URL: " https://warren.test/base/ " });
     expect(config).toMatchObject({ listen: { port: 3000 }, publicUrl: "https://warren.test/base" });
+  });
+
+  it("name hosts as Host headers may spell them", () => {
+    expect(parseConfig({ WARREN_ALLOWED_HOSTS: "Warren.Test, [2001:DB8::1]:80" }).allowedHosts).toEqual([
+      { name: "warren.test" },
+      { name: "2001:db8::1", port: 80 },
+    ]);
   });
 
   it("name a host agent by socket or URL", () => {

@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { parseEnv } from "node:util";
 import { WarrenError } from "@warren/contracts/errors";
 import type { QuotaAmounts } from "@warren/contracts/rest/quotas";
+import { type AllowedHost, parseHost } from "./browsers/host-check.ts";
 import { type OAuthSettings, readOAuthSettings } from "./oauth/oauth-settings.ts";
 import { DEFAULT_QUOTA, parseTeamQuota } from "./quotas/quota-settings.ts";
 
@@ -22,6 +23,8 @@ export interface Config {
   localHost?: string;
   /** Origins other than the server's own whose pages may use it. */
   allowedOrigins: string[];
+  /** Names under which the server is reached, besides loopback names, the listen address and that of `publicUrl`. */
+  allowedHosts: AllowedHost[];
   /** Addresses and networks of proxies whose word about a client's address is taken. */
   trustedProxies: string[];
   /** Whether anybody may make an account. */
@@ -94,6 +97,7 @@ export function parseConfig(environment: Environment): Config {
     listen: read("WARREN_LISTEN", parseListen) ?? { host: "127.0.0.1", port: 3000 },
     dataDir: read("WARREN_DATA_DIR", (text) => resolve(text)) ?? "/var/lib/warren",
     allowedOrigins: read("WARREN_ALLOWED_ORIGINS", parseOrigins) ?? [],
+    allowedHosts: read("WARREN_ALLOWED_HOSTS", parseHosts) ?? [],
     trustedProxies: read("WARREN_TRUSTED_PROXIES", parseNetworks) ?? [],
     signUpOpen: read("WARREN_SIGN_UP", parseSignUp) ?? true,
     jwtSecrets: readSecrets(read, problems),
@@ -154,6 +158,14 @@ export function parseHostAddress(text: string): string {
 
 function parseOrigins(text: string): string[] {
   return text.split(",").map((origin) => parseUrl(origin.trim(), ["http:", "https:"]).origin);
+}
+
+function parseHosts(text: string): AllowedHost[] {
+  return text.split(",").map((part) => {
+    const host = parseHost(part.trim());
+    if (!host) throw new Error(`"${part.trim()}" is not a host, such as warren.example.org or 192.0.2.7:3000`);
+    return host;
+  });
 }
 
 function parseNetworks(text: string): string[] {

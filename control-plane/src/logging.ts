@@ -54,6 +54,9 @@ export class RequestLog extends LogController {
 
   override incomingRequest(): void {}
 
+  /** The handler of the route fails as well, and the error handler says so. */
+  override streamError(): void {}
+
   override requestCompleted(error: Error | null | undefined, request: FastifyRequest, reply: FastifyReply): void {
     const log = error ? request.log : this.#unsearched;
     log.info(

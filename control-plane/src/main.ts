@@ -166,7 +166,7 @@ async function start(
   const version = readVersion();
   const { trustedProxies, allowedOrigins, publicUrl } = config;
   const origins = { allowedOrigins, cookie, ...(publicUrl === undefined ? {} : { publicUrl }) };
-  const app = await createApp({ log, version, trustedProxies, origins });
+  const app = await createApp({ log, version, trustedProxies, hosts: config, origins });
   onClose(() => closeWithin(app, REQUESTS_END_MS));
   const guard = new AccessGuard(authenticator, changes);
   guard.watchWebSockets(app);

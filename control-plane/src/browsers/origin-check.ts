@@ -45,6 +45,10 @@ function usesCookie({ headers }: FastifyRequest, cookie: SessionCookie): boolean
   return cookie.read(headers.cookie) !== undefined;
 }
 
+/** Whether a page came from the host that its request names, which the host check has let pass. */
 function isOwnOrigin(origin: string, request: FastifyRequest): boolean {
-  return request.headers.host !== undefined && URL.parse(origin)?.host === request.headers.host.toLowerCase();
+  const url = URL.parse(origin);
+  if (!url || request.headers.host === undefined) return false;
+  // Both without the port that the scheme has anyway.
+  return url.host === URL.parse(`${url.protocol}//${request.headers.host}`)?.host;
 }

@@ -2,6 +2,7 @@ import websocket from "@fastify/websocket";
 import { LIMITS } from "@warren/contracts/limits";
 import { EXEC_SUBPROTOCOL } from "@warren/contracts/rest/commands";
 import type { App } from "../app.ts";
+import { answerHandshakeErrors } from "../errors/protocol-errors.ts";
 
 /** Bytes of one message of a client: a chunk in base64 and what surrounds it. */
 const MAX_MESSAGE = 2 * LIMITS.chunkBytes;
@@ -32,4 +33,5 @@ export async function acceptWebSockets(app: App): Promise<void> {
       done();
     },
   });
+  answerHandshakeErrors(app.websocketServer);
 }

@@ -1,27 +1,61 @@
 import { WarrenError } from "@warren/contracts/errors";
-import type { ErrorBody } from "@warren/contracts/rest/error";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import type { App } from "../app.ts";
+import { hasLeft } from "../client-gone.ts";
 import { RateLimited } from "../rate-limits/rate-limited.ts";
+import { AllowedMethods } from "./allowed-methods.ts";
 import { toCatalogueError } from "./catalogue-error.ts";
+import { errorBody } from "./error-body.ts";
 
 /** Answers every failed request with the error body of the catalogue. */
 export function handleErrors(app: App): void {
   app.setErrorHandler((thrown, request, reply) => {
+    if (reply.raw.headersSent || request.socket.destroyed) return breakOff(thrown, request, reply);
     const error = toCatalogueError(thrown);
     if (error.status >= 500) request.log.error({ err: thrown, code: error.code }, "request failed");
-    if (error instanceof RateLimited) reply.header("retry-after", error.retryAfterSec);
-    return reply.code(error.status).send(errorBody(error));
+    return refuse(reply, error);
   });
+  const methods = new AllowedMethods(app);
   app.setNotFoundHandler((request, reply) => {
-    const error = new WarrenError(
-      "not_found",
-      `there is no ${request.method} ${request.url.split("?", 1)[0]}; see /docs`,
-    );
-    return reply.code(error.status).send(errorBody(error));
+    const path = pathOf(request);
+    const allowed = methods.of(path);
+    if (allowed.length === 0) {
+      return refuse(reply, new WarrenError("not_found", `there is no ${request.method} ${path}; see /docs`));
+    }
+    const names = allowed.join(", ");
+    reply.header("allow", names);
+    return refuse(reply, new WarrenError("method_not_allowed", `${path} takes ${names}, not ${request.method}`));
   });
 }
 
-/** The body that tells a client of an error. */
-export function errorBody(error: WarrenError): ErrorBody {
-  return { error: { code: error.code, message: error.message } };
+/** Answers a request that failed before it had a route. */
+export function answerFrameworkError(thrown: Error, _request: FastifyRequest, reply: FastifyReply): void {
+  const error = new WarrenError("invalid_request", `the path is not valid: ${thrown.message}`);
+  reply
+    .code(error.status)
+    .type("application/json; charset=utf-8")
+    .send(JSON.stringify(errorBody(error)));
+}
+
+function refuse(reply: FastifyReply, error: WarrenError): FastifyReply {
+  if (error instanceof RateLimited) reply.header("retry-after", error.retryAfterSec);
+  // What the client still sends is of no request.
+  if (error.code === "request_timeout") reply.header("connection", "close");
+  return reply.code(error.status).send(errorBody(error));
+}
+
+/** Ends an answer that nobody can be told of any more: its client has left, or has half of it. */
+function breakOff(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  const { method } = request;
+  if (hasLeft(request.raw)) {
+    request.log.info({ method, path: pathOf(request) }, "the client left before its answer was complete");
+  } else {
+    request.log.warn({ err: thrown, method, path: pathOf(request) }, "an answer broke off");
+  }
+  reply.hijack();
+  reply.raw.destroy();
+}
+
+function pathOf({ url }: FastifyRequest): string {
+  return url.split("?", 1)[0]!;
 }

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, open, unlink } from "node:fs/promises";
@@ -25,6 +26,9 @@ export interface UploadOptions {
 
 /** Bytes that are read at once of a file that waited on the disk. */
 const SPOOL_CHUNK = 512 * 1024;
+
+/** Bytes of a field: more than any of them may have. */
+const FIELD_BYTES = 64 * 1024;
 
 type Parts = Pick<AsyncIterator<Multipart>, "next">;
 
@@ -58,9 +62,9 @@ export async function receiveUpload<T>(
 
 function openForm(request: FastifyRequest, maxBytes: number): Parts {
   const form = request.parts({
-    // A part named file is one even when the client gives no file name.
-    isPartAFile: (name) => name === "file",
-    limits: { fileSize: maxBytes, fieldSize: LIMITS.pathBytes + 1, fieldNameSize: 100, parts: 10, headerPairs: 20 },
+    // Fields come as they are as well: as text, bytes that are no UTF-8 would have been replaced.
+    isPartAFile: () => true,
+    limits: { fileSize: maxBytes, fieldNameSize: 100, parts: 10, headerPairs: 20 },
   } as Parameters<FastifyRequest["parts"]>[0]);
   const parts = form[Symbol.asyncIterator]();
   return { next: () => readable(parts.next()) };
@@ -80,23 +84,30 @@ async function readable<T>(piece: Promise<T>): Promise<T> {
 /** Collects fields up to the file, or to the end of the form. */
 async function readFields(parts: Parts, fields: Record<string, string>): Promise<MultipartFile | undefined> {
   for (let next = await parts.next(); !next.done; next = await parts.next()) {
-    const part = next.value;
-    if (part.type === "file") return checkFile(part);
+    const part = next.value as MultipartFile;
+    if (part.fieldname === "file") return checkFile(part);
     if (!FIELD_NAMES.includes(part.fieldname)) {
       throw new WarrenError("invalid_request", `body/${part.fieldname} is not a known field`);
     }
     if (Object.hasOwn(fields, part.fieldname)) {
       throw new WarrenError("invalid_request", `body/${part.fieldname} must be given once`);
     }
-    fields[part.fieldname] = String(part.value);
+    fields[part.fieldname] = await textOf(part);
   }
   return undefined;
 }
 
+/** The text of a field. */
+async function textOf(part: MultipartFile): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of limited(part, FIELD_BYTES)) chunks.push(chunk);
+  const bytes = Buffer.concat(chunks);
+  if (!isUtf8(bytes)) throw new WarrenError("invalid_request", `body/${part.fieldname} is not UTF-8`);
+  return bytes.toString("utf8");
+}
+
 /** A form whose file input was left empty has a part with an empty file name. */
 function checkFile(part: MultipartFile): MultipartFile {
-  if (part.fieldname !== "file")
-    throw new WarrenError("invalid_request", `body/${part.fieldname} is not a known field`);
   if (part.filename === "") throw new WarrenError("invalid_request", "body/file has no file");
   return part;
 }

@@ -3,7 +3,7 @@ import { open, rename, rm } from "node:fs/promises";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
 import { HOST_FILES } from "@warren/contracts/host-files";
-import { errorBody } from "../../errors/error-handler.ts";
+import { errorBody } from "../../errors/error-body.ts";
 import { fromRpcError } from "../rpc-errors.ts";
 import { rpcError } from "./double-errors.ts";
 import type { DoubleGuest } from "./double-guest.ts";
