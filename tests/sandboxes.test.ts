@@ -94,7 +94,7 @@ describe("a sandbox", () => {
       args: ["600"],
       timeout_sec: 1,
     });
-    expect(body).toMatchObject({ timed_out: true, exit_code: -1 });
+    expect(body).toMatchObject({ timed_out: true, exit_code: 143, signal: "SIGTERM" });
   });
 
   it("feeds standard input, and closes it", async () => {

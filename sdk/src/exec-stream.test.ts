@@ -94,8 +94,8 @@ describe("a streamed command", () => {
   });
 
   test("tells the signal that ended it, and that its time was up", async () => {
-    const process = await start((socket) => socket.send(exit({ exit_code: -1, signal: "killed", timed_out: true })));
-    expect(await process.exit).toEqual({ exitCode: -1, signal: "killed", timedOut: true });
+    const process = await start((socket) => socket.send(exit({ exit_code: 137, signal: "SIGKILL", timed_out: true })));
+    expect(await process.exit).toEqual({ exitCode: 137, signal: "SIGKILL", timedOut: true });
   });
 
   test("holds back the server while its output is not read", async () => {
@@ -147,13 +147,13 @@ describe("a streamed command", () => {
         if (binary) frames.push(data);
         else {
           frames.push(JSON.parse(String(data)));
-          socket.send(exit({ signal: "terminated" }));
+          socket.send(exit({ signal: "SIGTERM" }));
         }
       });
     });
     process.stdin.end("dropped");
     process.kill();
-    expect(await process.exit).toMatchObject({ signal: "terminated" });
+    expect(await process.exit).toMatchObject({ signal: "SIGTERM" });
     expect(frames).toEqual([{ type: "signal", signal: "SIGTERM" }]);
   });
 

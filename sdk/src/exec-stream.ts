@@ -1,13 +1,13 @@
 import { Readable, Writable } from "node:stream";
 import { isErrorCode, WarrenError } from "@warren/contracts/errors";
 import {
-  type EXEC_SIGNALS,
   EXEC_SUBPROTOCOL,
   type ExecClientFrame,
   type ExecServerFrame,
   type ExecStartFrame,
   STREAM_BYTE,
 } from "@warren/contracts/rest/commands";
+import type { SignalName } from "@warren/contracts/signals";
 import WebSocket, { type RawData } from "ws";
 import { errorOf, unreachable } from "./errors.ts";
 import type { Transport } from "./transport.ts";
@@ -26,7 +26,7 @@ export interface StartOptions {
   cwd?: string;
   /** User of the image; default: the one of the sandbox. */
   user?: string;
-  /** Seconds until the command is killed; default: no limit. */
+  /** Seconds until the command is ended; default: no limit. */
   timeoutSec?: number;
   /** Keep standard input open for `process.stdin`; default: it is at its end from the start. */
   stdin?: boolean;
@@ -35,11 +35,11 @@ export interface StartOptions {
 
 /** How a command ended. */
 export interface ExitStatus {
-  /** Exit status; -1 when a signal ended the command. */
+  /** Exit status; 128 + n when signal n ended the command. */
   exitCode: number;
-  /** Name of that signal, such as "killed". */
+  /** Name of that signal, such as "SIGKILL". */
   signal?: string;
-  /** The command was killed because `timeoutSec` passed. */
+  /** The command was ended because `timeoutSec` passed. */
   timedOut: boolean;
 }
 
@@ -68,7 +68,7 @@ export class SandboxProcess {
   }
 
   /** Sends a signal to the command. */
-  kill(signal: keyof typeof EXEC_SIGNALS = "SIGTERM"): void {
+  kill(signal: SignalName = "SIGTERM"): void {
     this.#connection.send({ type: "signal", signal });
   }
 

@@ -16,7 +16,7 @@ export interface ExecOptions {
   cwd?: string;
   /** User of the image; default: the one of the sandbox. */
   user?: string;
-  /** Seconds until the command is killed; the server has a default. */
+  /** Seconds until the command is ended; the server has a default. */
   timeoutSec?: number;
   /** Standard input, whole; default: none. */
   stdin?: Uint8Array | string;
@@ -30,11 +30,11 @@ export interface ExecResult {
   /** The same as they came, when they are no text. */
   stdoutBytes: Uint8Array;
   stderrBytes: Uint8Array;
-  /** Exit status; -1 when a signal ended the command. */
+  /** Exit status; 128 + n when signal n ended the command. */
   exitCode: number;
-  /** Name of that signal, such as "killed". */
+  /** Name of that signal, such as "SIGKILL". */
   signal?: string;
-  /** The command was killed because `timeoutSec` passed. */
+  /** The command was ended because `timeoutSec` passed. */
   timedOut: boolean;
   /** More was written than the server returns as a whole; `stream` has no such limit. */
   stdoutTruncated: boolean;

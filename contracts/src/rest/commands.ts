@@ -1,5 +1,6 @@
 import { type Static, Type } from "typebox";
 import { LIMITS } from "../limits.ts";
+import { SIGNALS, type SignalName } from "../signals.ts";
 import { Environment } from "./environment.ts";
 import { GuestPath, GuestUser } from "./files.ts";
 
@@ -26,7 +27,7 @@ export const ExecRequest = Type.Object(
         minimum: LIMITS.execTimeoutSec.min,
         maximum: LIMITS.execTimeoutSec.max,
         default: LIMITS.execTimeoutSec.default,
-        description: "Seconds after which the command is killed",
+        description: "Seconds after which the command is ended: by SIGTERM, and a few seconds later by SIGKILL",
       }),
     ),
     stdin: Type.Optional(
@@ -50,9 +51,9 @@ export const ExecResult = Type.Object(
     cmd: Type.String(),
     stdout: Type.String(),
     stderr: Type.String(),
-    exit_code: Type.Integer({ description: "-1 when a signal ended the command" }),
-    signal: Type.Optional(Type.String({ description: "Signal that ended the command" })),
-    timed_out: Type.Boolean({ description: "Whether it was killed because timeout_sec passed" }),
+    exit_code: Type.Integer({ description: "Exit status; 128 + n when signal n ended the command" }),
+    signal: Type.Optional(Type.String({ description: "Name of the signal that ended the command, such as SIGKILL" })),
+    timed_out: Type.Boolean({ description: "Whether it was ended because timeout_sec passed" }),
     stdout_truncated: Type.Boolean({ description: `Whether more than ${LIMITS.execOutputBytes} bytes were written` }),
     stderr_truncated: Type.Boolean({ description: `Whether more than ${LIMITS.execOutputBytes} bytes were written` }),
     duration_ms: Type.Integer(),
@@ -71,10 +72,7 @@ export const EXEC_SUBPROTOCOL = "warren.exec.v1";
 /** First byte of a binary message: from the client stdin, from the server stdout or stderr. */
 export const STREAM_BYTE = { stdin: 1, stdout: 1, stderr: 2 } as const;
 
-/** Signals that a client may send to a running command, with their Linux numbers. */
-export const EXEC_SIGNALS = { SIGTERM: 15, SIGKILL: 9 } as const;
-
-/** First frame of a client: what to run. Ending the connection kills the command. */
+/** First frame of a client: what to run. Ending the connection ends the command. */
 export const ExecStartFrame = Type.Object(
   {
     type: Type.Literal("start"),
@@ -96,7 +94,18 @@ const ExecStdinFrame = Type.Object(
 );
 const ExecCloseStdinFrame = Type.Object({ type: Type.Literal("close_stdin") }, { additionalProperties: false });
 const ExecSignalFrame = Type.Object(
-  { type: Type.Literal("signal"), signal: Type.Enum(Object.keys(EXEC_SIGNALS) as (keyof typeof EXEC_SIGNALS)[]) },
+  { type: Type.Literal("signal"), signal: Type.Enum(Object.keys(SIGNALS) as SignalName[]) },
+  { additionalProperties: false },
+);
+const ExecTimeoutFrame = Type.Object(
+  {
+    type: Type.Literal("timeout"),
+    timeout_sec: Type.Integer({
+      minimum: 0,
+      maximum: LIMITS.timeoutSec.max,
+      description: "New time limit, counted from here; 0 = no limit",
+    }),
+  },
   { additionalProperties: false },
 );
 const ExecStopFrame = Type.Object({ type: Type.Literal("stop") }, { additionalProperties: false });
@@ -107,6 +116,7 @@ export const EXEC_CLIENT_FRAMES = {
   stdin: ExecStdinFrame,
   close_stdin: ExecCloseStdinFrame,
   signal: ExecSignalFrame,
+  timeout: ExecTimeoutFrame,
   stop: ExecStopFrame,
 } as const;
 
@@ -120,7 +130,7 @@ export type ExecServerFrame =
   | { type: "start"; pid: number }
   /** Without `encoding`, data is text. */
   | { type: "stdout" | "stderr"; data: string; encoding?: "base64" }
-  /** exit_code is -1 when a signal ended the command. */
+  /** exit_code is 128 + n when signal n, whose name is `signal`, ended the command. */
   | { type: "exit"; exit_code: number; signal?: string; timed_out?: true }
   /** `code` is one of the error catalogue; data is for people. */
   | { type: "error"; code: string; data: string };

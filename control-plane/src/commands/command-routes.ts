@@ -14,10 +14,11 @@ const tags = ["commands"];
 
 const STREAM_DESCRIPTION = `A WebSocket. The client's first frame is \`{"type":"start","cmd":…}\` with the fields of exec and
 \`"stdin":true\` when input follows; later frames are \`{"type":"stdin","data":…,"encoding":"utf-8"|"base64"}\`,
-\`{"type":"close_stdin"}\`, \`{"type":"signal","signal":"SIGTERM"|"SIGKILL"}\` and \`{"type":"stop"}\`. The server sends
+\`{"type":"close_stdin"}\`, \`{"type":"signal","signal":"SIGINT"}\` (any name of signal(7)),
+\`{"type":"timeout","timeout_sec":…}\`, a new time limit that counts from there, and \`{"type":"stop"}\`. The server sends
 \`{"type":"start","pid":…}\`, \`{"type":"stdout"|"stderr","data":…}\` with \`"encoding":"base64"\` when the bytes are not
 UTF-8, and at the end \`{"type":"exit","exit_code":…}\` or \`{"type":"error","code":…,"data":…}\`. Ending the connection
-kills the command. With the subprotocol \`${EXEC_SUBPROTOCOL}\` standard streams travel as binary messages: a byte (1 =
+ends the command and all its processes. With the subprotocol \`${EXEC_SUBPROTOCOL}\` standard streams travel as binary messages: a byte (1 =
 stdin or stdout, 2 = stderr), then the bytes.`;
 
 /** Routes that run commands: `exec` and `exec/stream` of a sandbox. */

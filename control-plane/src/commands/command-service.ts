@@ -26,7 +26,7 @@ export class CommandService {
     this.#access = access;
   }
 
-  /** Runs a command to its end; aborting `signal` kills it. */
+  /** Runs a command to its end; aborting `signal` ends it. */
   async exec(caller: Caller, sandboxId: string, request: ExecRequest, signal: AbortSignal): Promise<ExecResult> {
     const timeoutMs = (request.timeout_sec ?? LIMITS.execTimeoutSec.default) * 1000;
     const stdin = decodeStdin(request);
@@ -47,7 +47,7 @@ export class CommandService {
 
   /**
    * Runs a command whose input follows and whose output is passed on as it comes; `input` begins after the start.
-   * Output is taken from the host only as fast as `consume` resolves. Aborting `signal` kills the command.
+   * Output is taken from the host only as fast as `consume` resolves. Aborting `signal` ends the command.
    */
   async stream(
     caller: Caller,

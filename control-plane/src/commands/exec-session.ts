@@ -1,12 +1,8 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { ExecStreamResponse } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { LIMITS } from "@warren/contracts/limits";
-import {
-  EXEC_SIGNALS,
-  EXEC_SUBPROTOCOL,
-  type ExecServerFrame,
-  type ExecStartFrame,
-} from "@warren/contracts/rest/commands";
+import { EXEC_SUBPROTOCOL, type ExecServerFrame, type ExecStartFrame } from "@warren/contracts/rest/commands";
+import { SIGNALS } from "@warren/contracts/signals";
 import type { FastifyBaseLogger } from "fastify";
 import type { WebSocket } from "ws";
 import { toCatalogueError } from "../errors/catalogue-error.ts";
@@ -105,7 +101,11 @@ export class ExecSession {
     }
     if (!this.#started) throw new WarrenError("invalid_request", `a ${message.type} frame must follow a start frame`);
     if (message.type === "signal") {
-      this.#input.push({ message: { case: "signal", value: { number: EXEC_SIGNALS[message.signal] } } });
+      this.#input.push({ message: { case: "signal", value: { number: SIGNALS[message.signal] } } });
+      return;
+    }
+    if (message.type === "timeout") {
+      this.#input.push({ message: { case: "timeLimit", value: { timeoutMs: message.timeout_sec * 1000 } } });
       return;
     }
     this.#checkStdin(this.#started);
@@ -186,7 +186,7 @@ export class ExecSession {
     this.#socket.close(error.status >= 500 ? CLOSE.internal : CLOSE.policy);
   }
 
-  /** Kills the command, if it still runs. */
+  /** Ends the command, if it still runs. */
   #stop(): void {
     this.#start.reject(STOPPED);
     this.#abort.abort(STOPPED);

@@ -72,10 +72,26 @@ it("sends signals", async () => {
   expect(client.text("stdout")).toBe("ready\nbye\n");
 });
 
+it("sends the signal of ^C", async () => {
+  const client = await open();
+  client.send({ type: "start", cmd: "sleep", args: ["1000"] });
+  await client.frame("start");
+  client.send({ type: "signal", signal: "SIGINT" });
+  expect(await client.frame("exit")).toEqual({ type: "exit", exit_code: 130, signal: "SIGINT" });
+});
+
 it("ends a command at its time limit", async () => {
   const client = await open();
   client.send({ type: "start", cmd: "sleep", args: ["1000"], timeout_sec: 1 });
-  expect(await client.frame("exit")).toEqual({ type: "exit", exit_code: -1, signal: "killed", timed_out: true });
+  expect(await client.frame("exit")).toEqual({ type: "exit", exit_code: 143, signal: "SIGTERM", timed_out: true });
+});
+
+it("changes the time limit of a command that runs", async () => {
+  const client = await open();
+  client.send({ type: "start", cmd: "sleep", args: ["1000"], timeout_sec: 3600 });
+  await client.frame("start");
+  client.send({ type: "timeout", timeout_sec: 1 });
+  expect(await client.frame("exit")).toMatchObject({ exit_code: 143, timed_out: true });
 });
 
 describe("a command does not outlive its connection", () => {
@@ -97,14 +113,14 @@ describe("a command does not outlive its connection", () => {
 describe("a client that breaks the protocol is told and cut off", () => {
   it.each([
     ["not json", "a text message must be a JSON object"],
-    ["[]", "frame/type must be one of start, stdin, close_stdin, signal, stop"],
+    ["[]", "frame/type must be one of start, stdin, close_stdin, signal, timeout, stop"],
     ["null", "frame/type must be one of"],
     ['{"type":"toString"}', "frame/type must be one of"],
     ['{"type":"start"}', "frame/cmd is required"],
     ['{"type":"start","cmd":"a","args":[1]}', "frame/args/0 must be string"],
     ['{"type":"start","cmd":"a","shell":true}', "frame/shell is not a known field"],
     ['{"type":"stdin","data":"x"}', "a stdin frame must follow a start frame"],
-    ['{"type":"signal","signal":"SIGHUP"}', "frame/signal must be one of SIGTERM, SIGKILL"],
+    ['{"type":"signal","signal":"SIGNONE"}', "frame/signal must be one of SIGHUP, SIGINT"],
   ])("that begins with %s", async (message, text) => {
     const client = await open();
     client.socket.send(message);

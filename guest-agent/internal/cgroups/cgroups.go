@@ -1,10 +1,12 @@
 // Package cgroups keeps user processes in control groups of their own (version 2), bounded so that a memory hog or a fork bomb
 // leaves the agent answering, and able to be frozen together.
 //
-//	<root>/agent            the agent
-//	<root>/user             limits of all user processes, and the freezer
-//	<root>/user/terminals   processes with a terminal
-//	<root>/user/processes   all others
+//	<root>/agent                     the agent
+//	<root>/user                      limits of all user processes, and the freezer
+//	<root>/user/root/N               one command of root
+//	<root>/user/others               bounds of all other users' commands, below those of `user`
+//	<root>/user/others/terminals/N   one command with a terminal
+//	<root>/user/others/processes/N   one command without
 //
 // See Documentation/admin-guide/cgroup-v2.rst of the Linux kernel.
 package cgroups
@@ -34,19 +36,27 @@ const (
 	memoryPerTask = 512 << 10
 	// Bounds of the number of user tasks.
 	minTasks, maxTasks = 256, 16384
+	// What others leave to the commands of root, so that it can end those that went wrong: tasks, and a fraction of memory.
+	rescueTasks, rescueFraction = 64, 16
+	// One command leaves this fraction of the tasks of its level to the others.
+	spareFraction = 8
 )
+
+// controllers are handed down to the group of each command.
+const controllers = "+cpu +memory +pids"
 
 // Tree is the groups of one agent.
 type Tree struct {
-	root                 string
-	terminals, processes *os.File
-	started              chan struct{}
+	root    string
+	started chan struct{}
 
 	mu       sync.Mutex
 	changed  *sync.Cond
 	entering int
 	// frozen keeps processes from being started; stopped says that the kernel holds those that there are.
 	frozen, stopped bool
+
+	groups groups
 }
 
 // Resources are the machine's, from which limits follow.
@@ -61,27 +71,12 @@ type Resources struct {
 func New(root string) (*Tree, error) {
 	tree := &Tree{root: root, started: make(chan struct{}, 1)}
 	tree.changed = sync.NewCond(&tree.mu)
-	var err error
-	for _, group := range []string{"agent", "user", "user/terminals", "user/processes"} {
+	for _, group := range []string{"agent", userGroup, rootGroup, othersGroup, terminalsGroup, processesGroup} {
 		if err := os.MkdirAll(filepath.Join(root, group), 0o755); err != nil {
 			return nil, fmt.Errorf("making control group %s: %w", group, err)
 		}
 	}
-	if tree.terminals, err = os.Open(filepath.Join(root, "user/terminals")); err != nil {
-		return nil, err
-	}
-	if tree.processes, err = os.Open(filepath.Join(root, "user/processes")); err != nil {
-		return nil, err
-	}
 	return tree, nil
-}
-
-// group is the directory of the group for new processes.
-func (t *Tree) group(terminal bool) *os.File {
-	if terminal {
-		return t.terminals
-	}
-	return t.processes
 }
 
 // Limit moves the agent into its group and sets the limits of all groups. It returns the settings that the kernel refused, which
@@ -102,24 +97,30 @@ func (t *Tree) Limit(resources Resources) []error {
 		tasks = maxTasks
 	}
 	number := func(value uint64) string { return strconv.FormatUint(value, 10) }
+	limit := resources.Memory - reserve
 	settings := [][2]string{
 		{"agent/cgroup.procs", "0"},
-		{"cgroup.subtree_control", "+cpu"},
-		{"cgroup.subtree_control", "+memory"},
-		{"cgroup.subtree_control", "+pids"},
-		{"user/cgroup.subtree_control", "+cpu"},
+		{"cgroup.subtree_control", controllers},
+		{userGroup + "/cgroup.subtree_control", controllers},
+		{othersGroup + "/cgroup.subtree_control", controllers},
+		{rootGroup + "/cgroup.subtree_control", controllers},
+		{terminalsGroup + "/cgroup.subtree_control", controllers},
+		{processesGroup + "/cgroup.subtree_control", controllers},
 		{"agent/cpu.weight", number(agentWeight)},
-		{"user/cpu.weight", number(userWeight)},
-		{"user/terminals/cpu.weight", number(terminalWeight)},
-		{"user/processes/cpu.weight", number(processesWeight)},
+		{userGroup + "/cpu.weight", number(userWeight)},
+		{terminalsGroup + "/cpu.weight", number(terminalWeight)},
+		{processesGroup + "/cpu.weight", number(processesWeight)},
 		{"agent/memory.min", number(agentMemoryMin)},
 		{"agent/memory.low", number(agentMemoryLow)},
 		// Reclaim and throttling begin at `high`; at `max` processes are ended. There is no swap, so throttling cannot help a
 		// process that only allocates: with any distance between the two, all user processes would crawl through it for
 		// minutes before the one at fault is ended.
-		{"user/memory.high", number(resources.Memory - reserve)},
-		{"user/memory.max", number(resources.Memory - reserve)},
-		{"user/pids.max", number(tasks)},
+		{userGroup + "/memory.high", number(limit)},
+		{userGroup + "/memory.max", number(limit)},
+		{othersGroup + "/memory.high", number(limit - limit/rescueFraction)},
+		{othersGroup + "/memory.max", number(limit - limit/rescueFraction)},
+		{userGroup + "/pids.max", number(tasks + rescueTasks)},
+		{othersGroup + "/pids.max", number(tasks)},
 	}
 	var refused []error
 	for _, setting := range settings {
@@ -127,6 +128,7 @@ func (t *Tree) Limit(resources Resources) []error {
 			refused = append(refused, err)
 		}
 	}
+	t.groups.limit(tasks)
 	return refused
 }
 
@@ -198,10 +200,10 @@ func (t *Tree) freeze(ctx context.Context) error {
 		return err
 	}
 	t.stopped = true
-	if err := t.write("user/cgroup.freeze", "1"); err != nil {
+	if err := t.write(userGroup+"/cgroup.freeze", "1"); err != nil {
 		return err
 	}
-	return t.await(ctx, "frozen", true)
+	return t.await(ctx, userGroup, "frozen", true)
 }
 
 // Thaw lets user processes run. It does nothing when they are not frozen.
@@ -214,7 +216,7 @@ func (t *Tree) Thaw() error {
 func (t *Tree) thaw() error {
 	var err error
 	if t.stopped {
-		err = t.write("user/cgroup.freeze", "0")
+		err = t.write(userGroup+"/cgroup.freeze", "0")
 	}
 	t.frozen, t.stopped = false, t.stopped && err != nil
 	t.changed.Broadcast()
@@ -237,14 +239,14 @@ func (t *Tree) wakeOn(ctx context.Context) (stop func()) {
 }
 
 // Empty waits until there are no user processes.
-func (t *Tree) Empty(ctx context.Context) error { return t.await(ctx, "populated", false) }
+func (t *Tree) Empty(ctx context.Context) error { return t.await(ctx, userGroup, "populated", false) }
 
 // Kill ends all user processes at once, also frozen ones and those that fork faster than they could be counted (Linux 5.14).
-func (t *Tree) Kill() error { return t.write("user/cgroup.kill", "1") }
+func (t *Tree) Kill() error { return t.write(userGroup+"/cgroup.kill", "1") }
 
-// await waits until a key of cgroup.events has a value.
-func (t *Tree) await(ctx context.Context, key string, want bool) error {
-	events, err := t.watchEvents()
+// await waits until a key of cgroup.events of a group has a value.
+func (t *Tree) await(ctx context.Context, group, key string, want bool) error {
+	events, err := t.watchEvents(group)
 	if err != nil {
 		return err
 	}
@@ -256,12 +258,12 @@ func (t *Tree) await(ctx context.Context, key string, want bool) error {
 	}
 	buffer := make([]byte, 4096)
 	for {
-		value, err := t.event(key)
+		value, err := t.event(group, key)
 		if err != nil || value == want {
 			return err
 		}
 		if _, err := events.Read(buffer); err != nil {
-			return fmt.Errorf("waiting for user processes to be %s=%v: %w", key, want, err)
+			return fmt.Errorf("waiting for processes to be %s=%v: %w", key, want, err)
 		}
 	}
 }
@@ -270,25 +272,25 @@ func (t *Tree) await(ctx context.Context, key string, want bool) error {
 func (t *Tree) Started() <-chan struct{} { return t.started }
 
 // Populated tells whether there are user processes.
-func (t *Tree) Populated() (bool, error) { return t.event("populated") }
+func (t *Tree) Populated() (bool, error) { return t.event(userGroup, "populated") }
 
-// watchEvents opens an inotify descriptor that becomes readable whenever cgroup.events of the user group changes.
-func (t *Tree) watchEvents() (*os.File, error) {
+// watchEvents opens an inotify descriptor that becomes readable whenever cgroup.events of a group changes.
+func (t *Tree) watchEvents(group string) (*os.File, error) {
 	descriptor, err := syscall.InotifyInit1(syscall.IN_CLOEXEC | syscall.IN_NONBLOCK)
 	if err != nil {
 		return nil, os.NewSyscallError("inotify_init1", err)
 	}
 	file := os.NewFile(uintptr(descriptor), "inotify")
-	if _, err := syscall.InotifyAddWatch(descriptor, filepath.Join(t.root, "user/cgroup.events"), syscall.IN_MODIFY); err != nil {
+	if _, err := syscall.InotifyAddWatch(descriptor, filepath.Join(t.root, group, "cgroup.events"), syscall.IN_MODIFY); err != nil {
 		file.Close()
 		return nil, os.NewSyscallError("inotify_add_watch", err)
 	}
 	return file, nil
 }
 
-// event reads one key of cgroup.events of the user group.
-func (t *Tree) event(key string) (bool, error) {
-	text, err := os.ReadFile(filepath.Join(t.root, "user/cgroup.events"))
+// event reads one key of cgroup.events of a group.
+func (t *Tree) event(group, key string) (bool, error) {
+	text, err := os.ReadFile(filepath.Join(t.root, group, "cgroup.events"))
 	if err != nil {
 		return false, err
 	}

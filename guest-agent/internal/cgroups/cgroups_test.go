@@ -42,14 +42,14 @@ func newTree(t *testing.T) *Tree {
 func TestFreezeStopsEverythingAndThawLetsItRun(t *testing.T) {
 	tree := newTree(t)
 	for i := 0; i < 5; i++ {
-		sleeper(t, tree.root+"/user/processes")
-		sleeper(t, tree.root+"/user/terminals")
+		sleeper(t, tree.root+"/user/others/processes")
+		sleeper(t, tree.root+"/user/others/terminals")
 	}
 	for round := 0; round < 3; round++ {
 		if err := tree.Freeze(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		if frozen, err := tree.event("frozen"); err != nil || !frozen {
+		if frozen, err := tree.event(userGroup, "frozen"); err != nil || !frozen {
 			t.Fatalf("not frozen when Freeze returns: %v", err)
 		}
 		if err := tree.Thaw(); err != nil {
@@ -57,7 +57,7 @@ func TestFreezeStopsEverythingAndThawLetsItRun(t *testing.T) {
 		}
 		for frozen := true; frozen; {
 			var err error
-			if frozen, err = tree.event("frozen"); err != nil {
+			if frozen, err = tree.event(userGroup, "frozen"); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -140,7 +140,7 @@ func TestStartsAreAnnouncedAndEndsCanBeAsked(t *testing.T) {
 			t.Error("announced before it has started")
 		default:
 		}
-		command := sleeper(t, tree.root+"/user/processes")
+		command := sleeper(t, tree.root+"/user/others/processes")
 		leave()
 		<-tree.Started()
 		expect(true)
@@ -159,7 +159,7 @@ func TestKillEndsEverything(t *testing.T) {
 	}
 	var commands []*exec.Cmd
 	for i := 0; i < 5; i++ {
-		commands = append(commands, sleeper(t, tree.root+"/user/processes"))
+		commands = append(commands, sleeper(t, tree.root+"/user/others/processes"))
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer cancel()

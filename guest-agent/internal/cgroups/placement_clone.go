@@ -4,11 +4,11 @@ package cgroups
 
 import "syscall"
 
-// Prepare makes a process start in its group (CLONE_INTO_CGROUP, clone(2)).
-func (t *Tree) Prepare(attributes *syscall.SysProcAttr, terminal bool) {
+// Prepare makes a process start in the group (CLONE_INTO_CGROUP, clone(2)).
+func (g *Group) Prepare(attributes *syscall.SysProcAttr) {
 	attributes.UseCgroupFD = true
-	attributes.CgroupFD = int(t.group(terminal).Fd())
+	attributes.CgroupFD = int(g.directory.Fd())
 }
 
 // Placed completes the placement of a started process.
-func (t *Tree) Placed(int, bool) error { return nil }
+func (g *Group) Placed(int) error { return nil }

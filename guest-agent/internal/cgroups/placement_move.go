@@ -11,19 +11,16 @@ import (
 	"syscall"
 )
 
-// Prepare makes a process start in its group; package syscall cannot do that before Go 1.20.
-func (t *Tree) Prepare(*syscall.SysProcAttr, bool) {}
+// Prepare makes a process start in the group; package syscall cannot do that before Go 1.20.
+func (g *Group) Prepare(*syscall.SysProcAttr) {}
 
 // maxRounds bounds the search for processes that were forked before their parent was moved.
 const maxRounds = 100
 
-// Placed moves a started process into its group, and with it whatever it has forked before that: in the agent's own group there
+// Placed moves a started process into the group, and with it whatever it has forked before that: in the agent's own group there
 // is nothing but the agent.
-func (t *Tree) Placed(pid int, terminal bool) error {
-	group := "user/processes"
-	if terminal {
-		group = "user/terminals"
-	}
+func (g *Group) Placed(pid int) error {
+	t, group := g.tree, g.path
 	if err := t.move(pid, group); err != nil {
 		return err
 	}

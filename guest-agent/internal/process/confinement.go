@@ -53,16 +53,17 @@ func (c Confinement) enter(ctx context.Context) (leave func(), err error) {
 	return c.groups.Enter(ctx)
 }
 
-// prepare makes the process start in its group where the system can do that.
-func (c Confinement) prepare(attributes *syscall.SysProcAttr, terminal bool) {
-	if c.groups != nil {
-		c.groups.Prepare(attributes, terminal)
+// group makes the control group of a command; nil where there are none.
+func (c Confinement) group(root, terminal bool) (*cgroups.Group, error) {
+	if c.groups == nil {
+		return nil, nil
 	}
+	return c.groups.NewGroup(root, terminal)
 }
 
 // hooks complete the confinement around a fork. A child inherits oom_score_adj, and whatever it forks inherits it from the
 // child, so the agent takes on the value of its children for the time of the fork.
-func (c Confinement) hooks(terminal bool) reaper.Hooks {
+func (c Confinement) hooks(group *cgroups.Group) reaper.Hooks {
 	hooks := reaper.Hooks{After: func(pid int) error {
 		if c.score != nil {
 			if err := c.setScore(agentOOMScore); err != nil {
@@ -77,10 +78,10 @@ func (c Confinement) hooks(terminal bool) reaper.Hooks {
 		}
 		// The agent itself may run at another priority.
 		_ = syscall.Setpriority(syscall.PRIO_PROCESS, pid, 0)
-		if c.groups == nil {
+		if group == nil {
 			return nil
 		}
-		return c.groups.Placed(pid, terminal)
+		return group.Placed(pid)
 	}}
 	if c.score != nil {
 		hooks.Before = func() error { return c.setScore(userOOMScore) }

@@ -41,12 +41,17 @@ func TestProcessesAreInTheirControlGroups(t *testing.T) {
 		return a.wantExit(0)
 	}
 	s.check(os.Chmod(pipe, 0o666))
+	const root = `^/user/root/\d+ /user/root/\d+$`
+	expected := map[string]string{
+		"root stdin": root, "root pty": root,
+		"ann stdin": `^/user/others/processes/\d+ /user/others/processes/\d+$`, "ann pty": `^/user/others/terminals/\d+ /user/others/terminals/\d+$`,
+	}
 	for i := 0; i < 10; i++ {
 		for _, user := range []string{"root", "ann"} {
-			if groups := groupsIn(run(user, "stdin", nil).stdout); groups != "/user/processes /user/processes" {
+			if groups := groupsIn(run(user, "stdin", nil).stdout); !regexp.MustCompile(expected[user+" stdin"]).MatchString(groups) {
 				t.Fatalf("processes in %s", groups)
 			}
-			if groups := groupsIn(run(user, "pty", object{"pty": object{}}).pty); groups != "/user/terminals /user/terminals" {
+			if groups := groupsIn(run(user, "pty", object{"pty": object{}}).pty); !regexp.MustCompile(expected[user+" pty"]).MatchString(groups) {
 				t.Fatalf("terminals in %s", groups)
 			}
 		}
@@ -62,6 +67,45 @@ func groupsIn(output []byte) string {
 		}
 	}
 	return strings.Join(groups, " ")
+}
+
+// Descendants that have left the session and the process group of their command are part of it all the same.
+func TestEndReachesThoseWhoHaveDetached(t *testing.T) {
+	s, _ := confined(t)
+	const daemon = "setsid sh -c 'trap \"\" TERM; echo daemon $$; exec >&- 2>&- <&-; while :; do sleep 0.01; done' & "
+	for _, end := range []func(*attached){
+		func(a *attached) { s.kill(a.pid, "SIGNAL_SIGKILL") },
+		func(a *attached) {
+			s.Must("/process.Process/SendSignal", object{"process": object{"pid": a.pid}, "signal": 15, "killAfterMs": 50}, nil)
+		},
+	} {
+		a := s.start(s.Client, shell(daemon+"exec sleep 1000"))
+		a.until("\n")
+		end(a)
+		if a.drain(); !a.ended || lives(number(t, a.stdout, "daemon")) {
+			t.Errorf("end %v, and the daemon lives", a.ended)
+		}
+	}
+}
+
+func TestDaemonOutlivesACommandThatEndsWell(t *testing.T) {
+	s, tree := confined(t)
+	pipe := fifo(t, s)
+	a := s.start(s.Client, shell("setsid sh -c 'exec >&- 2>&- <&-; echo up > "+s.root+"/up; read line < "+pipe+"' & while ! [ -s "+s.root+"/up ]; do sleep 0.01; done; echo daemon $!")).wantExit(0)
+	if !lives(number(t, a.stdout, "daemon")) {
+		t.Error("the daemon is gone")
+	}
+	s.check(os.WriteFile(pipe, []byte("go\n"), 0))
+	s.check(tree.Empty(context.Background()))
+}
+
+func TestGroupsOfEndedCommandsAreRemoved(t *testing.T) {
+	s, tree := confined(t)
+	for i := 0; i < 5; i++ {
+		s.start(s.Client, shell(":")).wantExit(0)
+		s.start(s.As("ann"), shell(":")).wantExit(0)
+	}
+	eventually(t, "no group is left", func() bool { return tree.Ended() == 0 })
 }
 
 func TestFrozenProcessesStandStillAndLoseNothing(t *testing.T) {

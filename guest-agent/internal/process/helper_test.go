@@ -62,7 +62,7 @@ func leftBehind() (names []string) {
 }
 
 // children is shared: a process has one reaper.
-var children = reaper.New(false)
+var children = reaper.New(true)
 
 // sandbox is a server of process.Process with an image of its own.
 type sandbox struct {
@@ -125,8 +125,7 @@ func newSandbox(t *testing.T) *sandbox {
 	s.Client = rpctest.New(t, mux)
 	t.Cleanup(func() {
 		for _, p := range s.manager.list() {
-			_ = syscall.Kill(-p.child.Pid, syscall.SIGKILL)
-			_ = p.kill(syscall.SIGKILL)
+			_ = p.destroy()
 			<-p.gone
 		}
 	})
@@ -162,6 +161,8 @@ type clientEvent struct {
 			Exited   bool
 			Status   string
 			Error    *string
+			Signal   int
+			TimedOut bool
 		}
 		Keepalive *struct{}
 	}
@@ -303,6 +304,13 @@ func shell(script string, more ...object) object {
 
 // alive tells whether a process exists, as kill -0 does.
 func alive(pid int) bool { return syscall.Kill(pid, 0) == nil }
+
+// lives tells whether a process exists and has not ended; its parent may still have to take note of its end.
+func lives(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, rest, _ := strings.Cut(string(text), ") ")
+	return err == nil && !strings.HasPrefix(rest, "Z") && !strings.HasPrefix(rest, "X")
+}
 
 // eventually waits for a condition that has no event to wait for.
 func eventually(t *testing.T, what string, condition func() bool) {

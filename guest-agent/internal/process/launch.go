@@ -8,6 +8,7 @@ import (
 	"sort"
 	"syscall"
 
+	"warren/guest-agent/internal/cgroups"
 	"warren/guest-agent/internal/reaper"
 	"warren/guest-agent/internal/rpc"
 	"warren/guest-agent/internal/users"
@@ -47,7 +48,7 @@ func (l *Launcher) start(ctx context.Context, spec specification) (*Process, err
 		return nil, err
 	}
 	defer leave()
-	p := &Process{config: spec.config, tag: spec.tag, output: newHub(), killed: make(chan struct{}), gone: make(chan struct{}), expired: make(chan struct{})}
+	p := newProcess(spec)
 	descriptors, err := p.open(spec)
 	defer closeAll(descriptors)
 	if err == nil {
@@ -58,6 +59,13 @@ func (l *Launcher) start(ctx context.Context, spec specification) (*Process, err
 		return nil, err
 	}
 	return p, nil
+}
+
+func newProcess(spec specification) *Process {
+	return &Process{
+		config: spec.config, tag: spec.tag, output: newHub(), moved: make(chan struct{}, 1),
+		killed: make(chan struct{}), cleared: make(chan struct{}), gone: make(chan struct{}), expired: make(chan struct{}),
+	}
 }
 
 // open opens the agent's ends of the process's streams and returns the ends of the process in the order 0, 1, 2.
@@ -132,23 +140,42 @@ func (p *Process) closeOwn() {
 
 // execute forks and executes the program, or the stand-in that explains why it cannot be run.
 func (l *Launcher) execute(p *Process, spec specification, descriptors []int) error {
+	group, err := l.confinement.group(spec.user.UID == 0, spec.size != nil)
+	if err != nil {
+		return resourceError(err)
+	}
 	environment := environmentOf(spec)
-	attributes := l.attributes(spec, descriptors, environment)
-	name, search := spec.config.Cmd, environment["PATH"]
+	attributes := l.attributes(spec, descriptors, environment, group)
+	if err := l.run(p, spec, attributes, environment["PATH"], group); err != nil {
+		if group != nil {
+			group.Close()
+		}
+		return err
+	}
+	if group != nil {
+		p.members = group
+	} else {
+		p.members = processGroup{p.child.Pid}
+	}
+	return nil
+}
+
+func (l *Launcher) run(p *Process, spec specification, attributes *syscall.ProcAttr, search string, group *cgroups.Group) error {
+	name := spec.config.Cmd
 	argv := append([]string{name}, spec.config.Args...)
 	program, err := findProgram(name, spec.directory, search)
 	if err == nil {
-		err = l.fork(p, program, argv, attributes, spec)
+		err = l.fork(p, program, argv, attributes, group)
 		if err == syscall.ENOEXEC && isText(absolute(program, spec.directory)) {
 			// A script without an interpreter line is run by the shell, as execvp(3) does.
-			err = l.fork(p, "/bin/sh", append([]string{"/bin/sh", program}, spec.config.Args...), attributes, spec)
+			err = l.fork(p, "/bin/sh", append([]string{"/bin/sh", program}, spec.config.Args...), attributes, group)
 		}
 		err = classify(err, name, spec)
 	}
 	var reason *unrunnable
 	if errors.As(err, &reason) {
 		attributes.Dir = "/"
-		err = l.fork(p, "/proc/self/exe", failureArguments(reason), attributes, spec)
+		err = l.fork(p, "/proc/self/exe", failureArguments(reason), attributes, group)
 		if err != nil {
 			return rpc.Errorf(rpc.InvalidArgument, "%s", reason.text)
 		}
@@ -156,14 +183,14 @@ func (l *Launcher) execute(p *Process, spec specification, descriptors []int) er
 	return err
 }
 
-func (l *Launcher) fork(p *Process, program string, argv []string, attributes *syscall.ProcAttr, spec specification) error {
-	child, err := l.reaper.Start(program, argv, attributes, l.confinement.hooks(spec.size != nil))
+func (l *Launcher) fork(p *Process, program string, argv []string, attributes *syscall.ProcAttr, group *cgroups.Group) error {
+	child, err := l.reaper.Start(program, argv, attributes, l.confinement.hooks(group))
 	p.child = child
 	return err
 }
 
 // attributes are the process attributes of a specification.
-func (l *Launcher) attributes(spec specification, descriptors []int, environment map[string]string) *syscall.ProcAttr {
+func (l *Launcher) attributes(spec specification, descriptors []int, environment map[string]string, group *cgroups.Group) *syscall.ProcAttr {
 	system := &syscall.SysProcAttr{Setsid: true}
 	if os.Geteuid() == 0 {
 		system.Credential = &syscall.Credential{Uid: spec.user.UID, Gid: spec.user.GID, Groups: spec.user.Groups}
@@ -176,7 +203,9 @@ func (l *Launcher) attributes(spec specification, descriptors []int, environment
 	if spec.size != nil {
 		system.Setctty, system.Ctty = true, 0
 	}
-	l.confinement.prepare(system, spec.size != nil)
+	if group != nil {
+		group.Prepare(system)
+	}
 	attributes := &syscall.ProcAttr{Dir: spec.directory, Files: files, Sys: system}
 	for name, value := range environment {
 		attributes.Env = append(attributes.Env, name+"="+value)

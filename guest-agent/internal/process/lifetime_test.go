@@ -26,10 +26,10 @@ func TestSignals(t *testing.T) {
 	a.wantExit(5)
 	s.start(s.Client, shell("kill -SEGV $$")).wantSignal("signal: segmentation fault")
 	a = s.start(s.Client, shell("exec sleep 1000"))
-	for _, signal := range []any{"SIGNAL_UNSPECIFIED", 0, 2, nil} {
+	for _, signal := range []any{"SIGNAL_UNSPECIFIED", 0, 65, nil} {
 		s.WantFailure("/process.Process/SendSignal", object{"process": object{"pid": a.pid}, "signal": signal}, "unimplemented")
 	}
-	s.WantFailure("/process.Process/SendSignal", object{"process": object{"pid": a.pid}, "signal": "SIGNAL_SIGHUP"}, "invalid_argument")
+	s.WantFailure("/process.Process/SendSignal", object{"process": object{"pid": a.pid}, "signal": "SIGNAL_SIGNONE"}, "invalid_argument")
 	s.kill(a.pid, "SIGNAL_SIGKILL")
 	a.wantSignal("signal: killed")
 	s.WantFailure("/process.Process/SendSignal", object{"process": object{"pid": a.pid}, "signal": "SIGNAL_SIGKILL"}, "not_found")
@@ -98,7 +98,24 @@ func TestListShowsLiveProcesses(t *testing.T) {
 	}
 }
 
-func TestDeadlineKillsTheProcessAndOnlyIt(t *testing.T) {
+// number is the word after a name in a text.
+func number(t *testing.T, text []byte, name string) int {
+	t.Helper()
+	fields := strings.Fields(string(text))
+	for i := range fields[:len(fields)-1] {
+		if fields[i] == name {
+			value, err := strconv.Atoi(fields[i+1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return value
+		}
+	}
+	t.Fatalf("no %s in %q", name, text)
+	return 0
+}
+
+func TestDeadlineEndsTheWholeCommand(t *testing.T) {
 	s := newSandbox(t)
 	a := s.start(s.With("Connect-Timeout-Ms", "300"), shell("echo before; sleep 1000 & echo child $!; wait"))
 	other := s.connect(s.Client, object{"pid": a.pid})
@@ -106,17 +123,30 @@ func TestDeadlineKillsTheProcessAndOnlyIt(t *testing.T) {
 	if a.failure.Code != "deadline_exceeded" || a.ended {
 		t.Fatalf("failure %+v, end event %v", a.failure, a.ended)
 	}
-	eventually(t, "the process is gone", func() bool { return !alive(a.pid) })
-	other.wantSignal("signal: killed")
-	fields := strings.Fields(string(a.stdout))
-	if len(fields) != 3 || fields[0] != "before" {
-		t.Fatalf("output before the deadline: %q", a.stdout)
+	other.wantSignal("signal: terminated")
+	if child := number(t, a.stdout, "child"); lives(child) {
+		t.Error("the child lives on")
 	}
-	child, err := strconv.Atoi(fields[2])
-	if err != nil || !alive(child) {
-		t.Errorf("the child %s does not live on", fields[2])
+}
+
+func TestTimeLimitIsSaidByTheEnd(t *testing.T) {
+	s := newSandbox(t)
+	a := s.start(s.Client, shell("exec sleep 1000", object{"timeLimitMs": 50}))
+	if a.wantSignal("signal: terminated"); !a.end.Event.End.TimedOut || a.end.Event.End.Signal != 15 {
+		t.Errorf("end %+v", a.end.Event.End)
 	}
-	_ = syscall.Kill(child, syscall.SIGKILL)
+	a = s.start(s.Client, shell("trap 'exit 7' TERM; echo ready; while :; do sleep 0.01; done", object{"timeLimitMs": 3600000}))
+	a.until("ready")
+	s.Must("/process.Process/Update", object{"process": object{"pid": a.pid}, "timeLimitMs": 1}, nil)
+	if a.wantExit(7); !a.end.Event.End.TimedOut {
+		t.Errorf("end %+v", a.end.Event.End)
+	}
+	a = s.start(s.Client, cat(object{"timeLimitMs": 3600000}))
+	s.Must("/process.Process/Update", object{"process": object{"pid": a.pid}, "timeLimitMs": 0}, nil)
+	s.Must("/process.Process/CloseStdin", object{"process": object{"pid": a.pid}}, nil)
+	if a.wantExit(0); a.end.Event.End.TimedOut {
+		t.Error("a command without a limit timed out")
+	}
 }
 
 func TestDeadlineHoldsAfterTheClientHasGone(t *testing.T) {
@@ -218,19 +248,37 @@ func unread(t *testing.T, pid int) int {
 	return int(count)
 }
 
-func TestEndWaitsForDescendantsThatHoldTheOutput(t *testing.T) {
+// A job in the background keeps nobody waiting, lives on, and can write on, to nobody.
+func TestEndDoesNotWaitForJobsInTheBackground(t *testing.T) {
 	s := newSandbox(t)
-	a := s.start(s.Client, shell("(read line < "+fifo(t, s)+"; echo from the child) & exit 3", object{"tag": "parent"}))
-	eventually(t, "the process is reaped", func() bool { return !alive(a.pid) })
-	eventually(t, "the process is off the list", func() bool { return len(s.list()) == 0 })
-	b := s.connect(s.Client, object{"tag": "parent"})
-	if err := os.WriteFile(s.root+"/fifo", []byte("go\n"), 0); err != nil {
-		t.Fatal(err)
+	a := s.start(s.Client, shell("(read line < "+fifo(t, s)+"; head -c 1000000 /dev/zero; echo done > "+s.root+"/done) & seq 1 5000; exit 3"))
+	if a.wantExit(3); !strings.HasSuffix(string(a.stdout), "4999\n5000\n") {
+		t.Errorf("%d bytes of output", len(a.stdout))
 	}
-	for _, stream := range []*attached{a, b} {
-		if stream.wantExit(3); string(stream.stdout) != "from the child\n" {
-			t.Errorf("output %q", stream.stdout)
-		}
+	if processes := s.list(); len(processes) != 0 {
+		t.Errorf("listed: %v", processes)
+	}
+	s.check(os.WriteFile(s.root+"/fifo", []byte("go\n"), 0))
+	eventually(t, "the job has written all", func() bool { _, err := os.Stat(s.root + "/done"); return err == nil })
+}
+
+// One that never stops writing keeps nobody waiting either.
+func TestEndDoesNotWaitForJobsThatWriteOn(t *testing.T) {
+	s := newSandbox(t)
+	a := s.start(s.Client, shell("yes & echo job $!; exit 4")).wantExit(4)
+	if job := number(t, a.stdout, "job"); !lives(job) {
+		t.Error("the job is gone")
+	} else {
+		s.check(syscall.Kill(job, syscall.SIGKILL))
+	}
+}
+
+// What comes in the moment after the end of the process, from the other end of a pipe of the shell say, is part of its output.
+func TestOutputOfDescendantsRightAfterTheEnd(t *testing.T) {
+	s := newSandbox(t)
+	a := s.start(s.Client, object{"process": object{"cmd": "/bin/bash", "args": []string{"-c", "seq 1 20000 > >(sort -n | tac | tac)"}}, "stdin": false})
+	if a.wantExit(0); !strings.HasSuffix(string(a.stdout), "19999\n20000\n") {
+		t.Errorf("%d bytes of output", len(a.stdout))
 	}
 }
 
@@ -243,55 +291,51 @@ func fifo(t *testing.T, s *sandbox) string {
 	return path
 }
 
-func TestEndOfAKilledProcessWaitsForNobody(t *testing.T) {
+func TestEndByASignalIsThatOfTheWholeCommand(t *testing.T) {
 	s := newSandbox(t)
-	for _, signal := range []string{"SIGNAL_SIGTERM", "SIGNAL_SIGKILL"} {
-		a := s.start(s.Client, shell("sleep 1000 & echo child $!; exec sleep 1000"))
-		a.until("child")
-		child, err := strconv.Atoi(strings.TrimSpace(strings.TrimPrefix(string(a.stdout), "child ")))
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, signal := range []string{"SIGNAL_SIGINT", "SIGNAL_SIGQUIT", "SIGNAL_SIGTERM", "SIGNAL_SIGKILL"} {
+		a := s.start(s.Client, shell("(trap '' INT QUIT; exec sleep 1000) & echo child $!; exec sleep 1000"))
+		a.until("\n")
 		s.kill(a.pid, signal)
 		a.drain()
-		if !a.ended || !alive(child) {
-			t.Errorf("%s: end %v, child alive %v", signal, a.ended, alive(child))
+		if child := number(t, a.stdout, "child"); !a.ended || lives(child) {
+			t.Errorf("%s: end %v, child lives %v", signal, a.ended, lives(child))
 		}
-		_ = syscall.Kill(child, syscall.SIGKILL)
+	}
+}
+
+func TestOthersSignalsAreForTheProcessAlone(t *testing.T) {
+	s := newSandbox(t)
+	a := s.start(s.Client, shell("trap 'echo caught' USR1; sleep 1000 & echo child $!; while ! wait; do :; done"))
+	a.until("child")
+	s.kill(a.pid, "SIGNAL_SIGUSR1")
+	a.until("caught")
+	if !lives(number(t, a.stdout, "child")) {
+		t.Error("the child is gone")
+	}
+	s.kill(a.pid, "SIGNAL_SIGKILL")
+	a.wantSignal("signal: killed")
+}
+
+func TestWhoeverIgnoresTheRequestToEndIsKilled(t *testing.T) {
+	s := newSandbox(t)
+	a := s.start(s.Client, shell("(trap '' TERM; echo child $(exec sh -c 'echo $PPID'); while :; do sleep 0.01; done) & trap 'exit 5' TERM; while :; do sleep 0.01; done"))
+	a.until("\n")
+	s.Must("/process.Process/SendSignal", object{"process": object{"pid": a.pid}, "signal": 15, "killAfterMs": 50}, nil)
+	if a.wantExit(5); lives(number(t, a.stdout, "child")) {
+		t.Error("the child lives on")
 	}
 }
 
 func TestOutputBeforeAKillIsDelivered(t *testing.T) {
 	s := newSandbox(t)
-	// The descendant keeps the pipe open, so that the end of the pipe cannot be what completes the output.
-	a := s.start(s.Client, shell("sleep 1000 & seq 1 5000; echo $! > "+s.root+"/child; kill -KILL $$"))
-	eventually(t, "the process is gone", func() bool { return !alive(a.pid) })
-	p, err := s.manager.find(selector{pid: pointer(uint32(a.pid))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.killOnce.Do(func() { close(p.killed) })
+	a := s.start(s.Client, shell("sleep 1000 & echo child $!; seq 1 5000; kill -KILL $$"))
 	if a.wantSignal("signal: killed"); !strings.HasSuffix(string(a.stdout), "4999\n5000\n") {
 		t.Errorf("%d bytes of output", len(a.stdout))
 	}
-	text, err := os.ReadFile(s.root + "/child")
-	if err != nil {
-		t.Fatal(err)
+	if lives(number(t, a.stdout, "child")) {
+		t.Error("the child lives on")
 	}
-	child, _ := strconv.Atoi(strings.TrimSpace(string(text)))
-	_ = syscall.Kill(child, syscall.SIGKILL)
-}
-
-func TestDescendantsOfAKilledProcessCanWriteOn(t *testing.T) {
-	s := newSandbox(t)
-	a := s.start(s.Client, shell("(read line < "+fifo(t, s)+"; head -c 1000000 /dev/zero; echo done > "+s.root+"/done) & echo up; exec sleep 1000"))
-	a.until("up")
-	s.kill(a.pid, "SIGNAL_SIGKILL")
-	a.wantSignal("signal: killed")
-	if err := os.WriteFile(s.root+"/fifo", []byte("go\n"), 0); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the descendant has written all", func() bool { _, err := os.Stat(s.root + "/done"); return err == nil })
 }
 
 func TestEndIsKeptForAWhile(t *testing.T) {

@@ -51,10 +51,10 @@ func (m *Manager) start(ctx context.Context, spec specification, deadline time.D
 	if p.tag != nil {
 		m.byTag[*p.tag] = p
 	}
-	if deadline > 0 {
-		p.deadline = time.AfterFunc(deadline-time.Since(begin), p.expire)
-	}
 	m.mu.Unlock()
+	if deadline > 0 {
+		p.setDeadline(deadline - time.Since(begin))
+	}
 	go func() {
 		p.run(func() { m.reaped(p) })
 		m.ended(p)

@@ -2,7 +2,9 @@ package process
 
 import (
 	"encoding/base64"
+	"strings"
 	"syscall"
+	"time"
 
 	"warren/guest-agent/internal/rpc"
 )
@@ -12,6 +14,8 @@ type startRequest struct {
 	size   *Size
 	tag    *string
 	stdin  bool
+	// timeLimit is the life of the process, whose end event then says that it has passed; 0 = none.
+	timeLimit time.Duration
 }
 
 func decodeStart(o *rpc.Object) startRequest {
@@ -20,7 +24,12 @@ func decodeStart(o *rpc.Object) startRequest {
 		request.config = Config{Cmd: process.String("cmd"), Args: process.Strings("args"), Envs: process.StringMap("envs"), Cwd: optionalString(process, "cwd")}
 	}
 	request.tag = optionalString(o, "tag")
+	request.timeLimit = milliseconds(o, "timeLimitMs")
 	return request
+}
+
+func milliseconds(o *rpc.Object, name string) time.Duration {
+	return time.Duration(o.Uint32(name)) * time.Millisecond
 }
 
 func optionalString(o *rpc.Object, name string) *string {
@@ -61,10 +70,17 @@ func decodeSelector(o *rpc.Object) selector {
 type updateRequest struct {
 	process selector
 	size    *Size
+	// timeLimit counts from the call; 0 = none, nil = as it was.
+	timeLimit *time.Duration
 }
 
 func decodeUpdate(o *rpc.Object) updateRequest {
-	return updateRequest{process: decodeSelector(o), size: decodeSize(o)}
+	request := updateRequest{process: decodeSelector(o), size: decodeSize(o)}
+	if o.Has("timeLimitMs") {
+		limit := milliseconds(o, "timeLimitMs")
+		request.timeLimit = &limit
+	}
+	return request
 }
 
 // inputData is the data of a ProcessInput; kind 0 means that neither member is present.
@@ -122,15 +138,28 @@ func decodeStreamInput(o *rpc.Object) streamInputRequest {
 	return request
 }
 
-var signals = map[string]int32{"SIGNAL_UNSPECIFIED": 0, "SIGNAL_SIGKILL": 9, "SIGNAL_SIGTERM": 15}
+// lastSignal is the greatest number of a signal (signal(7)).
+const lastSignal = 64
+
+// signals are the numbers of signals by the names of the enum.
+var signals = func() map[string]int32 {
+	names := map[string]int32{"SIGNAL_UNSPECIFIED": 0}
+	for number, name := range strings.Fields("HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD " +
+		"CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS") {
+		names["SIGNAL_SIG"+name] = int32(number + 1)
+	}
+	return names
+}()
 
 type signalRequest struct {
 	process selector
 	signal  syscall.Signal
+	// killAfter is the time after which what still lives of the command is killed; 0 = never.
+	killAfter time.Duration
 }
 
 func decodeSignal(o *rpc.Object) signalRequest {
-	return signalRequest{process: decodeSelector(o), signal: syscall.Signal(o.Enum("signal", signals))}
+	return signalRequest{process: decodeSelector(o), signal: syscall.Signal(o.Enum("signal", signals)), killAfter: milliseconds(o, "killAfterMs")}
 }
 
 // listed is one process in the answer of List.

@@ -58,6 +58,10 @@ type End struct {
 	Exited   bool    `json:"exited,omitempty"`
 	Status   string  `json:"status"`
 	Error    *string `json:"error,omitempty"`
+	// Signal is the number of the signal that ended the process; 0 = none.
+	Signal int `json:"signal,omitempty"`
+	// TimedOut says that the time limit of the process passed before it ended.
+	TimedOut bool `json:"timedOut,omitempty"`
 }
 
 // queueLimit is the number of output bytes that one subscription holds before it makes the process wait.

@@ -3,10 +3,10 @@
 package process
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -40,14 +40,25 @@ type Process struct {
 	terminal *os.File
 	sources  []*source
 
+	members members
+	// asked says that a client has asked the command to end, by a signal.
+	asked    atomic.Bool
 	killOnce sync.Once
-	// killed is closed when the agent has killed the process: the end then waits for nothing but the process itself.
-	killed chan struct{}
+	// killed is closed when the agent begins to end all processes of the command, cleared when they are gone.
+	killed, cleared chan struct{}
 	// gone is closed when the process has been reaped and is off the list.
 	gone chan struct{}
-	// expired is closed when the deadline of the process has passed.
-	expired  chan struct{}
-	deadline *time.Timer
+	// moved holds a token when output has been published since settle last looked; publishing counts pumps that wait for readers.
+	moved      chan struct{}
+	publishing atomic.Int32
+
+	// expired is closed when the deadline of the process has passed, and timedOut set.
+	expired    chan struct{}
+	timedOut   atomic.Bool
+	deadlineMu sync.Mutex
+	deadline   *time.Timer
+	// over says that deadlines have no meaning any more.
+	over bool
 }
 
 // source is one descriptor that output is read from.
@@ -67,99 +78,39 @@ func (p *Process) run(reaped func()) *End {
 		go p.pump(source)
 	}
 	<-p.child.Done()
+	p.endDeadline()
 	reaped()
-	drained := make(chan struct{})
-	go func() {
-		for _, source := range p.sources {
-			<-source.drained
-		}
-		close(drained)
-	}()
-	select {
-	case <-drained:
-	case <-p.killed:
-		p.release()
-		<-drained
+	status := p.child.Status()
+	if status.Signaled() || p.asked.Load() {
+		p.terminate(syscall.SIGTERM, grace)
 	}
-	if p.deadline != nil {
-		p.deadline.Stop()
+	p.settle()
+	select {
+	case <-p.killed:
+		<-p.cleared
+	default:
 	}
 	p.input.shut()
-	end := endOf(p.child.Status())
+	end := endOf(status)
+	end.TimedOut = p.timedOut.Load()
+	p.members.Close()
 	p.output.finish(end)
 	return end
 }
 
-// release makes the pumps stop waiting, for readers and for descendants that hold the pipes open.
-func (p *Process) release() {
-	p.output.lift()
-	for _, source := range p.sources {
-		// A closed descriptor means that its pump has reached the end already.
-		_ = source.file.SetReadDeadline(time.Now())
+// signal sends a signal to the command. One that stands for the end, or that a terminal sends, is for all its processes; the
+// meaning of any other is known to the program that was started alone.
+func (p *Process) signal(signal syscall.Signal) error {
+	switch signal {
+	case syscall.SIGKILL:
+		return p.destroy()
+	case syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT:
+		p.asked.Store(true)
+		return p.members.Signal(signal)
+	case syscall.SIGHUP, syscall.SIGSTOP, syscall.SIGTSTP, syscall.SIGCONT:
+		return p.members.Signal(signal)
 	}
-}
-
-// pump publishes output up to end of file. When release interrupts it, it publishes what is there and from then on drops what
-// descendants of the process write, so that they never block.
-func (p *Process) pump(s *source) {
-	defer s.file.Close()
-	buffer := make([]byte, s.size)
-	err := copyOutput(s.file, buffer, func(data []byte) { p.output.publish(s.kind, data) })
-	if !errors.Is(err, os.ErrDeadlineExceeded) {
-		close(s.drained)
-		return
-	}
-	p.publishAvailable(s, buffer)
-	close(s.drained)
-	if s.file.SetReadDeadline(time.Time{}) == nil {
-		_ = copyOutput(s.file, buffer, func([]byte) {})
-	}
-}
-
-// copyOutput reads until an error; the end of a pipe is io.EOF, that of a terminal EIO.
-func copyOutput(file *os.File, buffer []byte, take func([]byte)) error {
-	for {
-		n, err := file.Read(buffer)
-		if n > 0 {
-			take(buffer[:n])
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// publishAvailable publishes what can be read without waiting.
-func (p *Process) publishAvailable(s *source, buffer []byte) {
-	raw, err := s.file.SyscallConn()
-	if err != nil {
-		return
-	}
-	for total := 0; total < lastOutput; {
-		var n int
-		if controlErr := raw.Control(func(descriptor uintptr) { n, err = syscall.Read(int(descriptor), buffer) }); controlErr != nil || err != nil || n <= 0 {
-			return
-		}
-		p.output.publish(s.kind, buffer[:n])
-		total += n
-	}
-}
-
-// kill sends a signal that is meant to end the process.
-func (p *Process) kill(sig syscall.Signal) error {
-	err := p.child.Signal(sig)
-	if err == nil {
-		p.killOnce.Do(func() { close(p.killed) })
-	}
-	return err
-}
-
-// expire ends the process at its deadline.
-func (p *Process) expire() {
-	close(p.expired)
-	// The process may be gone while descendants hold its output open; the end stops waiting for them in any case.
-	_ = p.child.Signal(syscall.SIGKILL)
-	p.killOnce.Do(func() { close(p.killed) })
+	return p.child.Signal(signal)
 }
 
 // endOf describes an exit status.
@@ -170,6 +121,7 @@ func endOf(status syscall.WaitStatus) *End {
 		end.Exited, end.ExitCode = true, int32(status.ExitStatus())
 		end.Status = fmt.Sprintf("exit status %d", end.ExitCode)
 	case status.Signaled():
+		end.Signal = int(status.Signal())
 		end.Status = "signal: " + status.Signal().String()
 		if status.CoreDump() {
 			end.Status += " (core dumped)"

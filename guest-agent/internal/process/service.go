@@ -76,11 +76,18 @@ func (s *Service) start(ctx context.Context, call *rpc.Call, request startReques
 		config: request.config, tag: request.tag, user: user, directory: directory,
 		environment: environment, size: request.size, stdin: request.stdin,
 	}
-	p, reader, err := s.manager.start(ctx, spec, call.Timeout)
+	limit, expired := call.Timeout, true
+	if request.timeLimit > 0 {
+		limit, expired = request.timeLimit, false
+	}
+	p, reader, err := s.manager.start(ctx, spec, limit)
 	if err != nil {
 		return err
 	}
 	defer reader.close()
+	if !expired {
+		return follow(ctx, stream, p, reader, call.Keepalive, nil)
+	}
 	return follow(ctx, stream, p, reader, call.Keepalive, p.expired)
 }
 
@@ -185,8 +192,14 @@ func finish(stream *rpc.Stream, end *End, expired <-chan struct{}) error {
 
 func (s *Service) update(_ context.Context, _ *rpc.Call, request updateRequest) (any, error) {
 	p, err := s.manager.findOpen(request.process)
-	if err != nil || request.size == nil {
-		return empty{}, err
+	if err != nil {
+		return nil, err
+	}
+	if request.timeLimit != nil {
+		p.setDeadline(*request.timeLimit)
+	}
+	if request.size == nil {
+		return empty{}, nil
 	}
 	if p.terminal == nil {
 		return nil, rpc.Errorf(rpc.Internal, "the process has no terminal")
@@ -254,18 +267,19 @@ func (s *Service) streamInput(ctx context.Context, _ *rpc.Call, next func() (str
 	}
 }
 
-// killWait bounds how long a kill waits for the process to be gone. It can be longer only while it sits in the kernel.
-const killWait = 2 * time.Second
-
 func (s *Service) sendSignal(ctx context.Context, _ *rpc.Call, request signalRequest) (any, error) {
 	p, err := s.manager.findOpen(request.process)
 	if err != nil {
 		return nil, err
 	}
-	if request.signal != syscall.SIGKILL && request.signal != syscall.SIGTERM {
-		return nil, rpc.Errorf(rpc.Unimplemented, "only SIGNAL_SIGTERM and SIGNAL_SIGKILL can be sent")
+	if request.signal < 1 || request.signal > lastSignal {
+		return nil, rpc.Errorf(rpc.Unimplemented, "%d is not the number of a signal", request.signal)
 	}
-	if err := p.kill(request.signal); errors.Is(err, syscall.ESRCH) {
+	if request.killAfter > 0 {
+		p.terminate(request.signal, request.killAfter)
+		return empty{}, nil
+	}
+	if err := p.signal(request.signal); errors.Is(err, syscall.ESRCH) {
 		return nil, request.process.notFound()
 	} else if err != nil {
 		return nil, rpc.Errorf(rpc.Internal, "sending a signal: %v", err)

@@ -4,9 +4,11 @@ import { pipeline } from "node:stream/promises";
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { WarrenError } from "@warren/contracts/errors";
-import { Process, Signal as ProcessSignal } from "@warren/contracts/gen/process/process_pb";
+import { Process, type Signal as ProcessSignal } from "@warren/contracts/gen/process/process_pb";
+import { SIGNALS } from "@warren/contracts/signals";
 import { GuestConnections } from "./connections.ts";
 import { guestError, guestHttpError, unreachable } from "./errors.ts";
+import { type CommandExit, commandExit, exitBySignal } from "./exit.ts";
 import { withLiveness } from "./liveness.ts";
 
 /** Limit of one question whether the guest agent lives. */
@@ -25,7 +27,7 @@ export interface GuestCommand {
   cwd?: string | undefined;
   /** User of the image; undefined = the sandbox's default user. */
   user?: string | undefined;
-  /** Milliseconds until the command is killed; 0 = no limit. */
+  /** Milliseconds until the command is ended; 0 = no limit. */
   timeoutMs: number;
   /** Keep standard input open; false = /dev/null. */
   stdin: boolean;
@@ -37,7 +39,7 @@ export interface GuestCommand {
 export type CommandEvent =
   | { type: "started"; pid: number }
   | { type: "stdout" | "stderr"; data: Uint8Array }
-  | { type: "ended"; exitCode: number; signal: string; timedOut: boolean };
+  | ({ type: "ended" } & CommandExit);
 
 /** Identity that a microVM gets when it starts or wakes up (POST /init). */
 export interface GuestIdentity {
@@ -148,7 +150,7 @@ export class GuestClient {
     return this.#post("/unfreeze");
   }
 
-  /** Runs a command and yields its events. Aborting `signal` ends the stream, not the command: see {@link kill}. */
+  /** Runs a command and yields its events. Aborting `signal` ends the stream, not the command: see {@link end}. */
   async *run(command: GuestCommand, signal?: AbortSignal): AsyncGenerator<CommandEvent> {
     const abort = new AbortController();
     const stop = () => abort.abort(signal?.reason);
@@ -164,11 +166,13 @@ export class GuestClient {
         },
         ...(command.terminal ? { pty: { size: command.terminal } } : {}),
         stdin: command.stdin,
+        timeLimitMs: command.timeoutMs,
       },
       {
         signal: abort.signal,
         headers: {
           ...(command.user ? { authorization: `Basic ${Buffer.from(`${command.user}:`).toString("base64")}` } : {}),
+          // Guest agents of sandboxes that were paused long ago know no other limit.
           ...(command.timeoutMs > 0 ? { "connect-timeout-ms": String(command.timeoutMs) } : {}),
         },
       },
@@ -192,18 +196,15 @@ export class GuestClient {
             else if (output.case) yield { type: "stdout", data: output.value };
             break;
           }
-          case "end": {
-            const { exitCode, exited, status } = event.event.value;
-            const name = exited ? "" : status.replace(/^signal: /, "").replace(/ \(core dumped\)$/, "");
-            yield { type: "ended", exitCode, signal: name, timedOut: false };
+          case "end":
+            yield { type: "ended", ...commandExit(event.event.value) };
             return;
-          }
         }
       }
       throw unreachable(new Error("the stream ended before the command did"));
     } catch (error) {
       if (started && error instanceof ConnectError && error.code === Code.DeadlineExceeded) {
-        yield { type: "ended", exitCode: -1, signal: "killed", timedOut: true };
+        yield { type: "ended", ...exitBySignal(SIGNALS.SIGKILL, true) };
         return;
       }
       throw guestError(error);
@@ -234,17 +235,32 @@ export class GuestClient {
     );
   }
 
-  /** Sends SIGTERM (15) or SIGKILL (9); a process that has ended already is not an error. */
-  async signal(pid: number, number: 15 | 9): Promise<void> {
-    const signal = number === 9 ? ProcessSignal.SIGKILL : ProcessSignal.SIGTERM;
+  /** Sends a signal to a command; one that has ended already is not an error. */
+  async signal(pid: number, number: number): Promise<void> {
+    await this.#signal(pid, number, 0);
+  }
+
+  /** Ends all processes of a command: by SIGTERM, and those that live on after `graceMs` by SIGKILL. */
+  async end(pid: number, graceMs: number): Promise<void> {
+    await this.#signal(pid, SIGNALS.SIGTERM, graceMs);
+  }
+
+  async #signal(pid: number, signal: ProcessSignal, killAfterMs: number): Promise<void> {
     try {
       await this.#call((options) =>
-        this.#process.sendSignal({ process: { selector: { case: "pid", value: pid } }, signal }, options),
+        this.#process.sendSignal({ process: { selector: { case: "pid", value: pid } }, signal, killAfterMs }, options),
       );
     } catch (error) {
       if (error instanceof WarrenError && error.code === "not_found") return;
       throw error;
     }
+  }
+
+  /** Gives a running command a new time limit, counted from here; 0 = none. */
+  async limit(pid: number, timeLimitMs: number): Promise<void> {
+    await this.#call((options) =>
+      this.#process.update({ process: { selector: { case: "pid", value: pid } }, timeLimitMs }, options),
+    );
   }
 
   async resize(pid: number, size: { cols: number; rows: number }): Promise<void> {

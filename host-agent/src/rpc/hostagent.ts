@@ -8,6 +8,7 @@ import type {
   StreamWriteFileRequest,
 } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { LIMITS } from "@warren/contracts/limits";
+import { SIGNALS } from "@warren/contracts/signals";
 import type { CommandEvent, GuestCommand } from "../guest/client.ts";
 import { type CommandInput, runCommand, streamCommand } from "../sandboxes/commands.ts";
 import { readWholeFile, streamFile, writeFile } from "../sandboxes/files.ts";
@@ -138,6 +139,8 @@ async function* execStream(
   }
 }
 
+const SIGNAL_NUMBERS = new Set<number>(Object.values(SIGNALS));
+
 /** The messages after start. A caller whose stream breaks off is gone, which ends the command. */
 async function* commandInput(
   requests: AsyncIterable<ExecStreamRequest>,
@@ -148,11 +151,10 @@ async function* commandInput(
       if (message.case === "stdin") yield { type: "stdin", data: message.value };
       else if (message.case === "closeStdin") yield { type: "close_stdin" };
       else if (message.case === "resize") yield { type: "resize", cols: message.value.cols, rows: message.value.rows };
+      else if (message.case === "timeLimit") yield { type: "time_limit", timeoutMs: message.value.timeoutMs };
       else if (message.case === "signal") {
         const { number } = message.value;
-        if (number !== 15 && number !== 9) {
-          throw new WarrenError("invalid_request", `signal ${number} is not 15 (SIGTERM) or 9 (SIGKILL)`);
-        }
+        if (!SIGNAL_NUMBERS.has(number)) throw new WarrenError("invalid_request", `there is no signal ${number}`);
         yield { type: "signal", number };
       } else throw new WarrenError("invalid_request", "only the first message of a stream may be start");
     }

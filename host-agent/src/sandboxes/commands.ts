@@ -1,28 +1,28 @@
 import { LIMITS } from "@warren/contracts/limits";
 import type { CommandEvent, GuestClient, GuestCommand } from "../guest/client.ts";
+import type { CommandExit } from "../guest/exit.ts";
 import type { Sandbox } from "./sandbox.ts";
 
 /** Bytes of standard input that travel in one request to the guest agent. */
 const INPUT_CHUNK = 256 * 1024;
 
+/** Milliseconds that the processes of a command have to end when its caller has gone. */
+const GRACE_MS = 5_000;
+
 /** Output and end of a command that was run to its end. */
-export interface CommandResult {
+export interface CommandResult extends CommandExit {
   stdout: Buffer;
   stderr: Buffer;
   stdoutTruncated: boolean;
   stderrTruncated: boolean;
-  /** Exit status, -1 when a signal ended the command. */
-  exitCode: number;
-  /** Name of that signal, empty otherwise. */
-  signal: string;
-  timedOut: boolean;
 }
 
 /** Input of a running command, in the order in which the caller sends it. */
 export type CommandInput =
   | { type: "stdin"; data: Uint8Array }
   | { type: "close_stdin" }
-  | { type: "signal"; number: 15 | 9 }
+  | { type: "signal"; number: number }
+  | { type: "time_limit"; timeoutMs: number }
   | { type: "resize"; cols: number; rows: number };
 
 /** Runs a command to its end. Output beyond `limit` bytes per stream is read and dropped, and the result says so. */
@@ -39,14 +39,13 @@ export async function runCommand(
     if (event.type === "stdout") stdout.add(event.data);
     else if (event.type === "stderr") stderr.add(event.data);
     else if (event.type === "ended") {
+      const { type: _, ...exit } = event;
       return {
+        ...exit,
         stdout: stdout.concat(),
         stderr: stderr.concat(),
         stdoutTruncated: stdout.truncated,
         stderrTruncated: stderr.truncated,
-        exitCode: event.exitCode,
-        signal: event.signal,
-        timedOut: event.timedOut,
       };
     }
   }
@@ -55,7 +54,7 @@ export async function runCommand(
 
 /**
  * Runs a command, feeds it `input` and yields what it says. When the caller stops reading or `caller` aborts before the
- * end, the command is killed.
+ * end, the command is ended.
  */
 export async function* streamCommand(
   sandbox: Sandbox,
@@ -83,7 +82,7 @@ export async function* streamCommand(
       }
     } finally {
       feeding.abort();
-      if (pid && !ended && !gone.aborted) await guest.signal(pid, 9).catch(() => undefined);
+      if (pid && !ended && !gone.aborted) await guest.end(pid, GRACE_MS).catch(() => undefined);
     }
   });
 }
@@ -116,6 +115,9 @@ async function feedInput(
         break;
       case "signal":
         await guest.signal(pid, message.number);
+        break;
+      case "time_limit":
+        await guest.limit(pid, message.timeoutMs);
         break;
       case "resize":
         await guest.resize(pid, message);

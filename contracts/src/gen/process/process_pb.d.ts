@@ -187,6 +187,14 @@ export declare type StartRequest = Message<"process.StartRequest"> & {
    * @generated from field: optional bool stdin = 4;
    */
   stdin?: boolean | undefined;
+
+  /**
+   * Milliseconds until all processes of the command are asked to end by SIGTERM, and killed a few seconds later; the end
+   * then says timed_out. 0 = no limit. With it, the deadline of the call is none of the process.
+   *
+   * @generated from field: uint32 time_limit_ms = 16;
+   */
+  timeLimitMs: number;
 };
 
 /**
@@ -356,6 +364,20 @@ export declare type ProcessEvent_EndEvent = Message<"process.ProcessEvent.EndEve
    * @generated from field: optional string error = 4;
    */
   error?: string | undefined;
+
+  /**
+   * Number of the signal that ended the process (signal(7)); 0 = none.
+   *
+   * @generated from field: uint32 signal = 16;
+   */
+  signal: number;
+
+  /**
+   * The time limit passed before the process ended.
+   *
+   * @generated from field: bool timed_out = 17;
+   */
+  timedOut: boolean;
 };
 
 /**
@@ -389,6 +411,13 @@ export declare type UpdateRequest = Message<"process.UpdateRequest"> & {
    * @generated from field: optional process.PTY pty = 2;
    */
   pty?: PTY | undefined;
+
+  /**
+   * New time limit, counted from the call; 0 = no limit, absent = as it was.
+   *
+   * @generated from field: optional uint32 time_limit_ms = 16;
+   */
+  timeLimitMs?: number | undefined;
 };
 
 /**
@@ -573,6 +602,14 @@ export declare type SendSignalRequest = Message<"process.SendSignalRequest"> & {
    * @generated from field: process.Signal signal = 2;
    */
   signal: Signal;
+
+  /**
+   * Makes it an order to end: all processes of the command get the signal, and those that live after so many
+   * milliseconds are killed. 0 = the signal alone.
+   *
+   * @generated from field: uint32 kill_after_ms = 16;
+   */
+  killAfterMs: number;
 };
 
 /**
@@ -622,6 +659,10 @@ export declare type CloseStdinResponse = Message<"process.CloseStdinResponse"> &
 export declare const CloseStdinResponseSchema: GenMessage<CloseStdinResponse>;
 
 /**
+ * Numbers are those of Linux on x86-64 and arm64. SIGINT, SIGQUIT, SIGTERM, SIGKILL, SIGHUP, SIGSTOP, SIGTSTP and SIGCONT go
+ * to all processes of the command, others to the one that was started. What a command leaves behind when it ends after
+ * one of the first four is ended too.
+ *
  * @generated from enum process.Signal
  */
 export enum Signal {
@@ -631,14 +672,159 @@ export enum Signal {
   UNSPECIFIED = 0,
 
   /**
-   * @generated from enum value: SIGNAL_SIGTERM = 15;
+   * @generated from enum value: SIGNAL_SIGHUP = 1;
    */
-  SIGTERM = 15,
+  SIGHUP = 1,
+
+  /**
+   * @generated from enum value: SIGNAL_SIGINT = 2;
+   */
+  SIGINT = 2,
+
+  /**
+   * @generated from enum value: SIGNAL_SIGQUIT = 3;
+   */
+  SIGQUIT = 3,
+
+  /**
+   * @generated from enum value: SIGNAL_SIGILL = 4;
+   */
+  SIGILL = 4,
+
+  /**
+   * @generated from enum value: SIGNAL_SIGTRAP = 5;
+   */
+  SIGTRAP = 5,
+
+  /**
+   * @generated from enum value: SIGNAL_SIGABRT = 6;
+   */
+  SIGABRT = 6,
+
+  /**
+   * @generated from enum value: SIGNAL_SIGBUS = 7;
+   */
+  SIGBUS = 7,
+
+  /**
+   * @generated from enum value: SIGNAL_SIGFPE = 8;
+   */
+  SIGFPE = 8,
 
   /**
    * @generated from enum value: SIGNAL_SIGKILL = 9;
    */
   SIGKILL = 9,
+
+  /**
+   * @generated from enum value: SIGNAL_SIGUSR1 = 10;
+   */
+  SIGUSR1 = 10,
+
+  /**
+   * @generated from enum value: SIGNAL_SIGSEGV = 11;
+   */
+  SIGSEGV = 11,
+
+  /**
+   * @generated from enum value: SIGNAL_SIGUSR2 = 12;
+   */
+  SIGUSR2 = 12,
+
+  /**
+   * @generated from enum value: SIGNAL_SIGPIPE = 13;
+   */
+  SIGPIPE = 13,
+
+  /**
+   * @generated from enum value: SIGNAL_SIGALRM = 14;
+   */
+  SIGALRM = 14,
+
+  /**
+   * @generated from enum value: SIGNAL_SIGTERM = 15;
+   */
+  SIGTERM = 15,
+
+  /**
+   * @generated from enum value: SIGNAL_SIGSTKFLT = 16;
+   */
+  SIGSTKFLT = 16,
+
+  /**
+   * @generated from enum value: SIGNAL_SIGCHLD = 17;
+   */
+  SIGCHLD = 17,
+
+  /**
+   * @generated from enum value: SIGNAL_SIGCONT = 18;
+   */
+  SIGCONT = 18,
+
+  /**
+   * @generated from enum value: SIGNAL_SIGSTOP = 19;
+   */
+  SIGSTOP = 19,
+
+  /**
+   * @generated from enum value: SIGNAL_SIGTSTP = 20;
+   */
+  SIGTSTP = 20,
+
+  /**
+   * @generated from enum value: SIGNAL_SIGTTIN = 21;
+   */
+  SIGTTIN = 21,
+
+  /**
+   * @generated from enum value: SIGNAL_SIGTTOU = 22;
+   */
+  SIGTTOU = 22,
+
+  /**
+   * @generated from enum value: SIGNAL_SIGURG = 23;
+   */
+  SIGURG = 23,
+
+  /**
+   * @generated from enum value: SIGNAL_SIGXCPU = 24;
+   */
+  SIGXCPU = 24,
+
+  /**
+   * @generated from enum value: SIGNAL_SIGXFSZ = 25;
+   */
+  SIGXFSZ = 25,
+
+  /**
+   * @generated from enum value: SIGNAL_SIGVTALRM = 26;
+   */
+  SIGVTALRM = 26,
+
+  /**
+   * @generated from enum value: SIGNAL_SIGPROF = 27;
+   */
+  SIGPROF = 27,
+
+  /**
+   * @generated from enum value: SIGNAL_SIGWINCH = 28;
+   */
+  SIGWINCH = 28,
+
+  /**
+   * @generated from enum value: SIGNAL_SIGIO = 29;
+   */
+  SIGIO = 29,
+
+  /**
+   * @generated from enum value: SIGNAL_SIGPWR = 30;
+   */
+  SIGPWR = 30,
+
+  /**
+   * @generated from enum value: SIGNAL_SIGSYS = 31;
+   */
+  SIGSYS = 31,
 }
 
 /**

@@ -16,6 +16,8 @@ type Ended = { exitCode: number; signal: string; timedOut: boolean };
 interface Running {
   child: ChildProcess;
   ended: Promise<Ended>;
+  /** Sets a new time limit in milliseconds; 0 = none. */
+  limit(timeoutMs: number): void;
 }
 
 /** Exec and ExecStream on processes of this machine. */
@@ -43,10 +45,11 @@ export function commandHandlers(guestOf: (sandboxId: string) => DoubleGuest) {
       if (first?.message.case !== "start") throw rpcError("invalid_request", "the first message must be start");
       const { sandboxId, command, stdin } = first.message.value;
       const guest = guestOf(sandboxId);
-      const { child, ended } = start(guest, command!, context.signal);
+      const running = start(guest, command!, context.signal);
+      const { child, ended } = running;
       if (!stdin) child.stdin!.end();
       child.stdin!.on("error", () => undefined);
-      void feed(guest, child, input).catch(() => child.kill("SIGKILL"));
+      void feed(guest, running, input).catch(() => child.kill("SIGKILL"));
       try {
         yield { message: { case: "started" as const, value: { pid: child.pid ?? 0 } } };
         for await (const part of merge(child.stdout!, child.stderr!)) {
@@ -77,22 +80,26 @@ function start(guest: DoubleGuest, command: Command, signal: AbortSignal): Runni
     stdio: "pipe",
   });
   guest.processes.add(child);
-  const kill = () => child.kill("SIGKILL");
+  const kill = () => child.kill("SIGTERM");
   signal.addEventListener("abort", kill);
   let timedOut = false;
-  const timer = command.timeoutMs > 0 ? setTimeout(() => (timedOut = kill()), command.timeoutMs) : undefined;
+  let timer: NodeJS.Timeout | undefined;
+  const limit = (timeoutMs: number) => {
+    clearTimeout(timer);
+    timer = timeoutMs > 0 ? setTimeout(() => (timedOut = kill()), timeoutMs) : undefined;
+  };
+  limit(command.timeoutMs);
   const ended = new Promise<Ended>((resolve) => {
     child.once("error", () => resolve({ exitCode: NOT_FOUND, signal: "", timedOut: false }));
     child.once("close", (code, name) => {
-      const signalName = name ? (name === "SIGKILL" ? "killed" : name === "SIGTERM" ? "terminated" : name) : "";
-      resolve({ exitCode: code ?? -1, signal: signalName, timedOut });
+      resolve({ exitCode: code ?? 128 + (constants.signals[name!] ?? 0), signal: name ?? "", timedOut });
     });
   }).finally(() => {
     clearTimeout(timer);
     signal.removeEventListener("abort", kill);
     guest.processes.delete(child);
   });
-  return { child, ended };
+  return { child, ended, limit };
 }
 
 async function collect(stream: Readable, limit: number): Promise<{ bytes: Buffer; truncated: boolean }> {
@@ -109,13 +116,18 @@ async function collect(stream: Readable, limit: number): Promise<{ bytes: Buffer
 }
 
 /** Passes input on as fast as the process takes it; the next message is read only then. */
-async function feed(guest: DoubleGuest, child: ChildProcess, input: AsyncIterator<ExecStreamRequest>): Promise<void> {
+async function feed(
+  guest: DoubleGuest,
+  { child, limit }: Running,
+  input: AsyncIterator<ExecStreamRequest>,
+): Promise<void> {
   for (let next = await input.next(); !next.done; next = await input.next()) {
     const { message } = next.value;
     if (message.case === "stdin") {
       if (!child.stdin!.write(message.value)) await once(child.stdin!, "drain");
       guest.streamed.input += message.value.length;
     } else if (message.case === "closeStdin") child.stdin!.end();
+    else if (message.case === "timeLimit") limit(message.value.timeoutMs);
     else if (message.case === "signal") child.kill(signalName(message.value.number));
   }
 }

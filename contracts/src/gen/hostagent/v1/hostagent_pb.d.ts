@@ -715,14 +715,14 @@ export declare type ExecResponse = Message<"hostagent.v1.ExecResponse"> & {
   stderr: Uint8Array;
 
   /**
-   * Exit status; -1 when a signal ended the command.
+   * Exit status; 128 + n when signal n ended the command.
    *
    * @generated from field: sint32 exit_code = 3;
    */
   exitCode: number;
 
   /**
-   * Name of that signal, such as "killed"; empty otherwise.
+   * Name of that signal, such as "SIGKILL"; empty otherwise.
    *
    * @generated from field: string signal = 4;
    */
@@ -739,7 +739,7 @@ export declare type ExecResponse = Message<"hostagent.v1.ExecResponse"> & {
   stderrTruncated: boolean;
 
   /**
-   * The command was killed because timeout_ms passed.
+   * The command was ended because timeout_ms passed.
    *
    * @generated from field: bool timed_out = 7;
    */
@@ -789,6 +789,12 @@ export declare type ExecStreamRequest = Message<"hostagent.v1.ExecStreamRequest"
      */
     value: TerminalSize;
     case: "resize";
+  } | {
+    /**
+     * @generated from field: hostagent.v1.TimeLimit time_limit = 6;
+     */
+    value: TimeLimit;
+    case: "timeLimit";
   } | { case: undefined; value?: undefined };
 };
 
@@ -871,7 +877,7 @@ export declare const CloseStdinSchema: GenMessage<CloseStdin>;
  */
 export declare type Signal = Message<"hostagent.v1.Signal"> & {
   /**
-   * 15 (SIGTERM) or 9 (SIGKILL).
+   * Number on Linux, 1 to 31.
    *
    * @generated from field: uint32 number = 1;
    */
@@ -883,6 +889,26 @@ export declare type Signal = Message<"hostagent.v1.Signal"> & {
  * Use `create(SignalSchema)` to create a new message.
  */
 export declare const SignalSchema: GenMessage<Signal>;
+
+/**
+ * A new time limit for the running command, counted from here.
+ *
+ * @generated from message hostagent.v1.TimeLimit
+ */
+export declare type TimeLimit = Message<"hostagent.v1.TimeLimit"> & {
+  /**
+   * 0 = no limit.
+   *
+   * @generated from field: uint32 timeout_ms = 1;
+   */
+  timeoutMs: number;
+};
+
+/**
+ * Describes the message hostagent.v1.TimeLimit.
+ * Use `create(TimeLimitSchema)` to create a new message.
+ */
+export declare const TimeLimitSchema: GenMessage<TimeLimit>;
 
 /**
  * @generated from message hostagent.v1.ExecStreamResponse
@@ -941,6 +967,8 @@ export declare type ExecStarted = Message<"hostagent.v1.ExecStarted"> & {
 export declare const ExecStartedSchema: GenMessage<ExecStarted>;
 
 /**
+ * The fields are those of ExecResponse.
+ *
  * @generated from message hostagent.v1.ExecEnded
  */
 export declare type ExecEnded = Message<"hostagent.v1.ExecEnded"> & {

@@ -1,0 +1,64 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"syscall"
+	"time"
+
+	"warren/guest-agent/internal/cgroups"
+)
+
+// members are a command's processes: the one that was started, and its descendants.
+type members interface {
+	// Signal sends a signal to all of them.
+	Signal(signal syscall.Signal) error
+	// Kill ends all of them at once.
+	Kill() error
+	// Empty waits until none is left.
+	Empty(ctx context.Context) error
+	// Close is called once nobody asks any more.
+	Close()
+	// KilledForMemory is the number of those that the kernel has killed because memory ran out.
+	KilledForMemory() int
+	// Path is the name of their control group in messages of the kernel; "" = none.
+	Path() string
+}
+
+var _ members = (*cgroups.Group)(nil)
+
+// processGroup stands in for a control group on a machine where none can be made: descendants that leave it are out of reach.
+type processGroup struct{ pid int }
+
+func (g processGroup) Signal(signal syscall.Signal) error {
+	if err := syscall.Kill(-g.pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return err
+	}
+	return nil
+}
+
+func (g processGroup) Kill() error { return g.Signal(syscall.SIGKILL) }
+
+// pollInterval is how often a process group, which announces nothing, is looked at.
+const pollInterval = 10 * time.Millisecond
+
+func (g processGroup) Empty(ctx context.Context) error {
+	ticker := time.NewTicker(pollInterval)
+	defer ticker.Stop()
+	for {
+		if err := syscall.Kill(-g.pid, 0); errors.Is(err, syscall.ESRCH) {
+			return nil
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (processGroup) Close() {}
+
+func (processGroup) KilledForMemory() int { return 0 }
+
+func (processGroup) Path() string { return "" }

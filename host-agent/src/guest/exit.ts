@@ -1,0 +1,50 @@
+import type { ProcessEvent_EndEvent } from "@warren/contracts/gen/process/process_pb";
+import { SIGNALS } from "@warren/contracts/signals";
+
+/** How a command ended. */
+export interface CommandExit {
+  /** Exit status as a shell gives it: 128 + n when signal n ended the command. */
+  exitCode: number;
+  /** Name of that signal, such as "SIGKILL"; empty otherwise. */
+  signal: string;
+  /** Whether its time limit passed before. */
+  timedOut: boolean;
+}
+
+/** First real-time signal (signal(7), with the two that glibc keeps to itself). */
+const SIGRTMIN = 34;
+
+const NAMES = new Map<number, string>(Object.entries(SIGNALS).map(([name, number]) => [number, name]));
+
+/** Texts by which guest agents of sandboxes that were paused long ago name signals; they send no numbers. */
+const TEXTS: Record<string, number> = {
+  hangup: SIGNALS.SIGHUP,
+  interrupt: SIGNALS.SIGINT,
+  quit: SIGNALS.SIGQUIT,
+  "illegal instruction": SIGNALS.SIGILL,
+  aborted: SIGNALS.SIGABRT,
+  "bus error": SIGNALS.SIGBUS,
+  "floating point exception": SIGNALS.SIGFPE,
+  killed: SIGNALS.SIGKILL,
+  "segmentation fault": SIGNALS.SIGSEGV,
+  "broken pipe": SIGNALS.SIGPIPE,
+  "alarm clock": SIGNALS.SIGALRM,
+  terminated: SIGNALS.SIGTERM,
+};
+
+/** The exit of a command by the guest agent's last event. */
+export function commandExit(end: ProcessEvent_EndEvent): CommandExit {
+  const { timedOut } = end;
+  if (end.exited) return { exitCode: end.exitCode, signal: "", timedOut };
+  const text = end.status.replace(/^signal: /, "").replace(/ \(core dumped\)$/, "");
+  return exitBySignal(end.signal || TEXTS[text] || 0, timedOut);
+}
+
+/** The exit of a command that a signal ended. */
+export function exitBySignal(number: number, timedOut: boolean): CommandExit {
+  return { exitCode: 128 + number, signal: signalName(number), timedOut };
+}
+
+function signalName(number: number): string {
+  return NAMES.get(number) ?? (number >= SIGRTMIN ? `SIGRTMIN+${number - SIGRTMIN}` : "unknown");
+}

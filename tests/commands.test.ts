@@ -1,0 +1,52 @@
+import type { Sandbox } from "@warren/sdk";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Stack, startStack } from "./support/stack.ts";
+
+describe("a command", () => {
+  let stack: Stack;
+  let sandbox: Sandbox;
+  beforeAll(async () => {
+    stack = await startStack();
+    sandbox = await stack.warren.sandboxes.create({ memoryMb: 256 });
+  });
+  afterAll(() => stack?.dispose());
+
+  const sh = (script: string, options = {}) => sandbox.exec("sh", ["-c", script], { timeoutSec: 60, ...options });
+
+  /** Words of the command lines of the sandbox's processes that sleep for so long. */
+  const sleepers = async (seconds: number) => (await sh(`pgrep -x -a -f 'sleep ${seconds}'`)).stdout;
+
+  it("ends as a whole, by whatever ends it", async () => {
+    const timedOut = await sh("(setsid sleep 201 >/dev/null 2>&1 </dev/null &); sleep 201 | cat", { timeoutSec: 1 });
+    expect(timedOut).toMatchObject({ exitCode: 143, signal: "SIGTERM", timedOut: true });
+    expect(await sleepers(201)).toBe("");
+
+    for (const [signal, exitCode] of [
+      ["SIGKILL", 137],
+      ["SIGINT", 130],
+    ] as const) {
+      const process = await sandbox.stream("sh", ["-c", "(trap '' INT; sleep 202) & echo up; exec sleep 202"]);
+      process.stderr.resume();
+      for await (const _ of process.stdout) {
+        process.kill(signal);
+        break;
+      }
+      expect(await process.exit).toMatchObject({ exitCode, signal });
+      expect(await sleepers(202)).toBe("");
+    }
+
+    const leaving = new AbortController();
+    const process = await sandbox.stream("sh", ["-c", "sleep 203 | cat"], { signal: leaving.signal });
+    process.exit.catch(() => undefined);
+    for (const output of [process.stdout, process.stderr]) output.on("error", () => undefined).resume();
+    leaving.abort(new Error("the client leaves"));
+    await expect.poll(() => sleepers(203), { timeout: 60_000 }).toBe("");
+  });
+
+  it("that ends by itself is answered at once, and its jobs live on", async () => {
+    const { stdout, exitCode, timedOut } = await sh("sleep 204 & echo started; exit 3");
+    expect({ stdout, exitCode, timedOut }).toEqual({ stdout: "started\n", exitCode: 3, timedOut: false });
+    expect(await sleepers(204)).toContain("sleep 204");
+    expect((await sandbox.exec("sh", ["-c", "kill -9 $$"])).exitCode).toBe(137);
+  });
+});
