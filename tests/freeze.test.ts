@@ -100,6 +100,21 @@ describe("freezing and thawing", () => {
     }
   });
 
+  it("an environment is in the memory of the sandbox alone, and its processes have it after every thaw", async () => {
+    const sandbox = await create({ env: { PASSWORD: "correct-horse-battery" } });
+    const record = readFileSync(join(stack.directory, "sandboxes", sandbox.id, "sandbox.json"), "utf8");
+    await act(sandbox, "pause");
+    await stack.hostAgent.kill();
+    await stack.startHostAgent();
+    await act(sandbox, "resume");
+    const [made] = (await act(sandbox, "fork", { count: 1 })).body as { sandbox: { id: string } }[];
+    const copy = await stack.warren.sandboxes.get(made!.sandbox.id);
+    for (const each of [sandbox, copy]) expect(await sh(each, "echo $PASSWORD")).toBe("correct-horse-battery");
+    expect(record).toContain(sandbox.id);
+    expect(record).not.toContain("correct-horse");
+    await Promise.all([sandbox.destroy(), copy.destroy()]);
+  });
+
   it("the clock is right after a pause", async () => {
     const sandbox = await create();
     await act(sandbox, "pause");

@@ -47,7 +47,8 @@ export interface GuestIdentity {
   templateId: string;
   /** New access token. */
   token: string;
-  env: Record<string, string>;
+  /** Variables of all processes; undefined = those that the guest has. */
+  env: Record<string, string> | undefined;
   hostname: string;
   defaultUser: string;
   /** Random bytes from the host for the guest's generator. */

@@ -17,7 +17,6 @@ const RECORD: SandboxRecord = {
   timeoutSec: 0,
   onTimeout: "pause",
   autoResume: false,
-  env: { A: "b" },
   status: "starting",
   createdAt: 1_700_000_000_000,
   token: "secret",
@@ -50,6 +49,13 @@ describe("the journal", () => {
     expect(parseRecord(JSON.stringify(paused), RECORD.instance)).toMatchObject({ status: "paused", reason });
     const asked = { ...paused, pausedBy: "request" };
     expect(parseRecord(JSON.stringify(asked), RECORD.instance)).not.toHaveProperty("reason");
+  });
+
+  it("holds no environment, and takes it out of records of version 0.1.0", async () => {
+    await journal.create({ ...RECORD, env: { PASSWORD: "hunter2" } } as SandboxRecord);
+    const { records } = await new Journal(directory).load();
+    expect(records).toEqual([RECORD]);
+    expect(await readFile(join(journal.directory(RECORD.id), "sandbox.json"), "utf8")).not.toContain("hunter2");
   });
 
   it("keeps tokens from other users of the host", async () => {

@@ -27,7 +27,6 @@ export interface SandboxRecord {
   onTimeout: "pause" | "destroy";
   /** A call that needs it resumes it when it is paused. */
   autoResume: boolean;
-  env: Record<string, string>;
   status: Exclude<SandboxStatus, "gone">;
   /** Milliseconds since the epoch. */
   createdAt: number;
@@ -111,7 +110,10 @@ export class Journal {
     for (const instance of await readdir(this.#root)) {
       try {
         await removeUnfinishedWrites(this.directory(instance));
-        records.push(parseRecord(await readFile(join(this.directory(instance), "sandbox.json"), "utf8"), instance));
+        const text = await readFile(join(this.directory(instance), "sandbox.json"), "utf8");
+        const record = parseRecord(text, instance);
+        records.push(record);
+        if (dropEnvironment(record)) await this.write(record);
       } catch (error) {
         unreadable.push({ instance, reason: error instanceof Error ? error.message : String(error) });
       }
@@ -143,6 +145,13 @@ function withReason({ pausedBy, ...record }: SandboxRecord & { pausedBy?: string
   if (pausedBy !== "inactivity" || record.reason) return record;
   const reason = reasonOf("inactivity", `nothing used it for ${record.timeoutSec} s`);
   return { ...record, reason: { ...reason, at: record.lastActiveAt } };
+}
+
+/** Takes out the environment, which records of version 0.1.0 had and the guest has too; tells whether there was one. */
+function dropEnvironment(record: SandboxRecord & { env?: unknown }): boolean {
+  const had = record.env !== undefined;
+  delete record.env;
+  return had;
 }
 
 function ignoreMissing<T>(fallback: T): (error: NodeJS.ErrnoException) => T {

@@ -97,18 +97,20 @@ export class Microvms {
   }
 
   /** Gives a guest the identity of its record; throws unless the guest agent confirms it. */
-  async identify({ record, live }: Sandbox): Promise<void> {
+  async identify(sandbox: Sandbox): Promise<void> {
+    const { record, live, environment } = sandbox;
     if (!live) throw new WarrenError("internal_error", `sandbox ${record.id} has no microVM`);
     const identity: GuestIdentity = {
       sandboxId: record.id,
       templateId: record.template,
       token: record.token,
-      env: record.env,
+      env: environment,
       hostname: record.id,
       defaultUser: "user",
       entropy: randomBytes(ENTROPY_BYTES),
     };
     await live.guest.init(identity);
+    sandbox.environment = undefined;
   }
 
   /** Takes up a microVM that an earlier host agent started; undefined when it is gone. */

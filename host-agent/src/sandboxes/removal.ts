@@ -57,7 +57,7 @@ export class Removal {
     await journal.clear(record.instance);
     // What it no longer needs may go: layers of its disk, its pause, secrets that were given to it.
     const { snapshot: _, ...rest } = record;
-    const left = { ...rest, status: "stopped" as const, disk: { ...record.disk, layers: [] }, env: {}, token: "" };
+    const left = { ...rest, status: "stopped" as const, disk: { ...record.disk, layers: [] }, token: "" };
     await journal.write(left);
     Object.assign(record, left);
     delete record.snapshot;

@@ -23,12 +23,18 @@ export class Sandbox {
   /** Taken for a start that is under way or has failed half way. */
   slot: Slot | undefined;
   image: MemoryImage | undefined;
+  /**
+   * Variables of all its processes, until its guest has confirmed them: from then on they are in the guest's memory
+   * alone, which pauses and copies go on with.
+   */
+  environment: Record<string, string> | undefined;
   #live: LiveParts | undefined;
   #calls = new AbortController();
   #callsInFlight = 0;
 
-  constructor(record: SandboxRecord) {
+  constructor(record: SandboxRecord, environment?: Record<string, string>) {
     this.record = record;
+    this.environment = environment;
     this.lifecycle = new Lifecycle(record.id, record.status);
     this.lastActiveAt = record.lastActiveAt;
   }

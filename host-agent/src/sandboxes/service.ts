@@ -190,8 +190,8 @@ export class SandboxService {
         parent.lifecycle.require("running");
         return this.#snapshotOfRunning(parent, reserved.id);
       });
-      const { teamId, template, vcpus, memoryMb, timeoutSec, onTimeout, autoResume, env } = parent.record;
-      const shared = { teamId, template, vcpus, memoryMb, timeoutSec, onTimeout, autoResume, env };
+      const { teamId, template, vcpus, memoryMb, timeoutSec, onTimeout, autoResume } = parent.record;
+      const shared = { teamId, template, vcpus, memoryMb, timeoutSec, onTimeout, autoResume };
       const starts = forkIds.map((forkId) => this.#starting.start({ id: forkId, ...shared }, () => manifest.id));
       return (await Promise.allSettled(starts)).map((result) => {
         if (result.status === "fulfilled") return result.value;

@@ -51,7 +51,8 @@ export interface NewSandbox extends SandboxSettings {
   vcpus: number;
   /** MiB. */
   memoryMb: number;
-  env: Record<string, string>;
+  /** Variables of all its processes; absent = those of the sandbox that it is a copy of. */
+  env?: Record<string, string>;
 }
 
 export interface StartingParts {
@@ -92,7 +93,7 @@ export class Starting {
    */
   async start(request: NewSandbox, find: () => Promise<string> | string | undefined): Promise<Sandbox> {
     const { registry, journal, microvms, removal, log } = this.#parts;
-    const sandbox = new Sandbox(this.#newRecord(request, "sandbox"));
+    const sandbox = new Sandbox(this.#newRecord(request, "sandbox"), request.env);
     registry.add(sandbox);
     await sandbox.lifecycle.perform("create", async () => {
       try {
@@ -223,12 +224,12 @@ export class Starting {
       autoResume: false,
       env: {},
     };
-    const sandbox = new Sandbox(this.#newRecord(request, purpose));
+    const sandbox = new Sandbox(this.#newRecord(request, purpose), request.env);
     this.#parts.registry.add(sandbox);
     return sandbox;
   }
 
-  #newRecord(request: NewSandbox, purpose: SandboxRecord["purpose"]): SandboxRecord {
+  #newRecord({ env: _, ...request }: NewSandbox, purpose: SandboxRecord["purpose"]): SandboxRecord {
     const { images, disks } = this.#parts;
     const { vmlinux, initramfs, base } = images();
     const now = Date.now();
