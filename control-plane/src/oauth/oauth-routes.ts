@@ -117,7 +117,7 @@ class OAuthFlow {
       const url = await provider
         .authorizationUrl({ ...secrets, redirectUri: this.#redirectUri(name) })
         .catch((error: unknown) => Promise.reject(exchangeFailed(error)));
-      reply.setCookie(STATE_COOKIE, cookie, { ...this.#cookieOptions(), maxAge: STATE_SECONDS });
+      reply.setCookie(this.#cookieName, cookie, { ...this.#cookieOptions(), maxAge: STATE_SECONDS });
       return url.href;
     } catch (error) {
       return this.#fail(name, error);
@@ -127,8 +127,8 @@ class OAuthFlow {
   /** Where the browser goes when it has come back from the provider. */
   async arrive(name: string, request: FastifyRequest, reply: FastifyReply): Promise<string> {
     const provider = this.#provider(name);
-    const stateCookie = request.cookies[STATE_COOKIE];
-    reply.clearCookie(STATE_COOKIE, this.#cookieOptions());
+    const stateCookie = request.cookies[this.#cookieName];
+    reply.clearCookie(this.#cookieName, this.#cookieOptions());
     try {
       await this.#limit(request);
       const session = await this.#signIn(provider, new URL(request.url, this.#parts.publicUrl), stateCookie);
@@ -195,6 +195,11 @@ class OAuthFlow {
 
   #redirectUri(provider: string): string {
     return `${this.#parts.publicUrl}/v1/auth/oauth/${provider}/callback`;
+  }
+
+  /** The prefix makes browsers refuse the cookie unless it is Secure, of this host alone and for all paths. */
+  get #cookieName(): string {
+    return this.#parts.secure ? `__Host-${STATE_COOKIE}` : STATE_COOKIE;
   }
 
   #cookieOptions() {

@@ -287,17 +287,17 @@ eachDatabase((database) => {
         github.account = newAccount();
         const browser = newBrowser();
         const callback = await stopBeforeCallback(browser);
-        const own = (await browser.jar.getCookies(PUBLIC_URL)).find(({ key }) => key === "oauth_state")!;
+        const own = (await browser.jar.getCookies(PUBLIC_URL)).find(({ key }) => key === "__Host-oauth_state")!;
         expect(own).toMatchObject({ httpOnly: true, secure: true, sameSite: "lax", path: "/", maxAge: 600 });
         const changed = change(new URL(callback), decodeURIComponent(own.value));
         const cookie = changed.cookie ?? decodeURIComponent(own.value);
         const attempt = await send(stack.url, "GET", `${changed.callback.pathname}${changed.callback.search}`, {
-          headers: cookie === "" ? {} : { cookie: `oauth_state=${encodeURIComponent(cookie)}` },
+          headers: cookie === "" ? {} : { cookie: `__Host-oauth_state=${encodeURIComponent(cookie)}` },
         });
         expect(attempt.status).toBe(302);
         expect(attempt.headers.get("location")).toContain("?error=invalid_state");
         expect(attempt.headers.getSetCookie().filter((set) => set.startsWith(SESSION_COOKIE))).toEqual([]);
-        expect(attempt.headers.getSetCookie().join()).toContain("oauth_state=;");
+        expect(attempt.headers.getSetCookie().join()).toContain("__Host-oauth_state=;");
         // The real browser is not affected.
         expect(arrived(await browser.open(callback))).toBe("/auth/github/callback");
       },
