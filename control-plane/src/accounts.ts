@@ -12,6 +12,7 @@ import { OAuthStates } from "./oauth/oauth-states.ts";
 import { LoginAttempts } from "./rate-limits/login-attempts.ts";
 import { RateLimiter } from "./rate-limits/rate-limiter.ts";
 import type { SandboxService } from "./sandboxes/sandbox-service.ts";
+import type { Secrets } from "./secrets/secrets.ts";
 import { SessionStore } from "./sessions/session-store.ts";
 import { SignIn } from "./sessions/sign-in.ts";
 import { UserTokens } from "./sessions/user-tokens.ts";
@@ -32,6 +33,7 @@ import { UserStore } from "./users/user-store.ts";
 interface AccountsNeed {
   config: Config;
   db: Db;
+  secrets: Secrets;
   changes: AccessChanges;
   teams: TeamStore;
   apiKeys: ApiKeyStore;
@@ -40,9 +42,18 @@ interface AccountsNeed {
 }
 
 /** Wires people, their sessions, teams and keys together. */
-export async function createAccounts({ config, db, changes, teams, apiKeys, sandboxes, templates }: AccountsNeed) {
+export async function createAccounts({
+  config,
+  db,
+  secrets,
+  changes,
+  teams,
+  apiKeys,
+  sandboxes,
+  templates,
+}: AccountsNeed) {
   const [secret, ...previous] = config.jwtSecrets;
-  const storedKeys = secret === undefined ? new StoredKeys(db, changes) : undefined;
+  const storedKeys = secret === undefined ? new StoredKeys(db, secrets, changes) : undefined;
   await storedKeys?.prepare();
   const keys = storedKeys ?? new ConfiguredKeys([secret!, ...previous]);
 

@@ -7,6 +7,7 @@ import type { QuotaAmounts } from "@warren/contracts/rest/quotas";
 import { type AllowedHost, parseHost } from "./browsers/host-check.ts";
 import { type OAuthSettings, readOAuthSettings } from "./oauth/oauth-settings.ts";
 import { DEFAULT_QUOTA, parseTeamQuota } from "./quotas/quota-settings.ts";
+import { SecretKeys } from "./secrets/secret-keys.ts";
 
 /** Settings of one control plane process. */
 export interface Config {
@@ -31,6 +32,12 @@ export interface Config {
   signUpOpen: boolean;
   /** Secrets of session tokens, the one that signs first; empty = keys that are kept in the database. */
   jwtSecrets: string[];
+  /** Keys that seal secrets in the database; absent = those of the file. */
+  secretKeys?: SecretKeys;
+  /** File of these keys; absent = `secret.key` in the data directory. */
+  secretKeyFile?: string;
+  /** Give up what is sealed with keys that are not there. */
+  secretKeyLost: boolean;
   /** Multiplies all rate limits. */
   rateLimitFactor: number;
   /** What a team may use unless its own quota says otherwise. */
@@ -101,6 +108,7 @@ export function parseConfig(environment: Environment): Config {
     trustedProxies: read("WARREN_TRUSTED_PROXIES", parseNetworks) ?? [],
     signUpOpen: read("WARREN_SIGN_UP", parseSignUp) ?? true,
     jwtSecrets: readSecrets(read, problems),
+    secretKeyLost: read("WARREN_SECRET_KEY_LOST", parseFlag) ?? false,
     rateLimitFactor: read("WARREN_RATE_LIMIT_FACTOR", parseFactor) ?? 1,
     teamQuota: read("WARREN_TEAM_QUOTA", parseTeamQuota) ?? DEFAULT_QUOTA,
     oauth: readOAuthSettings(read, publicUrl, problems),
@@ -112,6 +120,11 @@ export function parseConfig(environment: Environment): Config {
     ...optional(
       "cacheDir",
       read("WARREN_CACHE_DIR", (text) => resolve(text)),
+    ),
+    ...optional("secretKeys", read("WARREN_SECRET_KEYS", SecretKeys.parse)),
+    ...optional(
+      "secretKeyFile",
+      read("WARREN_SECRET_KEY_FILE", (text) => resolve(text)),
     ),
     ...optional("databaseUrl", read("DATABASE_URL", parseDatabaseUrl)),
     ...optional("localHost", read("WARREN_LOCAL_HOST", parseHostAddress)),

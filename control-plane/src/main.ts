@@ -46,6 +46,7 @@ import { sandboxRoutes } from "./sandboxes/sandbox-routes.ts";
 import { SandboxService } from "./sandboxes/sandbox-service.ts";
 import { SandboxSettings } from "./sandboxes/sandbox-settings.ts";
 import { SandboxStore } from "./sandboxes/sandbox-store.ts";
+import { Secrets } from "./secrets/secrets.ts";
 import { SessionCookie } from "./sessions/session-cookie.ts";
 import { sessionRoutes, signInRoutes } from "./sessions/session-routes.ts";
 import { SessionScheme } from "./sessions/session-scheme.ts";
@@ -98,6 +99,7 @@ async function start(
   const database = await openDatabase(config, log);
   onClose(() => database.close());
   const { db } = database;
+  const secrets = await Secrets.open(db, config, log);
 
   const changes = new AccessChanges(database.messages, log);
   onClose(await changes.follow());
@@ -157,7 +159,16 @@ async function start(
   const monitor = new HostMonitor({ hosts, pool, sandboxes: reconciler, leadership: database.leadership, log });
 
   const cookie = new SessionCookie(isSecure(config));
-  const accounts = await createAccounts({ config, db, changes, teams, apiKeys, sandboxes, templates: snapshots });
+  const accounts = await createAccounts({
+    config,
+    db,
+    secrets,
+    changes,
+    teams,
+    apiKeys,
+    sandboxes,
+    templates: snapshots,
+  });
   const authenticator = new SchemeAuthenticator([
     new ApiKeyScheme(apiKeys, keysLastUsed, changes),
     new SessionScheme({ ...accounts, store: accounts.sessions, cookie, changes }),

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +10,9 @@ import { createDatabase, type TestDatabase } from "./database/testing/each-datab
 import { HostAgentDouble } from "./hosts/testing/host-agent-double.ts";
 import { createLogger } from "./logging.ts";
 import { type ControlPlane, startControlPlane } from "./main.ts";
+
+/** What control planes on one database share beside it. */
+const SECRET_KEY = randomBytes(32).toString("base64");
 
 let database: TestDatabase;
 let host: HostAgentDouble;
@@ -33,7 +37,11 @@ afterAll(async () => {
 
 /** A control plane on the shared database. */
 function start(dataDir: string): Promise<ControlPlane> {
-  const config = parseConfig({ WARREN_LISTEN: "127.0.0.1:0", WARREN_LOCAL_HOST: host.address });
+  const config = parseConfig({
+    WARREN_LISTEN: "127.0.0.1:0",
+    WARREN_LOCAL_HOST: host.address,
+    WARREN_SECRET_KEYS: SECRET_KEY,
+  });
   return startControlPlane({ ...config, dataDir, databaseUrl: database.config.databaseUrl! }, createLogger("silent"));
 }
 

@@ -6,6 +6,7 @@ import type { OAuthProvidersTable, OAuthUsedStatesTable } from "../oauth/oauth-t
 import type { TeamQuotasTable } from "../quotas/team-quotas-table.ts";
 import type { LoginAttemptsTable, RateLimitsTable } from "../rate-limits/rate-limit-tables.ts";
 import type { SandboxesTable } from "../sandboxes/sandboxes-table.ts";
+import type { SecretKeysTable } from "../secrets/secret-keys-table.ts";
 import type { UserSessionsTable } from "../sessions/user-sessions-table.ts";
 import type { SigningKeysTable } from "../signing-keys/signing-keys-table.ts";
 import type { MembershipsTable } from "../teams/memberships-table.ts";
@@ -20,6 +21,7 @@ export interface Tables {
   oauth_used_states: OAuthUsedStatesTable;
   user_sessions: UserSessionsTable;
   signing_keys: SigningKeysTable;
+  secret_keys: SecretKeysTable;
   admin_permissions: AdminPermissionsTable;
   rate_limits: RateLimitsTable;
   login_attempts: LoginAttemptsTable;

@@ -3,7 +3,7 @@ import type { Generated } from "kysely";
 /** Table `signing_keys`. */
 export interface SigningKeysTable {
   kid: string;
-  /** 32 random bytes in base64url. */
+  /** 32 random bytes in base64url, sealed. */
   secret: string;
   created_at: Generated<Date>;
 }

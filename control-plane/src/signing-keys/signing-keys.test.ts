@@ -5,13 +5,17 @@ import { type Database, openDatabase } from "../database/database.ts";
 import { noMessages } from "../database/messages.ts";
 import { eachDatabase } from "../database/testing/each-database.ts";
 import { createLogger } from "../logging.ts";
+import { Secrets } from "../secrets/secrets.ts";
 import { ConfiguredKeys, deriveKey } from "./signing-keys.ts";
 import { StoredKeys } from "./stored-keys.ts";
 
 eachDatabase((fixture) => {
   let database: Database;
+  let secrets: Secrets;
   beforeAll(async () => {
-    database = await openDatabase(fixture().config, createLogger("silent"));
+    const { config } = fixture();
+    database = await openDatabase(config, createLogger("silent"));
+    secrets = await Secrets.open(database.db, { ...config, secretKeyLost: false }, createLogger("silent"));
   });
   afterAll(() => database.close());
   beforeEach(async () => {
@@ -19,7 +23,7 @@ eachDatabase((fixture) => {
   });
 
   const keys = (changes = new AccessChanges(noMessages, createLogger("silent"))) =>
-    new StoredKeys(database.db, changes);
+    new StoredKeys(database.db, secrets, changes);
   const age = (days: number) =>
     sql`update signing_keys set created_at = created_at - ${days} * interval '1 day'`.execute(database.db);
   const stored = async () =>

@@ -2,6 +2,8 @@ import { randomBytes } from "node:crypto";
 import { sql } from "kysely";
 import { type AccessChanges, concernsAll } from "../auth/access-changes.ts";
 import type { Db } from "../database/tables.ts";
+import { SIGNING_KEY_SECRET } from "../secrets/sealed-columns.ts";
+import type { Secrets } from "../secrets/secrets.ts";
 import type { SigningKey, SigningKeys } from "./signing-keys.ts";
 
 /** Milliseconds after which a control plane looks whether another one has changed the keys. */
@@ -18,6 +20,7 @@ const ROTATION_LOCK = 0x6b657973;
 /** Keys that are kept in the database; the newest signs. */
 export class StoredKeys implements SigningKeys {
   readonly #db: Db;
+  readonly #secrets: Secrets;
   readonly #changes: AccessChanges;
   #keys: SigningKey[] = [];
   #readAt = Number.NEGATIVE_INFINITY;
@@ -25,8 +28,9 @@ export class StoredKeys implements SigningKeys {
   #changedAt = Number.NEGATIVE_INFINITY;
   #reading: Promise<void> | undefined;
 
-  constructor(db: Db, changes: AccessChanges) {
+  constructor(db: Db, secrets: Secrets, changes: AccessChanges) {
     this.#db = db;
+    this.#secrets = secrets;
     this.#changes = changes;
     changes.subscribe((change) => {
       if (concernsAll(change)) this.#changedAt = performance.now();
@@ -81,7 +85,10 @@ export class StoredKeys implements SigningKeys {
       .orderBy("created_at", "desc")
       .orderBy("kid")
       .execute();
-    this.#keys = rows.map(({ kid, secret }) => ({ kid, secret: new Uint8Array(Buffer.from(secret, "base64url")) }));
+    this.#keys = rows.map(({ kid, secret }) => {
+      const text = this.#secrets.open(SIGNING_KEY_SECRET, kid, secret);
+      return { kid, secret: new Uint8Array(Buffer.from(text, "base64url")) };
+    });
     this.#readAt = readAt;
   }
 
@@ -93,8 +100,9 @@ export class StoredKeys implements SigningKeys {
         select from signing_keys where created_at > now() - ${days} * interval '1 day'
       `.execute(transaction);
       if (rows.length === 0) {
-        const key = { kid: randomBytes(8).toString("hex"), secret: randomBytes(32).toString("base64url") };
-        await transaction.insertInto("signing_keys").values(key).execute();
+        const kid = randomBytes(8).toString("hex");
+        const secret = this.#secrets.seal(SIGNING_KEY_SECRET, kid, randomBytes(32).toString("base64url"));
+        await transaction.insertInto("signing_keys").values({ kid, secret }).execute();
       }
       // A key is replaced when the next one is made.
       await sql`

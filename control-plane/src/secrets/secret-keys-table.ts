@@ -1,0 +1,5 @@
+/** Table `secret_keys`. */
+export interface SecretKeysTable {
+  /** Name of a key, which tells nothing of it. */
+  id: string;
+}
