@@ -7,34 +7,33 @@ beforeAll(async () => {
 });
 afterAll(() => stack?.dispose());
 
-it("a host whose disk limit is reached takes on nothing more, and harms nothing that is there", async () => {
+it("a sandbox that grows beyond the disk limit is held, and goes on when there is room; nothing else is taken on", async () => {
   const call = (path: string, body: object) =>
     fetch(`${stack.url}/v1/${path}`, {
       method: "POST",
       headers: { "x-api-key": stack.apiKey, "content-type": "application/json" },
       body: JSON.stringify(body),
     });
-  const sandbox = await stack.warren.sandboxes.create({ memoryMb: 128 });
-  const fill = "head -c 300000000 /dev/zero | tr '\\0' x > big && sync && echo written";
-  expect((await sandbox.exec("sh", ["-c", fill], { timeoutSec: 300 })).stdout).toBe("written\n");
-  const full = (error: { code: string; message: string }) => {
-    expect(error.code).toBe("host_full");
-    expect(error.message).toContain("of the 0.3 GiB of disk they may");
+  const look = async ({ id }: { id: string }) => (await stack.warren.sandboxes.get(id)).fields;
+  const codeOf = async (response: Response) => {
+    const { error } = (await response.json()) as { error: { code: string; message: string } };
+    expect(error.message).toContain("of the 0.25 GiB of the host's disk they may");
+    return `${response.status} ${error.code}`;
   };
-  for (const [path, body] of [
-    [`sandboxes/${sandbox.id}/pause`, {}],
-    ["snapshots", { sandbox_id: sandbox.id, name: "large" }],
-  ] as const) {
-    // The host looks at its disk anew every two seconds.
-    await expect.poll(async () => (await call(path, body)).status).toBe(503);
-    const { error } = (await (await call(path, body)).json()) as { error: { code: string; message: string } };
-    full(error);
-  }
-  expect((await sandbox.exec("sh", ["-c", "wc -c < big"])).stdout.trim()).toBe("300000000");
-  await sandbox.destroy();
-  await expect
-    .poll(() =>
-      stack.warren.sandboxes.create({ memoryMb: 128 }).then((next) => next.destroy().then(() => "created"), String),
-    )
-    .toBe("created");
+  const [growing, other] = await Promise.all([
+    stack.warren.sandboxes.create({ memoryMb: 128 }),
+    stack.warren.sandboxes.create({ memoryMb: 128 }),
+  ]);
+  const fill = (bytes: number, file: string) => ["-c", `head -c ${bytes} /dev/zero | tr "\\\\0" x > ${file} && sync`];
+  await other.exec("sh", fill(120_000_000, "some"), { timeoutSec: 300 });
+  const written = growing.exec("sh", fill(400_000_000, "big"), { timeoutSec: 300 });
+  await expect(written).rejects.toMatchObject({ code: "host_disk_full", status: 507 });
+  await expect.poll(() => look(growing)).toMatchObject({ status: "paused", reason: { code: "host_disk_full" } });
+  expect(await codeOf(await call(`sandboxes/${other.id}/pause`, {}))).toBe("507 host_disk_full");
+  expect(await codeOf(await call("snapshots", { sandbox_id: other.id, name: "large" }))).toBe("507 host_disk_full");
+  expect(await codeOf(await call("sandboxes", {}))).toBe("503 host_full");
+  expect((await other.exec("sh", ["-c", "wc -c < some"])).stdout.trim()).toBe("120000000");
+  await other.destroy();
+  await expect.poll(async () => (await look(growing)).status).toBe("running");
+  expect((await growing.exec("echo", ["on"])).stdout).toBe("on\n");
 });

@@ -6,6 +6,7 @@ import { LIMITS } from "@warren/contracts/limits";
 import { makePrivateDirectory } from "@warren/server/private-directory";
 import type { Logger } from "pino";
 import { detectCgroups } from "./cgroup/detect.ts";
+import { EmergencySpace } from "./data-directory/emergency-space.ts";
 import { lockFile } from "./data-directory/lock.ts";
 import { DiskLayers } from "./disk/layers.ts";
 import { createQcow2Store } from "./disk/qcow2/store.ts";
@@ -20,6 +21,8 @@ import { fileTransfers } from "./rpc/file-transfers.ts";
 import { readHostFacts } from "./rpc/host-facts.ts";
 import { hostAgentService } from "./rpc/hostagent.ts";
 import { serve } from "./rpc/server.ts";
+import { DiskSpace } from "./sandboxes/disk-space.ts";
+import { DiskUsage } from "./sandboxes/disk-usage.ts";
 import { Journal } from "./sandboxes/journal.ts";
 import { SandboxService } from "./sandboxes/service.ts";
 import { type HostSettings, readSettings } from "./settings.ts";
@@ -166,13 +169,23 @@ export async function openHost(options: OpenHostOptions) {
   });
   const disks = await DiskLayers.open(dataDirectory, createQcow2Store());
   const memory = await MemoryStore.open(join(dataDirectory, "memory"));
-  const memoryImages = await ImageCache.open(memory, join(dataDirectory, "memory-images"), settings.imageCacheBytes);
+  const diskLimits = {
+    reserveBytes: settings.diskReserveBytes,
+    ...(settings.diskLimitGb === undefined ? {} : { limitBytes: settings.diskLimitGb * 1024 ** 3 }),
+  };
+  const space = new DiskSpace(dataDirectory, diskLimits, new DiskUsage(dataDirectory));
+  const imagesDirectory = join(dataDirectory, "memory-images");
+  const memoryImages = await ImageCache.open(memory, imagesDirectory, settings.imageCacheBytes, (bytes) =>
+    space.promiseAccess(bytes),
+  );
   const { store: snapshots, unusable } = await SnapshotStore.open(dataDirectory, memory, disks);
   for (const error of unusable) log.error({ err: error }, "a snapshot cannot be used");
+  const emergency = new EmergencySpace(dataDirectory);
+  await emergency.keep();
   const sharedDirectory = join(images?.directory ?? dataDirectory, "frozen");
   const sandboxes = new SandboxService({
     dataDirectory,
-    journal: new Journal(dataDirectory),
+    journal: new Journal(dataDirectory, emergency),
     vmm,
     slots,
     disks,
@@ -190,8 +203,9 @@ export async function openHost(options: OpenHostOptions) {
     limits: {
       memoryOvercommit: settings.memoryOvercommit,
       sandboxes: settings.maxSandboxes,
-      ...(settings.diskLimitGb === undefined ? {} : { diskBytes: settings.diskLimitGb * 1024 ** 3 }),
     },
+    space,
+    emergency,
     dns: settings.dns,
     bootLimitMs: settings.bootLimitMs ?? BOOT_LIMIT[vmm.accelerator],
     log,

@@ -13,6 +13,8 @@ export interface HostSettings {
   memoryOvercommit: number;
   /** `WARREN_MAX_SANDBOXES`: sandboxes with a microVM at the same time, 1 to 32767. */
   maxSandboxes: number;
+  /** `WARREN_DISK_RESERVE_MB`: disk that stays free, MiB, 16 to 1048576. */
+  diskReserveBytes: number;
   /** `WARREN_DISK_LIMIT_GB`: GiB that sandboxes, snapshots and templates may take; undefined = as many as there are. */
   diskLimitGb?: number;
   /** `WARREN_WARM_POOL`: sandboxes of each template in use that stand ready at most, 0 to 64. */
@@ -48,6 +50,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): HostSettings {
     memoryOvercommit: number("WARREN_MEMORY_OVERCOMMIT", text("WARREN_MEMORY_OVERCOMMIT"), 2, 0.1, 16),
     maxSandboxes: Math.floor(number("WARREN_MAX_SANDBOXES", text("WARREN_MAX_SANDBOXES"), 1024, 1, 32_767)),
     warmPool: Math.floor(number("WARREN_WARM_POOL", text("WARREN_WARM_POOL"), 1, 0, 64)),
+    diskReserveBytes: number("WARREN_DISK_RESERVE_MB", text("WARREN_DISK_RESERVE_MB"), 1024, 16, 1_048_576) * 1024 ** 2,
     imageCacheBytes:
       number("WARREN_MEMORY_IMAGE_CACHE_MB", text("WARREN_MEMORY_IMAGE_CACHE_MB"), 8192, 0, 1_048_576) * 1024 ** 2,
     coldBoot: flag("WARREN_COLD_BOOT", text("WARREN_COLD_BOOT")),

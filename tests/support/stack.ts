@@ -39,12 +39,13 @@ export interface Stack {
   dispose(): Promise<void>;
 }
 
-/** Starts a stack. `environment` is added to that of the host agent. */
+/** Starts a stack in a new directory of `parent`. `environment` is added to that of the host agent. */
 export async function startStack(
   environment: NodeJS.ProcessEnv = {},
   controlPlane: NodeJS.ProcessEnv = {},
+  parent = tmpdir(),
 ): Promise<Stack> {
-  const directory = await mkdtemp(join(tmpdir(), "warren-test-"));
+  const directory = await mkdtemp(join(parent, "warren-test-"));
   const socket = join(directory, "agent.sock");
   const startHostAgent = () => startHostAgentProcess(directory, environment);
   const [agent, plane] = await Promise.all([

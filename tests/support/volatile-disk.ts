@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, open, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readdir, rm, statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -13,6 +13,9 @@ const run = promisify(execFile);
  */
 const MOUNT_OPTIONS = "loop,commit=300,noauto_da_alloc";
 
+/** Beginning of the names of files that only take space. */
+const FILLER = "filler-";
+
 const UNMOUNT_LIMIT_MS = 30_000;
 
 /** An ext4 file system whose power can be cut: what was not synced by then is lost, as on a real disk. */
@@ -21,6 +24,7 @@ export class VolatileDisk {
   readonly directory: string;
   readonly #scratch: string;
   readonly #device: string;
+  #fillers = 0;
 
   private constructor(scratch: string) {
     this.#scratch = scratch;
@@ -54,6 +58,25 @@ export class VolatileDisk {
   async restorePower(): Promise<void> {
     await vi.waitFor(() => run("umount", [this.directory]), { timeout: UNMOUNT_LIMIT_MS });
     await this.#mount();
+  }
+
+  /** Takes the space that is free for anyone but root, but for `rest` bytes; without `rest`, root's as well. */
+  async fill(rest?: number): Promise<void> {
+    const { bavail, bfree, bsize } = await statfs(this.directory);
+    let piece = rest === undefined ? bfree * bsize : bavail * bsize - rest;
+    for (let index = 0; piece >= 4096; index++) {
+      const file = join(this.directory, `${FILLER}${this.#fillers + index}`);
+      const taken = await run("fallocate", ["-l", String(Math.floor(piece)), file]).catch(() => undefined);
+      if (taken && rest !== undefined) break;
+      piece /= 2;
+    }
+    this.#fillers += 100;
+  }
+
+  /** Gives back what `fill` took. */
+  async empty(): Promise<void> {
+    const names = await readdir(this.directory);
+    await Promise.all(names.filter((name) => name.startsWith(FILLER)).map((name) => rm(join(this.directory, name))));
   }
 
   async dispose(): Promise<void> {

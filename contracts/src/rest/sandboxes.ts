@@ -25,6 +25,8 @@ export const SANDBOX_REASONS = {
   guest_rebooted: "the system in the sandbox rebooted; a microVM ends with that",
   guest_panicked: "the kernel in the sandbox panicked",
   microvm_lost: "the microVM ended from outside: its process was killed or failed, or went with its host",
+  host_disk_full: "the host's disk is full and the sandbox went on writing; it goes on by itself when there is space",
+  host_disk_failed: "the host could not read or write the sandbox's disk; a resume tries again",
 } as const;
 export type SandboxReasonCode = keyof typeof SANDBOX_REASONS;
 

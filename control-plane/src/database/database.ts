@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { Kysely } from "kysely";
 import type { Config } from "../config.ts";
 import type { Logger } from "../logging.ts";
+import { watchEventLoop } from "../process/event-loop-watchdog.ts";
 import { openEmbedded } from "./embedded.ts";
 import { alwaysLeader, type Leadership, PostgresLeadership } from "./leadership.ts";
 import { type Messages, noMessages, PostgresMessages } from "./messages.ts";
@@ -26,7 +27,12 @@ export async function openDatabase(
   if (config.databaseUrl === undefined) {
     const dialect = await openEmbedded(join(config.dataDir, "db"), config, log);
     const db = new Kysely<Tables>({ dialect });
-    return { db, leadership: alwaysLeader, messages: noMessages, close: () => db.destroy() };
+    const endWatch = config.ephemeral ? undefined : watchEventLoop();
+    const close = async () => {
+      await db.destroy();
+      await endWatch?.();
+    };
+    return { db, leadership: alwaysLeader, messages: noMessages, close };
   }
   const { pool, dialect } = await openPostgres(config.databaseUrl, log);
   const db = new Kysely<Tables>({ dialect });

@@ -12,6 +12,9 @@ const FRAMEWORK_CODES: Record<number, ErrorCode> = {
   429: "rate_limited",
 };
 
+/** A full disk, as Linux and PostgreSQL (SQLSTATE) call it. */
+const DISK_FULL = new Set(["ENOSPC", "EDQUOT", "53100"]);
+
 /**
  * The error of the catalogue that a thrown value means to the client. Anything unexpected becomes `internal_error`
  * without a word of the original, which may hold internals.
@@ -22,6 +25,9 @@ export function toCatalogueError(error: unknown): WarrenError {
     return new WarrenError("database_unavailable", "the database does not answer; try again shortly", { cause: error });
   }
   const { statusCode, code, message } = error as Partial<FastifyError>;
+  if (code !== undefined && DISK_FULL.has(code)) {
+    return new WarrenError("host_disk_full", "the server's disk is full; free some and try again", { cause: error });
+  }
   const mapped = statusCode === undefined ? undefined : FRAMEWORK_CODES[statusCode];
   if (mapped && typeof code === "string" && message) return new WarrenError(mapped, message, { cause: error });
   return new WarrenError(

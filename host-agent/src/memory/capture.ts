@@ -3,6 +3,7 @@ import { COPY_BUFFER_LENGTH } from "./copy-buffers.ts";
 import type { GuestMemory } from "./dirty-pages.ts";
 import { explainFullDisk } from "./files.ts";
 import type { LayerRecord, MemoryHeader } from "./header.ts";
+import type { PromiseDisk } from "./image-cache.ts";
 import { LayerWriter } from "./layer-writer.ts";
 import { blankMapping, bytesByLayer, overlay } from "./mapping.ts";
 import { GENERATION_CAP, mergeLayers } from "./merge.ts";
@@ -40,15 +41,23 @@ export interface Capture {
  * Copies the dirty pages of a guest whose vCPUs stand still, relative to the header that its memory was restored from;
  * null = it was blank. A few thousand pages are copied to memory and everything else is left to `publish`. More than
  * fit there stream through fixed buffers into the layer's file while they are looked through for zero pages and
- * checksummed, so that the host agent's memory stays bounded and no page is touched twice.
+ * checksummed, so that the host agent's memory stays bounded and no page is touched twice. `promiseDisk` is asked for the
+ * bytes first, and told when they are written or dropped.
  */
-export async function captureLayer(store: MemoryStore, memory: GuestMemory, parentId: string | null): Promise<Capture> {
+export async function captureLayer(
+  store: MemoryStore,
+  memory: GuestMemory,
+  parentId: string | null,
+  promiseDisk: PromiseDisk = async () => () => undefined,
+): Promise<Capture> {
   const pin = parentId === null ? null : store.pin(parentId);
+  let written = (): void => undefined;
   try {
     const started = performance.now();
     const ranges = await memory.dirtyRanges();
     const scanned = performance.now();
     const bytes = totalLength(ranges);
+    written = await promiseDisk(bytes);
     const buffers = store.buffers.tryTake(bytes);
     const pages = buffers
       ? await HeldPages.copy(store, memory, ranges, buffers, parentId)
@@ -59,8 +68,12 @@ export async function captureLayer(store: MemoryStore, memory: GuestMemory, pare
       copyMs: performance.now() - scanned,
       streamed: buffers === undefined,
     };
-    return new PendingCapture(store, memory.length, parentId, figures, pages, async () => pin?.release());
+    return new PendingCapture(store, memory.length, parentId, figures, pages, async () => {
+      written();
+      await pin?.release();
+    });
   } catch (error) {
+    written();
     await pin?.release();
     throw explainFullDisk(error, "the memory of the sandbox could not be saved");
   }

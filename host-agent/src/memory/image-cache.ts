@@ -4,6 +4,7 @@ import { composeImage, updateImage } from "./compose.ts";
 import { errorCode, explainFullDisk, hostFiles, removeIfThere, TEMPORARY } from "./files.ts";
 import { encodeHeader, type MemoryHeader, parseHeader } from "./header.ts";
 import type { MappingEntry } from "./mapping.ts";
+import { totalLength } from "./pages.ts";
 import { PinCounts } from "./pins.ts";
 import type { MemoryStore, Pin } from "./store.ts";
 
@@ -15,6 +16,9 @@ export interface MemoryImage {
   /** To be called when no VMM maps the file any more. */
   release(): Promise<void>;
 }
+
+/** Promises bytes of disk until the result is called; throws `host_disk_full` when they are not there. */
+export type PromiseDisk = (bytes: number) => Promise<() => void>;
 
 const IMAGE_NAME = /^([0-9a-f]{32})\.image$/;
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
@@ -28,24 +32,32 @@ export class ImageCache {
   readonly #store: MemoryStore;
   readonly #directory: string;
   readonly #limitBytes: number;
+  readonly #promiseDisk: PromiseDisk;
   readonly #pins = new PinCounts();
   /** Composed images, least recently used first, with their allocated bytes. */
   readonly #images = new Map<string, number>();
   readonly #composing = new Map<string, Promise<void>>();
   readonly #removing = new Map<string, Promise<void>>();
 
-  private constructor(store: MemoryStore, directory: string, limitBytes: number) {
+  private constructor(store: MemoryStore, directory: string, limitBytes: number, promiseDisk: PromiseDisk) {
     this.#store = store;
     this.#directory = directory;
     this.#limitBytes = limitBytes;
+    this.#promiseDisk = promiseDisk;
   }
 
   /**
    * Opens the cache in a directory on the file system of the store. Images of this boot of the host stay, so that
-   * running microVMs can be adopted: `adopt` those before anything else is called.
+   * running microVMs can be adopted: `adopt` those before anything else is called. `promiseDisk` is asked for the bytes of
+   * an image before it is composed.
    */
-  static async open(store: MemoryStore, directory: string, limitBytes: number): Promise<ImageCache> {
-    const cache = new ImageCache(store, directory, limitBytes);
+  static async open(
+    store: MemoryStore,
+    directory: string,
+    limitBytes: number,
+    promiseDisk: PromiseDisk = async () => () => undefined,
+  ): Promise<ImageCache> {
+    const cache = new ImageCache(store, directory, limitBytes, promiseDisk);
     await mkdir(directory, { recursive: true, mode: 0o700 });
     const bootId = (await readFile(BOOT_ID, "latin1")).trim();
     const sameBoot = (await readIfThere(join(directory, "boot-id")))?.toString("latin1") === bootId;
@@ -178,7 +190,7 @@ export class ImageCache {
       try {
         await this.#write(header, temporary);
       } catch (error) {
-        if (errorCode(error) !== "ENOSPC") throw error;
+        if (errorCode(error) !== "ENOSPC" && errorCode(error) !== "host_disk_full") throw error;
         await removeIfThere(hostFiles, temporary);
         await this.trim(0);
         await this.#write(header, temporary);
@@ -197,8 +209,13 @@ export class ImageCache {
     for (const layer of header.layers) await this.#store.checkLayer(layer);
     const layerPath = (id: string) => this.#store.layerPath(id);
     const donor = await this.#takeDonor(header, path);
-    if (donor === undefined) await composeImage(path, header.entries, header.memorySize, layerPath);
-    else await updateImage(path, donor, header.entries, layerPath);
+    if (donor !== undefined) return updateImage(path, donor, header.entries, layerPath);
+    const written = await this.#promiseDisk(totalLength(header.entries.filter(({ layer }) => layer !== null)));
+    try {
+      await composeImage(path, header.entries, header.memorySize, layerPath);
+    } finally {
+      written();
+    }
   }
 
   /**

@@ -28,6 +28,10 @@ export function rpcError(error: WarrenError): ConnectError {
 export function catalogueError(error: unknown, call: string, log: Logger): WarrenError {
   if (error instanceof WarrenError) return error;
   log.error({ err: error, call }, "call failed");
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    return new WarrenError("host_disk_full", "the host's disk is full; free some and try again");
+  }
   return new WarrenError("internal_error", "the host agent failed; its log says why");
 }
 

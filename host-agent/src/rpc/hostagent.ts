@@ -71,7 +71,7 @@ export function hostAgentService(
     },
     pingSandbox({ sandboxId }) {
       const sandbox = sandboxes.get(sandboxId);
-      sandbox.lifecycle.require("running");
+      sandbox.requireRunning();
       sandbox.touch();
       return {};
     },
@@ -219,11 +219,12 @@ function guestCommand(command: Command | undefined, stdin: boolean): GuestComman
 }
 
 function sandboxInfo(sandbox: Sandbox) {
-  const { record, lifecycle, live } = sandbox;
+  const { record, live } = sandbox;
+  const reason = sandbox.held ?? record.reason;
   return {
     sandboxId: record.id,
     teamId: record.teamId,
-    status: lifecycle.status,
+    status: sandbox.status,
     template: record.template,
     vcpus: record.vcpus,
     memoryMb: record.memoryMb,
@@ -234,7 +235,7 @@ function sandboxInfo(sandbox: Sandbox) {
     onTimeout: record.onTimeout,
     autoResume: record.autoResume,
     diskBytes: BigInt(record.diskBytes ?? 0),
-    ...(record.reason && { reason: reasonInfo(record.reason) }),
+    ...(reason && { reason: reasonInfo(reason) }),
   };
 }
 

@@ -14,15 +14,28 @@ const BLOCK = 512;
 /** What the sandboxes, snapshots and templates of a data directory take on disk. */
 export class DiskUsage {
   readonly #dataDirectory: string;
-  #measurement: Promise<number> | undefined;
+  #measurement: Promise<Map<number, number>> | undefined;
   #measuredAt = Number.NEGATIVE_INFINITY;
 
   constructor(dataDirectory: string) {
     this.#dataDirectory = dataDirectory;
   }
 
-  /** Allocated bytes; a file with several names counts once. At most two seconds old. */
-  bytes(): Promise<number> {
+  /**
+   * Allocated bytes; a file with several names counts once. At most two seconds old, but for the files in `growing`, which
+   * are looked at in any case.
+   */
+  async bytes(growing: readonly string[] = []): Promise<number> {
+    const blocksOf = await this.#recent();
+    for (const path of growing) {
+      const status = await lstat(path).catch(orUndefined);
+      if (status) blocksOf.set(status.ino, status.blocks);
+    }
+    return [...blocksOf.values()].reduce((sum, blocks) => sum + blocks * BLOCK, 0);
+  }
+
+  /** Blocks of all files, by number of the inode. */
+  #recent(): Promise<Map<number, number>> {
     const now = performance.now();
     if (this.#measurement === undefined || now - this.#measuredAt > FRESH_MS) {
       this.#measuredAt = now;
@@ -34,7 +47,7 @@ export class DiskUsage {
     return this.#measurement;
   }
 
-  async #measure(): Promise<number> {
+  async #measure(): Promise<Map<number, number>> {
     const blocksOf = new Map<number, number>();
     for (const store of STORES) {
       const entries = await readdir(join(this.#dataDirectory, store), { recursive: true, withFileTypes: true }).catch(
@@ -46,7 +59,7 @@ export class DiskUsage {
         if (status) blocksOf.set(status.ino, status.blocks);
       }
     }
-    return [...blocksOf.values()].reduce((sum, blocks) => sum + blocks * BLOCK, 0);
+    return blocksOf;
   }
 }
 

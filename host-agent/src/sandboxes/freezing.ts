@@ -8,6 +8,7 @@ import type { MemoryStore } from "../memory/store.ts";
 import { newManifest, type SnapshotManifest } from "../snapshots/manifest.ts";
 import type { SnapshotStore } from "../snapshots/store.ts";
 import type { Vmm } from "../vmm/vmm.ts";
+import type { DiskSpace } from "./disk-space.ts";
 import type { Journal } from "./journal.ts";
 import type { LiveParts, Sandbox } from "./sandbox.ts";
 import { shapeOf } from "./shape.ts";
@@ -19,6 +20,7 @@ export interface FreezingParts {
   memory: MemoryStore;
   disks: DiskLayers;
   snapshots: SnapshotStore;
+  space: DiskSpace;
   log: Logger;
 }
 
@@ -86,7 +88,7 @@ export class Freezing {
       let capture: Capture | undefined;
       try {
         const state = await vm.freeze();
-        capture = await captureLayer(this.#parts.memory, memory, parent);
+        capture = await captureLayer(this.#parts.memory, memory, parent, (bytes) => this.#parts.space.promise(bytes));
         const stoppedMs = performance.now() - started;
         if (next) await vm.stackDisk(next.path);
         const deviceState = await readFile(state.path);

@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { EmergencySpace } from "../data-directory/emergency-space.ts";
 import type { DiskChain } from "../disk/layers.ts";
 import { removeUnfinishedWrites, syncDirectory, writeFileDurably } from "../durable/write-file.ts";
 import type { VmProcess } from "../vmm/vmm.ts";
@@ -56,9 +57,11 @@ export interface SandboxRecord {
 /** Records of the sandboxes of one data directory, each in a directory: `sandboxes/{instance}/sandbox.json`. */
 export class Journal {
   readonly #root: string;
+  readonly #emergency: EmergencySpace;
 
-  constructor(dataDirectory: string) {
+  constructor(dataDirectory: string, emergency = new EmergencySpace(dataDirectory)) {
     this.#root = join(dataDirectory, "sandboxes");
+    this.#emergency = emergency;
   }
 
   /** Directory that holds all files of a sandbox. */
@@ -75,10 +78,8 @@ export class Journal {
 
   /** Replaces the record of a sandbox durably. */
   async write(record: SandboxRecord): Promise<void> {
-    await writeFileDurably(
-      join(this.directory(record.instance), "sandbox.json"),
-      `${JSON.stringify(record, null, 2)}\n`,
-    );
+    const path = join(this.directory(record.instance), "sandbox.json");
+    await this.#emergency.use(() => writeFileDurably(path, `${JSON.stringify(record, null, 2)}\n`));
   }
 
   /** Removes everything of a sandbox. The record goes last, so that a crash half way leaves what names the rest. */

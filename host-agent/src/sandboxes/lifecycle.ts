@@ -27,7 +27,17 @@ const TRANSITIONS: Record<SandboxStatus, readonly SandboxStatus[]> = {
 };
 
 /** Operations that change the state. Each is owned by the state, not by its caller. */
-export type OperationKind = "create" | "pause" | "resume" | "snapshot" | "fork" | "update" | "lost" | "destroy";
+export type OperationKind =
+  | "create"
+  | "pause"
+  | "resume"
+  | "snapshot"
+  | "fork"
+  | "update"
+  | "hold"
+  | "release"
+  | "lost"
+  | "destroy";
 
 interface Operation {
   kind: OperationKind;

@@ -8,7 +8,7 @@ import type { ImageCache, MemoryImage } from "../memory/image-cache.ts";
 import { GUEST_NETWORK, type Slot, type SlotPool } from "../network/network.ts";
 import { requireSameShape } from "../snapshots/manifest.ts";
 import type { SnapshotStore } from "../snapshots/store.ts";
-import type { Vm, VmExit, Vmm } from "../vmm/vmm.ts";
+import type { DiskFailure, Vm, VmExit, Vmm } from "../vmm/vmm.ts";
 import type { Journal, SandboxRecord } from "./journal.ts";
 import { describeJail, describeMachine } from "./machine.ts";
 import type { LiveParts, Sandbox } from "./sandbox.ts";
@@ -45,9 +45,17 @@ export class Microvms {
   /** Told when a microVM ends that nobody asked to. */
   readonly #onExit: (sandbox: Sandbox, exit: VmExit) => void;
 
-  constructor(parts: MicrovmParts, onExit: (sandbox: Sandbox, exit: VmExit) => void) {
+  /** Told when the disk of a microVM fails on the host. */
+  readonly #onDiskFailure: (sandbox: Sandbox, failure: DiskFailure) => void;
+
+  constructor(
+    parts: MicrovmParts,
+    onExit: (sandbox: Sandbox, exit: VmExit) => void,
+    onDiskFailure: (sandbox: Sandbox, failure: DiskFailure) => void,
+  ) {
     this.#parts = parts;
     this.#onExit = onExit;
+    this.#onDiskFailure = onDiskFailure;
   }
 
   /** Boots the kernel of a record until its guest agent is ready; it has no identity yet. */
@@ -195,6 +203,9 @@ export class Microvms {
   }
 
   #watch(sandbox: Sandbox, { vm, guest }: LiveParts): void {
+    vm.onDiskFailure((failure) => {
+      if (sandbox.live?.vm === vm) this.#onDiskFailure(sandbox, failure);
+    });
     void vm.exited.then((exit) => {
       guest.close();
       if (!exit.expected && sandbox.live?.vm === vm) this.#onExit(sandbox, exit);

@@ -5,13 +5,13 @@ import type { MemoryStore } from "../memory/store.ts";
 import type { SnapshotManifest } from "../snapshots/manifest.ts";
 import type { SnapshotStore } from "../snapshots/store.ts";
 import type { DiskMerger } from "./disk-merger.ts";
+import type { DiskSpace } from "./disk-space.ts";
 import type { Freezing } from "./freezing.ts";
 import type { Garbage } from "./garbage.ts";
 import type { InactivityTimers } from "./inactivity.ts";
 import type { Journal, SandboxRecord } from "./journal.ts";
 import type { Microvms } from "./microvm.ts";
 import type { SandboxReason } from "./reason.ts";
-import type { SandboxRegistry } from "./registry.ts";
 import type { Sandbox } from "./sandbox.ts";
 import type { Starting } from "./starting.ts";
 
@@ -23,9 +23,9 @@ export interface PausingParts {
   freezing: Freezing;
   starting: Starting;
   inactivity: InactivityTimers;
-  registry: SandboxRegistry;
   garbage: Garbage;
   diskMerger: DiskMerger;
+  space: DiskSpace;
   log: Logger;
 }
 
@@ -41,7 +41,6 @@ export class Pausing {
   async pause(sandbox: Sandbox, reason?: SandboxReason): Promise<void> {
     const { journal, freezing, snapshots, microvms, inactivity, garbage } = this.#parts;
     const { record, lifecycle } = sandbox;
-    await this.#parts.registry.requireDisk();
     const former = { snapshot: record.snapshot, ownSnapshot: record.ownSnapshot };
     lifecycle.transition("pausing");
     record.status = "pausing";
@@ -80,10 +79,11 @@ export class Pausing {
 
   /** Continues a paused sandbox where it stood. On a failure it stays paused. */
   async resume(sandbox: Sandbox, timeoutSec: number | undefined): Promise<void> {
-    const { journal, snapshots, microvms, starting, garbage } = this.#parts;
+    const { journal, snapshots, microvms, starting, garbage, space } = this.#parts;
     const { record, lifecycle } = sandbox;
     const before = structuredClone(record);
     const snapshot = snapshots.get(record.snapshot ?? "");
+    await space.requireAccess();
     await starting.requireRoom(sandbox);
     lifecycle.transition("resuming");
     record.status = "resuming";
@@ -137,8 +137,10 @@ export class Pausing {
 
   /** Bounds how many layers the memory and the disk of a paused sandbox rest on. Its content stays the same. */
   async #merge(record: SandboxRecord, snapshot: SnapshotManifest): Promise<void> {
-    const { journal, memory, diskMerger, log } = this.#parts;
+    const { journal, memory, diskMerger, space, log } = this.#parts;
     try {
+      // A merge takes the space of what it merges once more.
+      if ((await space.left()) <= 0) return;
       await diskMerger.mergeIfDeep(record, journal);
       if (await mergeDue(memory, snapshot.memory)) await mergeLayers(memory, snapshot.memory);
     } catch (error) {

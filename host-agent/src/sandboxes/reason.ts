@@ -40,6 +40,16 @@ export function endedError(id: string, reason: SandboxReason): WarrenError {
   return new WarrenError("not_found", `sandbox ${id} has ended: ${reason.message}`);
 }
 
+/** Whether a reason is that of a sandbox whose vCPUs were stopped for the sake of the host's disk. */
+export function isHeldFor({ code }: SandboxReason): boolean {
+  return code === "host_disk_full" || code === "host_disk_failed";
+}
+
+/** What calls into a sandbox get while it is held. */
+export function heldError(id: string, reason: SandboxReason): WarrenError {
+  return new WarrenError("host_disk_full", `sandbox ${id} stands still: ${reason.message}`);
+}
+
 /** Printable ASCII of a text of the guest. */
 function quote(text: string): string {
   return text.replace(/[^\x20-\x7e]/g, "?").slice(0, QUOTE_LENGTH);

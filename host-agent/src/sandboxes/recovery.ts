@@ -2,13 +2,14 @@ import { isDeepStrictEqual } from "node:util";
 import type { Logger } from "pino";
 import type { SlotPool } from "../network/network.ts";
 import type { SnapshotStore } from "../snapshots/store.ts";
+import { hold } from "./disk-guard.ts";
 import type { Freezing } from "./freezing.ts";
 import type { Garbage } from "./garbage.ts";
 import type { InactivityTimers } from "./inactivity.ts";
 import type { Journal, SandboxRecord } from "./journal.ts";
 import type { Microvms } from "./microvm.ts";
 import type { Pausing } from "./pausing.ts";
-import { reasonOf } from "./reason.ts";
+import { isHeldFor, reasonOf } from "./reason.ts";
 import type { SandboxRegistry } from "./registry.ts";
 import type { Removal } from "./removal.ts";
 import { Sandbox } from "./sandbox.ts";
@@ -83,8 +84,9 @@ async function adopt(parts: RecoveryParts, sandbox: Sandbox): Promise<boolean> {
   try {
     const live = await microvms.adopt(sandbox);
     if (!live) return false;
+    if (record.reason && isHeldFor(record.reason)) hold(sandbox, record.reason);
     // An agent that ended in the middle of a copy left it stopped; one that runs does not mind.
-    await freezing.release(live);
+    if (!sandbox.held) await freezing.release(live);
     if (record.status === "pausing") lifecycle.transition("running");
     record.status = "running";
     await journal.write(record);

@@ -1,6 +1,5 @@
 import { WarrenError } from "@warren/contracts/errors";
-import { type CapacityLimits, requireDisk, requireRoom } from "./capacity.ts";
-import { DiskUsage } from "./disk-usage.ts";
+import { type CapacityLimits, requireRoom } from "./capacity.ts";
 import { endedError } from "./reason.ts";
 import type { Sandbox } from "./sandbox.ts";
 
@@ -11,14 +10,10 @@ export class SandboxRegistry {
   readonly #unclaimed = new Set<Sandbox>();
   /** Sandboxes that have ended by themselves and were not destroyed since. They hold nothing on the host. */
   readonly #stopped = new Map<string, Sandbox>();
-  readonly #dataDirectory: string;
   readonly #limits: CapacityLimits;
-  readonly #usage: DiskUsage;
 
-  constructor(dataDirectory: string, limits: CapacityLimits) {
-    this.#dataDirectory = dataDirectory;
+  constructor(limits: CapacityLimits) {
     this.#limits = limits;
-    this.#usage = new DiskUsage(dataDirectory);
   }
 
   /** Sandboxes that belong to callers. */
@@ -80,14 +75,9 @@ export class SandboxRegistry {
   }
 
   /** Throws `host_full` when the microVM of a sandbox does not fit beside those of all others. */
-  async requireRoom(sandbox: Sandbox): Promise<void> {
+  requireRoom(sandbox: Sandbox): void {
     const others = this.all().filter((other) => other !== sandbox && other.lifecycle.status !== "paused");
     const taken = { count: others.length, memoryMb: others.reduce((sum, { record }) => sum + record.memoryMb, 0) };
-    await requireRoom(this.#dataDirectory, this.#limits, this.#usage, taken, sandbox.record.memoryMb);
-  }
-
-  /** Throws `host_full` when sandboxes and templates take all the disk that they may. */
-  requireDisk(): Promise<void> {
-    return requireDisk(this.#limits, this.#usage);
+    requireRoom(this.#limits, taken, sandbox.record.memoryMb);
   }
 }

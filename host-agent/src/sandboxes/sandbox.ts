@@ -4,7 +4,8 @@ import type { MemoryImage } from "../memory/image-cache.ts";
 import type { Slot } from "../network/network.ts";
 import type { Vm } from "../vmm/vmm.ts";
 import type { SandboxRecord } from "./journal.ts";
-import { Lifecycle } from "./lifecycle.ts";
+import { Lifecycle, type SandboxStatus } from "./lifecycle.ts";
+import { heldError, type SandboxReason } from "./reason.ts";
 
 /** What a sandbox holds while its microVM lives. */
 export interface LiveParts {
@@ -28,6 +29,8 @@ export class Sandbox {
    * alone, which pauses and copies go on with.
    */
   environment: Record<string, string> | undefined;
+  /** Why its vCPUs stand still although its microVM lives, until the host's disk has space again. */
+  held: SandboxReason | undefined;
   #live: LiveParts | undefined;
   #calls = new AbortController();
   #callsInFlight = 0;
@@ -41,6 +44,11 @@ export class Sandbox {
 
   get id(): string {
     return this.record.id;
+  }
+
+  /** The status as callers see it: whoever is held does not run. */
+  get status(): SandboxStatus {
+    return this.held ? "paused" : this.lifecycle.status;
   }
 
   get live(): LiveParts | undefined {
@@ -57,8 +65,21 @@ export class Sandbox {
   detach(reason: WarrenError): LiveParts | undefined {
     const live = this.#live;
     this.#live = undefined;
+    this.held = undefined;
     this.#calls.abort(reason);
     return live;
+  }
+
+  /** Ends all calls that are under way. */
+  interrupt(reason: WarrenError): void {
+    this.#calls.abort(reason);
+    this.#calls = new AbortController();
+  }
+
+  /** Throws unless it runs. */
+  requireRunning(): void {
+    this.lifecycle.require("running");
+    if (this.held) throw heldError(this.id, this.held);
   }
 
   /** Whether a call into the guest is under way; a sandbox in use is not inactive. */
@@ -91,7 +112,7 @@ export class Sandbox {
    * the microVM goes; the error then says so.
    */
   async *use<T>(call: (guest: GuestClient, signal: AbortSignal) => AsyncIterable<T>): AsyncGenerator<T> {
-    this.lifecycle.require("running");
+    this.requireRunning();
     if (!this.#live) throw new WarrenError("invalid_state", `sandbox ${this.id} has no microVM`);
     const { signal } = this.#calls;
     this.#callsInFlight += 1;

@@ -1,14 +1,17 @@
 import { WarrenError } from "@warren/contracts/errors";
 import { BASE_TEMPLATE, SANDBOX_ID } from "@warren/contracts/identifiers";
 import type { Logger } from "pino";
+import type { EmergencySpace } from "../data-directory/emergency-space.ts";
 import type { BootImages } from "../images/images.ts";
 import type { MemoryStore } from "../memory/store.ts";
 import type { SnapshotManifest } from "../snapshots/manifest.ts";
 import type { BaseTemplates } from "../templates/base-templates.ts";
 import type { Template, TemplateStore } from "../templates/store.ts";
-import type { VmExit } from "../vmm/vmm.ts";
+import type { DiskFailure, VmExit } from "../vmm/vmm.ts";
 import type { CapacityLimits } from "./capacity.ts";
+import { DiskGuard } from "./disk-guard.ts";
 import { DiskMerger } from "./disk-merger.ts";
+import type { DiskSpace } from "./disk-space.ts";
 import { Freezing } from "./freezing.ts";
 import { Garbage } from "./garbage.ts";
 import { InactivityTimers } from "./inactivity.ts";
@@ -31,6 +34,8 @@ export interface SandboxParts extends MicrovmParts {
   /** Files that new sandboxes boot from. */
   images: () => BootImages;
   limits: CapacityLimits;
+  space: DiskSpace;
+  emergency: EmergencySpace;
   warmPool: WarmPoolLimits;
   /** Whether sandboxes of the built-in template boot, rather than continue one that was frozen. */
   coldBoot: boolean;
@@ -48,16 +53,22 @@ export class SandboxService {
   readonly #removal: Removal;
   readonly #starting: Starting;
   readonly #pausing: Pausing;
+  readonly #guard: DiskGuard;
 
   constructor(parts: SandboxParts) {
     this.#parts = parts;
-    const registry = new SandboxRegistry(parts.dataDirectory, parts.limits);
+    const registry = new SandboxRegistry(parts.limits);
+    const { space } = parts;
     const inactivity = new InactivityTimers((sandbox) => this.#onInactive(sandbox));
     const garbage = new Garbage({ ...parts, registry });
-    const microvms = new Microvms(parts, (sandbox, exit) => this.#onExit(sandbox, exit));
-    const freezing = new Freezing(parts);
+    const microvms = new Microvms(
+      parts,
+      (sandbox, exit) => this.#onExit(sandbox, exit),
+      (sandbox, failure) => this.#onDiskFailure(sandbox, failure),
+    );
+    const freezing = new Freezing({ ...parts, space });
     const removal = new Removal({ ...parts, registry, microvms, inactivity, garbage });
-    const starting = new Starting({ ...parts, registry, microvms, freezing, removal, inactivity });
+    const starting = new Starting({ ...parts, registry, microvms, freezing, removal, inactivity, space });
     const diskMerger = new DiskMerger(parts.disks, parts.snapshots);
     this.#registry = registry;
     this.#inactivity = inactivity;
@@ -66,7 +77,8 @@ export class SandboxService {
     this.#freezing = freezing;
     this.#removal = removal;
     this.#starting = starting;
-    this.#pausing = new Pausing({ ...parts, registry, microvms, freezing, starting, inactivity, garbage, diskMerger });
+    this.#pausing = new Pausing({ ...parts, microvms, freezing, starting, inactivity, garbage, diskMerger, space });
+    this.#guard = new DiskGuard({ ...parts, registry, space, freezing, reclaim: () => this.#reclaimDisk() });
   }
 
   /** Takes up what an earlier host agent left. Must end before the first call of another method. */
@@ -81,6 +93,7 @@ export class SandboxService {
       inactivity: this.#inactivity,
       garbage: this.#garbage,
     });
+    this.#guard.start();
   }
 
   /** Sandboxes that belong to callers. */
@@ -101,7 +114,7 @@ export class SandboxService {
   /** The sandbox with this id for a call that needs it to run; resumes it when it is paused and was made for that. */
   async awake(id: string): Promise<Sandbox> {
     const sandbox = this.get(id);
-    const asleep = sandbox.lifecycle.status === "paused" || sandbox.lifecycle.status === "pausing";
+    const asleep = sandbox.status === "paused" || sandbox.status === "pausing";
     if (asleep && sandbox.record.autoResume) await this.resume(id);
     return sandbox;
   }
@@ -139,8 +152,8 @@ export class SandboxService {
   async pause(id: string): Promise<Sandbox> {
     const sandbox = this.get(id);
     await sandbox.lifecycle.perform("pause", async () => {
-      if (sandbox.lifecycle.status === "paused") return;
-      sandbox.lifecycle.require("running");
+      if (sandbox.status === "paused") return;
+      sandbox.requireRunning();
       await this.#pausing.pause(sandbox);
     });
     return sandbox;
@@ -167,6 +180,7 @@ export class SandboxService {
   async resume(id: string, timeoutSec?: number): Promise<Sandbox> {
     const sandbox = this.get(id);
     await sandbox.lifecycle.perform("resume", async () => {
+      if (sandbox.held) return this.#guard.resume(sandbox);
       if (sandbox.lifecycle.status === "running") return;
       sandbox.lifecycle.require("paused");
       await this.#pausing.resume(sandbox, timeoutSec);
@@ -187,7 +201,7 @@ export class SandboxService {
     const reserved = snapshots.reserve();
     try {
       const manifest = await parent.lifecycle.perform("fork", async () => {
-        parent.lifecycle.require("running");
+        parent.requireRunning();
         return this.#snapshotOfRunning(parent, reserved.id);
       });
       const { teamId, template, vcpus, memoryMb, timeoutSec, onTimeout, autoResume } = parent.record;
@@ -210,13 +224,14 @@ export class SandboxService {
     const { templates, snapshots, memoryImages, log } = this.#parts;
     const sandbox = this.get(id);
     templates.requireFree(teamId, name, overwrite);
-    await this.#registry.requireDisk();
+    await this.#parts.space.promise(0);
     const reserved = snapshots.reserve();
     try {
       const manifest = await sandbox.lifecycle.perform("snapshot", async () => {
         sandbox.lifecycle.require("running", "paused");
         const { lifecycle, record } = sandbox;
         if (lifecycle.status === "paused") return snapshots.duplicate(record.snapshot ?? "", reserved.id);
+        sandbox.requireRunning();
         return this.#snapshotOfRunning(sandbox, reserved.id);
       });
       templates.requireFree(teamId, name, overwrite);
@@ -264,6 +279,7 @@ export class SandboxService {
 
   /** Destroys every sandbox, for a host agent whose sandboxes must not outlive it. */
   async destroyAll(): Promise<void> {
+    this.#guard.close();
     await Promise.all([
       ...[...this.list(), ...this.stopped()].map((sandbox) => this.destroy(sandbox.id)),
       this.#starting.pool.close(),
@@ -274,6 +290,7 @@ export class SandboxService {
   /** Lets every operation end and lets go of the microVMs, which run on until the next start of the agent. */
   async release(): Promise<void> {
     this.#inactivity.close();
+    this.#guard.close();
     await this.#starting.pool.close();
     await Promise.all(
       this.list().map(async (sandbox) => {
@@ -313,7 +330,7 @@ export class SandboxService {
     const kind = onTimeout === "destroy" ? "lost" : "pause";
     await sandbox.lifecycle.perform(kind, async () => {
       // A call may have come while an operation before this one was under way.
-      if (sandbox.lifecycle.status !== "running" || !sandbox.isInactive()) return;
+      if (sandbox.status !== "running" || !sandbox.isInactive()) return;
       this.#parts.log.info({ sandbox: sandbox.id, onTimeout }, "a sandbox is inactive");
       const reason = reasonOf("inactivity", `nothing used it for ${timeoutSec} s`);
       if (onTimeout === "destroy") await this.#removal.end(sandbox, reason);
@@ -338,6 +355,17 @@ export class SandboxService {
     work.catch((error: unknown) => {
       log.error({ sandbox: sandbox.id, err: error }, "cannot clean up behind a microVM that ended");
     });
+  }
+
+  #onDiskFailure(sandbox: Sandbox, failure: DiskFailure): void {
+    this.#guard.failed(sandbox, failure);
+    if (this.#registry.isUnclaimed(sandbox)) this.#starting.pool.lost(sandbox);
+  }
+
+  /** Gives up what can be made again, to have disk. */
+  async #reclaimDisk(): Promise<void> {
+    await this.#starting.pool.giveWay();
+    await this.#parts.memoryImages.trim(0);
   }
 
   /** One rule for all ends that nobody asked for: back to the last pause, or stopped for good where there is none. */

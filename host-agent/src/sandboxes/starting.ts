@@ -8,6 +8,7 @@ import type { BootImages } from "../images/images.ts";
 import type { SnapshotStore } from "../snapshots/store.ts";
 import type { BaseTemplates } from "../templates/base-templates.ts";
 import type { Vmm } from "../vmm/vmm.ts";
+import type { DiskSpace } from "./disk-space.ts";
 import type { Freezing } from "./freezing.ts";
 import type { InactivityTimers } from "./inactivity.ts";
 import type { Journal, SandboxRecord } from "./journal.ts";
@@ -66,6 +67,7 @@ export interface StartingParts {
   freezing: Freezing;
   removal: Removal;
   inactivity: InactivityTimers;
+  space: DiskSpace;
   /** Files that new sandboxes boot from. */
   images: () => BootImages;
   warmPool: WarmPoolLimits;
@@ -92,12 +94,13 @@ export class Starting {
    * A failure leaves nothing of it.
    */
   async start(request: NewSandbox, find: () => Promise<string> | string | undefined): Promise<Sandbox> {
-    const { registry, journal, microvms, removal, log } = this.#parts;
+    const { registry, journal, microvms, removal, space, log } = this.#parts;
     const sandbox = new Sandbox(this.#newRecord(request, "sandbox"), request.env);
     registry.add(sandbox);
     await sandbox.lifecycle.perform("create", async () => {
       try {
         await this.requireRoom(sandbox);
+        await space.requireLeft();
         await journal.create(sandbox.record);
         const snapshot = await find();
         sandbox.lifecycle.destroySignal.throwIfAborted();
@@ -135,10 +138,10 @@ export class Starting {
   async requireRoom(sandbox: Sandbox): Promise<void> {
     const { registry } = this.#parts;
     try {
-      await registry.requireRoom(sandbox);
+      registry.requireRoom(sandbox);
     } catch (error) {
       if (sandbox.record.purpose === "pool" || !(await this.pool.giveWay())) throw error;
-      await registry.requireRoom(sandbox);
+      registry.requireRoom(sandbox);
     }
   }
 
@@ -194,10 +197,11 @@ export class Starting {
    * (`isAwaited`) is warmed up with the first command only, and not at all once it is asked for.
    */
   async #makeSpare(snapshot: string, isAwaited?: () => boolean): Promise<Sandbox> {
-    const { snapshots, journal, microvms, removal } = this.#parts;
+    const { snapshots, journal, microvms, removal, space } = this.#parts;
     const sandbox = this.#newUnclaimed("pool", snapshots.get(snapshot).shape);
     try {
       await this.requireRoom(sandbox);
+      await space.requireLeft();
       await journal.create(sandbox.record);
       const { vm, guest } = await microvms.restore(sandbox, snapshot, isAwaited === undefined);
       if (!isAwaited?.()) await warmUp(guest, isAwaited && WARM_UP.slice(0, 1));

@@ -66,6 +66,14 @@ export interface DeviceState {
   path: string;
 }
 
+/** A request of the guest's disk that the host could not carry out. */
+export interface DiskFailure {
+  /** The host's disk is full. */
+  noSpace: boolean;
+  /** What the VMM says of it. */
+  reason: string;
+}
+
 /** Where guest memory lies in the VMM process. */
 export interface MemoryMapping {
   pid: number;
@@ -80,6 +88,11 @@ export interface Vm {
   readonly process: VmProcess;
   /** Resolves when the process is gone, whoever ended it. Never rejects. */
   readonly exited: Promise<VmExit>;
+  /**
+   * Tells of requests of the guest's disk that failed on the host, also of one from before an adoption. The guest learns
+   * nothing of it: its vCPUs stand still, and the request is made again at the next `thaw`. There is one listener at a time.
+   */
+  onDiskFailure(listener: (failure: DiskFailure) => void): void;
   /** Resolves when the guest has printed `text` on its console since this driver attached; rejects when it ends first. */
   waitForConsole(text: string, signal?: AbortSignal): Promise<void>;
   /** Last lines of the console, at most 64 KiB. */

@@ -148,7 +148,7 @@ function diskArguments({ layers }: DiskImage, descriptors: InheritedDescriptors)
       .reverse()
       .flatMap(({ file, layer }) => ["-blockdev", JSON.stringify(file), "-blockdev", JSON.stringify(layer)]),
     "-device",
-    "virtio-blk-device,drive=layer0,rerror=report,werror=report",
+    "virtio-blk-device,drive=layer0,rerror=stop,werror=stop",
   ];
 }
 

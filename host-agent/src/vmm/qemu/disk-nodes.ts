@@ -16,8 +16,7 @@ export interface DiskNode {
  * are never followed.
  *
  * Write-back through the page cache: clones share the clean pages of their base, and the guest's flushes reach the
- * device as fdatasync. Discarded and zeroed ranges are given back to the host's file system. A host that cannot write
- * is reported to the guest as an I/O error; the alternative, stopping the vCPUs, looks like a guest that hangs.
+ * device as fdatasync. Discarded and zeroed ranges are given back to the host's file system.
  */
 export function diskNodes({ format, name, fdset, writable, backing }: DiskNode) {
   const file = {

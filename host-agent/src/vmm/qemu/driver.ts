@@ -102,7 +102,9 @@ class QemuVmm implements Vmm {
       const attached = await reconnect(machine.jail.directory);
       const cgroup = await jailCgroup(machine.jail, this.#cgroups);
       const lifeline = adoptedLifeline(held, attached.qmp, this.#warn);
-      return await QemuVm.open({ ...attached, machine, lifeline, cgroup, warn: this.#warn });
+      const vm = await QemuVm.open({ ...attached, machine, lifeline, cgroup, warn: this.#warn });
+      await vm.lookForDiskFailure();
+      return vm;
     } catch (error) {
       held.release();
       throw error;

@@ -3,7 +3,7 @@ import type { Cgroup } from "../../cgroup/cgroup.ts";
 import { Console } from "../console.ts";
 import { STATE_IN_CHROOT, takeDeviceState } from "../jail.ts";
 import { findMemoryMapping } from "../memory-mapping.ts";
-import type { DeviceState, Machine, MemoryMapping, Vm, VmExit, VmProcess } from "../vmm.ts";
+import type { DeviceState, DiskFailure, Machine, MemoryMapping, Vm, VmExit, VmProcess } from "../vmm.ts";
 import { cpuLimits } from "./cpu-limits.ts";
 import type { Attached, StderrPipe } from "./launch.ts";
 import type { Lifeline } from "./lifeline.ts";
@@ -39,6 +39,9 @@ export class QemuVm implements Vm {
   #killed = false;
   #detached = false;
   #cause: VmExit["cause"] = "process";
+  /** The last failure of the disk that nobody has been told of. */
+  #diskFailure: DiskFailure | undefined;
+  #onDiskFailure: ((failure: DiskFailure) => void) | undefined;
 
   private constructor(parts: QemuVmParts) {
     this.process = parts.lifeline.identity;
@@ -66,7 +69,21 @@ export class QemuVm implements Vm {
     vm.#qmp.on("SHUTDOWN", ({ guest, reason }) => {
       if (guest === true) vm.#cause = reason === "guest-shutdown" ? "power_off" : "reset";
     });
+    vm.#qmp.on("BLOCK_IO_ERROR", ({ action, nospace, reason }) => {
+      if (action === "stop") vm.#diskFailed({ noSpace: nospace === true, reason: reason ?? "no reason given" });
+    });
     return vm;
+  }
+
+  onDiskFailure(listener: (failure: DiskFailure) => void): void {
+    this.#onDiskFailure = listener;
+    if (this.#diskFailure) this.#diskFailed(this.#diskFailure);
+  }
+
+  /** Finds out whether the disk of a microVM that was adopted had failed before. */
+  async lookForDiskFailure(): Promise<void> {
+    const { status } = await this.#command("query-status", {});
+    if (status === "io-error") this.#diskFailed({ noSpace: true, reason: "it failed under an earlier host agent" });
   }
 
   waitForConsole(text: string, signal?: AbortSignal): Promise<void> {
@@ -177,6 +194,11 @@ export class QemuVm implements Vm {
     }
     const consoleTail = [this.#console.tail(), said].filter(Boolean).join("\n");
     return { expected: this.#killed, cause: this.#cause, consoleTail };
+  }
+
+  #diskFailed(failure: DiskFailure): void {
+    this.#diskFailure = this.#onDiskFailure ? undefined : failure;
+    this.#onDiskFailure?.(failure);
   }
 
   #session(): QmpClient {

@@ -28,11 +28,13 @@ interface QmpCommands {
 interface QmpEvents {
   /** Progress of an incoming device state. */
   MIGRATION: [data: { status?: string }];
+  /** A request of the disk failed on the host; `nospace` says that its disk is full. */
+  BLOCK_IO_ERROR: [data: { action?: string; nospace?: boolean; reason?: string }];
   /** The machine ends; `guest` says that the guest asked for it, `reason` how. */
   SHUTDOWN: [data: { guest?: boolean; reason?: string }];
 }
 
-const EVENTS: readonly string[] = ["MIGRATION", "SHUTDOWN"] satisfies (keyof QmpEvents)[];
+const EVENTS: readonly string[] = ["MIGRATION", "BLOCK_IO_ERROR", "SHUTDOWN"] satisfies (keyof QmpEvents)[];
 
 export type QmpCommand = keyof QmpCommands;
 export type QmpArguments<C extends QmpCommand> = QmpCommands[C]["arguments"];
