@@ -35,6 +35,8 @@ export interface Stack {
   controlPlane: Server;
   /** Starts the host agent anew after it was stopped or killed. */
   startHostAgent(): Promise<Server>;
+  /** Starts the control plane anew after it was stopped or killed; `url` and `warren` are those of the new one. */
+  startControlPlane(): Promise<Server>;
   /** Ends both, destroys every sandbox and removes the data directory. */
   dispose(): Promise<void>;
 }
@@ -48,8 +50,7 @@ export async function startStack(
   const directory = await mkdtemp(join(parent, "warren-test-"));
   const socket = join(directory, "agent.sock");
   const startHostAgent = () => startHostAgentProcess(directory, environment);
-  const [agent, plane] = await Promise.all([
-    startHostAgent(),
+  const startControlPlane = () =>
     startServer([CONTROL_PLANE], {
       WARREN_DATA_DIR: directory,
       WARREN_LISTEN: "127.0.0.1:0",
@@ -58,8 +59,8 @@ export async function startStack(
       WARREN_READY_FD: "3",
       WARREN_EXIT_WITH_PARENT: "1",
       ...controlPlane,
-    }),
-  ]);
+    });
+  const [agent, plane] = await Promise.all([startHostAgent(), startControlPlane()]);
   const { api_key: apiKey } = JSON.parse(await readFile(join(directory, "credentials.json"), "utf8"));
   const stack: Stack = {
     directory,
@@ -71,6 +72,13 @@ export async function startStack(
     async startHostAgent() {
       stack.hostAgent = await startHostAgent();
       return stack.hostAgent;
+    },
+    async startControlPlane() {
+      stack.warren.close();
+      stack.controlPlane = await startControlPlane();
+      stack.url = stack.controlPlane.url;
+      stack.warren = new Warren({ url: stack.url, apiKey });
+      return stack.controlPlane;
     },
     async dispose() {
       stack.warren.close();

@@ -1,20 +1,25 @@
 import { randomUUID } from "node:crypto";
-import http, { type IncomingMessage } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { pipeline } from "node:stream/promises";
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
-import { createConnectTransport } from "@connectrpc/connect-node";
 import { WarrenError } from "@warren/contracts/errors";
 import { Process, type Signal as ProcessSignal } from "@warren/contracts/gen/process/process_pb";
 import { SIGNALS } from "@warren/contracts/signals";
 import { GuestConnections } from "./connections.ts";
 import { guestError, guestHttpError, unreachable } from "./errors.ts";
+import { EventBounds } from "./event-bounds.ts";
 import { type CommandExit, commandExit, exitBySignal } from "./exit.ts";
 import { withLiveness } from "./liveness.ts";
+import { MAX_JSON, parseJson, shortened } from "./messages.ts";
+import { GuestRequests, readWhole } from "./requests.ts";
+import { guestTransport } from "./transport.ts";
 
 /** Limit of one question whether the guest agent lives. */
 const HEALTH_LIMIT_MS = 5_000;
 /** Limit of calls that the guest agent answers by itself, without waiting for a process. */
 const UNARY_LIMIT_MS = 15_000;
+/** Limit until a command has started: on an overloaded host the first instructions of a program may take long. */
+const START_LIMIT_MS = 300_000;
 /** Limit of the init of a guest that was just started: on an overloaded host its first instructions may take long. */
 const INIT_LIMIT_MS = 60_000;
 
@@ -73,36 +78,29 @@ export interface GuestFile {
 
 /** Calls the agent of one microVM. Every failure is an error of the catalogue. */
 export class GuestClient {
-  readonly #base: string;
-  readonly #agent: GuestConnections;
+  readonly #connections = new GuestConnections();
+  readonly #requests: GuestRequests;
   readonly #process: Client<typeof Process>;
-  #token: string;
 
-  /** `token` is the access token that the guest agent knows, empty before its first init. */
-  constructor(host: string, port: number, token: string) {
-    this.#base = `http://${host}:${port}`;
-    this.#token = token;
-    this.#agent = new GuestConnections();
-    const transport = createConnectTransport({
-      baseUrl: this.#base,
-      httpVersion: "1.1",
-      useBinaryFormat: false,
-      nodeOptions: { agent: this.#agent },
-      interceptors: [
-        (next) => (request) => {
-          request.header.set("x-access-token", this.#token);
-          return next(request);
-        },
-      ],
-    });
-    this.#process = createClient(Process, transport);
+  readonly #limits: { unaryMs: number; startMs: number };
+
+  /**
+   * `token` is the access token that the guest agent knows, empty before its first init. `limits` are other ones in
+   * milliseconds than {@link UNARY_LIMIT_MS} and {@link START_LIMIT_MS}.
+   */
+  constructor(host: string, port: number, token: string, limits: { unaryMs?: number; startMs?: number } = {}) {
+    this.#limits = { unaryMs: UNARY_LIMIT_MS, startMs: START_LIMIT_MS, ...limits };
+    this.#requests = new GuestRequests(host, port, token, this.#connections);
+    this.#process = createClient(Process, guestTransport(this.#requests));
   }
 
   /** Resolves when the guest agent answers, rejects with `guest_unreachable` otherwise. */
   async health(limitMs = HEALTH_LIMIT_MS): Promise<void> {
-    const response = await this.#request("GET", "/health", {}, undefined, AbortSignal.timeout(limitMs));
-    response.resume();
-    if (response.statusCode !== 204) throw unreachable(new Error(`/health answered ${response.statusCode}`));
+    const { status } = await this.#requests.ask(
+      { method: "GET", path: "/health", signal: AbortSignal.timeout(limitMs) },
+      MAX_JSON,
+    );
+    if (status !== 204) throw unreachable(new Error(`/health answered ${status}`));
   }
 
   /**
@@ -124,12 +122,12 @@ export class GuestClient {
       entropy: Buffer.from(identity.entropy).toString("base64"),
     });
     const headers = { "content-type": "application/json", accept: "application/json" };
-    const response = await this.#request("POST", "/init", headers, body, AbortSignal.timeout(limitMs));
-    const text = await readText(response);
-    if (response.statusCode !== 200) {
-      throw new WarrenError("agent_error", `the guest agent refused its identity: ${errorMessage(text)}`);
+    const signal = AbortSignal.timeout(limitMs);
+    const answer = await this.#requests.ask({ method: "POST", path: "/init", headers, signal }, MAX_JSON, body);
+    if (answer.status !== 200) {
+      throw new WarrenError("agent_error", `the guest agent refused its identity: ${errorMessage(answer.body)}`);
     }
-    const confirmation = JSON.parse(text) as InitConfirmation;
+    const confirmation = (parseJson(answer.body) ?? {}) as InitConfirmation;
     if (
       confirmation.sandboxId !== identity.sandboxId ||
       confirmation.hostname !== identity.hostname ||
@@ -137,7 +135,7 @@ export class GuestClient {
     ) {
       throw new WarrenError("agent_error", "the guest agent did not confirm its new identity");
     }
-    this.#token = identity.token;
+    this.#requests.token = identity.token;
     return confirmation;
   }
 
@@ -179,6 +177,8 @@ export class GuestClient {
       },
     );
     let started = false;
+    const bounds = new EventBounds();
+    const late = setTimeout(() => abort.abort(new Error("the command did not start")), this.#limits.startMs);
     try {
       const live = withLiveness(
         stream,
@@ -186,9 +186,11 @@ export class GuestClient {
         (reason) => abort.abort(reason),
       );
       for await (const { event } of live) {
+        bounds.check(event);
         switch (event?.event.case) {
           case "start":
             started = true;
+            clearTimeout(late);
             yield { type: "started", pid: event.event.value.pid };
             break;
           case "data": {
@@ -210,6 +212,7 @@ export class GuestClient {
       }
       throw guestError(error);
     } finally {
+      clearTimeout(late);
       signal?.removeEventListener("abort", stop);
       abort.abort();
     }
@@ -272,11 +275,10 @@ export class GuestClient {
 
   /** Opens a file of the guest. The caller reads `content` to its end or destroys it. */
   async readFile(path: string, user: string | undefined, signal?: AbortSignal): Promise<GuestFile> {
-    const headers = { "accept-encoding": "identity" };
-    const response = await this.#request("GET", fileUrl(path, user), headers, undefined, signal);
-    if (response.statusCode !== 200) {
-      throw guestHttpError(response.statusCode ?? 0, errorMessage(await readText(response)), path);
-    }
+    const { request, answer } = this.#requests.open({ method: "GET", path: fileUrl(path, user), signal });
+    request.end();
+    const response = await answer;
+    if (response.statusCode !== 200) throw await this.#fileError(response, path);
     const length = response.headers["content-length"];
     return { size: length === undefined ? undefined : Number(length), content: response };
   }
@@ -288,35 +290,32 @@ export class GuestClient {
     content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
     signal?: AbortSignal,
   ): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
-    const request = http.request(this.#base + fileUrl(path, user), {
+    const { request, answer } = this.#requests.open({
       method: "POST",
-      agent: this.#agent,
-      headers: { "x-access-token": this.#token, "content-type": "application/octet-stream" },
-      ...(signal ? { signal } : {}),
+      path: fileUrl(path, user),
+      headers: { "content-type": "application/octet-stream" },
+      signal,
     });
-    request.on("response", resolve).on("error", reject);
-    promise.catch(() => undefined);
     try {
       await pipeline(content, request);
     } catch (error) {
       // The guest agent may answer, and close, before it has read everything: its answer says more than a broken pipe.
-      const early = await Promise.race([promise, Promise.resolve(undefined)]).catch(() => undefined);
+      const early = await Promise.race([answer, Promise.resolve(undefined)]).catch(() => undefined);
       if (!early) {
         request.destroy();
         throw guestError(error);
       }
     }
-    const response = await promise.catch((error: unknown) => {
+    const response = await answer;
+    if (response.statusCode !== 200) throw await this.#fileError(response, path);
+    await readWhole(response, MAX_JSON).catch((error: unknown) => {
       throw guestError(error);
     });
-    const text = await readText(response);
-    if (response.statusCode !== 200) throw guestHttpError(response.statusCode ?? 0, errorMessage(text), path);
   }
 
   /** Ends all calls with `guest_unreachable`, those under way and those to come: the microVM has ended or is let go. */
   close(): void {
-    this.#agent.close();
+    this.#connections.close();
   }
 
   /** Asks twice, so that one lost packet or a busy moment condemns nobody. */
@@ -325,43 +324,28 @@ export class GuestClient {
   }
 
   async #post(path: string): Promise<void> {
-    const response = await this.#request("POST", path, {}, undefined, AbortSignal.timeout(UNARY_LIMIT_MS));
-    const text = await readText(response);
-    if ((response.statusCode ?? 0) >= 300) {
-      throw new WarrenError(
-        "agent_error",
-        `the guest agent answered ${response.statusCode} to ${path}: ${errorMessage(text)}`,
-      );
-    }
+    const signal = AbortSignal.timeout(this.#limits.unaryMs);
+    const { status, body } = await this.#requests.ask({ method: "POST", path, signal }, MAX_JSON);
+    if (status < 300) return;
+    throw new WarrenError("agent_error", `the guest agent answered ${status} to ${path}: ${errorMessage(body)}`);
   }
 
-  async #call<T>(call: (options: { timeoutMs?: number }) => Promise<T>, limitMs = UNARY_LIMIT_MS): Promise<T> {
+  /** The error of a request for a file, which has to say so in time. */
+  async #fileError(response: IncomingMessage, path: string): Promise<WarrenError> {
+    const timer = setTimeout(() => response.destroy(), this.#limits.unaryMs);
+    const body = await readWhole(response, MAX_JSON)
+      .catch(() => Buffer.alloc(0))
+      .finally(() => clearTimeout(timer));
+    return guestHttpError(response.statusCode ?? 0, errorMessage(body), path);
+  }
+
+  async #call<T>(call: (options: { timeoutMs?: number }) => Promise<T>, limitMs = this.#limits.unaryMs): Promise<T> {
     try {
       return await call(limitMs > 0 ? { timeoutMs: limitMs } : {});
     } catch (error) {
       if (error instanceof ConnectError && error.code === Code.DeadlineExceeded) throw unreachable(error);
       throw guestError(error);
     }
-  }
-
-  #request(
-    method: string,
-    path: string,
-    headers: http.OutgoingHttpHeaders,
-    body: string | undefined,
-    signal: AbortSignal | undefined,
-  ): Promise<http.IncomingMessage> {
-    return new Promise((resolve, reject) => {
-      const request = http.request(this.#base + path, {
-        method,
-        agent: this.#agent,
-        headers: { "x-access-token": this.#token, ...headers },
-        ...(signal ? { signal } : {}),
-      });
-      request.on("response", resolve);
-      request.on("error", (error) => reject(signal?.aborted ? unreachable(error) : guestError(error)));
-      request.end(body);
-    });
   }
 }
 
@@ -371,23 +355,13 @@ function fileUrl(path: string, user: string | undefined): string {
   return `/files?${query}`;
 }
 
-async function readText(response: http.IncomingMessage): Promise<string> {
-  let text = "";
-  response.setEncoding("utf8");
-  for await (const part of response) {
-    text += part;
-    if (text.length > 65_536) break;
-  }
-  return text;
-}
-
 /** Message of an error body `{"code","message"}` of the guest agent. */
-function errorMessage(text: string): string {
+function errorMessage(body: Buffer): string {
   try {
-    const body: unknown = JSON.parse(text);
-    if (typeof body === "object" && body !== null && "message" in body) return String(body.message);
+    const error = parseJson(body);
+    if (typeof error === "object" && error !== null && "message" in error) return shortened(error.message);
   } catch {
-    return text.slice(0, 200);
+    // A text, or a page of somebody who is not the guest agent.
   }
-  return text.slice(0, 200);
+  return body.toString("utf8", 0, 200);
 }

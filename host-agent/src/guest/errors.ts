@@ -49,6 +49,11 @@ export function guestHttpError(status: number, message: string, path: string): W
   }
 }
 
+/** What answers in the guest does what no guest agent does. */
+export function refused(what: string): WarrenError {
+  return new WarrenError("agent_error", `the guest agent's answer was given up: ${what}`);
+}
+
 /** The guest agent does not answer. */
 export function unreachable(cause?: unknown): WarrenError {
   return new WarrenError(

@@ -1,4 +1,5 @@
 import { LIMITS } from "@warren/contracts/limits";
+import { BoundedBytes } from "../guest/bounded-bytes.ts";
 import type { CommandEvent, GuestClient, GuestCommand } from "../guest/client.ts";
 import type { CommandExit } from "../guest/exit.ts";
 import type { Sandbox } from "./sandbox.ts";
@@ -33,19 +34,21 @@ export async function runCommand(
   limit: number = LIMITS.execOutputBytes,
   caller?: AbortSignal,
 ): Promise<CommandResult> {
-  const stdout = new BoundedOutput(limit);
-  const stderr = new BoundedOutput(limit);
+  const stdout = new BoundedBytes(limit);
+  const stderr = new BoundedBytes(limit);
+  const truncated = { stdout: false, stderr: false };
   for await (const event of streamCommand(sandbox, command, stdin ? stdinOnce(stdin) : undefined, caller)) {
-    if (event.type === "stdout") stdout.add(event.data);
-    else if (event.type === "stderr") stderr.add(event.data);
-    else if (event.type === "ended") {
+    if (event.type === "stdout" || event.type === "stderr") {
+      const output = event.type === "stdout" ? stdout : stderr;
+      if (output.add(event.data) < event.data.length) truncated[event.type] = true;
+    } else if (event.type === "ended") {
       const { type: _, ...exit } = event;
       return {
         ...exit,
-        stdout: stdout.concat(),
-        stderr: stderr.concat(),
-        stdoutTruncated: stdout.truncated,
-        stderrTruncated: stderr.truncated,
+        stdout: stdout.whole(),
+        stderr: stderr.whole(),
+        stdoutTruncated: truncated.stdout,
+        stderrTruncated: truncated.stderr,
       };
     }
   }
@@ -129,29 +132,4 @@ async function feedInput(
 async function* stdinOnce(data: Uint8Array): AsyncGenerator<CommandInput> {
   if (data.length > 0) yield { type: "stdin", data };
   yield { type: "close_stdin" };
-}
-
-/** Keeps the first `limit` bytes of a stream. */
-class BoundedOutput {
-  truncated = false;
-  readonly #limit: number;
-  readonly #parts: Uint8Array[] = [];
-  #length = 0;
-
-  constructor(limit: number) {
-    this.#limit = limit;
-  }
-
-  add(data: Uint8Array): void {
-    const room = this.#limit - this.#length;
-    if (data.length > room) this.truncated = true;
-    if (room <= 0) return;
-    const part = data.subarray(0, room);
-    this.#parts.push(part);
-    this.#length += part.length;
-  }
-
-  concat(): Buffer {
-    return Buffer.concat(this.#parts);
-  }
 }

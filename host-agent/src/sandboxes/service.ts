@@ -340,7 +340,7 @@ export class SandboxService {
 
   #onExit(sandbox: Sandbox, exit: VmExit): void {
     const { log } = this.#parts;
-    log.warn({ sandbox: sandbox.id, console: exit.consoleTail }, "the microVM ended by itself");
+    log.warn({ sandbox: sandbox.id, cause: exit.cause, console: exit.consoleTail }, "the microVM ended by itself");
     if (this.#registry.isUnclaimed(sandbox)) {
       this.#starting.pool.lost(sandbox);
       return;

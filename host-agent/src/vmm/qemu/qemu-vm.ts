@@ -182,7 +182,8 @@ export class QemuVm implements Vm {
     await lifeline.ended;
     // A detached microVM has another driver to clean up behind it.
     if (this.#detached) return { expected: false, cause: "process", consoleTail: this.#console.tail() };
-    await this.#console.drain();
+    // What the process said last of its end may still be on the way.
+    await Promise.all([this.#console.drain(), this.#qmp?.closed]);
     let said = "";
     try {
       said = this.#stderr.read();

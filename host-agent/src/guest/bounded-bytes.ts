@@ -1,0 +1,38 @@
+/** Bytes that are set aside at first. */
+const FIRST = 4096;
+
+/** The first bytes of what comes in pieces: held as bytes, since a piece of one byte would take a hundred times as much. */
+export class BoundedBytes {
+  readonly #limit: number;
+  #bytes = Buffer.alloc(0);
+  #length = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Copies what there is room for; tells how many bytes that was. */
+  add(piece: Uint8Array): number {
+    const taken = piece.subarray(0, this.#limit - this.#length);
+    const needed = this.#length + taken.length;
+    if (needed > this.#bytes.length) this.#grow(needed);
+    this.#bytes.set(taken, this.#length);
+    this.#length = needed;
+    return taken.length;
+  }
+
+  /** All bytes so far; valid until the next one comes. */
+  whole(): Buffer {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  #grow(needed: number): void {
+    const grown = Buffer.allocUnsafeSlow(Math.min(this.#limit, Math.max(needed, 2 * this.#bytes.length, FIRST)));
+    this.#bytes.copy(grown, 0, 0, this.#length);
+    this.#bytes = grown;
+  }
+}

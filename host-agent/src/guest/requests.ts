@@ -1,0 +1,101 @@
+import http, { type ClientRequest, type IncomingMessage, type OutgoingHttpHeaders } from "node:http";
+import { BoundedBytes } from "./bounded-bytes.ts";
+import type { GuestConnections } from "./connections.ts";
+import { guestError, refused, unreachable } from "./errors.ts";
+
+/** Bytes of all headers of an answer, and of all its trailers. */
+const MAX_HEADERS = 16 * 1024;
+/** Interim answers (status 1xx) before the answer. The guest agent sends none. */
+const MAX_INTERIM = 8;
+
+/** A request to the guest agent. */
+export interface GuestRequest {
+  method: "GET" | "POST";
+  path: string;
+  headers?: OutgoingHttpHeaders;
+  signal?: AbortSignal | undefined;
+}
+
+/** A whole answer of bounded size. */
+export interface GuestAnswer {
+  status: number;
+  headers: http.IncomingHttpHeaders;
+  body: Buffer;
+}
+
+/** HTTP requests to one guest agent. Whatever answers there is taken for an enemy's. */
+export class GuestRequests {
+  readonly #host: string;
+  readonly #port: number;
+  readonly #agent: GuestConnections;
+  /** Access token that the guest agent knows, empty before its first init. */
+  token: string;
+
+  constructor(host: string, port: number, token: string, agent: GuestConnections) {
+    this.#host = host;
+    this.#port = port;
+    this.#agent = agent;
+    this.token = token;
+  }
+
+  /**
+   * Begins a request; the caller writes and ends its body. The answer has no content coding, bounded headers, and comes or
+   * fails: with `guest_unreachable` when the connection fails or `signal` aborts.
+   */
+  open({ method, path, headers, signal }: GuestRequest): { request: ClientRequest; answer: Promise<IncomingMessage> } {
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+    promise.catch(() => undefined);
+    const request = http.request({
+      host: this.#host,
+      port: this.#port,
+      method,
+      path,
+      agent: this.#agent,
+      maxHeaderSize: MAX_HEADERS,
+      headers: { "x-access-token": this.token, "accept-encoding": "identity", ...headers },
+      ...(signal ? { signal } : {}),
+    });
+    let interim = 0;
+    request.on("information", () => {
+      interim += 1;
+      if (interim > MAX_INTERIM) request.destroy(refused("it sends interim answers without end"));
+    });
+    request.on("response", (response) => {
+      const coding = response.headers["content-encoding"] ?? "identity";
+      if (coding === "identity") return resolve(response);
+      request.destroy();
+      reject(refused("its content is encoded"));
+    });
+    request.on("error", (error) => reject(signal?.aborted ? unreachable(error) : guestError(error)));
+    // Covers what is no error to Node: a connection that the guest wants to use for another protocol.
+    request.on("close", () => reject(refused("it did not come")));
+    return { request, answer: promise };
+  }
+
+  /** Asks for an answer of at most `maxBytes`, which has come as a whole before `signal` aborts. */
+  async ask(
+    request: GuestRequest & { signal: AbortSignal },
+    maxBytes: number,
+    body?: Buffer | string,
+  ): Promise<GuestAnswer> {
+    const { request: sent, answer } = this.open(request);
+    sent.end(body);
+    const response = await answer;
+    try {
+      return { status: response.statusCode ?? 0, headers: response.headers, body: await readWhole(response, maxBytes) };
+    } catch (error) {
+      throw request.signal.aborted ? unreachable(error) : guestError(error);
+    }
+  }
+}
+
+/** The whole body of an answer. Throws, and breaks the connection, when it is longer than `maxBytes`. */
+export async function readWhole(response: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  const body = new BoundedBytes(maxBytes);
+  for await (const piece of response) {
+    // Ends the loop, which destroys the response and its connection.
+    if (body.add(piece as Buffer) < (piece as Buffer).length)
+      throw refused(`its body is longer than ${maxBytes} bytes`);
+  }
+  return body.whole();
+}

@@ -1,0 +1,184 @@
+import { gzipSync } from "node:zlib";
+import { WarrenError } from "@warren/contracts/errors";
+import { afterEach, describe, expect, it } from "vitest";
+import type { GuestClient, GuestIdentity } from "../guest/client.ts";
+import { MAX_MESSAGE } from "../guest/envelopes.ts";
+import { FakeGuest, forever, frame, head, START, type Trick } from "../guest/testing/fake-guest.ts";
+import { runCommand } from "./commands.ts";
+import type { SandboxRecord } from "./journal.ts";
+import { type LiveParts, Sandbox } from "./sandbox.ts";
+
+const MIB = 1024 * 1024;
+/** Milliseconds after which the clients below give up a guest that says nothing to the point. */
+const LIMIT_MS = 300;
+const COMMAND = { cmd: "true", args: [], env: {}, timeoutMs: 0, stdin: false };
+const IDENTITY: GuestIdentity = {
+  sandboxId: "sb",
+  templateId: "minimal",
+  token: "new",
+  env: {},
+  hostname: "sb",
+  defaultUser: "user",
+  entropy: Buffer.alloc(64),
+};
+
+/** Calls that the guest answers by itself. */
+const CALLS: [string, (guest: GuestClient) => Promise<unknown>][] = [
+  ["health", (guest) => guest.health(LIMIT_MS)],
+  ["init", (guest) => guest.init(IDENTITY, LIMIT_MS)],
+  ["freeze", (guest) => guest.freeze()],
+  ["close standard input", (guest) => guest.closeStdin(7)],
+  ["start a command", (guest) => guest.run(COMMAND).next()],
+];
+const FILE_CALLS: typeof CALLS = [
+  ["read a file", (guest) => guest.readFile("/f", undefined)],
+  ["write a file", (guest) => guest.writeFile("/f", undefined, [Buffer.from("x")])],
+];
+
+/** Says `start`, then `rest` again and again. */
+const thenForever =
+  (start: Buffer | string, rest: string): Trick =>
+  (socket) => {
+    socket.write(start);
+    return forever(socket, rest);
+  };
+
+/** Answers that are given up at once. */
+const REFUSED: [string, Trick][] = [
+  ["content that is compressed", thenForever(head("application/json", "200 OK", "content-encoding: gzip\r\n"), "x")],
+  ["headers without end", thenForever("HTTP/1.1 200 OK\r\n", `x: ${"y".repeat(1000)}\r\n`)],
+  ["one header without end", thenForever("HTTP/1.1 200 OK\r\nx: ", "y".repeat(65_536))],
+  ["interim answers without end", thenForever("", "HTTP/1.1 103 Early Hints\r\n\r\n")],
+  [
+    "another protocol",
+    thenForever("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n", "x"),
+  ],
+  ["no HTTP", thenForever("", "SSH-2.0-OpenSSH_9.2\r\n")],
+  ["an error with a body without end", thenForever(head("application/json", "500 Oh"), "x".repeat(65_536))],
+  ["a body of the wrong type without end", thenForever(head("text/html", "400 Oh"), "x".repeat(65_536))],
+];
+
+/** Answers that are given up when their time is over. */
+const LATE: [string, Trick][] = [
+  ["nothing", () => undefined],
+  ["headers in drops", (socket) => drops(socket, "HTTP/1.1 200 OK\r\nx: yyyyyyyy")],
+  ["a body in drops", (socket) => drops(socket, `${head("application/json", "500 Oh")}{"message":"`)],
+];
+
+async function drops(socket: Parameters<Trick>[0], start: string): Promise<void> {
+  socket.write(start);
+  const timer = setInterval(() => socket.write("x"), 20);
+  socket.on("close", () => clearInterval(timer));
+}
+
+const guests: FakeGuest[] = [];
+async function startGuest(trick: Trick): Promise<FakeGuest> {
+  const guest = await FakeGuest.start(trick);
+  guests.push(guest);
+  return guest;
+}
+afterEach(() => {
+  for (const guest of guests.splice(0)) guest.close();
+});
+
+const failed = async (call: Promise<unknown>) => {
+  const error = await call.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(WarrenError);
+  const { code, message } = error as WarrenError;
+  expect(message.length).toBeLessThan(2000);
+  return code;
+};
+
+describe.each(REFUSED)("a guest that answers with %s", (_, trick) => {
+  it.each([...CALLS, ...FILE_CALLS])("fails to %s at once", async (_name, call) => {
+    const guest = await startGuest(trick);
+    // Without a limit of time: the answer itself is what is refused.
+    expect(["agent_error", "guest_unreachable", "invalid_path"]).toContain(await failed(call(guest.client(600_000))));
+  });
+});
+
+describe.each(LATE)("a guest that answers with %s", (_, trick) => {
+  it.each(CALLS)("fails to %s in time", async (_name, call) => {
+    const guest = await startGuest(trick);
+    expect(["agent_error", "guest_unreachable"]).toContain(await failed(call(guest.client(LIMIT_MS))));
+  });
+});
+
+/** What a command of a fake guest says. */
+const streaming =
+  (...parts: (Buffer | string)[]): Trick =>
+  (socket) => {
+    socket.write(head());
+    for (const part of parts) socket.write(part);
+  };
+const endlessly =
+  (part: Buffer, ...before: Buffer[]): Trick =>
+  async (socket) => {
+    streaming(...before)(socket, "");
+    await forever(socket, Buffer.concat(Array.from({ length: Math.ceil(65_536 / part.length) }, () => part)));
+  };
+const json = (value: unknown) => frame(JSON.stringify(value));
+const data = (output: object) => json({ event: { data: output } });
+
+/** Streams of a command that are given up at once. */
+const STREAMS: [string, Trick][] = [
+  ["compressed messages", streaming(START, frame(gzipSync(Buffer.alloc(100 * MIB)), { flags: 1 }))],
+  [
+    "a message of 4 GiB",
+    thenForever(Buffer.concat([Buffer.from(head()), frame("", { length: 0xffffffff })]), "x".repeat(65_536)),
+  ],
+  ["a message above the limit", streaming(START, frame("", { length: MAX_MESSAGE + 1 }))],
+  ["unknown flags", streaming(START, frame("{}", { flags: 0x40 }))],
+  ["empty output without end", endlessly(data({ stdout: "" }), START)],
+  ["output of no stream without end", endlessly(data({}), START)],
+  ["signs of life without end", endlessly(json({ event: { keepalive: {} } }), START)],
+  ["events of nothing without end", endlessly(json({}), START)],
+  ["starts without end", endlessly(START)],
+  ["output before the start", streaming(data({ stdout: "YQ==" }))],
+  ["JSON that is nested deeply", streaming(START, frame(`{"event":${"[".repeat(MAX_MESSAGE - 100)}`))],
+  ["JSON of many objects", streaming(START, frame(`{"event":[${"{},".repeat(MAX_MESSAGE / 4)}{}]}`))],
+  ["a process id beyond 32 bits", streaming(json({ event: { start: { pid: 2 ** 40 } } }))],
+  ["a negative process id", streaming(json({ event: { start: { pid: -1 } } }))],
+  ["a process id beyond all numbers", streaming(frame('{"event":{"start":{"pid":1e999}}}'))],
+  ["an exit status beyond 32 bits", streaming(START, json({ event: { end: { exitCode: 2 ** 50, status: "" } } }))],
+  ["another content type", (socket) => void socket.write(Buffer.concat([Buffer.from(head("text/html")), START]))],
+  ["an end, and more after it", streaming(START, frame("{}", { flags: 2 }), frame("{}"))],
+  ["an end without the end of the command", streaming(START, frame("{}", { flags: 2 }))],
+  ["an end of another shape", streaming(START, frame('{"error":{"code":{},"message":[[[]]]}}', { flags: 2 }))],
+];
+
+function sandboxOf(guest: FakeGuest): Sandbox {
+  const sandbox = new Sandbox({ id: "sb", status: "running", lastActiveAt: 0, timeoutSec: 0 } as SandboxRecord);
+  sandbox.attach({ guest: guest.client(LIMIT_MS, 600_000) } as LiveParts);
+  return sandbox;
+}
+
+it.each(STREAMS)("a command whose guest answers with %s fails at once", async (_, trick) => {
+  const guest = await startGuest(trick);
+  expect(["agent_error", "guest_unreachable", "invalid_request"]).toContain(
+    await failed(runCommand(sandboxOf(guest), COMMAND, undefined)),
+  );
+});
+
+it("a command ends with its end event, whatever the guest goes on to say", async () => {
+  const end = json({ event: { end: { exitCode: 3, exited: true, status: "exit status 3" } } });
+  const guest = await startGuest(endlessly(data({ stdout: "YQ==" }), START, data({ stdout: "b2s=" }), end));
+  const result = await runCommand(sandboxOf(guest), COMMAND, undefined);
+  expect({ ...result, stdout: String(result.stdout) }).toMatchObject({ exitCode: 3, stdout: "ok" });
+});
+
+it("memory stays flat under 20 guests that play every trick at once", async () => {
+  const tricks = [...STREAMS, ...REFUSED].map(([, trick]) => trick);
+  const round = async () => {
+    const started = await Promise.all(Array.from({ length: 20 }, (_, n) => startGuest(tricks[n % tricks.length]!)));
+    await Promise.all(started.map((guest) => failed(runCommand(sandboxOf(guest), COMMAND, undefined))));
+    for (const guest of started) guest.close();
+  };
+  await round();
+  const before = process.memoryUsage.rss();
+  for (let count = 0; count < 3; count++) await round();
+  expect(process.memoryUsage.rss() - before).toBeLessThan(150 * MIB);
+});
