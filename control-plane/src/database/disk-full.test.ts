@@ -54,7 +54,7 @@ it("on a full disk reads are answered and writes refused, after what was kept is
   } finally {
     await stack.close();
   }
-});
+}, 300_000);
 
 it("a process whose main thread no longer reacts is ended, also when its supervisor is gone", async () => {
   const watchdog = join(import.meta.dirname, "../process/event-loop-watchdog.ts");
