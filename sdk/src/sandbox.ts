@@ -157,6 +157,15 @@ export class Sandbox {
     return this.#as(await this.#transport.json({ method: "POST", path: `${this.#path}/pause`, safe: true, signal }));
   }
 
+  /**
+   * Returns the sandbox to its last pause; what it did since is lost. One that is paused stays as it is; one that never
+   * was runs on, and the call fails with `invalid_state`. Resolves with its new state.
+   */
+  async rollback(signal?: AbortSignal): Promise<Sandbox> {
+    const path = `${this.#path}/rollback`;
+    return this.#as(await this.#transport.json({ method: "POST", path, safe: true, signal }));
+  }
+
   /** Lets a paused sandbox go on where it stood; one that runs goes on running. Resolves with its new state. */
   async resume(options: { timeoutSec?: number; signal?: AbortSignal } = {}): Promise<Sandbox> {
     const { timeoutSec, signal } = options;

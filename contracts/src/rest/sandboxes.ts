@@ -24,6 +24,8 @@ export const SANDBOX_REASONS = {
   guest_powered_off: "the system in the sandbox powered itself off",
   guest_rebooted: "the system in the sandbox rebooted; a microVM ends with that",
   guest_panicked: "the kernel in the sandbox panicked",
+  guest_hung:
+    "the system in the sandbox has hung: its kernel makes no progress. It stays `running` until it is rolled back to its last pause or destroyed",
   microvm_lost: "the microVM ended from outside: its process was killed or failed, or went with its host",
   host_disk_full: "the host's disk is full and the sandbox went on writing; it goes on by itself when there is space",
   host_disk_failed: "the host could not read or write the sandbox's disk; a resume tries again",

@@ -135,6 +135,17 @@ eachDatabase((fixture) => {
     expect(double.guests.has(id)).toBe(then === "paused");
   });
 
+  it("takes over why a running sandbox is not well, and that it is well again", async () => {
+    const id = await place("running", "running");
+    const guest = double.guest(id);
+    guest.reason = { code: "guest_hung", message: "its kernel has made no progress for 10 s", atUnixMs: 0n };
+    await visit();
+    expect(await store.find(teamId, id)).toMatchObject({ status: "running", reason: { code: "guest_hung" } });
+    guest.reason = undefined;
+    await visit();
+    expect(await store.find(teamId, id)).toMatchObject({ status: "running", reason: null });
+  });
+
   it("leaves alone what changes while the host is asked", async () => {
     const id = await place("running", undefined);
     double.onList = async () => {

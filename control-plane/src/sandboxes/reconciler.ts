@@ -3,7 +3,7 @@ import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import type { HostAddress, HostClientPool } from "../hosts/host-client-pool.ts";
 import type { SandboxFollower } from "../hosts/host-monitor.ts";
 import type { Logger } from "../logging.ts";
-import { pausedFields, runningFields, stoppedFields } from "./reported-fields.ts";
+import { pausedFields, reasonCode, reportedReason, runningFields, stoppedFields } from "./reported-fields.ts";
 import type { SandboxAccess } from "./sandbox-access.ts";
 import type { RowOnHost, SandboxStore, SettingsFields, StatusFields } from "./sandbox-store.ts";
 
@@ -93,7 +93,7 @@ export class SandboxReconciler implements SandboxFollower {
 }
 
 /** What follows from a row and its host's report. */
-export function judge(row: Pick<Observation, "status" | "ageSec" | "reported">): Verdict {
+export function judge(row: Pick<Observation, "status" | "ageSec" | "reason" | "reported">): Verdict {
   const reported = row.reported?.status;
   // How it ended is noted at once, but for a row that a call is about to settle.
   const awaited = row.status === "stopping" || (CREATING.includes(row.status) && row.ageSec < PENDING_SEC);
@@ -106,6 +106,9 @@ export function judge(row: Pick<Observation, "status" | "ageSec" | "reported">):
       return { status: "error", fields: { error: "the sandbox did not start in time" }, destroy: true };
     case "running":
       if (reported === undefined) return { status: "stopped", fields: stoppedFields(undefined) };
+      if (reported === "running" && row.reason?.code !== reasonCode(row.reported)) {
+        return { status: "running", fields: { reason: reportedReason(row.reported) } };
+      }
       return reported === "paused" ? { status: "paused", fields: pausedFields(row.reported) } : undefined;
     case "pausing":
     case "resuming":

@@ -10,7 +10,7 @@ export function pausedFields(info: SandboxInfo | undefined): StatusFields {
 /** Fields of a row whose sandbox its host reports as running. */
 export function runningFields(info: SandboxInfo | undefined): StatusFields {
   const started_at = new Date(Number(info?.createdAtUnixMs ?? 0n));
-  return { host_ip: info?.hostIp ?? "", started_at, error: null, reason: null };
+  return { host_ip: info?.hostIp ?? "", started_at, error: null, reason: reportedReason(info) };
 }
 
 /** Fields of a row whose sandbox has ended by itself, as its host reports, or is unknown to its host. */
@@ -20,11 +20,17 @@ export function stoppedFields(info: SandboxInfo | undefined): StatusFields {
 }
 
 /** JSON of the reason that a host reports; null when it gives none that this program knows. */
-function reportedReason(info: SandboxInfo | undefined): string | null {
-  const { reason } = info ?? {};
-  if (!reason || !Object.hasOwn(SANDBOX_REASONS, reason.code)) return null;
-  const { code, message, atUnixMs } = reason;
-  return toJson({ code: code as SandboxReasonCode, message, at: new Date(Number(atUnixMs)).toISOString() });
+export function reportedReason(info: SandboxInfo | undefined): string | null {
+  const code = reasonCode(info);
+  if (!info?.reason || code === undefined) return null;
+  const { message, atUnixMs } = info.reason;
+  return toJson({ code, message, at: new Date(Number(atUnixMs)).toISOString() });
+}
+
+/** Code of the reason that a host reports; undefined when it gives none that this program knows. */
+export function reasonCode(info: SandboxInfo | undefined): SandboxReasonCode | undefined {
+  const code = info?.reason?.code;
+  return code !== undefined && Object.hasOwn(SANDBOX_REASONS, code) ? (code as SandboxReasonCode) : undefined;
 }
 
 function toJson(reason: SandboxReason): string {

@@ -49,6 +49,17 @@ eachDatabase((database) => {
     expect(await get(id)).not.toHaveProperty("reason");
   });
 
+  it("returns a running sandbox to its last pause, where it has one", async () => {
+    const { id } = await stack.createSandbox();
+    expect(await errorOf(await act(id, "rollback"))).toMatchObject({ status: 409, code: "invalid_state" });
+    expect(await get(id)).toMatchObject({ status: "running" });
+    await act(id, "pause");
+    await act(id, "resume");
+    expect(await (await act(id, "rollback")).json()).toMatchObject({ id, status: "paused" });
+    expect(await (await act(id, "rollback")).json()).toMatchObject({ id, status: "paused" });
+    expect(await (await act(id, "resume")).json()).toMatchObject({ status: "running" });
+  });
+
   it("goes through with a pause whose caller has left, and a second caller joins it", async () => {
     const { id } = await stack.createSandbox();
     const begun = Promise.withResolvers<void>();

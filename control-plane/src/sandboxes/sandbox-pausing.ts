@@ -63,6 +63,21 @@ export class SandboxPausing {
     );
   }
 
+  /** Gives up what a running sandbox did since its last pause, to which it returns; a paused one stays as it is. */
+  async rollback(teamId: string, id: string): Promise<SandboxRow> {
+    return this.#parts.operations.track(
+      this.#perform(teamId, id, {
+        from: "running",
+        during: "pausing",
+        to: "paused",
+        claim: (row) => this.#parts.store.change(row, "pausing"),
+        call: async (agent, sandboxId) =>
+          (await agent.rollbackSandbox({ sandboxId }, { timeoutMs: CALL_TIMEOUT_MS })).sandbox,
+        fields: pausedFields,
+      }),
+    );
+  }
+
   /** `timeoutSec` replaces the timeout of the sandbox, also of one that runs already. */
   async resume(teamId: string, id: string, timeoutSec?: number): Promise<SandboxRow> {
     return this.#parts.operations.track(this.#resume(teamId, id, timeoutSec));

@@ -170,6 +170,19 @@ export function sandboxRoutes(parts: {
     );
 
     app.post(
+      "/v1/sandboxes/:id/rollback",
+      {
+        schema: {
+          tags,
+          summary: "Return a running sandbox to its last pause; what it did since is lost. A paused one stays as it is",
+          params: SandboxParams,
+          response: { 200: Sandbox, "4xx": ErrorBody, "5xx": ErrorBody },
+        },
+      },
+      async (request) => toSandbox(await pausing.rollback(callerOf(request).teamId, request.params.id)),
+    );
+
+    app.post(
       "/v1/sandboxes/:id/fork",
       {
         preValidation: allowNoBody,

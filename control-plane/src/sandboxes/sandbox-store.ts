@@ -11,7 +11,7 @@ export type ExpectedRow = Pick<SandboxRow, "id" | "status" | "version">;
 
 /** What is compared with the report of a host. */
 export type RowOnHost = ExpectedRow &
-  Pick<SandboxRow, "timeout_sec" | "on_timeout" | "auto_resume"> & {
+  Pick<SandboxRow, "timeout_sec" | "on_timeout" | "auto_resume" | "reason"> & {
     /** Seconds since its last change. */
     ageSec: number;
   };
@@ -122,7 +122,7 @@ export class SandboxStore {
   async listOnHost(hostId: string): Promise<RowOnHost[]> {
     return this.#db
       .selectFrom("sandboxes")
-      .select(["id", "status", "version", "timeout_sec", "on_timeout", "auto_resume"])
+      .select(["id", "status", "version", "timeout_sec", "on_timeout", "auto_resume", "reason"])
       .select(sql<number>`extract(epoch from now() - last_updated)::float8`.as("ageSec"))
       .where("host_id", "=", hostId)
       .where("status", "not in", FINAL)

@@ -53,6 +53,9 @@ export function hostAgentService(
       };
       return { sandbox: sandboxInfo(await sandboxes.update(sandboxId, settings)) };
     },
+    async rollbackSandbox({ sandboxId }) {
+      return { sandbox: sandboxInfo(await sandboxes.rollback(sandboxId)) };
+    },
     async forkSandbox({ sandboxId, forkIds }) {
       within("number of copies", forkIds.length, LIMITS.forks);
       const results = await sandboxes.fork(sandboxId, forkIds);

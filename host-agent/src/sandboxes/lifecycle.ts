@@ -31,11 +31,13 @@ export type OperationKind =
   | "create"
   | "pause"
   | "resume"
+  | "rollback"
   | "snapshot"
   | "fork"
   | "update"
   | "hold"
   | "release"
+  | "look"
   | "lost"
   | "destroy";
 

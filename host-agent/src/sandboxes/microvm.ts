@@ -36,26 +36,27 @@ export interface MicrovmParts {
   log: Logger;
 }
 
+/** What microVMs tell by themselves. */
+export interface MicrovmEvents {
+  /** It ended, and nobody asked for that. */
+  onExit(sandbox: Sandbox, exit: VmExit): void;
+  /** Its disk failed on the host. */
+  onDiskFailure(sandbox: Sandbox, failure: DiskFailure): void;
+  /** A call into the guest was answered, or was not. */
+  onCall(sandbox: Sandbox, answered: boolean): void;
+}
+
 /**
  * Starts and ends the microVMs of sandboxes. Each step is in the record before it happens; what a failed start took is
  * given back by `stop`.
  */
 export class Microvms {
   readonly #parts: MicrovmParts;
-  /** Told when a microVM ends that nobody asked to. */
-  readonly #onExit: (sandbox: Sandbox, exit: VmExit) => void;
+  readonly #events: MicrovmEvents;
 
-  /** Told when the disk of a microVM fails on the host. */
-  readonly #onDiskFailure: (sandbox: Sandbox, failure: DiskFailure) => void;
-
-  constructor(
-    parts: MicrovmParts,
-    onExit: (sandbox: Sandbox, exit: VmExit) => void,
-    onDiskFailure: (sandbox: Sandbox, failure: DiskFailure) => void,
-  ) {
+  constructor(parts: MicrovmParts, events: MicrovmEvents) {
     this.#parts = parts;
-    this.#onExit = onExit;
-    this.#onDiskFailure = onDiskFailure;
+    this.#events = events;
   }
 
   /** Boots the kernel of a record until its guest agent is ready; it has no identity yet. */
@@ -204,11 +205,12 @@ export class Microvms {
 
   #watch(sandbox: Sandbox, { vm, guest }: LiveParts): void {
     vm.onDiskFailure((failure) => {
-      if (sandbox.live?.vm === vm) this.#onDiskFailure(sandbox, failure);
+      if (sandbox.live?.vm === vm) this.#events.onDiskFailure(sandbox, failure);
     });
+    sandbox.onCall = (answered) => this.#events.onCall(sandbox, answered);
     void vm.exited.then((exit) => {
       guest.close();
-      if (!exit.expected && sandbox.live?.vm === vm) this.#onExit(sandbox, exit);
+      if (!exit.expected && sandbox.live?.vm === vm) this.#events.onExit(sandbox, exit);
     });
   }
 }

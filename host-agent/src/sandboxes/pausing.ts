@@ -102,20 +102,37 @@ export class Pausing {
     }
   }
 
-  /** Brings a sandbox whose microVM is gone back to its last pause. */
-  async returnToLastPause(sandbox: Sandbox, reason: SandboxReason): Promise<void> {
+  /** Gives up what a running sandbox did since its last pause, which it returns to. */
+  async rollback(sandbox: Sandbox): Promise<void> {
+    if (!sandbox.record.ownSnapshot) {
+      throw new WarrenError(
+        "invalid_state",
+        `sandbox ${sandbox.id} was never paused: there is no state that it could return to`,
+      );
+    }
+    await this.returnToLastPause(sandbox);
+  }
+
+  /** Brings a sandbox whose microVM is gone, or is to go, back to its last pause. `reason`: nobody asked for it. */
+  async returnToLastPause(sandbox: Sandbox, reason?: SandboxReason): Promise<void> {
     const { journal, snapshots, microvms, inactivity, garbage, log } = this.#parts;
     const { record, lifecycle } = sandbox;
-    if (record.status !== "paused") log.warn({ sandbox: record.id }, "a sandbox returns to its last pause");
+    if (record.status !== "paused") log.warn({ sandbox: record.id, reason }, "a sandbox returns to its last pause");
     inactivity.forget(sandbox);
     await microvms.stop(
       sandbox,
-      new WarrenError("invalid_state", `sandbox ${record.id} went back to its last pause: ${reason.message}`),
+      new WarrenError(
+        "invalid_state",
+        `sandbox ${record.id} went back to its last pause: ${reason?.message ?? "it was rolled back"}`,
+      ),
     );
     if (record.snapshot && snapshots.has(record.snapshot)) record.disk = snapshots.get(record.snapshot).disk;
     lifecycle.returnTo("paused");
     // One that was paused, or not yet back, has lost nothing and keeps what it was paused for.
-    if (record.status === "running" || record.status === "pausing") record.reason = reason;
+    if (record.status === "running" || record.status === "pausing") {
+      if (reason) record.reason = reason;
+      else delete record.reason;
+    }
     record.status = "paused";
     await journal.write(record);
     garbage.schedule();

@@ -31,6 +31,8 @@ export class Sandbox {
   environment: Record<string, string> | undefined;
   /** Why its vCPUs stand still although its microVM lives, until the host's disk has space again. */
   held: SandboxReason | undefined;
+  /** Told of each call into the guest whether it was answered, by whatever. */
+  onCall: (answered: boolean) => void = () => undefined;
   #live: LiveParts | undefined;
   #calls = new AbortController();
   #callsInFlight = 0;
@@ -119,8 +121,11 @@ export class Sandbox {
     this.touch();
     try {
       yield* call(this.#live.guest, signal);
+      this.onCall(true);
     } catch (error) {
-      throw signal.aborted ? signal.reason : error;
+      if (signal.aborted) throw signal.reason;
+      this.onCall(!(error instanceof WarrenError && error.code === "guest_unreachable"));
+      throw error;
     } finally {
       this.#callsInFlight -= 1;
       this.touch();

@@ -14,6 +14,7 @@ import { DiskMerger } from "./disk-merger.ts";
 import type { DiskSpace } from "./disk-space.ts";
 import { Freezing } from "./freezing.ts";
 import { Garbage } from "./garbage.ts";
+import { HangWatch } from "./hang-watch.ts";
 import { InactivityTimers } from "./inactivity.ts";
 import { type MicrovmParts, Microvms } from "./microvm.ts";
 import { Pausing } from "./pausing.ts";
@@ -61,11 +62,12 @@ export class SandboxService {
     const { space } = parts;
     const inactivity = new InactivityTimers((sandbox) => this.#onInactive(sandbox));
     const garbage = new Garbage({ ...parts, registry });
-    const microvms = new Microvms(
-      parts,
-      (sandbox, exit) => this.#onExit(sandbox, exit),
-      (sandbox, failure) => this.#onDiskFailure(sandbox, failure),
-    );
+    const hangs = new HangWatch(parts);
+    const microvms = new Microvms(parts, {
+      onExit: (sandbox, exit) => this.#onExit(sandbox, exit),
+      onDiskFailure: (sandbox, failure) => this.#onDiskFailure(sandbox, failure),
+      onCall: (sandbox, answered) => hangs.called(sandbox, answered),
+    });
     const freezing = new Freezing({ ...parts, space });
     const removal = new Removal({ ...parts, registry, microvms, inactivity, garbage });
     const starting = new Starting({ ...parts, registry, microvms, freezing, removal, inactivity, space });
@@ -187,6 +189,17 @@ export class SandboxService {
     });
     if (timeoutSec === undefined || sandbox.record.timeoutSec === timeoutSec) return sandbox;
     return this.update(id, { timeoutSec });
+  }
+
+  /** Gives up what a running sandbox did since its last pause, which it returns to; does nothing when it is paused. */
+  async rollback(id: string): Promise<Sandbox> {
+    const sandbox = this.get(id);
+    await sandbox.lifecycle.perform("rollback", async () => {
+      if (sandbox.lifecycle.status === "paused") return;
+      sandbox.lifecycle.require("running");
+      await this.#pausing.rollback(sandbox);
+    });
+    return sandbox;
   }
 
   /** Starts copies of a running sandbox from one stop of it. Gives each copy, or the reason why there is none. */
@@ -332,6 +345,12 @@ export class SandboxService {
       // A call may have come while an operation before this one was under way.
       if (sandbox.status !== "running" || !sandbox.isInactive()) return;
       this.#parts.log.info({ sandbox: sandbox.id, onTimeout }, "a sandbox is inactive");
+      // A guest that has hung is not put in the place of a pause that can be continued.
+      const hung = sandbox.record.reason?.code === "guest_hung" ? sandbox.record.reason : undefined;
+      if (hung && sandbox.record.ownSnapshot && onTimeout === "pause") {
+        await this.#pausing.returnToLastPause(sandbox, hung);
+        return;
+      }
       const reason = reasonOf("inactivity", `nothing used it for ${timeoutSec} s`);
       if (onTimeout === "destroy") await this.#removal.end(sandbox, reason);
       else await this.#pausing.pause(sandbox, reason);

@@ -83,6 +83,14 @@ export interface MemoryMapping {
   length: number;
 }
 
+/** What a virtual processor does at one moment. */
+export interface ProcessorState {
+  /** Address of the instruction that comes next. Those of the guest's kernel have the highest bit set. */
+  instructionPointer: bigint;
+  /** It waits for an interrupt. */
+  halted: boolean;
+}
+
 /** A live microVM. */
 export interface Vm {
   readonly process: VmProcess;
@@ -103,6 +111,8 @@ export interface Vm {
   suspend(): Promise<void>;
   /** Lets the vCPUs of a frozen or suspended microVM run on. */
   thaw(): Promise<void>;
+  /** What each vCPU does at this moment. They stand still while they are looked at. */
+  processors(): Promise<ProcessorState[]>;
   /** Gives a microVM that was started in the background its full share of the processors. */
   prioritise(): Promise<void>;
   /**

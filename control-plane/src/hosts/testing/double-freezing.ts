@@ -32,6 +32,14 @@ export function freezingHandlers(double: FreezingDouble) {
       const guest = double.guest(sandboxId);
       await double.onPause();
       guest.status = "paused";
+      guest.wasPaused = true;
+      return { sandbox: { ...guest.info(), diskBytes: 4096n } };
+    },
+    rollbackSandbox: async ({ sandboxId }: { sandboxId: string }) => {
+      const guest = double.guest(sandboxId);
+      if (!guest.wasPaused) throw new WarrenError("invalid_state", `sandbox ${sandboxId} was never paused`);
+      guest.status = "paused";
+      guest.reason = undefined;
       return { sandbox: { ...guest.info(), diskBytes: 4096n } };
     },
     resumeSandbox: async ({ sandboxId, timeoutSec }: { sandboxId: string; timeoutSec?: number | undefined }) => {

@@ -10,6 +10,8 @@ export class DoubleGuest {
   readonly directory: string;
   readonly processes = new Set<ChildProcess>();
   status = "running";
+  /** It has a pause that it can return to. */
+  wasPaused = false;
   /** Why it is in its status, as the host says. */
   reason: { code: string; message: string; atUnixMs: bigint } | undefined;
   /** Bytes that left streamed commands, and that they took. */

@@ -114,10 +114,12 @@ export class HostAgentDouble {
   }
 
   #handlers() {
-    const { pauseSandbox, resumeSandbox, forkSandbox, createSnapshot, deleteSnapshot } = freezingHandlers(this);
+    const { pauseSandbox, resumeSandbox, rollbackSandbox, forkSandbox, createSnapshot, deleteSnapshot } =
+      freezingHandlers(this);
     return {
       pauseSandbox: answering(pauseSandbox),
       resumeSandbox: answering(resumeSandbox),
+      rollbackSandbox: answering(rollbackSandbox),
       forkSandbox: answering(forkSandbox),
       createSnapshot: answering(createSnapshot),
       deleteSnapshot: answering(deleteSnapshot),

@@ -3,12 +3,22 @@ import type { Cgroup } from "../../cgroup/cgroup.ts";
 import { Console } from "../console.ts";
 import { STATE_IN_CHROOT, takeDeviceState } from "../jail.ts";
 import { findMemoryMapping } from "../memory-mapping.ts";
-import type { DeviceState, DiskFailure, Machine, MemoryMapping, Vm, VmExit, VmProcess } from "../vmm.ts";
+import type {
+  DeviceState,
+  DiskFailure,
+  Machine,
+  MemoryMapping,
+  ProcessorState,
+  Vm,
+  VmExit,
+  VmProcess,
+} from "../vmm.ts";
 import { cpuLimits } from "./cpu-limits.ts";
 import type { Attached, StderrPipe } from "./launch.ts";
 import type { Lifeline } from "./lifeline.ts";
 import { stackLayer } from "./live-disk.ts";
 import { type QmpAnswer, type QmpArguments, QmpClient, type QmpCommand } from "./qmp.ts";
+import { parseRegisters } from "./registers.ts";
 
 /**
  * Milliseconds that QEMU may take to answer. Commands take a few milliseconds, and longer when a flush of the guest's
@@ -115,6 +125,17 @@ export class QemuVm implements Vm {
 
   async suspend(): Promise<void> {
     await this.#command("stop", {});
+  }
+
+  async processors(): Promise<ProcessorState[]> {
+    const { running } = await this.#command("query-status", {});
+    // The emulator knows the address of a running vCPU's next instruction only once it has stopped.
+    await this.#command("stop", {});
+    try {
+      return parseRegisters(await this.#command("human-monitor-command", { "command-line": "info registers -a" }));
+    } finally {
+      if (running) await this.thaw();
+    }
   }
 
   async prioritise(): Promise<void> {

@@ -21,6 +21,7 @@ interface QmpCommands {
   "query-fdsets": { arguments: object; returns: { "fdset-id": number }[] };
   "query-block": { arguments: object; returns: { inserted?: { "node-name"?: string } }[] };
   "blockdev-add": { arguments: Record<string, unknown>; returns: object };
+  "human-monitor-command": { arguments: { "command-line": "info registers -a" }; returns: string };
   "blockdev-snapshot": { arguments: { node: string; overlay: string }; returns: object };
 }
 

@@ -262,6 +262,38 @@ export declare type UpdateSandboxResponse = Message<"hostagent.v1.UpdateSandboxR
 export declare const UpdateSandboxResponseSchema: GenMessage<UpdateSandboxResponse>;
 
 /**
+ * @generated from message hostagent.v1.RollbackSandboxRequest
+ */
+export declare type RollbackSandboxRequest = Message<"hostagent.v1.RollbackSandboxRequest"> & {
+  /**
+   * @generated from field: string sandbox_id = 1;
+   */
+  sandboxId: string;
+};
+
+/**
+ * Describes the message hostagent.v1.RollbackSandboxRequest.
+ * Use `create(RollbackSandboxRequestSchema)` to create a new message.
+ */
+export declare const RollbackSandboxRequestSchema: GenMessage<RollbackSandboxRequest>;
+
+/**
+ * @generated from message hostagent.v1.RollbackSandboxResponse
+ */
+export declare type RollbackSandboxResponse = Message<"hostagent.v1.RollbackSandboxResponse"> & {
+  /**
+   * @generated from field: hostagent.v1.SandboxInfo sandbox = 1;
+   */
+  sandbox?: SandboxInfo | undefined;
+};
+
+/**
+ * Describes the message hostagent.v1.RollbackSandboxResponse.
+ * Use `create(RollbackSandboxResponseSchema)` to create a new message.
+ */
+export declare const RollbackSandboxResponseSchema: GenMessage<RollbackSandboxResponse>;
+
+/**
  * @generated from message hostagent.v1.ForkSandboxRequest
  */
 export declare type ForkSandboxRequest = Message<"hostagent.v1.ForkSandboxRequest"> & {
@@ -1407,6 +1439,17 @@ export declare const HostAgentService: GenService<{
     methodKind: "unary";
     input: typeof UpdateSandboxRequestSchema;
     output: typeof UpdateSandboxResponseSchema;
+  },
+  /**
+   * Gives up what a running sandbox did since its last pause, to which it returns. Succeeds when it is paused; one that
+   * was never paused runs on, and the call fails with invalid_state.
+   *
+   * @generated from rpc hostagent.v1.HostAgentService.RollbackSandbox
+   */
+  rollbackSandbox: {
+    methodKind: "unary";
+    input: typeof RollbackSandboxRequestSchema;
+    output: typeof RollbackSandboxResponseSchema;
   },
   /**
    * Starts copies of a running sandbox from one stop of it; the sandbox itself runs on.

@@ -11,7 +11,7 @@ import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2
  * Describes the file hostagent/v1/hostagent.proto.
  */
 export const file_hostagent_v1_hostagent = /*@__PURE__*/
-  fileDesc("Chxob3N0YWdlbnQvdjEvaG9zdGFnZW50LnByb3RvEgxob3N0YWdlbnQudjEiGwoLRXJyb3JEZXRhaWwSDAoEY29kZRgBIAEoCSKTAgoUQ3JlYXRlU2FuZGJveFJlcXVlc3QSEgoKc2FuZGJveF9pZBgBIAEoCRIPCgd0ZWFtX2lkGAIgASgJEhAKCHRlbXBsYXRlGAMgASgJEg0KBXZjcHVzGAQgASgNEhEKCW1lbW9yeV9tYhgFIAEoDRITCgt0aW1lb3V0X3NlYxgGIAEoDRI4CgNlbnYYByADKAsyKy5ob3N0YWdlbnQudjEuQ3JlYXRlU2FuZGJveFJlcXVlc3QuRW52RW50cnkSEgoKb25fdGltZW91dBgIIAEoCRITCgthdXRvX3Jlc3VtZRgJIAEoCBoqCghFbnZFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkMKFUNyZWF0ZVNhbmRib3hSZXNwb25zZRIqCgdzYW5kYm94GAEgASgLMhkuaG9zdGFnZW50LnYxLlNhbmRib3hJbmZvIisKFURlc3Ryb3lTYW5kYm94UmVxdWVzdBISCgpzYW5kYm94X2lkGAEgASgJIhgKFkRlc3Ryb3lTYW5kYm94UmVzcG9uc2UiKQoTUGF1c2VTYW5kYm94UmVxdWVzdBISCgpzYW5kYm94X2lkGAEgASgJIkIKFFBhdXNlU2FuZGJveFJlc3BvbnNlEioKB3NhbmRib3gYASABKAsyGS5ob3N0YWdlbnQudjEuU2FuZGJveEluZm8iVAoUUmVzdW1lU2FuZGJveFJlcXVlc3QSEgoKc2FuZGJveF9pZBgBIAEoCRIYCgt0aW1lb3V0X3NlYxgCIAEoDUgAiAEBQg4KDF90aW1lb3V0X3NlYyJDChVSZXN1bWVTYW5kYm94UmVzcG9uc2USKgoHc2FuZGJveBgBIAEoCzIZLmhvc3RhZ2VudC52MS5TYW5kYm94SW5mbyKmAQoUVXBkYXRlU2FuZGJveFJlcXVlc3QSEgoKc2FuZGJveF9pZBgBIAEoCRIYCgt0aW1lb3V0X3NlYxgCIAEoDUgAiAEBEhcKCm9uX3RpbWVvdXQYAyABKAlIAYgBARIYCgthdXRvX3Jlc3VtZRgEIAEoCEgCiAEBQg4KDF90aW1lb3V0X3NlY0INCgtfb25fdGltZW91dEIOCgxfYXV0b19yZXN1bWUiQwoVVXBkYXRlU2FuZGJveFJlc3BvbnNlEioKB3NhbmRib3gYASABKAsyGS5ob3N0YWdlbnQudjEuU2FuZGJveEluZm8iOgoSRm9ya1NhbmRib3hSZXF1ZXN0EhIKCnNhbmRib3hfaWQYASABKAkSEAoIZm9ya19pZHMYAiADKAkiQAoTRm9ya1NhbmRib3hSZXNwb25zZRIpCgdyZXN1bHRzGAEgAygLMhguaG9zdGFnZW50LnYxLkZvcmtSZXN1bHQiggEKCkZvcmtSZXN1bHQSEgoKc2FuZGJveF9pZBgBIAEoCRIsCgdzYW5kYm94GAIgASgLMhkuaG9zdGFnZW50LnYxLlNhbmRib3hJbmZvSAASKAoFZXJyb3IYAyABKAsyFy5ob3N0YWdlbnQudjEuRm9ya0Vycm9ySABCCAoGcmVzdWx0IioKCUZvcmtFcnJvchIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiXQoVQ3JlYXRlU25hcHNob3RSZXF1ZXN0EhIKCnNhbmRib3hfaWQYASABKAkSDwoHdGVhbV9pZBgCIAEoCRIMCgRuYW1lGAMgASgJEhEKCW92ZXJ3cml0ZRgEIAEoCCJGChZDcmVhdGVTbmFwc2hvdFJlc3BvbnNlEiwKCHRlbXBsYXRlGAEgASgLMhouaG9zdGFnZW50LnYxLlRlbXBsYXRlSW5mbyI2ChVEZWxldGVTbmFwc2hvdFJlcXVlc3QSDwoHdGVhbV9pZBgBIAEoCRIMCgRuYW1lGAIgASgJIhgKFkRlbGV0ZVNuYXBzaG90UmVzcG9uc2UiKAoSUGluZ1NhbmRib3hSZXF1ZXN0EhIKCnNhbmRib3hfaWQYASABKAkiFQoTUGluZ1NhbmRib3hSZXNwb25zZSIWChRMaXN0U2FuZGJveGVzUmVxdWVzdCJmChVMaXN0U2FuZGJveGVzUmVzcG9uc2USLAoJc2FuZGJveGVzGAEgAygLMhkuaG9zdGFnZW50LnYxLlNhbmRib3hJbmZvEh8KF2F1dG9fcGF1c2VkX3NhbmRib3hfaWRzGAIgAygJItICCgtTYW5kYm94SW5mbxISCgpzYW5kYm94X2lkGAEgASgJEg8KB3RlYW1faWQYAiABKAkSDgoGc3RhdHVzGAMgASgJEhAKCHRlbXBsYXRlGAQgASgJEg0KBXZjcHVzGAUgASgNEhEKCW1lbW9yeV9tYhgGIAEoDRITCgt0aW1lb3V0X3NlYxgHIAEoDRIPCgdob3N0X2lwGAggASgJEhoKEmNyZWF0ZWRfYXRfdW5peF9tcxgJIAEoAxIeChZsYXN0X2FjdGl2ZV9hdF91bml4X21zGAogASgDEhIKCmRpc2tfYnl0ZXMYCyABKAQSEgoKb25fdGltZW91dBgMIAEoCRITCgthdXRvX3Jlc3VtZRgNIAEoCBIwCgZyZWFzb24YDiABKAsyGy5ob3N0YWdlbnQudjEuU2FuZGJveFJlYXNvbkgAiAEBQgkKB19yZWFzb24iQgoNU2FuZGJveFJlYXNvbhIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSEgoKYXRfdW5peF9tcxgDIAEoAyKsAQoHQ29tbWFuZBILCgNjbWQYASABKAkSDAoEYXJncxgCIAMoCRIrCgNlbnYYAyADKAsyHi5ob3N0YWdlbnQudjEuQ29tbWFuZC5FbnZFbnRyeRILCgNjd2QYBCABKAkSDAoEdXNlchgFIAEoCRISCgp0aW1lb3V0X21zGAYgASgNGioKCEVudkVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEigQEKC0V4ZWNSZXF1ZXN0EhIKCnNhbmRib3hfaWQYASABKAkSJgoHY29tbWFuZBgCIAEoCzIVLmhvc3RhZ2VudC52MS5Db21tYW5kEhIKBXN0ZGluGAMgASgMSACIAQESGAoQbWF4X291dHB1dF9ieXRlcxgEIAEoDUIICgZfc3RkaW4imAEKDEV4ZWNSZXNwb25zZRIOCgZzdGRvdXQYASABKAwSDgoGc3RkZXJyGAIgASgMEhEKCWV4aXRfY29kZRgDIAEoERIOCgZzaWduYWwYBCABKAkSGAoQc3Rkb3V0X3RydW5jYXRlZBgFIAEoCBIYChBzdGRlcnJfdHJ1bmNhdGVkGAYgASgIEhEKCXRpbWVkX291dBgHIAEoCCKPAgoRRXhlY1N0cmVhbVJlcXVlc3QSKAoFc3RhcnQYASABKAsyFy5ob3N0YWdlbnQudjEuRXhlY1N0YXJ0SAASDwoFc3RkaW4YAiABKAxIABIvCgtjbG9zZV9zdGRpbhgDIAEoCzIYLmhvc3RhZ2VudC52MS5DbG9zZVN0ZGluSAASJgoGc2lnbmFsGAQgASgLMhQuaG9zdGFnZW50LnYxLlNpZ25hbEgAEiwKBnJlc2l6ZRgFIAEoCzIaLmhvc3RhZ2VudC52MS5UZXJtaW5hbFNpemVIABItCgp0aW1lX2xpbWl0GAYgASgLMhcuaG9zdGFnZW50LnYxLlRpbWVMaW1pdEgAQgkKB21lc3NhZ2UilgEKCUV4ZWNTdGFydBISCgpzYW5kYm94X2lkGAEgASgJEiYKB2NvbW1hbmQYAiABKAsyFS5ob3N0YWdlbnQudjEuQ29tbWFuZBINCgVzdGRpbhgDIAEoCBIxCgh0ZXJtaW5hbBgEIAEoCzIaLmhvc3RhZ2VudC52MS5UZXJtaW5hbFNpemVIAIgBAUILCglfdGVybWluYWwiKgoMVGVybWluYWxTaXplEgwKBGNvbHMYASABKA0SDAoEcm93cxgCIAEoDSIMCgpDbG9zZVN0ZGluIhgKBlNpZ25hbBIOCgZudW1iZXIYASABKA0iHwoJVGltZUxpbWl0EhIKCnRpbWVvdXRfbXMYASABKA0imwEKEkV4ZWNTdHJlYW1SZXNwb25zZRIsCgdzdGFydGVkGAEgASgLMhkuaG9zdGFnZW50LnYxLkV4ZWNTdGFydGVkSAASEAoGc3Rkb3V0GAIgASgMSAASEAoGc3RkZXJyGAMgASgMSAASKAoFZW5kZWQYBCABKAsyFy5ob3N0YWdlbnQudjEuRXhlY0VuZGVkSABCCQoHbWVzc2FnZSIaCgtFeGVjU3RhcnRlZBILCgNwaWQYASABKA0iQQoJRXhlY0VuZGVkEhEKCWV4aXRfY29kZRgBIAEoERIOCgZzaWduYWwYAiABKAkSEQoJdGltZWRfb3V0GAMgASgIIlMKEFdyaXRlRmlsZVJlcXVlc3QSEgoKc2FuZGJveF9pZBgBIAEoCRIMCgRwYXRoGAIgASgJEg8KB2NvbnRlbnQYAyABKAwSDAoEdXNlchgEIAEoCSITChFXcml0ZUZpbGVSZXNwb25zZSJBCg9SZWFkRmlsZVJlcXVlc3QSEgoKc2FuZGJveF9pZBgBIAEoCRIMCgRwYXRoGAIgASgJEgwKBHVzZXIYAyABKAkiIwoQUmVhZEZpbGVSZXNwb25zZRIPCgdjb250ZW50GAEgASgMIoIBChZTdHJlYW1Xcml0ZUZpbGVSZXF1ZXN0EiYKBG1ldGEYASABKAsyFi5ob3N0YWdlbnQudjEuRmlsZU1ldGFIABIPCgVjaHVuaxgCIAEoDEgAEiQKA2VuZBgDIAEoCzIVLmhvc3RhZ2VudC52MS5GaWxlRW5kSABCCQoHbWVzc2FnZSI6CghGaWxlTWV0YRISCgpzYW5kYm94X2lkGAEgASgJEgwKBHBhdGgYAiABKAkSDAoEdXNlchgDIAEoCSIJCgdGaWxlRW5kIicKF1N0cmVhbVdyaXRlRmlsZVJlc3BvbnNlEgwKBHNpemUYASABKAQiRwoVU3RyZWFtUmVhZEZpbGVSZXF1ZXN0EhIKCnNhbmRib3hfaWQYASABKAkSDAoEcGF0aBgCIAEoCRIMCgR1c2VyGAMgASgJImYKFlN0cmVhbVJlYWRGaWxlUmVzcG9uc2USMAoEbWV0YRgBIAEoCzIgLmhvc3RhZ2VudC52MS5TdHJlYW1SZWFkRmlsZU1ldGFIABIPCgVjaHVuaxgCIAEoDEgAQgkKB21lc3NhZ2UiMAoSU3RyZWFtUmVhZEZpbGVNZXRhEhEKBHNpemUYASABKARIAIgBAUIHCgVfc2l6ZSIQCg5HZXRIb3N0UmVxdWVzdCKrAQoPR2V0SG9zdFJlc3BvbnNlEgwKBGFyY2gYASABKAkSEQoJY3B1X2NvcmVzGAIgASgNEhEKCW1lbW9yeV9tYhgDIAEoDRIPCgdkaXNrX2diGAQgASgNEhMKC2FjY2VsZXJhdG9yGAUgASgJEi0KCXRlbXBsYXRlcxgGIAMoCzIaLmhvc3RhZ2VudC52MS5UZW1wbGF0ZUluZm8SDwoHdmVyc2lvbhgHIAEoCSKNAQoMVGVtcGxhdGVJbmZvEg8KB3RlYW1faWQYASABKAkSDAoEbmFtZRgCIAEoCRIMCgR0eXBlGAMgASgJEg0KBXZjcHVzGAQgASgNEhEKCW1lbW9yeV9tYhgFIAEoDRISCgpzaXplX2J5dGVzGAYgASgEEhoKEmNyZWF0ZWRfYXRfdW5peF9tcxgHIAEoAzLGCwoQSG9zdEFnZW50U2VydmljZRJYCg1DcmVhdGVTYW5kYm94EiIuaG9zdGFnZW50LnYxLkNyZWF0ZVNhbmRib3hSZXF1ZXN0GiMuaG9zdGFnZW50LnYxLkNyZWF0ZVNhbmRib3hSZXNwb25zZRJbCg5EZXN0cm95U2FuZGJveBIjLmhvc3RhZ2VudC52MS5EZXN0cm95U2FuZGJveFJlcXVlc3QaJC5ob3N0YWdlbnQudjEuRGVzdHJveVNhbmRib3hSZXNwb25zZRJVCgxQYXVzZVNhbmRib3gSIS5ob3N0YWdlbnQudjEuUGF1c2VTYW5kYm94UmVxdWVzdBoiLmhvc3RhZ2VudC52MS5QYXVzZVNhbmRib3hSZXNwb25zZRJYCg1SZXN1bWVTYW5kYm94EiIuaG9zdGFnZW50LnYxLlJlc3VtZVNhbmRib3hSZXF1ZXN0GiMuaG9zdGFnZW50LnYxLlJlc3VtZVNhbmRib3hSZXNwb25zZRJYCg1VcGRhdGVTYW5kYm94EiIuaG9zdGFnZW50LnYxLlVwZGF0ZVNhbmRib3hSZXF1ZXN0GiMuaG9zdGFnZW50LnYxLlVwZGF0ZVNhbmRib3hSZXNwb25zZRJSCgtGb3JrU2FuZGJveBIgLmhvc3RhZ2VudC52MS5Gb3JrU2FuZGJveFJlcXVlc3QaIS5ob3N0YWdlbnQudjEuRm9ya1NhbmRib3hSZXNwb25zZRJbCg5DcmVhdGVTbmFwc2hvdBIjLmhvc3RhZ2VudC52MS5DcmVhdGVTbmFwc2hvdFJlcXVlc3QaJC5ob3N0YWdlbnQudjEuQ3JlYXRlU25hcHNob3RSZXNwb25zZRJbCg5EZWxldGVTbmFwc2hvdBIjLmhvc3RhZ2VudC52MS5EZWxldGVTbmFwc2hvdFJlcXVlc3QaJC5ob3N0YWdlbnQudjEuRGVsZXRlU25hcHNob3RSZXNwb25zZRJSCgtQaW5nU2FuZGJveBIgLmhvc3RhZ2VudC52MS5QaW5nU2FuZGJveFJlcXVlc3QaIS5ob3N0YWdlbnQudjEuUGluZ1NhbmRib3hSZXNwb25zZRJYCg1MaXN0U2FuZGJveGVzEiIuaG9zdGFnZW50LnYxLkxpc3RTYW5kYm94ZXNSZXF1ZXN0GiMuaG9zdGFnZW50LnYxLkxpc3RTYW5kYm94ZXNSZXNwb25zZRI9CgRFeGVjEhkuaG9zdGFnZW50LnYxLkV4ZWNSZXF1ZXN0GhouaG9zdGFnZW50LnYxLkV4ZWNSZXNwb25zZRJTCgpFeGVjU3RyZWFtEh8uaG9zdGFnZW50LnYxLkV4ZWNTdHJlYW1SZXF1ZXN0GiAuaG9zdGFnZW50LnYxLkV4ZWNTdHJlYW1SZXNwb25zZSgBMAESTAoJV3JpdGVGaWxlEh4uaG9zdGFnZW50LnYxLldyaXRlRmlsZVJlcXVlc3QaHy5ob3N0YWdlbnQudjEuV3JpdGVGaWxlUmVzcG9uc2USSQoIUmVhZEZpbGUSHS5ob3N0YWdlbnQudjEuUmVhZEZpbGVSZXF1ZXN0Gh4uaG9zdGFnZW50LnYxLlJlYWRGaWxlUmVzcG9uc2USYAoPU3RyZWFtV3JpdGVGaWxlEiQuaG9zdGFnZW50LnYxLlN0cmVhbVdyaXRlRmlsZVJlcXVlc3QaJS5ob3N0YWdlbnQudjEuU3RyZWFtV3JpdGVGaWxlUmVzcG9uc2UoARJdCg5TdHJlYW1SZWFkRmlsZRIjLmhvc3RhZ2VudC52MS5TdHJlYW1SZWFkRmlsZVJlcXVlc3QaJC5ob3N0YWdlbnQudjEuU3RyZWFtUmVhZEZpbGVSZXNwb25zZTABEkYKB0dldEhvc3QSHC5ob3N0YWdlbnQudjEuR2V0SG9zdFJlcXVlc3QaHS5ob3N0YWdlbnQudjEuR2V0SG9zdFJlc3BvbnNlYgZwcm90bzM");
+  fileDesc("Chxob3N0YWdlbnQvdjEvaG9zdGFnZW50LnByb3RvEgxob3N0YWdlbnQudjEiGwoLRXJyb3JEZXRhaWwSDAoEY29kZRgBIAEoCSKTAgoUQ3JlYXRlU2FuZGJveFJlcXVlc3QSEgoKc2FuZGJveF9pZBgBIAEoCRIPCgd0ZWFtX2lkGAIgASgJEhAKCHRlbXBsYXRlGAMgASgJEg0KBXZjcHVzGAQgASgNEhEKCW1lbW9yeV9tYhgFIAEoDRITCgt0aW1lb3V0X3NlYxgGIAEoDRI4CgNlbnYYByADKAsyKy5ob3N0YWdlbnQudjEuQ3JlYXRlU2FuZGJveFJlcXVlc3QuRW52RW50cnkSEgoKb25fdGltZW91dBgIIAEoCRITCgthdXRvX3Jlc3VtZRgJIAEoCBoqCghFbnZFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkMKFUNyZWF0ZVNhbmRib3hSZXNwb25zZRIqCgdzYW5kYm94GAEgASgLMhkuaG9zdGFnZW50LnYxLlNhbmRib3hJbmZvIisKFURlc3Ryb3lTYW5kYm94UmVxdWVzdBISCgpzYW5kYm94X2lkGAEgASgJIhgKFkRlc3Ryb3lTYW5kYm94UmVzcG9uc2UiKQoTUGF1c2VTYW5kYm94UmVxdWVzdBISCgpzYW5kYm94X2lkGAEgASgJIkIKFFBhdXNlU2FuZGJveFJlc3BvbnNlEioKB3NhbmRib3gYASABKAsyGS5ob3N0YWdlbnQudjEuU2FuZGJveEluZm8iVAoUUmVzdW1lU2FuZGJveFJlcXVlc3QSEgoKc2FuZGJveF9pZBgBIAEoCRIYCgt0aW1lb3V0X3NlYxgCIAEoDUgAiAEBQg4KDF90aW1lb3V0X3NlYyJDChVSZXN1bWVTYW5kYm94UmVzcG9uc2USKgoHc2FuZGJveBgBIAEoCzIZLmhvc3RhZ2VudC52MS5TYW5kYm94SW5mbyKmAQoUVXBkYXRlU2FuZGJveFJlcXVlc3QSEgoKc2FuZGJveF9pZBgBIAEoCRIYCgt0aW1lb3V0X3NlYxgCIAEoDUgAiAEBEhcKCm9uX3RpbWVvdXQYAyABKAlIAYgBARIYCgthdXRvX3Jlc3VtZRgEIAEoCEgCiAEBQg4KDF90aW1lb3V0X3NlY0INCgtfb25fdGltZW91dEIOCgxfYXV0b19yZXN1bWUiQwoVVXBkYXRlU2FuZGJveFJlc3BvbnNlEioKB3NhbmRib3gYASABKAsyGS5ob3N0YWdlbnQudjEuU2FuZGJveEluZm8iLAoWUm9sbGJhY2tTYW5kYm94UmVxdWVzdBISCgpzYW5kYm94X2lkGAEgASgJIkUKF1JvbGxiYWNrU2FuZGJveFJlc3BvbnNlEioKB3NhbmRib3gYASABKAsyGS5ob3N0YWdlbnQudjEuU2FuZGJveEluZm8iOgoSRm9ya1NhbmRib3hSZXF1ZXN0EhIKCnNhbmRib3hfaWQYASABKAkSEAoIZm9ya19pZHMYAiADKAkiQAoTRm9ya1NhbmRib3hSZXNwb25zZRIpCgdyZXN1bHRzGAEgAygLMhguaG9zdGFnZW50LnYxLkZvcmtSZXN1bHQiggEKCkZvcmtSZXN1bHQSEgoKc2FuZGJveF9pZBgBIAEoCRIsCgdzYW5kYm94GAIgASgLMhkuaG9zdGFnZW50LnYxLlNhbmRib3hJbmZvSAASKAoFZXJyb3IYAyABKAsyFy5ob3N0YWdlbnQudjEuRm9ya0Vycm9ySABCCAoGcmVzdWx0IioKCUZvcmtFcnJvchIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiXQoVQ3JlYXRlU25hcHNob3RSZXF1ZXN0EhIKCnNhbmRib3hfaWQYASABKAkSDwoHdGVhbV9pZBgCIAEoCRIMCgRuYW1lGAMgASgJEhEKCW92ZXJ3cml0ZRgEIAEoCCJGChZDcmVhdGVTbmFwc2hvdFJlc3BvbnNlEiwKCHRlbXBsYXRlGAEgASgLMhouaG9zdGFnZW50LnYxLlRlbXBsYXRlSW5mbyI2ChVEZWxldGVTbmFwc2hvdFJlcXVlc3QSDwoHdGVhbV9pZBgBIAEoCRIMCgRuYW1lGAIgASgJIhgKFkRlbGV0ZVNuYXBzaG90UmVzcG9uc2UiKAoSUGluZ1NhbmRib3hSZXF1ZXN0EhIKCnNhbmRib3hfaWQYASABKAkiFQoTUGluZ1NhbmRib3hSZXNwb25zZSIWChRMaXN0U2FuZGJveGVzUmVxdWVzdCJmChVMaXN0U2FuZGJveGVzUmVzcG9uc2USLAoJc2FuZGJveGVzGAEgAygLMhkuaG9zdGFnZW50LnYxLlNhbmRib3hJbmZvEh8KF2F1dG9fcGF1c2VkX3NhbmRib3hfaWRzGAIgAygJItICCgtTYW5kYm94SW5mbxISCgpzYW5kYm94X2lkGAEgASgJEg8KB3RlYW1faWQYAiABKAkSDgoGc3RhdHVzGAMgASgJEhAKCHRlbXBsYXRlGAQgASgJEg0KBXZjcHVzGAUgASgNEhEKCW1lbW9yeV9tYhgGIAEoDRITCgt0aW1lb3V0X3NlYxgHIAEoDRIPCgdob3N0X2lwGAggASgJEhoKEmNyZWF0ZWRfYXRfdW5peF9tcxgJIAEoAxIeChZsYXN0X2FjdGl2ZV9hdF91bml4X21zGAogASgDEhIKCmRpc2tfYnl0ZXMYCyABKAQSEgoKb25fdGltZW91dBgMIAEoCRITCgthdXRvX3Jlc3VtZRgNIAEoCBIwCgZyZWFzb24YDiABKAsyGy5ob3N0YWdlbnQudjEuU2FuZGJveFJlYXNvbkgAiAEBQgkKB19yZWFzb24iQgoNU2FuZGJveFJlYXNvbhIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSEgoKYXRfdW5peF9tcxgDIAEoAyKsAQoHQ29tbWFuZBILCgNjbWQYASABKAkSDAoEYXJncxgCIAMoCRIrCgNlbnYYAyADKAsyHi5ob3N0YWdlbnQudjEuQ29tbWFuZC5FbnZFbnRyeRILCgNjd2QYBCABKAkSDAoEdXNlchgFIAEoCRISCgp0aW1lb3V0X21zGAYgASgNGioKCEVudkVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEigQEKC0V4ZWNSZXF1ZXN0EhIKCnNhbmRib3hfaWQYASABKAkSJgoHY29tbWFuZBgCIAEoCzIVLmhvc3RhZ2VudC52MS5Db21tYW5kEhIKBXN0ZGluGAMgASgMSACIAQESGAoQbWF4X291dHB1dF9ieXRlcxgEIAEoDUIICgZfc3RkaW4imAEKDEV4ZWNSZXNwb25zZRIOCgZzdGRvdXQYASABKAwSDgoGc3RkZXJyGAIgASgMEhEKCWV4aXRfY29kZRgDIAEoERIOCgZzaWduYWwYBCABKAkSGAoQc3Rkb3V0X3RydW5jYXRlZBgFIAEoCBIYChBzdGRlcnJfdHJ1bmNhdGVkGAYgASgIEhEKCXRpbWVkX291dBgHIAEoCCKPAgoRRXhlY1N0cmVhbVJlcXVlc3QSKAoFc3RhcnQYASABKAsyFy5ob3N0YWdlbnQudjEuRXhlY1N0YXJ0SAASDwoFc3RkaW4YAiABKAxIABIvCgtjbG9zZV9zdGRpbhgDIAEoCzIYLmhvc3RhZ2VudC52MS5DbG9zZVN0ZGluSAASJgoGc2lnbmFsGAQgASgLMhQuaG9zdGFnZW50LnYxLlNpZ25hbEgAEiwKBnJlc2l6ZRgFIAEoCzIaLmhvc3RhZ2VudC52MS5UZXJtaW5hbFNpemVIABItCgp0aW1lX2xpbWl0GAYgASgLMhcuaG9zdGFnZW50LnYxLlRpbWVMaW1pdEgAQgkKB21lc3NhZ2UilgEKCUV4ZWNTdGFydBISCgpzYW5kYm94X2lkGAEgASgJEiYKB2NvbW1hbmQYAiABKAsyFS5ob3N0YWdlbnQudjEuQ29tbWFuZBINCgVzdGRpbhgDIAEoCBIxCgh0ZXJtaW5hbBgEIAEoCzIaLmhvc3RhZ2VudC52MS5UZXJtaW5hbFNpemVIAIgBAUILCglfdGVybWluYWwiKgoMVGVybWluYWxTaXplEgwKBGNvbHMYASABKA0SDAoEcm93cxgCIAEoDSIMCgpDbG9zZVN0ZGluIhgKBlNpZ25hbBIOCgZudW1iZXIYASABKA0iHwoJVGltZUxpbWl0EhIKCnRpbWVvdXRfbXMYASABKA0imwEKEkV4ZWNTdHJlYW1SZXNwb25zZRIsCgdzdGFydGVkGAEgASgLMhkuaG9zdGFnZW50LnYxLkV4ZWNTdGFydGVkSAASEAoGc3Rkb3V0GAIgASgMSAASEAoGc3RkZXJyGAMgASgMSAASKAoFZW5kZWQYBCABKAsyFy5ob3N0YWdlbnQudjEuRXhlY0VuZGVkSABCCQoHbWVzc2FnZSIaCgtFeGVjU3RhcnRlZBILCgNwaWQYASABKA0iQQoJRXhlY0VuZGVkEhEKCWV4aXRfY29kZRgBIAEoERIOCgZzaWduYWwYAiABKAkSEQoJdGltZWRfb3V0GAMgASgIIlMKEFdyaXRlRmlsZVJlcXVlc3QSEgoKc2FuZGJveF9pZBgBIAEoCRIMCgRwYXRoGAIgASgJEg8KB2NvbnRlbnQYAyABKAwSDAoEdXNlchgEIAEoCSITChFXcml0ZUZpbGVSZXNwb25zZSJBCg9SZWFkRmlsZVJlcXVlc3QSEgoKc2FuZGJveF9pZBgBIAEoCRIMCgRwYXRoGAIgASgJEgwKBHVzZXIYAyABKAkiIwoQUmVhZEZpbGVSZXNwb25zZRIPCgdjb250ZW50GAEgASgMIoIBChZTdHJlYW1Xcml0ZUZpbGVSZXF1ZXN0EiYKBG1ldGEYASABKAsyFi5ob3N0YWdlbnQudjEuRmlsZU1ldGFIABIPCgVjaHVuaxgCIAEoDEgAEiQKA2VuZBgDIAEoCzIVLmhvc3RhZ2VudC52MS5GaWxlRW5kSABCCQoHbWVzc2FnZSI6CghGaWxlTWV0YRISCgpzYW5kYm94X2lkGAEgASgJEgwKBHBhdGgYAiABKAkSDAoEdXNlchgDIAEoCSIJCgdGaWxlRW5kIicKF1N0cmVhbVdyaXRlRmlsZVJlc3BvbnNlEgwKBHNpemUYASABKAQiRwoVU3RyZWFtUmVhZEZpbGVSZXF1ZXN0EhIKCnNhbmRib3hfaWQYASABKAkSDAoEcGF0aBgCIAEoCRIMCgR1c2VyGAMgASgJImYKFlN0cmVhbVJlYWRGaWxlUmVzcG9uc2USMAoEbWV0YRgBIAEoCzIgLmhvc3RhZ2VudC52MS5TdHJlYW1SZWFkRmlsZU1ldGFIABIPCgVjaHVuaxgCIAEoDEgAQgkKB21lc3NhZ2UiMAoSU3RyZWFtUmVhZEZpbGVNZXRhEhEKBHNpemUYASABKARIAIgBAUIHCgVfc2l6ZSIQCg5HZXRIb3N0UmVxdWVzdCKrAQoPR2V0SG9zdFJlc3BvbnNlEgwKBGFyY2gYASABKAkSEQoJY3B1X2NvcmVzGAIgASgNEhEKCW1lbW9yeV9tYhgDIAEoDRIPCgdkaXNrX2diGAQgASgNEhMKC2FjY2VsZXJhdG9yGAUgASgJEi0KCXRlbXBsYXRlcxgGIAMoCzIaLmhvc3RhZ2VudC52MS5UZW1wbGF0ZUluZm8SDwoHdmVyc2lvbhgHIAEoCSKNAQoMVGVtcGxhdGVJbmZvEg8KB3RlYW1faWQYASABKAkSDAoEbmFtZRgCIAEoCRIMCgR0eXBlGAMgASgJEg0KBXZjcHVzGAQgASgNEhEKCW1lbW9yeV9tYhgFIAEoDRISCgpzaXplX2J5dGVzGAYgASgEEhoKEmNyZWF0ZWRfYXRfdW5peF9tcxgHIAEoAzKmDAoQSG9zdEFnZW50U2VydmljZRJYCg1DcmVhdGVTYW5kYm94EiIuaG9zdGFnZW50LnYxLkNyZWF0ZVNhbmRib3hSZXF1ZXN0GiMuaG9zdGFnZW50LnYxLkNyZWF0ZVNhbmRib3hSZXNwb25zZRJbCg5EZXN0cm95U2FuZGJveBIjLmhvc3RhZ2VudC52MS5EZXN0cm95U2FuZGJveFJlcXVlc3QaJC5ob3N0YWdlbnQudjEuRGVzdHJveVNhbmRib3hSZXNwb25zZRJVCgxQYXVzZVNhbmRib3gSIS5ob3N0YWdlbnQudjEuUGF1c2VTYW5kYm94UmVxdWVzdBoiLmhvc3RhZ2VudC52MS5QYXVzZVNhbmRib3hSZXNwb25zZRJYCg1SZXN1bWVTYW5kYm94EiIuaG9zdGFnZW50LnYxLlJlc3VtZVNhbmRib3hSZXF1ZXN0GiMuaG9zdGFnZW50LnYxLlJlc3VtZVNhbmRib3hSZXNwb25zZRJYCg1VcGRhdGVTYW5kYm94EiIuaG9zdGFnZW50LnYxLlVwZGF0ZVNhbmRib3hSZXF1ZXN0GiMuaG9zdGFnZW50LnYxLlVwZGF0ZVNhbmRib3hSZXNwb25zZRJeCg9Sb2xsYmFja1NhbmRib3gSJC5ob3N0YWdlbnQudjEuUm9sbGJhY2tTYW5kYm94UmVxdWVzdBolLmhvc3RhZ2VudC52MS5Sb2xsYmFja1NhbmRib3hSZXNwb25zZRJSCgtGb3JrU2FuZGJveBIgLmhvc3RhZ2VudC52MS5Gb3JrU2FuZGJveFJlcXVlc3QaIS5ob3N0YWdlbnQudjEuRm9ya1NhbmRib3hSZXNwb25zZRJbCg5DcmVhdGVTbmFwc2hvdBIjLmhvc3RhZ2VudC52MS5DcmVhdGVTbmFwc2hvdFJlcXVlc3QaJC5ob3N0YWdlbnQudjEuQ3JlYXRlU25hcHNob3RSZXNwb25zZRJbCg5EZWxldGVTbmFwc2hvdBIjLmhvc3RhZ2VudC52MS5EZWxldGVTbmFwc2hvdFJlcXVlc3QaJC5ob3N0YWdlbnQudjEuRGVsZXRlU25hcHNob3RSZXNwb25zZRJSCgtQaW5nU2FuZGJveBIgLmhvc3RhZ2VudC52MS5QaW5nU2FuZGJveFJlcXVlc3QaIS5ob3N0YWdlbnQudjEuUGluZ1NhbmRib3hSZXNwb25zZRJYCg1MaXN0U2FuZGJveGVzEiIuaG9zdGFnZW50LnYxLkxpc3RTYW5kYm94ZXNSZXF1ZXN0GiMuaG9zdGFnZW50LnYxLkxpc3RTYW5kYm94ZXNSZXNwb25zZRI9CgRFeGVjEhkuaG9zdGFnZW50LnYxLkV4ZWNSZXF1ZXN0GhouaG9zdGFnZW50LnYxLkV4ZWNSZXNwb25zZRJTCgpFeGVjU3RyZWFtEh8uaG9zdGFnZW50LnYxLkV4ZWNTdHJlYW1SZXF1ZXN0GiAuaG9zdGFnZW50LnYxLkV4ZWNTdHJlYW1SZXNwb25zZSgBMAESTAoJV3JpdGVGaWxlEh4uaG9zdGFnZW50LnYxLldyaXRlRmlsZVJlcXVlc3QaHy5ob3N0YWdlbnQudjEuV3JpdGVGaWxlUmVzcG9uc2USSQoIUmVhZEZpbGUSHS5ob3N0YWdlbnQudjEuUmVhZEZpbGVSZXF1ZXN0Gh4uaG9zdGFnZW50LnYxLlJlYWRGaWxlUmVzcG9uc2USYAoPU3RyZWFtV3JpdGVGaWxlEiQuaG9zdGFnZW50LnYxLlN0cmVhbVdyaXRlRmlsZVJlcXVlc3QaJS5ob3N0YWdlbnQudjEuU3RyZWFtV3JpdGVGaWxlUmVzcG9uc2UoARJdCg5TdHJlYW1SZWFkRmlsZRIjLmhvc3RhZ2VudC52MS5TdHJlYW1SZWFkRmlsZVJlcXVlc3QaJC5ob3N0YWdlbnQudjEuU3RyZWFtUmVhZEZpbGVSZXNwb25zZTABEkYKB0dldEhvc3QSHC5ob3N0YWdlbnQudjEuR2V0SG9zdFJlcXVlc3QaHS5ob3N0YWdlbnQudjEuR2V0SG9zdFJlc3BvbnNlYgZwcm90bzM");
 
 /**
  * Describes the message hostagent.v1.ErrorDetail.
@@ -91,284 +91,298 @@ export const UpdateSandboxResponseSchema = /*@__PURE__*/
   messageDesc(file_hostagent_v1_hostagent, 10);
 
 /**
+ * Describes the message hostagent.v1.RollbackSandboxRequest.
+ * Use `create(RollbackSandboxRequestSchema)` to create a new message.
+ */
+export const RollbackSandboxRequestSchema = /*@__PURE__*/
+  messageDesc(file_hostagent_v1_hostagent, 11);
+
+/**
+ * Describes the message hostagent.v1.RollbackSandboxResponse.
+ * Use `create(RollbackSandboxResponseSchema)` to create a new message.
+ */
+export const RollbackSandboxResponseSchema = /*@__PURE__*/
+  messageDesc(file_hostagent_v1_hostagent, 12);
+
+/**
  * Describes the message hostagent.v1.ForkSandboxRequest.
  * Use `create(ForkSandboxRequestSchema)` to create a new message.
  */
 export const ForkSandboxRequestSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 11);
+  messageDesc(file_hostagent_v1_hostagent, 13);
 
 /**
  * Describes the message hostagent.v1.ForkSandboxResponse.
  * Use `create(ForkSandboxResponseSchema)` to create a new message.
  */
 export const ForkSandboxResponseSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 12);
+  messageDesc(file_hostagent_v1_hostagent, 14);
 
 /**
  * Describes the message hostagent.v1.ForkResult.
  * Use `create(ForkResultSchema)` to create a new message.
  */
 export const ForkResultSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 13);
+  messageDesc(file_hostagent_v1_hostagent, 15);
 
 /**
  * Describes the message hostagent.v1.ForkError.
  * Use `create(ForkErrorSchema)` to create a new message.
  */
 export const ForkErrorSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 14);
+  messageDesc(file_hostagent_v1_hostagent, 16);
 
 /**
  * Describes the message hostagent.v1.CreateSnapshotRequest.
  * Use `create(CreateSnapshotRequestSchema)` to create a new message.
  */
 export const CreateSnapshotRequestSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 15);
+  messageDesc(file_hostagent_v1_hostagent, 17);
 
 /**
  * Describes the message hostagent.v1.CreateSnapshotResponse.
  * Use `create(CreateSnapshotResponseSchema)` to create a new message.
  */
 export const CreateSnapshotResponseSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 16);
+  messageDesc(file_hostagent_v1_hostagent, 18);
 
 /**
  * Describes the message hostagent.v1.DeleteSnapshotRequest.
  * Use `create(DeleteSnapshotRequestSchema)` to create a new message.
  */
 export const DeleteSnapshotRequestSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 17);
+  messageDesc(file_hostagent_v1_hostagent, 19);
 
 /**
  * Describes the message hostagent.v1.DeleteSnapshotResponse.
  * Use `create(DeleteSnapshotResponseSchema)` to create a new message.
  */
 export const DeleteSnapshotResponseSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 18);
+  messageDesc(file_hostagent_v1_hostagent, 20);
 
 /**
  * Describes the message hostagent.v1.PingSandboxRequest.
  * Use `create(PingSandboxRequestSchema)` to create a new message.
  */
 export const PingSandboxRequestSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 19);
+  messageDesc(file_hostagent_v1_hostagent, 21);
 
 /**
  * Describes the message hostagent.v1.PingSandboxResponse.
  * Use `create(PingSandboxResponseSchema)` to create a new message.
  */
 export const PingSandboxResponseSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 20);
+  messageDesc(file_hostagent_v1_hostagent, 22);
 
 /**
  * Describes the message hostagent.v1.ListSandboxesRequest.
  * Use `create(ListSandboxesRequestSchema)` to create a new message.
  */
 export const ListSandboxesRequestSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 21);
+  messageDesc(file_hostagent_v1_hostagent, 23);
 
 /**
  * Describes the message hostagent.v1.ListSandboxesResponse.
  * Use `create(ListSandboxesResponseSchema)` to create a new message.
  */
 export const ListSandboxesResponseSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 22);
+  messageDesc(file_hostagent_v1_hostagent, 24);
 
 /**
  * Describes the message hostagent.v1.SandboxInfo.
  * Use `create(SandboxInfoSchema)` to create a new message.
  */
 export const SandboxInfoSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 23);
+  messageDesc(file_hostagent_v1_hostagent, 25);
 
 /**
  * Describes the message hostagent.v1.SandboxReason.
  * Use `create(SandboxReasonSchema)` to create a new message.
  */
 export const SandboxReasonSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 24);
+  messageDesc(file_hostagent_v1_hostagent, 26);
 
 /**
  * Describes the message hostagent.v1.Command.
  * Use `create(CommandSchema)` to create a new message.
  */
 export const CommandSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 25);
+  messageDesc(file_hostagent_v1_hostagent, 27);
 
 /**
  * Describes the message hostagent.v1.ExecRequest.
  * Use `create(ExecRequestSchema)` to create a new message.
  */
 export const ExecRequestSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 26);
+  messageDesc(file_hostagent_v1_hostagent, 28);
 
 /**
  * Describes the message hostagent.v1.ExecResponse.
  * Use `create(ExecResponseSchema)` to create a new message.
  */
 export const ExecResponseSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 27);
+  messageDesc(file_hostagent_v1_hostagent, 29);
 
 /**
  * Describes the message hostagent.v1.ExecStreamRequest.
  * Use `create(ExecStreamRequestSchema)` to create a new message.
  */
 export const ExecStreamRequestSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 28);
+  messageDesc(file_hostagent_v1_hostagent, 30);
 
 /**
  * Describes the message hostagent.v1.ExecStart.
  * Use `create(ExecStartSchema)` to create a new message.
  */
 export const ExecStartSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 29);
+  messageDesc(file_hostagent_v1_hostagent, 31);
 
 /**
  * Describes the message hostagent.v1.TerminalSize.
  * Use `create(TerminalSizeSchema)` to create a new message.
  */
 export const TerminalSizeSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 30);
+  messageDesc(file_hostagent_v1_hostagent, 32);
 
 /**
  * Describes the message hostagent.v1.CloseStdin.
  * Use `create(CloseStdinSchema)` to create a new message.
  */
 export const CloseStdinSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 31);
+  messageDesc(file_hostagent_v1_hostagent, 33);
 
 /**
  * Describes the message hostagent.v1.Signal.
  * Use `create(SignalSchema)` to create a new message.
  */
 export const SignalSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 32);
+  messageDesc(file_hostagent_v1_hostagent, 34);
 
 /**
  * Describes the message hostagent.v1.TimeLimit.
  * Use `create(TimeLimitSchema)` to create a new message.
  */
 export const TimeLimitSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 33);
+  messageDesc(file_hostagent_v1_hostagent, 35);
 
 /**
  * Describes the message hostagent.v1.ExecStreamResponse.
  * Use `create(ExecStreamResponseSchema)` to create a new message.
  */
 export const ExecStreamResponseSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 34);
+  messageDesc(file_hostagent_v1_hostagent, 36);
 
 /**
  * Describes the message hostagent.v1.ExecStarted.
  * Use `create(ExecStartedSchema)` to create a new message.
  */
 export const ExecStartedSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 35);
+  messageDesc(file_hostagent_v1_hostagent, 37);
 
 /**
  * Describes the message hostagent.v1.ExecEnded.
  * Use `create(ExecEndedSchema)` to create a new message.
  */
 export const ExecEndedSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 36);
+  messageDesc(file_hostagent_v1_hostagent, 38);
 
 /**
  * Describes the message hostagent.v1.WriteFileRequest.
  * Use `create(WriteFileRequestSchema)` to create a new message.
  */
 export const WriteFileRequestSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 37);
+  messageDesc(file_hostagent_v1_hostagent, 39);
 
 /**
  * Describes the message hostagent.v1.WriteFileResponse.
  * Use `create(WriteFileResponseSchema)` to create a new message.
  */
 export const WriteFileResponseSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 38);
+  messageDesc(file_hostagent_v1_hostagent, 40);
 
 /**
  * Describes the message hostagent.v1.ReadFileRequest.
  * Use `create(ReadFileRequestSchema)` to create a new message.
  */
 export const ReadFileRequestSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 39);
+  messageDesc(file_hostagent_v1_hostagent, 41);
 
 /**
  * Describes the message hostagent.v1.ReadFileResponse.
  * Use `create(ReadFileResponseSchema)` to create a new message.
  */
 export const ReadFileResponseSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 40);
+  messageDesc(file_hostagent_v1_hostagent, 42);
 
 /**
  * Describes the message hostagent.v1.StreamWriteFileRequest.
  * Use `create(StreamWriteFileRequestSchema)` to create a new message.
  */
 export const StreamWriteFileRequestSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 41);
+  messageDesc(file_hostagent_v1_hostagent, 43);
 
 /**
  * Describes the message hostagent.v1.FileMeta.
  * Use `create(FileMetaSchema)` to create a new message.
  */
 export const FileMetaSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 42);
+  messageDesc(file_hostagent_v1_hostagent, 44);
 
 /**
  * Describes the message hostagent.v1.FileEnd.
  * Use `create(FileEndSchema)` to create a new message.
  */
 export const FileEndSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 43);
+  messageDesc(file_hostagent_v1_hostagent, 45);
 
 /**
  * Describes the message hostagent.v1.StreamWriteFileResponse.
  * Use `create(StreamWriteFileResponseSchema)` to create a new message.
  */
 export const StreamWriteFileResponseSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 44);
+  messageDesc(file_hostagent_v1_hostagent, 46);
 
 /**
  * Describes the message hostagent.v1.StreamReadFileRequest.
  * Use `create(StreamReadFileRequestSchema)` to create a new message.
  */
 export const StreamReadFileRequestSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 45);
+  messageDesc(file_hostagent_v1_hostagent, 47);
 
 /**
  * Describes the message hostagent.v1.StreamReadFileResponse.
  * Use `create(StreamReadFileResponseSchema)` to create a new message.
  */
 export const StreamReadFileResponseSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 46);
+  messageDesc(file_hostagent_v1_hostagent, 48);
 
 /**
  * Describes the message hostagent.v1.StreamReadFileMeta.
  * Use `create(StreamReadFileMetaSchema)` to create a new message.
  */
 export const StreamReadFileMetaSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 47);
+  messageDesc(file_hostagent_v1_hostagent, 49);
 
 /**
  * Describes the message hostagent.v1.GetHostRequest.
  * Use `create(GetHostRequestSchema)` to create a new message.
  */
 export const GetHostRequestSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 48);
+  messageDesc(file_hostagent_v1_hostagent, 50);
 
 /**
  * Describes the message hostagent.v1.GetHostResponse.
  * Use `create(GetHostResponseSchema)` to create a new message.
  */
 export const GetHostResponseSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 49);
+  messageDesc(file_hostagent_v1_hostagent, 51);
 
 /**
  * Describes the message hostagent.v1.TemplateInfo.
  * Use `create(TemplateInfoSchema)` to create a new message.
  */
 export const TemplateInfoSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 50);
+  messageDesc(file_hostagent_v1_hostagent, 52);
 
 /**
  * @generated from service hostagent.v1.HostAgentService
