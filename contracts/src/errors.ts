@@ -34,6 +34,8 @@ export const ERRORS = {
   boot_failed: { status: 502 },
   /** The guest agent of a running sandbox does not answer. */
   guest_unreachable: { status: 504 },
+  /** The mail server did not take a mail. */
+  mail_failed: { status: 502 },
   host_unavailable: { status: 503 },
   /** The control plane's database server cannot be reached. */
   database_unavailable: { status: 503 },

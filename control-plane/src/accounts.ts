@@ -5,6 +5,10 @@ import type { ApiKeyStore } from "./api-keys/api-key-store.ts";
 import type { AccessChanges } from "./auth/access-changes.ts";
 import type { Config } from "./config.ts";
 import type { Db } from "./database/tables.ts";
+import type { DetachedOperations } from "./detached-operations.ts";
+import { EmailVerification } from "./email-verification/email-verification.ts";
+import { Mailer } from "./email-verification/mailer.ts";
+import type { Logger } from "./logging.ts";
 import { IdentityStore } from "./oauth/identity-store.ts";
 import { createProviders } from "./oauth/oauth-settings.ts";
 import { OAuthSignIn } from "./oauth/oauth-sign-in.ts";
@@ -35,6 +39,8 @@ interface AccountsNeed {
   db: Db;
   secrets: Secrets;
   changes: AccessChanges;
+  operations: DetachedOperations;
+  log: Logger;
   teams: TeamStore;
   apiKeys: ApiKeyStore;
   sandboxes: SandboxService;
@@ -47,6 +53,8 @@ export async function createAccounts({
   db,
   secrets,
   changes,
+  operations,
+  log,
   teams,
   apiKeys,
   sandboxes,
@@ -65,7 +73,9 @@ export async function createAccounts({
   const sessions = new SessionStore(db);
   const tokens = new UserTokens(keys);
   const attempts = new LoginAttempts(db);
-  const { signUpOpen } = config;
+  const { signUpOpen, publicUrl = "", smtp } = config;
+  const mail = smtp && { mailer: new Mailer(smtp, log) };
+  const verification = new EmailVerification({ db, users, limiter, operations, publicUrl, ...mail });
   const signIn = new SignIn({
     db,
     users,
@@ -76,6 +86,7 @@ export async function createAccounts({
     hasher,
     limiter,
     attempts,
+    verification,
     signUpOpen,
   });
   const teamService = new TeamService({ db, teams, memberships, sandboxes, templates, limiter, changes });
@@ -88,11 +99,20 @@ export async function createAccounts({
     sessions,
     stored,
     signIn,
+    verification,
     platform,
     search: new UserSearch(db, limiter),
     own: new AccountService({ db, users, teams, sessions, hasher, limiter, changes }),
     teams: teamService,
-    members: new MemberService({ teams: teamService, memberships, users, apiKeys, limiter, changes }),
+    members: new MemberService({
+      teams: teamService,
+      memberships,
+      users,
+      apiKeys,
+      limiter,
+      verifiedOnly: config.verifiedMembersOnly,
+      changes,
+    }),
     apiKeys: new ApiKeyService({ store: apiKeys, teams: teamService, limiter, changes }),
     admins: new AdminService({ db, platform, users, accounts: stored, sessions, hasher, changes }),
   };

@@ -5,6 +5,7 @@ import { parseEnv } from "node:util";
 import { WarrenError } from "@warren/contracts/errors";
 import type { QuotaAmounts } from "@warren/contracts/rest/quotas";
 import { type AllowedHost, parseHost } from "./browsers/host-check.ts";
+import { readSmtpSettings, type SmtpSettings } from "./email-verification/smtp-settings.ts";
 import { type OAuthSettings, readOAuthSettings } from "./oauth/oauth-settings.ts";
 import { DEFAULT_QUOTA, parseTeamQuota } from "./quotas/quota-settings.ts";
 import { SecretKeys } from "./secrets/secret-keys.ts";
@@ -43,6 +44,10 @@ export interface Config {
   /** What a team may use unless its own quota says otherwise. */
   teamQuota: QuotaAmounts;
   oauth: OAuthSettings;
+  /** Where mails go; absent = none are sent. */
+  smtp?: SmtpSettings;
+  /** Whether only users whose address is verified may be added to teams. */
+  verifiedMembersOnly: boolean;
   /** Account that is made as an administrator of the platform while there is none. */
   firstAdmin?: { email: string; password: string };
   logLevel: LogLevel;
@@ -100,6 +105,9 @@ export function parseConfig(environment: Environment): Config {
     }
   };
   const publicUrl = read("CP_PUBLIC_URL", parsePublicUrl);
+  const oauth = readOAuthSettings(read, publicUrl, problems);
+  const smtp = readSmtpSettings(read, publicUrl, problems);
+  const canVerify = smtp !== undefined || oauth.github !== undefined || oauth.oidc !== undefined;
   const config: Config = {
     listen: read("WARREN_LISTEN", parseListen) ?? { host: "127.0.0.1", port: 3000 },
     dataDir: read("WARREN_DATA_DIR", (text) => resolve(text)) ?? "/var/lib/warren",
@@ -111,7 +119,9 @@ export function parseConfig(environment: Environment): Config {
     secretKeyLost: read("WARREN_SECRET_KEY_LOST", parseFlag) ?? false,
     rateLimitFactor: read("WARREN_RATE_LIMIT_FACTOR", parseFactor) ?? 1,
     teamQuota: read("WARREN_TEAM_QUOTA", parseTeamQuota) ?? DEFAULT_QUOTA,
-    oauth: readOAuthSettings(read, publicUrl, problems),
+    oauth,
+    verifiedMembersOnly: read("WARREN_ADD_MEMBERS", parseAddMembers) ?? canVerify,
+    ...optional("smtp", smtp),
     logLevel: read("WARREN_LOG_LEVEL", parseLogLevel) ?? "info",
     exitWithParent: read("WARREN_EXIT_WITH_PARENT", parseFlag) ?? false,
     ephemeral: read("WARREN_EPHEMERAL", parseFlag) ?? false,
@@ -197,6 +207,12 @@ function parseSignUp(text: string): boolean {
   if (text === "open") return true;
   if (text === "closed") return false;
   throw new Error(`"${text}" is neither open nor closed`);
+}
+
+function parseAddMembers(text: string): boolean {
+  if (text === "verified") return true;
+  if (text === "any") return false;
+  throw new Error(`"${text}" is neither verified nor any`);
 }
 
 function parseFactor(text: string): number {

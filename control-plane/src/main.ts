@@ -23,6 +23,7 @@ import { BatchedTimestamps } from "./database/batched-timestamps.ts";
 import { openDatabase } from "./database/database.ts";
 import { DetachedOperations } from "./detached-operations.ts";
 import { docsRoutes } from "./docs/docs-routes.ts";
+import { emailVerificationRoutes } from "./email-verification/email-verification-routes.ts";
 import { toCatalogueError } from "./errors/catalogue-error.ts";
 import { fileRoutes } from "./files/file-routes.ts";
 import { FileService } from "./files/file-service.ts";
@@ -160,6 +161,8 @@ async function start(
 
   const cookie = new SessionCookie(isSecure(config));
   const accounts = await createAccounts({
+    operations,
+    log,
     config,
     db,
     secrets,
@@ -189,6 +192,7 @@ async function start(
     guard.requireUser(scope);
     await scope.register(sessionRoutes({ ...accounts, cookie, changes }));
     await scope.register(userRoutes({ ...accounts, accounts: accounts.own }));
+    await scope.register(emailVerificationRoutes(accounts.verification));
     await scope.register(teamRoutes({ teams: accounts.teams, members: accounts.members, quotas }));
     await scope.register(memberRoutes(accounts.members));
     await scope.register(apiKeyRoutes(accounts.apiKeys));

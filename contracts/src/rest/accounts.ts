@@ -34,6 +34,11 @@ export const UserName = Type.String({
   description: `1 to ${LIMITS.userNameCharacters} characters after trimming`,
 });
 
+/** Whether a provider, or a mail that was answered, has shown that an address is its user's. */
+export const EmailVerified = Type.Boolean({
+  description: "Whether it was shown that the address is the user's, by a provider or a mail",
+});
+
 const Cookie = Type.Optional(
   Type.Boolean({
     default: false,
@@ -83,6 +88,7 @@ export const Me = Type.Object(
   {
     user_id: UserId,
     email: Type.String(),
+    email_verified: EmailVerified,
     name: Type.String(),
     is_admin: Type.Boolean({ description: "Whether the user is an administrator of the platform" }),
     has_password: Type.Boolean({ description: "Whether the account can sign in with a password" }),
@@ -113,6 +119,13 @@ export const ChangePassword = Type.Object(
   { additionalProperties: false, title: "ChangePassword" },
 );
 export type ChangePassword = Static<typeof ChangePassword>;
+
+/** Token of a mail that verifies an address. */
+export const ConfirmEmail = Type.Object(
+  { token: Type.String({ pattern: "^[A-Za-z0-9_-]{43}$", description: "Token of the mail" }) },
+  { additionalProperties: false, title: "ConfirmEmail" },
+);
+export type ConfirmEmail = Static<typeof ConfirmEmail>;
 
 /** An OAuth provider that this server offers for signing in. */
 export const OAuthProviderInfo = Type.Object(
@@ -159,5 +172,8 @@ export const UserSearch = Type.Object({
 });
 
 /** A user as the search shows them. */
-export const FoundUser = Type.Object({ user_id: UserId, email: Type.String() }, { title: "FoundUser" });
+export const FoundUser = Type.Object(
+  { user_id: UserId, email: Type.String(), email_verified: EmailVerified },
+  { title: "FoundUser" },
+);
 export type FoundUser = Static<typeof FoundUser>;

@@ -1,6 +1,6 @@
 import { type Static, Type } from "typebox";
 import { TEAM_NAME, TEAM_SLUG } from "../identifiers.ts";
-import { Email, Role, TeamId, Timestamp, UserId } from "./accounts.ts";
+import { Email, EmailVerified, Role, TeamId, Timestamp, UserId } from "./accounts.ts";
 
 const TeamName = Type.String({
   pattern: TEAM_NAME.source,
@@ -33,7 +33,14 @@ export type UpdateTeam = Static<typeof UpdateTeam>;
 
 /** A member of a team. */
 export const Member = Type.Object(
-  { user_id: UserId, name: Type.String(), email: Type.String(), role: Role, joined_at: Timestamp },
+  {
+    user_id: UserId,
+    name: Type.String(),
+    email: Type.String(),
+    email_verified: EmailVerified,
+    role: Role,
+    joined_at: Timestamp,
+  },
   { title: "Member" },
 );
 export type Member = Static<typeof Member>;

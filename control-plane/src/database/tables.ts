@@ -1,6 +1,7 @@
 import type { Kysely } from "kysely";
 import type { AdminPermissionsTable } from "../admin/admin-permissions-table.ts";
 import type { ApiKeysTable } from "../api-keys/api-keys-table.ts";
+import type { EmailVerificationsTable } from "../email-verification/email-verifications-table.ts";
 import type { HostsTable } from "../hosts/hosts-table.ts";
 import type { OAuthProvidersTable, OAuthUsedStatesTable } from "../oauth/oauth-tables.ts";
 import type { TeamQuotasTable } from "../quotas/team-quotas-table.ts";
@@ -17,6 +18,7 @@ import type { UsersTable } from "../users/users-table.ts";
 /** All tables; each feature describes its own. */
 export interface Tables {
   users: UsersTable;
+  email_verifications: EmailVerificationsTable;
   oauth_providers: OAuthProvidersTable;
   oauth_used_states: OAuthUsedStatesTable;
   user_sessions: UserSessionsTable;

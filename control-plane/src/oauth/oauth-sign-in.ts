@@ -39,7 +39,7 @@ export class OAuthSignIn {
     const { db, identities, accounts, signIn } = this.#parts;
     signIn.requireOpenSignUp();
     const email = parseEmail(profile.email);
-    const account = { email, name: shortenUserName(profile.name), passwordHash: null };
+    const account = { email, name: shortenUserName(profile.name), passwordHash: null, isEmailVerified: true };
     try {
       return await db.transaction().execute(async (transaction) => {
         const { user } = await accounts.insert(account, transaction);

@@ -11,6 +11,9 @@ export const RATES = {
   oauth: { network: { burst: 30, perMinute: 20 } },
   /** Changing a password takes the old one, so it is a way to guess it. */
   changePassword: { network: { burst: 20, perMinute: 5 }, account: { burst: 5, perMinute: 0.5 } },
+  /** Each sends a mail. */
+  verifyEmail: { account: { burst: 5, perMinute: 0.2 } },
+  confirmEmail: { account: { burst: 20, perMinute: 5 } },
   switchTeam: { account: { burst: 60, perMinute: 30 } },
   createApiKey: { account: { burst: 60, perMinute: 10 } },
   createTeam: { account: { burst: 20, perMinute: 1 } },

@@ -2,6 +2,7 @@ import { WarrenError } from "@warren/contracts/errors";
 import type { LogIn, SignUp, TeamRole } from "@warren/contracts/rest/accounts";
 import type { SignedInUser } from "../auth/caller.ts";
 import type { Db } from "../database/tables.ts";
+import type { EmailVerification } from "../email-verification/email-verification.ts";
 import type { LoginAttempts } from "../rate-limits/login-attempts.ts";
 import type { RateLimiter } from "../rate-limits/rate-limiter.ts";
 import { RATES } from "../rate-limits/rates.ts";
@@ -34,6 +35,7 @@ export interface SignInParts {
   hasher: PasswordHasher;
   limiter: RateLimiter;
   attempts: LoginAttempts;
+  verification: EmailVerification;
   /** Whether strangers may make accounts. */
   signUpOpen: boolean;
 }
@@ -64,6 +66,7 @@ export class SignIn {
       const account = await accounts.insert({ email, name, passwordHash }, transaction);
       return { ...account, session: await sessions.open(account.user.id, transaction) };
     });
+    this.#parts.verification.greet(user);
     return this.#sign(user, { id: teamId, role: "owner" }, session);
   }
 

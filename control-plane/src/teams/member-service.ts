@@ -20,6 +20,8 @@ export interface MemberServiceParts {
   users: UserStore;
   apiKeys: ApiKeyStore;
   limiter: RateLimiter;
+  /** Whether only users whose address is verified are added. */
+  verifiedOnly: boolean;
   changes: AccessChanges;
 }
 
@@ -38,19 +40,34 @@ export class MemberService {
 
   /** Adds the user with an address to the caller's team, as a member. */
   async add(caller: UserCaller, address: string): Promise<MemberRow> {
-    const { teams, memberships, users, limiter, changes } = this.#parts;
+    const { teams, memberships, users, limiter, verifiedOnly, changes } = this.#parts;
     await limiter.take("add members as", caller.userId, RATES.addMember.account);
     const email = parseEmail(address);
     try {
       const added = await teams.withTeam(caller, "manageMembers", async (transaction) => {
         const user = await users.findByEmail(email, transaction);
         if (!user) throw new WarrenError("not_found", `nobody has an account with the address ${email}`);
+        const isVerified = user.email_verified_at !== null;
+        if (verifiedOnly && !isVerified) {
+          throw new WarrenError(
+            "invalid_state",
+            `the account with the address ${email} has not shown that the address is its own: it must be verified first, ` +
+              "by the mail that POST /v1/me/email/verification sends, or by signing in through a provider",
+          );
+        }
         if ((await memberships.count(caller.teamId, transaction)) >= LIMITS.members) {
           throw new WarrenError("quota_exceeded", `the team has ${LIMITS.members} members, which is the most`);
         }
         const membership = { userId: user.id, teamId: caller.teamId, role: "member" as const };
         const joinedAt = await memberships.insert(membership, transaction);
-        return { user_id: user.id, name: user.name, email: user.email, role: membership.role, created_at: joinedAt };
+        return {
+          user_id: user.id,
+          name: user.name,
+          email: user.email,
+          email_verified: isVerified,
+          role: membership.role,
+          created_at: joinedAt,
+        };
       });
       changes.announce({ userId: added.user_id });
       return added;

@@ -13,6 +13,7 @@ export interface MemberRow {
   user_id: string;
   name: string;
   email: string;
+  email_verified: boolean;
   role: TeamRole;
   created_at: Date;
 }
@@ -88,6 +89,7 @@ export class MembershipStore {
       .selectFrom("users_teams as membership")
       .innerJoin("users as user", "user.id", "membership.user_id")
       .select(["membership.user_id", "user.name", "user.email", "membership.role", "membership.created_at"])
+      .select(sql<boolean>`"user".email_verified_at is not null`.as("email_verified"))
       .where("membership.team_id", "=", teamId)
       .orderBy("membership.created_at")
       .orderBy("membership.user_id")

@@ -22,6 +22,7 @@ export function toMember(row: MemberRow): Member {
     user_id: toWireId("usr", row.user_id),
     name: row.name,
     email: row.email,
+    email_verified: row.email_verified,
     role: row.role,
     joined_at: row.created_at.toISOString(),
   };

@@ -39,6 +39,7 @@ export class AccountService {
     return {
       user_id: toWireId("usr", user.id),
       email: user.email,
+      email_verified: user.email_verified_at !== null,
       name: user.name,
       is_admin: user.is_admin,
       has_password: user.password_hash !== null,

@@ -71,14 +71,14 @@ export function userRoutes(parts: { accounts: AccountService; search: UserSearch
           tags,
           summary: "Complete the e-mail address of a user",
           description:
-            "Finds people in a team with the caller, people of the caller's e-mail domain, and whoever's address is given in full.",
+            "Finds people in a team with the caller, people of the caller's e-mail domain once the caller's own address is verified, and whoever's address is given in full.",
           querystring: UserSearchQuery,
           response: { 200: Type.Array(FoundUser), "4xx": ErrorBody },
         },
       },
       async (request) => {
         const users = await search.find(userOf(request), request.query.email);
-        return users.map(({ id, email }) => ({ user_id: toWireId("usr", id), email }));
+        return users.map(({ id, ...user }) => ({ user_id: toWireId("usr", id), ...user }));
       },
     );
   };

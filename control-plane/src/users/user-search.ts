@@ -11,12 +11,13 @@ import { normalizeEmail } from "./email.ts";
 export interface FoundUserRow {
   id: string;
   email: string;
+  email_verified: boolean;
 }
 
 /**
  * Completes the e-mail address of somebody to be added to a team. It shows nobody whom the caller could not name
- * anyway: people in a team with the caller, people of the caller's own e-mail domain, of whom the whole local part must
- * have been typed, and whoever's address was typed in full.
+ * anyway: people in a team with the caller, people of the e-mail domain that the caller has shown to be in, of whom
+ * the whole local part must have been typed, and whoever's address was typed in full.
  */
 export class UserSearch {
   readonly #db: Db;
@@ -39,10 +40,12 @@ export class UserSearch {
     await this.#limiter.take("search users as", caller.userId, RATES.searchUsers.account);
     const domain = caller.email.slice(caller.email.lastIndexOf("@"));
     const { rows } = await sql<FoundUserRow>`
-      select id, email from users
+      select id, email, email_verified_at is not null as email_verified from users
       where email like ${`${escapeLike(prefix)}%`} and (
         email = ${prefix}
-        or email like ${`%${escapeLike(domain)}`}
+        or email like ${`%${escapeLike(domain)}`} and exists (
+          select from users as caller where caller.id = ${caller.userId} and caller.email_verified_at is not null
+        )
         or id in (
           select theirs.user_id from users_teams as theirs
           join users_teams as mine on mine.team_id = theirs.team_id

@@ -14,6 +14,8 @@ export interface NewUser {
   name: string;
   passwordHash: string | null;
   isAdmin?: boolean;
+  /** Whether a provider has vouched for the address. */
+  isEmailVerified?: boolean;
 }
 
 /** Rows of users. Addresses are in their stored form. */
@@ -35,6 +37,7 @@ export class UserStore {
           name: user.name,
           password_hash: user.passwordHash,
           is_admin: user.isAdmin ?? false,
+          email_verified_at: user.isEmailVerified ? sql<Date>`now()` : null,
         })
         .returningAll()
         .executeTakeFirstOrThrow();
@@ -56,6 +59,17 @@ export class UserStore {
 
   async setName(id: string, name: string): Promise<void> {
     await this.#db.updateTable("users").set({ name, updated_at: sql`now()` }).where("id", "=", id).execute();
+  }
+
+  /** The user has shown that an address is theirs; false when it is not the account's. */
+  async setEmailVerified(id: string, email: string, db: Db): Promise<boolean> {
+    const { numUpdatedRows } = await db
+      .updateTable("users")
+      .set({ email_verified_at: sql`now()`, updated_at: sql`now()` })
+      .where("id", "=", id)
+      .where("email", "=", email)
+      .executeTakeFirstOrThrow();
+    return numUpdatedRows > 0n;
   }
 
   async setPasswordHash(id: string, passwordHash: string, db: Db = this.#db): Promise<void> {

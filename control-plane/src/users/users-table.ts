@@ -10,6 +10,8 @@ export interface UsersTable {
   password_hash: string | null;
   /** Administrator of the platform. */
   is_admin: Generated<boolean>;
+  /** When it was shown that the address is the user's, by a provider or a mail; null = never. */
+  email_verified_at: Date | null;
   created_at: Generated<Date>;
   updated_at: Generated<Date>;
 }
