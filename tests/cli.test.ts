@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -18,6 +18,9 @@ function peakMemory(pid: number): number {
   const status = existsSync(file) ? readFileSync(file, "utf8") : "";
   return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024;
 }
+
+/** A word for a shell. */
+const quote = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`;
 
 const sha256 = (bytes: Buffer | string) => createHash("sha256").update(bytes).digest("hex");
 
@@ -189,6 +192,71 @@ describe("warren up", () => {
       stderr: expect.stringContaining("not found"),
     });
     expect((await exec(["sleep", "1000"], undefined, ["--timeout", "1"])).status).toBe(124);
+  });
+
+  test("gives a command the terminal that it is run from: its size, its keys, and the status", async () => {
+    const gate = join(data.path, "gate");
+    execFileSync("mkfifo", [gate]);
+    const remote = "trap 'echo got-int' INT; trap 'stty size; exit 7' WINCH; stty size; while :; do sleep 1; done";
+    // The terminal of script(1) is made smaller once the gate opens.
+    const local = `stty rows 33 cols 101; (read -r _ <"$2"; stty rows 44 cols 90 </dev/tty) & exec "$0" exec "$1" -it -- sh -c "$3"`;
+    const line = ["bash", "-c", local, resolve(import.meta.dirname, "../warren"), id, gate, remote];
+    const terminal = spawn("script", ["-qec", line.map(quote).join(" "), "/dev/null"], {
+      env: { ...process.env, ...server },
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    const closed = once(terminal, "close");
+    let shown = "";
+    for await (const piece of terminal.stdout.setEncoding("utf8") as AsyncIterable<string>) {
+      const before = shown;
+      shown += piece;
+      const first = (text: string) => shown.includes(text) && !before.includes(text);
+      if (first("33 101")) terminal.stdin.write("\x03");
+      if (first("got-int")) await writeFile(gate, "\n");
+    }
+    expect(shown).toContain("44 90");
+    expect((await closed)[0]).toBe(7);
+    const pipe = await exec(["true"], "input", ["-it"]);
+    expect(pipe).toMatchObject({ status: 125, stderr: expect.stringContaining("leave -t out") });
+  });
+
+  test("shows what a Python program prints at once, without a terminal too", async () => {
+    const script = "import sys; print('first'); sys.stdin.read(); print('last')";
+    const warren = resolve(import.meta.dirname, "../warren");
+    const python = spawn(warren, ["exec", id, "--", "python3", "-c", script], { env: { ...process.env, ...server } });
+    // Its input ends only once its first line has come.
+    python.stdout.once("data", () => python.stdin.end());
+    let shown = "";
+    for await (const piece of python.stdout.setEncoding("utf8") as AsyncIterable<string>) shown += piece;
+    expect(shown).toBe("first\nlast\n");
+  });
+
+  test("does with sandboxes by their names all that can be done with them", async () => {
+    const warren = async (...args: string[]) => {
+      const { status, stdout, stderr } = await run(args, { env: server });
+      if (status !== 0) throw new Error(`${args.join(" ")}: ${stderr}`);
+      return stdout.toString().trim();
+    };
+    const box = await warren("create", "--name", "box", "--memory", "256", "--metadata", "job=5");
+    expect(box).toMatch(/^sb/);
+    await warren("exec", "box", "--", "sh", "-c", "echo kept >/tmp/kept");
+    expect(await warren("ls", "--metadata", "job=5")).toMatch(new RegExp(`\n${box} +box +running `));
+    expect(await warren("pause", "box")).toBe("box");
+    expect(await warren("update", "box", "--timeout", "900", "--auto-resume")).toBe("");
+    expect(await warren("resume", "box", "--timeout", "800")).toBe("box");
+    const copy = await warren("fork", "box");
+    expect(await warren("exec", copy, "--", "cat", "/tmp/kept")).toBe("kept");
+    expect(await warren("snapshot", "box", "kept")).toBe("kept");
+    const fields = JSON.parse(await warren("ps", "--json", "--metadata", "job=5"));
+    expect(fields.find((sandbox: { name?: string }) => sandbox.name === "box")).toMatchObject({
+      timeout_sec: 800,
+      auto_resume: true,
+    });
+    await warren("rm", "box", copy);
+    expect(await run(["exec", "box", "--", "true"], { env: server })).toMatchObject({
+      status: 125,
+      stderr: expect.stringContaining("no such sandbox: box"),
+    });
   });
 
   test("passes any bytes through, and keeps the two outputs apart", async () => {

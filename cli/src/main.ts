@@ -4,12 +4,17 @@ import { Command, CommanderError } from "commander";
 import { adminCommand } from "./commands/admin.ts";
 import { buildImagesCommand } from "./commands/build-images.ts";
 import { cpCommand } from "./commands/cp.ts";
+import { createCommand } from "./commands/create.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { execCommand } from "./commands/exec.ts";
+import { forkCommand } from "./commands/fork.ts";
+import { pauseCommand, resumeCommand } from "./commands/pause.ts";
 import { psCommand } from "./commands/ps.ts";
 import { rmCommand } from "./commands/rm.ts";
 import { runCommand } from "./commands/run.ts";
+import { snapshotCommand } from "./commands/snapshot.ts";
 import { upCommand } from "./commands/up.ts";
+import { updateCommand } from "./commands/update.ts";
 import { WARREN_FAILED } from "./streams/exit-status.ts";
 import { endBySignal, Interrupted } from "./terminal/interruption.ts";
 import { describe, warn } from "./terminal/messages.ts";
@@ -18,9 +23,15 @@ const COMMANDS = [
   runCommand,
   upCommand,
   doctorCommand,
+  createCommand,
   psCommand,
   execCommand,
   cpCommand,
+  pauseCommand,
+  resumeCommand,
+  forkCommand,
+  snapshotCommand,
+  updateCommand,
   rmCommand,
   buildImagesCommand,
   adminCommand,

@@ -140,6 +140,23 @@ describe("a streamed command", () => {
     }
   });
 
+  test("runs in a terminal, and changes its size", async () => {
+    const frames: unknown[] = [];
+    const process = await start(
+      (socket, frame) => {
+        frames.push(frame);
+        socket.on("message", (data) => {
+          frames.push(JSON.parse(String(data)));
+          socket.send(exit({}));
+        });
+      },
+      { terminal: { cols: 100, rows: 30 } },
+    );
+    process.resize({ cols: 90, rows: 20 });
+    expect(await process.exit).toMatchObject({ exitCode: 0 });
+    expect(frames).toMatchObject([{ terminal: { cols: 100, rows: 30 } }, { type: "resize", cols: 90, rows: 20 }]);
+  });
+
   test("takes no input that was not asked for", async () => {
     const frames: unknown[] = [];
     const process = await start((socket) => {

@@ -6,6 +6,7 @@ import {
   type ExecServerFrame,
   type ExecStartFrame,
   STREAM_BYTE,
+  type TerminalSize,
 } from "@warren/contracts/rest/commands";
 import type { SignalName } from "@warren/contracts/signals";
 import WebSocket, { type RawData } from "ws";
@@ -30,6 +31,11 @@ export interface StartOptions {
   timeoutSec?: number;
   /** Keep standard input open for `process.stdin`; default: it is at its end from the start. */
   stdin?: boolean;
+  /**
+   * Run in a terminal of this size, in characters; `resize` changes it. Both outputs then arrive as `stdout`, and input is
+   * what is typed: a line at a time, with ^C for SIGINT and ^D for its end.
+   */
+  terminal?: TerminalSize;
   signal?: AbortSignal;
 }
 
@@ -72,6 +78,11 @@ export class SandboxProcess {
     this.#connection.send({ type: "signal", signal });
   }
 
+  /** Changes the size of its terminal. */
+  resize({ cols, rows }: TerminalSize): void {
+    this.#connection.send({ type: "resize", cols, rows });
+  }
+
   /** Lets go of the connection, which ends the command if it still runs; `exit` then rejects. */
   close(): void {
     this.#connection.close();
@@ -96,6 +107,7 @@ export async function startProcess(
     ...(options.user === undefined ? {} : { user: options.user }),
     ...(options.timeoutSec === undefined ? {} : { timeout_sec: options.timeoutSec }),
     stdin: options.stdin ?? false,
+    ...(options.terminal ? { terminal: options.terminal } : {}),
   });
   return new SandboxProcess(connection, pid);
 }

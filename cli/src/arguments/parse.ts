@@ -37,6 +37,13 @@ export function variable(text: string, earlier: Record<string, string> = {}): Re
   return { ...earlier, [name]: known };
 }
 
+/** Parses KEY=VALUE and adds it to the earlier ones. */
+export function pairs(text: string, earlier: Record<string, string> = {}): Record<string, string> {
+  const equals = text.indexOf("=");
+  if (equals < 1) throw new InvalidArgumentError("It must be KEY=VALUE.");
+  return { ...earlier, [text.slice(0, equals)]: text.slice(equals + 1) };
+}
+
 /** A parser of whole numbers from `min` to `max`. */
 export function integer(min: number, max: number): (text: string) => number {
   return (text) => {

@@ -1,25 +1,39 @@
 import type { Sandbox } from "@warren/sdk";
 import { Command } from "commander";
 import { dataDirOption } from "../arguments/data-dir.ts";
+import { pairs } from "../arguments/parse.ts";
 import { runningServer } from "../servers/connection.ts";
 import { table } from "../terminal/table.ts";
 
-/** `warren ps`: the sandboxes of a running server. */
+interface PsOptions {
+  dataDir: string;
+  json?: boolean;
+  quiet?: boolean;
+  metadata?: Record<string, string>;
+}
+
+/** `warren ps`, also `ls`: the sandboxes of a running server. */
 export function psCommand(finish: (status: number) => void): Command {
   return new Command("ps")
+    .alias("ls")
     .summary("list sandboxes")
     .addOption(dataDirOption())
+    .option("--metadata <key=value>", "only those with this in their metadata (repeatable)", pairs)
+    .option("-q, --quiet", "print ids only")
     .option("--json", "print a JSON array")
-    .action(async ({ dataDir, json }: { dataDir: string; json?: boolean }) => {
+    .action(async ({ dataDir, json, quiet, metadata }: PsOptions) => {
       const warren = await runningServer(dataDir);
-      const sandboxes = await warren.sandboxes.list();
+      const sandboxes = await warren.sandboxes.list(metadata ? { metadata } : {});
       if (json) process.stdout.write(`${JSON.stringify(sandboxes.map(({ fields }) => fields))}\n`);
-      else process.stdout.write(table(["ID", "STATUS", "TEMPLATE", "VCPUS", "MEMORY", "CREATED"], sandboxes.map(row)));
+      else if (quiet) process.stdout.write(sandboxes.map(({ id }) => `${id}\n`).join(""));
+      else process.stdout.write(table(HEADINGS, sandboxes.map(row)));
       finish(0);
     });
 }
 
+const HEADINGS = ["ID", "NAME", "STATUS", "TEMPLATE", "VCPUS", "MEMORY", "CREATED"];
+
 function row({ fields }: Sandbox): string[] {
-  const { id, status, template, vcpus, memory_mb, created_at } = fields;
-  return [id, status, template, String(vcpus), `${memory_mb} MiB`, created_at];
+  const { id, name = "", status, template, vcpus, memory_mb, created_at } = fields;
+  return [id, name, status, template, String(vcpus), `${memory_mb} MiB`, created_at];
 }

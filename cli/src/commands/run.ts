@@ -3,34 +3,31 @@ import { LIMITS } from "@warren/contracts/limits";
 import type { Sandbox, Warren } from "@warren/sdk";
 import { Command } from "commander";
 import { dataDirOption } from "../arguments/data-dir.ts";
-import { download, type FilePair, integer, upload, variable } from "../arguments/parse.ts";
+import { download, type FilePair, upload } from "../arguments/parse.ts";
+import {
+  addCommandOptions,
+  addSandboxOptions,
+  type SandboxOptions,
+  sandboxAsked,
+} from "../arguments/sandbox-options.ts";
 import { namedServer } from "../servers/connection.ts";
 import type { SandboxSize } from "../servers/stack.ts";
 import { withTemporaryStack } from "../servers/temporary-stack.ts";
 import { WARREN_FAILED } from "../streams/exit-status.ts";
-import { runAttached } from "../streams/run-attached.ts";
+import { type AttachedOptions, runAttached } from "../streams/run-attached.ts";
 import { Interruption } from "../terminal/interruption.ts";
 import { warn } from "../terminal/messages.ts";
 import { checkReadable, checkWritable, downloadFile, uploadFile } from "../transfer.ts";
 
-interface RunOptions {
+interface RunOptions extends SandboxOptions, Omit<AttachedOptions, "signal"> {
   dataDir: string;
   file?: FilePair[];
   get?: FilePair[];
-  env?: Record<string, string>;
-  cwd?: string;
-  user?: string;
-  timeout?: number;
-  template?: string;
-  vcpus?: number;
-  memory?: number;
-  interactive?: boolean;
 }
 
 /** `warren run`: one command in a sandbox of its own, which goes when it ends. */
 export function runCommand(finish: (status: number) => void): Command {
-  const { vcpus, memoryMb } = LIMITS;
-  return new Command("run")
+  const command = new Command("run")
     .summary("run a command in a new sandbox")
     .description(
       "Runs a command in a new sandbox and removes the sandbox when it ends. Standard input, output and error are the " +
@@ -46,19 +43,8 @@ export function runCommand(finish: (status: number) => void): Command {
       "--get <guest:local>",
       "copy a file out when the command has ended, however it ended (repeatable)",
       download,
-    )
-    .option(
-      "-e, --env <key=value>",
-      "environment variable; KEY alone passes the one of this shell on (repeatable)",
-      variable,
-    )
-    .option("-w, --cwd <dir>", "working directory in the sandbox")
-    .option("-u, --user <name>", "user of the sandbox")
-    .option("--timeout <seconds>", "kill the command after that time", integer(1, 30 * 24 * 3600))
-    .option("-t, --template <name>", "template of the sandbox")
-    .option("--vcpus <n>", `virtual CPUs, ${vcpus.min} to ${vcpus.max}`, integer(vcpus.min, vcpus.max))
-    .option("-m, --memory <MiB>", `memory, ${memoryMb.min} to ${memoryMb.max}`, integer(memoryMb.min, memoryMb.max))
-    .option("-i, --interactive", "pass standard input on even when it is a terminal")
+    );
+  return addCommandOptions(addSandboxOptions(command))
     .addOption(dataDirOption())
     .passThroughOptions()
     .action(async (command: string, args: string[], options: RunOptions) => finish(await run(command, args, options)));
@@ -91,11 +77,7 @@ async function useSandbox(
   { destroy }: { destroy: boolean },
 ): Promise<number> {
   // Not cut short by an interruption: a sandbox that is being made on a server that stays can be removed only by its id.
-  const creation = warren.sandboxes.create({
-    ...(options.template === undefined ? {} : { template: options.template }),
-    ...(options.vcpus === undefined ? {} : { vcpus: options.vcpus }),
-    ...(options.memory === undefined ? {} : { memoryMb: options.memory }),
-  });
+  const creation = warren.sandboxes.create(sandboxAsked(options));
   const sandbox = await (destroy ? creation : untilAborted(creation, signal));
   try {
     return await untilAborted(work(sandbox, command, args, options, signal), signal);

@@ -1,4 +1,5 @@
 import type { Sandbox, StartOptions } from "@warren/sdk";
+import { joinTerminal, terminalSize } from "../terminal/join-terminal.ts";
 import { attach } from "./attach.ts";
 import { DescriptorOutput } from "./descriptor-output.ts";
 import { BROKEN_PIPE, shellStatus } from "./exit-status.ts";
@@ -12,6 +13,8 @@ export interface AttachedOptions {
   timeout?: number;
   /** Pass standard input on even when it is a terminal. */
   interactive?: boolean;
+  /** Run in a terminal of the sandbox; when interactive, this process's terminal becomes it. */
+  tty?: boolean;
   signal: AbortSignal;
 }
 
@@ -22,23 +25,33 @@ export async function runAttached(
   args: string[],
   options: AttachedOptions,
 ): Promise<number> {
-  const { env, cwd, user, timeout, interactive, signal } = options;
-  const withInput = interactive === true || !process.stdin.isTTY;
+  const { env, cwd, user, timeout, interactive = false, tty = false, signal } = options;
+  if (tty && interactive && !process.stdin.isTTY) {
+    throw new Error("-t with -i needs a terminal on standard input; leave -t out to pass a file or a pipe on.");
+  }
+  const withInput = interactive || (!tty && !process.stdin.isTTY);
+  // Programs draw for the terminal that shows them.
+  const { TERM } = process.env;
+  const terminal = tty ? { terminal: terminalSize(), env: { ...(TERM ? { TERM } : {}), ...env } } : {};
   const start: StartOptions = {
     ...(env ? { env } : {}),
     ...(cwd === undefined ? {} : { cwd }),
     ...(user === undefined ? {} : { user }),
     ...(timeout === undefined ? {} : { timeoutSec: timeout }),
     stdin: withInput,
+    ...terminal,
     signal,
   };
   const remote = await sandbox.stream(command, args, start);
   const streams = { stdout: new DescriptorOutput(1), stderr: new DescriptorOutput(2) };
+  const leave = tty ? joinTerminal(remote, interactive) : undefined;
   try {
     return shellStatus(await attach(remote, withInput ? { ...streams, stdin: process.stdin } : streams));
   } catch (error) {
     // Nobody reads the output any more: as a local command would be, this one is ended.
     if ((error as NodeJS.ErrnoException).code === "EPIPE") return BROKEN_PIPE;
     throw error;
+  } finally {
+    leave?.();
   }
 }

@@ -72,6 +72,13 @@ export const EXEC_SUBPROTOCOL = "warren.exec.v1";
 /** First byte of a binary message: from the client stdin, from the server stdout or stderr. */
 export const STREAM_BYTE = { stdin: 1, stdout: 1, stderr: 2 } as const;
 
+/** Size of a terminal, in characters (`struct winsize` of ioctl_tty(2) has 16 bits for each). */
+export const TerminalSize = Type.Object(
+  { cols: Type.Integer({ minimum: 1, maximum: 65_535 }), rows: Type.Integer({ minimum: 1, maximum: 65_535 }) },
+  { additionalProperties: false },
+);
+export type TerminalSize = Static<typeof TerminalSize>;
+
 /** First frame of a client: what to run. Ending the connection ends the command. */
 export const ExecStartFrame = Type.Object(
   {
@@ -83,6 +90,8 @@ export const ExecStartFrame = Type.Object(
     stdin: Type.Optional(
       Type.Boolean({ default: false, description: "Whether stdin frames follow; false = end of file at once" }),
     ),
+    // A terminal joins the command's two outputs, which arrive as stdout.
+    terminal: Type.Optional(TerminalSize),
   },
   { additionalProperties: false, title: "ExecStartFrame" },
 );
@@ -108,6 +117,10 @@ const ExecTimeoutFrame = Type.Object(
   },
   { additionalProperties: false },
 );
+const ExecResizeFrame = Type.Object(
+  { type: Type.Literal("resize"), ...TerminalSize.properties },
+  { additionalProperties: false },
+);
 const ExecStopFrame = Type.Object({ type: Type.Literal("stop") }, { additionalProperties: false });
 
 /** Schemas of the frames of a client by their type. */
@@ -117,6 +130,7 @@ export const EXEC_CLIENT_FRAMES = {
   close_stdin: ExecCloseStdinFrame,
   signal: ExecSignalFrame,
   timeout: ExecTimeoutFrame,
+  resize: ExecResizeFrame,
   stop: ExecStopFrame,
 } as const;
 

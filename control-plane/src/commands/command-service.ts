@@ -60,7 +60,15 @@ export class CommandService {
     await this.#access.use(caller, sandboxId, async ({ agent }) => {
       const command = toCommand(start, (start.timeout_sec ?? 0) * 1000);
       const first: CommandInput = {
-        message: { case: "start", value: { sandboxId, command, stdin: start.stdin ?? false } },
+        message: {
+          case: "start",
+          value: {
+            sandboxId,
+            command,
+            stdin: start.stdin ?? false,
+            ...(start.terminal && { terminal: start.terminal }),
+          },
+        },
       };
       for await (const response of agent.execStream(prepend(first, input), { signal })) await consume(response);
     });

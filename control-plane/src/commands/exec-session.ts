@@ -108,6 +108,12 @@ export class ExecSession {
       this.#input.push({ message: { case: "timeLimit", value: { timeoutMs: message.timeout_sec * 1000 } } });
       return;
     }
+    if (message.type === "resize") {
+      if (!this.#started.terminal) throw new WarrenError("invalid_request", "the command has no terminal to resize");
+      const { cols, rows } = message;
+      this.#input.push({ message: { case: "resize", value: { cols, rows } } });
+      return;
+    }
     this.#checkStdin(this.#started);
     if (message.type === "stdin") {
       this.#pushStdin(message.bytes);

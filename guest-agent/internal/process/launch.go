@@ -221,6 +221,11 @@ func environmentOf(spec specification) map[string]string {
 		path = defaultPath
 	}
 	environment := map[string]string{"PATH": path, "HOME": spec.user.Home, "USER": spec.user.Name, "LOGNAME": spec.user.Name}
+	// What a Python program prints arrives line by line, as it would in a terminal.
+	environment["PYTHONUNBUFFERED"] = "1"
+	if spec.size != nil {
+		environment["TERM"] = "xterm"
+	}
 	for name, value := range spec.environment {
 		environment[name] = value
 	}

@@ -1,0 +1,26 @@
+import { Command } from "commander";
+import { dataDirOption } from "../arguments/data-dir.ts";
+import { runningServer } from "../servers/connection.ts";
+import { findSandbox } from "../servers/find-sandbox.ts";
+
+/** `warren snapshot`: a template of a sandbox. */
+export function snapshotCommand(finish: (status: number) => void): Command {
+  return new Command("snapshot")
+    .summary("make a template of a sandbox and print its name")
+    .description(
+      "Makes a template of a running or paused sandbox, for 'warren create --template', and prints its name.",
+    )
+    .argument("<sandbox>", "id or name")
+    .argument("[template]", "name of the template; a generated one when absent")
+    .option("--overwrite", "replace a template of this name")
+    .addOption(dataDirOption())
+    .action(async (id: string, name: string | undefined, options: { dataDir: string; overwrite?: boolean }) => {
+      const warren = await runningServer(options.dataDir);
+      const { name: given } = await warren.snapshots.create(await findSandbox(warren, id), {
+        ...(name === undefined ? {} : { name }),
+        ...(options.overwrite ? { overwrite: true } : {}),
+      });
+      process.stdout.write(`${given}\n`);
+      finish(0);
+    });
+}
