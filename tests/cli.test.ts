@@ -165,7 +165,8 @@ describe("warren up", () => {
     const refused = await run(["up", "--data-dir", other.path, "--listen", `127.0.0.1:${port}`]);
     taken.close();
     expect(refused.status).toBe(1);
-    expect(refused.stderr).toMatch(new RegExp(`${port}.*in use`));
+    expect(refused.stderr).toMatch(new RegExp(`^warren: .*${port}.*in use.*--listen`));
+    expect(readdirSync(other.path).sort()).toEqual(["cache", "images", "lock"]);
     expect(processesOn(other.path)).toEqual([]);
     await other.remove();
   });
@@ -344,10 +345,37 @@ describe("warren up", () => {
     expect(JSON.parse((await run(["ps", "--json"], { env: server })).stdout.toString())).toHaveLength(1);
   });
 
+  test("ends the sandbox of a run that was killed, once its lease has run out", async () => {
+    const running = start(
+      ["run", "--name", "leased", "--memory", "256", "--", "sh", "-c", "echo started; sleep 1000"],
+      {
+        env: server,
+      },
+    );
+    await running.printed("started");
+    running.child.kill("SIGKILL");
+    await running.ended;
+    const call = async (method: string, path: string, body?: object) => {
+      const headers = { "X-API-Key": server.WARREN_API_KEY, "Content-Type": "application/json" };
+      const options = { method, headers, ...(body ? { body: JSON.stringify(body) } : {}) };
+      return (await fetch(server.WARREN_URL + path, options)).json();
+    };
+    const [left] = (await call("GET", "/v1/sandboxes?name=leased")) as { id: string; lease_expires_at: string }[];
+    expect(Date.parse(left!.lease_expires_at)).toBeLessThanOrEqual(Date.now() + 60_000);
+    // The rest of the minute need not be waited for.
+    await call("PATCH", `/v1/sandboxes/${left!.id}`, { lease_sec: 1 });
+    await expect
+      .poll(() => call("GET", `/v1/sandboxes/${left!.id}`), { timeout: 60_000 })
+      .toMatchObject({ status: "stopped", reason: { code: "lease_expired" } });
+  });
+
   test("leaves its sandboxes running when it stops, finds them when it starts, and reports a server that dies", async () => {
     await exec(["sh", "-c", "echo kept >/tmp/kept"]);
     up.child.kill("SIGTERM");
-    expect((await up.ended).status).toBe(0);
+    expect(await up.ended).toMatchObject({
+      status: 0,
+      stderr: expect.stringMatching(`1 running.*'warren down --data-dir ${data.path}'`),
+    });
     expect(existsSync(join(data.path, "server.json"))).toBe(false);
     up = await startUp(data.path);
     server = { WARREN_URL: up.ready.url, WARREN_API_KEY: up.ready.api_key };
@@ -360,7 +388,14 @@ describe("warren up", () => {
     up = await startUp(data.path);
     server = { WARREN_URL: up.ready.url, WARREN_API_KEY: up.ready.api_key };
     expect((await exec(["cat", "/tmp/kept"])).stdout.toString()).toBe("kept\n");
-    expect(await run(["rm", id], { env: server })).toMatchObject({ status: 0 });
-    expect(JSON.parse((await run(["ps", "--json"], { env: server })).stdout.toString())).toEqual([]);
+    expect(await run(["pause", id], { env: server })).toMatchObject({ status: 0 });
+    const down = await run(["down", "--data-dir", data.path]);
+    expect(down.stdout.toString()).toBe(
+      `Stopping the server at ${server.WARREN_URL}.\nEnded all sandboxes: 1 paused.\n`,
+    );
+    expect((await up.ended).status).toBe(0);
+    expect(processesOn(data.path)).toEqual([]);
+    expect(slotsBelow(data.path)).toEqual([]);
+    expect((await run(["down", "--data-dir", data.path])).stdout.toString()).toBe("No sandboxes were left.\n");
   });
 });

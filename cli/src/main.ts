@@ -6,6 +6,7 @@ import { buildImagesCommand } from "./commands/build-images.ts";
 import { cpCommand } from "./commands/cp.ts";
 import { createCommand } from "./commands/create.ts";
 import { doctorCommand } from "./commands/doctor.ts";
+import { downCommand } from "./commands/down.ts";
 import { execCommand } from "./commands/exec.ts";
 import { forkCommand } from "./commands/fork.ts";
 import { pauseCommand, resumeCommand } from "./commands/pause.ts";
@@ -22,6 +23,7 @@ import { describe, warn } from "./terminal/messages.ts";
 const COMMANDS = [
   runCommand,
   upCommand,
+  downCommand,
   doctorCommand,
   createCommand,
   psCommand,

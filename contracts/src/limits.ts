@@ -5,6 +5,8 @@ export const LIMITS = {
   memoryMb: { min: 128, max: 8192, default: 512 },
   /** Seconds of inactivity; 0 = never. At most 30 days. */
   timeoutSec: { min: 0, max: 2_592_000, default: 0 },
+  /** Seconds for which a lease keeps a sandbox, unless it is renewed. */
+  leaseSec: { min: 1, max: 86_400 },
   /** Entries of a sandbox's metadata, and bytes of the value of one. */
   metadata: { entries: 64, valueBytes: 1024 },
   /** Sandboxes of one team that are not paused, unless its quota says otherwise. */

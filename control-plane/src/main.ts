@@ -41,6 +41,7 @@ import { notReady, reportReadiness } from "./readiness.ts";
 import { SandboxReconciler } from "./sandboxes/reconciler.ts";
 import { requireSandboxId, SandboxAccess, sandboxNotFound } from "./sandboxes/sandbox-access.ts";
 import { SandboxForks } from "./sandboxes/sandbox-forks.ts";
+import { SandboxLeases } from "./sandboxes/sandbox-leases.ts";
 import { SandboxPausing } from "./sandboxes/sandbox-pausing.ts";
 import { SandboxReads } from "./sandboxes/sandbox-reads.ts";
 import { sandboxRoutes } from "./sandboxes/sandbox-routes.ts";
@@ -210,6 +211,9 @@ async function start(
     await scope.register(templateRoutes(snapshots));
   });
 
+  const leases = new SandboxLeases({ store, sandboxes, leadership: database.leadership, log });
+  leases.start();
+  onClose(() => leases.close());
   monitor.start();
   onClose(() => monitor.close());
 

@@ -130,6 +130,16 @@ export async function sweepHost(dataDirectory: string, environment: NodeJS.Proce
   await lock.release();
 }
 
+/** How many sandboxes of callers a data directory holds, by their status in the journal. */
+export async function countSandboxes(dataDirectory: string): Promise<Record<string, number>> {
+  const { records } = await new Journal(dataDirectory).load();
+  const counts: Record<string, number> = {};
+  for (const { purpose, status } of records) {
+    if (purpose === "sandbox") counts[status] = (counts[status] ?? 0) + 1;
+  }
+  return counts;
+}
+
 /** What the sandboxes of a data directory are opened with. */
 export interface OpenHostOptions {
   dataDirectory: string;

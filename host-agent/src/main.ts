@@ -4,13 +4,14 @@ import { parseArgs } from "node:util";
 import { WarrenError } from "@warren/contracts/errors";
 import { keepFilesPrivate } from "@warren/server/private-directory";
 import { canRunSandboxes, examine } from "./doctor/doctor.ts";
-import { type ServeOptions, serveHost, sweepHost } from "./host.ts";
+import { countSandboxes, type ServeOptions, serveHost, sweepHost } from "./host.ts";
 import { ensureImages } from "./images/ensure.ts";
 import { createLogger } from "./process/log.ts";
 import { endRequested, StartReport } from "./process/supervision.ts";
 
 const USAGE = `usage: main.ts serve --data-dir DIR --images-dir DIR --listen unix:PATH [--ephemeral] [--prepare VCPUSxMIB] [--ready-fd N] [--exit-with-parent]
        main.ts sweep --data-dir DIR
+       main.ts count --data-dir DIR
        main.ts build-images --images-dir DIR [--with-node] [--refresh] [--json]
        main.ts doctor --data-dir DIR --images-dir DIR [--json]`;
 
@@ -41,6 +42,11 @@ switch (positionals[0]) {
     break;
   case "sweep":
     await reportFailure(() => sweepHost(directory("data-dir"), process.env, createLogger()));
+    break;
+  case "count":
+    await reportFailure(async () => {
+      writeSync(1, `${JSON.stringify(await countSandboxes(directory("data-dir")))}\n`);
+    });
     break;
   case "build-images":
     await reportFailure(() => build());

@@ -59,6 +59,8 @@ export interface UpdateOptions {
   timeoutSec?: number;
   onTimeout?: "pause" | "destroy";
   autoResume?: boolean;
+  /** Renews the lease for so many seconds from now; null = no lease. */
+  leaseSec?: number | null;
   signal?: AbortSignal;
 }
 
@@ -141,13 +143,14 @@ export class Sandbox {
 
   /** Changes name, metadata or settings. Resolves with its new state. */
   async update(options: UpdateOptions): Promise<Sandbox> {
-    const { name, metadata, timeoutSec, onTimeout, autoResume, signal } = options;
+    const { name, metadata, timeoutSec, onTimeout, autoResume, leaseSec, signal } = options;
     const json: UpdateSandbox = {
       ...(name === undefined ? {} : { name }),
       ...(metadata === undefined ? {} : { metadata }),
       ...(timeoutSec === undefined ? {} : { timeout_sec: timeoutSec }),
       ...(onTimeout === undefined ? {} : { on_timeout: onTimeout }),
       ...(autoResume === undefined ? {} : { auto_resume: autoResume }),
+      ...(leaseSec === undefined ? {} : { lease_sec: leaseSec }),
     };
     return this.#as(await this.#transport.json({ method: "PATCH", path: this.#path, json, safe: true, signal }));
   }

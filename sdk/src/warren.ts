@@ -22,6 +22,8 @@ export interface CreateOptions {
   onTimeout?: "pause" | "destroy";
   /** A call that needs the sandbox resumes it when it is paused. */
   autoResume?: boolean;
+  /** Seconds after which the sandbox ends, unless `update` renews its lease; default: no lease. */
+  leaseSec?: number;
   /** Environment of every process started in the sandbox. */
   env?: Record<string, string>;
   signal?: AbortSignal;
@@ -77,7 +79,8 @@ export class Sandboxes {
 
   /** Makes a sandbox and resolves once commands can run in it. */
   async create(options: CreateOptions = {}): Promise<Sandbox> {
-    const { template, name, metadata, vcpus, memoryMb, timeoutSec, onTimeout, autoResume, env, signal } = options;
+    const { template, name, metadata, vcpus, memoryMb, timeoutSec, onTimeout, autoResume, leaseSec, env, signal } =
+      options;
     const json: CreateSandbox = {
       ...(template === undefined ? {} : { template }),
       ...(name === undefined ? {} : { name }),
@@ -87,6 +90,7 @@ export class Sandboxes {
       ...(timeoutSec === undefined ? {} : { timeout_sec: timeoutSec }),
       ...(onTimeout === undefined ? {} : { on_timeout: onTimeout }),
       ...(autoResume === undefined ? {} : { auto_resume: autoResume }),
+      ...(leaseSec === undefined ? {} : { lease_sec: leaseSec }),
       ...(env === undefined ? {} : { env }),
     };
     const fields = await this.#transport.json<SandboxFields>({ method: "POST", path: "/v1/sandboxes", json, signal });

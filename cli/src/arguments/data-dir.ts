@@ -1,4 +1,5 @@
-import { join, resolve } from "node:path";
+import { existsSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { Option } from "commander";
 
 const DEFAULT_DATA_DIR = "/var/lib/warren";
@@ -11,9 +12,23 @@ export function dataDirOption(): Option {
     .argParser((text) => resolve(text));
 }
 
-/** Kernel and base images below a data directory. */
+/** Images that all data directories of this machine share: they are named by their content, and never changed. */
+const SHARED_IMAGES_DIR = "/var/cache/warren/images";
+
+/**
+ * Directory of kernel and base images for a data directory: its own one where there is one, else the one of the machine,
+ * so that only the first data directory waits for them to be built. Sandboxes are made of links to them, for which both
+ * must be on one file system.
+ */
 export function imagesDirOf(dataDir: string): string {
-  return join(dataDir, "images");
+  const own = join(dataDir, "images");
+  const shared = !existsSync(own) && deviceOf(dataDir) === deviceOf(SHARED_IMAGES_DIR);
+  return shared ? SHARED_IMAGES_DIR : own;
+}
+
+/** Device of the file system that a path is on, or will be when it is made. */
+function deviceOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.dev ?? deviceOf(dirname(path));
 }
 
 /** What can be made again, below a data directory. */

@@ -11,6 +11,7 @@ import {
   sandboxAsked,
 } from "../arguments/sandbox-options.ts";
 import { namedServer } from "../servers/connection.ts";
+import { keepLease, LEASE_SEC } from "../servers/lease.ts";
 import type { SandboxSize } from "../servers/stack.ts";
 import { withTemporaryStack } from "../servers/temporary-stack.ts";
 import { WARREN_FAILED } from "../streams/exit-status.ts";
@@ -77,11 +78,13 @@ async function useSandbox(
   { destroy }: { destroy: boolean },
 ): Promise<number> {
   // Not cut short by an interruption: a sandbox that is being made on a server that stays can be removed only by its id.
-  const creation = warren.sandboxes.create(sandboxAsked(options));
+  const creation = warren.sandboxes.create({ ...sandboxAsked(options), ...(destroy ? { leaseSec: LEASE_SEC } : {}) });
   const sandbox = await (destroy ? creation : untilAborted(creation, signal));
+  const letGo = destroy ? keepLease(sandbox) : undefined;
   try {
     return await untilAborted(work(sandbox, command, args, options, signal), signal);
   } finally {
+    letGo?.();
     if (destroy) await destroyOrSay(sandbox);
   }
 }

@@ -1,8 +1,11 @@
+import { once } from "node:events";
+import { createServer } from "node:net";
 import { makePrivateDirectory } from "@warren/server/private-directory";
 import { Command } from "commander";
 import { cacheDirOf, dataDirFlag, dataDirOption, imagesDirOf } from "../arguments/data-dir.ts";
 import { listenAddress } from "../arguments/parse.ts";
 import { lockDirectory } from "../servers/directory-lock.ts";
+import { countSandboxes, describeCounts } from "../servers/left-sandboxes.ts";
 import { announce, findLocalServer, withdraw } from "../servers/local-server.ts";
 import { Stack } from "../servers/stack.ts";
 import { Interrupted, Interruption } from "../terminal/interruption.ts";
@@ -21,11 +24,12 @@ export function upCommand(finish: (status: number) => void): Command {
     .summary("run a server on this machine")
     .description(
       "Runs the control plane and the host agent of this machine in the foreground, until SIGINT or SIGTERM. Sandboxes " +
-        "go on running when the server stops, and the next start finds them. Logs go to standard error.",
+        "go on running when the server stops, and the next start finds them. Logs go to standard error: for people on a " +
+        "terminal, as JSON elsewhere.",
     )
     .addOption(dataDirOption())
     .option("--listen <host:port>", "address of the API; port 0 takes a free one", listenAddress, "127.0.0.1:3000")
-    .option("--json", "print one line of JSON when ready: url, api_key, docs_url; logs are JSON as well")
+    .option("--json", "print one line of JSON when ready: url, api_key, docs_url; logs are JSON on a terminal too")
     .action(async (options: UpOptions) => finish(await up(options)));
 }
 
@@ -33,6 +37,9 @@ async function up({ dataDir, listen, json = false }: UpOptions): Promise<number>
   const interruption = new Interruption();
   await makePrivateDirectory(dataDir);
   const lock = lockDirectory(dataDir) ?? (await refuse(dataDir));
+  await requireFree(listen);
+  // Programs that read the log get it as it is written.
+  const people = !json && process.stderr.isTTY === true;
   const progress = new ProgressDisplay();
   let stack: Stack;
   try {
@@ -46,7 +53,7 @@ async function up({ dataDir, listen, json = false }: UpOptions): Promise<number>
       onProgress: progress.show,
       onLog: (server, line) => {
         progress.done();
-        process.stderr.write(`${json ? line : logLine(server, line)}\n`);
+        process.stderr.write(`${people ? logLine(server, line) : line}\n`);
       },
       signal: interruption.signal,
     });
@@ -66,7 +73,31 @@ async function up({ dataDir, listen, json = false }: UpOptions): Promise<number>
     await withdraw(dataDir);
     await stack.stop();
   }
+  const left = describeCounts(await countSandboxes(dataDir));
+  if (left !== "") {
+    const flag = dataDirFlag(dataDir);
+    process.stderr.write(
+      `warren: sandboxes stay without their server: ${left}. 'warren up${flag}' serves them again, 'warren down${flag}' ends them.\n`,
+    );
+  }
   return 0;
+}
+
+/** Throws when nobody can listen there, before anything is prepared for a server. */
+async function requireFree(listen: string): Promise<void> {
+  const colon = listen.lastIndexOf(":");
+  const host = listen.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
+  const probe = createServer();
+  try {
+    probe.listen({ host, port: Number(listen.slice(colon + 1)), exclusive: true });
+    await once(probe, "listening");
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const reason = code === "EADDRINUSE" ? "it is in use" : message;
+    throw new Error(`The server cannot listen at ${listen}: ${reason}. Choose another address with --listen.`);
+  } finally {
+    probe.close();
+  }
 }
 
 async function refuse(dataDir: string): Promise<never> {

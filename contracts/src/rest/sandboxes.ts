@@ -29,6 +29,7 @@ export const SANDBOX_REASONS = {
   microvm_lost: "the microVM ended from outside: its process was killed or failed, or went with its host",
   host_disk_full: "the host's disk is full and the sandbox went on writing; it goes on by itself when there is space",
   host_disk_failed: "the host could not read or write the sandbox's disk; a resume tries again",
+  lease_expired: "the client that made the sandbox did not renew its lease in time",
 } as const;
 export type SandboxReasonCode = keyof typeof SANDBOX_REASONS;
 
@@ -64,6 +65,9 @@ const settings = {
   auto_resume: Type.Boolean({ description: "A call that needs the sandbox resumes it when it is paused" }),
 };
 
+const LeaseSec = (description: string) =>
+  Type.Integer({ minimum: LIMITS.leaseSec.min, maximum: LIMITS.leaseSec.max, description });
+
 /** Request to create a sandbox. */
 export const CreateSandbox = Type.Object(
   {
@@ -90,6 +94,11 @@ export const CreateSandbox = Type.Object(
     timeout_sec: Type.Optional({ ...settings.timeout_sec, default: LIMITS.timeoutSec.default }),
     on_timeout: Type.Optional({ ...settings.on_timeout, default: "pause" }),
     auto_resume: Type.Optional({ ...settings.auto_resume, default: false }),
+    lease_sec: Type.Optional(
+      LeaseSec(
+        "Seconds after which the sandbox ends, from when it runs, unless its lease is renewed; default: no lease",
+      ),
+    ),
     env: Type.Optional(Environment),
   },
   { additionalProperties: false, title: "CreateSandbox" },
@@ -104,6 +113,9 @@ export const UpdateSandbox = Type.Object(
     timeout_sec: Type.Optional(settings.timeout_sec),
     on_timeout: Type.Optional(settings.on_timeout),
     auto_resume: Type.Optional(settings.auto_resume),
+    lease_sec: Type.Optional(
+      Type.Union([LeaseSec("Renews the lease for so many seconds from now"), Type.Null({ description: "No lease" })]),
+    ),
   },
   { additionalProperties: false, title: "UpdateSandbox" },
 );
@@ -158,6 +170,7 @@ export const Sandbox = Type.Object(
     host_ip: Type.Optional(Type.String({ description: "Address at which root reaches the sandbox from its host" })),
     error: Type.Optional(Type.String({ description: "Why the status is `error`" })),
     reason: Type.Optional(SandboxReason),
+    lease_expires_at: Type.Optional(Timestamp),
     created_at: Timestamp,
     started_at: Type.Optional(Timestamp),
     last_active_at: Type.Optional(Timestamp),

@@ -13,7 +13,9 @@ import { ExecSession } from "./exec-session.ts";
 const tags = ["commands"];
 
 const STREAM_DESCRIPTION = `A WebSocket. The client's first frame is \`{"type":"start","cmd":…}\` with the fields of exec and
-\`"stdin":true\` when input follows; later frames are \`{"type":"stdin","data":…,"encoding":"utf-8"|"base64"}\`,
+\`"stdin":true\` when input follows, and \`"terminal":{"cols":80,"rows":24}\` for a terminal, which
+\`{"type":"resize","cols":…,"rows":…}\` resizes; other later frames are
+\`{"type":"stdin","data":…,"encoding":"utf-8"|"base64"}\`,
 \`{"type":"close_stdin"}\`, \`{"type":"signal","signal":"SIGINT"}\` (any name of signal(7)),
 \`{"type":"timeout","timeout_sec":…}\`, a new time limit that counts from there, and \`{"type":"stop"}\`. The server sends
 \`{"type":"start","pid":…}\`, \`{"type":"stdout"|"stderr","data":…}\` with \`"encoding":"base64"\` when the bytes are not

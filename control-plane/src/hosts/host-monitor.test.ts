@@ -98,7 +98,7 @@ eachDatabase((fixture) => {
     ["pending", "stopped", "long ago", "stopped"],
     ["paused", "paused", "now", "paused"],
     ["paused", "running", "now", "running"],
-    ["paused", undefined, "long ago", "paused"],
+    ["paused", undefined, "long ago", "stopped"],
     ["pending", undefined, "now", "pending"],
     ["pending", "running", "now", "pending"],
     ["pending", "running", "long ago", "running"],

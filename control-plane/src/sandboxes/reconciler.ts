@@ -120,6 +120,7 @@ export function judge(row: Pick<Observation, "status" | "ageSec" | "reason" | "r
       if (reported === "running") return { status: "running", fields: runningFields(row.reported) };
       return reported === "paused" ? { status: "paused", fields: pausedFields(row.reported) } : undefined;
     case "paused":
+      if (reported === undefined) return { status: "stopped", fields: stoppedFields(row.reported) };
       return reported === "running" ? { status: "running", fields: runningFields(row.reported) } : undefined;
     case "stopping":
       return row.ageSec < STOPPING_SEC ? undefined : { status: "stopped", fields: { host_ip: "" }, destroy: true };

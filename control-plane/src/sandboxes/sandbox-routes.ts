@@ -97,7 +97,7 @@ export function sandboxRoutes(parts: {
       {
         schema: {
           tags,
-          summary: "Change name, metadata, timeout, on_timeout or auto_resume of a sandbox",
+          summary: "Change name, metadata, timeout, on_timeout or auto_resume of a sandbox, or renew its lease",
           description:
             "What is left out stays. `metadata` replaces all that was there; `name: null` takes the name away.",
           params: SandboxParams,

@@ -23,7 +23,7 @@ import type { SandboxRow, SandboxStore, StatusFields } from "./sandbox-store.ts"
 const CREATE_TIMEOUT_MS = 180_000;
 /** Milliseconds that a host has to destroy a sandbox. */
 const DESTROY_TIMEOUT_MS = 60_000;
-/** Sandboxes of a deleted team that are destroyed at the same time. */
+/** Sandboxes that were claimed together and are destroyed at the same time. */
 const PARALLEL_DESTROYS = 8;
 const PING_TIMEOUT_MS = 10_000;
 /** States in which nothing of a sandbox is left. */
@@ -81,14 +81,14 @@ export class SandboxService {
     return this.#parts.store.claimAll(teamId, transaction);
   }
 
-  /** Destroys what `claimAll` has claimed. What a host cannot destroy at this time is destroyed when it can. */
+  /** Destroys sandboxes that are `stopping`. What a host cannot destroy at this time is destroyed when it can. */
   async endAll(claimed: SandboxRow[]): Promise<void> {
     const left = [...claimed];
     const next = async (): Promise<void> => {
       for (let row = left.pop(); row; row = left.pop()) {
         const { id } = row;
         await this.#destroy(row).catch((error: unknown) =>
-          this.#parts.log.warn({ err: error, sandbox: id }, "a sandbox of a deleted team could not be destroyed yet"),
+          this.#parts.log.warn({ err: error, sandbox: id }, "a sandbox could not be destroyed yet"),
         );
       }
     };
@@ -151,6 +151,7 @@ export class SandboxService {
         timeout_sec: request.timeout_sec ?? LIMITS.timeoutSec.default,
         on_timeout: request.on_timeout ?? "pause",
         auto_resume: request.auto_resume ?? false,
+        lease_sec: request.lease_sec ?? null,
       };
       return store.insert(row, transaction);
     });

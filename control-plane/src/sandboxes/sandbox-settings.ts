@@ -39,7 +39,7 @@ export class SandboxSettings {
     const row = await store.find(teamId, id);
     if (!row || row.status === "stopped") throw sandboxNotFound(id);
     if (OVER.includes(row.status)) throw new WarrenError("invalid_state", `the sandbox is ${row.status}`);
-    const { name, metadata, ...hosted } = changes;
+    const { name, metadata, lease_sec, ...hosted } = changes;
     // Known before anything is changed; the index in the database decides between two who ask at once.
     if (name != null && name !== row.name && (await store.hasName(teamId, name))) throw nameTaken(name);
     if (Object.keys(hosted).length > 0) await this.#updateOnHost(row, hosted);
@@ -47,6 +47,7 @@ export class SandboxSettings {
       ...hosted,
       ...(name === undefined ? {} : { name }),
       ...(metadata === undefined ? {} : { metadata: JSON.stringify(metadata) }),
+      ...(lease_sec === undefined ? {} : { lease_sec }),
     };
     try {
       const changed = await store.changeSettings(id, fields);
@@ -60,11 +61,11 @@ export class SandboxSettings {
   }
 
   /** The host acts by these settings. Should the database not follow, it does so when it is compared with the host. */
-  async #updateOnHost(row: SandboxRow, changes: Omit<UpdateSandbox, "name" | "metadata">): Promise<void> {
+  async #updateOnHost(row: SandboxRow, changes: Omit<UpdateSandbox, "name" | "metadata" | "lease_sec">): Promise<void> {
     if (!ON_HOST.includes(row.status)) {
       throw new WarrenError(
         "invalid_state",
-        `the sandbox is ${row.status}, and this needs it to be running or paused; its name and metadata can be changed`,
+        `the sandbox is ${row.status}, and this needs it to be running or paused; name, metadata and lease can be changed`,
       );
     }
     const location = await this.#parts.store.locate(row.id);

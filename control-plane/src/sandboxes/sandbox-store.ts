@@ -1,4 +1,4 @@
-import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
+import type { SandboxReason, SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import { type Insertable, type Selectable, sql, type Updateable } from "kysely";
 import type { Db } from "../database/tables.ts";
 import type { SandboxesTable } from "./sandboxes-table.ts";
@@ -25,7 +25,7 @@ export type StatusFields = Pick<
 /** Fields that change while the status stays. */
 export type SettingsFields = Pick<
   Updateable<SandboxesTable>,
-  "name" | "metadata" | "timeout_sec" | "on_timeout" | "auto_resume"
+  "name" | "metadata" | "timeout_sec" | "on_timeout" | "auto_resume" | "lease_sec"
 >;
 
 /** Where a sandbox is, as calls to it need it. */
@@ -37,6 +37,9 @@ export interface SandboxLocation {
   /** Null while no host has been chosen, or after the host was deleted. */
   host: { id: string; address: string } | null;
 }
+
+/** When a lease that begins, or is renewed, runs out; null without one. */
+const LEASE_END = sql<Date | null>`now() + lease_sec * interval '1 second'`;
 
 /** States that need no more attention. */
 export const FINAL: SandboxStatus[] = ["stopped", "error"];
@@ -77,7 +80,7 @@ export class SandboxStore {
 
   /**
    * Changes the status, unless the row is no longer as it was read; then nothing changes and the result is undefined.
-   * `db` may be a transaction.
+   * A sandbox that comes to run has its whole lease before it. `db` may be a transaction.
    */
   async change(
     expected: ExpectedRow,
@@ -88,6 +91,7 @@ export class SandboxStore {
     return db
       .updateTable("sandboxes")
       .set({ ...fields, status, version: sql`version + 1`, last_updated: sql`now()` })
+      .$if(status === "running", (query) => query.set({ lease_expires_at: LEASE_END as never }))
       .where("id", "=", expected.id)
       .where("status", "=", expected.status)
       .where("version", "=", expected.version)
@@ -97,9 +101,12 @@ export class SandboxStore {
 
   /** Changes settings of a sandbox, whatever its status unless it is over; undefined when it is. */
   async changeSettings(id: string, fields: SettingsFields): Promise<SandboxRow | undefined> {
+    const { lease_sec } = fields;
+    const leaseEnd = sql`now() + ${lease_sec ?? null}::integer * interval '1 second'`;
     return this.#db
       .updateTable("sandboxes")
       .set({ ...fields, last_updated: sql`now()` })
+      .$if(lease_sec !== undefined, (query) => query.set({ lease_expires_at: leaseEnd as never }))
       .where("id", "=", id)
       .where("status", "not in", FINAL)
       .returningAll()
@@ -161,6 +168,27 @@ export class SandboxStore {
       .where("team_id", "=", teamId)
       .where("status", "not in", FINAL)
       .returningAll()
+      .execute();
+  }
+
+  /** Moves all sandboxes whose lease has run out to `stopping`, for this reason; returns them. */
+  async claimExpired(reason: SandboxReason): Promise<SandboxRow[]> {
+    return this.#db
+      .updateTable("sandboxes")
+      .set({ status: "stopping", version: sql`version + 1`, last_updated: sql`now()`, reason: JSON.stringify(reason) })
+      .where("lease_expires_at", "<", sql<Date>`now()`)
+      .where("status", "not in", ["stopping", ...FINAL])
+      .returningAll()
+      .execute();
+  }
+
+  /** Lets leases that have run out begin anew. */
+  async renewExpired(): Promise<void> {
+    await this.#db
+      .updateTable("sandboxes")
+      .set({ lease_expires_at: LEASE_END as never })
+      .where("lease_expires_at", "<", sql<Date>`now()`)
+      .where("status", "not in", FINAL)
       .execute();
   }
 

@@ -18,6 +18,7 @@ export function toSandbox(row: SandboxRow): Sandbox {
     ...(row.host_ip !== "" && { host_ip: row.host_ip }),
     ...(row.error !== null && { error: row.error }),
     ...(row.reason && { reason: row.reason }),
+    ...(row.lease_expires_at && { lease_expires_at: row.lease_expires_at.toISOString() }),
     created_at: row.created_at.toISOString(),
     ...(row.started_at && { started_at: row.started_at.toISOString() }),
     ...(row.last_active_at && { last_active_at: row.last_active_at.toISOString() }),

@@ -20,6 +20,10 @@ export interface SandboxesTable {
   on_timeout: Generated<"pause" | "destroy">;
   /** A call that needs the sandbox resumes it when it is paused. */
   auto_resume: Generated<boolean>;
+  /** Seconds for which each renewal keeps it; null = no lease. */
+  lease_sec: number | null;
+  /** Null without a lease, and until it runs. */
+  lease_expires_at: ColumnType<Date | null, undefined, never>;
   /** Address at which the host reaches the guest; empty unless running. */
   host_ip: Generated<string>;
   /** Bytes that the host stores for the sandbox while it is paused. */

@@ -37,6 +37,8 @@ export class HostAgentDouble {
   onCreate: CreateFault = () => undefined;
   /** Runs before a sandbox is destroyed. */
   onDestroy: () => Promise<void> | void = () => undefined;
+  /** Runs when a sandbox has been destroyed. */
+  onDestroyed: (sandboxId: string) => void = () => undefined;
   /** Runs before a sandbox is paused, or resumed; an error that it throws is the answer. */
   onPause: () => Promise<void> | void = () => undefined;
   onResume: () => Promise<void> | void = () => undefined;
@@ -134,6 +136,7 @@ export class HostAgentDouble {
         this.destroyed.push(sandboxId);
         await this.guests.get(sandboxId)?.destroy();
         this.guests.delete(sandboxId);
+        this.onDestroyed(sandboxId);
         return {};
       }),
       updateSandbox: answering(async ({ sandboxId, timeoutSec, onTimeout, autoResume }: UpdateSandboxRequest) => {
