@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
-import { type Sandbox, Warren, WarrenError } from "@warren/sdk";
+import { CommandTimeoutError, type Sandbox, Warren, WarrenError } from "@warren/sdk";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Stack, startStack } from "./support/stack.ts";
 
@@ -25,12 +25,16 @@ describe("the client library", () => {
       stdout: "input\n/tmp\nroot\n",
       stderr: "hello world\n",
       exitCode: 3,
-      timedOut: false,
     });
     const bytes = await sandbox.exec("cat", [], { stdin: Uint8Array.of(0, 255, 10) });
     expect([...bytes.stdoutBytes]).toEqual([0, 255, 10]);
-    const late = await sandbox.exec("sleep", ["1000"], { timeoutSec: 1 });
-    expect(late).toMatchObject({ exitCode: 143, signal: "SIGTERM", timedOut: true });
+    const late = await sandbox.exec("sh", ["-c", "echo half; sleep 1000"], { timeoutSec: 3 }).catch((error) => error);
+    expect(late).toBeInstanceOf(CommandTimeoutError);
+    expect(late.result).toMatchObject({ stdout: "half\n", exitCode: 143, signal: "SIGTERM" });
+    const hastened = await sandbox.stream("sleep", ["1000"], { timeoutSec: 500 });
+    for (const output of [hastened.stdout, hastened.stderr]) output.resume();
+    hastened.setTimeLimit(1);
+    expect(await hastened.exit).toEqual({ exitCode: 143, signal: "SIGTERM", timedOut: true });
   });
 
   test("streams a command whose input depends on its output, and ends it", async () => {

@@ -41,6 +41,8 @@ export const ERRORS = {
   database_unavailable: { status: 503 },
   /** A client had no answer, or half of one, from the control plane. Made by clients only. */
   server_unreachable: { status: 503 },
+  /** A command was ended because its time was up. Made by clients only; the API tells it with the result. */
+  command_timed_out: { status: 504 },
   no_hosts_available: { status: 503 },
   /** The host has no memory, disk or network slot left for another sandbox. */
   host_full: { status: 503 },

@@ -13,8 +13,8 @@ export const LIMITS = {
   sandboxesPerTeam: 100,
   /** Copies of a sandbox from one stop. */
   forks: { min: 1, max: 100, default: 1 },
-  /** Seconds that one command may take when its output is returned as a whole. */
-  execTimeoutSec: { min: 1, max: 3600, default: 30 },
+  /** Seconds that one command may take, however it is run; 0 = until it ends, or the connection of its client does. */
+  execTimeoutSec: { min: 0, max: 2_592_000, default: 0 },
   /** Bytes of each of stdout and stderr that a command whose output is returned as a whole may produce. */
   execOutputBytes: 16 * 1024 * 1024,
   /** Bytes given to the standard input of a command whose output is returned as a whole. */

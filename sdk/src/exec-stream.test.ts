@@ -140,6 +140,19 @@ describe("a streamed command", () => {
     }
   });
 
+  test("gets another time limit while it runs", async () => {
+    let limit: unknown;
+    const process = await start((socket) => {
+      socket.on("message", (data) => {
+        limit = JSON.parse(String(data));
+        socket.send(exit({}));
+      });
+    });
+    process.setTimeLimit(90);
+    await process.exit;
+    expect(limit).toEqual({ type: "timeout", timeout_sec: 90 });
+  });
+
   test("runs in a terminal, and changes its size", async () => {
     const frames: unknown[] = [];
     const process = await start(

@@ -27,7 +27,7 @@ export interface StartOptions {
   cwd?: string;
   /** User of the image; default: the one of the sandbox. */
   user?: string;
-  /** Seconds until the command is ended; default: no limit. */
+  /** Seconds until the command is ended; default, and 0: no limit. */
   timeoutSec?: number;
   /** Keep standard input open for `process.stdin`; default: it is at its end from the start. */
   stdin?: boolean;
@@ -76,6 +76,11 @@ export class SandboxProcess {
   /** Sends a signal to the command. */
   kill(signal: SignalName = "SIGTERM"): void {
     this.#connection.send({ type: "signal", signal });
+  }
+
+  /** Sets a new time limit, which counts from now on; 0 = no limit. */
+  setTimeLimit(seconds: number): void {
+    this.#connection.send({ type: "timeout", timeout_sec: seconds });
   }
 
   /** Changes the size of its terminal. */

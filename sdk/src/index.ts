@@ -2,7 +2,14 @@ export { WarrenError } from "@warren/contracts/errors";
 export { type ExitStatus, SandboxProcess, type StartOptions } from "./exec-stream.ts";
 export type { Content } from "./multipart.ts";
 export type { RetryPolicy } from "./retry.ts";
-export { type ExecOptions, type ExecResult, type FileOptions, Sandbox, type UpdateOptions } from "./sandbox.ts";
+export {
+  CommandTimeoutError,
+  type ExecOptions,
+  type ExecResult,
+  type FileOptions,
+  Sandbox,
+  type UpdateOptions,
+} from "./sandbox.ts";
 export { Snapshots } from "./snapshots.ts";
 export type { TransportOptions } from "./transport.ts";
 export { type CreateOptions, type ListOptions, Sandboxes, Warren } from "./warren.ts";

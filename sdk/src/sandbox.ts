@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import type { WarrenError } from "@warren/contracts/errors";
+import { WarrenError } from "@warren/contracts/errors";
 import type { ExecResult as ExecFields, ExecRequest } from "@warren/contracts/rest/commands";
 import type { ReadFile, WriteFileFields } from "@warren/contracts/rest/files";
 import type { ForkResult, ResumeSandbox } from "@warren/contracts/rest/forks";
@@ -16,7 +16,7 @@ export interface ExecOptions {
   cwd?: string;
   /** User of the image; default: the one of the sandbox. */
   user?: string;
-  /** Seconds until the command is ended; the server has a default. */
+  /** Seconds until the command is ended, for which CommandTimeoutError is thrown; default, and 0: no limit. */
   timeoutSec?: number;
   /** Standard input, whole; default: none. */
   stdin?: Uint8Array | string;
@@ -34,12 +34,22 @@ export interface ExecResult {
   exitCode: number;
   /** Name of that signal, such as "SIGKILL". */
   signal?: string;
-  /** The command was ended because `timeoutSec` passed. */
-  timedOut: boolean;
   /** More was written than the server returns as a whole; `stream` has no such limit. */
   stdoutTruncated: boolean;
   stderrTruncated: boolean;
   durationMs: number;
+}
+
+/** A command whose time was up before it ended. */
+export class CommandTimeoutError extends WarrenError {
+  /** What it had written until then, and how it was ended. */
+  readonly result: ExecResult;
+
+  constructor(cmd: string, result: ExecResult) {
+    super("command_timed_out", `The command ${cmd} was ended because its time was up; timeoutSec gives it more.`);
+    this.name = "CommandTimeoutError";
+    this.result = result;
+  }
 }
 
 /** How files are written and read. */
@@ -79,7 +89,7 @@ export class Sandbox {
     this.#path = `/v1/sandboxes/${encodeURIComponent(fields.id)}`;
   }
 
-  /** Runs a command to its end and returns its output. */
+  /** Runs a command to its end and returns its output. Throws CommandTimeoutError when its time was up before. */
   async exec(cmd: string, args: readonly string[] = [], options: ExecOptions = {}): Promise<ExecResult> {
     const { env, cwd, user, timeoutSec, stdin, signal } = options;
     const json: ExecRequest = {
@@ -95,18 +105,19 @@ export class Sandbox {
     const fields = await this.#transport.json<ExecFields>({ method: "POST", path, json, signal });
     const stdoutBytes = Buffer.from(fields.stdout, fields.encoding);
     const stderrBytes = Buffer.from(fields.stderr, fields.encoding);
-    return {
+    const result: ExecResult = {
       stdout: stdoutBytes.toString("utf8"),
       stderr: stderrBytes.toString("utf8"),
       stdoutBytes,
       stderrBytes,
       exitCode: fields.exit_code,
       ...(fields.signal === undefined ? {} : { signal: fields.signal }),
-      timedOut: fields.timed_out,
       stdoutTruncated: fields.stdout_truncated,
       stderrTruncated: fields.stderr_truncated,
       durationMs: fields.duration_ms,
     };
+    if (fields.timed_out) throw new CommandTimeoutError(cmd, result);
+    return result;
   }
 
   /** Starts a command and hands over its streams. */

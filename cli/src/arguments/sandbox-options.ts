@@ -70,7 +70,11 @@ export function addCommandOptions(command: Command): Command {
     )
     .option("-w, --cwd <dir>", "working directory in the sandbox")
     .option("-u, --user <name>", "user of the sandbox")
-    .option("--timeout <seconds>", "kill the command after that time", integer(1, LIMITS.timeoutSec.max))
+    .option(
+      "--timeout <seconds>",
+      "end the command after that time; default: never",
+      integer(1, LIMITS.execTimeoutSec.max),
+    )
     .option("-i, --interactive", "pass standard input on even when it is a terminal")
     .option("-t, --tty", "run the command in a terminal of the sandbox; with -i, this terminal becomes it");
 }

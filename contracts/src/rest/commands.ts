@@ -16,20 +16,22 @@ const command = {
   env: Type.Optional(Environment),
   cwd: Type.Optional(GuestPath({ description: "Working directory; default: the user's home" })),
   user: Type.Optional(GuestUser),
+  timeout_sec: Type.Optional(
+    Type.Integer({
+      minimum: LIMITS.execTimeoutSec.min,
+      maximum: LIMITS.execTimeoutSec.max,
+      default: LIMITS.execTimeoutSec.default,
+      description:
+        "Seconds after which the command is ended: by SIGTERM, and a few seconds later by SIGKILL; 0 = no limit but the " +
+        "end of the client's connection",
+    }),
+  ),
 };
 
 /** Request to run a command to its end. */
 export const ExecRequest = Type.Object(
   {
     ...command,
-    timeout_sec: Type.Optional(
-      Type.Integer({
-        minimum: LIMITS.execTimeoutSec.min,
-        maximum: LIMITS.execTimeoutSec.max,
-        default: LIMITS.execTimeoutSec.default,
-        description: "Seconds after which the command is ended: by SIGTERM, and a few seconds later by SIGKILL",
-      }),
-    ),
     stdin: Type.Optional(
       Type.String({ description: `Standard input, at most ${LIMITS.execStdinBytes} bytes; default: none` }),
     ),
@@ -84,9 +86,6 @@ export const ExecStartFrame = Type.Object(
   {
     type: Type.Literal("start"),
     ...command,
-    timeout_sec: Type.Optional(
-      Type.Integer({ minimum: 0, maximum: LIMITS.timeoutSec.max, default: 0, description: "0 = no limit" }),
-    ),
     stdin: Type.Optional(
       Type.Boolean({ default: false, description: "Whether stdin frames follow; false = end of file at once" }),
     ),
@@ -110,8 +109,8 @@ const ExecTimeoutFrame = Type.Object(
   {
     type: Type.Literal("timeout"),
     timeout_sec: Type.Integer({
-      minimum: 0,
-      maximum: LIMITS.timeoutSec.max,
+      minimum: LIMITS.execTimeoutSec.min,
+      maximum: LIMITS.execTimeoutSec.max,
       description: "New time limit, counted from here; 0 = no limit",
     }),
   },

@@ -17,6 +17,8 @@ export type CommandInput = MessageInitShape<typeof ExecStreamRequestSchema>;
 
 /** Milliseconds beyond a command's own limit in which its host must answer. */
 const GRACE_MS = 20_000;
+/** Longest delay of a timer in milliseconds (a signed 32-bit number). */
+const MAX_DELAY_MS = 2 ** 31 - 1;
 
 /** Runs commands in sandboxes. */
 export class CommandService {
@@ -28,18 +30,18 @@ export class CommandService {
 
   /** Runs a command to its end; aborting `signal` ends it. */
   async exec(caller: Caller, sandboxId: string, request: ExecRequest, signal: AbortSignal): Promise<ExecResult> {
-    const timeoutMs = (request.timeout_sec ?? LIMITS.execTimeoutSec.default) * 1000;
+    const command = toCommand(request);
     const stdin = decodeStdin(request);
     const started = performance.now();
     const response = await this.#access.use(caller, sandboxId, ({ agent }) =>
       agent.exec(
         {
           sandboxId,
-          command: toCommand(request, timeoutMs),
+          command,
           ...(stdin && { stdin }),
           maxOutputBytes: LIMITS.execOutputBytes,
         },
-        { signal, timeoutMs: timeoutMs + GRACE_MS },
+        { signal, ...deadlineOf(command) },
       ),
     );
     return toResult(sandboxId, request.cmd, response, Math.round(performance.now() - started));
@@ -58,7 +60,7 @@ export class CommandService {
     signal: AbortSignal,
   ): Promise<void> {
     await this.#access.use(caller, sandboxId, async ({ agent }) => {
-      const command = toCommand(start, (start.timeout_sec ?? 0) * 1000);
+      const command = toCommand(start);
       const first: CommandInput = {
         message: {
           case: "start",
@@ -75,14 +77,20 @@ export class CommandService {
   }
 }
 
-function toCommand(request: Omit<ExecStartFrame, "type" | "timeout_sec" | "stdin">, timeoutMs: number) {
+/** When the host must have answered; never for a command without a limit, whose host is asked for signs of life. */
+function deadlineOf({ timeoutMs }: { timeoutMs: number }): { timeoutMs?: number } {
+  const deadline = timeoutMs + GRACE_MS;
+  return timeoutMs > 0 && deadline <= MAX_DELAY_MS ? { timeoutMs: deadline } : {};
+}
+
+function toCommand(request: Omit<ExecStartFrame, "type" | "stdin" | "terminal">) {
   return {
     cmd: request.cmd,
     args: request.args ?? [],
     env: request.env ?? {},
     cwd: request.cwd ?? "",
     user: request.user ?? "",
-    timeoutMs,
+    timeoutMs: (request.timeout_sec ?? LIMITS.execTimeoutSec.default) * 1000,
   };
 }
 

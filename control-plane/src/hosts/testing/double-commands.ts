@@ -74,6 +74,7 @@ function missing(command: Command): Buffer {
 
 function start(guest: DoubleGuest, command: Command, signal: AbortSignal): Running {
   guest.requireRunning();
+  guest.timeLimit = command.timeoutMs;
   const child = spawn(command.cmd, command.args, {
     cwd: command.cwd === "" ? guest.directory : guest.path(command.cwd),
     env: { ...guest.env, ...command.env },

@@ -12,6 +12,8 @@ export class DoubleGuest {
   status = "running";
   /** It has a pause that it can return to. */
   wasPaused = false;
+  /** Milliseconds that the last command was given; 0 = no limit. */
+  timeLimit: number | undefined;
   /** Why it is in its status, as the host says. */
   reason: { code: string; message: string; atUnixMs: bigint } | undefined;
   /** Bytes that left streamed commands, and that they took. */
