@@ -185,9 +185,10 @@ export async function openHost(options: OpenHostOptions) {
   };
   const space = new DiskSpace(dataDirectory, diskLimits, new DiskUsage(dataDirectory));
   const imagesDirectory = join(dataDirectory, "memory-images");
-  const memoryImages = await ImageCache.open(memory, imagesDirectory, settings.imageCacheBytes, (bytes) =>
-    space.promiseAccess(bytes),
-  );
+  const memoryImages = await ImageCache.open(memory, imagesDirectory, settings.imageCacheBytes, {
+    promiseDisk: (bytes) => space.promiseAccess(bytes),
+    opensForWriting: vmm.opensMemoryForWriting,
+  });
   const { store: snapshots, unusable } = await SnapshotStore.open(dataDirectory, memory, disks);
   for (const error of unusable) log.error({ err: error }, "a snapshot cannot be used");
   const emergency = new EmergencySpace(dataDirectory);

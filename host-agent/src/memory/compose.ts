@@ -19,10 +19,20 @@ export async function composeImage(
   const image = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
   try {
     await image.truncate(memorySize);
-    await copyPages(image.fd, difference(blankMapping(memorySize), mapping), layerPath);
+    await composeInto(image.fd, mapping, memorySize, layerPath);
   } finally {
     await image.close();
   }
+}
+
+/** Writes the pages of a mapping that are not zero into a file of holes. */
+export async function composeInto(
+  image: number,
+  mapping: readonly MappingEntry[],
+  memorySize: number,
+  layerPath: (id: string) => string,
+): Promise<void> {
+  await copyPages(image, difference(blankMapping(memorySize), mapping), layerPath);
 }
 
 /** Turns a file that holds the memory `from` into one that holds `to`, touching only the pages that lie elsewhere. */

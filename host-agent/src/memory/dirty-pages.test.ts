@@ -1,9 +1,11 @@
+import { closeSync, writeSync } from "node:fs";
 import { readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { ProcessMemory } from "./dirty-pages.ts";
 import { PAGE_SIZE } from "./pages.ts";
+import { createSealedMemory } from "./sealed-memory.ts";
 import { MappedProcess } from "./testing/mapped-process.ts";
 import { FileMapping } from "./testing/private-mapping.ts";
 import { scratchDirectory } from "./testing/scratch.ts";
@@ -57,6 +59,21 @@ describe("the memory of another process", () => {
       { offset: 95 * PAGE_SIZE, length: PAGE_SIZE },
     ]);
     expect(await contents(memory)).toEqual([7, 0, 9, 1]);
+    await memory.close();
+  });
+
+  test("has none but what it wrote itself when it maps sealed memory, pages that were zero included", async () => {
+    const content = await readFile(await numberedFile());
+    const fd = await createSealedMemory("warren-test", content.length, async (target) => {
+      writeSync(target, content, 0, (PAGES / 2) * PAGE_SIZE, 0);
+    });
+    onTestFinished(() => closeSync(fd));
+    const mapped = await MappedProcess.start(`/proc/${globalThis.process.pid}/fd/${fd}`, content.length);
+    onTestFinished(() => mapped.end());
+    const memory = await ProcessMemory.open(mapped.mapping);
+    await mapped.tell("read 0", "read 90", "write 3 7", "write 60 0", "write 95 1");
+    expect(await dirtyPages(memory)).toEqual([3, 60, 95]);
+    expect(await contents(memory)).toEqual([7, 0, 1]);
     await memory.close();
   });
 

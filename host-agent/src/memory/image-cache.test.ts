@@ -1,3 +1,4 @@
+import { fstatSync, readlinkSync } from "node:fs";
 import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -8,6 +9,7 @@ import type { MemoryHeader } from "./header.ts";
 import { ImageCache } from "./image-cache.ts";
 import { mergeLayers } from "./merge.ts";
 import { PAGE_SIZE } from "./pages.ts";
+import { isSealed } from "./sealed-memory.ts";
 import type { MemoryStore } from "./store.ts";
 import { PlainMemory } from "./testing/plain-memory.ts";
 import { FileMapping } from "./testing/private-mapping.ts";
@@ -19,6 +21,11 @@ const AMPLE = 1024 ** 3;
 
 async function opened(store: MemoryStore, limitBytes = AMPLE): Promise<ImageCache> {
   return ImageCache.open(store, join(store.directory, "images"), limitBytes);
+}
+
+/** The cache of a VMM that opens for writing what it maps. */
+async function openedForWriting(store: MemoryStore): Promise<ImageCache> {
+  return ImageCache.open(store, join(store.directory, "images"), AMPLE, { opensForWriting: true });
 }
 
 async function published(
@@ -219,6 +226,100 @@ describe("the image cache", () => {
     const cache = await opened(await reopened(store));
     expect(await readdir(directory)).toEqual(["boot-id"]);
     expect(cache.bytes).toBe(0);
+  });
+});
+
+describe("for a VMM that opens files for writing, an image", () => {
+  test("of a memory that many start from is sealed, one for all of them, and freed with the last", async () => {
+    const store = await scratchStore();
+    const cache = await openedForWriting(store);
+    const whole = await published(store, null, { 1: 1, 400: 2 });
+    const header = await published(store, whole, { 1: 0, 3: 9 });
+    for (const { id } of [whole, header]) {
+      const [one, two] = await Promise.all([cache.acquire(id), cache.acquire(id)]);
+      expect(one.sealed).toBe(two.sealed);
+      expect(one.own).toBe(false);
+      expect(isSealed(one.sealed!)).toBe(true);
+      await expectContent(store, `/proc/self/fd/${one.sealed}`, id);
+      expect(fstatSync(one.sealed!).blocks * 512).toBe(2 * PAGE_SIZE);
+      expect(readlinkSync(`/proc/self/fd/${one.sealed}`)).toBe(`${one.path} (deleted)`);
+      expect(cache.sealedBytes).toBe(SIZE);
+      await one.release();
+      await one.release();
+      expect(cache.sealedBytes).toBe(SIZE);
+      await two.release();
+      expect(cache.sealedBytes).toBe(0);
+      expect(() => fstatSync(one.sealed!)).toThrow("EBADF");
+    }
+    expect(await readdir(join(store.directory, "images"))).toEqual(["boot-id"]);
+  });
+
+  test("of one sandbox's own memory is a file that is never given twice", async () => {
+    const store = await scratchStore();
+    const cache = await openedForWriting(store);
+    const header = await published(store, null, { 1: 1, 2: 2 });
+    const layer = store.layerPath(header.layers[0]!.id);
+    const first = await cache.acquire(header.id, true);
+    expect(first).toMatchObject({ own: true });
+    expect((await stat(first.path)).ino).not.toBe((await stat(layer)).ino);
+    await writeFile(first.path, Buffer.alloc(SIZE, 7));
+    const beside = await cache.acquire(header.id, true);
+    expect(beside.sealed).toBeDefined();
+    await beside.release();
+    await first.release();
+    for (const again of [await cache.acquire(header.id, true), await cache.acquire(header.id)]) {
+      await expectContent(store, again.sealed === undefined ? again.path : `/proc/self/fd/${again.sealed}`, header.id);
+      await again.release();
+    }
+  });
+
+  test("that an earlier host agent gave away is put together anew, and stays while its microVM runs", async () => {
+    const store = await scratchStore();
+    const header = await published(store, null, { 1: 1 });
+    const image = await (await openedForWriting(store)).acquire(header.id, true);
+    await writeFile(image.path, Buffer.alloc(SIZE, 7));
+    const again = await reopened(store);
+    const cache = await openedForWriting(again);
+    const adopted = cache.adopt(header.id, image.path);
+    expect((await cache.acquire(header.id, true)).sealed).toBeDefined();
+    await adopted.release();
+    await expectContent(again, (await cache.acquire(header.id, true)).path, header.id);
+  });
+
+  test("of blank memory is one microVM's, and goes with it", async () => {
+    const store = await scratchStore();
+    const cache = await openedForWriting(store);
+    const [one, two] = [await cache.acquireBlank(SIZE), await cache.acquireBlank(SIZE)];
+    expect(one).toMatchObject({ own: true, headerId: null });
+    expect(two.path).not.toBe(one.path);
+    await two.release();
+    await expect(stat(two.path)).rejects.toMatchObject({ code: "ENOENT" });
+
+    const next = await openedForWriting(await reopened(store));
+    const adopted = next.adopt(null, one.path);
+    await next.collect();
+    expect((await stat(one.path)).size).toBe(SIZE);
+    await adopted.release();
+    await expect(stat(one.path)).rejects.toMatchObject({ code: "ENOENT" });
+    await (await openedForWriting(store)).acquireBlank(SIZE);
+    await next.collect();
+    expect(await readdir(join(store.directory, "images"))).toEqual(["boot-id"]);
+  });
+
+  test("goes on from pause to pause in one file, as for any other VMM", async () => {
+    const store = await scratchStore();
+    const cache = await openedForWriting(store);
+    const base = await published(store, null, { 1: 1, 2: 2, 400: 3 });
+    const first = await published(store, base, { 2: 4, 3: 5 });
+    const running = await cache.acquire(first.id, true);
+    const inode = (await stat(running.path)).ino;
+    const second = await published(store, first, { 3: 0, 7: 7 });
+    await store.release(first.id);
+    await running.release();
+    const image = await cache.acquire(second.id, true);
+    expect((await stat(image.path)).ino).toBe(inode);
+    await expectContent(store, image.path, second.id);
+    await image.release();
   });
 });
 

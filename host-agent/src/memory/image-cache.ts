@@ -1,18 +1,20 @@
+import { randomUUID } from "node:crypto";
 import { mkdir, open, readdir, readFile, rename, stat, unlink, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
+import type { MemoryFile } from "../vmm/vmm.ts";
 import { composeImage, updateImage } from "./compose.ts";
 import { errorCode, explainFullDisk, hostFiles, removeIfThere, TEMPORARY } from "./files.ts";
 import { encodeHeader, type MemoryHeader, parseHeader } from "./header.ts";
 import type { MappingEntry } from "./mapping.ts";
 import { totalLength } from "./pages.ts";
 import { PinCounts } from "./pins.ts";
+import { SealedImages } from "./sealed-images.ts";
 import type { MemoryStore, Pin } from "./store.ts";
 
-/** A file that a VMM maps MAP_PRIVATE as guest memory. All who hold images of one header share one file. */
-export interface MemoryImage {
+/** A file that a VMM maps MAP_PRIVATE as guest memory. */
+export interface MemoryImage extends MemoryFile {
   /** Header that the memory is; null for blank memory. */
   readonly headerId: string | null;
-  readonly path: string;
   /** To be called when no VMM maps the file any more. */
   release(): Promise<void>;
 }
@@ -20,12 +22,24 @@ export interface MemoryImage {
 /** Promises bytes of disk until the result is called; throws `host_disk_full` when they are not there. */
 export type PromiseDisk = (bytes: number) => Promise<() => void>;
 
+export interface ImageCacheOptions {
+  /** Asked for the bytes of an image before it is composed. */
+  promiseDisk?: PromiseDisk;
+  /** VMMs open for writing what they map. */
+  opensForWriting?: boolean;
+}
+
 const IMAGE_NAME = /^([0-9a-f]{32})\.image$/;
+/** Blank memory of one microVM. */
+const OWN_BLANK_NAME = /^blank-[0-9a-f-]{36}$/;
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 
 /**
  * The files behind the memories of running microVMs. A header that is one whole image is mapped as it is; any other is
- * composed into a file here. Composed files are a cache: they are never fsynced, they do not outlive the boot of the
+ * composed into a file here. Where VMMs open what they map for writing, none gets a file that anybody else reads: memory
+ * that many start from is sealed, and one file is one microVM's.
+ *
+ * Composed files are a cache: they are never fsynced, they do not outlive the boot of the
  * host, and those that no microVM maps go when the cache outgrows its limit, least recently used first.
  */
 export class ImageCache {
@@ -38,26 +52,38 @@ export class ImageCache {
   readonly #images = new Map<string, number>();
   readonly #composing = new Map<string, Promise<void>>();
   readonly #removing = new Map<string, Promise<void>>();
+  readonly #opensForWriting: boolean;
+  readonly #sealed: SealedImages;
+  /** Composed images that a VMM has had open for writing: they may hold anything. */
+  readonly #given = new Set<string>();
+  /** Files that are a microVM's own at present. */
+  readonly #own = new Set<string>();
 
-  private constructor(store: MemoryStore, directory: string, limitBytes: number, promiseDisk: PromiseDisk) {
+  private constructor(
+    store: MemoryStore,
+    directory: string,
+    limitBytes: number,
+    { promiseDisk = async () => () => undefined, opensForWriting = false }: ImageCacheOptions,
+  ) {
     this.#store = store;
     this.#directory = directory;
     this.#limitBytes = limitBytes;
     this.#promiseDisk = promiseDisk;
+    this.#opensForWriting = opensForWriting;
+    this.#sealed = new SealedImages((id) => store.layerPath(id));
   }
 
   /**
    * Opens the cache in a directory on the file system of the store. Images of this boot of the host stay, so that
-   * running microVMs can be adopted: `adopt` those before anything else is called. `promiseDisk` is asked for the bytes of
-   * an image before it is composed.
+   * running microVMs can be adopted: `adopt` those before anything else is called.
    */
   static async open(
     store: MemoryStore,
     directory: string,
     limitBytes: number,
-    promiseDisk: PromiseDisk = async () => () => undefined,
+    options: ImageCacheOptions = {},
   ): Promise<ImageCache> {
-    const cache = new ImageCache(store, directory, limitBytes, promiseDisk);
+    const cache = new ImageCache(store, directory, limitBytes, options);
     await mkdir(directory, { recursive: true, mode: 0o700 });
     const bootId = (await readFile(BOOT_ID, "latin1")).trim();
     const sameBoot = (await readIfThere(join(directory, "boot-id")))?.toString("latin1") === bootId;
@@ -69,6 +95,7 @@ export class ImageCache {
       if (!sameBoot || debris) await unlink(join(directory, name));
       else if (id !== undefined) await cache.#measure(id);
     }
+    if (cache.#opensForWriting) for (const id of cache.#images.keys()) cache.#given.add(id);
     if (!sameBoot) await writeFile(join(directory, "boot-id"), bootId);
     return cache;
   }
@@ -78,31 +105,35 @@ export class ImageCache {
     return [...this.#images.values()].reduce((sum, bytes) => sum + bytes, 0);
   }
 
+  /** Bytes of the host's memory that sealed images may take. */
+  get sealedBytes(): number {
+    return this.#sealed.bytes;
+  }
+
   /** The image of blank memory, for a microVM that boots. */
   async acquireBlank(memorySize: number): Promise<MemoryImage> {
-    const path = join(this.#directory, `blank-${memorySize}`);
+    const own = this.#opensForWriting;
+    const path = join(this.#directory, own ? `blank-${randomUUID()}` : `blank-${memorySize}`);
     const file = await open(path, "a", 0o600);
     try {
       await file.truncate(memorySize);
     } finally {
       await file.close();
     }
-    return blankImage(path);
+    return this.#blankImage(path);
   }
 
-  /** The image of a header, composed if need be after a check of the layers. Keeps the header until it is released. */
-  async acquire(headerId: string): Promise<MemoryImage> {
+  /**
+   * The image of a header, composed if need be after a check of the layers. Keeps the header until it is released. The
+   * memory of a single sandbox (`forOne`), to which it may come back, is put together on disk even for VMMs that open it for
+   * writing; other memory is sealed for them.
+   */
+  async acquire(headerId: string, forOne = false): Promise<MemoryImage> {
     const image = this.#hold(headerId);
     try {
       const lease = await this.#store.lease(headerId);
       try {
-        const { header } = lease;
-        if (isWholeImage(header)) {
-          await this.#store.checkLayer(header.layers[0]!);
-          return { ...image, path: this.#store.layerPath(header.layers[0]!.id) };
-        }
-        await this.#ensure(header);
-        return image;
+        return await this.#provide(image, lease.header, forOne);
       } finally {
         lease.end();
       }
@@ -112,9 +143,52 @@ export class ImageCache {
     }
   }
 
-  /** Composes the image of a header ahead of its use. */
+  async #provide(image: MemoryImage, header: MemoryHeader, forOne: boolean): Promise<MemoryImage> {
+    if (!this.#opensForWriting) {
+      if (isWholeImage(header)) {
+        await this.#store.checkLayer(header.layers[0]!);
+        return { ...image, path: this.#store.layerPath(header.layers[0]!.id) };
+      }
+      await this.#ensure(header);
+      return image;
+    }
+    if (forOne && !this.#own.has(image.path)) return this.#provideOwn(image, header);
+    for (const layer of header.layers) await this.#store.checkLayer(layer);
+    const sealed = await this.#sealed.take(header);
+    const release = async () => {
+      sealed.giveBack();
+      await image.release();
+    };
+    return { headerId: header.id, path: sealed.path, own: false, sealed: sealed.fd, release };
+  }
+
+  /** Gives the composed image to one VMM, and never to another. */
+  async #provideOwn(image: MemoryImage, header: MemoryHeader): Promise<MemoryImage> {
+    this.#own.add(image.path);
+    const release = async () => {
+      this.#own.delete(image.path);
+      await image.release();
+    };
+    try {
+      if (this.#given.has(header.id) && this.#images.has(header.id)) await this.#remove(header.id);
+      await this.#ensure(header);
+      this.#given.add(header.id);
+      return { ...image, own: true, release };
+    } catch (error) {
+      this.#own.delete(image.path);
+      throw error;
+    }
+  }
+
+  /** Composes the image of a header ahead of its use by many, where that is more than a check of its layers. */
   async prepare(headerId: string): Promise<void> {
-    await (await this.acquire(headerId)).release();
+    if (!this.#opensForWriting) return (await this.acquire(headerId)).release();
+    const lease = await this.#store.lease(headerId);
+    try {
+      for (const layer of lease.header.layers) await this.#store.checkLayer(layer);
+    } finally {
+      lease.end();
+    }
   }
 
   /**
@@ -122,7 +196,15 @@ export class ImageCache {
    * that it was given then. Reads and composes nothing.
    */
   adopt(headerId: string | null, path: string): MemoryImage {
-    return headerId === null ? blankImage(path) : this.#hold(headerId, path);
+    if (headerId === null) return this.#blankImage(path);
+    const image = this.#hold(headerId, path);
+    if (!this.#opensForWriting || path !== this.#path(headerId)) return image;
+    this.#own.add(path);
+    const release = async () => {
+      this.#own.delete(path);
+      await image.release();
+    };
+    return { ...image, own: true, release };
   }
 
   /** Removes unused images, least recently used first, until the others take no more than `limitBytes`. */
@@ -138,6 +220,10 @@ export class ImageCache {
 
   /** Removes images whose header is gone, but for those that the image of a child may still be made of. */
   async collect(): Promise<void> {
+    for (const name of await readdir(this.#directory)) {
+      const path = join(this.#directory, name);
+      if (OWN_BLANK_NAME.test(name) && !this.#own.has(path)) await removeIfThere(hostFiles, path);
+    }
     const orphans = new Set<string>();
     for (const id of this.#images.keys()) {
       if (!this.#pins.has(id) && !(await this.#store.has(id))) orphans.add(id);
@@ -159,6 +245,7 @@ export class ImageCache {
     return {
       headerId,
       path,
+      own: false,
       release: async () => {
         unpin();
         await pin.release();
@@ -225,6 +312,7 @@ export class ImageCache {
   async #takeDonor(header: MemoryHeader, path: string): Promise<MappingEntry[] | undefined> {
     const id = header.parentId;
     if (id === null || (await this.#store.has(id)) || this.#pins.has(id) || !this.#images.delete(id)) return undefined;
+    this.#given.delete(id);
     const map = await readIfThere(this.#mapPath(id));
     await rename(this.#path(id), path);
     await removeIfThere(hostFiles, this.#mapPath(id));
@@ -241,9 +329,22 @@ export class ImageCache {
 
   async #remove(id: string): Promise<void> {
     this.#images.delete(id);
+    this.#given.delete(id);
     const removal = removeIfThere(hostFiles, this.#path(id)).then(() => removeIfThere(hostFiles, this.#mapPath(id)));
     this.#removing.set(id, removal);
     await removal.finally(() => this.#removing.delete(id));
+  }
+
+  /** Blank memory needs no header to stay. */
+  #blankImage(path: string): MemoryImage {
+    const own = OWN_BLANK_NAME.test(basename(path));
+    if (own) this.#own.add(path);
+    const release = async () => {
+      if (!own) return;
+      this.#own.delete(path);
+      await removeIfThere(hostFiles, path);
+    };
+    return { headerId: null, path, own, release };
   }
 
   #path(id: string): string {
@@ -267,11 +368,6 @@ function isWholeImage({ layers, entries, memorySize }: MemoryHeader): boolean {
     provided += entry.length;
   }
   return provided === layer.storedBytes;
-}
-
-/** Blank memory needs nothing to stay. */
-function blankImage(path: string): MemoryImage {
-  return { headerId: null, path, release: async () => undefined };
 }
 
 async function readIfThere(path: string): Promise<Buffer | undefined> {

@@ -10,6 +10,7 @@ const processVmReadv = libc.func(
 const copyFileRangeCall = libc.func(
   "int64 copy_file_range(int source, void *sourceOffset, int target, void *targetOffset, size_t length, uint flags)",
 );
+const sendfile = libc.func("int64 sendfile(int target, int source, void *sourceOffset, size_t length)");
 const fallocate = libc.func("int fallocate(int fd, int mode, int64 offset, int64 length)");
 const lseek = libc.func("int64 lseek(int fd, int64 offset, int whence)");
 const getpagesize = libc.func("int getpagesize()");
@@ -20,6 +21,8 @@ const IOV_MAX = 1024;
 const IOVEC_LENGTH = 16;
 const EINTR = koffi.os.errno.EINTR;
 const ENXIO = koffi.os.errno.ENXIO;
+const EXDEV = koffi.os.errno.EXDEV;
+const SEEK_SET = 0;
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
 const FALLOC_FL_KEEP_SIZE = 1;
@@ -68,7 +71,8 @@ export async function readProcessMemory(
 
 /**
  * Copies a part of one file to another inside the kernel (copy_file_range(2)): shared extents where the file system
- * can, a copy elsewhere. Short parts are copied at once, long ones off the main thread.
+ * can, a copy elsewhere. Short parts are copied at once, long ones off the main thread. Moves the position of the target
+ * when the files lie on different file systems.
  */
 export async function copyFileRange(
   source: number,
@@ -85,10 +89,35 @@ export async function copyFileRange(
     const part = Math.min(left, LONGEST_PART);
     const call = part > LONGEST_BLOCKING_PART ? offThread : onThread;
     const { result: copied, errno } = await call(copyFileRangeCall, source, from, target, to, part, 0);
-    if (copied === 0) throw new WarrenError("internal_error", "a file ended while it was copied");
+    if (copied === 0) throw endedEarly();
     if (copied > 0) left -= copied;
+    else if (errno === EXDEV) return sendFile(source, from, target, to, left);
     else if (errno !== EINTR) throw systemError("copy_file_range", errno);
   }
+}
+
+/** Copies between file systems (sendfile(2)), from the offset of the source to that of the target. */
+async function sendFile(
+  source: number,
+  from: BigInt64Array,
+  target: number,
+  to: BigInt64Array,
+  length: number,
+): Promise<void> {
+  if (Number(lseek(target, to[0], SEEK_SET)) < 0) throw systemError("lseek", koffi.errno());
+  let left = length;
+  while (left > 0) {
+    const part = Math.min(left, LONGEST_PART);
+    const call = part > LONGEST_BLOCKING_PART ? offThread : onThread;
+    const { result: copied, errno } = await call(sendfile, target, source, from, part);
+    if (copied === 0) throw endedEarly();
+    if (copied > 0) left -= copied;
+    else if (errno !== EINTR) throw systemError("sendfile", errno);
+  }
+}
+
+function endedEarly(): WarrenError {
+  return new WarrenError("internal_error", "a file ended while it was copied");
 }
 
 /** A copy this long takes about as long as the way to another thread and back. */

@@ -42,8 +42,11 @@ export interface SandboxRecord {
   /** The VMM process, once it exists. */
   process?: VmProcess;
   disk: DiskChain;
-  /** File that its microVM maps as memory, and the header in the memory store that this is; null = blank memory. */
-  memory?: { header: string | null; path: string };
+  /**
+   * File that its microVM maps as memory, whether it is its own, and the header in the memory store that this is; null =
+   * blank memory.
+   */
+  memory?: { header: string | null; path: string; own?: boolean };
   /** Snapshot that it is paused in, or was last started from. */
   snapshot?: string;
   /** Bytes on disk that it took when it was paused last, above the lowest layers, which are its template's. */

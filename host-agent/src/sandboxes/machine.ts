@@ -8,13 +8,17 @@ import type { SandboxRecord } from "./journal.ts";
 /** First user id of microVMs: that of slot n is this plus n. Slots are unique on a machine, so these are too. */
 const FIRST_UID = 700_000;
 
-/** Describes the microVM of a record; the same record and slot always give the same description. */
+/**
+ * Describes the microVM of a record; the same record and slot always give the same description, but for the descriptor of
+ * sealed memory, which only a microVM that is started needs.
+ */
 export function describeMachine(
   record: SandboxRecord,
   directory: string,
   slot: Slot,
   disks: DiskLayers,
   dns: readonly string[],
+  sealedMemory?: number,
 ): Machine {
   if (!record.memory) throw new WarrenError("internal_error", `sandbox ${record.id} has no memory`);
   return {
@@ -25,7 +29,11 @@ export function describeMachine(
     initramfs: record.boot.initramfs,
     kernelArguments: ["warren.root=/dev/vda", ...guestNetworkParameters(dns), "warren.hostname=warren"],
     disk: disks.image(record.disk),
-    memoryFile: record.memory.path,
+    memory: {
+      path: record.memory.path,
+      own: record.memory.own ?? false,
+      ...(sealedMemory !== undefined && { sealed: sealedMemory }),
+    },
     network: slot.attachment,
     jail: describeJail(record.instance, directory, slot.number),
   };

@@ -66,7 +66,7 @@ export class Microvms {
     const image = await memoryImages.acquireBlank(record.memoryMb * MIB);
     const slot = await this.#prepare(sandbox, image);
     await disks.createTop(record.disk);
-    const machine = this.#describe(record, slot);
+    const machine = this.#describe(record, slot, image);
     const vm = await vmm.start(machine, this.#onSpawn(record));
     const live = this.#attach(sandbox, vm, slot, image, "");
     const limit = AbortSignal.any([AbortSignal.timeout(bootLimitMs), sandbox.lifecycle.destroySignal]);
@@ -93,10 +93,11 @@ export class Microvms {
       record.disk = { layers: [disks.newId(), ...manifest.disk.layers], base: manifest.disk.base };
       record.snapshot = snapshotId;
       const state = await snapshots.deviceState(snapshotId);
-      const image = await memoryImages.acquire(manifest.memory);
+      const image = await memoryImages.acquire(manifest.memory, record.ownSnapshot);
       const slot = await this.#prepare(sandbox, image);
       await disks.createTop(record.disk);
-      const vm = await vmm.restore({ ...this.#describe(record, slot), background }, state, this.#onSpawn(record));
+      const machine = { ...this.#describe(record, slot, image), background };
+      const vm = await vmm.restore(machine, state, this.#onSpawn(record));
       const live = this.#attach(sandbox, vm, slot, image, manifest.token);
       await this.identify(sandbox);
       return live;
@@ -174,7 +175,7 @@ export class Microvms {
     const { journal, slots } = this.#parts;
     const { record } = sandbox;
     sandbox.image = image;
-    record.memory = { header: image.headerId, path: image.path };
+    record.memory = { header: image.headerId, path: image.path, own: image.own };
     const slot = await slots.acquire();
     sandbox.slot = slot;
     record.slot = slot.number;
@@ -183,9 +184,9 @@ export class Microvms {
     return slot;
   }
 
-  #describe(record: SandboxRecord, slot: Slot) {
+  #describe(record: SandboxRecord, slot: Slot, image?: MemoryImage) {
     const { journal, disks, dns } = this.#parts;
-    return describeMachine(record, journal.directory(record.instance), slot, disks, dns);
+    return describeMachine(record, journal.directory(record.instance), slot, disks, dns, image?.sealed);
   }
 
   #onSpawn(record: SandboxRecord) {

@@ -11,9 +11,12 @@ export class SandboxRegistry {
   /** Sandboxes that have ended by themselves and were not destroyed since. They hold nothing on the host. */
   readonly #stopped = new Map<string, Sandbox>();
   readonly #limits: CapacityLimits;
+  /** Bytes of memory that sandboxes share and that is no cache. */
+  readonly #sharedMemory: () => number;
 
-  constructor(limits: CapacityLimits) {
+  constructor(limits: CapacityLimits, sharedMemory: () => number) {
     this.#limits = limits;
+    this.#sharedMemory = sharedMemory;
   }
 
   /** Sandboxes that belong to callers. */
@@ -77,7 +80,8 @@ export class SandboxRegistry {
   /** Throws `host_full` when the microVM of a sandbox does not fit beside those of all others. */
   requireRoom(sandbox: Sandbox): void {
     const others = this.all().filter((other) => other !== sandbox && other.lifecycle.status !== "paused");
-    const taken = { count: others.length, memoryMb: others.reduce((sum, { record }) => sum + record.memoryMb, 0) };
-    requireRoom(this.#limits, taken, sandbox.record.memoryMb);
+    const sharedMb = Math.ceil(this.#sharedMemory() / 1024 ** 2);
+    const memoryMb = others.reduce((sum, { record }) => sum + record.memoryMb, sharedMb);
+    requireRoom(this.#limits, { count: others.length, memoryMb }, sandbox.record.memoryMb);
   }
 }

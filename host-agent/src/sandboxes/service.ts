@@ -58,7 +58,7 @@ export class SandboxService {
 
   constructor(parts: SandboxParts) {
     this.#parts = parts;
-    const registry = new SandboxRegistry(parts.limits);
+    const registry = new SandboxRegistry(parts.limits, () => parts.memoryImages.sealedBytes);
     const { space } = parts;
     const inactivity = new InactivityTimers((sandbox) => this.#onInactive(sandbox));
     const garbage = new Garbage({ ...parts, registry });

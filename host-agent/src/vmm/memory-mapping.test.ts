@@ -10,13 +10,21 @@ test("lines of files are read, those without a file are left out", () => {
     "",
   ].join("\n");
   expect(parseMaps(text)).toEqual([
-    { range: "7f4647e00000-7f4657e00000", start: 0x7f4647e00000n, end: 0x7f4657e00000n, offset: 0n, inode: 2361n },
+    {
+      range: "7f4647e00000-7f4657e00000",
+      start: 0x7f4647e00000n,
+      end: 0x7f4657e00000n,
+      offset: 0n,
+      inode: 2361n,
+      name: "/data/a name (deleted)",
+    },
     {
       range: "7f4657e00000-7f4657e01000",
       start: 0x7f4657e00000n,
       end: 0x7f4657e01000n,
       offset: 0x10000000n,
       inode: 2361n,
+      name: "/data/memory",
     },
   ]);
 });

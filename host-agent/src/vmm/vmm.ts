@@ -10,12 +10,21 @@ export interface Machine {
   /** Kernel arguments of the guest agent, appended to those of the VMM. */
   kernelArguments: string[];
   disk: DiskImage;
-  /** File that backs guest memory, mapped copy-on-write: the VMM never writes to it. Its size is that of guest memory. */
-  memoryFile: string;
+  memory: MemoryFile;
   network: NetworkAttachment;
   jail: Jail;
   /** Gives way to other microVMs where processors are short, until `prioritise`; default false. */
   background?: boolean;
+}
+
+/** The file that guest memory is mapped from, copy-on-write. Its size is that of guest memory. */
+export interface MemoryFile {
+  /** Its path; of sealed memory, which has none, the name that /proc/PID/maps shows: `/memfd:NAME`. */
+  path: string;
+  /** No other microVM is given the file, and nobody relies on what it holds once this one has it. */
+  own: boolean;
+  /** Descriptor of sealed memory in this process, needed to start a microVM on it. */
+  sealed?: number;
 }
 
 /** A disk as layers from the top down to the base; only the first is writable. */
@@ -134,6 +143,11 @@ export interface Vmm {
   /** What guests see of the processor, as far as it differs between hosts. Saved states are tied to it. */
   readonly processor: string;
   readonly accelerator: "kvm" | "tcg";
+  /**
+   * Whether the VMM insists on opening a file of guest memory for writing, though it never writes to it. A guest that has
+   * taken it over could: such a VMM is started on sealed memory, or on a file of the microVM's own.
+   */
+  readonly opensMemoryForWriting: boolean;
   /** Boots a kernel. `onSpawn` is awaited with the process identity before the guest runs its first instruction. */
   start(machine: Machine, onSpawn: (process: VmProcess) => Promise<void>): Promise<Vm>;
   /** Continues a saved device state on the memory and disks of `machine`. */

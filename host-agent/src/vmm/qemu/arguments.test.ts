@@ -7,7 +7,7 @@ import { parseQemuVersion } from "./version.ts";
 const OLD = parseQemuVersion("QEMU emulator version 7.2.22");
 const NEW = parseQemuVersion("QEMU emulator version 10.0.13");
 const TCG: Accelerator = { name: "tcg", counterKhz: 2_445_424 };
-const DESCRIPTORS: InheritedDescriptors = { qmp: 4, console: 5, layers: [6, 7, 8], topReadOnly: 9 };
+const DESCRIPTORS: InheritedDescriptors = { qmp: 4, console: 5, layers: [6, 7, 8], topReadOnly: 9, memory: 11 };
 
 function argumentsOf(
   changes: Partial<Machine> = {},
@@ -50,15 +50,16 @@ test("nothing runs before QMP says so, and a panic ends the process", () => {
 test("guest memory is never in a core dump and never written to its file", () => {
   expect(valuesOf(argumentsOf(), "-machine")[0]).toContain("dump-guest-core=off");
   expect(valuesOf(argumentsOf(), "-object")[0]).toBe(
-    "memory-backend-file,id=memory,size=256M,mem-path=/data/memory,share=off",
+    "memory-backend-file,id=memory,size=256M,mem-path=/proc/self/fd/11,share=off",
   );
   expect(valuesOf(argumentsOf({}, { version: NEW }), "-object")[0]).toBe(
-    "memory-backend-file,id=memory,size=256M,mem-path=/data/memory,share=off,readonly=on,rom=off",
+    "memory-backend-file,id=memory,size=256M,mem-path=/proc/self/fd/11,share=off,readonly=on,rom=off",
   );
 });
 
-test("commas in paths do not end an option", () => {
-  expect(valuesOf(argumentsOf({ memoryFile: "/data/a,b" }), "-object")[0]).toContain("mem-path=/data/a,,b,share=off");
+test("commas in names do not end an option", () => {
+  const attachment = { namespacePath: "/run/netns/a", tap: "tap,0", mac: "02:fc:00:00:00:05" };
+  expect(valuesOf(argumentsOf({ network: attachment }), "-netdev")[0]).toContain("ifname=tap,,0,script=no");
 });
 
 test("a disk is a chain of inherited descriptors of which the top alone is written", () => {

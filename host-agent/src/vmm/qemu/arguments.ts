@@ -14,6 +14,8 @@ export interface InheritedDescriptors {
   layers: readonly number[];
   /** The top layer once more, for reading only: QEMU opens it so when another layer is put above it. */
   topReadOnly: number;
+  /** File that guest memory is mapped from. */
+  memory: number;
   /** File with the device state to continue; without it the machine boots its kernel. */
   state?: number;
 }
@@ -66,7 +68,7 @@ export function qemuArguments(machine: Machine, options: QemuOptions): string[] 
     "-m",
     `${machine.memoryMb}M`,
     "-object",
-    memoryBackend(machine, version),
+    memoryBackend(machine, options),
     "-object",
     "rng-builtin,id=entropy",
     "-device",
@@ -110,12 +112,12 @@ function machineType({ name }: Accelerator): string {
 }
 
 /**
- * Guest memory is a private mapping of the memory file. Where QEMU can, it opens the file for reading only, so that not
- * even a guest that has taken over QEMU can change a file that others map.
+ * Guest memory is a private mapping of the memory file, which QEMU opens anew by way of the descriptor: for reading only
+ * where it can, so that not even a guest that has taken over QEMU can change a file that others map.
  */
-function memoryBackend(machine: Machine, version: QemuVersion): string {
+function memoryBackend({ memoryMb }: Machine, { version, descriptors }: QemuOptions): string {
   const readOnly = version.readOnlyMemoryFile ? ",readonly=on,rom=off" : "";
-  return `memory-backend-file,id=memory,size=${machine.memoryMb}M,mem-path=${optionValue(machine.memoryFile)},share=off${readOnly}`;
+  return `memory-backend-file,id=memory,size=${memoryMb}M,mem-path=/proc/self/fd/${descriptors.memory},share=off${readOnly}`;
 }
 
 /** The state is not read before QMP says so, that its events are not missed. QEMU closes what it takes into a set. */

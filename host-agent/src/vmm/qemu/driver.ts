@@ -1,7 +1,9 @@
+import { fstatSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { WarrenError } from "@warren/contracts/errors";
 import type { Cgroup, Cgroups } from "../../cgroup/cgroup.ts";
 import { readQcow2Header } from "../../disk/qcow2/header.ts";
+import { isSealed } from "../../memory/sealed-memory.ts";
 import { jailCgroup, prepareJail, sweepJail } from "../jail.ts";
 import { HeldProcess } from "../process.ts";
 import type { DiskImage, Jail, Machine, Vm, Vmm, VmProcess } from "../vmm.ts";
@@ -87,6 +89,10 @@ class QemuVmm implements Vmm {
     return this.#accelerator.name;
   }
 
+  get opensMemoryForWriting(): boolean {
+    return !this.#qemu.readOnlyMemoryFile;
+  }
+
   async start(machine: Machine, onSpawn: (process: VmProcess) => Promise<void>): Promise<Vm> {
     return this.#run(machine, undefined, onSpawn);
   }
@@ -140,14 +146,16 @@ class QemuVmm implements Vmm {
   ): Promise<{ vm: QemuVm; incoming: string | undefined }> {
     const [largestFile] = await Promise.all([
       maxFileBytes(machine.disk),
-      checkMemoryFile(machine),
+      checkMemoryFile(machine, this.opensMemoryForWriting),
       checkEmpty(cgroup, machine),
     ]);
     await prepareJail(machine.jail, cgroup);
     const maxTasks = machine.vcpus + OTHER_THREADS;
     try {
       await cgroup.create({
-        memoryBytes: machine.memoryMb * MIB + OVERHEAD_BYTES[this.accelerator],
+        // Of sealed memory, a page that nobody has touched yet is charged to whoever is the first to.
+        memoryBytes:
+          machine.memoryMb * MIB * (machine.memory.sealed === undefined ? 1 : 2) + OVERHEAD_BYTES[this.accelerator],
         tasks: maxTasks,
         ...cpuLimits(machine),
       });
@@ -195,11 +203,16 @@ async function maxFileBytes({ layers }: DiskImage): Promise<number> {
   return Math.ceil(size * 1.25) + 64 * MIB;
 }
 
-/** QEMU would make a smaller file larger, and so write to it. */
-async function checkMemoryFile({ memoryFile, memoryMb }: Machine): Promise<void> {
-  const { size } = await stat(memoryFile);
+/** A file that others read must not be opened for writing. QEMU would make a smaller file larger, and so write to it. */
+async function checkMemoryFile({ memory, memoryMb }: Machine, opensForWriting: boolean): Promise<void> {
+  if (memory.sealed !== undefined) {
+    if (!isSealed(memory.sealed)) throw new WarrenError("internal_error", `${memory.path} is not sealed`);
+  } else if (opensForWriting && !memory.own) {
+    throw new WarrenError("internal_error", `QEMU would open ${memory.path} for writing, which others read`);
+  }
+  const { size } = memory.sealed === undefined ? await stat(memory.path) : fstatSync(memory.sealed);
   if (size === memoryMb * MIB) return;
-  throw new WarrenError("internal_error", `${memoryFile} has ${size} bytes; guest memory has ${memoryMb} MiB`);
+  throw new WarrenError("internal_error", `${memory.path} has ${size} bytes; guest memory has ${memoryMb} MiB`);
 }
 
 /** Two processes on one disk would destroy it. */

@@ -80,6 +80,10 @@ export async function launch(options: Launch): Promise<Launched> {
         inherit(openSync(path, index === 0 ? constants.O_RDWR : constants.O_RDONLY)),
       ),
       topReadOnly: inherit(openSync(topLayer(machine), constants.O_RDONLY)),
+      memory:
+        machine.memory.sealed === undefined
+          ? inherit(openSync(machine.memory.path, constants.O_RDONLY))
+          : 2 + inherited.push(machine.memory.sealed),
     };
     if (options.deviceState !== undefined) descriptors.state = inherit(openSync(options.deviceState, "r"));
     closeOnExec();

@@ -177,8 +177,8 @@ export class QemuVm implements Vm {
   }
 
   memoryMapping(): Promise<MemoryMapping> {
-    const { memoryFile, memoryMb } = this.#machine;
-    return findMemoryMapping(this.process.pid, memoryFile, memoryMb * 1024 * 1024);
+    const { memory, memoryMb } = this.#machine;
+    return findMemoryMapping(this.process.pid, memory.path, memoryMb * 1024 * 1024);
   }
 
   async detach(): Promise<void> {

@@ -72,7 +72,7 @@ describe("the jail of QEMU", () => {
       /^anon_inode:/,
       /^socket:/,
       new RegExp(`^${machine.jail.directory}/stderr$`),
-      new RegExp(`^${machine.memoryFile}$`),
+      new RegExp(`^${machine.memory.path}$`),
       ...machine.disk.layers.map(({ path }) => new RegExp(`^${path}$`)),
     ];
     expect(fds.filter((target) => !allowed.some((pattern) => pattern.test(target)))).toEqual([]);

@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
-import { copyFile, stat, truncate, writeFile } from "node:fs/promises";
+import { copyFile, truncate, writeFile } from "node:fs/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { BootImages } from "../../images/images.ts";
 import { processesOf, startTicks } from "../process.ts";
 import type { Machine, Vm, Vmm, VmProcess } from "../vmm.ts";
+import { attacksThatWork, openFiles } from "./attack.ts";
 import { type Frozen, READY, TestHost } from "./test-host.ts";
 
 /** What a suite tests. */
@@ -108,6 +109,18 @@ export function describeVmm(name: string, subject: Subject): void {
           .subarray(0, 1024 * 1024)
           .equals(before),
       ).toBe(true);
+    });
+
+    test("a microVM can write to no file that others read, by whatever descriptor it holds", async () => {
+      const { vm, machine } = await cloneSeed();
+      const files = openFiles(vm.process.pid);
+      const [top] = machine.disk.layers;
+      const shared = files.filter(({ path }) => path !== top!.path && !path.startsWith(machine.jail.directory));
+      const paths = new Set(shared.map(({ path }) => path.replace(" (deleted)", "")));
+      expect(paths).toEqual(new Set([machine.memory.path, ...machine.disk.layers.slice(1).map(({ path }) => path)]));
+      for (const { fd, path } of shared) expect(attacksThatWork(vm.process.pid, fd), path).toEqual([]);
+      const [writable] = files.filter(({ path }) => path === top!.path);
+      expect(attacksThatWork(vm.process.pid, writable!.fd)).toContain("write");
     });
 
     test("a suspended guest stands still and runs on", async () => {
@@ -217,10 +230,9 @@ export function describeVmm(name: string, subject: Subject): void {
     });
 
     test("the memory of a guest is found in its process", async () => {
-      const { vm, machine } = await cloneSeed();
+      const { vm } = await cloneSeed();
       const mapping = await vm.memoryMapping();
       expect(mapping).toMatchObject({ pid: vm.process.pid, length: 256 * 1024 * 1024 });
-      expect((await stat(machine.memoryFile)).size).toBe(mapping.length);
     });
 
     describe("what cannot start says why and leaves nothing behind:", () => {
@@ -232,7 +244,7 @@ export function describeVmm(name: string, subject: Subject): void {
         ],
         ["no kernel", "boot_failed", () => ({ kernel: "/nowhere/vmlinuz" })],
         ["no disk", "ENOENT", () => ({ disk: { layers: [{ path: "/nowhere/disk.qcow2", format: "qcow2" }] } })],
-        ["no memory file", "ENOENT", () => ({ memoryFile: "/nowhere/memory" })],
+        ["no memory file", "ENOENT", () => ({ memory: { path: "/nowhere/memory", own: true } })],
         [
           "a memory file of another size",
           "internal_error",
@@ -240,7 +252,7 @@ export function describeVmm(name: string, subject: Subject): void {
             const memoryFile = host.path("memory");
             await writeFile(memoryFile, "");
             await truncate(memoryFile, 4096);
-            return { memoryFile };
+            return { memory: { path: memoryFile, own: true } };
           },
         ],
         [

@@ -1,14 +1,17 @@
-import { mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
+import { closeSync } from "node:fs";
+import { mkdtemp, open, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { pino } from "pino";
 import { createQcow2Store } from "../../disk/qcow2/store.ts";
 import { GuestClient } from "../../guest/client.ts";
 import { ensureImages } from "../../images/ensure.ts";
 import type { BootImages } from "../../images/images.ts";
+import { createSealedMemory, SEALED_PREFIX } from "../../memory/sealed-memory.ts";
+import { copyFileRange, nextData } from "../../memory/system-calls.ts";
 import { GUEST_NETWORK, guestNetworkParameters, type Slot, type SlotPool } from "../../network/network.ts";
 import { createSlotPool } from "../../network/pool.ts";
-import type { DeviceState, DiskImage, Machine, Vm, Vmm } from "../vmm.ts";
+import type { DeviceState, DiskImage, Machine, MemoryFile, Vm, Vmm } from "../vmm.ts";
 import { composeMemory } from "./compose-memory.ts";
 
 /** Shared by all tests that boot microVMs, and by runs of them: images are built when they are missing or out of date. */
@@ -34,6 +37,8 @@ export class TestHost {
   readonly #slots: SlotPool;
   readonly #store = createQcow2Store();
   readonly #taken: { slot: Slot; machine: Machine }[] = [];
+  /** Sealed memory of clones, with the file that it is a copy of. */
+  readonly #sealed = new Map<string, { memory: MemoryFile; source: string }>();
   #files = 0;
 
   private constructor(images: BootImages, folder: string, slots: SlotPool) {
@@ -54,6 +59,7 @@ export class TestHost {
   async close(vmm: Vmm): Promise<void> {
     await this.releaseAll(vmm);
     await this.#slots.close();
+    for (const { memory } of this.#sealed.values()) closeSync(memory.sealed!);
     await rm(this.folder, { recursive: true, force: true });
   }
 
@@ -81,13 +87,14 @@ export class TestHost {
       initramfs: this.images.initramfs,
       kernelArguments: ["warren.root=/dev/vda", ...guestNetworkParameters(["8.8.8.8"]), "warren.hostname=warren"],
       disk,
-      memoryFile,
+      memory: { path: memoryFile, own: true },
     });
   }
 
   /** A machine that continues a frozen one on an empty layer over its disk. */
   async clone({ machine, memoryFile, disk }: Frozen): Promise<Machine> {
-    return this.#place({ ...machine, memoryFile, disk: await this.#store.stack(this.path("qcow2"), disk) });
+    const memory = await this.#seal(memoryFile);
+    return this.#place({ ...machine, memory, disk: await this.#store.stack(this.path("qcow2"), disk) });
   }
 
   /** Freezes a microVM into files and ends it. */
@@ -100,7 +107,8 @@ export class TestHost {
   /** Copies the memory and device state of a frozen microVM. */
   async save(state: DeviceState, vm: Vm, machine: Machine): Promise<Frozen> {
     const memoryFile = this.path("memory");
-    await composeMemory(await vm.memoryMapping(), machine.memoryFile, memoryFile);
+    const { path } = machine.memory;
+    await composeMemory(await vm.memoryMapping(), this.#sealed.get(path)?.source ?? path, memoryFile);
     return { machine, memoryFile, state: state.path, disk: machine.disk };
   }
 
@@ -128,6 +136,27 @@ export class TestHost {
   path(kind: string): string {
     this.#files += 1;
     return join(this.folder, `${this.#files}.${kind}`);
+  }
+
+  /** The sealed copy of a memory file, the same for all who ask. */
+  async #seal(source: string): Promise<MemoryFile> {
+    const path = `${SEALED_PREFIX}${basename(source)}`;
+    const known = this.#sealed.get(path);
+    if (known !== undefined) return known.memory;
+    const file = await open(source, "r");
+    try {
+      const { size } = await file.stat();
+      const sealed = await createSealedMemory(basename(source), size, async (target) => {
+        for (let data = nextData(file.fd, 0); data !== undefined; data = nextData(file.fd, data.end)) {
+          await copyFileRange(file.fd, data.start, target, data.start, data.end - data.start);
+        }
+      });
+      const memory = { path, own: false, sealed };
+      this.#sealed.set(path, { memory, source });
+      return memory;
+    } finally {
+      await file.close();
+    }
   }
 
   #slotOf(machine: Machine): Slot {
