@@ -26,7 +26,7 @@ export interface Cgroup {
   readonly entrances: readonly string[];
   /** Makes the directories and sets the limits; what is there already is kept and its limits are set anew. */
   create(limits: CgroupLimits): Promise<void>;
-  /** Changes the part of the time that falls to the group where processors are short, in processors. */
+  /** Changes the part of the time of processors and disks that falls to the group where it is short, in processors. */
   setCpuShare(cpus: number): Promise<void>;
   /** Ids of the processes inside. */
   processes(): Promise<number[]>;

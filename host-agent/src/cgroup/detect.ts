@@ -1,10 +1,10 @@
 import type { Cgroup, Cgroups } from "./cgroup.ts";
-import { CONTROLLERS, type Hierarchy, readHierarchies } from "./hierarchy.ts";
+import { CONTROLLERS, type Hierarchy, OPTIONAL_CONTROLLERS, readHierarchies } from "./hierarchy.ts";
 import { createV1Cgroups } from "./v1.ts";
 import { createV2Cgroups, v2Controllers } from "./v2.ts";
 
 /** Controllers of version 1 that are used where they are mounted: those that bound, one that counts, one that kills. */
-const V1_CONTROLLERS: readonly string[] = [...CONTROLLERS, "cpuacct", "freezer"];
+const V1_CONTROLLERS: readonly string[] = [...CONTROLLERS, "cpuacct", "freezer", ...OPTIONAL_CONTROLLERS.v1];
 
 /** The control groups of this host: version 2 when its controllers are there, else version 1, else none. */
 export async function detectCgroups(hierarchies?: Hierarchy[]): Promise<Cgroups> {

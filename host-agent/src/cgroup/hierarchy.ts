@@ -4,6 +4,9 @@ import { join } from "node:path";
 /** Controllers that bound a microVM. */
 export const CONTROLLERS = ["memory", "cpu", "pids"] as const;
 
+/** Controllers that share out what a microVM may use, or say which devices it may open, where they are. */
+export const OPTIONAL_CONTROLLERS = { v1: ["blkio", "devices"], v2: ["io"] } as const;
+
 /** A mounted hierarchy of control groups, and the group in it that this process belongs to. */
 export interface Hierarchy {
   version: "v1" | "v2";

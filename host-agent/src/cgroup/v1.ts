@@ -1,11 +1,25 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Cgroup, CgroupLimits, Cgroups, CgroupUsage } from "./cgroup.ts";
-import { groupNames, killProcess, processIds, reading, removeGroup, settingIfThere, untilEmpty } from "./files.ts";
+import {
+  groupNames,
+  killProcess,
+  processIds,
+  reading,
+  removeGroup,
+  setting,
+  settingIfThere,
+  untilEmpty,
+} from "./files.ts";
 import type { Hierarchy } from "./hierarchy.ts";
 
 /** Microseconds over which processor time is shared out, cpu.cfs_period_us. */
 const PERIOD_US = 100_000;
+/** blkio.weight of one processor's worth, and its range. */
+const IO_WEIGHT_PER_CPU = 100;
+const IO_WEIGHT = { min: 10, max: 1000 } as const;
+/** What a VMM may open, devices.allow: null, urandom, net/tun and kvm (Documentation/admin-guide/devices.txt). */
+const DEVICES = ["c 1:3 rw", "c 1:9 r", "c 10:200 rw", "c 10:232 rw"];
 /** cpu.shares of one processor's worth; the least is 2. */
 const SHARES_PER_CPU = 1024;
 
@@ -28,6 +42,17 @@ export function createV1Cgroups(hierarchies: Hierarchy[], notice: string | undef
   };
 }
 
+/** Takes all devices from a group but those of a VMM. One that the groups above may not open stays forbidden. */
+async function boundDevices(directory: string): Promise<void> {
+  if ((await reading(`${directory}/devices.list`)) === undefined) return;
+  await setting(`${directory}/devices.deny`, "a");
+  for (const device of DEVICES) {
+    await setting(`${directory}/devices.allow`, device).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPERM") throw error;
+    });
+  }
+}
+
 class V1Cgroup implements Cgroup {
   readonly directories: readonly string[];
 
@@ -48,6 +73,7 @@ class V1Cgroup implements Cgroup {
         await settingIfThere(`${directory}/pids.max`, limits.tasks);
         await settingIfThere(`${directory}/cpu.cfs_period_us`, PERIOD_US);
         await settingIfThere(`${directory}/cpu.cfs_quota_us`, Math.round(limits.cpus * PERIOD_US));
+        await boundDevices(directory);
       }),
     );
     await this.setCpuShare(limits.cpuShare ?? limits.cpus);
@@ -55,7 +81,15 @@ class V1Cgroup implements Cgroup {
 
   async setCpuShare(cpus: number): Promise<void> {
     const shares = Math.max(2, Math.round(cpus * SHARES_PER_CPU));
-    await Promise.all(this.directories.map((directory) => settingIfThere(`${directory}/cpu.shares`, shares)));
+    const weight = Math.round(cpus * IO_WEIGHT_PER_CPU);
+    const bounded = Math.min(IO_WEIGHT.max, Math.max(IO_WEIGHT.min, weight));
+    await Promise.all(
+      this.directories.map(async (directory) => {
+        await settingIfThere(`${directory}/cpu.shares`, shares);
+        // Each is there with its own scheduler of the disk.
+        for (const file of ["blkio.weight", "blkio.bfq.weight"]) await settingIfThere(`${directory}/${file}`, bounded);
+      }),
+    );
   }
 
   async processes(): Promise<number[]> {

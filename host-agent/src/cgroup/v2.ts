@@ -13,12 +13,14 @@ import {
   settingIfThere,
   untilEmpty,
 } from "./files.ts";
-import { CONTROLLERS, type Hierarchy } from "./hierarchy.ts";
+import { CONTROLLERS, type Hierarchy, OPTIONAL_CONTROLLERS } from "./hierarchy.ts";
 
 /** Microseconds over which processor time is shared out, the second value of cpu.max. */
 const PERIOD_US = 100_000;
 /** cpu.weight of one processor's worth; the range is 1 to 10000. */
 const WEIGHT_PER_CPU = 100;
+/** Highest weight that all schedulers of disks take. */
+const MAX_IO_WEIGHT = 1000;
 /** How often the groups above may vanish while a group is made, because another host agent removed its last one. */
 const RACES = 5;
 
@@ -75,7 +77,9 @@ class V2Cgroup implements Cgroup {
     for (const group of [dirname(above), above]) {
       await mkdir(group, { recursive: true });
       const available = (await reading(`${group}/cgroup.controllers`))?.trim().split(" ") ?? [];
-      const wanted = CONTROLLERS.filter((name) => available.includes(name)).map((name) => `+${name}`);
+      const wanted = [...CONTROLLERS, ...OPTIONAL_CONTROLLERS.v2]
+        .filter((name) => available.includes(name))
+        .map((name) => `+${name}`);
       if (wanted.length > 0) await setting(`${group}/cgroup.subtree_control`, wanted.join(" "));
     }
     await mkdir(this.#directory, { recursive: true });
@@ -88,6 +92,10 @@ class V2Cgroup implements Cgroup {
   async setCpuShare(cpus: number): Promise<void> {
     const weight = Math.min(10_000, Math.max(1, Math.round(cpus * WEIGHT_PER_CPU)));
     await settingIfThere(`${this.#directory}/cpu.weight`, weight);
+    // Each is there with its own scheduler of the disk.
+    for (const file of ["io.weight", "io.bfq.weight"]) {
+      await settingIfThere(`${this.#directory}/${file}`, Math.min(weight, MAX_IO_WEIGHT));
+    }
   }
 
   processes(): Promise<number[]> {

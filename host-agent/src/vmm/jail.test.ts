@@ -19,6 +19,7 @@ import type { Jail } from "./vmm.ts";
 
 const LIMITS = { memoryBytes: 64 * 1024 * 1024, tasks: 20, cpus: 1 };
 const cgroups = await detectCgroups();
+const VIEW = { mounts: "" };
 
 let uid = 799_000;
 
@@ -29,7 +30,7 @@ function newJail(): Jail {
 
 async function prepared(): Promise<Jail> {
   const jail = newJail();
-  await prepareJail(jail, cgroups.group(jail.cgroup));
+  await prepareJail(jail, cgroups.group(jail.cgroup), VIEW);
   return jail;
 }
 
@@ -47,14 +48,14 @@ test("a jail is made anew over what an earlier microVM left", async () => {
   const { root, rawState } = jailPaths(jail);
   writeFileSync(join(root, "left"), "");
   writeFileSync(rawState, "old");
-  await prepareJail(jail, cgroups.group(jail.cgroup));
+  await prepareJail(jail, cgroups.group(jail.cgroup), VIEW);
   expect(existsSync(join(root, "left"))).toBe(false);
   expect(readFileSync(rawState, "utf8")).toBe("");
 });
 
 test.each([0, -1, 1.5, Number.NaN])("user id %d cannot own a microVM", async (bad) => {
   const jail = { ...newJail(), uid: bad };
-  await expect(prepareJail(jail, cgroups.group(jail.cgroup))).rejects.toMatchObject({ code: "internal_error" });
+  await expect(prepareJail(jail, cgroups.group(jail.cgroup), VIEW)).rejects.toMatchObject({ code: "internal_error" });
 });
 
 test("a device state is taken out of the reach of the VMM", async () => {
@@ -116,7 +117,7 @@ test("a sweep ends what is in the group, of the user or in the directory, and no
 test("the group of a jail is found where it was made, even if it would be made elsewhere today", async () => {
   const jail = await prepared();
   const elsewhere = cgroups.group(`warren-test-${process.pid}/elsewhere`);
-  await prepareJail(jail, elsewhere);
+  await prepareJail(jail, elsewhere, VIEW);
   expect((await jailCgroup(jail, cgroups)).directories).toEqual(elsewhere.directories);
 });
 

@@ -1,9 +1,10 @@
 import { constants } from "node:fs";
-import { chmod, chown, mkdir, open, readFile, realpath, rm } from "node:fs/promises";
+import { chmod, chown, mkdir, open, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
 import type { Cgroup, Cgroups } from "../cgroup/cgroup.ts";
 import { HeldProcess, processesOf, startTicks } from "./process.ts";
+import { mountTable, type View } from "./view.ts";
 import type { Jail } from "./vmm.ts";
 
 /** Bytes of a device state; those seen have about 13 thousand, and more with each virtual processor. */
@@ -21,6 +22,8 @@ export interface JailPaths {
   rawState: string;
   /** The device state in the hands of the host agent. */
   state: string;
+  /** Mounts of the VMM process, as `mountTable` gives them. */
+  mounts: string;
   /** Directories of the control group, one on each line. Written before they are made. */
   cgroup: string;
 }
@@ -34,12 +37,13 @@ export function jailPaths({ directory }: Jail): JailPaths {
     root,
     rawState: join(root, STATE_IN_CHROOT),
     state: join(directory, "device-state"),
+    mounts: join(directory, "mounts"),
     cgroup: join(directory, "cgroup"),
   };
 }
 
 /** Makes the files of a jail, and notes down its control group so that `sweepJail` finds it after a crash. */
-export async function prepareJail(jail: Jail, cgroup: Cgroup): Promise<void> {
+export async function prepareJail(jail: Jail, cgroup: Cgroup, view: View): Promise<void> {
   if (!Number.isInteger(jail.uid) || jail.uid <= 0) {
     throw new WarrenError("internal_error", `user id ${jail.uid} cannot own a microVM`);
   }
@@ -56,6 +60,7 @@ export async function prepareJail(jail: Jail, cgroup: Cgroup): Promise<void> {
   } finally {
     await file.close();
   }
+  await writeFile(paths.mounts, mountTable(view, paths.root), { mode: 0o600 });
   const note = await open(paths.cgroup, "w", 0o600);
   try {
     await note.writeFile(cgroup.directories.map((directory) => `${directory}\n`).join(""));

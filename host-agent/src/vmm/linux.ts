@@ -1,4 +1,4 @@
-import { closeSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { getSystemErrorMap } from "node:util";
 import koffi from "koffi";
 
@@ -12,6 +12,8 @@ const cBind = libc.func("int bind(int fd, const void *address, unsigned int leng
 const cListen = libc.func("int listen(int fd, int backlog)");
 const cPoll = libc.func("poll", "int", [koffi.inout(koffi.pointer(pollfd)), "unsigned long", "int"]);
 
+const cUnshare = libc.func("int unshare(int flags)");
+const cSetns = libc.func("int setns(int fd, int type)");
 const cSendmsg = libc.func("long sendmsg(int fd, const void *message, int flags)");
 
 const SYS_PIDFD_SEND_SIGNAL = 424;
@@ -20,6 +22,7 @@ const SYS_CLOSE_RANGE = 436;
 /** Flag of close_range(2): the descriptors are closed by exec, not at once. */
 const CLOSE_RANGE_CLOEXEC = 4;
 const LAST_DESCRIPTOR = 0xffffffff;
+const CLONE_NEWPID = 0x20000000;
 const ESRCH = 3;
 const AF_UNIX = 1;
 const SOCK_STREAM_CLOEXEC = 1 | 0o2000000;
@@ -65,6 +68,24 @@ export function closeOnExec(): void {
     syscall(SYS_CLOSE_RANGE, "unsigned int", 3, "unsigned int", LAST_DESCRIPTOR, "unsigned int", CLOSE_RANGE_CLOEXEC),
   );
   if (result !== 0) fail("close_range");
+}
+
+/**
+ * Calls `start`, which starts one process: it is the first of a new namespace of process ids, sees no other, and keeps the
+ * id by which this process knows it. What is set for a moment concerns children of this thread alone, unshare(2).
+ */
+export function inPidNamespace<T>(start: () => T): T {
+  const own = openSync("/proc/thread-self/ns/pid", "r");
+  try {
+    if (cUnshare(CLONE_NEWPID) !== 0) fail("unshare");
+    try {
+      return start();
+    } finally {
+      if (cSetns(own, CLONE_NEWPID) !== 0) fail("setns");
+    }
+  } finally {
+    closeSync(own);
+  }
 }
 
 /** Descriptor of a process, pidfd_open(2); undefined when there is no such process. The caller closes it. */

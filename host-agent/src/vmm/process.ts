@@ -1,5 +1,5 @@
-import { closeSync } from "node:fs";
-import { readdir, readFile, readlink } from "node:fs/promises";
+import { type BigIntStats, closeSync } from "node:fs";
+import { readdir, readFile, readlink, stat } from "node:fs/promises";
 import { WarrenError } from "@warren/contracts/errors";
 import { pidfdEnded, pidfdOpen, pidfdSignal } from "./linux.ts";
 import type { VmProcess } from "./vmm.ts";
@@ -63,8 +63,12 @@ export class HeldProcess {
   }
 }
 
-/** Ids of the processes whose real user is `uid`, or whose root or working directory lies in `directory`. */
+/**
+ * Ids of the processes whose real user is `uid`, or whose root or working directory lies in `directory`, or is its `root` by
+ * another path, as in a mount namespace of their own.
+ */
 export async function processesOf(uid: number, directory: string): Promise<number[]> {
+  const root = await orGone(stat(`${directory}/root`, { bigint: true }));
   const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
   const found = await Promise.all(
     pids.map(async (pid) => {
@@ -72,19 +76,30 @@ export async function processesOf(uid: number, directory: string): Promise<numbe
       // What has ended and only waits for its parent to notice is no longer a process of anybody.
       if (status === undefined || /^State:\s+[ZX]/m.test(status)) return false;
       if (Number(/^Uid:\s+(\d+)/m.exec(status)?.[1]) === uid) return true;
-      return (await isWithin(pid, "root", directory)) || (await isWithin(pid, "cwd", directory));
+      return (await isWithin(pid, "root", directory, root)) || (await isWithin(pid, "cwd", directory, root));
     }),
   );
   return pids.filter((_, index) => found[index]);
 }
 
-async function isWithin(pid: number, link: "root" | "cwd", directory: string): Promise<boolean> {
-  const target = await orGone(readlink(`/proc/${pid}/${link}`)).catch((error: NodeJS.ErrnoException) => {
+async function isWithin(
+  pid: number,
+  link: "root" | "cwd",
+  directory: string,
+  root: BigIntStats | undefined,
+): Promise<boolean> {
+  const path = `/proc/${pid}/${link}`;
+  try {
+    const target = await orGone(readlink(path));
+    if (target === directory || target?.startsWith(`${directory}/`)) return true;
+    if (root === undefined) return false;
+    const entry = await orGone(stat(path, { bigint: true }));
+    return entry?.dev === root.dev && entry.ino === root.ino;
+  } catch (error) {
     // A process with rights that the host agent lacks was not started by it.
-    if (error.code === "EACCES") return undefined;
+    if ((error as NodeJS.ErrnoException).code === "EACCES") return false;
     throw error;
-  });
-  return target === directory || target?.startsWith(`${directory}/`) === true;
+  }
 }
 
 function readProc(pid: number, file: string): Promise<string | undefined> {

@@ -7,7 +7,15 @@ import { parseQemuVersion } from "./version.ts";
 const OLD = parseQemuVersion("QEMU emulator version 7.2.22");
 const NEW = parseQemuVersion("QEMU emulator version 10.0.13");
 const TCG: Accelerator = { name: "tcg", counterKhz: 2_445_424 };
-const DESCRIPTORS: InheritedDescriptors = { qmp: 4, console: 5, layers: [6, 7, 8], topReadOnly: 9, memory: 11 };
+const DESCRIPTORS: InheritedDescriptors = {
+  qmp: 4,
+  console: 5,
+  layers: [6, 7, 8],
+  topReadOnly: 9,
+  memory: 11,
+  kernel: 12,
+  initramfs: 13,
+};
 
 function argumentsOf(
   changes: Partial<Machine> = {},
@@ -88,8 +96,8 @@ test("a qcow2 layer at the bottom has no backing file, whatever its header says"
 
 test("a boot has a kernel whose clock runs at the speed of the host's counter", () => {
   const args = argumentsOf();
-  expect(valuesOf(args, "-kernel")).toEqual(["/images/vmlinuz"]);
-  expect(valuesOf(args, "-initrd")).toEqual(["/images/initramfs"]);
+  expect(valuesOf(args, "-kernel")).toEqual(["/proc/self/fd/12"]);
+  expect(valuesOf(args, "-initrd")).toEqual(["/proc/self/fd/13"]);
   expect(valuesOf(args, "-append")).toEqual([
     "console=ttyS0 reboot=t panic=-1 quiet cryptomgr.notests=1 lsm=landlock,yama,bpf psi=0 noautogroup tsc_early_khz=2445424 tsc=reliable norandmaps GODEBUG=asyncpreemptoff=1 net.ifnames=0 warren.root=/dev/vda",
   ]);

@@ -18,6 +18,8 @@ export interface InheritedDescriptors {
   memory: number;
   /** File with the device state to continue; without it the machine boots its kernel. */
   state?: number;
+  kernel?: number;
+  initramfs?: number;
 }
 
 /** What runs the guest's instructions. TCG gives guests the host's time stamp counter, whose frequency they must be told. */
@@ -89,9 +91,7 @@ export function qemuArguments(machine: Machine, options: QemuOptions): string[] 
     ...jailArguments(machine.jail.uid, options),
     "-global",
     "migration.send-configuration=off",
-    ...(descriptors.state === undefined
-      ? bootArguments(machine, accelerator)
-      : incomingArguments(version, descriptors)),
+    ...(descriptors.state === undefined ? bootArguments(machine, options) : incomingArguments(version, descriptors)),
   ];
 }
 
@@ -169,7 +169,7 @@ function jailArguments(uid: number, { version, chroot }: QemuOptions): string[] 
 }
 
 /** `reboot=t panic=-1` with `-no-reboot` makes a panic end the process. */
-function bootArguments(machine: Machine, accelerator: Accelerator): string[] {
+function bootArguments(machine: Machine, { accelerator, descriptors }: QemuOptions): string[] {
   const kernel = [
     "console=ttyS0",
     "reboot=t",
@@ -186,7 +186,11 @@ function bootArguments(machine: Machine, accelerator: Accelerator): string[] {
     "net.ifnames=0",
     ...machine.kernelArguments,
   ];
-  return ["-kernel", machine.kernel, "-initrd", machine.initramfs, "-append", kernel.join(" ")];
+  const file = (descriptor: number | undefined) => `/proc/self/fd/${descriptor}`;
+  return [
+    ...["-kernel", file(descriptors.kernel), "-initrd", file(descriptors.initramfs)],
+    ...["-append", kernel.join(" ")],
+  ];
 }
 
 /**

@@ -6,6 +6,7 @@ import { readQcow2Header } from "../../disk/qcow2/header.ts";
 import { isSealed } from "../../memory/sealed-memory.ts";
 import { jailCgroup, prepareJail, sweepJail } from "../jail.ts";
 import { HeldProcess } from "../process.ts";
+import { prepareView, type View } from "../view.ts";
 import type { DiskImage, Jail, Machine, Vm, Vmm, VmProcess } from "../vmm.ts";
 import { type Accelerator, MACHINE } from "./arguments.ts";
 import { cpuLimits } from "./cpu-limits.ts";
@@ -57,7 +58,8 @@ export async function createQemuVmm(options: QemuOptions): Promise<Vmm> {
     options.accelerator === "tcg"
       ? { name: "tcg", counterKhz: host.counterKhz ?? (await measureCounterKhz()) }
       : { name: "kvm" };
-  return new QemuVmm(binary, host.version, accelerator, await describeProcessor(accelerator), options);
+  const [processor, view] = await Promise.all([describeProcessor(accelerator), prepareView(binary)]);
+  return new QemuVmm(binary, view, host.version, accelerator, processor, options);
 }
 
 class QemuVmm implements Vmm {
@@ -65,12 +67,14 @@ class QemuVmm implements Vmm {
   readonly processor: string;
   readonly #accelerator: Accelerator;
   readonly #binary: string;
+  readonly #view: View;
   readonly #qemu: QemuVersion;
   readonly #cgroups: Cgroups;
   readonly #warn: QemuOptions["warn"];
 
   constructor(
     binary: string,
+    view: View,
     qemu: QemuVersion,
     accelerator: Accelerator,
     processor: string,
@@ -80,6 +84,7 @@ class QemuVmm implements Vmm {
     this.processor = processor;
     this.#accelerator = accelerator;
     this.#binary = binary;
+    this.#view = view;
     this.#qemu = qemu;
     this.#cgroups = cgroups;
     this.#warn = warn;
@@ -149,7 +154,7 @@ class QemuVmm implements Vmm {
       checkMemoryFile(machine, this.opensMemoryForWriting),
       checkEmpty(cgroup, machine),
     ]);
-    await prepareJail(machine.jail, cgroup);
+    await prepareJail(machine.jail, cgroup, this.#view);
     const maxTasks = machine.vcpus + OTHER_THREADS;
     try {
       await cgroup.create({

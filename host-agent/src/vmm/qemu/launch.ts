@@ -5,7 +5,9 @@ import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
 import type { Cgroup } from "../../cgroup/cgroup.ts";
-import { closeOnExec, listenUnix, mkfifo } from "../linux.ts";
+import { jailPaths } from "../jail.ts";
+import { closeOnExec, inPidNamespace, listenUnix, mkfifo } from "../linux.ts";
+import { ENTER_VIEW } from "../view.ts";
 import type { Machine } from "../vmm.ts";
 import { type Accelerator, type InheritedDescriptors, qemuArguments, stateUri } from "./arguments.ts";
 import type { QemuVersion } from "./version.ts";
@@ -21,12 +23,12 @@ const PIPE_BYTES = 64 * 1024;
 const MAX_OPEN_FILES = 256;
 
 /**
- * Enters the control groups, gives itself up first when the host runs out of memory, and becomes the program. The process
+ * Enters the control groups (0 is the process itself), gives itself up first when the host runs out of memory, and becomes the program. The process
  * id and start time are those of QEMU from the beginning, since each step replaces the one before it.
  */
 const ENTER = `exec 2>&3 3>&-
 set -e
-while [ "$1" != -- ]; do echo $$ >"$1"; shift; done
+while [ "$1" != -- ]; do echo 0 >"$1"; shift; done
 shift
 echo 500 >/proc/self/oom_score_adj
 exec "$@"`;
@@ -86,32 +88,27 @@ export async function launch(options: Launch): Promise<Launched> {
           : 2 + inherited.push(machine.memory.sealed),
     };
     if (options.deviceState !== undefined) descriptors.state = inherit(openSync(options.deviceState, "r"));
+    else {
+      descriptors.kernel = inherit(openSync(machine.kernel, "r"));
+      descriptors.initramfs = inherit(openSync(machine.initramfs, "r"));
+    }
     closeOnExec();
-    const child = spawn(
-      "/bin/sh",
-      [
-        "-c",
-        ENTER,
-        "sh",
-        ...cgroup.entrances,
-        "--",
-        "prlimit",
-        "--core=0",
-        `--nofile=${MAX_OPEN_FILES}`,
-        `--nproc=${options.maxTasks}`,
-        `--fsize=${options.maxFileBytes}`,
-        "nsenter",
-        `--net=${machine.network.namespacePath}`,
-        "--",
-        options.binary,
-        ...qemuArguments(machine, { version, accelerator, chroot: "root", descriptors }),
-      ],
-      {
+    const command = [
+      ...["prlimit", "--core=0", `--nofile=${MAX_OPEN_FILES}`, `--nproc=${options.maxTasks}`],
+      `--fsize=${options.maxFileBytes}`,
+      ...["unshare", "--mount", "--propagation", "private", "--ipc", "--uts", "--"],
+      ...["nsenter", `--net=${machine.network.namespacePath}`, "--"],
+      ...["/bin/sh", "-c", ENTER_VIEW, "sh", jailPaths(machine.jail).mounts],
+      options.binary,
+      ...qemuArguments(machine, { version, accelerator, chroot: ".", descriptors }),
+    ];
+    const child = inPidNamespace(() =>
+      spawn("/bin/sh", ["-c", ENTER, "sh", ...cgroup.entrances, "--", ...command], {
         cwd: directory,
         detached: true,
         env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" },
         stdio: ["ignore", "ignore", "ignore", ...inherited],
-      },
+      }),
     );
     await once(child, "spawn");
     try {

@@ -1,6 +1,6 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -58,12 +58,54 @@ describe("the jail of QEMU", () => {
     expect(status).toMatch(/^Seccomp:\s+2$/m);
   });
 
-  test("the process sees an empty directory with one file, and its own network", () => {
-    expect(link("root")).toBe(`${machine.jail.directory}/root`);
-    expect(link("cwd")).toBe(`${machine.jail.directory}/root`);
+  test("the process sees an empty directory with one file, and no device", () => {
+    const { ino } = statSync(`${machine.jail.directory}/root`);
+    for (const name of ["root", "cwd"]) expect(statSync(`/proc/${vm.process.pid}/${name}/`).ino).toBe(ino);
     expect(readdirSync(`/proc/${vm.process.pid}/root`)).toEqual(["device-state"]);
-    expect(link("ns/net")).not.toBe(readlinkSync("/proc/self/ns/net"));
   });
+
+  test("the process shares no namespace with the host but those that say nothing of it", () => {
+    for (const name of ["net", "mnt", "pid", "ipc", "uts"]) {
+      expect(link(`ns/${name}`), name).not.toBe(readlinkSync(`/proc/self/ns/${name}`));
+    }
+    // The first process of its namespace, and the only one.
+    expect(proc("status")).toMatch(new RegExp(`^NSpid:\\s+${vm.process.pid}\\s+1$`, "m"));
+  });
+
+  test("the file systems of the host are not in its mount namespace, but for programs, for reading, and its devices", () => {
+    const inside = ["--target", String(vm.process.pid), "--mount", "--pid", "cat", "/proc/self/mountinfo"];
+    const mounts = execFileSync("nsenter", inside, { encoding: "utf8" })
+      .trim()
+      .split("\n")
+      .map((line) => line.split(" "))
+      .map(([, , , , point, options]) => ({ point: point!, writable: options!.split(",").includes("rw") }));
+    expect(mounts.map(({ point }) => point)).toEqual(expect.arrayContaining(["/", "/proc", "/root", "/usr"]));
+    const expected =
+      /^\/($|proc$|root$|usr$|bin$|sbin$|lib\w*$|opt\/|etc\/ld\.so\.cache$|dev\/(null|urandom|kvm|net\/tun)$)/;
+    for (const { point, writable } of mounts) {
+      expect(point).toMatch(expected);
+      if (!point.startsWith("/dev/")) expect(writable, point).toBe(point === "/root");
+    }
+  });
+
+  test.runIf(cgroups.version === "v1")(
+    "the process may open four devices, and has a weight at the disk of its own",
+    () => {
+      const directories = cgroups.group(machine.jail.cgroup).directories;
+      const devices = directories.find((directory) => existsSync(`${directory}/devices.list`));
+      if (devices !== undefined) {
+        const list = readFileSync(`${devices}/devices.list`, "utf8").trim().split("\n");
+        expect(list.filter((rule) => !/^c (1:3 rw|1:9 r|10:200 rw|10:232 rw)$/.test(rule))).toEqual([]);
+        expect(list).toContain("c 10:200 rw");
+      }
+      for (const controller of ["blkio", "devices"]) {
+        const line = proc("cgroup")
+          .split("\n")
+          .find((text) => text.split(":")[1]?.split(",").includes(controller));
+        if (line !== undefined) expect(line).toContain(machine.jail.cgroup);
+      }
+    },
+  );
 
   test("the process has no open files but those it was given", () => {
     const fds = readdirSync(`/proc/${vm.process.pid}/fd`).map((fd) => link(`fd/${fd}`));
@@ -73,6 +115,7 @@ describe("the jail of QEMU", () => {
       /^socket:/,
       new RegExp(`^${machine.jail.directory}/stderr$`),
       new RegExp(`^${machine.memory.path}$`),
+      ...[machine.kernel, machine.initramfs].map((path) => new RegExp(`^${path}$`)),
       ...machine.disk.layers.map(({ path }) => new RegExp(`^${path}$`)),
     ];
     expect(fds.filter((target) => !allowed.some((pattern) => pattern.test(target)))).toEqual([]);
@@ -93,8 +136,12 @@ describe("the jail of QEMU", () => {
     if (usage.memoryBytes !== undefined) expect(usage.memoryBytes).toBeGreaterThan(64 * 1024 * 1024);
   });
 
-  test("the base image is open for reading only", () => {
-    const { path } = machine.disk.layers.at(-1)!;
+  test.each([
+    ["base image", () => machine.disk.layers.at(-1)!.path],
+    ["kernel", () => machine.kernel],
+    ["initramfs", () => machine.initramfs],
+  ])("the %s is open for reading only", (_, pathOf) => {
+    const path = pathOf();
     const flags = readdirSync(`/proc/${vm.process.pid}/fd`)
       .filter((fd) => link(`fd/${fd}`) === path)
       .map((fd) => Number.parseInt(/^flags:\s+(\d+)$/m.exec(proc(`fdinfo/${fd}`))![1]!, 8) & 3);

@@ -242,7 +242,7 @@ export function describeVmm(name: string, subject: Subject): void {
           "boot_failed",
           () => ({ network: { namespacePath: "/run/netns/none", tap: "tap0", mac: "02:fc:00:00:00:05" } }),
         ],
-        ["no kernel", "boot_failed", () => ({ kernel: "/nowhere/vmlinuz" })],
+        ["no kernel", "ENOENT", () => ({ kernel: "/nowhere/vmlinuz" })],
         ["no disk", "ENOENT", () => ({ disk: { layers: [{ path: "/nowhere/disk.qcow2", format: "qcow2" }] } })],
         ["no memory file", "ENOENT", () => ({ memory: { path: "/nowhere/memory", own: true } })],
         [
