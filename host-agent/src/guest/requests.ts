@@ -53,22 +53,34 @@ export class GuestRequests {
       agent: this.#agent,
       maxHeaderSize: MAX_HEADERS,
       headers: { "x-access-token": this.token, "accept-encoding": "identity", ...headers },
-      ...(signal ? { signal } : {}),
     });
+    // Not an option of the request: Node would bind the connection to it, which outlives the request and is used again.
+    let response: IncomingMessage | undefined;
+    const giveUp = () => {
+      reject(unreachable(signal?.reason));
+      response?.destroy();
+      request.destroy();
+    };
+    if (signal?.aborted) giveUp();
+    signal?.addEventListener("abort", giveUp, { once: true });
     let interim = 0;
     request.on("information", () => {
       interim += 1;
       if (interim > MAX_INTERIM) request.destroy(refused("it sends interim answers without end"));
     });
-    request.on("response", (response) => {
-      const coding = response.headers["content-encoding"] ?? "identity";
-      if (coding === "identity") return resolve(response);
+    request.on("response", (answer) => {
+      response = answer;
+      const coding = answer.headers["content-encoding"] ?? "identity";
+      if (coding === "identity") return resolve(answer);
       request.destroy();
       reject(refused("its content is encoded"));
     });
     request.on("error", (error) => reject(signal?.aborted ? unreachable(error) : guestError(error)));
     // Covers what is no error to Node: a connection that the guest wants to use for another protocol.
-    request.on("close", () => reject(refused("it did not come")));
+    request.on("close", () => {
+      signal?.removeEventListener("abort", giveUp);
+      reject(refused("it did not come"));
+    });
     return { request, answer: promise };
   }
 
