@@ -39,6 +39,8 @@ const (
 	// The collector keeps the heap small: pages that are touched are pages to be frozen.
 	collectorPercent = 50
 	memoryLimit      = 48 << 20
+	// bootIDFile holds the boot id of a copy.
+	bootIDFile = "/run/warren/boot_id"
 	// freezeTimeout bounds the wait for user processes to stand still.
 	freezeTimeout = 10 * time.Second
 )
@@ -151,9 +153,15 @@ func serve(c configuration) error {
 	forwarder := forwardPorts(c, tree)
 	system := freezer{tree, forwarder, collector.New(collectorPercent, memoryLimit)}
 
+	var bootID *identity.BootID
+	if c.init {
+		if bootID, err = identity.WatchBootID(bootIDFile); err != nil {
+			c.log("%v", err)
+		}
+	}
 	var agent *server.Server
 	initializer := identity.NewInitializer(identity.Options{
-		State: state, System: identity.Kernel{}, Root: c.root, Run: children.Run,
+		State: state, System: identity.Kernel{}, Root: c.root, Run: children.Run, BootID: bootID,
 		Thaw:    system.thaw,
 		Renewed: func(r *http.Request) { agent.CloseOthers(r) },
 	})

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"warren/guest-agent/internal/rights/rightstest"
+
 	"warren/guest-agent/internal/cgroups"
 	"warren/guest-agent/internal/cgroups/cgrouptest"
 	"warren/guest-agent/internal/process"
@@ -133,7 +135,9 @@ func TestSandbox(t *testing.T) {
 	if output, code := a.run("root", "/no/such/program"); code != 127 || !strings.Contains(output, "not found") {
 		t.Errorf("%q %d", output, code)
 	}
-	path := t.TempDir() + "/file"
+	directory := t.TempDir()
+	rightstest.Open(t, directory)
+	path := directory + "/file"
 	if status, body := a.do("POST", "/files?username=root&path="+path, "application/octet-stream", []byte("content"), nil); status != 200 {
 		t.Errorf("upload: %d %s", status, body)
 	}

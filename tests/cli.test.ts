@@ -2,7 +2,7 @@ import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { mkdir, readFile, readlink, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -302,16 +302,38 @@ describe("warren up", () => {
   test("copies files both ways, byte for byte, and says what is not there", async () => {
     const local = join(data.path, "random");
     const bytes = randomBytes(20_000_000);
-    await writeFile(local, bytes);
+    await writeFile(local, bytes, { mode: 0o755 });
+    await utimes(local, 1e9, 1e9);
     expect(await run(["cp", local, `${id}:/tmp/copies/`], { env: server })).toMatchObject({ status: 0, stderr: "" });
     expect((await exec(["sha256sum", "/tmp/copies/random"])).stdout.toString()).toContain(sha256(bytes));
     expect(await run(["cp", `${id}:/tmp/copies/random`, `${local}.back`], { env: server })).toMatchObject({
       status: 0,
     });
     expect(sha256(await readFile(`${local}.back`))).toBe(sha256(bytes));
+    expect(await stat(`${local}.back`)).toMatchObject({ mode: 0o100755, mtimeMs: 1e12 });
     const absent = await run(["cp", `${id}:/absent`, `${local}.absent`], { env: server });
     expect(absent).toMatchObject({ status: 1, stderr: expect.stringContaining("file_not_found") });
     expect(readdirSync(data.path).filter((name) => name.startsWith("random"))).toEqual(["random", "random.back"]);
+  });
+
+  test("copies directories both ways with modes and links, and sees to files by name", async () => {
+    const tree = join(data.path, "tree");
+    await mkdir(join(tree, "bin"), { recursive: true });
+    await writeFile(join(tree, "bin", "hello"), "#!/bin/sh\\necho hello\\n", { mode: 0o755 });
+    await symlink("bin/hello", join(tree, "link"));
+    const done = async (...args: string[]) =>
+      expect(await run(args, { env: server })).toMatchObject({ status: 0, stderr: "" });
+    await done("cp", tree, `${id}:/tmp/trees/`);
+    expect((await exec(["/tmp/trees/tree/link"])).stdout.toString()).toBe("hello\\n");
+    await done("files", "mv", `${id}:/tmp/trees/tree`, "/tmp/moved");
+    await done("cp", `${id}:/tmp/moved`, `${tree}.back`);
+    expect(await readlink(`${tree}.back/link`)).toBe("bin/hello");
+    expect((await stat(`${tree}.back/bin/hello`)).mode).toBe(0o100755);
+    const listed = await run(["files", "ls", "--json", `${id}:/tmp/moved`], { env: server });
+    const entries = JSON.parse(listed.stdout.toString()) as { name: string }[];
+    expect(entries.map(({ name }) => name)).toEqual(["bin", "link"]);
+    await done("files", "rm", "-r", `${id}:/tmp/moved`);
+    expect(await run(["files", "stat", `${id}:/tmp/moved`], { env: server })).toMatchObject({ status: 1 });
   });
 
   test("does the job of the README through the command line and through curl, byte for byte", async () => {

@@ -10,6 +10,12 @@ import { type Stack, startStack } from "./support/stack.ts";
 
 const run = promisify(execFile);
 
+async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}
+
 /** A REST call as any client makes it. */
 async function call(stack: Stack, method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
   const response = await fetch(stack.url + path, {
@@ -154,15 +160,18 @@ describe("a sandbox", () => {
   });
 
   it("keeps nothing of an upload that is given up in its middle, and ends a download that is", async () => {
+    // What is received has no name until it is whole.
+    const receiving = async () => (await sh("ls -l /proc/1/fd | grep -c '/tmp/#'", { user: "root" })).stdout;
     async function* broken() {
       for (let i = 0; i < 5; i++) yield randomBytes(1024 * 1024 - 1);
-      await expect.poll(async () => (await sh("stat -c %s /tmp/given-up")).stdout).toMatch(/^[1-9]/);
+      await expect.poll(async () => receiving()).toBe("1\n");
       throw new Error("the source is gone");
     }
     await expect(sandbox.upload("/tmp/given-up", broken(), { size: 100_000_000 })).rejects.toThrow(
       "the source is gone",
     );
-    await expect.poll(async () => (await sh("test -e /tmp/given-up; echo $?")).stdout).toBe("1\n");
+    await expect.poll(receiving).toBe("0\n");
+    expect((await sh("test -e /tmp/given-up; echo $?")).stdout).toBe("1\n");
     await sh("head -c 100000000 /dev/zero > /tmp/zeros");
     const download = await sandbox.download("/tmp/zeros");
     await once(download, "readable");
@@ -179,6 +188,7 @@ describe("a sandbox", () => {
 
   it.each([
     ["a missing file", "/no/such/file", 404, "file_not_found"],
+    ["a file of root", "/etc/shadow", 403, "file_forbidden"],
     ["a directory", "/etc", 400, "invalid_path"],
     ["an endless device", "/dev/zero", 400, "invalid_path"],
     ["a block device", "/dev/vda", 400, "invalid_path"],
@@ -203,6 +213,113 @@ describe("a sandbox", () => {
       await expect(sandbox.writeFile(path, "x"), path).rejects.toMatchObject({ code: "invalid_path" });
     }
     expect((await sh("test -d /etc && test -c /dev/null && test -b /dev/vda && echo fine")).stdout).toBe("fine\n");
+  });
+
+  it("reads files with the rights of the user that is named, and says what they refuse", async () => {
+    expect((await sandbox.readFile("/etc/shadow", { user: "root" })).toString()).toContain("root:");
+    await expect(sandbox.readFile("/proc/self/mem", { user: "root" })).rejects.toMatchObject({ code: "file_error" });
+    await expect(sandbox.writeFile("/proc/sys/kernel/domainname", "x")).rejects.toMatchObject({
+      code: "file_forbidden",
+    });
+    await sandbox.writeFile("/proc/sys/kernel/domainname", "warren", { user: "root" });
+    expect((await sandbox.readFile("/proc/sys/kernel/domainname")).toString()).toBe("warren\n");
+    await sandbox.exec("ln", ["-s", "/home/user/victim", "/tmp/trap"]);
+    await expect(sandbox.writeFile("/tmp/trap", "x", { user: "root" })).rejects.toMatchObject({
+      code: "file_forbidden",
+      message: expect.stringContaining("a link of another user"),
+    });
+  });
+
+  it("reads a file of the kernel that is a queue as far as it is filled, and holds nothing of it open", async () => {
+    const descriptors = async () =>
+      (await sandbox.exec("sh", ["-c", "ls /proc/1/fd | wc -l"], { user: "root" })).stdout;
+    const before = await descriptors();
+    for (let round = 0; round < 3; round++) await sandbox.readFile("/proc/kmsg", { user: "root" });
+    expect(await descriptors()).toBe(before);
+  });
+
+  it("writes a file with its mode and time, into a directory by its own name, and replaces it whole or not at all", async () => {
+    const modifiedAt = new Date("2001-02-03T04:05:06.789Z");
+    await sandbox.files.write("/tmp/", "#!/bin/sh\necho ran", { name: "program", mode: 0o755, modifiedAt });
+    expect((await sandbox.exec("/tmp/program")).stdout).toBe("ran\n");
+    const { content, ...file } = await sandbox.files.open("/tmp/program");
+    content.destroy();
+    expect(file).toEqual({ size: 18, mode: 0o755, modifiedAt });
+    const broken = async function* () {
+      yield Buffer.alloc(3_000_000, "x");
+      throw new Error("the source failed");
+    };
+    await expect(sandbox.upload("/tmp/program", broken())).rejects.toThrow("the source failed");
+    const uploads = ["a", "b", "c", "d"].map((letter) => sandbox.upload("/tmp/raced", Buffer.alloc(2_000_000, letter)));
+    await Promise.all(uploads);
+    expect((await sh("/tmp/program; tr -s abcd </tmp/raced | wc -c; ls -A /tmp | grep -c warren-")).stdout).toBe(
+      "ran\n1\n0\n",
+    );
+  });
+
+  it("lists, describes, makes, moves and removes files and directories with the rights of the user", async () => {
+    const { files } = sandbox;
+    await files.mkdir("/tmp/tree/deep", { parents: true });
+    await files.mkdir("/tmp/tree/deep", { parents: true });
+    await files.write("/tmp/tree/deep/file", "12345", { mode: 0o640 });
+    await sandbox.exec("ln", ["-s", "deep/file", "/tmp/tree/link"]);
+    const entries = await collect(files.list("/tmp/tree", { depth: 2 }));
+    expect(entries.map(({ path, type, target }) => [path, type, target])).toEqual([
+      ["/tmp/tree/deep", "directory", undefined],
+      ["/tmp/tree/deep/file", "file", undefined],
+      ["/tmp/tree/link", "symlink", "deep/file"],
+    ]);
+    expect(await files.stat("/tmp/tree/deep/file")).toMatchObject({
+      size: 5,
+      mode: 0o640,
+      owner: "user",
+      group: "user",
+    });
+    expect(await files.move("/tmp/tree/link", "/tmp/tree/deep")).toMatchObject({ path: "/tmp/tree/deep/link" });
+    for (const [action, code] of [
+      [() => files.mkdir("/tmp/tree/deep"), "already_exists"],
+      [() => files.mkdir("/tmp/no/such"), "file_not_found"],
+      [() => files.mkdir("/etc/mine"), "file_forbidden"],
+      [() => files.stat("/tmp/absent"), "file_not_found"],
+      [() => files.move("/tmp/tree/deep/file", "/tmp/tree/deep/link"), "already_exists"],
+      [() => files.remove("/tmp/tree"), "conflict"],
+      [() => files.remove("/etc/passwd"), "file_forbidden"],
+      [() => collect(files.list("/root")), "file_forbidden"],
+      [() => collect(files.list("/etc/passwd")), "invalid_path"],
+    ] as const) {
+      await expect(action()).rejects.toMatchObject({ code });
+    }
+    await sh("mkdir /tmp/many && cd /tmp/many && seq 1 2500 | xargs touch");
+    const many = await collect(files.list("/tmp/many"));
+    expect(new Set(many.map(({ name }) => name)).size).toBe(2500);
+    for (const path of ["/tmp/many", "/tmp/tree", "/tmp/tree"]) await files.remove(path, { recursive: true });
+    await expect(files.remove("/tmp/tree")).rejects.toMatchObject({ code: "file_not_found" });
+  });
+
+  it("has ids and a name of its own, as a copy has too, speaks UTF-8, and takes root's commands without accounts", async () => {
+    const ids = async (of: Sandbox) =>
+      (await of.exec("sh", ["-c", "cat /etc/machine-id /proc/sys/kernel/random/boot_id /etc/hostname"])).stdout.split(
+        "\n",
+      );
+    expect((await sh("printf 'äöü' | wc -m; echo $LANG")).stdout).toBe("3\nC.UTF-8\n");
+    const own = await ids(sandbox);
+    expect(own).toEqual([
+      expect.stringMatching(/^[0-9a-f]{32}$/),
+      expect.stringMatching(/^[0-9a-f-]{36}$/),
+      sandbox.id,
+      "",
+    ]);
+    const [copy] = await sandbox.fork();
+    if (!copy || copy instanceof Error) throw copy;
+    try {
+      const others = await ids(copy);
+      for (const line of [0, 1, 2]) expect(others[line]).not.toBe(own[line]);
+      expect(await ids(sandbox)).toEqual(own);
+      await copy.exec("rm", ["/etc/passwd", "/etc/group"], { user: "root" });
+      expect((await copy.exec("id", ["-u"], { user: "root" })).stdout).toBe("0\n");
+    } finally {
+      await copy.destroy();
+    }
   });
 
   it("keeps a path with .. inside the sandbox", async () => {

@@ -8,6 +8,7 @@ import { createCommand } from "./commands/create.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { downCommand } from "./commands/down.ts";
 import { execCommand } from "./commands/exec.ts";
+import { filesCommand } from "./commands/files.ts";
 import { forkCommand } from "./commands/fork.ts";
 import { pauseCommand, resumeCommand } from "./commands/pause.ts";
 import { psCommand } from "./commands/ps.ts";
@@ -34,6 +35,7 @@ const COMMANDS = [
   forkCommand,
   snapshotCommand,
   updateCommand,
+  filesCommand,
   rmCommand,
   buildImagesCommand,
   adminCommand,

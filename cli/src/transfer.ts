@@ -1,13 +1,17 @@
+import { randomUUID } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
-import { rename, rm, stat } from "node:fs/promises";
+import { open, realpath, rename, rm, stat } from "node:fs/promises";
 import { basename, join, posix } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { Sandbox } from "@warren/sdk";
 import type { FilePair } from "./arguments/parse.ts";
 
+/** Bits of a mode that cross the border of a sandbox: a file from one gives nobody the rights of its owner. */
+const PERMISSIONS = 0o777;
+
 /** How a transfer is done. */
 export interface TransferOptions {
-  /** User of the sandbox that owns what is written there. */
+  /** User of the sandbox whose rights are used there. */
   user?: string;
   signal?: AbortSignal;
 }
@@ -25,39 +29,46 @@ export async function checkReadable(local: string): Promise<void> {
 
 /** Throws unless there is a directory for a file that is to be downloaded. */
 export async function checkWritable(local: string): Promise<void> {
-  const directory = join(local, "..");
+  const directory = local.endsWith("/") ? local : join(local, "..");
   const found = (await isDirectory(local)) || (await isDirectory(directory));
   if (!found) throw new Error(`There is no directory ${directory} for ${basename(local)}.`);
 }
 
-/** Copies a local file into a sandbox. A guest path that ends with a slash keeps the file's name. */
+/** Copies a local file into a sandbox, with its mode and time; into a directory, under its own name. */
 export async function uploadFile(
   sandbox: Sandbox,
   { local, guest }: FilePair,
   options: TransferOptions,
 ): Promise<void> {
   const found = await stat(local);
-  const path = guest.endsWith("/") ? guest + basename(local) : guest;
-  // The size of a pipe or a device is not known.
-  const size = found.isFile() ? { size: found.size } : {};
-  await sandbox.upload(path, createReadStream(local), { ...options, ...size });
+  // Those of a pipe or a device say nothing of what comes out of it.
+  const known = found.isFile()
+    ? { size: found.size, mode: found.mode & PERMISSIONS, modifiedAt: found.mtime }
+    : undefined;
+  await sandbox.files.write(guest, createReadStream(local), { ...options, ...known, name: basename(local) });
 }
 
-/** Copies a file of a sandbox here. It has its name only when it is complete. */
+/** Copies a file of a sandbox here, with its mode and time. It has its name only when it is complete. */
 export async function downloadFile(
   sandbox: Sandbox,
   { local, guest }: FilePair,
   options: TransferOptions,
 ): Promise<void> {
-  const target = (await isDirectory(local)) ? join(local, posix.basename(guest)) : local;
-  const content = await sandbox.download(guest, options);
-  const existing = await stat(target).catch(() => undefined);
-  if (existing && !existing.isFile()) return pipeline(content, createWriteStream(target, { flags: "w" }));
-  const partial = `${target}.warren-${process.pid}`;
+  const named = (await isDirectory(local)) ? join(local, posix.basename(guest)) : local;
+  const { content, mode, modifiedAt } = await sandbox.files.open(guest, options);
+  const existing = await stat(named).catch(() => undefined);
+  if (existing && !existing.isFile()) return pipeline(content, createWriteStream(named, { flags: "w" }));
+  // What a link leads to is replaced, not the link.
+  const target = existing ? await realpath(named) : named;
+  const partial = `${target}.warren-${randomUUID()}`;
   try {
-    await pipeline(content, createWriteStream(partial));
+    await using file = await open(partial, "wx", mode === undefined ? 0o666 : 0o600);
+    await pipeline(content, file.createWriteStream({ autoClose: false }));
+    if (mode !== undefined) await file.chmod(mode & PERMISSIONS);
+    if (modifiedAt) await file.utimes(new Date(), modifiedAt);
     await rename(partial, target);
   } catch (error) {
+    content.destroy();
     await rm(partial, { force: true });
     throw error;
   }

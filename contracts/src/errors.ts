@@ -17,6 +17,10 @@ export const ERRORS = {
   method_not_allowed: { status: 405 },
   /** The client sent its request too slowly. */
   request_timeout: { status: 408 },
+  /** The user of the sandbox whose rights a call has may not do that with the file. */
+  file_forbidden: { status: 403 },
+  /** The file itself, or its file system, refused with an error of its own, such as one of /proc. */
+  file_error: { status: 422 },
   conflict: { status: 409 },
   already_exists: { status: 409 },
   email_taken: { status: 409 },

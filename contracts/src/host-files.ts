@@ -4,13 +4,23 @@
  * first bytes of a connection tell the two apart (RFC 9113, section 3.4).
  *
  * - `GET /files?sandbox_id=…&path=…[&user=…]` answers 200 with the content, and its Content-Length when it is known
- *   beforehand (not so for files of /proc).
- * - `PUT /files?sandbox_id=…&path=…[&user=…]` answers 204 once the whole body has been written.
+ *   beforehand (not so for files of /proc), and the headers below when they are known.
+ * - `PUT /files?sandbox_id=…&path=…[&user=…][&mode=…][&modified_at=…][&name=…]` answers 204 once the whole body has been
+ *   written; until then nothing has changed. `name` is the one that the file gets when the path is a directory.
  *
  * A body that breaks off, in either direction, is not the file: its connection ends before its length or its last chunk.
  * Errors are those of the same calls of the RPC service, with the status of their code and an `ErrorBody` (rest/error.ts).
  */
 export const HOST_FILES = {
   path: "/files",
-  parameters: { sandboxId: "sandbox_id", path: "path", user: "user" },
+  parameters: {
+    sandboxId: "sandbox_id",
+    path: "path",
+    user: "user",
+    mode: "mode",
+    modifiedAt: "modified_at",
+    name: "name",
+  },
+  /** Permission bits in octal, and time of the last change (RFC 3339); the REST API has the same. */
+  headers: { mode: "x-file-mode", modifiedAt: "x-file-modified-at" },
 } as const;

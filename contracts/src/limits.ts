@@ -50,6 +50,10 @@ export const LIMITS = {
   userSearchCharacters: 3,
   /** Users that one search shows at most. */
   userSearchResults: 10,
+  /** Levels of directories in one list of files. */
+  listDepth: { min: 1, max: 64 },
+  /** Entries in one answer of a list of files. */
+  listEntries: { min: 1, max: 200 },
   /** Bytes of one frame of a stream between processes. */
   chunkBytes: 1024 * 1024,
 } as const;

@@ -25,6 +25,7 @@ import { DetachedOperations } from "./detached-operations.ts";
 import { docsRoutes } from "./docs/docs-routes.ts";
 import { emailVerificationRoutes } from "./email-verification/email-verification-routes.ts";
 import { toCatalogueError } from "./errors/catalogue-error.ts";
+import { directoryRoutes } from "./files/directory-routes.ts";
 import { fileRoutes } from "./files/file-routes.ts";
 import { FileService } from "./files/file-service.ts";
 import { healthRoutes } from "./health/health-routes.ts";
@@ -204,7 +205,9 @@ async function start(
     scope.addHook("preValidation", requireSandboxId);
     await scope.register(sandboxRoutes({ sandboxes, settings, pausing, forks }));
     await scope.register(commandRoutes(new CommandService(access)));
-    await scope.register(fileRoutes(new FileService(access), join(config.dataDir, "spool")));
+    const files = new FileService(access);
+    await scope.register(fileRoutes(files, join(config.dataDir, "spool")));
+    await scope.register(directoryRoutes(files));
   });
   await app.register(async (scope) => {
     guard.requireCaller(scope, "templates");

@@ -1,12 +1,12 @@
 export { WarrenError } from "@warren/contracts/errors";
 export { type ExitStatus, SandboxProcess, type StartOptions } from "./exec-stream.ts";
+export { type FileEntry, type FileOptions, Files, type OpenFile, type WriteOptions } from "./files.ts";
 export type { Content } from "./multipart.ts";
 export type { RetryPolicy } from "./retry.ts";
 export {
   CommandTimeoutError,
   type ExecOptions,
   type ExecResult,
-  type FileOptions,
   Sandbox,
   type UpdateOptions,
 } from "./sandbox.ts";

@@ -1,12 +1,12 @@
 import type { Readable } from "node:stream";
 import { WarrenError } from "@warren/contracts/errors";
 import type { ExecResult as ExecFields, ExecRequest } from "@warren/contracts/rest/commands";
-import type { ReadFile, WriteFileFields } from "@warren/contracts/rest/files";
 import type { ForkResult, ResumeSandbox } from "@warren/contracts/rest/forks";
 import type { Sandbox as SandboxFields, UpdateSandbox } from "@warren/contracts/rest/sandboxes";
 import { errorOfBody } from "./errors.ts";
 import { type SandboxProcess, type StartOptions, startProcess } from "./exec-stream.ts";
-import { type Content, multipartBody } from "./multipart.ts";
+import { type FileOptions, Files, type WriteOptions } from "./files.ts";
+import type { Content } from "./multipart.ts";
 import type { Transport } from "./transport.ts";
 
 /** What a command is run with when its output is returned as a whole. */
@@ -52,13 +52,6 @@ export class CommandTimeoutError extends WarrenError {
   }
 }
 
-/** How files are written and read. */
-export interface FileOptions {
-  /** Owner of a written file and meaning of relative paths; default: the user of the sandbox. */
-  user?: string;
-  signal?: AbortSignal;
-}
-
 /** What is to be changed of a sandbox; what is left out stays as it is. */
 export interface UpdateOptions {
   /** New name; null = none. */
@@ -79,6 +72,8 @@ export class Sandbox {
   readonly id: string;
   /** Its fields as the server last gave them. */
   readonly fields: SandboxFields;
+  /** Its files. */
+  readonly files: Files;
   readonly #transport: Transport;
   readonly #path: string;
 
@@ -87,6 +82,7 @@ export class Sandbox {
     this.id = fields.id;
     this.fields = fields;
     this.#path = `/v1/sandboxes/${encodeURIComponent(fields.id)}`;
+    this.files = new Files(transport, this.#path);
   }
 
   /** Runs a command to its end and returns its output. Throws CommandTimeoutError when its time was up before. */
@@ -125,26 +121,24 @@ export class Sandbox {
     return startProcess(this.#transport, `${this.#path}/exec/stream`, cmd, args, options);
   }
 
-  /** Writes a file whole, up to the server's limit for such uploads; `upload` has none. */
-  async writeFile(path: string, content: Uint8Array | string, options: FileOptions = {}): Promise<void> {
-    await this.#write("files/write", path, content, undefined, options);
+  /** Writes a file; the same as `files.write`. */
+  writeFile(path: string, content: Uint8Array | string, options: WriteOptions = {}): Promise<void> {
+    return this.files.write(path, content, options);
   }
 
   /** Reads a file whole into memory. */
-  async readFile(path: string, options: FileOptions = {}): Promise<Buffer> {
-    const chunks: Buffer[] = [];
-    for await (const chunk of await this.#read("files/read", path, options)) chunks.push(chunk);
-    return Buffer.concat(chunks);
+  readFile(path: string, options: FileOptions = {}): Promise<Buffer> {
+    return this.files.read(path, options);
   }
 
   /** Writes a file from a stream of any length. `size` is its number of bytes, when it is known beforehand. */
-  async upload(path: string, content: Content, options: FileOptions & { size?: number } = {}): Promise<void> {
-    await this.#write("files/stream/write", path, content, options.size, options);
+  upload(path: string, content: Content, options: WriteOptions & { size?: number } = {}): Promise<void> {
+    return this.files.write(path, content, options);
   }
 
   /** Reads a file as a stream of any length. */
-  download(path: string, options: FileOptions = {}): Promise<Readable> {
-    return this.#read("files/stream/read", path, options);
+  async download(path: string, options: FileOptions = {}): Promise<Readable> {
+    return (await this.files.open(path, options)).content;
   }
 
   /** Resets the inactivity timer. */
@@ -202,22 +196,5 @@ export class Sandbox {
 
   #as(fields: SandboxFields): Sandbox {
     return new Sandbox(this.#transport, fields);
-  }
-
-  async #write(route: string, path: string, content: Content, size: number | undefined, options: FileOptions) {
-    const fields: WriteFileFields = { path, ...(options.user === undefined ? {} : { user: options.user }) };
-    const body = multipartBody(fields, content, size);
-    await this.#transport.json({ method: "POST", path: `${this.#path}/${route}`, body, signal: options.signal });
-  }
-
-  #read(route: string, path: string, options: FileOptions): Promise<Readable> {
-    const json: ReadFile = { path, ...(options.user === undefined ? {} : { user: options.user }) };
-    return this.#transport.open({
-      method: "POST",
-      path: `${this.#path}/${route}`,
-      json,
-      safe: true,
-      signal: options.signal,
-    });
   }
 }

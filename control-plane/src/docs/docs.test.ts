@@ -58,6 +58,8 @@ it("describes uploads as forms and downloads as bytes", async () => {
   expect(Object.keys(write?.requestBody?.content["multipart/form-data"]?.schema.properties ?? {})).toEqual([
     "path",
     "user",
+    "mode",
+    "modified_at",
     "file",
   ]);
   const read = paths["/v1/sandboxes/{id}/files/read"]?.post;

@@ -2,9 +2,10 @@ import type { IncomingMessage } from "node:http";
 import { Readable, type Writable } from "node:stream";
 import { finished } from "node:stream/promises";
 import multipart from "@fastify/multipart";
+import { HOST_FILES } from "@warren/contracts/host-files";
 import { LIMITS } from "@warren/contracts/limits";
 import { ErrorBody } from "@warren/contracts/rest/error";
-import { ReadFile, WriteFileFields } from "@warren/contracts/rest/files";
+import { FileMode, FileTime, ReadFile, WriteFileFields } from "@warren/contracts/rest/files";
 import { SandboxParams } from "@warren/contracts/rest/sandboxes";
 import { isWorthRelaying, relayBody } from "@warren/relay";
 import type { FastifyReply, FastifyRequest, FastifySchemaCompiler } from "fastify";
@@ -21,6 +22,10 @@ const tags = ["files"];
 const octets = {
   description: "Content of the file",
   content: { "application/octet-stream": { schema: { type: "string", format: "binary" } } },
+  headers: {
+    [HOST_FILES.headers.mode]: FileMode,
+    [HOST_FILES.headers.modifiedAt]: FileTime,
+  },
 };
 const errors = { "4xx": ErrorBody, "5xx": ErrorBody };
 const bytes = Type.Unsafe<Buffer>({ type: "string", format: "binary", description: "Content of the file" });
@@ -30,7 +35,8 @@ const UploadForm = Type.Object({ ...WriteFileFields.properties, file: bytes }, {
 const validateParameters = createValidatorCompiler();
 
 const UPLOAD_DESCRIPTION =
-  "A multipart form: `path`, optionally `user`, and `file`. A file that comes before its path is limited in size.";
+  "A multipart form: `path`, optionally `user`, `mode` and `modified_at`, and `file`. A file that comes before its path is " +
+  "limited in size. The file has its new content once all of it has arrived; an upload that fails changes nothing.";
 
 /** Routes that move files: `files/write`, `files/read` and their streaming forms. */
 export function fileRoutes(files: FileService, spoolDir: string): Routes {
@@ -91,9 +97,11 @@ export function fileRoutes(files: FileService, spoolDir: string): Routes {
 }
 
 /** Sends a file; resolves when the client has taken it, rejects when it has gone or the file broke off. */
-async function send(reply: FastifyReply, { size, content }: HostFileContent): Promise<void> {
+async function send(reply: FastifyReply, { size, mode, modifiedAt, content }: HostFileContent): Promise<void> {
   reply.type("application/octet-stream");
   if (size !== undefined) reply.header("content-length", size);
+  if (mode !== undefined) reply.header(HOST_FILES.headers.mode, mode);
+  if (modifiedAt !== undefined) reply.header(HOST_FILES.headers.modifiedAt, modifiedAt);
   const body = isWorthRelaying(content) ? new RelayedBody(content) : content;
   const sent = finished(body);
   reply.send(body);

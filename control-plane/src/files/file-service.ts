@@ -1,10 +1,23 @@
-import type { ReadFile } from "@warren/contracts/rest/files";
+import { WarrenError } from "@warren/contracts/errors";
+import type { FileEntry as HostFileEntry } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import { LIMITS } from "@warren/contracts/limits";
+import type {
+  FileEntry,
+  FileList,
+  ListFiles,
+  MakeDirectory,
+  MoveFile,
+  ReadFile,
+  RemoveFile,
+  StatFile,
+} from "@warren/contracts/rest/files";
 import type { Caller } from "../auth/caller.ts";
+import type { HostAgent } from "../hosts/host-client.ts";
 import type { HostFileContent } from "../hosts/host-files.ts";
 import type { SandboxAccess } from "../sandboxes/sandbox-access.ts";
 import type { Upload } from "./upload.ts";
 
-/** Moves files in and out of sandboxes, as they come. */
+/** Files of sandboxes: moves them in and out as they come, lists and changes directories. */
 export class FileService {
   readonly #access: SandboxAccess;
 
@@ -13,7 +26,14 @@ export class FileService {
   }
 
   /** Writes a file; it is there in full when this resolves. */
-  async write(caller: Caller, sandboxId: string, { fields, content }: Upload, signal: AbortSignal): Promise<void> {
+  async write(
+    caller: Caller,
+    sandboxId: string,
+    { fields, name, content }: Upload,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { modified_at, ...rest } = fields;
+    const file = { sandboxId, ...rest, name, modifiedAt: modified_at === undefined ? undefined : isoTime(modified_at) };
     let failure: { error: unknown } | undefined;
     async function* recorded() {
       try {
@@ -24,9 +44,7 @@ export class FileService {
       }
     }
     try {
-      await this.#access.use(caller, sandboxId, ({ files }) =>
-        files.write({ sandboxId, ...fields }, recorded(), signal),
-      );
+      await this.#access.use(caller, sandboxId, ({ files }) => files.write(file, recorded(), signal));
     } catch (error) {
       // A fault of the upload itself is none of the host's.
       throw failure ? failure.error : error;
@@ -45,4 +63,74 @@ export class FileService {
       await pass(await files.read({ sandboxId, ...request }, signal));
     });
   }
+
+  /** Entries of a directory, as many as one answer holds. */
+  async list(caller: Caller, sandboxId: string, request: ListFiles): Promise<FileList> {
+    const { entries, truncated } = await this.#call(caller, sandboxId, (agent) =>
+      agent.listFiles({
+        sandboxId,
+        depth: LIMITS.listDepth.min,
+        limit: LIMITS.listEntries.max,
+        ...request,
+      }),
+    );
+    const last = entries.at(-1);
+    return { entries: entries.map(toFileEntry), ...(truncated && last ? { next: last.path } : {}) };
+  }
+
+  async stat(caller: Caller, sandboxId: string, request: StatFile): Promise<FileEntry> {
+    return described(await this.#call(caller, sandboxId, (agent) => agent.statFile({ sandboxId, ...request })));
+  }
+
+  async makeDirectory(caller: Caller, sandboxId: string, request: MakeDirectory): Promise<FileEntry> {
+    return described(await this.#call(caller, sandboxId, (agent) => agent.makeDirectory({ sandboxId, ...request })));
+  }
+
+  async remove(caller: Caller, sandboxId: string, request: RemoveFile): Promise<void> {
+    await this.#call(caller, sandboxId, (agent) => agent.removeFile({ sandboxId, ...request }));
+  }
+
+  async move(caller: Caller, sandboxId: string, request: MoveFile): Promise<FileEntry> {
+    return described(await this.#call(caller, sandboxId, (agent) => agent.moveFile({ sandboxId, ...request })));
+  }
+
+  #call<T>(caller: Caller, sandboxId: string, call: (agent: HostAgent) => Promise<T>): Promise<T> {
+    return this.#access.use(caller, sandboxId, ({ agent }) => call(agent));
+  }
+}
+
+function described({ entry }: { entry?: HostFileEntry | undefined }): FileEntry {
+  if (!entry) throw new WarrenError("agent_error", "the sandbox's host did not describe the file");
+  return toFileEntry(entry);
+}
+
+function toFileEntry({
+  name,
+  path,
+  type,
+  size,
+  mode,
+  owner,
+  group,
+  modifiedAtUnixMs,
+  target,
+}: HostFileEntry): FileEntry {
+  return {
+    name,
+    path,
+    type: type as FileEntry["type"],
+    size: Number(size),
+    mode: mode.toString(8).padStart(4, "0"),
+    owner,
+    group,
+    modified_at: new Date(Number(modifiedAtUnixMs)).toISOString(),
+    ...(type === "symlink" ? { target } : {}),
+  };
+}
+
+/** A time in the one form that every part reads. */
+function isoTime(text: string): string {
+  const time = new Date(text);
+  if (Number.isNaN(time.getTime())) throw new WarrenError("invalid_request", "body/modified_at is not a time");
+  return time.toISOString();
 }

@@ -180,19 +180,19 @@ describe.each(["write", "stream/write"])("files/%s", (route) => {
       "an unknown field",
       [
         ["path", "x"],
-        ["mode", "777"],
+        ["owner", "777"],
         ["file", "x", "x"],
       ],
-      "body/mode is not a known field",
+      "body/owner is not a known field",
     ],
     [
       "an unknown field at the end",
       [
         ["path", "x"],
         ["file", "x", "x"],
-        ["mode", "7"],
+        ["owner", "7"],
       ],
-      "body/mode is not a known field",
+      "body/owner is not a known field",
     ],
     [
       "a second path at the end",

@@ -13,6 +13,8 @@ import { compileCheck } from "../errors/validation.ts";
 /** A file on its way in. `content` throws when the form turns out not to be valid; what was written must then be dropped. */
 export interface Upload {
   fields: WriteFileFields;
+  /** Name that the form gives the file, without directories. */
+  name: string | undefined;
   content: AsyncIterable<Uint8Array>;
 }
 
@@ -50,13 +52,15 @@ export async function receiveUpload<T>(
   const fields: Record<string, string> = {};
   const file = await readFields(parts, fields);
   if (!file) throw new WarrenError("invalid_request", "body/file is required: a part of the form with a file");
+  // The parser has taken directories off.
+  const name: string | undefined = file.filename;
   if (fields.path !== undefined) {
-    return store({ fields: checkFields(fields), content: withRestOfForm(file, parts, maxBytes) });
+    return store({ fields: checkFields(fields), name, content: withRestOfForm(file, parts, maxBytes) });
   }
   return spooled(spoolDir, limited(file, Math.min(maxBytes, LIMITS.uploadBytes)), async (content) => {
     const second = await readFields(parts, fields);
     if (second) throw new WarrenError("invalid_request", "body/file must be one file");
-    return store({ fields: checkFields(fields), content });
+    return store({ fields: checkFields(fields), name, content });
   });
 }
 

@@ -15,8 +15,21 @@ export interface HostFile {
   user?: string | undefined;
 }
 
+/** A file of a sandbox that is to have other content. */
+export interface NewHostFile extends HostFile {
+  /** Permission bits in octal; absent = as before, or 0644. */
+  mode?: string | undefined;
+  /** Time of the last change (RFC 3339); absent = now. */
+  modifiedAt?: string | undefined;
+  /** Name that the file gets when the path is a directory. */
+  name?: string | undefined;
+}
+
 /** A file that is on its way from the host. */
 export interface HostFileContent {
+  /** Permission bits in octal, and time of the last change (RFC 3339), when known. */
+  mode: string | undefined;
+  modifiedAt: string | undefined;
   /** Bytes, when known beforehand. */
   size: number | undefined;
   /** To be read to its end or destroyed. It fails when the file breaks off. */
@@ -45,15 +58,18 @@ export class HostFiles {
     const response = answerOf(request);
     request.end();
     const content = await successful(await response);
-    const length = content.headers["content-length"];
-    return { size: length === undefined ? undefined : Number(length), content };
+    const { headers } = HOST_FILES;
+    const [size, mode, modifiedAt] = ["content-length", headers.mode, headers.modifiedAt].map((name) =>
+      content.headers[name]?.toString(),
+    );
+    return { size: size === undefined ? undefined : Number(size), mode, modifiedAt, content };
   }
 
   /**
    * Writes a file; it is there in full when this resolves. When `content` fails this rejects with its error, and the host
    * has seen no whole file.
    */
-  async write(file: HostFile, content: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
+  async write(file: NewHostFile, content: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
     const request = this.#open("PUT", file, signal);
     const response = answerOf(request);
     const sent = pipeline(content, request);
@@ -71,10 +87,12 @@ export class HostFiles {
     (this.#target.agent as Agent).destroy();
   }
 
-  #open(method: string, { sandboxId, path, user }: HostFile, signal: AbortSignal) {
-    const { parameters } = HOST_FILES;
-    const query = new URLSearchParams({ [parameters.sandboxId]: sandboxId, [parameters.path]: path });
-    if (user !== undefined) query.set(parameters.user, user);
+  #open(method: string, file: NewHostFile, signal: AbortSignal) {
+    const query = new URLSearchParams();
+    for (const [name, parameter] of Object.entries(HOST_FILES.parameters)) {
+      const value = file[name as keyof NewHostFile];
+      if (value !== undefined) query.set(parameter, value);
+    }
     return this.#request({ ...this.#target, method, path: `${HOST_FILES.path}?${query}`, signal });
   }
 }

@@ -180,6 +180,11 @@ var settings = map[string]string{
 	"fs/inotify/max_user_watches":   "65536",
 	"fs/inotify/max_user_instances": "1024",
 	"fs/inotify/max_queued_events":  "65536",
+	// What is in a directory that all may write to leads nobody astray but its owner, as on Debian.
+	"fs/protected_symlinks":  "1",
+	"fs/protected_hardlinks": "1",
+	"fs/protected_fifos":     "1",
+	"fs/protected_regular":   "2",
 	// Periodic work that only costs wake-ups in a small virtual machine: statistics are folded in every two minutes, the
 	// lock-up detectors are off, and memory is compacted when it has to be.
 	"vm/stat_interval":            "120",

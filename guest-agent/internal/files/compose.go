@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 
 	"warren/guest-agent/internal/httpapi"
-	"warren/guest-agent/internal/paths"
+	"warren/guest-agent/internal/rights"
 	"warren/guest-agent/internal/users"
 )
 
@@ -47,23 +47,15 @@ func (s *Service) compose(w http.ResponseWriter, r *http.Request) (written, erro
 	if err != nil {
 		return written{}, err
 	}
-	sources, err := s.checkSources(request.SourcePaths, destination, user)
-	if err != nil {
+	var sources []string
+	if err := rights.As(user, func() (err error) {
+		sources, err = s.checkSources(request.SourcePaths, destination, user)
+		return
+	}); err != nil {
 		return written{}, err
 	}
-	if info, err := os.Stat(destination); err == nil {
-		if err := regular(destination, info); err != nil {
-			return written{}, err
-		}
-	}
-	if err := concatenate(sources, destination, user); err != nil {
+	if err := s.concatenate(sources, destination, user); err != nil {
 		return written{}, pathError(destination, err)
-	}
-	for _, source := range sources {
-		// The same source may be listed twice.
-		if err := os.Remove(source); err != nil && !os.IsNotExist(err) {
-			return written{}, err
-		}
 	}
 	return written{Name: filepath.Base(destination), Path: destination, Type: "file"}, nil
 }
@@ -92,41 +84,32 @@ func (s *Service) checkSources(names []string, destination string, user users.Us
 	return sources, nil
 }
 
-// concatenate writes the sources into a temporary file beside the destination and renames it. A destination that exists keeps
-// its mode.
-func concatenate(sources []string, destination string, user users.User) (err error) {
-	if err := paths.MakeParents(destination, user); err != nil {
-		return err
-	}
-	temporary, err := os.CreateTemp(filepath.Dir(destination), ".compose-*")
+// concatenate writes the sources into the destination and removes them.
+func (s *Service) concatenate(sources []string, destination string, user users.User) error {
+	t, err := s.openTarget(destination, user, attributes{}, nil)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			_ = temporary.Close()
-			_ = os.Remove(temporary.Name())
+	defer t.close()
+	return rights.As(user, func() error {
+		for _, source := range sources {
+			if err := appendFile(t.content.file, source); err != nil {
+				t.abandon()
+				return err
+			}
 		}
-	}()
-	mode := os.FileMode(0o644)
-	if info, err := os.Stat(destination); err == nil {
-		mode = info.Mode().Perm()
-	}
-	for _, source := range sources {
-		if err := appendFile(temporary, source); err != nil {
+		if err := t.finish(); err != nil {
+			t.abandon()
 			return err
 		}
-	}
-	if err := temporary.Chmod(mode); err != nil {
-		return err
-	}
-	if err := temporary.Chown(int(user.UID), int(user.GID)); err != nil {
-		return err
-	}
-	if err := temporary.Close(); err != nil {
-		return err
-	}
-	return os.Rename(temporary.Name(), destination)
+		for _, source := range sources {
+			// The same source may be listed twice.
+			if err := os.Remove(source); err != nil && !os.IsNotExist(err) {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func appendFile(target *os.File, path string) error {

@@ -3,14 +3,18 @@ package files
 import (
 	"bytes"
 	"compress/gzip"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
+	"time"
 
 	"warren/guest-agent/internal/httpapi"
+	"warren/guest-agent/internal/rights"
 )
 
 const (
@@ -20,6 +24,8 @@ const (
 	smallFile = 64 << 10
 	// sniffed is how many bytes the type of a file is recognized by.
 	sniffed = 512
+	// modeHeader has the permission bits of a file in octal, modifiedHeader the time of its last change by RFC 3339.
+	modeHeader, modifiedHeader = "X-File-Mode", "X-File-Modified-At"
 )
 
 var buffers = sync.Pool{New: func() any { buffer := make([]byte, bufferSize); return &buffer }}
@@ -49,12 +55,15 @@ func (s *Service) download(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return httpapi.Errorf(http.StatusNotAcceptable, "none of the accepted codings is supported: gzip, identity")
 	}
-	file, info, err := openSource(path)
-	if err != nil {
+	var file *os.File
+	var info os.FileInfo
+	if err := rights.As(user, func() (err error) { file, info, err = openSource(path); return }); err != nil {
 		return err
 	}
 	defer file.Close()
 	header := w.Header()
+	header.Set(modeHeader, fmt.Sprintf("%04o", info.Sys().(*syscall.Stat_t).Mode&permissionBits))
+	header.Set(modifiedHeader, info.ModTime().UTC().Format(time.RFC3339Nano))
 	header.Set("Vary", "Accept-Encoding")
 	header.Set("Content-Disposition", disposition(filepath.Base(path)))
 	if coding == "gzip" {
@@ -86,11 +95,8 @@ func contentType(name string, head []byte) string {
 // readHead reads the beginning of a file, up to size bytes.
 func readHead(file *os.File, size int) ([]byte, error) {
 	head := make([]byte, size)
-	n, err := fill(file, head)
-	if err == io.EOF {
-		err = nil
-	}
-	return head[:n], err
+	n, err := fill(present{file}, head)
+	return head[:n], endOfFile(err)
 }
 
 // serveSmall serves a file that claims to be small. Sizes of files in /proc and /sys say nothing, so it is read first; what turns
@@ -153,7 +159,7 @@ func serveCompressed(w http.ResponseWriter, r *http.Request, file *os.File, info
 func copyBody(w io.Writer, file *os.File) {
 	buffer := buffers.Get().(*[]byte)
 	defer buffers.Put(buffer)
-	if _, err := io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{file}, *buffer); err != nil {
+	if _, err := io.CopyBuffer(struct{ io.Writer }{w}, present{file}, *buffer); err != nil {
 		panic(http.ErrAbortHandler)
 	}
 }

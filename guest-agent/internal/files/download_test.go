@@ -72,27 +72,38 @@ func TestDownloadThatIsRefused(t *testing.T) {
 	s.check(os.Symlink("/dev/zero", s.home+"/to-device"))
 	s.check(os.Symlink("loop", s.home+"/loop"))
 	s.write(s.home+"/file", "")
+	s.write(s.home+"/secret", "")
+	s.check(os.Chmod(s.home+"/secret", 0o600))
+	s.check(os.Mkdir(s.home+"/locked", 0o700))
 	for path, want := range map[string]struct {
 		status  int
 		message string
 	}{
-		"missing":        {404, "path '" + s.home + "/missing' does not exist"},
-		"dir":            {400, "path '" + s.home + "/dir' is a directory"},
-		"":               {400, "path '" + s.home + "' is a directory"},
-		"pipe":           {400, "path '" + s.home + "/pipe' is not a regular file"},
-		"to-device":      {400, "path '" + s.home + "/to-device' is not a regular file"},
-		"/dev/zero":      {400, "path '/dev/zero' is not a regular file"},
-		"/dev/ptmx":      {400, "path '/dev/ptmx' is not a regular file"},
-		"~root/x":        {400, "path '~root/x': paths of the form ~name are not supported: use an absolute path"},
-		"a\x00b":         {400, "path 'a\x00b': a path must not contain a NUL byte"},
-		"loop":           {400, "path '" + s.home + "/loop': too many levels of symbolic links"},
-		"file/below":     {400, "path '" + s.home + "/file/below': not a directory"},
-		"/proc/self/mem": {500, "read /proc/self/mem: input/output error"},
+		"missing":         {404, "path '" + s.home + "/missing' does not exist"},
+		"dir":             {400, "path '" + s.home + "/dir' is a directory"},
+		"":                {400, "path '" + s.home + "' is a directory"},
+		"pipe":            {400, "path '" + s.home + "/pipe' is not a regular file"},
+		"to-device":       {400, "path '" + s.home + "/to-device' is not a regular file"},
+		"/dev/zero":       {400, "path '/dev/zero' is not a regular file"},
+		"/dev/ptmx":       {400, "path '/dev/ptmx' is not a regular file"},
+		"~root/x":         {400, "path '~root/x': paths of the form ~name are not supported: use an absolute path"},
+		"a\x00b":          {400, "path 'a\x00b': a path must not contain a NUL byte"},
+		"loop":            {400, "path '" + s.home + "/loop': too many levels of symbolic links"},
+		"file/below":      {400, "path '" + s.home + "/file/below': not a directory"},
+		"/proc/1/environ": {403, "path '/proc/1/environ': permission denied"},
+		"secret":          {403, "path '" + s.home + "/secret': permission denied"},
+		"locked/file":     {403, "path '" + s.home + "/locked/file': permission denied"},
 	} {
 		s.get(path, nil).wantError(t, path, want.status, want.message)
 	}
 	query := url.Values{"path": {"file"}, "username": {"stranger"}}
 	s.do("GET", "/files", query, nil, nil).wantError(t, "user", 401, "error looking up user 'stranger': invalid username: 'stranger'")
+	query = url.Values{"path": {"/proc/self/mem"}, "username": {"root"}}
+	s.do("GET", "/files", query, nil, nil).wantError(t, "a file that fails", 422, "path '/proc/self/mem': input/output error")
+	query = url.Values{"path": {s.home + "/secret"}, "username": {"root"}}
+	if got := s.do("GET", "/files", query, nil, nil); got.status != 200 {
+		t.Errorf("as root: %d %s", got.status, got.body)
+	}
 }
 
 func TestEmptyAndUnsizedFiles(t *testing.T) {
@@ -109,7 +120,7 @@ func TestEmptyAndUnsizedFiles(t *testing.T) {
 			continue
 		}
 		for _, header := range []map[string]string{nil, {"Accept-Encoding": "gzip"}} {
-			got := s.get(path, header)
+			got := s.do(http.MethodGet, "/files", url.Values{"path": {path}, "username": {"root"}}, header, nil)
 			body := got.body
 			if header != nil {
 				body = gunzip(t, got)

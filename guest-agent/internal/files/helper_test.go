@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"warren/guest-agent/internal/httpapi"
+	"warren/guest-agent/internal/rights/rightstest"
 	"warren/guest-agent/internal/users"
 )
 
@@ -53,9 +54,11 @@ func newSandbox(t *testing.T) *sandbox {
 		t.Skip("giving files to other users needs root")
 	}
 	root := t.TempDir()
+	rightstest.Open(t, root)
 	s := &sandbox{t: t, root: root, home: root + "/home", database: users.NewDatabase(root), now: time.Unix(1_735_689_600, 0)}
 	s.write(root+"/etc/passwd", fmt.Sprintf("ann:x:%d:%d::%s:/bin/sh\n", annID, annGroup, s.home))
 	s.check(os.Mkdir(s.home, 0o755))
+	s.own(s.home)
 	service := NewService(s, func() time.Time { return s.now })
 	mux := http.NewServeMux()
 	mux.HandleFunc("/files", service.ServeFiles)
@@ -79,6 +82,19 @@ func (s *sandbox) write(path, text string) {
 	s.t.Helper()
 	s.check(os.MkdirAll(filepath.Dir(path), 0o755))
 	s.check(os.WriteFile(path, []byte(text), 0o644))
+}
+
+// own gives what is at a path to ann.
+func (s *sandbox) own(path string) {
+	s.t.Helper()
+	s.check(os.Lchown(path, annID, annGroup))
+}
+
+// give writes a file of ann.
+func (s *sandbox) give(path, text string) {
+	s.t.Helper()
+	s.write(path, text)
+	s.own(path)
 }
 
 func (s *sandbox) read(path string) string {

@@ -21,7 +21,7 @@ func TestSignatureVectors(t *testing.T) {
 
 func TestAuthorization(t *testing.T) {
 	s := newSandbox(t)
-	s.write(s.home+"/f", "secret")
+	s.give(s.home+"/f", "secret")
 	if got := s.get("f", nil); got.status != 200 {
 		t.Errorf("without a token set: %d", got.status)
 	}

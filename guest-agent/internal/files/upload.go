@@ -14,6 +14,7 @@ import (
 
 	"warren/guest-agent/internal/httpapi"
 	"warren/guest-agent/internal/metadata"
+	"warren/guest-agent/internal/rights"
 	"warren/guest-agent/internal/users"
 )
 
@@ -35,6 +36,10 @@ func (s *Service) upload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return httpapi.Errorf(http.StatusBadRequest, "%v", err)
 	}
+	wanted, err := parseAttributes(r.URL.Query())
+	if err != nil {
+		return err
+	}
 	if connection := httpapi.ConnectionOf(r.Context()); connection != nil && r.ContentLength > 0 {
 		bulk := &bulkReader{body: r.Body, connection: connection, rest: r.ContentLength}
 		r.Body = io.NopCloser(bulk)
@@ -49,7 +54,7 @@ func (s *Service) upload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return httpapi.Errorf(http.StatusBadRequest, "content type %q is not valid", r.Header.Get("Content-Type"))
 	}
-	job := &uploadJob{service: s, user: user, metadata: attached, path: r.URL.Query().Get("path"), size: r.ContentLength, seen: map[string]bool{}, answer: []written{}}
+	job := &uploadJob{service: s, user: user, metadata: attached, attributes: wanted, path: r.URL.Query().Get("path"), size: r.ContentLength, seen: map[string]bool{}, answer: []written{}}
 	if body != r.Body {
 		job.size = -1
 	}
@@ -58,7 +63,7 @@ func (s *Service) upload(w http.ResponseWriter, r *http.Request) error {
 		if job.path == "" {
 			return httpapi.Errorf(http.StatusBadRequest, "the query parameter path is required")
 		}
-		err = job.write(job.path, body)
+		err = job.write(job.path, r.URL.Query().Get("name"), body)
 	case mediaType == "multipart/form-data" && parameters["boundary"] != "":
 		job.size = -1
 		err = job.writeParts(multipart.NewReader(bufio.NewReaderSize(body, bufferSize), parameters["boundary"]))
@@ -93,6 +98,7 @@ type uploadJob struct {
 	service  *Service
 	user     users.User
 	metadata map[string]string
+	attributes
 	// path is the query parameter.
 	path string
 	// size is the number of bytes to come; -1 = unknown.
@@ -122,7 +128,7 @@ func (j *uploadJob) writeParts(form *multipart.Reader) error {
 			}
 			path = filename
 		}
-		if err := j.write(path, part); err != nil {
+		if err := j.write(path, filepath.Base(filename), part); err != nil {
 			return err
 		}
 	}
@@ -141,9 +147,12 @@ func parseDisposition(header string) (name, filename string, named bool) {
 	return escapes.Replace(parameters["name"]), escapes.Replace(filename), named
 }
 
-// write writes one file.
-func (j *uploadJob) write(path string, body io.Reader) error {
+// write writes one file; name is the one that it gets in a directory.
+func (j *uploadJob) write(path, name string, body io.Reader) error {
 	resolved, err := j.service.resolve(path, j.user)
+	if err == nil {
+		err = rights.As(j.user, func() (err error) { resolved, err = into(path, resolved, name); return })
+	}
 	if err != nil {
 		return err
 	}
@@ -158,34 +167,44 @@ func (j *uploadJob) write(path string, body io.Reader) error {
 	return nil
 }
 
-// store writes a body to a file. A new file that could not be written whole is removed.
-func (j *uploadJob) store(path string, body io.Reader) (err error) {
-	file, created, err := openTarget(path, j.user)
+// store writes a body to a file. Unless all of it arrives and fits, nothing changes.
+func (j *uploadJob) store(path string, body io.Reader) error {
+	t, err := j.service.openTarget(path, j.user, j.attributes, j.metadata)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		// Errors of delayed writing surface when the file is closed.
-		if closeErr := file.Close(); err == nil {
-			err = closeErr
-		}
-		if err != nil {
-			if created {
-				_ = os.Remove(path)
-			}
-			err = pathError(path, err)
-		}
-	}()
-	if err := checkSpace(file, j.size); err != nil {
-		return err
+	defer t.close()
+	if err := checkSpace(t.content.file, j.size); err != nil {
+		return j.fail(t, err)
 	}
-	if err := file.Truncate(0); err != nil {
-		return err
+	if err := copyUpload(t.content.file, body); err != nil {
+		return j.fail(t, err)
 	}
-	if err := metadata.Replace(file, j.metadata); err != nil {
-		return err
+	if err := rights.As(j.user, t.finish); err != nil {
+		return j.fail(t, err)
 	}
-	return copyUpload(file, body)
+	return nil
+}
+
+// fail takes back what was made for an upload that failed.
+func (j *uploadJob) fail(t *target, err error) error {
+	_ = rights.As(j.user, func() error { t.abandon(); return nil })
+	return pathError(t.path, err)
+}
+
+// openTarget opens a target with the rights of a user.
+func (s *Service) openTarget(path string, user users.User, wanted attributes, attached map[string]string) (t *target, err error) {
+	err = rights.As(user, func() (err error) {
+		t, err = openTarget(path, user, wanted, attached)
+		return pathError(path, err)
+	})
+	if err != nil || t.content != nil {
+		return t, err
+	}
+	if t.content, err = anySpool(path); err != nil {
+		t.close()
+	}
+	return t, pathError(path, err)
 }
 
 // bulkReader reads a body of known size in large pieces.
@@ -227,23 +246,25 @@ func fill(body io.Reader, buffer []byte) (n int, err error) {
 	return n, err
 }
 
-// checkSpace refuses a file that cannot fit before its former content is lost.
+// checkSpace refuses what cannot fit before it is received.
 func checkSpace(file *os.File, size int64) error {
+	var system syscall.Statfs_t
 	if size <= 0 {
 		return nil
 	}
-	info, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	var system syscall.Statfs_t
 	if err := syscall.Fstatfs(int(file.Fd()), &system); err != nil {
 		return err
 	}
-	const sector = 512
-	available := int64(system.Bfree)*int64(system.Bsize) + info.Sys().(*syscall.Stat_t).Blocks*sector
-	if system.Blocks > 0 && size > available {
+	if available := int64(system.Bfree) * int64(system.Bsize); system.Blocks > 0 && size > available {
 		return syscall.ENOSPC
 	}
 	return nil
+}
+
+// endOfFile is nil for the end of what is read.
+func endOfFile(err error) error {
+	if err == io.EOF {
+		return nil
+	}
+	return err
 }

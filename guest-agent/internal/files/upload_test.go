@@ -51,21 +51,6 @@ func TestUploadOfAnOctetStream(t *testing.T) {
 	}
 }
 
-func TestOverwriteKeepsTheModeAndChangesTheOwner(t *testing.T) {
-	s := newSandbox(t)
-	s.write(s.home+"/script", "a longer text than the new one")
-	s.check(os.Chmod(s.home+"/script", 0o750))
-	s.check(os.Symlink("script", s.home+"/link"))
-	before := stat(t, s.home+"/script").Ino
-	if got := s.post("link", "new", nil); got.status != 200 {
-		t.Fatalf("%d %s", got.status, got.body)
-	}
-	status := stat(t, s.home+"/script")
-	if s.read(s.home+"/script") != "new" || status.Mode&0o777 != 0o750 || status.Uid != annID || status.Ino != before {
-		t.Errorf("%o %d", status.Mode, status.Uid)
-	}
-}
-
 type formFile struct {
 	field, filename, content string
 	bare                     bool
@@ -107,19 +92,19 @@ func TestUploadOfAForm(t *testing.T) {
 	got := s.postForm(nil,
 		formFile{field: "file", filename: "b/two", content: "2"},
 		formFile{field: "other", filename: "ignored", content: "x"},
-		formFile{field: "file", filename: s.root + "/abs", content: large},
+		formFile{field: "file", filename: s.home + "/abs", content: large},
 		formFile{field: "file", filename: "quo\"te\nd", content: "3"},
 	)
 	want := []written{
 		{Name: "two", Path: s.home + "/b/two", Type: "file"},
-		{Name: "abs", Path: s.root + "/abs", Type: "file"},
+		{Name: "abs", Path: s.home + "/abs", Type: "file"},
 		{Name: "quo\"te\nd", Path: s.home + "/quo\"te\nd", Type: "file"},
 	}
 	wantBody, _ := json.Marshal(want)
 	if got.status != 200 || string(got.body) != string(wantBody) {
 		t.Fatalf("%d %s", got.status, got.body)
 	}
-	if s.read(s.home+"/b/two") != "2" || s.read(s.root+"/abs") != large || s.read(s.home+"/quo\"te\nd") != "3" {
+	if s.read(s.home+"/b/two") != "2" || s.read(s.home+"/abs") != large || s.read(s.home+"/quo\"te\nd") != "3" {
 		t.Error("the content differs")
 	}
 	if _, err := os.Stat(s.home + "/ignored"); err == nil {
@@ -242,7 +227,7 @@ func smallDisk(t *testing.T, s *sandbox) string {
 	t.Helper()
 	path := s.home + "/disk"
 	s.check(os.Mkdir(path, 0o755))
-	if err := syscall.Mount("tmpfs", path, "tmpfs", 0, "size=1m"); err != nil {
+	if err := syscall.Mount("tmpfs", path, "tmpfs", 0, "size=1m,mode=777"); err != nil {
 		t.Skipf("mounting a small file system: %v", err)
 	}
 	t.Cleanup(func() {
@@ -256,7 +241,7 @@ func smallDisk(t *testing.T, s *sandbox) string {
 func TestFullDisk(t *testing.T) {
 	s := newSandbox(t)
 	disk := smallDisk(t, s)
-	s.write(disk+"/old", "kept")
+	s.give(disk+"/old", "kept")
 	large := strings.Repeat("x", 3<<20)
 	const message = "not enough disk space available"
 	s.post(disk+"/old", large, nil).wantError(t, "known length", http.StatusInsufficientStorage, message)
@@ -267,15 +252,23 @@ func TestFullDisk(t *testing.T) {
 	if _, err := os.Stat(disk + "/new"); err == nil {
 		t.Error("a file that does not fit is left behind")
 	}
-	s.write(disk+"/part1", strings.Repeat("x", 600<<10))
+	s.give(disk+"/part1", strings.Repeat("x", 600<<10))
 	body := fmt.Sprintf(`{"source_paths":["%s/part1"],"destination":"%s/whole"}`, disk, disk)
 	s.do("POST", "/files/compose", nil, nil, strings.NewReader(body)).wantError(t, "compose", http.StatusInsufficientStorage, message)
 	entries, err := os.ReadDir(disk)
 	if err != nil || len(entries) != 2 {
 		t.Errorf("left behind: %v %v", entries, err)
 	}
-	if got := s.post(disk+"/part1", strings.Repeat("y", 900<<10), nil); got.status != 200 {
-		t.Errorf("the blocks of the former content count as free: %d %s", got.status, got.body)
+	s.post(disk+"/part1", strings.Repeat("y", 900<<10), nil).wantError(t, "beside the former content", http.StatusInsufficientStorage, message)
+	if s.read(disk+"/part1") != strings.Repeat("x", 600<<10) {
+		t.Error("what was there is not as it was")
+	}
+	// What is copied into a file needs room for both, too.
+	s.check(os.Link(disk+"/part1", disk+"/again"))
+	s.post(disk+"/part1", gzipped(t, strings.Repeat("y", 300<<10)), map[string]string{"Content-Encoding": "gzip"})
+	s.post(disk+"/part1", gzipped(t, strings.Repeat("z", 700<<10)), map[string]string{"Content-Encoding": "gzip"}).wantError(t, "copied", http.StatusInsufficientStorage, message)
+	if s.read(disk+"/again") != strings.Repeat("y", 300<<10) {
+		t.Error("what was copied over is not as it was")
 	}
 }
 

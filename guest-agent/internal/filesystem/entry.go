@@ -1,5 +1,5 @@
 // Package filesystem serves filesystem.Filesystem: it describes, lists, moves, removes and watches what lies in the file system
-// of the guest. It acts with the agent's rights; the user decides only how paths resolve and who owns what is made.
+// of the guest, with the rights of the user that a call names.
 package filesystem
 
 import (
@@ -26,9 +26,11 @@ type entry struct {
 	Owner       string `json:"owner"`
 	Group       string `json:"group"`
 	// ModifiedTime is RFC 3339 in UTC.
-	ModifiedTime  string            `json:"modifiedTime"`
-	SymlinkTarget *string           `json:"symlinkTarget,omitempty"`
-	Metadata      map[string]string `json:"metadata,omitempty"`
+	ModifiedTime  string  `json:"modifiedTime"`
+	SymlinkTarget *string `json:"symlinkTarget,omitempty"`
+	// LinkText is what a link holds, as it was made.
+	LinkText string            `json:"linkText,omitempty"`
+	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
 const (
@@ -65,6 +67,8 @@ func describe(path string, names users.Names) (entry, error) {
 			}
 		}
 		e.SymlinkTarget = &target
+		// Without it the entry is complete for all but copies.
+		e.LinkText, _ = os.Readlink(path)
 	}
 	if e.Type != typeUnspecified {
 		e.Metadata = metadata.Read(path)

@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"testing"
 
+	"warren/guest-agent/internal/rights/rightstest"
 	"warren/guest-agent/internal/rpc"
 	"warren/guest-agent/internal/rpc/rpctest"
 	"warren/guest-agent/internal/users"
@@ -37,6 +38,7 @@ func newSandbox(t *testing.T) *sandbox {
 		t.Skip("giving files to other users needs root")
 	}
 	root := t.TempDir()
+	rightstest.Open(t, root)
 	s := &sandbox{t: t, home: root + "/home"}
 	for path, text := range map[string]string{
 		"/etc/passwd": fmt.Sprintf("root:x:0:0::/root:/bin/sh\nann:x:%d:%d::%s:/bin/sh\n", annID, annGroup, s.home),
@@ -45,6 +47,7 @@ func newSandbox(t *testing.T) *sandbox {
 		s.write(root+path, text)
 	}
 	s.mkdir(s.home)
+	s.check(os.Chown(s.home, annID, annGroup))
 	database := users.NewDatabase(root)
 	mux := rpc.NewMux(func(name string) (users.User, error) {
 		if name == "" {

@@ -5,25 +5,35 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
+	"sort"
+	"strings"
 
+	"warren/guest-agent/internal/rights"
 	"warren/guest-agent/internal/rpc"
 	"warren/guest-agent/internal/users"
 )
 
+// errEnough ends a walk that has visited as many entries as were asked for.
+var errEnough = errors.New("enough")
+
+// namesAtOnce is how many names of a directory are read at a time.
+const namesAtOnce = 1024
+
 // listing is the answer of ListDir. It is written entry by entry, so that a large tree takes no memory.
 type listing struct {
-	root     string
-	children []fs.DirEntry
-	depth    uint32
+	request  listRequest
+	children []string
+	// complete is unset when children are not all that there are.
+	complete bool
+	user     users.User
 	names    users.Names
 }
 
 // openListing reads the directory itself, so that its errors can still be told.
-func openListing(root string, depth uint32, names users.Names) (*listing, error) {
+func openListing(request listRequest, user users.User, names users.Names) (*listing, error) {
+	root := request.path
 	info, err := os.Stat(root)
 	if err != nil {
 		return nil, pathError(root, err)
@@ -31,23 +41,39 @@ func openListing(root string, depth uint32, names users.Names) (*listing, error)
 	if !info.IsDir() {
 		return nil, rpc.Errorf(rpc.InvalidArgument, "path '%s' is not a directory", root)
 	}
-	children, err := os.ReadDir(root)
-	if err != nil && len(children) == 0 {
+	if request.after != "" {
+		prefix := strings.TrimSuffix(root, "/") + "/"
+		if !strings.HasPrefix(request.after, prefix) {
+			return nil, rpc.Errorf(rpc.InvalidArgument, "'%s' is not the path of an entry of '%s'", request.after, root)
+		}
+		request.after = request.after[len(prefix):]
+	}
+	l := &listing{request: request, user: user, names: names}
+	first, _, _ := strings.Cut(request.after, "/")
+	l.children, l.complete, err = l.namesFrom(root, first)
+	if err != nil {
 		return nil, pathError(root, err)
 	}
-	return &listing{root: root, children: children, depth: depth, names: names}, nil
+	return l, nil
 }
 
 // WriteTo writes the JSON of the answer.
 func (l *listing) WriteTo(w io.Writer) (int64, error) {
-	out := bufio.NewWriterSize(w, 64<<10)
-	separator := ""
-	write := func(path string) error {
+	return 0, rights.As(l.user, func() error { return l.write(bufio.NewWriterSize(w, 64<<10)) })
+}
+
+func (l *listing) write(out *bufio.Writer) error {
+	separator, visited := "", uint32(0)
+	visit := func(path string) error {
 		e, err := describe(path, l.names)
 		if err != nil {
 			// It has vanished meanwhile.
 			return nil
 		}
+		if l.request.limit > 0 && visited == l.request.limit {
+			return errEnough
+		}
+		visited++
 		text, err := json.Marshal(e)
 		if err != nil {
 			return err
@@ -60,52 +86,84 @@ func (l *listing) WriteTo(w io.Writer) (int64, error) {
 		return err
 	}
 	if _, err := out.WriteString(`{"entries":[`); err != nil {
-		return 0, err
+		return err
 	}
-	if err := l.walk(l.root, l.children, l.depth, write); err != nil {
-		return 0, err
+	err := l.walk(l.request.path, l.children, l.request.after, l.request.depth, visit)
+	if err == nil && !l.complete {
+		err = errEnough
 	}
-	if _, err := out.WriteString(`]}`); err != nil {
-		return 0, err
+	end := `]}`
+	if err == errEnough {
+		end, err = `],"truncated":true}`, nil
 	}
-	return 0, out.Flush()
+	if err != nil {
+		return err
+	}
+	if _, err := out.WriteString(end); err != nil {
+		return err
+	}
+	return out.Flush()
 }
 
-// walk visits children in bytewise order of their names, each directory right before its content. Links are not followed.
-func (l *listing) walk(directory string, children []fs.DirEntry, depth uint32, visit func(path string) error) error {
-	for _, child := range children {
-		path := filepath.Join(directory, child.Name())
-		if err := visit(path); err != nil {
-			return err
+// walk visits those of the children that come behind a path relative to the directory ("" = all), in bytewise order of their names,
+// each directory right before its content. Links are not followed.
+func (l *listing) walk(directory string, children []string, after string, depth uint32, visit func(path string) error) error {
+	first, rest, deeper := strings.Cut(after, "/")
+	for _, name := range children {
+		path, below := filepath.Join(directory, name), ""
+		if name != first || after == "" {
+			if err := visit(path); err != nil {
+				return err
+			}
+		} else if deeper {
+			below = rest
 		}
-		if !child.IsDir() || depth <= 1 {
+		if depth <= 1 {
 			continue
 		}
+		if info, err := os.Lstat(path); err != nil || !info.IsDir() {
+			continue
+		}
+		start, _, _ := strings.Cut(below, "/")
 		// A directory that cannot be read has vanished, or is listed without content.
-		below, _ := os.ReadDir(path)
-		if err := l.walk(path, below, depth-1, visit); err != nil {
+		content, complete, _ := l.namesFrom(path, start)
+		if err := l.walk(path, content, below, depth-1, visit); err != nil {
 			return err
+		}
+		if !complete {
+			return errEnough
 		}
 	}
 	return nil
 }
 
-// pathError gives errors of the file system their codes.
-func pathError(path string, err error) error {
-	code := rpc.Internal
-	switch {
-	case errors.Is(err, syscall.ELOOP):
-		code = rpc.FailedPrecondition
-	case errors.Is(err, os.ErrNotExist):
-		return rpc.Errorf(rpc.NotFound, "path '%s' does not exist", path)
-	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ENAMETOOLONG):
-		code = rpc.InvalidArgument
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		code = rpc.ResourceExhausted
+// namesFrom are the names in a directory from a given one on, in bytewise order: not more of them than the request can use.
+func (l *listing) namesFrom(directory, from string) (names []string, complete bool, err error) {
+	opened, err := os.Open(directory)
+	if err != nil {
+		return nil, true, err
 	}
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
-		return rpc.Errorf(code, "path '%s': %v", path, errno)
+	defer opened.Close()
+	// One more for the name to start from, and one that shows that there are more.
+	most, complete := int(l.request.limit)+2, true
+	for {
+		more, err := opened.Readdirnames(namesAtOnce)
+		for _, name := range more {
+			if name >= from {
+				names = append(names, name)
+			}
+		}
+		done := err != nil
+		if l.request.limit > 0 && len(names) > most && (done || len(names) > 2*most) {
+			sort.Strings(names)
+			names, complete = names[:most], false
+		}
+		if done {
+			sort.Strings(names)
+			if err == io.EOF || len(names) > 0 {
+				err = nil
+			}
+			return names, complete, err
+		}
 	}
-	return rpc.Errorf(code, "path '%s': %v", path, err)
 }

@@ -3,8 +3,13 @@ package filesystem
 import (
 	"context"
 	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"unsafe"
 
 	"warren/guest-agent/internal/paths"
+	"warren/guest-agent/internal/rights"
 	"warren/guest-agent/internal/rpc"
 	"warren/guest-agent/internal/users"
 )
@@ -27,10 +32,10 @@ func Register(mux *rpc.Mux, database *users.Database, defaults Defaults) {
 	s := &Service{database: database, defaults: defaults, watchers: newWatchers()}
 	const prefix = "/filesystem.Filesystem/"
 	rpc.Unary(mux, prefix+"Stat", decodePath, s.stat)
-	rpc.Unary(mux, prefix+"MakeDir", decodePath, s.makeDir)
+	rpc.Unary(mux, prefix+"MakeDir", decodeMakeDir, s.makeDir)
 	rpc.Unary(mux, prefix+"Move", decodeMove, s.move)
 	rpc.Unary(mux, prefix+"ListDir", decodeList, s.listDir)
-	rpc.Unary(mux, prefix+"Remove", decodePath, s.remove)
+	rpc.Unary(mux, prefix+"Remove", decodeRemove, s.remove)
 	rpc.ServerStream(mux, prefix+"WatchDir", decodeWatch, s.watchDir)
 	rpc.Unary(mux, prefix+"CreateWatcher", decodeWatch, s.createWatcher)
 	rpc.Unary(mux, prefix+"GetWatcherEvents", decodeWatcher, s.getWatcherEvents)
@@ -39,20 +44,48 @@ func Register(mux *rpc.Mux, database *users.Database, defaults Defaults) {
 
 type moveRequest struct {
 	source, destination string
+	// keep refuses to replace what is at the destination.
+	keep bool
+}
+
+type makeDirRequest struct {
+	path string
+	// withoutParents wants the directory above to be there.
+	withoutParents bool
+}
+
+type removeRequest struct {
+	path string
+	// single refuses what is missing and a directory that is not empty.
+	single bool
 }
 
 type listRequest struct {
 	path  string
 	depth uint32
+	// limit is how many entries are told at most; 0 = all.
+	limit uint32
+	// after is the path of an entry: only those behind it are told. "" = all.
+	after string
 }
 
 func decodePath(o *rpc.Object) string { return o.String("path") }
 
 func decodeMove(o *rpc.Object) moveRequest {
-	return moveRequest{o.String("source"), o.String("destination")}
+	return moveRequest{o.String("source"), o.String("destination"), o.Bool("keep", false)}
 }
 
-func decodeList(o *rpc.Object) listRequest { return listRequest{o.String("path"), o.Uint32("depth")} }
+func decodeMakeDir(o *rpc.Object) makeDirRequest {
+	return makeDirRequest{o.String("path"), o.Bool("withoutParents", false)}
+}
+
+func decodeRemove(o *rpc.Object) removeRequest {
+	return removeRequest{o.String("path"), o.Bool("single", false)}
+}
+
+func decodeList(o *rpc.Object) listRequest {
+	return listRequest{o.String("path"), o.Uint32("depth"), o.Uint32("limit"), o.String("after")}
+}
 
 type empty struct{}
 
@@ -76,6 +109,19 @@ func (s *Service) resolve(call *rpc.Call, given ...*string) (users.User, error) 
 	return user, nil
 }
 
+// as does the work of a call with the rights of its user, on paths made absolute.
+func (s *Service) as(call *rpc.Call, work func() (any, error), given ...*string) (answer any, err error) {
+	user, err := s.resolve(call, given...)
+	if err != nil {
+		return nil, err
+	}
+	err = rights.As(user, func() (err error) {
+		answer, err = work()
+		return
+	})
+	return answer, err
+}
+
 func (s *Service) answer(path string) (any, error) {
 	e, err := describe(path, s.database.Names())
 	if err != nil {
@@ -85,68 +131,110 @@ func (s *Service) answer(path string) (any, error) {
 }
 
 func (s *Service) stat(_ context.Context, call *rpc.Call, path string) (any, error) {
-	if _, err := s.resolve(call, &path); err != nil {
-		return nil, err
-	}
-	return s.answer(path)
+	return s.as(call, func() (any, error) { return s.answer(path) }, &path)
 }
 
-func (s *Service) makeDir(_ context.Context, call *rpc.Call, path string) (any, error) {
-	user, err := s.resolve(call, &path)
-	if err != nil {
-		return nil, err
-	}
-	if info, err := os.Stat(path); err == nil {
-		if info.IsDir() {
-			return nil, rpc.Errorf(rpc.AlreadyExists, "directory '%s' already exists", path)
+func (s *Service) makeDir(_ context.Context, call *rpc.Call, request makeDirRequest) (any, error) {
+	path := request.path
+	return s.as(call, func() (any, error) {
+		if info, err := os.Stat(path); err == nil {
+			if info.IsDir() {
+				return nil, rpc.Errorf(rpc.AlreadyExists, "directory '%s' already exists", path)
+			}
+			return nil, rpc.Errorf(rpc.InvalidArgument, "path '%s' exists and is not a directory", path)
 		}
-		return nil, rpc.Errorf(rpc.InvalidArgument, "path '%s' exists and is not a directory", path)
-	}
-	if err := paths.MakeDirectories(path, user); err != nil {
-		return nil, pathError(path, err)
-	}
-	return s.answer(path)
+		makeAll := paths.MakeDirectories
+		if request.withoutParents {
+			makeAll = func(path string) error { return os.Mkdir(path, 0o755) }
+		}
+		if err := makeAll(path); err != nil {
+			return nil, pathError(path, err)
+		}
+		return s.answer(path)
+	}, &path)
 }
 
 func (s *Service) move(_ context.Context, call *rpc.Call, request moveRequest) (any, error) {
-	user, err := s.resolve(call, &request.source, &request.destination)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := os.Lstat(request.source); err != nil {
-		return nil, pathError(request.source, err)
-	}
-	if err := paths.MakeParents(request.destination, user); err != nil {
-		return nil, pathError(request.destination, err)
-	}
-	if err := os.Rename(request.source, request.destination); err != nil {
-		if os.IsNotExist(err) {
+	into := strings.HasSuffix(request.destination, "/")
+	return s.as(call, func() (any, error) {
+		if _, err := os.Lstat(request.source); err != nil {
 			return nil, pathError(request.source, err)
 		}
-		return nil, rpc.Errorf(rpc.Internal, "moving '%s' to '%s': %v", request.source, request.destination, err.(*os.LinkError).Err)
+		if info, err := os.Stat(request.destination); into || err == nil && info.IsDir() {
+			request.destination = filepath.Join(request.destination, filepath.Base(request.source))
+		}
+		if err := paths.MakeParents(request.destination); err != nil {
+			return nil, pathError(request.destination, err)
+		}
+		if err := rename(request); err != nil {
+			return nil, moveError(request, err)
+		}
+		return s.answer(request.destination)
+	}, &request.source, &request.destination)
+}
+
+// rename moves within a file system (renameat2(2)).
+func rename(request moveRequest) error {
+	if !request.keep {
+		return syscall.Rename(request.source, request.destination)
 	}
-	return s.answer(request.destination)
+	const here, noReplace = ^uintptr(99), 1 // AT_FDCWD, RENAME_NOREPLACE
+	from, err := syscall.BytePtrFromString(request.source)
+	if err != nil {
+		return err
+	}
+	to, err := syscall.BytePtrFromString(request.destination)
+	if err != nil {
+		return err
+	}
+	if _, _, errno := syscall.Syscall6(renameat2, here, uintptr(unsafe.Pointer(from)), here, uintptr(unsafe.Pointer(to)), noReplace, 0); errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// moveError gives errors of a move their codes.
+func moveError(request moveRequest, err error) error {
+	switch err {
+	case syscall.EXDEV:
+		return rpc.Errorf(rpc.FailedPrecondition, "'%s' and '%s' are on different file systems: copy it and remove the original", request.source, request.destination)
+	case syscall.EINVAL:
+		return rpc.Errorf(rpc.InvalidArgument, "'%s' cannot be moved into itself ('%s')", request.source, request.destination)
+	case syscall.ENOENT:
+		return pathError(request.source, err)
+	}
+	return pathError(request.destination, err)
 }
 
 func (s *Service) listDir(_ context.Context, call *rpc.Call, request listRequest) (any, error) {
-	if _, err := s.resolve(call, &request.path); err != nil {
-		return nil, err
-	}
 	if request.depth == 0 {
 		request.depth = 1
 	}
-	return openListing(request.path, request.depth, s.database.Names())
-}
-
-func (s *Service) remove(_ context.Context, call *rpc.Call, path string) (any, error) {
-	if _, err := s.resolve(call, &path); err != nil {
+	user, err := s.resolve(call, &request.path)
+	if err != nil {
 		return nil, err
 	}
-	if path == "/" {
-		return nil, rpc.Errorf(rpc.InvalidArgument, "the root directory cannot be removed")
-	}
-	if err := os.RemoveAll(path); err != nil {
-		return nil, pathError(path, err)
-	}
-	return empty{}, nil
+	var listed *listing
+	err = rights.As(user, func() (err error) {
+		listed, err = openListing(request, user, s.database.Names())
+		return
+	})
+	return listed, err
+}
+
+func (s *Service) remove(_ context.Context, call *rpc.Call, request removeRequest) (any, error) {
+	path := request.path
+	return s.as(call, func() (any, error) {
+		if path == "/" {
+			return nil, rpc.Errorf(rpc.InvalidArgument, "the root directory cannot be removed")
+		}
+		removeAll := os.RemoveAll
+		if request.single {
+			removeAll = os.Remove
+		}
+		if err := removeAll(path); err != nil {
+			return nil, pathError(path, err)
+		}
+		return empty{}, nil
+	}, &path)
 }

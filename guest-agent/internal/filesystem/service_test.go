@@ -1,6 +1,7 @@
 package filesystem
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -76,6 +77,8 @@ func TestStatOfOtherKinds(t *testing.T) {
 func TestErrorsOfPaths(t *testing.T) {
 	s := newSandbox(t)
 	s.write(s.home+"/file", "")
+	s.write(s.home+"/other", "")
+	s.write(s.home+"/dir/below", "")
 	s.check(os.Symlink("loop", s.home+"/loop"))
 	for _, test := range []struct {
 		procedure string
@@ -96,10 +99,20 @@ func TestErrorsOfPaths(t *testing.T) {
 		{"MakeDir", object{"path": "file/below"}, "invalid_argument"},
 		{"MakeDir", object{"path": ""}, "already_exists"},
 		{"Move", object{"source": "missing", "destination": "new/place"}, "not_found"},
-		{"Move", object{"source": "file", "destination": "~"}, "internal"},
-		{"Move", object{"source": "file", "destination": "/proc/x"}, "internal"},
+		{"Move", object{"source": "file", "destination": "other", "keep": true}, "already_exists"},
+		{"Move", object{"source": "file", "destination": "/dev/shm/x"}, "failed_precondition"},
+		{"Move", object{"source": "dir", "destination": "dir/below"}, "invalid_argument"},
+		{"Move", object{"source": "file", "destination": "/etc/"}, "permission_denied"},
+		{"MakeDir", object{"path": "not/there", "withoutParents": true}, "not_found"},
+		{"MakeDir", object{"path": "/etc/warren"}, "permission_denied"},
+		{"ListDir", object{"path": "dir", "after": "/elsewhere"}, "invalid_argument"},
+		{"ListDir", object{"path": "/root"}, "permission_denied"},
+		{"Stat", object{"path": "/root/x"}, "permission_denied"},
+		{"Remove", object{"path": "dir", "single": true}, "failed_precondition"},
+		{"Remove", object{"path": "missing", "single": true}, "not_found"},
+		{"Remove", object{"path": "/etc/passwd"}, "permission_denied"},
 		{"Remove", object{"path": "/"}, "invalid_argument"},
-		{"Remove", object{"path": "/proc/self/status"}, "internal"},
+		{"Remove", object{"path": "/proc/self/status"}, "permission_denied"},
 		{"WatchDirX", object{}, "unimplemented"},
 	} {
 		s.WantFailure(prefix+test.procedure, test.request, test.code)
@@ -159,6 +172,9 @@ func TestRemove(t *testing.T) {
 	s.write(s.home+"/kept", "x")
 	s.check(os.Symlink(s.home+"/kept", s.home+"/tree/link"))
 	s.check(os.Symlink(s.home, s.home+"/link"))
+	for _, path := range []string{"/tree", "/tree/a", "/tree/a/b"} {
+		s.check(os.Chown(s.home+path, annID, annGroup))
+	}
 	for _, path := range []string{"tree", "tree", "link", "never/there"} {
 		s.Must(prefix+"Remove", object{"path": path}, nil)
 	}
@@ -207,6 +223,65 @@ func TestListDir(t *testing.T) {
 	s.workdir = s.home + "/tree/b/z"
 	if got := names("", 1); got != "tree/b/z/deep" {
 		t.Errorf("default working directory: %s", got)
+	}
+}
+
+func TestListDirInPages(t *testing.T) {
+	s := newSandbox(t)
+	for _, path := range []string{"a", "b/1", "b/2/x", "b/2/y", "b/3", "b.c", "d"} {
+		s.write(s.home+"/tree/"+path, "x")
+	}
+	for i := 0; i < 40; i++ {
+		s.write(fmt.Sprintf("%s/tree/many/%02d", s.home, i), "")
+	}
+	pages := func(depth, limit int) (all []string) {
+		after := ""
+		for {
+			var answer struct {
+				Entries   []info
+				Truncated bool
+			}
+			s.Must(prefix+"ListDir", object{"path": "tree", "depth": depth, "limit": limit, "after": after}, &answer)
+			if len(answer.Entries) > limit {
+				t.Fatalf("%d entries in a page of %d", len(answer.Entries), limit)
+			}
+			for _, e := range answer.Entries {
+				after = e.Path
+				all = append(all, strings.TrimPrefix(e.Path, s.home+"/tree/"))
+			}
+			if !answer.Truncated {
+				return all
+			}
+		}
+	}
+	for _, depth := range []int{1, 2, 9} {
+		var want []string
+		for _, e := range s.list("tree", depth) {
+			want = append(want, strings.TrimPrefix(e.Path, s.home+"/tree/"))
+		}
+		for _, limit := range []int{1, 2, 3, 7, 1000} {
+			if got := pages(depth, limit); strings.Join(got, ",") != strings.Join(want, ",") {
+				t.Errorf("depth %d, pages of %d: %v, want %v", depth, limit, got, want)
+			}
+		}
+	}
+	var first struct{ Truncated bool }
+	s.Must(prefix+"ListDir", object{"path": "tree/b", "limit": 3}, &first)
+	if first.Truncated {
+		t.Error("a page that has all says that there is more")
+	}
+}
+
+func TestMoveIntoADirectory(t *testing.T) {
+	s := newSandbox(t)
+	s.write(s.home+"/file", "x")
+	s.mkdir(s.home + "/dir")
+	s.check(os.Chown(s.home+"/dir", annID, annGroup))
+	if got := s.entry("Move", object{"source": "file", "destination": "dir"}); got.Path != s.home+"/dir/file" {
+		t.Errorf("%+v", got)
+	}
+	if got := s.entry("Move", object{"source": "dir/file", "destination": "new/"}); got.Path != s.home+"/new/file" {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"warren/guest-agent/internal/rights"
 	"warren/guest-agent/internal/rpc"
 	"warren/guest-agent/internal/users"
 	"warren/guest-agent/internal/watch"
@@ -18,7 +19,11 @@ type watchRequest struct {
 	recursive          bool
 	includeEntry       bool
 	allowNetworkMounts bool
+	// user is whose rights decide what is seen.
+	user users.User
 }
+
+func (r watchRequest) as(work func() error) error { return rights.As(r.user, work) }
 
 func decodeWatch(o *rpc.Object) watchRequest {
 	return watchRequest{
@@ -47,29 +52,37 @@ type watchMessage struct {
 var networkMagics = map[uint32]string{0x6969: "NFS", 0xff534d42: "CIFS", 0xfe534d42: "SMB2", 0x517b: "SMB", 0x65735546: "FUSE"}
 
 // openWatch checks a request and arms its watch.
-func (s *Service) openWatch(call *rpc.Call, request *watchRequest) (*watch.Watcher, error) {
-	if _, err := s.resolve(call, &request.path); err != nil {
+func (s *Service) openWatch(call *rpc.Call, request *watchRequest) (watcher *watch.Watcher, err error) {
+	if request.user, err = s.resolve(call, &request.path); err != nil {
 		return nil, err
 	}
-	info, err := os.Stat(request.path)
-	if err != nil {
-		return nil, pathError(request.path, err)
+	if err := request.as(request.check); err != nil {
+		return nil, err
 	}
-	if !info.IsDir() {
-		return nil, rpc.Errorf(rpc.InvalidArgument, "path '%s' is not a directory", request.path)
-	}
-	var system syscall.Statfs_t
-	if err := syscall.Statfs(request.path, &system); err != nil {
-		return nil, pathError(request.path, err)
-	}
-	if kind, network := networkMagics[uint32(system.Type)]; network && !request.allowNetworkMounts {
-		return nil, rpc.Errorf(rpc.InvalidArgument, "path '%s' is on a network file system (%s): changes made elsewhere are not seen; set allowNetworkMounts to watch it anyway", request.path, kind)
-	}
-	watcher, err := watch.New(request.path, request.recursive)
+	watcher, err = watch.New(request.path, request.recursive, request.as)
 	if err != nil {
 		return nil, watchError(request.path, err)
 	}
 	return watcher, nil
+}
+
+// check refuses what cannot be watched.
+func (r watchRequest) check() error {
+	info, err := os.Stat(r.path)
+	if err != nil {
+		return pathError(r.path, err)
+	}
+	if !info.IsDir() {
+		return rpc.Errorf(rpc.InvalidArgument, "path '%s' is not a directory", r.path)
+	}
+	var system syscall.Statfs_t
+	if err := syscall.Statfs(r.path, &system); err != nil {
+		return pathError(r.path, err)
+	}
+	if kind, network := networkMagics[uint32(system.Type)]; network && !r.allowNetworkMounts {
+		return rpc.Errorf(rpc.InvalidArgument, "path '%s' is on a network file system (%s): changes made elsewhere are not seen; set allowNetworkMounts to watch it anyway", r.path, kind)
+	}
+	return nil
 }
 
 // watchError gives errors of a watch their codes.
@@ -92,9 +105,14 @@ func present(request watchRequest, names *users.Names, database *users.Database,
 	if names.Empty() {
 		*names = database.Names()
 	}
-	if described, err := describe(filepath.Join(request.path, e.Name), *names); err == nil {
-		event.Entry = &described
-	}
+	// A user who may not see it gets none.
+	_ = request.as(func() error {
+		described, err := describe(filepath.Join(request.path, e.Name), *names)
+		if err == nil {
+			event.Entry = &described
+		}
+		return err
+	})
 	return event
 }
 

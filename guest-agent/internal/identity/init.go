@@ -36,6 +36,7 @@ type Initializer struct {
 	// renewed is called when the sandbox has become another one or runs anew.
 	renewed func(r *http.Request)
 	run     CommandRunner
+	bootID  *BootID
 
 	// turn is held by the request that is being applied.
 	turn   sync.Mutex
@@ -56,11 +57,13 @@ type Options struct {
 	// Renewed is called when the sandbox has become another one or runs anew. The request is the one that said so.
 	Renewed func(r *http.Request)
 	Run     CommandRunner
+	// BootID is what gives copies boot ids of their own; nil = nothing.
+	BootID *BootID
 }
 
 // NewInitializer serves POST /init with the given parts.
 func NewInitializer(o Options) *Initializer {
-	return &Initializer{state: o.State, system: o.System, root: o.Root, thaw: o.Thaw, renewed: o.Renewed, run: o.Run}
+	return &Initializer{state: o.State, system: o.System, root: o.Root, thaw: o.Thaw, renewed: o.Renewed, run: o.Run, bootID: o.BootID}
 }
 
 // confirmation is what the host is told to be in force.
@@ -157,6 +160,9 @@ func (i *Initializer) change(r *http.Request, request Request, entropy []byte, r
 		if err := hosts.Write(i.root, request.Hostname); err != nil {
 			return err
 		}
+		if err := writeHostname(i.root, request.Hostname); err != nil {
+			return err
+		}
 	}
 	if request.CABundle != "" {
 		if err := installCertificates(r.Context(), i.root, request.CABundle, i.run); err != nil {
@@ -164,6 +170,9 @@ func (i *Initializer) change(r *http.Request, request Request, entropy []byte, r
 		}
 	}
 	if err := i.mounts.apply(request.VolumeMounts, request.LifecycleID); err != nil {
+		return err
+	}
+	if err := i.renewMachine(request.SandboxID); err != nil {
 		return err
 	}
 	renewed := i.state.replace(request)
@@ -174,6 +183,21 @@ func (i *Initializer) change(r *http.Request, request Request, entropy []byte, r
 		i.renewed(r)
 	}
 	return nil
+}
+
+// renewMachine gives a machine that becomes another sandbox the ids of that. One that stays the same keeps what it has.
+func (i *Initializer) renewMachine(sandboxID string) error {
+	former := i.state.SandboxID()
+	if sandboxID == "" || sandboxID == former {
+		return nil
+	}
+	if err := writeMachineID(i.root, sandboxID); err != nil {
+		return fmt.Errorf("writing the id of the machine: %w", err)
+	}
+	if former == "" {
+		return nil
+	}
+	return i.bootID.renew(sandboxID)
 }
 
 // stepClock sets the clock when its error is too large.

@@ -18,8 +18,8 @@ import (
 	"warren/guest-agent/internal/users"
 )
 
-// TestMain runs the tests in a UTS namespace of their own, because they set the host name.
-func TestMain(m *testing.M) { nstest.Main(m, syscall.CLONE_NEWUTS, nil) }
+// TestMain runs the tests in namespaces of their own, because they set the host name and mount.
+func TestMain(m *testing.M) { nstest.Main(m, syscall.CLONE_NEWUTS|syscall.CLONE_NEWNS, nil) }
 
 // steppedClock is the kernel with a clock of its own: that of the machine is not for tests to set.
 type steppedClock struct {
@@ -317,4 +317,55 @@ func FuzzRequest(f *testing.F) {
 			t.Fatalf("%q", body)
 		}
 	})
+}
+
+func TestAMachineHasTheNamesOfItsSandbox(t *testing.T) {
+	s := newSandbox(t)
+	read := func(path string) string {
+		text, err := os.ReadFile(filepath.Join(s.root, path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	s.must(object{"hostname": "sb1", "sandboxId": "sb1"})
+	first := read("etc/machine-id")
+	if read("etc/hostname") != "sb1\n" || len(first) != 33 || strings.Trim(first, "0123456789abcdef\n") != "" {
+		t.Errorf("%q %q", read("etc/hostname"), first)
+	}
+	if err := os.WriteFile(filepath.Join(s.root, "etc/machine-id"), []byte("the user's own\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.must(object{"hostname": "sb1", "sandboxId": "sb1"})
+	if got := read("etc/machine-id"); got != "the user's own\n" {
+		t.Errorf("of the same sandbox: %q", got)
+	}
+	s.must(object{"hostname": "sb2", "sandboxId": "sb2"})
+	if second := read("etc/machine-id"); read("etc/hostname") != "sb2\n" || second == first || len(second) != 33 {
+		t.Errorf("of a copy: %q, before %q", second, first)
+	}
+}
+
+func TestCopiesHaveBootIDsOfTheirOwn(t *testing.T) {
+	nstest.Need(t)
+	watched, err := WatchBootID(t.TempDir() + "/boot_id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(bootIDPath, syscall.MNT_DETACH) })
+	seen := map[string]bool{}
+	look := func() {
+		text, err := os.ReadFile(bootIDPath)
+		if err != nil || len(text) != 37 || seen[string(text)] {
+			t.Errorf("%q %v, before %v", text, err, seen)
+		}
+		seen[string(text)] = true
+	}
+	look()
+	for _, sandbox := range []string{"sb1", "sb2"} {
+		if err := watched.renew(sandbox); err != nil {
+			t.Fatal(err)
+		}
+		look()
+	}
 }

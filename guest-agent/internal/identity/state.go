@@ -53,6 +53,13 @@ func (s *State) Token() string {
 	return s.token
 }
 
+// SandboxID is the sandbox that this is; "" = none yet.
+func (s *State) SandboxID() string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.sandboxID
+}
+
 // Authorized compares a presented token in constant time. Without a token set everything is open.
 func (s *State) Authorized(presented string) bool {
 	token := s.Token()

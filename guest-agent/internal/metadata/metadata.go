@@ -22,6 +22,8 @@ const (
 	// Limits in bytes: a key, and all entries with their prefixes.
 	maxKey   = 246
 	maxTotal = 4096
+	// maxAttribute is the kernel's limit of the value of an attribute, in bytes (xattr(7)).
+	maxAttribute = 64 << 10
 )
 
 // Parse reads the metadata entries of a request. Keys are lower case; the first value of a header counts.
@@ -110,7 +112,7 @@ func attribute(path, name string) ([]byte, error) {
 // Replace makes metadata the whole set of an open file. A file system without extended attributes drops it.
 func Replace(file *os.File, metadata map[string]string) error {
 	descriptor := file.Fd()
-	for _, name := range attributeNames("/proc/self/fd/" + strconv.Itoa(int(descriptor))) {
+	for _, name := range attributeNames(pathOf(file)) {
 		if strings.HasPrefix(name, attributePrefix) {
 			if _, kept := metadata[name[len(attributePrefix):]]; !kept {
 				if err := ignoreUnsupported(removeAttribute(descriptor, name)); err != nil {
@@ -131,6 +133,39 @@ func Replace(file *os.File, metadata map[string]string) error {
 	}
 	return nil
 }
+
+// userPrefix begins the attributes that say nothing of who may do what with a file (xattr(7)).
+const userPrefix = "user."
+
+// Plain tells whether an open file has no attributes that would be lost by a copy: access lists, capabilities, labels.
+func Plain(file *os.File) bool {
+	for _, name := range attributeNames(pathOf(file)) {
+		if !strings.HasPrefix(name, userPrefix) {
+			return false
+		}
+	}
+	return true
+}
+
+// Copy gives one open file the attributes of another that are not metadata.
+func Copy(from, to *os.File) error {
+	for _, name := range attributeNames(pathOf(from)) {
+		if !strings.HasPrefix(name, userPrefix) || strings.HasPrefix(name, attributePrefix) {
+			continue
+		}
+		value := make([]byte, maxAttribute)
+		n, err := syscall.Getxattr(pathOf(from), name, value)
+		if err == nil {
+			err = setAttribute(to.Fd(), name, string(value[:n]))
+		}
+		if err := ignoreUnsupported(err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func pathOf(file *os.File) string { return "/proc/self/fd/" + strconv.Itoa(int(file.Fd())) }
 
 func ignoreUnsupported(err error) error {
 	if errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.ENODATA) {

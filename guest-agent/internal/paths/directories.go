@@ -5,17 +5,15 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
-
-	"warren/guest-agent/internal/users"
 )
 
-// MakeParents makes the missing directories above a path. They belong to the user.
-func MakeParents(path string, user users.User) error {
-	return MakeDirectories(filepath.Dir(path), user)
+// MakeParents makes the missing directories above a path.
+func MakeParents(path string) error {
+	return MakeDirectories(filepath.Dir(path))
 }
 
-// MakeDirectories makes a directory and those above it that are missing, with mode 0755. New ones belong to the user.
-func MakeDirectories(directory string, user users.User) error {
+// MakeDirectories makes a directory and those above it that are missing, with mode 0755.
+func MakeDirectories(directory string) error {
 	info, err := os.Stat(directory)
 	if err == nil {
 		if !info.IsDir() {
@@ -26,7 +24,7 @@ func MakeDirectories(directory string, user users.User) error {
 	if !errors.Is(err, os.ErrNotExist) || directory == "/" {
 		return err
 	}
-	if err := MakeDirectories(filepath.Dir(directory), user); err != nil {
+	if err := MakeDirectories(filepath.Dir(directory)); err != nil {
 		return err
 	}
 	if err := os.Mkdir(directory, 0o755); err != nil {
@@ -38,5 +36,5 @@ func MakeDirectories(directory string, user users.User) error {
 		}
 		return err
 	}
-	return os.Lchown(directory, int(user.UID), int(user.GID))
+	return nil
 }

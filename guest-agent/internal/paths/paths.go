@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 	"strings"
+	"unicode/utf8"
 
 	"warren/guest-agent/internal/users"
 )
@@ -13,6 +14,7 @@ import (
 var (
 	ErrOtherHome = errors.New("paths of the form ~name are not supported: use an absolute path")
 	ErrNUL       = errors.New("a path must not contain a NUL byte")
+	ErrUTF8      = errors.New("a path must be UTF-8")
 )
 
 // Resolve makes a path absolute for a user. An empty path is the default working directory, or the user's home when there is
@@ -24,6 +26,8 @@ func Resolve(path string, user users.User, workdir string) (string, error) {
 	switch {
 	case strings.IndexByte(path, 0) >= 0:
 		return "", ErrNUL
+	case !utf8.ValidString(path):
+		return "", ErrUTF8
 	case path == "" || path == "~":
 		return user.Home, nil
 	case strings.HasPrefix(path, "~/"):

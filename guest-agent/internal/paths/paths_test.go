@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 
+	"warren/guest-agent/internal/rights"
+	"warren/guest-agent/internal/rights/rightstest"
 	"warren/guest-agent/internal/users"
 )
 
@@ -36,7 +38,7 @@ func TestResolve(t *testing.T) {
 			t.Errorf("%q in %q: %q %v, want %q", test.path, test.workdir, got, err, test.want)
 		}
 	}
-	for path, want := range map[string]error{"~root": ErrOtherHome, "~root/x": ErrOtherHome, "a\x00b": ErrNUL} {
+	for path, want := range map[string]error{"~root": ErrOtherHome, "~root/x": ErrOtherHome, "a\x00b": ErrNUL, "/a\xff": ErrUTF8} {
 		if got, err := Resolve(path, ann, ""); !errors.Is(err, want) {
 			t.Errorf("%q: %q %v", path, got, err)
 		}
@@ -58,12 +60,20 @@ func FuzzResolve(f *testing.F) {
 	})
 }
 
+func asAnn(make func(string) error, path string) error {
+	return rights.As(ann, func() error { return make(path) })
+}
+
 func TestMakeDirectories(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("giving directories to another user needs root")
 	}
 	root := t.TempDir()
-	if err := MakeDirectories(root+"/a/b/c", ann); err != nil {
+	rightstest.Open(t, root)
+	if err := os.Chown(root, int(ann.UID), int(ann.GID)); err != nil {
+		t.Fatal(err)
+	}
+	if err := asAnn(MakeDirectories, root+"/a/b/c"); err != nil {
 		t.Fatal(err)
 	}
 	for _, path := range []string{"/a", "/a/b", "/a/b/c"} {
@@ -76,9 +86,6 @@ func TestMakeDirectories(t *testing.T) {
 			t.Errorf("%s: %v %d:%d", path, info.Mode(), status.Uid, status.Gid)
 		}
 	}
-	if info, err := os.Stat(root); err != nil || info.Sys().(*syscall.Stat_t).Uid == ann.UID {
-		t.Error("a directory that existed changed hands")
-	}
 	if err := os.WriteFile(root+"/file", nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -89,14 +96,14 @@ func TestMakeDirectories(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]error{"/file/x": syscall.ENOTDIR, "/file": syscall.ENOTDIR, "/dangling/x": os.ErrExist} {
-		if err := MakeDirectories(root+path, ann); !errors.Is(err, want) {
+		if err := asAnn(MakeDirectories, root+path); !errors.Is(err, want) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
-	if err := MakeDirectories(root+"/link/d", ann); err != nil {
+	if err := asAnn(MakeDirectories, root+"/link/d"); err != nil {
 		t.Error(err)
 	}
-	if err := MakeParents(root+"/p/q/file", ann); err != nil {
+	if err := asAnn(MakeParents, root+"/p/q/file"); err != nil {
 		t.Error(err)
 	}
 	if info, err := os.Stat(root + "/p/q"); err != nil || !info.IsDir() {

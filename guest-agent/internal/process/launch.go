@@ -221,6 +221,7 @@ func environmentOf(spec specification) map[string]string {
 		path = defaultPath
 	}
 	environment := map[string]string{"PATH": path, "HOME": spec.user.Home, "USER": spec.user.Name, "LOGNAME": spec.user.Name}
+	environment["LANG"] = "C.UTF-8"
 	// What a Python program prints arrives line by line, as it would in a terminal.
 	environment["PYTHONUNBUFFERED"] = "1"
 	if spec.size != nil {

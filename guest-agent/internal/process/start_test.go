@@ -160,7 +160,7 @@ func TestUserDecidesIdentityAndEnvironment(t *testing.T) {
 		}
 	}
 	sort.Strings(variables)
-	want := []string{"GLOBAL=one", "HOME=" + s.root + "/ann", "LOGNAME=ann", "OWN=two", "PATH=" + os.Getenv("PATH"), "PYTHONUNBUFFERED=1", "SHARED=own", "USER=changed"}
+	want := []string{"GLOBAL=one", "HOME=" + s.root + "/ann", "LANG=C.UTF-8", "LOGNAME=ann", "OWN=two", "PATH=" + os.Getenv("PATH"), "PYTHONUNBUFFERED=1", "SHARED=own", "USER=changed"}
 	if strings.Join(variables, "|") != strings.Join(want, "|") {
 		t.Errorf("environment %q\nwant %q", variables, want)
 	}

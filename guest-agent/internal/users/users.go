@@ -3,10 +3,12 @@ package users
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // User is an account of the image with everything that a process of it needs.
@@ -34,17 +36,15 @@ var superuser = User{Name: "root", Home: "/root"}
 // Lookup finds a user by name.
 func (d *Database) Lookup(name string) (User, error) {
 	passwd, err := d.read("etc/passwd")
-	if err != nil {
+	if err != nil && name != superuser.Name {
 		return User{}, err
 	}
 	for _, entry := range parsePasswd(passwd) {
 		if entry.Name != name {
 			continue
 		}
-		group, err := d.read("etc/group")
-		if err != nil {
-			return User{}, err
-		}
+		// Without the file nobody is in more groups than one's own.
+		group, _ := d.read("etc/group")
 		entry.Groups = memberships(parseGroup(group), name)
 		return entry, nil
 	}
@@ -90,13 +90,28 @@ func nameOr(names map[uint32]string, id uint32) string {
 	return strconv.FormatUint(uint64(id), 10)
 }
 
-// read returns a file's text, empty when there is no such file.
+// maxFile bounds how much of an account file is read, in bytes.
+const maxFile = 4 << 20
+
+// read returns a file's text, empty when there is no such file. The guest may have put anything in its place.
 func (d *Database) read(path string) (string, error) {
-	text, err := os.ReadFile(filepath.Join(d.root, path))
-	if err != nil && !os.IsNotExist(err) {
+	file, err := os.OpenFile(filepath.Join(d.root, path), os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	if os.IsNotExist(err) {
+		return "", nil
+	}
+	if err != nil {
 		return "", err
 	}
-	return string(text), nil
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return "", err
+	}
+	if !info.Mode().IsRegular() {
+		return "", fmt.Errorf("/%s is not a regular file", path)
+	}
+	text, err := io.ReadAll(io.LimitReader(file, maxFile))
+	return string(text), err
 }
 
 type groupEntry struct {

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -105,4 +106,29 @@ func FuzzAccounts(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestAccountFilesThatAreNone(t *testing.T) {
+	for name, spoil := range map[string]func(path string) error{
+		"a directory": func(path string) error { return os.Mkdir(path, 0o755) },
+		"a pipe":      func(path string) error { return syscall.Mkfifo(path, 0o644) },
+		"a loop":      func(path string) error { return os.Symlink(path, path) },
+	} {
+		root := t.TempDir()
+		if err := os.Mkdir(root+"/etc", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range []string{"/etc/passwd", "/etc/group"} {
+			if err := spoil(root + file); err != nil {
+				t.Fatal(err)
+			}
+		}
+		database := NewDatabase(root)
+		if got, err := database.Lookup("root"); err != nil || got.UID != 0 || got.Home != "/root" {
+			t.Errorf("%s: %+v %v", name, got, err)
+		}
+		if _, err := database.Lookup("user"); err == nil {
+			t.Errorf("%s: a user was made up", name)
+		}
+	}
 }

@@ -25,7 +25,9 @@ type Watcher struct {
 	file      *os.File
 	root      string
 	recursive bool
-	buffer    []byte
+	// as does work with the rights of whoever watches.
+	as     func(work func() error) error
+	buffer []byte
 	// Directories with a watch, by path relative to root; that of root itself is "".
 	paths   map[int32]string
 	watches map[string]int32
@@ -34,8 +36,9 @@ type Watcher struct {
 	announced map[string]struct{}
 }
 
-// New arms a watch: every change after it returns is reported.
-func New(root string, recursive bool) (*Watcher, error) {
+// New arms a watch: every change after it returns is reported. as does work with the rights of whoever watches: directories that
+// these do not let be read are not watched.
+func New(root string, recursive bool, as func(work func() error) error) (*Watcher, error) {
 	descriptor, err := syscall.InotifyInit1(syscall.IN_CLOEXEC | syscall.IN_NONBLOCK)
 	if err == syscall.EMFILE {
 		return nil, ErrTooMany
@@ -44,10 +47,10 @@ func New(root string, recursive bool) (*Watcher, error) {
 		return nil, os.NewSyscallError("inotify_init1", err)
 	}
 	w := &Watcher{
-		file: os.NewFile(uintptr(descriptor), "inotify"), root: root, recursive: recursive, buffer: make([]byte, 64<<10),
+		file: os.NewFile(uintptr(descriptor), "inotify"), root: root, recursive: recursive, as: as, buffer: make([]byte, 64<<10),
 		paths: map[int32]string{}, watches: map[string]int32{}, announced: map[string]struct{}{},
 	}
-	if err := w.arm("", nil); err != nil {
+	if err := as(func() error { return w.arm("", nil) }); err != nil {
 		w.Close()
 		return nil, err
 	}
@@ -143,7 +146,7 @@ func (w *Watcher) enter(path string, mask uint32, report func(Event)) error {
 		// What a moved directory holds was not created here.
 		announce = nil
 	}
-	if err := w.arm(path, announce); err != nil {
+	if err := w.as(func() error { return w.arm(path, announce) }); err != nil {
 		return err
 	}
 	reportOperations(path, mask, report)
@@ -154,7 +157,7 @@ func (w *Watcher) enter(path string, mask uint32, report func(Event)) error {
 }
 
 // arm watches a directory and, when the watcher is recursive, those below it. With announce given, whatever is found inside is
-// announced as created. Directories that vanish meanwhile are skipped, and links are not followed except at the root.
+// announced as created. Directories that vanish meanwhile or cannot be read are skipped, and links are not followed except at the root.
 func (w *Watcher) arm(path string, announce func(Event)) error {
 	full, mask := filepath.Join(w.root, path), uint32(watchedEvents)
 	if path != "" {
@@ -168,7 +171,7 @@ func (w *Watcher) arm(path string, announce func(Event)) error {
 	switch {
 	case errors.Is(err, syscall.ENOSPC):
 		return ErrTooMany
-	case path != "" && (errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ENOTDIR)):
+	case path != "" && (errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.EACCES)):
 		return nil
 	case err != nil:
 		return fmt.Errorf("watching %s: %w", full, err)

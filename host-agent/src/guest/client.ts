@@ -4,11 +4,13 @@ import { pipeline } from "node:stream/promises";
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
 import { WarrenError } from "@warren/contracts/errors";
 import { Process, type Signal as ProcessSignal } from "@warren/contracts/gen/process/process_pb";
+import { HOST_FILES } from "@warren/contracts/host-files";
 import { SIGNALS } from "@warren/contracts/signals";
 import { GuestConnections } from "./connections.ts";
 import { guestError, guestHttpError, unreachable } from "./errors.ts";
 import { EventBounds } from "./event-bounds.ts";
 import { type CommandExit, commandExit, exitBySignal } from "./exit.ts";
+import { GuestFilesystem } from "./filesystem.ts";
 import { withLiveness } from "./liveness.ts";
 import { MAX_JSON, parseJson, shortened } from "./messages.ts";
 import { GuestRequests, readWhole } from "./requests.ts";
@@ -22,6 +24,9 @@ const UNARY_LIMIT_MS = 15_000;
 const START_LIMIT_MS = 300_000;
 /** Limit of the init of a guest that was just started: on an overloaded host its first instructions may take long. */
 const INIT_LIMIT_MS = 60_000;
+
+/** Bytes of JSON of one list of files: a full one with paths that are all as long as they can be. */
+const MAX_LIST_JSON = 1024 * 1024;
 
 /** A command for a sandbox. */
 export interface GuestCommand {
@@ -69,8 +74,25 @@ export interface InitConfirmation {
   sandboxId: string;
 }
 
+/** What a file has besides its content. */
+export interface FileAttributes {
+  /** Permission bits in octal. */
+  mode?: string | undefined;
+  /** Time of the last change, RFC 3339. */
+  modifiedAt?: string | undefined;
+}
+
+/** What is asked for with the content that a file is to have. */
+export interface NewFile extends FileAttributes {
+  path: string;
+  /** User of the image; undefined = the sandbox's default user. */
+  user: string | undefined;
+  /** Name that the file gets when the path is a directory. */
+  name?: string | undefined;
+}
+
 /** A file of the guest that is being read. */
-export interface GuestFile {
+export interface GuestFile extends FileAttributes {
   /** Bytes, unknown for files of /proc and the like. */
   size: number | undefined;
   content: IncomingMessage;
@@ -81,7 +103,8 @@ export class GuestClient {
   readonly #connections = new GuestConnections();
   readonly #requests: GuestRequests;
   readonly #process: Client<typeof Process>;
-
+  /** Its files and directories. */
+  readonly filesystem: GuestFilesystem;
   readonly #limits: { unaryMs: number; startMs: number };
 
   /**
@@ -92,6 +115,7 @@ export class GuestClient {
     this.#limits = { unaryMs: UNARY_LIMIT_MS, startMs: START_LIMIT_MS, ...limits };
     this.#requests = new GuestRequests(host, port, token, this.#connections);
     this.#process = createClient(Process, guestTransport(this.#requests));
+    this.filesystem = new GuestFilesystem(guestTransport(this.#requests, MAX_LIST_JSON));
   }
 
   /** Resolves when the guest agent answers, rejects with `guest_unreachable` otherwise. */
@@ -280,19 +304,23 @@ export class GuestClient {
     const response = await answer;
     if (response.statusCode !== 200) throw await this.#fileError(response, path);
     const length = response.headers["content-length"];
-    return { size: length === undefined ? undefined : Number(length), content: response };
+    return {
+      size: length === undefined ? undefined : Number(length),
+      mode: matching(/^[0-7]{4}$/, response.headers[HOST_FILES.headers.mode]),
+      modifiedAt: matching(/^[\d:.TZ-]{20,30}$/, response.headers[HOST_FILES.headers.modifiedAt]),
+      content: response,
+    };
   }
 
   /** Writes a file of the guest from a stream, making parent directories. */
   async writeFile(
-    path: string,
-    user: string | undefined,
+    { path, user, ...attributes }: NewFile,
     content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
     signal?: AbortSignal,
   ): Promise<void> {
     const { request, answer } = this.#requests.open({
       method: "POST",
-      path: fileUrl(path, user),
+      path: fileUrl(path, user, attributes),
       headers: { "content-type": "application/octet-stream" },
       signal,
     });
@@ -349,10 +377,20 @@ export class GuestClient {
   }
 }
 
-function fileUrl(path: string, user: string | undefined): string {
+function fileUrl(
+  path: string,
+  user: string | undefined,
+  { mode, modifiedAt, name }: Omit<NewFile, "path" | "user"> = {},
+) {
   const query = new URLSearchParams({ path });
-  if (user) query.set("username", user);
+  const more = { username: user, mode, modified_at: modifiedAt, name };
+  for (const [key, value] of Object.entries(more)) if (value) query.set(key, value);
   return `/files?${query}`;
+}
+
+/** A header of the guest, or nothing when it is not of its form. */
+function matching(form: RegExp, value: string | string[] | undefined): string | undefined {
+  return typeof value === "string" && form.test(value) ? value : undefined;
 }
 
 /** Message of an error body `{"code","message"}` of the guest agent. */

@@ -40,8 +40,17 @@ export function guestHttpError(status: number, message: string, path: string): W
       return new WarrenError("invalid_path", message);
     case 401:
       return new WarrenError("invalid_request", message);
+    case 403:
+      return new WarrenError(
+        "file_forbidden",
+        `${message}. Name another user, such as root, to use that user's rights`,
+      );
     case 404:
       return new WarrenError("file_not_found", `there is no file ${path} in the sandbox`);
+    case 409:
+      return new WarrenError("conflict", message);
+    case 422:
+      return new WarrenError("file_error", message);
     case 507:
       return new WarrenError("disk_full", "the disk of the sandbox is full; remove files in it first");
     default:

@@ -20,13 +20,13 @@ const OUTPUT = (["stdout", "stderr", "pty"] as const).map((name) => ({
 const AFTER = Buffer.from('"}}}');
 
 /** A message of a Connect call from its JSON. Throws `agent_error` when it is none. */
-export function parseMessage<O extends DescMessage>(schema: O, payload: Buffer): MessageShape<O> {
+export function parseMessage<O extends DescMessage>(schema: O, payload: Buffer, maxBytes = MAX_JSON): MessageShape<O> {
   if (schema.typeName === StartResponseSchema.typeName) {
     const output = parseOutput(payload);
     if (output) return output as MessageShape<O>;
   }
   try {
-    return fromJson(schema, parseJson(payload) as JsonValue, { ignoreUnknownFields: true });
+    return fromJson(schema, parseJson(payload, maxBytes) as JsonValue, { ignoreUnknownFields: true });
   } catch (error) {
     throw unreadable(error);
   }
@@ -47,8 +47,8 @@ export function throwIfFailed(payload: Buffer): void {
 }
 
 /** JSON of bounded size. Throws `agent_error`. */
-export function parseJson(payload: Buffer): unknown {
-  if (payload.length > MAX_JSON) throw unreadable(new Error(`it has ${payload.length} bytes`));
+export function parseJson(payload: Buffer, maxBytes = MAX_JSON): unknown {
+  if (payload.length > maxBytes) throw unreadable(new Error(`it has ${payload.length} bytes`));
   try {
     return JSON.parse(payload.toString("utf8"));
   } catch (error) {

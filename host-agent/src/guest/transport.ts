@@ -16,8 +16,9 @@ const ERROR_LIMIT_MS = 15_000;
 /**
  * Connect with JSON over HTTP/1.1, for the calls to the guest agent. The transport of the Connect library trusts the other
  * side with memory and processor time: it unpacks what is compressed, and copies what it has each time more comes.
+ * `maxJson` is how many bytes the answer of a unary call may have.
  */
-export function guestTransport(requests: GuestRequests): Transport {
+export function guestTransport(requests: GuestRequests, maxJson = MAX_JSON): Transport {
   return {
     async unary(method, signal, timeoutMs, header, input) {
       const deadline = timeoutMs ? AbortSignal.timeout(timeoutMs) : NEVER;
@@ -29,7 +30,7 @@ export function guestTransport(requests: GuestRequests): Transport {
             headers: { ...headersOf(header), "content-type": "application/json", "connect-protocol-version": "1" },
             signal: AbortSignal.any([deadline, ...(signal ? [signal] : [])]),
           },
-          MAX_JSON,
+          maxJson,
           toJsonString(method.input, create(method.input, input)),
         )
         .catch((error: unknown) => {
@@ -38,7 +39,7 @@ export function guestTransport(requests: GuestRequests): Transport {
         });
       if (answer.status !== 200) throw failure(answer);
       requireType(answer.headers["content-type"], "application/json");
-      const message = parseMessage(method.output, answer.body);
+      const message = parseMessage(method.output, answer.body, maxJson);
       return { stream: false, service: method.parent, method, message, header: new Headers(), trailer: new Headers() };
     },
     async stream(method, signal, _timeoutMs, header, input) {

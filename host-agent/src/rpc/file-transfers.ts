@@ -3,6 +3,7 @@ import { WarrenError } from "@warren/contracts/errors";
 import { HOST_FILES } from "@warren/contracts/host-files";
 import type { ErrorBody } from "@warren/contracts/rest/error";
 import type { Logger } from "pino";
+import type { GuestFile } from "../guest/client.ts";
 import { sendFile, writeFile } from "../sandboxes/files.ts";
 import type { SandboxService } from "../sandboxes/service.ts";
 import { catalogueError } from "./errors.ts";
@@ -22,19 +23,22 @@ async function transfer(
   const gone = callerGone(response);
   const { pathname, searchParams } = new URL(request.url ?? "", "http://agent");
   if (pathname !== HOST_FILES.path) throw new WarrenError("not_found", `there is nothing at ${pathname}`);
-  const { parameters } = HOST_FILES;
-  const path = searchParams.get(parameters.path) ?? "";
-  const user = searchParams.get(parameters.user) || undefined;
-  const sandbox = await sandboxes.awake(searchParams.get(parameters.sandboxId) ?? "");
+  const { parameters, headers } = HOST_FILES;
+  const given = (name: keyof typeof parameters) => searchParams.get(parameters[name]) || undefined;
+  const path = given("path") ?? "";
+  const user = given("user");
+  const sandbox = await sandboxes.awake(given("sandboxId") ?? "");
   if (request.method === "GET") {
-    const answer = (size: number | undefined) => {
-      const length = size === undefined ? {} : { "content-length": size };
-      return response.writeHead(200, { "content-type": "application/octet-stream", ...length });
+    const answer = ({ size, mode, modifiedAt }: Omit<GuestFile, "content">) => {
+      const known = { "content-length": size, [headers.mode]: mode, [headers.modifiedAt]: modifiedAt };
+      const present = Object.entries(known).filter(([, value]) => value !== undefined);
+      return response.writeHead(200, { "content-type": "application/octet-stream", ...Object.fromEntries(present) });
     };
     await sendFile(sandbox, path, user, answer, gone);
   } else if (request.method === "PUT") {
     // The end of this iteration must not destroy the request, whose connection still has to carry the answer.
-    await writeFile(sandbox, path, user, request.iterator({ destroyOnReturn: false }));
+    const file = { path, user, mode: given("mode"), modifiedAt: given("modifiedAt"), name: given("name") };
+    await writeFile(sandbox, file, request.iterator({ destroyOnReturn: false }));
     response.writeHead(204).end();
   } else
     throw new WarrenError("invalid_request", `files are read with GET and written with PUT, not ${request.method}`);

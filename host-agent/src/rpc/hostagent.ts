@@ -16,6 +16,8 @@ import type { SandboxReason } from "../sandboxes/reason.ts";
 import type { Sandbox } from "../sandboxes/sandbox.ts";
 import type { SandboxService } from "../sandboxes/service.ts";
 import type { Template } from "../templates/store.ts";
+import { within } from "./bounds.ts";
+import { fileCalls } from "./file-calls.ts";
 import type { HostFacts } from "./host-facts.ts";
 
 /** The `hostagent` service: translates messages, and leaves every decision to the sandboxes. */
@@ -95,7 +97,7 @@ export function hostAgentService(
     },
     execStream: (requests, context) => execStream(sandboxes, requests, context),
     async writeFile({ sandboxId, path, user, content }) {
-      await writeFile(await sandboxes.awake(sandboxId), path, user || undefined, [content]);
+      await writeFile(await sandboxes.awake(sandboxId), { path, user: user || undefined }, [content]);
       return {};
     },
     async readFile({ sandboxId, path, user }, context) {
@@ -114,6 +116,7 @@ export function hostAgentService(
           };
       }
     },
+    ...fileCalls(sandboxes),
     async getHost() {
       return { ...(await facts()) };
     },
@@ -204,7 +207,7 @@ async function streamWriteFile(sandboxes: SandboxService, requests: AsyncIterabl
     }
     throw new WarrenError("invalid_request", "the file broke off: its last message must be end");
   }
-  await writeFile(await sandboxes.awake(meta.sandboxId), meta.path, meta.user || undefined, chunks());
+  await writeFile(await sandboxes.awake(meta.sandboxId), { path: meta.path, user: meta.user || undefined }, chunks());
   return { size: BigInt(size) };
 }
 
@@ -263,11 +266,4 @@ function onTimeout(text: string): "pause" | "destroy" {
   if (text === "" || text === "pause") return "pause";
   if (text === "destroy") return "destroy";
   throw new WarrenError("invalid_request", `on_timeout must be pause or destroy, not "${text}"`);
-}
-
-function within(name: string, value: number, { min, max }: { min: number; max: number }): number {
-  if (value < min || value > max) {
-    throw new WarrenError("invalid_request", `${name} must be from ${min} to ${max}, not ${value}`);
-  }
-  return value;
 }

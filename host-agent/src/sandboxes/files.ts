@@ -2,6 +2,7 @@ import type { Writable } from "node:stream";
 import { WarrenError } from "@warren/contracts/errors";
 import { LIMITS } from "@warren/contracts/limits";
 import { relayBody } from "@warren/relay";
+import type { GuestFile, NewFile } from "../guest/client.ts";
 import type { Sandbox } from "./sandbox.ts";
 
 /** Parts of a file that is being read: first its size, if known, then its bytes. */
@@ -10,26 +11,25 @@ export type FilePart = { size: number | undefined } | { chunk: Uint8Array };
 /** Writes a file of the guest. `content` may be of any length and is never held as a whole. */
 export async function writeFile(
   sandbox: Sandbox,
-  path: string,
-  user: string | undefined,
+  file: NewFile,
   content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): Promise<void> {
-  requirePath(path);
-  await sandbox.useOnce((guest, gone) => guest.writeFile(path, user, content, gone));
+  requirePath(file.path);
+  await sandbox.useOnce((guest, gone) => guest.writeFile(file, content, gone));
 }
 
-/** Reads a file of the guest into what `open` makes for its size; resolves when all of it has been taken. */
+/** Reads a file of the guest into what `open` makes for what is known of it; resolves when all of it has been taken. */
 export async function sendFile(
   sandbox: Sandbox,
   path: string,
   user: string | undefined,
-  open: (size: number | undefined) => Writable,
+  open: (file: Omit<GuestFile, "content">) => Writable,
   caller: AbortSignal,
 ): Promise<void> {
   requirePath(path);
   await sandbox.useOnce(async (guest, gone) => {
-    const { size, content } = await guest.readFile(path, user, AbortSignal.any([caller, gone]));
-    const destination = open(size);
+    const { content, ...file } = await guest.readFile(path, user, AbortSignal.any([caller, gone]));
+    const destination = open(file);
     await relayBody(content, destination);
     destination.end();
   });
@@ -75,7 +75,8 @@ export async function readWholeFile(
   return Buffer.concat(parts);
 }
 
-function requirePath(path: string): void {
+/** Refuses a path that no file can have. */
+export function requirePath(path: string): void {
   if (path === "") throw new WarrenError("invalid_path", "path is empty");
   if (path.includes("\0")) throw new WarrenError("invalid_path", "path holds a zero byte");
   if (Buffer.byteLength(path) > LIMITS.pathBytes) {

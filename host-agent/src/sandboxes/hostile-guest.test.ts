@@ -32,7 +32,7 @@ const CALLS: [string, (guest: GuestClient) => Promise<unknown>][] = [
 ];
 const FILE_CALLS: typeof CALLS = [
   ["read a file", (guest) => guest.readFile("/f", undefined)],
-  ["write a file", (guest) => guest.writeFile("/f", undefined, [Buffer.from("x")])],
+  ["write a file", (guest) => guest.writeFile({ path: "/f", user: undefined }, [Buffer.from("x")])],
 ];
 
 /** Says `start`, then `rest` again and again. */

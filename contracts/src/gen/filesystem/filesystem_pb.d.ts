@@ -71,6 +71,13 @@ export declare type EntryInfo = Message<"filesystem.EntryInfo"> & {
    * @generated from field: map<string, string> metadata = 11;
    */
   metadata: { [key: string]: string };
+
+  /**
+   * What a link holds, as it was made; symlink_target is where it leads in the end.
+   *
+   * @generated from field: string link_text = 100;
+   */
+  linkText: string;
 };
 
 /**
@@ -119,6 +126,13 @@ export declare type MakeDirRequest = Message<"filesystem.MakeDirRequest"> & {
    * @generated from field: string path = 1;
    */
   path: string;
+
+  /**
+   * Wants the directory above to be there; otherwise those that are missing are made.
+   *
+   * @generated from field: bool without_parents = 100;
+   */
+  withoutParents: boolean;
 };
 
 /**
@@ -156,6 +170,13 @@ export declare type MoveRequest = Message<"filesystem.MoveRequest"> & {
    * @generated from field: string destination = 2;
    */
   destination: string;
+
+  /**
+   * Refuses to replace what is at the destination.
+   *
+   * @generated from field: bool keep = 100;
+   */
+  keep: boolean;
 };
 
 /**
@@ -193,6 +214,20 @@ export declare type ListDirRequest = Message<"filesystem.ListDirRequest"> & {
    * @generated from field: uint32 depth = 2;
    */
   depth: number;
+
+  /**
+   * Entries told at most; 0 = all.
+   *
+   * @generated from field: uint32 limit = 100;
+   */
+  limit: number;
+
+  /**
+   * Path of an entry: only entries behind it are told.
+   *
+   * @generated from field: string after = 101;
+   */
+  after: string;
 };
 
 /**
@@ -209,6 +244,13 @@ export declare type ListDirResponse = Message<"filesystem.ListDirResponse"> & {
    * @generated from field: repeated filesystem.EntryInfo entries = 1;
    */
   entries: EntryInfo[];
+
+  /**
+   * There are more entries than the limit.
+   *
+   * @generated from field: bool truncated = 100;
+   */
+  truncated: boolean;
 };
 
 /**
@@ -225,6 +267,13 @@ export declare type RemoveRequest = Message<"filesystem.RemoveRequest"> & {
    * @generated from field: string path = 1;
    */
   path: string;
+
+  /**
+   * Refuses what is missing, and a directory that is not empty.
+   *
+   * @generated from field: bool single = 100;
+   */
+  single: boolean;
 };
 
 /**

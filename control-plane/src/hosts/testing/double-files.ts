@@ -1,12 +1,70 @@
 import { randomUUID } from "node:crypto";
-import { open, rename, rm } from "node:fs/promises";
+import { lstat, mkdir, open, readdir, readlink, rename, rm } from "node:fs/promises";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import { basename, join, normalize } from "node:path";
 import { pipeline } from "node:stream/promises";
+import type {
+  ListFilesRequest,
+  MakeDirectoryRequest,
+  MoveFileRequest,
+  RemoveFileRequest,
+  StatFileRequest,
+} from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { HOST_FILES } from "@warren/contracts/host-files";
 import { errorBody } from "../../errors/error-body.ts";
 import { fromRpcError } from "../rpc-errors.ts";
 import { rpcError } from "./double-errors.ts";
 import type { DoubleGuest } from "./double-guest.ts";
+
+/** Files and directories of the guest's directory, in calls; a list has one level. */
+export function directoryHandlers(guestOf: (sandboxId: string) => DoubleGuest) {
+  const entry = async (guest: DoubleGuest, path: string) => {
+    const found = await lstat(guest.path(path)).catch(() => {
+      throw rpcError("file_not_found", `${path}: no such file`);
+    });
+    return {
+      name: basename(path),
+      path: normalize(`/${path}`),
+      type: found.isSymbolicLink() ? "symlink" : found.isDirectory() ? "directory" : "file",
+      size: BigInt(found.size),
+      mode: found.mode & 0o7777,
+      owner: "user",
+      group: "user",
+      modifiedAtUnixMs: BigInt(Math.trunc(found.mtimeMs)),
+      target: found.isSymbolicLink() ? await readlink(guest.path(path)) : "",
+    };
+  };
+  return {
+    async listFiles({ sandboxId, path, limit, after }: ListFilesRequest) {
+      const guest = guestOf(sandboxId);
+      const names = (await readdir(guest.path(path)).catch(() => [])).sort();
+      const rest = names.map((name) => join(path, name)).filter((found) => normalize(`/${found}`) > after);
+      const entries = await Promise.all(rest.slice(0, limit).map((found) => entry(guest, found)));
+      return { entries, truncated: rest.length > limit };
+    },
+    async statFile({ sandboxId, path }: StatFileRequest) {
+      return { entry: await entry(guestOf(sandboxId), path) };
+    },
+    async makeDirectory({ sandboxId, path, parents }: MakeDirectoryRequest) {
+      const guest = guestOf(sandboxId);
+      await mkdir(guest.path(path), { recursive: parents }).catch(() => {
+        throw rpcError("already_exists", `${path} is there`);
+      });
+      return { entry: await entry(guest, path) };
+    },
+    async removeFile({ sandboxId, path, recursive }: RemoveFileRequest) {
+      await rm(guestOf(sandboxId).path(path), { recursive, force: recursive }).catch(() => {
+        throw rpcError("conflict", `${path} is not empty, or is not there`);
+      });
+      return {};
+    },
+    async moveFile({ sandboxId, path, destination }: MoveFileRequest) {
+      const guest = guestOf(sandboxId);
+      await rename(guest.path(path), guest.path(destination));
+      return { entry: await entry(guest, destination) };
+    },
+  };
+}
 
 /** Files of the guest's directory, over HTTP/1.1. */
 export function fileListener(guestOf: (sandboxId: string) => DoubleGuest): RequestListener {

@@ -13,7 +13,7 @@ import {
 } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { commandHandlers } from "./double-commands.ts";
 import { rpcError } from "./double-errors.ts";
-import { fileListener } from "./double-files.ts";
+import { directoryHandlers, fileListener } from "./double-files.ts";
 import { type DoubleTemplate, freezingHandlers } from "./double-freezing.ts";
 import { DoubleGuest } from "./double-guest.ts";
 
@@ -167,6 +167,7 @@ export class HostAgentDouble {
           { name: "node", type: "base" },
         ],
       })),
+      ...directoryHandlers((id) => this.guest(id)),
       ...commandHandlers((id) => this.guest(id)),
     };
   }

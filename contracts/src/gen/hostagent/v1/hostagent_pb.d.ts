@@ -1276,6 +1276,330 @@ export declare type StreamReadFileMeta = Message<"hostagent.v1.StreamReadFileMet
 export declare const StreamReadFileMetaSchema: GenMessage<StreamReadFileMeta>;
 
 /**
+ * @generated from message hostagent.v1.FileEntry
+ */
+export declare type FileEntry = Message<"hostagent.v1.FileEntry"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: string path = 2;
+   */
+  path: string;
+
+  /**
+   * "file", "directory", "symlink" or "other".
+   *
+   * @generated from field: string type = 3;
+   */
+  type: string;
+
+  /**
+   * @generated from field: uint64 size = 4;
+   */
+  size: bigint;
+
+  /**
+   * Permission bits; those of what it leads to for a link.
+   *
+   * @generated from field: uint32 mode = 5;
+   */
+  mode: number;
+
+  /**
+   * @generated from field: string owner = 6;
+   */
+  owner: string;
+
+  /**
+   * @generated from field: string group = 7;
+   */
+  group: string;
+
+  /**
+   * @generated from field: int64 modified_at_unix_ms = 8;
+   */
+  modifiedAtUnixMs: bigint;
+
+  /**
+   * What a link holds; empty for all else.
+   *
+   * @generated from field: string target = 9;
+   */
+  target: string;
+};
+
+/**
+ * Describes the message hostagent.v1.FileEntry.
+ * Use `create(FileEntrySchema)` to create a new message.
+ */
+export declare const FileEntrySchema: GenMessage<FileEntry>;
+
+/**
+ * @generated from message hostagent.v1.ListFilesRequest
+ */
+export declare type ListFilesRequest = Message<"hostagent.v1.ListFilesRequest"> & {
+  /**
+   * @generated from field: string sandbox_id = 1;
+   */
+  sandboxId: string;
+
+  /**
+   * @generated from field: string path = 2;
+   */
+  path: string;
+
+  /**
+   * @generated from field: string user = 3;
+   */
+  user: string;
+
+  /**
+   * Levels of directories.
+   *
+   * @generated from field: uint32 depth = 4;
+   */
+  depth: number;
+
+  /**
+   * Entries of the answer at most.
+   *
+   * @generated from field: uint32 limit = 5;
+   */
+  limit: number;
+
+  /**
+   * Path of an entry: only entries behind it are listed.
+   *
+   * @generated from field: string after = 6;
+   */
+  after: string;
+};
+
+/**
+ * Describes the message hostagent.v1.ListFilesRequest.
+ * Use `create(ListFilesRequestSchema)` to create a new message.
+ */
+export declare const ListFilesRequestSchema: GenMessage<ListFilesRequest>;
+
+/**
+ * @generated from message hostagent.v1.ListFilesResponse
+ */
+export declare type ListFilesResponse = Message<"hostagent.v1.ListFilesResponse"> & {
+  /**
+   * @generated from field: repeated hostagent.v1.FileEntry entries = 1;
+   */
+  entries: FileEntry[];
+
+  /**
+   * There are more.
+   *
+   * @generated from field: bool truncated = 2;
+   */
+  truncated: boolean;
+};
+
+/**
+ * Describes the message hostagent.v1.ListFilesResponse.
+ * Use `create(ListFilesResponseSchema)` to create a new message.
+ */
+export declare const ListFilesResponseSchema: GenMessage<ListFilesResponse>;
+
+/**
+ * @generated from message hostagent.v1.StatFileRequest
+ */
+export declare type StatFileRequest = Message<"hostagent.v1.StatFileRequest"> & {
+  /**
+   * @generated from field: string sandbox_id = 1;
+   */
+  sandboxId: string;
+
+  /**
+   * @generated from field: string path = 2;
+   */
+  path: string;
+
+  /**
+   * @generated from field: string user = 3;
+   */
+  user: string;
+};
+
+/**
+ * Describes the message hostagent.v1.StatFileRequest.
+ * Use `create(StatFileRequestSchema)` to create a new message.
+ */
+export declare const StatFileRequestSchema: GenMessage<StatFileRequest>;
+
+/**
+ * @generated from message hostagent.v1.StatFileResponse
+ */
+export declare type StatFileResponse = Message<"hostagent.v1.StatFileResponse"> & {
+  /**
+   * @generated from field: hostagent.v1.FileEntry entry = 1;
+   */
+  entry?: FileEntry | undefined;
+};
+
+/**
+ * Describes the message hostagent.v1.StatFileResponse.
+ * Use `create(StatFileResponseSchema)` to create a new message.
+ */
+export declare const StatFileResponseSchema: GenMessage<StatFileResponse>;
+
+/**
+ * @generated from message hostagent.v1.MakeDirectoryRequest
+ */
+export declare type MakeDirectoryRequest = Message<"hostagent.v1.MakeDirectoryRequest"> & {
+  /**
+   * @generated from field: string sandbox_id = 1;
+   */
+  sandboxId: string;
+
+  /**
+   * @generated from field: string path = 2;
+   */
+  path: string;
+
+  /**
+   * @generated from field: string user = 3;
+   */
+  user: string;
+
+  /**
+   * Makes missing directories above it too, and takes one that is there for made.
+   *
+   * @generated from field: bool parents = 4;
+   */
+  parents: boolean;
+};
+
+/**
+ * Describes the message hostagent.v1.MakeDirectoryRequest.
+ * Use `create(MakeDirectoryRequestSchema)` to create a new message.
+ */
+export declare const MakeDirectoryRequestSchema: GenMessage<MakeDirectoryRequest>;
+
+/**
+ * @generated from message hostagent.v1.MakeDirectoryResponse
+ */
+export declare type MakeDirectoryResponse = Message<"hostagent.v1.MakeDirectoryResponse"> & {
+  /**
+   * @generated from field: hostagent.v1.FileEntry entry = 1;
+   */
+  entry?: FileEntry | undefined;
+};
+
+/**
+ * Describes the message hostagent.v1.MakeDirectoryResponse.
+ * Use `create(MakeDirectoryResponseSchema)` to create a new message.
+ */
+export declare const MakeDirectoryResponseSchema: GenMessage<MakeDirectoryResponse>;
+
+/**
+ * @generated from message hostagent.v1.RemoveFileRequest
+ */
+export declare type RemoveFileRequest = Message<"hostagent.v1.RemoveFileRequest"> & {
+  /**
+   * @generated from field: string sandbox_id = 1;
+   */
+  sandboxId: string;
+
+  /**
+   * @generated from field: string path = 2;
+   */
+  path: string;
+
+  /**
+   * @generated from field: string user = 3;
+   */
+  user: string;
+
+  /**
+   * Removes a directory with all that is in it.
+   *
+   * @generated from field: bool recursive = 4;
+   */
+  recursive: boolean;
+};
+
+/**
+ * Describes the message hostagent.v1.RemoveFileRequest.
+ * Use `create(RemoveFileRequestSchema)` to create a new message.
+ */
+export declare const RemoveFileRequestSchema: GenMessage<RemoveFileRequest>;
+
+/**
+ * @generated from message hostagent.v1.RemoveFileResponse
+ */
+export declare type RemoveFileResponse = Message<"hostagent.v1.RemoveFileResponse"> & {
+};
+
+/**
+ * Describes the message hostagent.v1.RemoveFileResponse.
+ * Use `create(RemoveFileResponseSchema)` to create a new message.
+ */
+export declare const RemoveFileResponseSchema: GenMessage<RemoveFileResponse>;
+
+/**
+ * @generated from message hostagent.v1.MoveFileRequest
+ */
+export declare type MoveFileRequest = Message<"hostagent.v1.MoveFileRequest"> & {
+  /**
+   * @generated from field: string sandbox_id = 1;
+   */
+  sandboxId: string;
+
+  /**
+   * @generated from field: string path = 2;
+   */
+  path: string;
+
+  /**
+   * @generated from field: string user = 3;
+   */
+  user: string;
+
+  /**
+   * A directory, or a path that ends with a slash, means into it.
+   *
+   * @generated from field: string destination = 4;
+   */
+  destination: string;
+
+  /**
+   * Replaces a file that is there.
+   *
+   * @generated from field: bool overwrite = 5;
+   */
+  overwrite: boolean;
+};
+
+/**
+ * Describes the message hostagent.v1.MoveFileRequest.
+ * Use `create(MoveFileRequestSchema)` to create a new message.
+ */
+export declare const MoveFileRequestSchema: GenMessage<MoveFileRequest>;
+
+/**
+ * @generated from message hostagent.v1.MoveFileResponse
+ */
+export declare type MoveFileResponse = Message<"hostagent.v1.MoveFileResponse"> & {
+  /**
+   * @generated from field: hostagent.v1.FileEntry entry = 1;
+   */
+  entry?: FileEntry | undefined;
+};
+
+/**
+ * Describes the message hostagent.v1.MoveFileResponse.
+ * Use `create(MoveFileResponseSchema)` to create a new message.
+ */
+export declare const MoveFileResponseSchema: GenMessage<MoveFileResponse>;
+
+/**
  * @generated from message hostagent.v1.GetHostRequest
  */
 export declare type GetHostRequest = Message<"hostagent.v1.GetHostRequest"> & {
@@ -1560,6 +1884,48 @@ export declare const HostAgentService: GenService<{
     methodKind: "server_streaming";
     input: typeof StreamReadFileRequestSchema;
     output: typeof StreamReadFileResponseSchema;
+  },
+  /**
+   * Files and directories of a sandbox, with the rights of the user that is named.
+   *
+   * @generated from rpc hostagent.v1.HostAgentService.ListFiles
+   */
+  listFiles: {
+    methodKind: "unary";
+    input: typeof ListFilesRequestSchema;
+    output: typeof ListFilesResponseSchema;
+  },
+  /**
+   * @generated from rpc hostagent.v1.HostAgentService.StatFile
+   */
+  statFile: {
+    methodKind: "unary";
+    input: typeof StatFileRequestSchema;
+    output: typeof StatFileResponseSchema;
+  },
+  /**
+   * @generated from rpc hostagent.v1.HostAgentService.MakeDirectory
+   */
+  makeDirectory: {
+    methodKind: "unary";
+    input: typeof MakeDirectoryRequestSchema;
+    output: typeof MakeDirectoryResponseSchema;
+  },
+  /**
+   * @generated from rpc hostagent.v1.HostAgentService.RemoveFile
+   */
+  removeFile: {
+    methodKind: "unary";
+    input: typeof RemoveFileRequestSchema;
+    output: typeof RemoveFileResponseSchema;
+  },
+  /**
+   * @generated from rpc hostagent.v1.HostAgentService.MoveFile
+   */
+  moveFile: {
+    methodKind: "unary";
+    input: typeof MoveFileRequestSchema;
+    output: typeof MoveFileResponseSchema;
   },
   /**
    * What this host offers and how much of it is taken.

@@ -1,0 +1,183 @@
+import type { IncomingMessage } from "node:http";
+import type { Readable } from "node:stream";
+import { HOST_FILES } from "@warren/contracts/host-files";
+import type {
+  FileEntry as EntryFields,
+  FileList,
+  ListFiles,
+  MakeDirectory,
+  MoveFile,
+  ReadFile,
+  RemoveFile,
+  StatFile,
+  WriteFileFields,
+} from "@warren/contracts/rest/files";
+import { type Content, multipartBody } from "./multipart.ts";
+import type { Transport } from "./transport.ts";
+
+/** How files are used. */
+export interface FileOptions {
+  /** User whose rights are used, and whose home relative paths start at; default: the user of the sandbox. */
+  user?: string;
+  signal?: AbortSignal;
+}
+
+/** How a file is written. */
+export interface WriteOptions extends FileOptions {
+  /** Permission bits, such as 0o755; default: those of the file that is replaced, or 0o644. */
+  mode?: number;
+  /** Time of the last change; default: now. */
+  modifiedAt?: Date;
+  /** Name that the file gets when the path is a directory or ends with a slash. */
+  name?: string;
+}
+
+/** A file that is being read. */
+export interface OpenFile {
+  /** To be read to its end or destroyed. */
+  content: Readable;
+  /** Bytes, when known beforehand. */
+  size?: number;
+  /** Permission bits. */
+  mode?: number;
+  modifiedAt?: Date;
+}
+
+/** A file, a directory or a link. */
+export interface FileEntry {
+  name: string;
+  /** Absolute path. */
+  path: string;
+  type: EntryFields["type"];
+  /** Bytes. */
+  size: number;
+  /** Permission bits; for a link those of what it leads to. */
+  mode: number;
+  owner: string;
+  group: string;
+  modifiedAt: Date;
+  /** What a link holds. */
+  target?: string;
+}
+
+/** The files of a sandbox. */
+export class Files {
+  readonly #transport: Transport;
+  readonly #path: string;
+
+  /** `path` is that of the sandbox in the API. */
+  constructor(transport: Transport, path: string) {
+    this.#transport = transport;
+    this.#path = `${path}/files`;
+  }
+
+  /**
+   * Writes a file from bytes or from a stream of any length. `size` is its number of bytes, when it is known beforehand.
+   * The file has its new content when this resolves; when it fails, nothing has changed.
+   */
+  async write(path: string, content: Content, options: WriteOptions & { size?: number } = {}): Promise<void> {
+    const { user, mode, modifiedAt, name, size, signal } = options;
+    const fields: WriteFileFields = {
+      path,
+      ...(user === undefined ? {} : { user }),
+      ...(mode === undefined ? {} : { mode: mode.toString(8).padStart(4, "0") }),
+      ...(modifiedAt === undefined ? {} : { modified_at: modifiedAt.toISOString() }),
+    };
+    const body = multipartBody(fields, content, { size, name });
+    await this.#transport.json({ method: "POST", path: `${this.#path}/stream/write`, body, signal });
+  }
+
+  /** Opens a file for reading. */
+  async open(path: string, options: FileOptions = {}): Promise<OpenFile> {
+    const json: ReadFile = withUser(path, options);
+    const response = await this.#transport.open({
+      method: "POST",
+      path: `${this.#path}/stream/read`,
+      json,
+      safe: true,
+      signal: options.signal,
+    });
+    return openFile(response);
+  }
+
+  /** Reads a file whole into memory. */
+  async read(path: string, options: FileOptions = {}): Promise<Buffer> {
+    const chunks: Buffer[] = [];
+    const { content } = await this.open(path, options);
+    for await (const chunk of content as AsyncIterable<Buffer>) chunks.push(chunk);
+    return Buffer.concat(chunks);
+  }
+
+  /**
+   * Lists a directory entry by entry, each directory right before its content, in the order of the bytes of their names.
+   * `depth` is how many levels are listed (default 1). Links are not followed.
+   */
+  async *list(path: string, options: FileOptions & { depth?: number } = {}): AsyncGenerator<FileEntry> {
+    let json: ListFiles | undefined = {
+      ...withUser(path, options),
+      ...(options.depth === undefined ? {} : { depth: options.depth }),
+    };
+    while (json) {
+      const { entries, next }: FileList = await this.#call("list", json, { ...options, safe: true });
+      yield* entries.map(fileEntry);
+      json = next === undefined ? undefined : { ...json, after: next };
+    }
+  }
+
+  /** Describes a file, a directory or a link. */
+  async stat(path: string, options: FileOptions = {}): Promise<FileEntry> {
+    return fileEntry(await this.#call("stat", withUser(path, options) satisfies StatFile, { ...options, safe: true }));
+  }
+
+  /** Makes a directory; with `parents` those above it too, and one that is there is taken for made. */
+  async mkdir(path: string, options: FileOptions & { parents?: boolean } = {}): Promise<FileEntry> {
+    const json: MakeDirectory = { ...withUser(path, options), parents: options.parents ?? false };
+    return fileEntry(await this.#call("mkdir", json, options));
+  }
+
+  /** Removes a file or an empty directory; with `recursive` all that is there, which may be nothing. */
+  async remove(path: string, options: FileOptions & { recursive?: boolean } = {}): Promise<void> {
+    const json: RemoveFile = { ...withUser(path, options), recursive: options.recursive ?? false };
+    await this.#call("remove", json, options);
+  }
+
+  /** Moves or renames a file or a directory. A destination that is a directory means into it. */
+  async move(
+    path: string,
+    destination: string,
+    options: FileOptions & { overwrite?: boolean } = {},
+  ): Promise<FileEntry> {
+    const json: MoveFile = { ...withUser(path, options), destination, overwrite: options.overwrite ?? false };
+    return fileEntry(await this.#call("move", json, options));
+  }
+
+  #call<T>(
+    route: string,
+    json: object,
+    { signal, safe = false }: { signal?: AbortSignal; safe?: boolean },
+  ): Promise<T> {
+    return this.#transport.json<T>({ method: "POST", path: `${this.#path}/${route}`, json, safe, signal });
+  }
+}
+
+function openFile(response: IncomingMessage): OpenFile {
+  const { headers } = HOST_FILES;
+  const [size, mode, modifiedAt] = ["content-length", headers.mode, headers.modifiedAt].map((name) => {
+    const value = response.headers[name];
+    return typeof value === "string" ? value : undefined;
+  });
+  return {
+    content: response,
+    ...(size === undefined ? {} : { size: Number(size) }),
+    ...(mode === undefined ? {} : { mode: Number.parseInt(mode, 8) }),
+    ...(modifiedAt === undefined ? {} : { modifiedAt: new Date(modifiedAt) }),
+  };
+}
+
+function withUser(path: string, { user }: FileOptions): StatFile {
+  return { path, ...(user === undefined ? {} : { user }) };
+}
+
+function fileEntry({ mode, modified_at, ...entry }: EntryFields): FileEntry {
+  return { ...entry, mode: Number.parseInt(mode, 8), modifiedAt: new Date(modified_at) };
+}
