@@ -49,4 +49,27 @@ describe("a command", () => {
     expect(await sleepers(204)).toContain("sleep 204");
     expect((await sandbox.exec("sh", ["-c", "kill -9 $$"])).exitCode).toBe(137);
   });
+
+  it("that runs out of memory says so, and which process", async () => {
+    const { outOfMemory, stdout } = await sh(
+      `python3 -c 'import os; print(os.getpid(), flush=True); x = b"x" * (1 << 30)'; exit 3`,
+    );
+    expect(outOfMemory).toEqual({ process: "python3", pid: Number(stdout) });
+    expect((await sandbox.exec("tail", ["/dev/zero"])).outOfMemory).toMatchObject({ process: "tail" });
+    expect((await sh("kill -9 $$")).outOfMemory).toBeUndefined();
+  });
+
+  it("that forks without end stops neither other commands, nor root's, nor a pause", async () => {
+    const bomb = await sandbox.stream("bash", ["-c", "trap '' TERM; b() { b | b & }; b 2>/dev/null; sleep 1000"]);
+    bomb.exit.catch(() => undefined);
+    for (const output of [bomb.stdout, bomb.stderr]) output.on("error", () => undefined).resume();
+    // The bomb has reached its bound once the kernel has refused it a process.
+    const group = (await sh(`sed s/0:://p -n /proc/${bomb.pid}/cgroup`)).stdout.trim();
+    await sh(`while grep -q 'max 0' /sys/fs/cgroup${group}/pids.events; do sleep 0.2; done`);
+    expect((await sandbox.exec("id", ["-un"], { user: "root", timeoutSec: 120 })).stdout).toBe("root\n");
+    expect((await sandbox.exec("id", ["-un"], { timeoutSec: 120 })).stdout).toBe("user\n");
+    await sandbox.pause();
+    await sandbox.resume();
+    expect((await sh("pkill -KILL -x bash; true", { user: "root", timeoutSec: 120 })).exitCode).toBe(0);
+  });
 });

@@ -56,6 +56,8 @@ export const ERRORS = {
   snapshot_incompatible: { status: 409 },
   /** Kernel, initramfs or a root file system could not be built; the message ends with the last lines of the tool. */
   image_build_failed: { status: 500 },
+  /** The guest has no processes, memory or open files left for what was asked; the message says which. */
+  guest_exhausted: { status: 507 },
   /** The guest's disk is full. */
   disk_full: { status: 507 },
   /** The host's disk is full; what was to be saved there was not saved. */

@@ -5,6 +5,7 @@ import {
   type ExecClientFrame,
   type ExecServerFrame,
   type ExecStartFrame,
+  type OutOfMemory,
   STREAM_BYTE,
   type TerminalSize,
 } from "@warren/contracts/rest/commands";
@@ -47,6 +48,8 @@ export interface ExitStatus {
   signal?: string;
   /** The command was ended because `timeoutSec` passed. */
   timedOut: boolean;
+  /** A process of the command that was killed because memory ran out; its name is empty when it is not known. */
+  outOfMemory?: OutOfMemory;
 }
 
 /**
@@ -286,6 +289,7 @@ class Connection {
       exitCode: frame.exit_code,
       ...(frame.signal ? { signal: frame.signal } : {}),
       timedOut: frame.timed_out ?? false,
+      ...(frame.out_of_memory ? { outOfMemory: frame.out_of_memory } : {}),
     });
     this.#socket.close();
   }

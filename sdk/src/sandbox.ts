@@ -34,6 +34,8 @@ export interface ExecResult {
   exitCode: number;
   /** Name of that signal, such as "SIGKILL". */
   signal?: string;
+  /** A process of the command that was killed because memory ran out; its name is empty when it is not known. */
+  outOfMemory?: { process: string; pid: number };
   /** More was written than the server returns as a whole; `stream` has no such limit. */
   stdoutTruncated: boolean;
   stderrTruncated: boolean;
@@ -108,6 +110,7 @@ export class Sandbox {
       stderrBytes,
       exitCode: fields.exit_code,
       ...(fields.signal === undefined ? {} : { signal: fields.signal }),
+      ...(fields.out_of_memory ? { outOfMemory: fields.out_of_memory } : {}),
       stdoutTruncated: fields.stdout_truncated,
       stderrTruncated: fields.stderr_truncated,
       durationMs: fields.duration_ms,

@@ -1,4 +1,4 @@
-import type { Sandbox, StartOptions } from "@warren/sdk";
+import type { ExitStatus, Sandbox, StartOptions } from "@warren/sdk";
 import { joinTerminal, terminalSize } from "../terminal/join-terminal.ts";
 import { attach } from "./attach.ts";
 import { DescriptorOutput } from "./descriptor-output.ts";
@@ -46,7 +46,9 @@ export async function runAttached(
   const streams = { stdout: new DescriptorOutput(1), stderr: new DescriptorOutput(2) };
   const leave = tty ? joinTerminal(remote, interactive) : undefined;
   try {
-    return shellStatus(await attach(remote, withInput ? { ...streams, stdin: process.stdin } : streams));
+    const exit = await attach(remote, withInput ? { ...streams, stdin: process.stdin } : streams);
+    if (exit.outOfMemory) process.stderr.write(`${outOfMemoryText(exit.outOfMemory)}\n`);
+    return shellStatus(exit);
   } catch (error) {
     // Nobody reads the output any more: as a local command would be, this one is ended.
     if ((error as NodeJS.ErrnoException).code === "EPIPE") return BROKEN_PIPE;
@@ -54,4 +56,9 @@ export async function runAttached(
   } finally {
     leave?.();
   }
+}
+
+function outOfMemoryText({ process: name, pid }: NonNullable<ExitStatus["outOfMemory"]>): string {
+  const victim = name ? `${name} (process ${pid})` : "a process of the command";
+  return `warren: the sandbox ran out of memory, and its kernel killed ${victim}; --memory gives a sandbox more`;
 }

@@ -46,6 +46,16 @@ export type ExecRequest = Static<typeof ExecRequest>;
 /** How bytes are written in JSON: as text, or in base64 when they are not valid UTF-8. */
 const Encoding = Type.Enum(["utf-8", "base64"]);
 
+/** A process that was killed because memory ran out. */
+export const OutOfMemory = Type.Object(
+  {
+    process: Type.String({ description: "Its name, as the kernel has it; empty when it is not known" }),
+    pid: Type.Integer({ description: "Its id in the sandbox; 0 when it is not known" }),
+  },
+  { title: "OutOfMemory", description: "A process of the command that was killed because memory ran out" },
+);
+export type OutOfMemory = Static<typeof OutOfMemory>;
+
 /** What a finished command left. */
 export const ExecResult = Type.Object(
   {
@@ -56,6 +66,7 @@ export const ExecResult = Type.Object(
     exit_code: Type.Integer({ description: "Exit status; 128 + n when signal n ended the command" }),
     signal: Type.Optional(Type.String({ description: "Name of the signal that ended the command, such as SIGKILL" })),
     timed_out: Type.Boolean({ description: "Whether it was ended because timeout_sec passed" }),
+    out_of_memory: Type.Optional(OutOfMemory),
     stdout_truncated: Type.Boolean({ description: `Whether more than ${LIMITS.execOutputBytes} bytes were written` }),
     stderr_truncated: Type.Boolean({ description: `Whether more than ${LIMITS.execOutputBytes} bytes were written` }),
     duration_ms: Type.Integer(),
@@ -144,6 +155,6 @@ export type ExecServerFrame =
   /** Without `encoding`, data is text. */
   | { type: "stdout" | "stderr"; data: string; encoding?: "base64" }
   /** exit_code is 128 + n when signal n, whose name is `signal`, ended the command. */
-  | { type: "exit"; exit_code: number; signal?: string; timed_out?: true }
+  | { type: "exit"; exit_code: number; signal?: string; timed_out?: true; out_of_memory?: OutOfMemory }
   /** `code` is one of the error catalogue; data is for people. */
   | { type: "error"; code: string; data: string };

@@ -1,12 +1,13 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { WarrenError } from "@warren/contracts/errors";
 import type {
+  ExecEnded,
   ExecResponse,
   ExecStreamRequestSchema,
   ExecStreamResponse,
 } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { LIMITS } from "@warren/contracts/limits";
-import type { ExecRequest, ExecResult, ExecStartFrame } from "@warren/contracts/rest/commands";
+import type { ExecRequest, ExecResult, ExecStartFrame, OutOfMemory } from "@warren/contracts/rest/commands";
 import type { Caller } from "../auth/caller.ts";
 import type { SandboxAccess } from "../sandboxes/sandbox-access.ts";
 import { decodeBase64 } from "./base64.ts";
@@ -122,11 +123,17 @@ function toResult(sandboxId: string, cmd: string, response: ExecResponse, durati
     exit_code: response.exitCode,
     ...(response.signal !== "" && { signal: response.signal }),
     timed_out: response.timedOut,
+    ...outOfMemory(response),
     stdout_truncated: response.stdoutTruncated,
     stderr_truncated: response.stderrTruncated,
     duration_ms: durationMs,
     encoding,
   };
+}
+
+/** The field of an answer that says which process was killed because memory ran out. */
+export function outOfMemory({ outOfMemory: victim }: ExecResponse | ExecEnded): { out_of_memory?: OutOfMemory } {
+  return victim ? { out_of_memory: { process: victim.process, pid: victim.pid } } : {};
 }
 
 async function* prepend<T>(first: T, rest: AsyncIterable<T>): AsyncIterable<T> {

@@ -6,7 +6,7 @@ import { SIGNALS } from "@warren/contracts/signals";
 import type { FastifyBaseLogger } from "fastify";
 import type { WebSocket } from "ws";
 import { toCatalogueError } from "../errors/catalogue-error.ts";
-import type { CommandInput } from "./command-service.ts";
+import { type CommandInput, outOfMemory } from "./command-service.ts";
 import { type ClientMessage, encodeFrame, encodeOutputMessage, parseClientMessage } from "./exec-frames.ts";
 import { InputQueue } from "./input-queue.ts";
 import { type EncodedChunk, Utf8Chunks } from "./output-encoding.ts";
@@ -151,6 +151,7 @@ export class ExecSession {
           exit_code: exitCode,
           ...(signal !== "" && { signal }),
           ...(timedOut && { timed_out: true }),
+          ...outOfMemory(message.value),
         });
       }
     }

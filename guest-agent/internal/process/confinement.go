@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"warren/guest-agent/internal/cgroups"
+	"warren/guest-agent/internal/oom"
 	"warren/guest-agent/internal/reaper"
 )
 
@@ -23,6 +24,8 @@ type Confinement struct {
 	groups *cgroups.Tree
 	// score is the agent's oom_score_adj; nil when the agent does not protect itself.
 	score *os.File
+	// log is the kernel's; nil = none.
+	log *oom.Log
 }
 
 // NewConfinement puts processes into control groups, unless groups is nil. With protect set, the agent is exempt from being
@@ -37,6 +40,9 @@ func NewConfinement(groups *cgroups.Tree, protect bool) (Confinement, error) {
 		return c, err
 	}
 	c.score = score
+	if c.log, err = oom.Open("/dev/kmsg"); err != nil {
+		return c, err
+	}
 	return c, c.setScore(agentOOMScore)
 }
 
@@ -51,6 +57,19 @@ func (c Confinement) enter(ctx context.Context) (leave func(), err error) {
 		return func() {}, nil
 	}
 	return c.groups.Enter(ctx)
+}
+
+// victim is the process of a command that was killed because memory ran out; nil = none.
+func (c Confinement) victim(group *cgroups.Group, leader int) *oom.Victim {
+	if group.KilledForMemory() == 0 {
+		return nil
+	}
+	if c.log != nil {
+		if victim := c.log.Victim(group.Path(), leader); victim != nil {
+			return victim
+		}
+	}
+	return &oom.Victim{}
 }
 
 // group makes the control group of a command; nil where there are none.

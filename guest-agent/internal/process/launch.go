@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"warren/guest-agent/internal/cgroups"
+	"warren/guest-agent/internal/oom"
 	"warren/guest-agent/internal/reaper"
 	"warren/guest-agent/internal/rpc"
 	"warren/guest-agent/internal/users"
@@ -152,10 +153,9 @@ func (l *Launcher) execute(p *Process, spec specification, descriptors []int) er
 		}
 		return err
 	}
+	p.members, p.victim = processGroup{p.child.Pid}, func() *oom.Victim { return nil }
 	if group != nil {
-		p.members = group
-	} else {
-		p.members = processGroup{p.child.Pid}
+		p.members, p.victim = group, func() *oom.Victim { return l.confinement.victim(group, p.child.Pid) }
 	}
 	return nil
 }
@@ -256,11 +256,20 @@ func resourceError(err error) error {
 	return resourceErrorOr(errno, func() error { return rpc.Errorf(rpc.Internal, "%v", err) })
 }
 
+// exhausted are the resources of the guest by the errors that say that there is no more of them.
+var exhausted = map[syscall.Errno]string{
+	syscall.EAGAIN: "processes are as many as the sandbox may have; end some of them",
+	syscall.ENOMEM: "memory is used up; end processes that hold it, or take a larger sandbox",
+	syscall.EMFILE: "open files are as many as the guest agent may have; end some commands",
+	syscall.ENFILE: "open files are as many as the kernel allows; end processes that hold them",
+	// Terminals and control groups are counted; neither has a place on a disk.
+	syscall.ENOSPC: "terminals or control groups are as many as the kernel allows; end some commands",
+}
+
 // resourceErrorOr tells a lack of resources from other errors.
 func resourceErrorOr(errno syscall.Errno, other func() error) error {
-	switch errno {
-	case syscall.EAGAIN, syscall.ENOMEM, syscall.EMFILE, syscall.ENFILE, syscall.ENOSPC:
-		return rpc.Errorf(rpc.ResourceExhausted, "the guest has no resources left to start a process: %v", errno)
+	if what, ok := exhausted[errno]; ok {
+		return rpc.Errorf(rpc.ResourceExhausted, "no process can be started in the sandbox: %s (%v)", what, errno)
 	}
 	return other()
 }

@@ -19,10 +19,6 @@ type members interface {
 	Empty(ctx context.Context) error
 	// Close is called once nobody asks any more.
 	Close()
-	// KilledForMemory is the number of those that the kernel has killed because memory ran out.
-	KilledForMemory() int
-	// Path is the name of their control group in messages of the kernel; "" = none.
-	Path() string
 }
 
 var _ members = (*cgroups.Group)(nil)
@@ -58,7 +54,3 @@ func (g processGroup) Empty(ctx context.Context) error {
 }
 
 func (processGroup) Close() {}
-
-func (processGroup) KilledForMemory() int { return 0 }
-
-func (processGroup) Path() string { return "" }

@@ -3,6 +3,8 @@ package process
 import (
 	"sync"
 	"sync/atomic"
+
+	"warren/guest-agent/internal/oom"
 )
 
 // Kinds of output.
@@ -62,6 +64,8 @@ type End struct {
 	Signal int `json:"signal,omitempty"`
 	// TimedOut says that the time limit of the process passed before it ended.
 	TimedOut bool `json:"timedOut,omitempty"`
+	// OutOfMemory is the process of the command that was killed because memory ran out.
+	OutOfMemory *oom.Victim `json:"outOfMemory,omitempty"`
 }
 
 // queueLimit is the number of output bytes that one subscription holds before it makes the process wait.

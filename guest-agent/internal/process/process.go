@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"warren/guest-agent/internal/oom"
 	"warren/guest-agent/internal/reaper"
 )
 
@@ -41,6 +42,8 @@ type Process struct {
 	sources  []*source
 
 	members members
+	// victim is the process of the command that was killed because memory ran out; nil = none.
+	victim func() *oom.Victim
 	// asked says that a client has asked the command to end, by a signal.
 	asked    atomic.Bool
 	killOnce sync.Once
@@ -92,7 +95,7 @@ func (p *Process) run(reaped func()) *End {
 	}
 	p.input.shut()
 	end := endOf(status)
-	end.TimedOut = p.timedOut.Load()
+	end.TimedOut, end.OutOfMemory = p.timedOut.Load(), p.victim()
 	p.members.Close()
 	p.output.finish(end)
 	return end

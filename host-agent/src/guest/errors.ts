@@ -8,7 +8,7 @@ const CODE_OF_RPC: Partial<Record<Code, ErrorCode>> = {
   [Code.FailedPrecondition]: "invalid_state",
   [Code.Unauthenticated]: "invalid_request",
   [Code.Unavailable]: "guest_unreachable",
-  [Code.ResourceExhausted]: "disk_full",
+  [Code.ResourceExhausted]: "guest_exhausted",
 };
 
 const NETWORK_ERRORS = new Set([

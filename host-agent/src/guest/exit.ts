@@ -9,7 +9,12 @@ export interface CommandExit {
   signal: string;
   /** Whether its time limit passed before. */
   timedOut: boolean;
+  /** A process of it that was killed because memory ran out; its name is empty and its id 0 when they are not known. */
+  outOfMemory?: { process: string; pid: number };
 }
+
+/** Characters of a process's name, of which the kernel keeps 15 bytes. */
+const NAME_CHARACTERS = 64;
 
 /** First real-time signal (signal(7), with the two that glibc keeps to itself). */
 const SIGRTMIN = 34;
@@ -35,9 +40,12 @@ const TEXTS: Record<string, number> = {
 /** The exit of a command by the guest agent's last event. */
 export function commandExit(end: ProcessEvent_EndEvent): CommandExit {
   const { timedOut } = end;
-  if (end.exited) return { exitCode: end.exitCode, signal: "", timedOut };
+  const memory = end.outOfMemory && {
+    outOfMemory: { process: end.outOfMemory.process.slice(0, NAME_CHARACTERS), pid: end.outOfMemory.pid },
+  };
+  if (end.exited) return { exitCode: end.exitCode, signal: "", timedOut, ...memory };
   const text = end.status.replace(/^signal: /, "").replace(/ \(core dumped\)$/, "");
-  return exitBySignal(end.signal || TEXTS[text] || 0, timedOut);
+  return { ...exitBySignal(end.signal || TEXTS[text] || 0, timedOut), ...memory };
 }
 
 /** The exit of a command that a signal ended. */

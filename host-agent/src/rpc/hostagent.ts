@@ -1,11 +1,13 @@
+import { create } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { WarrenError } from "@warren/contracts/errors";
-import type {
-  Command,
-  ExecStreamRequest,
-  ExecStreamResponse,
-  HostAgentService,
-  StreamWriteFileRequest,
+import {
+  type Command,
+  ExecEndedSchema,
+  type ExecStreamRequest,
+  type ExecStreamResponse,
+  type HostAgentService,
+  type StreamWriteFileRequest,
 } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { LIMITS } from "@warren/contracts/limits";
 import { SIGNALS } from "@warren/contracts/signals";
@@ -178,15 +180,7 @@ function commandMessage(event: CommandEvent): ExecStreamResponse["message"] {
     case "stderr":
       return { case: event.type, value: event.data as Uint8Array<ArrayBuffer> };
     case "ended":
-      return {
-        case: "ended",
-        value: {
-          $typeName: "hostagent.v1.ExecEnded",
-          exitCode: event.exitCode,
-          signal: event.signal,
-          timedOut: event.timedOut,
-        },
-      };
+      return { case: "ended", value: create(ExecEndedSchema, event) };
   }
 }
 

@@ -252,6 +252,29 @@ export declare type ConnectResponse = Message<"process.ConnectResponse"> & {
 export declare const ConnectResponseSchema: GenMessage<ConnectResponse>;
 
 /**
+ * @generated from message process.OutOfMemory
+ */
+export declare type OutOfMemory = Message<"process.OutOfMemory"> & {
+  /**
+   * Name of the process as the kernel has it (comm), and its id; empty and 0 when the kernel's log does not tell.
+   *
+   * @generated from field: string process = 1;
+   */
+  process: string;
+
+  /**
+   * @generated from field: uint32 pid = 2;
+   */
+  pid: number;
+};
+
+/**
+ * Describes the message process.OutOfMemory.
+ * Use `create(OutOfMemorySchema)` to create a new message.
+ */
+export declare const OutOfMemorySchema: GenMessage<OutOfMemory>;
+
+/**
  * @generated from message process.ProcessEvent
  */
 export declare type ProcessEvent = Message<"process.ProcessEvent"> & {
@@ -378,6 +401,13 @@ export declare type ProcessEvent_EndEvent = Message<"process.ProcessEvent.EndEve
    * @generated from field: bool timed_out = 17;
    */
   timedOut: boolean;
+
+  /**
+   * A process of the command that was killed because memory ran out; absent = none was.
+   *
+   * @generated from field: optional process.OutOfMemory out_of_memory = 18;
+   */
+  outOfMemory?: OutOfMemory | undefined;
 };
 
 /**

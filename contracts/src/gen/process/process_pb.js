@@ -10,7 +10,7 @@ import { enumDesc, fileDesc, messageDesc, serviceDesc, tsEnum } from "@bufbuild/
  * Describes the file process/process.proto.
  */
 export const file_process_process = /*@__PURE__*/
-  fileDesc("ChVwcm9jZXNzL3Byb2Nlc3MucHJvdG8SB3Byb2Nlc3MiSgoDUFRZEh8KBHNpemUYASABKAsyES5wcm9jZXNzLlBUWS5TaXplGiIKBFNpemUSDAoEY29scxgBIAEoDRIMCgRyb3dzGAIgASgNIqEBCg1Qcm9jZXNzQ29uZmlnEgsKA2NtZBgBIAEoCRIMCgRhcmdzGAIgAygJEi4KBGVudnMYAyADKAsyIC5wcm9jZXNzLlByb2Nlc3NDb25maWcuRW52c0VudHJ5EhAKA2N3ZBgEIAEoCUgAiAEBGisKCUVudnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgYKBF9jd2QiOwoPUHJvY2Vzc1NlbGVjdG9yEg0KA3BpZBgBIAEoDUgAEg0KA3RhZxgCIAEoCUgAQgoKCHNlbGVjdG9yIg0KC0xpc3RSZXF1ZXN0IlwKC1Byb2Nlc3NJbmZvEiYKBmNvbmZpZxgBIAEoCzIWLnByb2Nlc3MuUHJvY2Vzc0NvbmZpZxILCgNwaWQYAiABKA0SEAoDdGFnGAMgASgJSACIAQFCBgoEX3RhZyI3CgxMaXN0UmVzcG9uc2USJwoJcHJvY2Vzc2VzGAEgAygLMhQucHJvY2Vzcy5Qcm9jZXNzSW5mbyKuAQoMU3RhcnRSZXF1ZXN0EicKB3Byb2Nlc3MYASABKAsyFi5wcm9jZXNzLlByb2Nlc3NDb25maWcSHgoDcHR5GAIgASgLMgwucHJvY2Vzcy5QVFlIAIgBARIQCgN0YWcYAyABKAlIAYgBARISCgVzdGRpbhgEIAEoCEgCiAEBEhUKDXRpbWVfbGltaXRfbXMYECABKA1CBgoEX3B0eUIGCgRfdGFnQggKBl9zdGRpbiI1Cg1TdGFydFJlc3BvbnNlEiQKBWV2ZW50GAEgASgLMhUucHJvY2Vzcy5Qcm9jZXNzRXZlbnQiOwoOQ29ubmVjdFJlcXVlc3QSKQoHcHJvY2VzcxgBIAEoCzIYLnByb2Nlc3MuUHJvY2Vzc1NlbGVjdG9yIjcKD0Nvbm5lY3RSZXNwb25zZRIkCgVldmVudBgBIAEoCzIVLnByb2Nlc3MuUHJvY2Vzc0V2ZW50ItIDCgxQcm9jZXNzRXZlbnQSMQoFc3RhcnQYASABKAsyIC5wcm9jZXNzLlByb2Nlc3NFdmVudC5TdGFydEV2ZW50SAASLwoEZGF0YRgCIAEoCzIfLnByb2Nlc3MuUHJvY2Vzc0V2ZW50LkRhdGFFdmVudEgAEi0KA2VuZBgDIAEoCzIeLnByb2Nlc3MuUHJvY2Vzc0V2ZW50LkVuZEV2ZW50SAASNAoJa2VlcGFsaXZlGAQgASgLMh8ucHJvY2Vzcy5Qcm9jZXNzRXZlbnQuS2VlcEFsaXZlSAAaGQoKU3RhcnRFdmVudBILCgNwaWQYASABKA0aSAoJRGF0YUV2ZW50EhAKBnN0ZG91dBgBIAEoDEgAEhAKBnN0ZGVychgCIAEoDEgAEg0KA3B0eRgDIAEoDEgAQggKBm91dHB1dBp+CghFbmRFdmVudBIRCglleGl0X2NvZGUYASABKBESDgoGZXhpdGVkGAIgASgIEg4KBnN0YXR1cxgDIAEoCRISCgVlcnJvchgEIAEoCUgAiAEBEg4KBnNpZ25hbBgQIAEoDRIRCgl0aW1lZF9vdXQYESABKAhCCAoGX2Vycm9yGgsKCUtlZXBBbGl2ZUIHCgVldmVudCKQAQoNVXBkYXRlUmVxdWVzdBIpCgdwcm9jZXNzGAEgASgLMhgucHJvY2Vzcy5Qcm9jZXNzU2VsZWN0b3ISHgoDcHR5GAIgASgLMgwucHJvY2Vzcy5QVFlIAIgBARIaCg10aW1lX2xpbWl0X21zGBAgASgNSAGIAQFCBgoEX3B0eUIQCg5fdGltZV9saW1pdF9tcyIQCg5VcGRhdGVSZXNwb25zZSI3CgxQcm9jZXNzSW5wdXQSDwoFc3RkaW4YASABKAxIABINCgNwdHkYAiABKAxIAEIHCgVpbnB1dCJjChBTZW5kSW5wdXRSZXF1ZXN0EikKB3Byb2Nlc3MYASABKAsyGC5wcm9jZXNzLlByb2Nlc3NTZWxlY3RvchIkCgVpbnB1dBgCIAEoCzIVLnByb2Nlc3MuUHJvY2Vzc0lucHV0IhMKEVNlbmRJbnB1dFJlc3BvbnNlIsICChJTdHJlYW1JbnB1dFJlcXVlc3QSNwoFc3RhcnQYASABKAsyJi5wcm9jZXNzLlN0cmVhbUlucHV0UmVxdWVzdC5TdGFydEV2ZW50SAASNQoEZGF0YRgCIAEoCzIlLnByb2Nlc3MuU3RyZWFtSW5wdXRSZXF1ZXN0LkRhdGFFdmVudEgAEjoKCWtlZXBhbGl2ZRgDIAEoCzIlLnByb2Nlc3MuU3RyZWFtSW5wdXRSZXF1ZXN0LktlZXBBbGl2ZUgAGjcKClN0YXJ0RXZlbnQSKQoHcHJvY2VzcxgBIAEoCzIYLnByb2Nlc3MuUHJvY2Vzc1NlbGVjdG9yGjEKCURhdGFFdmVudBIkCgVpbnB1dBgCIAEoCzIVLnByb2Nlc3MuUHJvY2Vzc0lucHV0GgsKCUtlZXBBbGl2ZUIHCgVldmVudCIVChNTdHJlYW1JbnB1dFJlc3BvbnNlInYKEVNlbmRTaWduYWxSZXF1ZXN0EikKB3Byb2Nlc3MYASABKAsyGC5wcm9jZXNzLlByb2Nlc3NTZWxlY3RvchIfCgZzaWduYWwYAiABKA4yDy5wcm9jZXNzLlNpZ25hbBIVCg1raWxsX2FmdGVyX21zGBAgASgNIhQKElNlbmRTaWduYWxSZXNwb25zZSI+ChFDbG9zZVN0ZGluUmVxdWVzdBIpCgdwcm9jZXNzGAEgASgLMhgucHJvY2Vzcy5Qcm9jZXNzU2VsZWN0b3IiFAoSQ2xvc2VTdGRpblJlc3BvbnNlKocFCgZTaWduYWwSFgoSU0lHTkFMX1VOU1BFQ0lGSUVEEAASEQoNU0lHTkFMX1NJR0hVUBABEhEKDVNJR05BTF9TSUdJTlQQAhISCg5TSUdOQUxfU0lHUVVJVBADEhEKDVNJR05BTF9TSUdJTEwQBBISCg5TSUdOQUxfU0lHVFJBUBAFEhIKDlNJR05BTF9TSUdBQlJUEAYSEQoNU0lHTkFMX1NJR0JVUxAHEhEKDVNJR05BTF9TSUdGUEUQCBISCg5TSUdOQUxfU0lHS0lMTBAJEhIKDlNJR05BTF9TSUdVU1IxEAoSEgoOU0lHTkFMX1NJR1NFR1YQCxISCg5TSUdOQUxfU0lHVVNSMhAMEhIKDlNJR05BTF9TSUdQSVBFEA0SEgoOU0lHTkFMX1NJR0FMUk0QDhISCg5TSUdOQUxfU0lHVEVSTRAPEhQKEFNJR05BTF9TSUdTVEtGTFQQEBISCg5TSUdOQUxfU0lHQ0hMRBAREhIKDlNJR05BTF9TSUdDT05UEBISEgoOU0lHTkFMX1NJR1NUT1AQExISCg5TSUdOQUxfU0lHVFNUUBAUEhIKDlNJR05BTF9TSUdUVElOEBUSEgoOU0lHTkFMX1NJR1RUT1UQFhIRCg1TSUdOQUxfU0lHVVJHEBcSEgoOU0lHTkFMX1NJR1hDUFUQGBISCg5TSUdOQUxfU0lHWEZTWhAZEhQKEFNJR05BTF9TSUdWVEFMUk0QGhISCg5TSUdOQUxfU0lHUFJPRhAbEhMKD1NJR05BTF9TSUdXSU5DSBAcEhAKDFNJR05BTF9TSUdJTxAdEhEKDVNJR05BTF9TSUdQV1IQHhIRCg1TSUdOQUxfU0lHU1lTEB8ykQQKB1Byb2Nlc3MSMwoETGlzdBIULnByb2Nlc3MuTGlzdFJlcXVlc3QaFS5wcm9jZXNzLkxpc3RSZXNwb25zZRI+CgdDb25uZWN0EhcucHJvY2Vzcy5Db25uZWN0UmVxdWVzdBoYLnByb2Nlc3MuQ29ubmVjdFJlc3BvbnNlMAESOAoFU3RhcnQSFS5wcm9jZXNzLlN0YXJ0UmVxdWVzdBoWLnByb2Nlc3MuU3RhcnRSZXNwb25zZTABEjkKBlVwZGF0ZRIWLnByb2Nlc3MuVXBkYXRlUmVxdWVzdBoXLnByb2Nlc3MuVXBkYXRlUmVzcG9uc2USSgoLU3RyZWFtSW5wdXQSGy5wcm9jZXNzLlN0cmVhbUlucHV0UmVxdWVzdBocLnByb2Nlc3MuU3RyZWFtSW5wdXRSZXNwb25zZSgBEkIKCVNlbmRJbnB1dBIZLnByb2Nlc3MuU2VuZElucHV0UmVxdWVzdBoaLnByb2Nlc3MuU2VuZElucHV0UmVzcG9uc2USRQoKU2VuZFNpZ25hbBIaLnByb2Nlc3MuU2VuZFNpZ25hbFJlcXVlc3QaGy5wcm9jZXNzLlNlbmRTaWduYWxSZXNwb25zZRJFCgpDbG9zZVN0ZGluEhoucHJvY2Vzcy5DbG9zZVN0ZGluUmVxdWVzdBobLnByb2Nlc3MuQ2xvc2VTdGRpblJlc3BvbnNlYgZwcm90bzM");
+  fileDesc("ChVwcm9jZXNzL3Byb2Nlc3MucHJvdG8SB3Byb2Nlc3MiSgoDUFRZEh8KBHNpemUYASABKAsyES5wcm9jZXNzLlBUWS5TaXplGiIKBFNpemUSDAoEY29scxgBIAEoDRIMCgRyb3dzGAIgASgNIqEBCg1Qcm9jZXNzQ29uZmlnEgsKA2NtZBgBIAEoCRIMCgRhcmdzGAIgAygJEi4KBGVudnMYAyADKAsyIC5wcm9jZXNzLlByb2Nlc3NDb25maWcuRW52c0VudHJ5EhAKA2N3ZBgEIAEoCUgAiAEBGisKCUVudnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgYKBF9jd2QiOwoPUHJvY2Vzc1NlbGVjdG9yEg0KA3BpZBgBIAEoDUgAEg0KA3RhZxgCIAEoCUgAQgoKCHNlbGVjdG9yIg0KC0xpc3RSZXF1ZXN0IlwKC1Byb2Nlc3NJbmZvEiYKBmNvbmZpZxgBIAEoCzIWLnByb2Nlc3MuUHJvY2Vzc0NvbmZpZxILCgNwaWQYAiABKA0SEAoDdGFnGAMgASgJSACIAQFCBgoEX3RhZyI3CgxMaXN0UmVzcG9uc2USJwoJcHJvY2Vzc2VzGAEgAygLMhQucHJvY2Vzcy5Qcm9jZXNzSW5mbyKuAQoMU3RhcnRSZXF1ZXN0EicKB3Byb2Nlc3MYASABKAsyFi5wcm9jZXNzLlByb2Nlc3NDb25maWcSHgoDcHR5GAIgASgLMgwucHJvY2Vzcy5QVFlIAIgBARIQCgN0YWcYAyABKAlIAYgBARISCgVzdGRpbhgEIAEoCEgCiAEBEhUKDXRpbWVfbGltaXRfbXMYECABKA1CBgoEX3B0eUIGCgRfdGFnQggKBl9zdGRpbiI1Cg1TdGFydFJlc3BvbnNlEiQKBWV2ZW50GAEgASgLMhUucHJvY2Vzcy5Qcm9jZXNzRXZlbnQiOwoOQ29ubmVjdFJlcXVlc3QSKQoHcHJvY2VzcxgBIAEoCzIYLnByb2Nlc3MuUHJvY2Vzc1NlbGVjdG9yIjcKD0Nvbm5lY3RSZXNwb25zZRIkCgVldmVudBgBIAEoCzIVLnByb2Nlc3MuUHJvY2Vzc0V2ZW50IisKC091dE9mTWVtb3J5Eg8KB3Byb2Nlc3MYASABKAkSCwoDcGlkGAIgASgNIpcECgxQcm9jZXNzRXZlbnQSMQoFc3RhcnQYASABKAsyIC5wcm9jZXNzLlByb2Nlc3NFdmVudC5TdGFydEV2ZW50SAASLwoEZGF0YRgCIAEoCzIfLnByb2Nlc3MuUHJvY2Vzc0V2ZW50LkRhdGFFdmVudEgAEi0KA2VuZBgDIAEoCzIeLnByb2Nlc3MuUHJvY2Vzc0V2ZW50LkVuZEV2ZW50SAASNAoJa2VlcGFsaXZlGAQgASgLMh8ucHJvY2Vzcy5Qcm9jZXNzRXZlbnQuS2VlcEFsaXZlSAAaGQoKU3RhcnRFdmVudBILCgNwaWQYASABKA0aSAoJRGF0YUV2ZW50EhAKBnN0ZG91dBgBIAEoDEgAEhAKBnN0ZGVychgCIAEoDEgAEg0KA3B0eRgDIAEoDEgAQggKBm91dHB1dBrCAQoIRW5kRXZlbnQSEQoJZXhpdF9jb2RlGAEgASgREg4KBmV4aXRlZBgCIAEoCBIOCgZzdGF0dXMYAyABKAkSEgoFZXJyb3IYBCABKAlIAIgBARIOCgZzaWduYWwYECABKA0SEQoJdGltZWRfb3V0GBEgASgIEjAKDW91dF9vZl9tZW1vcnkYEiABKAsyFC5wcm9jZXNzLk91dE9mTWVtb3J5SAGIAQFCCAoGX2Vycm9yQhAKDl9vdXRfb2ZfbWVtb3J5GgsKCUtlZXBBbGl2ZUIHCgVldmVudCKQAQoNVXBkYXRlUmVxdWVzdBIpCgdwcm9jZXNzGAEgASgLMhgucHJvY2Vzcy5Qcm9jZXNzU2VsZWN0b3ISHgoDcHR5GAIgASgLMgwucHJvY2Vzcy5QVFlIAIgBARIaCg10aW1lX2xpbWl0X21zGBAgASgNSAGIAQFCBgoEX3B0eUIQCg5fdGltZV9saW1pdF9tcyIQCg5VcGRhdGVSZXNwb25zZSI3CgxQcm9jZXNzSW5wdXQSDwoFc3RkaW4YASABKAxIABINCgNwdHkYAiABKAxIAEIHCgVpbnB1dCJjChBTZW5kSW5wdXRSZXF1ZXN0EikKB3Byb2Nlc3MYASABKAsyGC5wcm9jZXNzLlByb2Nlc3NTZWxlY3RvchIkCgVpbnB1dBgCIAEoCzIVLnByb2Nlc3MuUHJvY2Vzc0lucHV0IhMKEVNlbmRJbnB1dFJlc3BvbnNlIsICChJTdHJlYW1JbnB1dFJlcXVlc3QSNwoFc3RhcnQYASABKAsyJi5wcm9jZXNzLlN0cmVhbUlucHV0UmVxdWVzdC5TdGFydEV2ZW50SAASNQoEZGF0YRgCIAEoCzIlLnByb2Nlc3MuU3RyZWFtSW5wdXRSZXF1ZXN0LkRhdGFFdmVudEgAEjoKCWtlZXBhbGl2ZRgDIAEoCzIlLnByb2Nlc3MuU3RyZWFtSW5wdXRSZXF1ZXN0LktlZXBBbGl2ZUgAGjcKClN0YXJ0RXZlbnQSKQoHcHJvY2VzcxgBIAEoCzIYLnByb2Nlc3MuUHJvY2Vzc1NlbGVjdG9yGjEKCURhdGFFdmVudBIkCgVpbnB1dBgCIAEoCzIVLnByb2Nlc3MuUHJvY2Vzc0lucHV0GgsKCUtlZXBBbGl2ZUIHCgVldmVudCIVChNTdHJlYW1JbnB1dFJlc3BvbnNlInYKEVNlbmRTaWduYWxSZXF1ZXN0EikKB3Byb2Nlc3MYASABKAsyGC5wcm9jZXNzLlByb2Nlc3NTZWxlY3RvchIfCgZzaWduYWwYAiABKA4yDy5wcm9jZXNzLlNpZ25hbBIVCg1raWxsX2FmdGVyX21zGBAgASgNIhQKElNlbmRTaWduYWxSZXNwb25zZSI+ChFDbG9zZVN0ZGluUmVxdWVzdBIpCgdwcm9jZXNzGAEgASgLMhgucHJvY2Vzcy5Qcm9jZXNzU2VsZWN0b3IiFAoSQ2xvc2VTdGRpblJlc3BvbnNlKocFCgZTaWduYWwSFgoSU0lHTkFMX1VOU1BFQ0lGSUVEEAASEQoNU0lHTkFMX1NJR0hVUBABEhEKDVNJR05BTF9TSUdJTlQQAhISCg5TSUdOQUxfU0lHUVVJVBADEhEKDVNJR05BTF9TSUdJTEwQBBISCg5TSUdOQUxfU0lHVFJBUBAFEhIKDlNJR05BTF9TSUdBQlJUEAYSEQoNU0lHTkFMX1NJR0JVUxAHEhEKDVNJR05BTF9TSUdGUEUQCBISCg5TSUdOQUxfU0lHS0lMTBAJEhIKDlNJR05BTF9TSUdVU1IxEAoSEgoOU0lHTkFMX1NJR1NFR1YQCxISCg5TSUdOQUxfU0lHVVNSMhAMEhIKDlNJR05BTF9TSUdQSVBFEA0SEgoOU0lHTkFMX1NJR0FMUk0QDhISCg5TSUdOQUxfU0lHVEVSTRAPEhQKEFNJR05BTF9TSUdTVEtGTFQQEBISCg5TSUdOQUxfU0lHQ0hMRBAREhIKDlNJR05BTF9TSUdDT05UEBISEgoOU0lHTkFMX1NJR1NUT1AQExISCg5TSUdOQUxfU0lHVFNUUBAUEhIKDlNJR05BTF9TSUdUVElOEBUSEgoOU0lHTkFMX1NJR1RUT1UQFhIRCg1TSUdOQUxfU0lHVVJHEBcSEgoOU0lHTkFMX1NJR1hDUFUQGBISCg5TSUdOQUxfU0lHWEZTWhAZEhQKEFNJR05BTF9TSUdWVEFMUk0QGhISCg5TSUdOQUxfU0lHUFJPRhAbEhMKD1NJR05BTF9TSUdXSU5DSBAcEhAKDFNJR05BTF9TSUdJTxAdEhEKDVNJR05BTF9TSUdQV1IQHhIRCg1TSUdOQUxfU0lHU1lTEB8ykQQKB1Byb2Nlc3MSMwoETGlzdBIULnByb2Nlc3MuTGlzdFJlcXVlc3QaFS5wcm9jZXNzLkxpc3RSZXNwb25zZRI+CgdDb25uZWN0EhcucHJvY2Vzcy5Db25uZWN0UmVxdWVzdBoYLnByb2Nlc3MuQ29ubmVjdFJlc3BvbnNlMAESOAoFU3RhcnQSFS5wcm9jZXNzLlN0YXJ0UmVxdWVzdBoWLnByb2Nlc3MuU3RhcnRSZXNwb25zZTABEjkKBlVwZGF0ZRIWLnByb2Nlc3MuVXBkYXRlUmVxdWVzdBoXLnByb2Nlc3MuVXBkYXRlUmVzcG9uc2USSgoLU3RyZWFtSW5wdXQSGy5wcm9jZXNzLlN0cmVhbUlucHV0UmVxdWVzdBocLnByb2Nlc3MuU3RyZWFtSW5wdXRSZXNwb25zZSgBEkIKCVNlbmRJbnB1dBIZLnByb2Nlc3MuU2VuZElucHV0UmVxdWVzdBoaLnByb2Nlc3MuU2VuZElucHV0UmVzcG9uc2USRQoKU2VuZFNpZ25hbBIaLnByb2Nlc3MuU2VuZFNpZ25hbFJlcXVlc3QaGy5wcm9jZXNzLlNlbmRTaWduYWxSZXNwb25zZRJFCgpDbG9zZVN0ZGluEhoucHJvY2Vzcy5DbG9zZVN0ZGluUmVxdWVzdBobLnByb2Nlc3MuQ2xvc2VTdGRpblJlc3BvbnNlYgZwcm90bzM");
 
 /**
  * Describes the message process.PTY.
@@ -90,137 +90,144 @@ export const ConnectResponseSchema = /*@__PURE__*/
   messageDesc(file_process_process, 9);
 
 /**
+ * Describes the message process.OutOfMemory.
+ * Use `create(OutOfMemorySchema)` to create a new message.
+ */
+export const OutOfMemorySchema = /*@__PURE__*/
+  messageDesc(file_process_process, 10);
+
+/**
  * Describes the message process.ProcessEvent.
  * Use `create(ProcessEventSchema)` to create a new message.
  */
 export const ProcessEventSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 10);
+  messageDesc(file_process_process, 11);
 
 /**
  * Describes the message process.ProcessEvent.StartEvent.
  * Use `create(ProcessEvent_StartEventSchema)` to create a new message.
  */
 export const ProcessEvent_StartEventSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 10, 0);
+  messageDesc(file_process_process, 11, 0);
 
 /**
  * Describes the message process.ProcessEvent.DataEvent.
  * Use `create(ProcessEvent_DataEventSchema)` to create a new message.
  */
 export const ProcessEvent_DataEventSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 10, 1);
+  messageDesc(file_process_process, 11, 1);
 
 /**
  * Describes the message process.ProcessEvent.EndEvent.
  * Use `create(ProcessEvent_EndEventSchema)` to create a new message.
  */
 export const ProcessEvent_EndEventSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 10, 2);
+  messageDesc(file_process_process, 11, 2);
 
 /**
  * Describes the message process.ProcessEvent.KeepAlive.
  * Use `create(ProcessEvent_KeepAliveSchema)` to create a new message.
  */
 export const ProcessEvent_KeepAliveSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 10, 3);
+  messageDesc(file_process_process, 11, 3);
 
 /**
  * Describes the message process.UpdateRequest.
  * Use `create(UpdateRequestSchema)` to create a new message.
  */
 export const UpdateRequestSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 11);
+  messageDesc(file_process_process, 12);
 
 /**
  * Describes the message process.UpdateResponse.
  * Use `create(UpdateResponseSchema)` to create a new message.
  */
 export const UpdateResponseSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 12);
+  messageDesc(file_process_process, 13);
 
 /**
  * Describes the message process.ProcessInput.
  * Use `create(ProcessInputSchema)` to create a new message.
  */
 export const ProcessInputSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 13);
+  messageDesc(file_process_process, 14);
 
 /**
  * Describes the message process.SendInputRequest.
  * Use `create(SendInputRequestSchema)` to create a new message.
  */
 export const SendInputRequestSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 14);
+  messageDesc(file_process_process, 15);
 
 /**
  * Describes the message process.SendInputResponse.
  * Use `create(SendInputResponseSchema)` to create a new message.
  */
 export const SendInputResponseSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 15);
+  messageDesc(file_process_process, 16);
 
 /**
  * Describes the message process.StreamInputRequest.
  * Use `create(StreamInputRequestSchema)` to create a new message.
  */
 export const StreamInputRequestSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 16);
+  messageDesc(file_process_process, 17);
 
 /**
  * Describes the message process.StreamInputRequest.StartEvent.
  * Use `create(StreamInputRequest_StartEventSchema)` to create a new message.
  */
 export const StreamInputRequest_StartEventSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 16, 0);
+  messageDesc(file_process_process, 17, 0);
 
 /**
  * Describes the message process.StreamInputRequest.DataEvent.
  * Use `create(StreamInputRequest_DataEventSchema)` to create a new message.
  */
 export const StreamInputRequest_DataEventSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 16, 1);
+  messageDesc(file_process_process, 17, 1);
 
 /**
  * Describes the message process.StreamInputRequest.KeepAlive.
  * Use `create(StreamInputRequest_KeepAliveSchema)` to create a new message.
  */
 export const StreamInputRequest_KeepAliveSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 16, 2);
+  messageDesc(file_process_process, 17, 2);
 
 /**
  * Describes the message process.StreamInputResponse.
  * Use `create(StreamInputResponseSchema)` to create a new message.
  */
 export const StreamInputResponseSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 17);
+  messageDesc(file_process_process, 18);
 
 /**
  * Describes the message process.SendSignalRequest.
  * Use `create(SendSignalRequestSchema)` to create a new message.
  */
 export const SendSignalRequestSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 18);
+  messageDesc(file_process_process, 19);
 
 /**
  * Describes the message process.SendSignalResponse.
  * Use `create(SendSignalResponseSchema)` to create a new message.
  */
 export const SendSignalResponseSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 19);
+  messageDesc(file_process_process, 20);
 
 /**
  * Describes the message process.CloseStdinRequest.
  * Use `create(CloseStdinRequestSchema)` to create a new message.
  */
 export const CloseStdinRequestSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 20);
+  messageDesc(file_process_process, 21);
 
 /**
  * Describes the message process.CloseStdinResponse.
  * Use `create(CloseStdinResponseSchema)` to create a new message.
  */
 export const CloseStdinResponseSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 21);
+  messageDesc(file_process_process, 22);
 
 /**
  * Describes the enum process.Signal.

@@ -776,6 +776,13 @@ export declare type ExecResponse = Message<"hostagent.v1.ExecResponse"> & {
    * @generated from field: bool timed_out = 7;
    */
   timedOut: boolean;
+
+  /**
+   * A process of the command that was killed because memory ran out; absent = none was.
+   *
+   * @generated from field: optional hostagent.v1.OutOfMemory out_of_memory = 8;
+   */
+  outOfMemory?: OutOfMemory | undefined;
 };
 
 /**
@@ -783,6 +790,29 @@ export declare type ExecResponse = Message<"hostagent.v1.ExecResponse"> & {
  * Use `create(ExecResponseSchema)` to create a new message.
  */
 export declare const ExecResponseSchema: GenMessage<ExecResponse>;
+
+/**
+ * @generated from message hostagent.v1.OutOfMemory
+ */
+export declare type OutOfMemory = Message<"hostagent.v1.OutOfMemory"> & {
+  /**
+   * Name of the process as the kernel has it, and its id; empty and 0 when they are not known.
+   *
+   * @generated from field: string process = 1;
+   */
+  process: string;
+
+  /**
+   * @generated from field: uint32 pid = 2;
+   */
+  pid: number;
+};
+
+/**
+ * Describes the message hostagent.v1.OutOfMemory.
+ * Use `create(OutOfMemorySchema)` to create a new message.
+ */
+export declare const OutOfMemorySchema: GenMessage<OutOfMemory>;
 
 /**
  * @generated from message hostagent.v1.ExecStreamRequest
@@ -1018,6 +1048,11 @@ export declare type ExecEnded = Message<"hostagent.v1.ExecEnded"> & {
    * @generated from field: bool timed_out = 3;
    */
   timedOut: boolean;
+
+  /**
+   * @generated from field: optional hostagent.v1.OutOfMemory out_of_memory = 4;
+   */
+  outOfMemory?: OutOfMemory | undefined;
 };
 
 /**
