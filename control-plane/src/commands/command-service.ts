@@ -16,8 +16,8 @@ import { encodeOutput } from "./output-encoding.ts";
 /** A message to a running command. */
 export type CommandInput = MessageInitShape<typeof ExecStreamRequestSchema>;
 
-/** Milliseconds beyond a command's own limit in which its host must answer. */
-const GRACE_MS = 20_000;
+/** Milliseconds beyond a command's own limit in which its host must answer: its processes have some seconds to end. */
+const GRACE_MS = 60_000;
 /** Longest delay of a timer in milliseconds (a signed 32-bit number). */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"context"
 	"os"
 	"strconv"
 	"strings"
@@ -141,6 +142,11 @@ func TestTimeLimitIsSaidByTheEnd(t *testing.T) {
 	if a.wantExit(7); !a.end.Event.End.TimedOut {
 		t.Errorf("end %+v", a.end.Event.End)
 	}
+	// A limit that has passed before the process runs holds as well.
+	p, reader, err := s.manager.start(context.Background(), specification{config: Config{Cmd: "cat"}, directory: "/", stdin: true}, 1)
+	s.check(err)
+	reader.close()
+	<-p.gone
 	a = s.start(s.Client, cat(object{"timeLimitMs": 3600000}))
 	s.Must("/process.Process/Update", object{"process": object{"pid": a.pid}, "timeLimitMs": 0}, nil)
 	s.Must("/process.Process/CloseStdin", object{"process": object{"pid": a.pid}}, nil)

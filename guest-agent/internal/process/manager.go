@@ -53,7 +53,11 @@ func (m *Manager) start(ctx context.Context, spec specification, deadline time.D
 	}
 	m.mu.Unlock()
 	if deadline > 0 {
-		p.setDeadline(deadline - time.Since(begin))
+		rest := deadline - time.Since(begin)
+		if rest <= 0 {
+			rest = 1
+		}
+		p.setDeadline(rest)
 	}
 	go func() {
 		p.run(func() { m.reaped(p) })
