@@ -146,7 +146,8 @@ func serve(c configuration) error {
 	database := users.NewDatabase("/")
 	state := identity.NewState(database)
 	mux := rpc.NewMux(state.User)
-	process.Register(mux, process.NewManager(process.NewLauncher(children, confinement)), state)
+	processes := process.NewManager(process.NewLauncher(children, confinement))
+	process.Register(mux, processes, state)
 	filesystem.Register(mux, database, state)
 	storage := files.NewService(state, time.Now)
 
@@ -166,7 +167,7 @@ func serve(c configuration) error {
 		Renewed: func(r *http.Request) { agent.CloseOthers(r) },
 	})
 	agent = server.New(server.Endpoints{
-		RPC: mux, Files: storage.ServeFiles, Compose: storage.ServeCompose, Init: initializer,
+		RPC: mux, Files: storage.ServeFiles, Compose: storage.ServeCompose, Input: processes.ServeInput, Init: initializer,
 		Freeze:      system.freeze,
 		Unfreeze:    func(context.Context) error { return system.thaw() },
 		PowerOff:    func(context.Context) error { stop <- syscall.SIGTERM; return nil },

@@ -27,6 +27,8 @@ type Endpoints struct {
 	RPC http.Handler
 	// Files serves /files, which checks its own authorization, and Compose /files/compose.
 	Files, Compose http.HandlerFunc
+	// Input serves /input: the body is the standard input of a process.
+	Input http.HandlerFunc
 	// Init serves /init, which checks its own authorization.
 	Init http.Handler
 	// Freeze, Unfreeze and PowerOff are actions of the host.
@@ -112,6 +114,7 @@ func (s *Server) handler(e Endpoints) http.Handler {
 	mux.HandleFunc("/health", method(http.MethodGet, health))
 	mux.HandleFunc("/files", e.Files)
 	mux.HandleFunc("/files/compose", method(http.MethodPost, e.Compose))
+	mux.HandleFunc("/input", method(http.MethodPost, e.Input))
 	mux.HandleFunc("/metrics", method(http.MethodGet, answer(e.Metrics)))
 	mux.HandleFunc("/envs", method(http.MethodGet, answer(e.Environment)))
 	mux.HandleFunc("/init", s.host(method(http.MethodPost, e.Init.ServeHTTP)))

@@ -11,6 +11,7 @@ import { guestError, guestHttpError, unreachable } from "./errors.ts";
 import { EventBounds } from "./event-bounds.ts";
 import { type CommandExit, commandExit, exitBySignal } from "./exit.ts";
 import { GuestFilesystem } from "./filesystem.ts";
+import { GuestInput } from "./input.ts";
 import { withLiveness } from "./liveness.ts";
 import { MAX_JSON, parseJson, shortened } from "./messages.ts";
 import { GuestRequests, readWhole } from "./requests.ts";
@@ -255,6 +256,21 @@ export class GuestClient {
         ),
       0,
     );
+  }
+
+  /**
+   * Opens the standard input of a process, or its terminal, for a stream of pieces. Undefined = this guest agent, of a
+   * sandbox that was paused long ago, knows {@link sendInput} alone, or the process takes no input.
+   */
+  async openInput(pid: number, signal: AbortSignal): Promise<GuestInput | undefined> {
+    const headers = {
+      "content-type": "application/octet-stream",
+      "transfer-encoding": "chunked",
+      expect: "100-continue",
+    };
+    const { request, answer } = this.#requests.open({ method: "POST", path: `/input?pid=${pid}`, headers, signal });
+    const opened = await GuestInput.open(request, answer);
+    return typeof opened === "number" ? undefined : opened;
   }
 
   async closeStdin(pid: number): Promise<void> {

@@ -13,6 +13,7 @@ const CODE_OF_FILE: Partial<Record<Code, ErrorCode>> = {
   [Code.NotFound]: "file_not_found",
   [Code.AlreadyExists]: "already_exists",
   [Code.FailedPrecondition]: "conflict",
+  [Code.ResourceExhausted]: "disk_full",
   [Code.PermissionDenied]: "file_forbidden",
   [Code.Unauthenticated]: "invalid_request",
   [Code.DataLoss]: "file_error",

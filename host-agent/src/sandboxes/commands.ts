@@ -2,6 +2,7 @@ import { LIMITS } from "@warren/contracts/limits";
 import { BoundedBytes } from "../guest/bounded-bytes.ts";
 import type { CommandEvent, GuestClient, GuestCommand } from "../guest/client.ts";
 import type { CommandExit } from "../guest/exit.ts";
+import type { GuestInput } from "../guest/input.ts";
 import type { Sandbox } from "./sandbox.ts";
 
 /** Bytes of standard input that travel in one request to the guest agent. */
@@ -101,20 +102,15 @@ async function feedInput(
   terminal: boolean,
   stop: AbortSignal,
 ): Promise<void> {
-  let open = true;
+  const stdin = new StandardInput(guest, pid, terminal, stop);
   for await (const message of input) {
     if (stop.aborted) return;
     switch (message.type) {
       case "stdin":
-        for (let at = 0; open && at < message.data.length && !stop.aborted; at += INPUT_CHUNK) {
-          await guest.sendInput(pid, message.data.subarray(at, at + INPUT_CHUNK), terminal).catch(() => {
-            open = false;
-          });
-        }
+        await stdin.write(message.data);
         break;
       case "close_stdin":
-        open = false;
-        await guest.closeStdin(pid).catch(() => undefined);
+        await stdin.close();
         break;
       case "signal":
         await guest.signal(pid, message.number);
@@ -125,6 +121,50 @@ async function feedInput(
       case "resize":
         await guest.resize(pid, message);
         break;
+    }
+  }
+}
+
+/** The standard input of a running command. What it does not take is dropped. */
+class StandardInput {
+  readonly #guest: GuestClient;
+  readonly #pid: number;
+  readonly #terminal: boolean;
+  readonly #stop: AbortSignal;
+  #stream: Promise<GuestInput | undefined> | undefined;
+  #open = true;
+
+  constructor(guest: GuestClient, pid: number, terminal: boolean, stop: AbortSignal) {
+    this.#guest = guest;
+    this.#pid = pid;
+    this.#terminal = terminal;
+    this.#stop = stop;
+  }
+
+  /** Resolves when more may follow. */
+  async write(data: Uint8Array): Promise<void> {
+    if (!this.#open) return;
+    this.#stream ??= this.#guest.openInput(this.#pid, this.#stop);
+    try {
+      const stream = await this.#stream;
+      if (stream) this.#open = await stream.write(data);
+      else await this.#sendPieces(data);
+    } catch {
+      this.#open = false;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#open = false;
+    const stream = await this.#stream?.catch(() => undefined);
+    await stream?.end();
+    await this.#guest.closeStdin(this.#pid).catch(() => undefined);
+  }
+
+  /** One call for each piece. */
+  async #sendPieces(data: Uint8Array): Promise<void> {
+    for (let at = 0; at < data.length && !this.#stop.aborted; at += INPUT_CHUNK) {
+      await this.#guest.sendInput(this.#pid, data.subarray(at, at + INPUT_CHUNK), this.#terminal);
     }
   }
 }
