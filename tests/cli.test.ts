@@ -319,12 +319,12 @@ describe("warren up", () => {
   test("copies directories both ways with modes and links, and sees to files by name", async () => {
     const tree = join(data.path, "tree");
     await mkdir(join(tree, "bin"), { recursive: true });
-    await writeFile(join(tree, "bin", "hello"), "#!/bin/sh\\necho hello\\n", { mode: 0o755 });
+    await writeFile(join(tree, "bin", "hello"), "#!/bin/sh\necho hello\n", { mode: 0o755 });
     await symlink("bin/hello", join(tree, "link"));
     const done = async (...args: string[]) =>
       expect(await run(args, { env: server })).toMatchObject({ status: 0, stderr: "" });
     await done("cp", tree, `${id}:/tmp/trees/`);
-    expect((await exec(["/tmp/trees/tree/link"])).stdout.toString()).toBe("hello\\n");
+    expect((await exec(["/tmp/trees/tree/link"])).stdout.toString()).toBe("hello\n");
     await done("files", "mv", `${id}:/tmp/trees/tree`, "/tmp/moved");
     await done("cp", `${id}:/tmp/moved`, `${tree}.back`);
     expect(await readlink(`${tree}.back/link`)).toBe("bin/hello");

@@ -63,7 +63,7 @@ export async function downloadFile(
   const partial = `${target}.warren-${randomUUID()}`;
   try {
     await using file = await open(partial, "wx", mode === undefined ? 0o666 : 0o600);
-    await pipeline(content, file.createWriteStream({ autoClose: false }));
+    await file.writeFile(content);
     if (mode !== undefined) await file.chmod(mode & PERMISSIONS);
     if (modifiedAt) await file.utimes(new Date(), modifiedAt);
     await rename(partial, target);
