@@ -12,6 +12,8 @@ import { readJsonBodies } from "./errors/json-body.ts";
 import { answerProtocolErrors } from "./errors/protocol-errors.ts";
 import { createSerializerCompiler, createValidatorCompiler, formatSchemaErrors } from "./errors/validation.ts";
 import { type Logger, RequestLog } from "./logging.ts";
+import { boundClients } from "./slow-clients/bound-clients.ts";
+import type { TransferLimits } from "./slow-clients/transfer-limits.ts";
 
 /** The HTTP server, or a scope of it, with schemas as types. */
 export type App = FastifyInstance<
@@ -37,6 +39,7 @@ export interface AppOptions {
   log: Logger;
   version: string;
   hosts: HostRules;
+  transfers: TransferLimits;
   origins: OriginRules;
   /** Addresses and networks of proxies whose word about a client's address is taken. */
   trustedProxies: string[];
@@ -55,7 +58,12 @@ export async function createApp(options: AppOptions): Promise<App> {
     frameworkErrors: answerFrameworkError,
     // The host check answers for a missing Host header. Upgrades to anything but a WebSocket may be ignored (RFC 9110,
     // section 7.8).
-    http: { requireHostHeader: false, shouldUpgradeCallback: isWebSocket },
+    http: {
+      requireHostHeader: false,
+      shouldUpgradeCallback: isWebSocket,
+      headersTimeout: options.transfers.headersMs,
+      connectionsCheckingInterval: Math.max(10, options.transfers.headersMs / 4),
+    },
     // Faults of HTTP itself are answered by errors/protocol-errors.ts.
     clientErrorHandler: () => undefined,
     trustProxy: options.trustedProxies.length > 0 ? options.trustedProxies : false,
@@ -73,6 +81,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   await acceptWebSockets(app);
   // After the hook that notes which requests are for WebSockets, whose connections end with their refusals.
   checkHosts(app, options.hosts);
+  boundClients(app, options.transfers);
   await protectBrowsers(app, options.origins);
   await describeApi(app, options.version);
   return app;

@@ -12,7 +12,10 @@ export function clientGone(response: ServerResponse): AbortSignal {
   return controller.signal;
 }
 
+/** What the kernel says of a connection whose other end is gone. */
+const LEFT = ["ECONNRESET", "EPIPE"];
+
 /** Whether it was the client that ended the connection of a request. */
 export function hasLeft({ socket }: IncomingMessage): boolean {
-  return socket.readableEnded || socket.errored !== null;
+  return socket.readableEnded || LEFT.includes((socket.errored as NodeJS.ErrnoException | null)?.code ?? "");
 }

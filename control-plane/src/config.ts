@@ -9,6 +9,7 @@ import { readSmtpSettings, type SmtpSettings } from "./email-verification/smtp-s
 import { type OAuthSettings, readOAuthSettings } from "./oauth/oauth-settings.ts";
 import { DEFAULT_QUOTA, parseTeamQuota } from "./quotas/quota-settings.ts";
 import { SecretKeys } from "./secrets/secret-keys.ts";
+import { TRANSFER_LIMITS, type TransferLimits } from "./slow-clients/transfer-limits.ts";
 
 /** Settings of one control plane process. */
 export interface Config {
@@ -29,6 +30,8 @@ export interface Config {
   allowedHosts: AllowedHost[];
   /** Addresses and networks of proxies whose word about a client's address is taken. */
   trustedProxies: string[];
+  /** How slow clients may be. */
+  transfers: TransferLimits;
   /** Whether anybody may make an account. */
   signUpOpen: boolean;
   /** Secrets of session tokens, the one that signs first; empty = keys that are kept in the database. */
@@ -114,6 +117,7 @@ export function parseConfig(environment: Environment): Config {
     allowedOrigins: read("WARREN_ALLOWED_ORIGINS", parseOrigins) ?? [],
     allowedHosts: read("WARREN_ALLOWED_HOSTS", parseHosts) ?? [],
     trustedProxies: read("WARREN_TRUSTED_PROXIES", parseNetworks) ?? [],
+    transfers: TRANSFER_LIMITS,
     signUpOpen: read("WARREN_SIGN_UP", parseSignUp) ?? true,
     jwtSecrets: readSecrets(read, problems),
     secretKeyLost: read("WARREN_SECRET_KEY_LOST", parseFlag) ?? false,

@@ -53,6 +53,7 @@ import { Secrets } from "./secrets/secrets.ts";
 import { SessionCookie } from "./sessions/session-cookie.ts";
 import { sessionRoutes, signInRoutes } from "./sessions/session-routes.ts";
 import { SessionScheme } from "./sessions/session-scheme.ts";
+import { SpoolBudget } from "./slow-clients/spool-budget.ts";
 import { memberRoutes } from "./teams/member-routes.ts";
 import { teamRoutes } from "./teams/team-routes.ts";
 import { TeamStore } from "./teams/team-store.ts";
@@ -180,9 +181,9 @@ async function start(
   ]);
 
   const version = readVersion();
-  const { trustedProxies, allowedOrigins, publicUrl } = config;
+  const { trustedProxies, allowedOrigins, publicUrl, transfers } = config;
   const origins = { allowedOrigins, cookie, ...(publicUrl === undefined ? {} : { publicUrl }) };
-  const app = await createApp({ log, version, trustedProxies, hosts: config, origins });
+  const app = await createApp({ log, version, trustedProxies, hosts: config, transfers, origins });
   onClose(() => closeWithin(app, REQUESTS_END_MS));
   const guard = new AccessGuard(authenticator, changes);
   guard.watchWebSockets(app);
@@ -206,7 +207,8 @@ async function start(
     await scope.register(sandboxRoutes({ sandboxes, settings, pausing, forks }));
     await scope.register(commandRoutes(new CommandService(access)));
     const files = new FileService(access);
-    await scope.register(fileRoutes(files, join(config.dataDir, "spool")));
+    const spool = { directory: join(config.dataDir, "spool"), budget: new SpoolBudget(transfers) };
+    await scope.register(fileRoutes(files, spool));
     await scope.register(directoryRoutes(files));
   });
   await app.register(async (scope) => {

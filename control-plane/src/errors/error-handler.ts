@@ -50,7 +50,7 @@ function breakOff(thrown: unknown, request: FastifyRequest, reply: FastifyReply)
   if (hasLeft(request.raw)) {
     request.log.info({ method, path: pathOf(request) }, "the client left before its answer was complete");
   } else {
-    request.log.warn({ err: thrown, method, path: pathOf(request) }, "an answer broke off");
+    request.log.warn({ err: request.socket.errored ?? thrown, method, path: pathOf(request) }, "an answer broke off");
   }
   reply.hijack();
   reply.raw.destroy();

@@ -107,7 +107,7 @@ describe("every error answer is of the catalogue", () => {
   it("a method that a path does not take: 405, with those that it takes", async () => {
     for (const [method, path, allow] of [
       ["DELETE", "/v1/sandboxes", "GET, HEAD, POST"],
-      ["PUT", `/v1/sandboxes/sb${"a".repeat(20)}`, "DELETE, GET, HEAD"],
+      ["PUT", `/v1/sandboxes/sb${"a".repeat(20)}/ping`, "POST"],
       ["GET", "/v1/auth/login", "POST"],
       ["OPTIONS", "/health", "GET, HEAD"],
       ["PROPFIND", "/health", "GET, HEAD"],

@@ -16,7 +16,7 @@ import { clientGone } from "../client-gone.ts";
 import { createValidatorCompiler } from "../errors/validation.ts";
 import type { HostFileContent } from "../hosts/host-files.ts";
 import type { FileService } from "./file-service.ts";
-import { receiveUpload, type UploadOptions } from "./upload.ts";
+import { receiveUpload, type Spool, type UploadOptions } from "./upload.ts";
 
 const tags = ["files"];
 const octets = {
@@ -39,7 +39,7 @@ const UPLOAD_DESCRIPTION =
   "limited in size. The file has its new content once all of it has arrived; an upload that fails changes nothing.";
 
 /** Routes that move files: `files/write`, `files/read` and their streaming forms. */
-export function fileRoutes(files: FileService, spoolDir: string): Routes {
+export function fileRoutes(files: FileService, spool: Spool): Routes {
   return async (app) => {
     await app.register(multipart);
 
@@ -71,12 +71,12 @@ export function fileRoutes(files: FileService, spoolDir: string): Routes {
     app.post(
       "/v1/sandboxes/:id/files/write",
       { validatorCompiler, schema: writeSchema(`Write a file of at most ${LIMITS.uploadBytes / 1024 / 1024} MiB`) },
-      write({ spoolDir, maxBytes: LIMITS.uploadBytes }),
+      write({ spool, maxBytes: LIMITS.uploadBytes }),
     );
     app.post(
       "/v1/sandboxes/:id/files/stream/write",
       { validatorCompiler, schema: writeSchema("Write a file of any size") },
-      write({ spoolDir }),
+      write({ spool }),
     );
 
     for (const [url, summary] of [

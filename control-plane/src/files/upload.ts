@@ -9,6 +9,9 @@ import { LIMITS } from "@warren/contracts/limits";
 import { WriteFileFields } from "@warren/contracts/rest/files";
 import type { FastifyRequest } from "fastify";
 import { compileCheck } from "../errors/validation.ts";
+import { networkOf } from "../rate-limits/network.ts";
+import { teamOf } from "../slow-clients/bound-clients.ts";
+import type { SpoolBudget } from "../slow-clients/spool-budget.ts";
 
 /** A file on its way in. `content` throws when the form turns out not to be valid; what was written must then be dropped. */
 export interface Upload {
@@ -22,8 +25,13 @@ export interface Upload {
 export interface UploadOptions {
   /** Bytes of the file, and of the whole body when the client tells its length; absent = no limit. */
   maxBytes?: number;
-  /** Directory for files that arrive before their path. */
-  spoolDir: string;
+  spool: Spool;
+}
+
+/** Where files that arrive before their path wait. */
+export interface Spool {
+  directory: string;
+  budget: SpoolBudget;
 }
 
 /** Bytes that are read at once of a file that waited on the disk. */
@@ -46,7 +54,7 @@ export async function receiveUpload<T>(
   options: UploadOptions,
   store: (upload: Upload) => Promise<T>,
 ): Promise<T> {
-  const { maxBytes = Number.POSITIVE_INFINITY, spoolDir } = options;
+  const { maxBytes = Number.POSITIVE_INFINITY, spool } = options;
   if (Number(request.headers["content-length"] ?? 0) > maxBytes) throw tooLarge(maxBytes);
   const parts = openForm(request, maxBytes);
   const fields: Record<string, string> = {};
@@ -57,7 +65,8 @@ export async function receiveUpload<T>(
   if (fields.path !== undefined) {
     return store({ fields: checkFields(fields), name, content: withRestOfForm(file, parts, maxBytes) });
   }
-  return spooled(spoolDir, limited(file, Math.min(maxBytes, LIMITS.uploadBytes)), async (content) => {
+  const owners = [`team ${teamOf(request.caller)}`, `network ${networkOf(request.ip)}`];
+  return spooled(spool, owners, limited(file, Math.min(maxBytes, LIMITS.uploadBytes)), async (content) => {
     const second = await readFields(parts, fields);
     if (second) throw new WarrenError("invalid_request", "body/file must be one file");
     return store({ fields: checkFields(fields), name, content });
@@ -80,6 +89,7 @@ async function readable<T>(piece: Promise<T>): Promise<T> {
     return await piece;
   } catch (error) {
     const { statusCode } = error as { statusCode?: number };
+    if (error instanceof WarrenError) throw error;
     if (statusCode !== undefined && statusCode < 500) throw error;
     throw new WarrenError("invalid_request", "the body is not a whole multipart form", { cause: error });
   }
@@ -141,18 +151,21 @@ async function* limited(part: MultipartFile, maxBytes: number): AsyncIterable<Ui
 
 /** Keeps content in a file without a name while `use` runs; nothing of it is left, however the process ends. */
 async function spooled<T>(
-  directory: string,
+  { directory, budget }: Spool,
+  owners: string[],
   content: AsyncIterable<Uint8Array>,
   use: (content: AsyncIterable<Uint8Array>) => Promise<T>,
 ): Promise<T> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const path = join(directory, randomUUID());
   const file = await open(path, "wx+", 0o600);
+  const taken = { bytes: 0 };
   try {
     await unlink(path);
-    for await (const chunk of content) await file.writeFile(chunk);
+    for await (const chunk of budget.count(owners, content, taken)) await file.writeFile(chunk);
     return await use(createReadStream("", { fd: file, start: 0, autoClose: false, highWaterMark: SPOOL_CHUNK }));
   } finally {
+    budget.release(owners, taken);
     await file.close();
   }
 }

@@ -28,7 +28,8 @@ export async function exchange(url: string, bytes: string | Buffer): Promise<Raw
 export async function answerOn(socket: Socket): Promise<RawAnswer> {
   const chunks: Buffer[] = [];
   socket.on("data", (chunk: Buffer) => chunks.push(chunk));
-  await once(socket, "close");
+  // A server that has answered does not read on, so that a write may fail before the end.
+  await new Promise((resolve) => socket.once("close", resolve));
   return parse(Buffer.concat(chunks).toString("utf8"));
 }
 

@@ -1,0 +1,33 @@
+/** How slow clients may be, and how much of theirs may be under way at once. */
+export interface TransferLimits {
+  /** Milliseconds in which the headers of a request must come. */
+  headersMs: number;
+  /** Milliseconds of waiting for a body in which at least `bodyBytes` must come. */
+  bodyMs: number;
+  bodyBytes: number;
+  /** Milliseconds in which a body that is no upload must come as a whole. */
+  wholeBodyMs: number;
+  /**
+   * Milliseconds in which a client must take something of an answer that waits for it. The kernel makes room in steps of
+   * a few hundred KiB, so that a slow reader shows progress only now and then.
+   */
+  answerMs: number;
+  /** Bodies that may be under way at once, of one team and of one network of clients. */
+  bodiesPerTeam: number;
+  bodiesPerNetwork: number;
+  /** Bytes of uploads that may wait on the server's disk at once, of one team and of one network, and of all. */
+  spoolBytes: number;
+  spoolBytesOfAll: number;
+}
+
+export const TRANSFER_LIMITS: TransferLimits = {
+  headersMs: 20_000,
+  bodyMs: 30_000,
+  bodyBytes: 30 * 1024,
+  wholeBodyMs: 120_000,
+  answerMs: 300_000,
+  bodiesPerTeam: 128,
+  bodiesPerNetwork: 256,
+  spoolBytes: 1024 ** 3,
+  spoolBytesOfAll: 4 * 1024 ** 3,
+};

@@ -1,0 +1,99 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { WarrenError } from "@warren/contracts/errors";
+import type { TransferLimits } from "./transfer-limits.ts";
+
+/** A request whose body or answer is under way. */
+interface Exchange {
+  request: IncomingMessage;
+  response: ServerResponse;
+  startedAt: number;
+  /** When the present window for the body began, and what had come on the connection until then. */
+  bodySince: number;
+  bytesRead: number;
+  /** When the client last took something of the answer, and how much had been taken until then. */
+  answerSince: number;
+  taken: number;
+}
+
+/** Ends requests whose clients send a body too slowly, or do not take their answer. */
+export class TransferWatch {
+  readonly #limits: TransferLimits;
+  readonly #exchanges = new Set<Exchange>();
+
+  constructor(limits: TransferLimits) {
+    this.#limits = limits;
+  }
+
+  /** Milliseconds between two checks. */
+  get intervalMs(): number {
+    const { bodyMs, wholeBodyMs, answerMs } = this.#limits;
+    return Math.max(10, Math.min(bodyMs, wholeBodyMs, answerMs) / 10);
+  }
+
+  /** Watches an exchange until its response is closed. `now` is in milliseconds, as for `check`. */
+  add(request: IncomingMessage, response: ServerResponse, now = performance.now()): void {
+    const { bytesRead } = request.socket;
+    const taken = takenOf(request.socket);
+    const exchange = { request, response, startedAt: now, bodySince: now, bytesRead, answerSince: now, taken };
+    this.#exchanges.add(exchange);
+    response.once("close", () => this.#exchanges.delete(exchange));
+  }
+
+  /** Looks at all exchanges and ends those that are too slow. */
+  check(now = performance.now()): void {
+    for (const exchange of this.#exchanges) {
+      if (this.#isBodySlow(exchange, now)) endBody(exchange);
+      else if (this.#isAnswerStuck(exchange, now)) {
+        exchange.request.socket.destroy(new WarrenError("request_timeout", "the client takes nothing of its answer"));
+      }
+    }
+  }
+
+  #isBodySlow(exchange: Exchange, now: number): boolean {
+    const { request } = exchange;
+    if (request.complete || request.destroyed) return false;
+    const { bodyMs, bodyBytes, wholeBodyMs } = this.#limits;
+    if (!isUpload(request) && now - exchange.startedAt >= wholeBodyMs) return true;
+    const { bytesRead } = request.socket;
+    const isEnough = bytesRead - exchange.bytesRead >= bodyBytes;
+    // What has come and waits is this side's delay.
+    if (isEnough || request.readableLength > 0) {
+      exchange.bodySince = now;
+      exchange.bytesRead = bytesRead;
+    }
+    return now - exchange.bodySince >= bodyMs;
+  }
+
+  #isAnswerStuck(exchange: Exchange, now: number): boolean {
+    const { response, request } = exchange;
+    const taken = takenOf(request.socket);
+    if (response.writableLength === 0 || taken !== exchange.taken) {
+      exchange.answerSince = now;
+      exchange.taken = taken;
+    }
+    return now - exchange.answerSince >= this.#limits.answerMs;
+  }
+}
+
+/** Whether a request brings a body. */
+export function bringsBody({ headers }: IncomingMessage): boolean {
+  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+}
+
+function isUpload({ headers }: IncomingMessage): boolean {
+  return headers["content-type"]?.startsWith("multipart/form-data") ?? false;
+}
+
+/** A number that grows with what the client of a connection takes, by whole pieces and by parts of the one on its way. */
+function takenOf(socket: Socket): number {
+  // The timeouts of sockets themselves tell progress by it.
+  const { _handle: handle } = socket as Socket & { _handle?: { writeQueueSize?: number } };
+  return socket.bytesWritten - socket.writableLength - (handle?.writeQueueSize ?? 0);
+}
+
+function endBody({ request }: Exchange): void {
+  // Whoever reads the body answers with the error; where nobody does, the connection is all that is left.
+  if (request.listenerCount("error") === 0) request.socket.destroy();
+  else request.emit("error", new WarrenError("request_timeout", "the body of the request came too slowly"));
+}
