@@ -113,7 +113,7 @@ describe("a command does not outlive its connection", () => {
 describe("a client that breaks the protocol is told and cut off", () => {
   it.each([
     ["not json", "a text message must be a JSON object"],
-    ["[]", "frame/type must be one of start, stdin, close_stdin, signal, timeout, stop"],
+    ["[]", "frame/type must be one of start, stdin, close_stdin, signal, timeout, resize, stop"],
     ["null", "frame/type must be one of"],
     ['{"type":"toString"}', "frame/type must be one of"],
     ['{"type":"start"}', "frame/cmd is required"],
@@ -196,7 +196,7 @@ describe("the upgrade", () => {
 
   it("is refused without a key, for a bad id and from foreign pages", async () => {
     expect(await statusOf({ "x-api-key": "nope" })).toContain("401");
-    expect(await statusOf({}, "nope")).toContain("400");
+    expect(await statusOf({}, "nope")).toContain("404");
     expect(await statusOf({ origin: "https://evil.test" })).toContain("403");
     expect(await statusOf({ origin: "null" })).toContain("403");
   });
