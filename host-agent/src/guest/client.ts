@@ -11,8 +11,9 @@ import { guestError, guestHttpError, unreachable } from "./errors.ts";
 import { EventBounds } from "./event-bounds.ts";
 import { type CommandExit, commandExit, exitBySignal } from "./exit.ts";
 import { GuestFilesystem } from "./filesystem.ts";
+import { hostLoad } from "./host-load.ts";
 import { GuestInput } from "./input.ts";
-import { withLiveness } from "./liveness.ts";
+import { PATIENCE, type Patience, withLiveness } from "./liveness.ts";
 import { MAX_JSON, parseJson, shortened } from "./messages.ts";
 import { GuestRequests, readWhole } from "./requests.ts";
 import { guestTransport } from "./transport.ts";
@@ -99,6 +100,26 @@ export interface GuestFile extends FileAttributes {
   content: IncomingMessage;
 }
 
+/** How long a guest agent is waited for. Limits in milliseconds are those of an idle host and grow with its load. */
+export interface GuestLimits extends Patience {
+  /** For a question whether it lives. */
+  healthMs: number;
+  /** For calls that it answers by itself, without waiting for a process. */
+  unaryMs: number;
+  /** Until a command has started. */
+  startMs: number;
+  /** Milliseconds of processor time that the microVM has used, where that is known. */
+  processorMs: () => number | undefined;
+}
+
+const DEFAULT_LIMITS: GuestLimits = {
+  ...PATIENCE,
+  healthMs: HEALTH_LIMIT_MS,
+  unaryMs: UNARY_LIMIT_MS,
+  startMs: START_LIMIT_MS,
+  processorMs: () => undefined,
+};
+
 /** Calls the agent of one microVM. Every failure is an error of the catalogue. */
 export class GuestClient {
   readonly #connections = new GuestConnections();
@@ -106,23 +127,20 @@ export class GuestClient {
   readonly #process: Client<typeof Process>;
   /** Its files and directories. */
   readonly filesystem: GuestFilesystem;
-  readonly #limits: { unaryMs: number; startMs: number };
+  readonly #limits: GuestLimits;
 
-  /**
-   * `token` is the access token that the guest agent knows, empty before its first init. `limits` are other ones in
-   * milliseconds than {@link UNARY_LIMIT_MS} and {@link START_LIMIT_MS}.
-   */
-  constructor(host: string, port: number, token: string, limits: { unaryMs?: number; startMs?: number } = {}) {
-    this.#limits = { unaryMs: UNARY_LIMIT_MS, startMs: START_LIMIT_MS, ...limits };
+  /** `token` is the access token that the guest agent knows, empty before its first init. */
+  constructor(host: string, port: number, token: string, limits: Partial<GuestLimits> = {}) {
+    this.#limits = { ...DEFAULT_LIMITS, ...limits };
     this.#requests = new GuestRequests(host, port, token, this.#connections);
     this.#process = createClient(Process, guestTransport(this.#requests));
     this.filesystem = new GuestFilesystem(guestTransport(this.#requests, MAX_LIST_JSON));
   }
 
   /** Resolves when the guest agent answers, rejects with `guest_unreachable` otherwise. */
-  async health(limitMs = HEALTH_LIMIT_MS): Promise<void> {
+  async health(limitMs = this.#limits.healthMs): Promise<void> {
     const { status } = await this.#requests.ask(
-      { method: "GET", path: "/health", signal: AbortSignal.timeout(limitMs) },
+      { method: "GET", path: "/health", signal: AbortSignal.timeout(limitMs * hostLoad()) },
       MAX_JSON,
     );
     if (status !== 204) throw unreachable(new Error(`/health answered ${status}`));
@@ -147,7 +165,7 @@ export class GuestClient {
       entropy: Buffer.from(identity.entropy).toString("base64"),
     });
     const headers = { "content-type": "application/json", accept: "application/json" };
-    const signal = AbortSignal.timeout(limitMs);
+    const signal = AbortSignal.timeout(limitMs * hostLoad());
     const answer = await this.#requests.ask({ method: "POST", path: "/init", headers, signal }, MAX_JSON, body);
     if (answer.status !== 200) {
       throw new WarrenError("agent_error", `the guest agent refused its identity: ${errorMessage(answer.body)}`);
@@ -203,11 +221,15 @@ export class GuestClient {
     );
     let started = false;
     const bounds = new EventBounds();
-    const late = setTimeout(() => abort.abort(new Error("the command did not start")), this.#limits.startMs);
+    const late = setTimeout(
+      () => abort.abort(new Error("the command did not start")),
+      this.#limits.startMs * hostLoad(),
+    );
     try {
       const live = withLiveness(
         stream,
-        () => this.#probe(),
+        { probe: () => this.health(), processorMs: this.#limits.processorMs },
+        this.#limits,
         (reason) => abort.abort(reason),
       );
       for await (const { event } of live) {
@@ -362,13 +384,8 @@ export class GuestClient {
     this.#connections.close();
   }
 
-  /** Asks twice, so that one lost packet or a busy moment condemns nobody. */
-  async #probe(): Promise<void> {
-    await this.health().catch(() => this.health());
-  }
-
   async #post(path: string): Promise<void> {
-    const signal = AbortSignal.timeout(this.#limits.unaryMs);
+    const signal = AbortSignal.timeout(this.#limits.unaryMs * hostLoad());
     const { status, body } = await this.#requests.ask({ method: "POST", path, signal }, MAX_JSON);
     if (status < 300) return;
     throw new WarrenError("agent_error", `the guest agent answered ${status} to ${path}: ${errorMessage(body)}`);
@@ -385,7 +402,7 @@ export class GuestClient {
 
   async #call<T>(call: (options: { timeoutMs?: number }) => Promise<T>, limitMs = this.#limits.unaryMs): Promise<T> {
     try {
-      return await call(limitMs > 0 ? { timeoutMs: limitMs } : {});
+      return await call(limitMs > 0 ? { timeoutMs: limitMs * hostLoad() } : {});
     } catch (error) {
       if (error instanceof ConnectError && error.code === Code.DeadlineExceeded) throw unreachable(error);
       throw guestError(error);

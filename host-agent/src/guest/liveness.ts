@@ -1,46 +1,92 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { unreachable } from "./errors.ts";
+import { hostLoad } from "./host-load.ts";
 
-/** Milliseconds of silence on a stream after which the guest agent is asked whether it lives. */
-const QUIET_MS = 5_000;
+/** Questions in a row that have no answer before a guest is given up. */
+const LEAST_UNANSWERED = 3;
+/** Share of a processor that a microVM takes whose guest does something. */
+const AT_WORK = 0.02;
+
+/** How long silence of a guest agent is borne, in milliseconds. All but the first grow with the load of the host. */
+export interface Patience {
+  /** Silence on a stream after which the guest agent is asked whether it lives, and time between questions. */
+  quietMs: number;
+  /** Silence without an answer, after which a guest is given up whose vCPUs stand still. */
+  idleMs: number;
+  /** The same for one whose vCPUs run: it may only be short of processor time. */
+  busyMs: number;
+}
+
+export const PATIENCE: Patience = { quietMs: 5_000, idleMs: 15_000, busyMs: 120_000 };
+
+/** What tells whether a guest lives. */
+export interface SignsOfLife {
+  /** Rejects when the guest agent does not answer. */
+  probe(): Promise<void>;
+  /** Milliseconds of processor time that the microVM has used. */
+  processorMs(): number | undefined;
+}
 
 /**
  * Passes a stream of the guest agent on and ends it with `guest_unreachable` when the guest has stopped answering. A
- * command may be silent for hours, so silence alone says nothing: after {@link QUIET_MS} of it `probe` decides, which
- * rejects when the guest agent does not answer. `abort` ends the stream underneath.
+ * command may be silent for hours, so silence alone says nothing: after a while of it the guest agent is asked, again and
+ * again, and for longer the busier host and guest are. A microVM that has ended breaks its connections, which needs no
+ * question. `abort` ends the stream underneath.
  */
 export async function* withLiveness<T>(
   stream: AsyncIterable<T>,
-  probe: () => Promise<void>,
+  signs: SignsOfLife,
+  patience: Patience,
   abort: (reason: Error) => void,
 ): AsyncGenerator<T> {
+  const over = new AbortController();
+  const heard = { at: performance.now() };
   let dead: Error | undefined;
-  let quietTicks = 0;
-  let probing = false;
-  const watch = setInterval(() => {
-    quietTicks += 1;
-    if (quietTicks < 2 || probing) return;
-    probing = true;
-    probe().then(
-      () => {
-        probing = false;
-        quietTicks = 0;
-      },
-      (error: unknown) => {
-        dead = unreachable(error);
-        abort(dead);
-      },
-    );
-  }, QUIET_MS);
-  watch.unref();
+  watch(signs, patience, heard, over.signal).catch((error: unknown) => {
+    if (over.signal.aborted) return;
+    dead = unreachable(error);
+    abort(dead);
+  });
   try {
     for await (const message of stream) {
-      quietTicks = 0;
+      heard.at = performance.now();
       yield message;
-      quietTicks = 0;
+      heard.at = performance.now();
     }
   } catch (error) {
     throw dead ?? error;
   } finally {
-    clearInterval(watch);
+    over.abort();
+  }
+}
+
+/** Asks while nothing is heard; rejects when the guest is to be given up, or `over` aborts. */
+async function watch(
+  signs: SignsOfLife,
+  { quietMs, idleMs, busyMs }: Patience,
+  heard: { at: number },
+  over: AbortSignal,
+): Promise<void> {
+  let unanswered = 0;
+  let processorMs = 0;
+  for (;;) {
+    await delay(quietMs, undefined, { signal: over, ref: false });
+    const silentMs = performance.now() - heard.at;
+    if (silentMs < quietMs) {
+      unanswered = 0;
+      continue;
+    }
+    if (unanswered === 0) processorMs = signs.processorMs() ?? 0;
+    try {
+      await signs.probe();
+      heard.at = performance.now();
+      unanswered = 0;
+    } catch (error) {
+      over.throwIfAborted();
+      unanswered += 1;
+      const now = performance.now() - heard.at;
+      const worked = (signs.processorMs() ?? 0) - processorMs > AT_WORK * (now - silentMs);
+      if (unanswered >= LEAST_UNANSWERED && now > (worked ? busyMs : idleMs) * hostLoad()) throw error;
+    }
   }
 }

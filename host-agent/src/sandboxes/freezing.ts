@@ -69,21 +69,39 @@ export class Freezing {
     }
   }
 
-  /** Lets a stopped microVM and its processes run on. */
+  /** Lets a stopped microVM and its processes run on. What a guest makes of it that does not answer is its own affair. */
   async release({ vm, guest }: LiveParts): Promise<void> {
     await vm.thaw();
-    await guest.unfreeze();
+    await guest
+      .unfreeze()
+      .catch(() => guest.unfreeze())
+      .catch((error: unknown) =>
+        this.#parts.log.warn({ err: error }, "a guest did not confirm that its processes run on"),
+      );
+  }
+
+  /**
+   * Has the processes of a guest sleep until they have been told their time and identity. A guest that refuses, or does not
+   * answer in time, is stopped all the same, and its processes run from the first instant of their next time. Only a
+   * template that everybody starts from is not made of such a guest.
+   */
+  async #askToRest({ record, live }: Sandbox): Promise<void> {
+    try {
+      await live?.guest.freeze();
+    } catch (error) {
+      if (record.purpose === "template") throw error;
+      this.#parts.log.warn({ sandbox: record.id, err: error }, "a guest is stopped that did not go to rest");
+    }
   }
 
   async #copy(sandbox: Sandbox, next: { frozen: DiskChain; path: string } | undefined): Promise<FrozenCopy> {
     const { record, live } = sandbox;
     if (!live) throw new WarrenError("internal_error", `sandbox ${record.id} has no microVM`);
-    const { vm, guest } = live;
+    const { vm } = live;
     const parent = record.memory?.header ?? null;
     const memory = await ProcessMemory.open(await vm.memoryMapping());
     try {
-      // Processes sleep until they have been told their time and identity, in the copy as well as here.
-      await guest.freeze();
+      await this.#askToRest(sandbox);
       const started = performance.now();
       let capture: Capture | undefined;
       try {

@@ -8,6 +8,7 @@ import type { ImageCache, MemoryImage } from "../memory/image-cache.ts";
 import { GUEST_NETWORK, type Slot, type SlotPool } from "../network/network.ts";
 import { requireSameShape } from "../snapshots/manifest.ts";
 import type { SnapshotStore } from "../snapshots/store.ts";
+import { processorTime } from "../vmm/process.ts";
 import type { DiskFailure, Vm, VmExit, Vmm } from "../vmm/vmm.ts";
 import type { Journal, SandboxRecord } from "./journal.ts";
 import { describeJail, describeMachine } from "./machine.ts";
@@ -197,7 +198,8 @@ export class Microvms {
   }
 
   #attach(sandbox: Sandbox, vm: Vm, slot: Slot, image: MemoryImage, token: string): LiveParts {
-    const guest = new GuestClient(slot.hostIp, GUEST_NETWORK.agentPort, token);
+    const processorMs = () => processorTime(vm.process.pid);
+    const guest = new GuestClient(slot.hostIp, GUEST_NETWORK.agentPort, token, { processorMs });
     const live = { vm, slot, image, guest };
     sandbox.attach(live);
     this.#watch(sandbox, live);

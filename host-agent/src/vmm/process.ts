@@ -1,10 +1,12 @@
-import { type BigIntStats, closeSync } from "node:fs";
+import { type BigIntStats, closeSync, readFileSync } from "node:fs";
 import { readdir, readFile, readlink, stat } from "node:fs/promises";
 import { WarrenError } from "@warren/contracts/errors";
 import { pidfdEnded, pidfdOpen, pidfdSignal } from "./linux.ts";
 import type { VmProcess } from "./vmm.ts";
 
 const SIGKILL = 9;
+/** Milliseconds of a clock tick of /proc (USER_HZ is 100 on all architectures of Linux that run Warren). */
+const TICK_MS = 10;
 /** Milliseconds that a killed process may take to give back its memory before the host agent calls it stuck. */
 const KILL_LIMIT = 30_000;
 
@@ -15,6 +17,17 @@ export async function startTicks(pid: number): Promise<string | undefined> {
   const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
   if (fields === undefined || fields[0] === "Z" || fields[0] === "X") return undefined;
   return fields[19];
+}
+
+/** Milliseconds of processor time that a process has used (fields 14 and 15 of /proc/PID/stat); undefined when it is gone. */
+export function processorTime(pid: number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+  } catch {
+    return undefined;
+  }
 }
 
 /** A hold on one process, which stays on that process even when its id is given to another. */

@@ -1,0 +1,78 @@
+import type { Sandbox } from "@warren/sdk";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { claimedSlots, readRecords, vmmProcesses } from "./support/host-state.ts";
+import { type Stack, startStack } from "./support/stack.ts";
+
+/** Milliseconds for an end to be noted, on a machine that has much to do. */
+const NOTED = { timeout: 120_000 };
+
+describe("a sandbox that ends though nobody asked", () => {
+  let stack: Stack;
+  beforeAll(async () => {
+    stack = await startStack({ WARREN_WARM_POOL: "0" });
+  });
+  afterAll(() => stack?.dispose());
+
+  const fields = async ({ id }: Sandbox) => (await stack.warren.sandboxes.get(id)).fields;
+  const act = async ({ id }: Sandbox, action: string) => {
+    const url = `${stack.url}/v1/sandboxes/${id}/${action}`;
+    const response = await fetch(url, { method: "POST", headers: { "x-api-key": stack.apiKey } });
+    expect(response.status).toBe(200);
+  };
+  const sh = (sandbox: Sandbox, script: string) =>
+    sandbox.exec("sh", ["-c", script], { user: "root", timeoutSec: 300 });
+  const killVmm = ({ id }: Sandbox) => {
+    const pid = readRecords(stack.directory).find((record) => record.id === id)?.process?.pid;
+    process.kill(pid!, "SIGKILL");
+  };
+  const trigger = (key: string) => (sandbox: Sandbox) =>
+    sh(sandbox, `echo ${key} > /proc/sysrq-trigger`).catch(() => undefined);
+
+  it("returns to its last pause, whatever the end was, and says what it was", async () => {
+    const sandbox = await stack.warren.sandboxes.create({ memoryMb: 256 });
+    await sh(sandbox, "echo first > /root/state; sync");
+    await act(sandbox, "pause");
+    for (const [end, code, message] of [
+      [trigger("o"), "guest_powered_off", /powered itself off/],
+      [trigger("b"), "guest_rebooted", /rebooted/],
+      [trigger("c"), "guest_panicked", /sysrq triggered crash/],
+      [killVmm, "microvm_lost", /killed or failed/],
+    ] as const) {
+      await act(sandbox, "resume");
+      expect(await fields(sandbox)).not.toHaveProperty("reason");
+      await sh(sandbox, "echo second > /root/state; sync");
+      await end(sandbox);
+      await expect.poll(async () => (await fields(sandbox)).status, NOTED).toBe("paused");
+      expect((await fields(sandbox)).reason).toMatchObject({ code, message: expect.stringMatching(message) });
+      await expect(sandbox.exec("true")).rejects.toMatchObject({ code: "invalid_state" });
+    }
+    await act(sandbox, "resume");
+    expect((await sh(sandbox, "cat /root/state")).stdout).toBe("first\n");
+    await sandbox.destroy();
+  });
+
+  it("is stopped when it has no pause, and the host tells so until it is noted, whoever restarts meanwhile", async () => {
+    const sandbox = await stack.warren.sandboxes.create({ memoryMb: 128 });
+    await stack.controlPlane.stop();
+    killVmm(sandbox);
+    const record = () => readRecords(stack.directory).find(({ id }) => id === sandbox.id);
+    await expect.poll(() => record()?.status, NOTED).toBe("stopped");
+    expect(vmmProcesses(stack.directory)).toEqual([]);
+    await stack.hostAgent.kill();
+    await stack.startHostAgent();
+    expect(claimedSlots(stack.directory)).not.toContain(record()?.slot);
+    await stack.startControlPlane();
+    await expect.poll(async () => (await fields(sandbox)).status, NOTED).toBe("stopped");
+    expect((await fields(sandbox)).reason).toMatchObject({ code: "microvm_lost" });
+    await expect.poll(record, NOTED).toBe(undefined);
+  });
+
+  it("is paused by inactivity though its agent no longer answers, and copied before", async () => {
+    const sandbox = await stack.warren.sandboxes.create({ memoryMb: 128, timeoutSec: 2 });
+    // Nobody reaches the agent from here on; the command has ended before.
+    await sh(sandbox, "setsid sh -c 'sleep 1; ip link set eth0 down' >/dev/null 2>&1 & exit 0").catch(() => undefined);
+    await expect.poll(async () => (await fields(sandbox)).status, NOTED).toBe("paused");
+    expect((await fields(sandbox)).reason).toMatchObject({ code: "inactivity" });
+    await sandbox.destroy();
+  });
+});
