@@ -122,7 +122,13 @@ async function start(
   onClose(() => activity.close());
   const operations = new DetachedOperations();
   onClose(() => operations.drain(DRAIN_MS));
-  const access: SandboxAccess = new SandboxAccess(store, pool, activity, (teamId, id) => pausing.resume(teamId, id));
+  const access: SandboxAccess = new SandboxAccess(
+    store,
+    pool,
+    activity,
+    (teamId, id) => pausing.resume(teamId, id),
+    (hostId) => monitor.look(hostId),
+  );
   const localHost =
     config.localHost === undefined
       ? undefined
@@ -160,7 +166,13 @@ async function start(
     log,
   });
   const reconciler = new SandboxReconciler({ store, pool, access, log });
-  const monitor = new HostMonitor({ hosts, pool, sandboxes: reconciler, leadership: database.leadership, log });
+  const monitor: HostMonitor = new HostMonitor({
+    hosts,
+    pool,
+    sandboxes: reconciler,
+    leadership: database.leadership,
+    log,
+  });
 
   const cookie = new SessionCookie(isSecure(config));
   const accounts = await createAccounts({

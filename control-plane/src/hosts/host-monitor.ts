@@ -81,6 +81,20 @@ export class HostMonitor {
     }
   }
 
+  /**
+   * Visits a host now, because a call to it brought news. Any control plane may: each change compares what it read. Never
+   * rejects; the next round finds what this one did not.
+   */
+  async look(hostId: string): Promise<void> {
+    const { hosts, log } = this.#parts;
+    try {
+      const host = (await hosts.listMonitored()).find(({ id }) => id === hostId);
+      if (host) await this.visit(host);
+    } catch (error) {
+      log.warn({ err: error, host: hostId }, "a host could not be followed");
+    }
+  }
+
   /** Visits one host. */
   async visit(host: MonitoredHost, since = Date.now()): Promise<void> {
     const { hosts, pool, sandboxes, log } = this.#parts;

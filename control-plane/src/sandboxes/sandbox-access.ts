@@ -19,15 +19,29 @@ const ASLEEP: SandboxStatus[] = ["paused", "resuming"];
 /** Resumes a paused sandbox of a team. */
 export type Resume = (teamId: string, id: string) => Promise<unknown>;
 
+/** Compares a host with the database at once. */
+export type FollowHost = (hostId: string) => Promise<void>;
+
 /** Finds the host of a running sandbox for calls that use the sandbox. */
 export class SandboxAccess {
   readonly #pool: HostClientPool;
   readonly #activity: BatchedTimestamps;
   readonly #resume: Resume;
+  readonly #follow: FollowHost;
   readonly #locations: LRUCache<string, SandboxLocation>;
 
-  /** `resume` is called for sandboxes that were made to be resumed by calls that need them. */
-  constructor(store: SandboxStore, pool: HostClientPool, activity: BatchedTimestamps, resume: Resume) {
+  /**
+   * `resume` is called for sandboxes that were made to be resumed by calls that need them, `follow` when a host says that a
+   * sandbox is no longer what the database has it for.
+   */
+  constructor(
+    store: SandboxStore,
+    pool: HostClientPool,
+    activity: BatchedTimestamps,
+    resume: Resume,
+    follow: FollowHost = async () => undefined,
+  ) {
+    this.#follow = follow;
     this.#pool = pool;
     this.#resume = resume;
     this.#activity = activity;
@@ -51,9 +65,8 @@ export class SandboxAccess {
       return await action(host);
     } catch (error) {
       const known = fromRpcError(error);
-      // The host knows better than the cache.
-      if (known.code === "not_found" || known.code === "invalid_state") this.forget(id);
-      throw known;
+      if (known.code !== "not_found" && known.code !== "invalid_state") throw known;
+      throw (await this.#changed(id)) ?? known;
     } finally {
       this.#activity.touch(id);
     }
@@ -62,6 +75,18 @@ export class SandboxAccess {
   /** Forgets where a sandbox is. Call it after every change of its status. */
   forget(id: string): void {
     this.#locations.delete(id);
+  }
+
+  /**
+   * The host knows better than the database that a sandbox is not what it was. Brings the database up to date, so that every
+   * later answer is the same as that of this call; gives the error for a sandbox that does not run.
+   */
+  async #changed(id: string): Promise<WarrenError | undefined> {
+    const hostId = (await this.#locations.fetch(id))?.host?.id;
+    if (hostId !== undefined) await this.#follow(hostId);
+    this.forget(id);
+    const status = (await this.#locations.fetch(id))?.status;
+    return status === undefined || status === "running" ? undefined : notRunning(status);
   }
 
   async #find(caller: Caller, id: string): Promise<HostClient> {
@@ -75,7 +100,7 @@ export class SandboxAccess {
     }
     if (location.status !== "running") {
       this.forget(id);
-      throw new WarrenError("invalid_state", `the sandbox is ${location.status}, and this needs it to be running`);
+      throw notRunning(location.status);
     }
     if (!location.host) throw new WarrenError("host_unavailable", "the sandbox has no host");
     return this.#pool.clientOf(location.host);
@@ -86,6 +111,10 @@ export class SandboxAccess {
 export async function requireSandboxId({ params }: FastifyRequest): Promise<void> {
   const { id } = params as { id?: string };
   if (id !== undefined && !SANDBOX_ID.test(id)) throw sandboxNotFound(id);
+}
+
+function notRunning(status: SandboxStatus): WarrenError {
+  return new WarrenError("invalid_state", `the sandbox is ${status}, and this needs it to be running`);
 }
 
 /** The error for an id that means nothing to the caller's team. */

@@ -49,6 +49,16 @@ eachDatabase((database) => {
     });
   });
 
+  it("knows from a call that a sandbox has ended, and says the same from then on", async () => {
+    const { id } = await stack.createSandbox();
+    const reason = { code: "guest_powered_off", message: "its system powered itself off", atUnixMs: 0n };
+    Object.assign(stack.host.guest(id), { status: "stopped", reason });
+    const ping = await stack.call("POST", `/v1/sandboxes/${id}/ping`);
+    expect(await errorOf(ping)).toMatchObject({ status: 409, code: "invalid_state" });
+    expect(await get(id)).toMatchObject({ status: "stopped", reason: { code: "guest_powered_off" } });
+    expect((await list()).map((sandbox) => sandbox.id)).not.toContain(id);
+  });
+
   it("lists sandboxes newest first, without those that are over", async () => {
     const first = await stack.createSandbox();
     const gone = await stack.createSandbox();
