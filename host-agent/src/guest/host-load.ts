@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 /** A host that is busier than this makes nobody wait longer. */
 const MOST = 10;
 
-/** How many times longer than on an idle host the work of a guest takes: processes that could run, by processor; at least 1. */
+/** How many times longer than on an idle host the work of a guest takes: processes that could run, by processor; a whole number, at least 1. */
 export function hostLoad(): number {
   return loadOf(readFileSync("/proc/loadavg", "utf8"), availableParallelism());
 }
@@ -13,5 +13,5 @@ export function hostLoad(): number {
 export function loadOf(text: string, processors: number): number {
   const [minute = "0", , , tasks = "0"] = text.split(" ");
   const runnable = Math.max(Number(minute), Number.parseInt(tasks, 10));
-  return Math.min(MOST, Math.max(1, runnable / processors));
+  return Math.min(MOST, Math.max(1, Math.ceil(runnable / processors)));
 }

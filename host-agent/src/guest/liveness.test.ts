@@ -50,7 +50,7 @@ it("a guest that is silent and does nothing is given up", async () => {
 it.each([
   ["0.10 0.20 0.30 1/200 1234\n", 2, 1],
   ["8.00 4.00 2.00 3/200 1234\n", 2, 4],
-  ["0.50 0.20 0.10 12/900 1234\n", 2, 6],
+  ["0.50 0.20 0.10 11/900 1234\n", 2, 6],
   ["500.00 400.00 300.00 400/900 1234\n", 2, 10],
 ])("knows from %j on %d processors how much longer things take", (text, processors, load) => {
   expect(loadOf(text, processors)).toBe(load);
