@@ -10,7 +10,8 @@ const LAST_ATTEMPTS = 50;
 /**
  * Where a server's log goes, as a destination for pino: lines in order to a descriptor, without holding the server up.
  * When the reader is gone for good (EPIPE, or any other error but a full pipe) it takes lines and drops them. Those that
- * wait are written at the end of the process, as far as the reader takes them.
+ * wait are written at the end of the process, as far as the reader takes them; they may come before those whose writing is
+ * under way at that moment, which nothing can wait for any more.
  *
  * pino's own destination writes the rest at the end again and again when its pipe is broken, and the process never ends.
  */
