@@ -30,6 +30,8 @@ export const ERRORS = {
   misdirected_request: { status: 421 },
   rate_limited: { status: 429 },
   quota_exceeded: { status: 429 },
+  /** The route is a WebSocket. */
+  upgrade_required: { status: 426 },
   headers_too_large: { status: 431 },
   internal_error: { status: 500 },
   /** The host agent answered with an error that none of the other codes describes. */

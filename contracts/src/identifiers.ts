@@ -25,7 +25,17 @@ export function wireIdPattern(prefix: WireIdPrefix): string {
 }
 
 /** Names of teams as their members choose them. */
-export const TEAM_NAME = /^(?! *$)[A-Za-z0-9 _\-@']{1,128}$/;
+export const TEAM_NAME = /^ *[A-Za-z0-9_\-@'][A-Za-z0-9 _\-@']*$/;
+
+/** Characters of the name of a team. */
+export const TEAM_NAME_CHARACTERS = 128;
+
+/**
+ * An e-mail address: one @ between a local part without quotes (RFC 5321, section 4.1.2, dot-string; letters of any script
+ * as in RFC 6531) and a domain of labels.
+ */
+export const EMAIL =
+  /^[^\s@\p{C}"(),:;<>[\]\\]{1,64}@[\p{L}\p{N}](?:[\p{L}\p{N}\p{M}-]*[\p{L}\p{N}\p{M}])?(?:\.[\p{L}\p{N}](?:[\p{L}\p{N}\p{M}-]*[\p{L}\p{N}\p{M}])?)*$/u;
 
 /** Slugs of teams. */
 export const TEAM_SLUG = /^[0-9a-f]{6}-[0-9a-f]{6}$/;

@@ -1,5 +1,5 @@
 import { type Static, Type } from "typebox";
-import { wireIdPattern } from "../identifiers.ts";
+import { EMAIL, wireIdPattern } from "../identifiers.ts";
 import { LIMITS } from "../limits.ts";
 
 /** Roles in a team, the most powerful first. A team has exactly one owner. */
@@ -15,6 +15,8 @@ export const Timestamp = Type.String({ format: "date-time" });
 export const Email = Type.String({
   minLength: 3,
   maxLength: LIMITS.emailCharacters,
+  pattern: EMAIL.source.replace("^", "^\\s*").replace(/\$$/, "\\s*$"),
+  examples: ["ada@example.org"],
   description: "E-mail address; case and surrounding blanks do not matter",
 });
 
@@ -31,7 +33,9 @@ export const Password = Type.String({ minLength: 1, maxLength: 1024 });
 export const UserName = Type.String({
   minLength: 1,
   maxLength: 2 * LIMITS.userNameCharacters,
-  description: `1 to ${LIMITS.userNameCharacters} characters after trimming`,
+  pattern: `^\\s*[^\\s\\p{Cc}](?:[^\\p{Cc}]{0,${LIMITS.userNameCharacters - 2}}[^\\s\\p{Cc}])?\\s*$`,
+  examples: ["Ada Lovelace"],
+  description: `1 to ${LIMITS.userNameCharacters} characters after trimming, no control characters`,
 });
 
 /** Whether a provider, or a mail that was answered, has shown that an address is its user's. */
@@ -54,9 +58,13 @@ export const SignUp = Type.Object(
 );
 export type SignUp = Static<typeof SignUp>;
 
-/** Request to sign in. */
+/** Request to sign in. An address that nobody can have is answered as one that nobody has. */
 export const LogIn = Type.Object(
-  { email: Email, password: Password, cookie: Cookie },
+  {
+    email: Type.String({ minLength: 3, maxLength: LIMITS.emailCharacters, description: "E-mail address" }),
+    password: Password,
+    cookie: Cookie,
+  },
   { additionalProperties: false, title: "LogIn" },
 );
 export type LogIn = Static<typeof LogIn>;
@@ -167,6 +175,8 @@ export const UserSearch = Type.Object({
   email: Type.String({
     minLength: LIMITS.userSearchCharacters,
     maxLength: LIMITS.emailCharacters,
+    pattern: "^\\s*(?:@[\\s\\S]+\\S|\\S[\\s\\S]*@[\\s\\S]*\\S|\\S[\\s\\S]+@)\\s*$",
+    examples: ["ada@"],
     description: "Start of an e-mail address, at least 3 characters with the @",
   }),
 });

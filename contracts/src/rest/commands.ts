@@ -28,6 +28,9 @@ const command = {
   ),
 };
 
+/** Base64 of RFC 4648, section 4, as a pattern. */
+const BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$";
+
 /** Request to run a command to its end. */
 export const ExecRequest = Type.Object(
   {
@@ -39,7 +42,13 @@ export const ExecRequest = Type.Object(
       Type.Enum(["utf-8", "base64"], { default: "utf-8", description: "How `stdin` is written" }),
     ),
   },
-  { additionalProperties: false, title: "ExecRequest" },
+  {
+    additionalProperties: false,
+    title: "ExecRequest",
+    if: { properties: { stdin_encoding: { const: "base64" } }, required: ["stdin_encoding"] },
+    // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema.
+    then: { properties: { stdin: { type: "string", pattern: BASE64, description: "base64" } } },
+  },
 );
 export type ExecRequest = Static<typeof ExecRequest>;
 

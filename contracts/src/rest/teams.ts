@@ -1,8 +1,10 @@
 import { type Static, Type } from "typebox";
-import { TEAM_NAME, TEAM_SLUG } from "../identifiers.ts";
+import { TEAM_NAME, TEAM_NAME_CHARACTERS, TEAM_SLUG } from "../identifiers.ts";
 import { Email, EmailVerified, Role, TeamId, Timestamp, UserId } from "./accounts.ts";
 
 const TeamName = Type.String({
+  minLength: 1,
+  maxLength: TEAM_NAME_CHARACTERS,
   pattern: TEAM_NAME.source,
   description: "1 to 128 letters, digits, blanks and any of _ - @ '",
 });

@@ -31,7 +31,7 @@ export class ApiKeyService {
     const { store, teams, limiter } = this.#parts;
     const expiresAt = request.expires_at === undefined ? undefined : new Date(request.expires_at);
     if (expiresAt && !(expiresAt.getTime() > Date.now())) {
-      throw new WarrenError("invalid_request", "body/expires_at must be in the future");
+      throw new WarrenError("conflict", "body/expires_at is over already; it must be in the future");
     }
     await limiter.take("create API keys as", caller.userId, RATES.createApiKey.account);
     const key = generateApiKey();

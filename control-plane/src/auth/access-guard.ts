@@ -56,6 +56,9 @@ export class AccessGuard {
 
   /** Makes every route in this scope require a signed-in user; an API key is not enough. */
   requireUser(app: App): void {
+    app.addHook("onRoute", ({ schema }) => {
+      if (schema) schema.security ??= [{ session: [] }];
+    });
     app.addHook("onRequest", async (request) => {
       const identity = await this.#authenticator.authenticate(request.headers);
       if (identity.kind === "api_key") {

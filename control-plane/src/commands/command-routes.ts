@@ -52,7 +52,7 @@ export function commandRoutes(commands: CommandService): Routes {
         response: { "4xx": ErrorBody },
       },
       handler: async () => {
-        throw new WarrenError("invalid_request", "this route is a WebSocket; send an upgrade request");
+        throw new WarrenError("upgrade_required", "this route is a WebSocket; send an upgrade request");
       },
       wsHandler: async (socket, request) => {
         const caller = callerOf(request);

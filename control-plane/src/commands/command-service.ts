@@ -96,10 +96,7 @@ function toCommand(request: Omit<ExecStartFrame, "type" | "stdin" | "terminal">)
 }
 
 function decodeStdin({ stdin, stdin_encoding }: ExecRequest): Uint8Array | undefined {
-  if (stdin === undefined) {
-    if (stdin_encoding === undefined || stdin_encoding === "utf-8") return undefined;
-    throw new WarrenError("invalid_request", "body/stdin_encoding needs body/stdin");
-  }
+  if (stdin === undefined) return undefined;
   const bytes = stdin_encoding === "base64" ? decodeBase64(stdin, "body/stdin") : Buffer.from(stdin);
   if (bytes.length > LIMITS.execStdinBytes) {
     throw new WarrenError(

@@ -105,8 +105,7 @@ it.each([
   [{ cmd: "a", timeout_sec: 2_592_001 }, "body/timeout_sec must be <= 2592000"],
   [{ cmd: "a", cwd: "x".repeat(4096) }, "body/cwd must have at most 4095 bytes"],
   [{ cmd: "a", user: "a:b" }, "body/user must match pattern"],
-  [{ cmd: "a", stdin: "!", stdin_encoding: "base64" }, "body/stdin is not base64"],
-  [{ cmd: "a", stdin_encoding: "base64" }, "body/stdin_encoding needs body/stdin"],
+  [{ cmd: "a", stdin: "!", stdin_encoding: "base64" }, "body/stdin must match pattern"],
   [{ cmd: "a", stdin_encoding: "hex" }, "body/stdin_encoding must be one of utf-8, base64"],
   [{ cmd: "a", shell: true }, "body/shell is not a known field"],
 ])("refuses bad request %#", async (body, message) => {

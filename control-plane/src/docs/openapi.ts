@@ -1,8 +1,14 @@
 import swagger from "@fastify/swagger";
+import { ErrorBody } from "@warren/contracts/rest/error";
 import type { App } from "../app.ts";
 
 /** Collects the schemas of all routes registered afterwards into one OpenAPI document. */
 export async function describeApi(app: App, version: string): Promise<void> {
+  app.addHook("onRoute", (route) => {
+    // What can happen to any request; what each route answers itself is with the route.
+    if (route.schema)
+      route.schema.response = { "4xx": ErrorBody, "5xx": ErrorBody, ...(route.schema.response as object) };
+  });
   await app.register(swagger, {
     openapi: {
       openapi: "3.1.0",

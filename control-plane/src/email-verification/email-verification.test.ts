@@ -97,11 +97,11 @@ eachDatabase((database) => {
     const token = tokenOf(link);
     expect((await fetch(stack.url + link.pathname + link.search)).status).toBe(401);
     const confirm = (who: Person) => who.call("POST", "/v1/me/email/confirm", { token });
-    expect(await errorOf(await confirm(stranger))).toMatchObject({ status: 400, code: "invalid_request" });
+    expect(await errorOf(await confirm(stranger))).toMatchObject({ status: 404, code: "not_found" });
     expect([await isVerified(person), await isVerified(stranger)]).toEqual([false, false]);
     await expectStatus(await confirm(person), 204);
     expect(await isVerified(person)).toBe(true);
-    expect((await confirm(person)).status).toBe(400);
+    expect((await confirm(person)).status).toBe(404);
   });
 
   it("a new mail can be asked for and replaces the one before", async () => {
@@ -109,7 +109,7 @@ eachDatabase((database) => {
     const first = tokenOf(await mail.linkTo(person.email));
     await expectStatus(await person.call("POST", "/v1/me/email/verification"), 204);
     const second = tokenOf(await mail.linkTo(person.email));
-    expect((await person.call("POST", "/v1/me/email/confirm", { token: first })).status).toBe(400);
+    expect((await person.call("POST", "/v1/me/email/confirm", { token: first })).status).toBe(404);
     await expectStatus(await person.call("POST", "/v1/me/email/confirm", { token: second }), 204);
     // Nothing is left to verify, and no further mail is sent.
     mail.refuses = true;

@@ -73,7 +73,7 @@ export class EmailVerification {
         .executeTakeFirst();
       if (!row || !(await users.setEmailVerified(caller.userId, row.email, transaction))) {
         throw new WarrenError(
-          "invalid_request",
+          "not_found",
           "this link was used already, is older than a day, or is for another account; ask for a new mail",
         );
       }

@@ -59,6 +59,8 @@ function createAjv(options: Options): Ajv2020 {
     removeAdditional: false,
     useDefaults: true,
     allowUnionTypes: true,
+    // Errors name the schema, whose description says what a pattern means.
+    verbose: true,
     ...options,
   });
   ajvFormats.default(ajv);
@@ -93,6 +95,11 @@ export function formatSchemaErrors(errors: FastifySchemaValidationError[], dataV
       return new WarrenError("invalid_request", `${path} must be one of ${error.params.allowedValues.join(", ")}`);
     case "const":
       return new WarrenError("invalid_request", `${path} must be ${JSON.stringify(error.params.allowedValue)}`);
+    case "pattern": {
+      const { description } = error.parentSchema as { description?: string };
+      const meaning = description === undefined ? "" : ` (${description})`;
+      return new WarrenError("invalid_request", `${path} ${error.message}${meaning}`);
+    }
     default:
       return new WarrenError("invalid_request", `${path} ${error.message ?? "is not valid"}`);
   }

@@ -14,13 +14,13 @@ export function toWireId(prefix: WireIdPrefix, uuid: string): string {
     .padStart(DIGITS, "0")}`;
 }
 
-/** Reads the UUID from a wire id of the given kind, or throws `invalid_request`. */
+/** Reads the UUID from a wire id of the given kind; throws `invalid_request`, or `not_found` for one that no UUID has. */
 export function fromWireId(prefix: WireIdPrefix, id: string): string {
   const digits = id.startsWith(`${prefix}-`) ? id.slice(prefix.length + 1) : "";
   if (!/^[0-9a-z]{25}$/.test(digits)) throw malformed(prefix);
   let value = 0n;
   for (const digit of digits) value = value * 36n + BigInt(Number.parseInt(digit, 36));
-  if (value >= LIMIT) throw malformed(prefix);
+  if (value >= LIMIT) throw new WarrenError("not_found", `there is no ${id}`);
   const hex = value.toString(16).padStart(32, "0");
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }

@@ -218,7 +218,7 @@ eachDatabase((database) => {
       const person = await Person.signUp(stack);
       const elsewhere = await Person.logIn(stack, person.email);
       const change = (body: object) => person.call("POST", "/v1/me/password", body);
-      expect(await errorOf(await change({ new_password: "another password" }))).toMatchObject({ status: 400 });
+      expect(await errorOf(await change({ new_password: "another password" }))).toMatchObject({ status: 403 });
       expect(
         await errorOf(await change({ current_password: "a guess", new_password: "another password" })),
       ).toMatchObject({ status: 403, code: "forbidden" });

@@ -70,7 +70,7 @@ export class AccountService {
     const user = await this.#find(caller);
     if (user.password_hash !== null) {
       if (request.current_password === undefined) {
-        throw new WarrenError("invalid_request", "body/current_password is required");
+        throw new WarrenError("forbidden", "the account has a password: body/current_password is required");
       }
       if (!(await hasher.verify(user.password_hash, request.current_password))) {
         throw new WarrenError("forbidden", "body/current_password is not the password of this account");

@@ -21,10 +21,10 @@ interface Running {
 }
 
 /** Exec and ExecStream on processes of this machine. */
-export function commandHandlers(guestOf: (sandboxId: string) => DoubleGuest) {
+export function commandHandlers(guestOf: (sandboxId: string) => DoubleGuest, programs: () => string | undefined) {
   return {
     async exec(request: ExecRequest, context: HandlerContext) {
-      const { child, ended } = start(guestOf(request.sandboxId), request.command!, context.signal);
+      const { child, ended } = start(guestOf(request.sandboxId), request.command!, programs(), context.signal);
       const limit = request.maxOutputBytes;
       const [stdout, stderr] = [collect(child.stdout!, limit), collect(child.stderr!, limit)];
       child.stdin!.on("error", () => undefined).end(request.stdin ?? "");
@@ -45,7 +45,7 @@ export function commandHandlers(guestOf: (sandboxId: string) => DoubleGuest) {
       if (first?.message.case !== "start") throw rpcError("invalid_request", "the first message must be start");
       const { sandboxId, command, stdin } = first.message.value;
       const guest = guestOf(sandboxId);
-      const running = start(guest, command!, context.signal);
+      const running = start(guest, command!, programs(), context.signal);
       const { child, ended } = running;
       if (!stdin) child.stdin!.end();
       child.stdin!.on("error", () => undefined);
@@ -72,12 +72,12 @@ function missing(command: Command): Buffer {
   return Buffer.from(`${command.cmd}: command not found\n`);
 }
 
-function start(guest: DoubleGuest, command: Command, signal: AbortSignal): Running {
+function start(guest: DoubleGuest, command: Command, programs: string | undefined, signal: AbortSignal): Running {
   guest.requireRunning();
   guest.timeLimit = command.timeoutMs;
   const child = spawn(command.cmd, command.args, {
     cwd: command.cwd === "" ? guest.directory : guest.path(command.cwd),
-    env: { ...guest.env, ...command.env },
+    env: { ...guest.env, ...command.env, ...(programs !== undefined && { PATH: programs }) },
     stdio: "pipe",
   });
   guest.processes.add(child);

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { lstat, mkdir, open, readdir, readlink, rename, rm } from "node:fs/promises";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
-import { basename, join, normalize } from "node:path";
+import { basename, dirname, join, normalize } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type {
   ListFilesRequest,
@@ -60,7 +60,11 @@ export function directoryHandlers(guestOf: (sandboxId: string) => DoubleGuest) {
     },
     async moveFile({ sandboxId, path, destination }: MoveFileRequest) {
       const guest = guestOf(sandboxId);
-      await rename(guest.path(path), guest.path(destination));
+      await rename(guest.path(path), guest.path(destination)).catch(({ code }: NodeJS.ErrnoException) => {
+        throw code === "ENOENT"
+          ? rpcError("file_not_found", `${path}: no such file`)
+          : rpcError("invalid_path", `${destination}: ${code}`);
+      });
       return { entry: await entry(guest, destination) };
     },
   };
@@ -77,11 +81,19 @@ export function fileListener(guestOf: (sandboxId: string) => DoubleGuest): Reque
       (thrown: unknown) => {
         request.resume();
         if (response.headersSent) return void response.destroy();
-        const error = fromRpcError(thrown);
+        const error = fromRpcError(asHost(thrown, path));
         response.writeHead(error.status).end(JSON.stringify(errorBody(error)));
       },
     );
   };
+}
+
+/** What the path itself is to blame for, as a host says it. */
+const PATH_FAULTS = ["EISDIR", "ENOTDIR", "ENAMETOOLONG", "EEXIST", "ENOTEMPTY"];
+
+function asHost(thrown: unknown, path: string): unknown {
+  const { code = "" } = thrown as NodeJS.ErrnoException;
+  return PATH_FAULTS.includes(code) ? rpcError("invalid_path", `${path}: ${code}`) : thrown;
 }
 
 /** Writes beside the file and renames, so that a call that breaks leaves what was there. */
@@ -89,6 +101,7 @@ async function replace(guest: DoubleGuest, path: string, request: IncomingMessag
   guest.requireRunning();
   const target = guest.path(path);
   const temporary = `${target}.${randomUUID()}`;
+  await mkdir(dirname(target), { recursive: true });
   try {
     const file = await open(temporary, "wx");
     await pipeline(request.iterator({ destroyOnReturn: false }), file.createWriteStream());
@@ -102,7 +115,12 @@ async function replace(guest: DoubleGuest, path: string, request: IncomingMessag
 
 async function send(guest: DoubleGuest, path: string, _request: IncomingMessage, response: ServerResponse) {
   const file = await openFile(guest, path);
-  response.writeHead(200, { "content-length": (await file.stat()).size });
+  const stat = await file.stat();
+  if (stat.isDirectory()) {
+    await file.close();
+    throw rpcError("invalid_path", `${path} is a directory`);
+  }
+  response.writeHead(200, { "content-length": stat.size });
   await pipeline(file.createReadStream(), response);
 }
 

@@ -29,6 +29,8 @@ export class HostAgentDouble {
   /** Snapshots by team and name. */
   readonly templates = new Map<string, DoubleTemplate>();
   templateBytes = 8192;
+  /** Directories of the only programs that commands find, written as PATH; absent = those of the test. */
+  programs: string | undefined;
   /** Sandboxes that were asked to be destroyed, in order. */
   readonly destroyed: string[] = [];
   /** Sandboxes that were pinged, in order. */
@@ -168,7 +170,10 @@ export class HostAgentDouble {
         ],
       })),
       ...directoryHandlers((id) => this.guest(id)),
-      ...commandHandlers((id) => this.guest(id)),
+      ...commandHandlers(
+        (id) => this.guest(id),
+        () => this.programs,
+      ),
     };
   }
 }
