@@ -80,7 +80,7 @@ eachDatabase((database, kind) => {
       const { key } = await person.createApiKey();
       secrets.push(key.slice("warren_".length));
       const withKey = { headers: { "x-api-key": key } };
-      await expectStatus(await send(stack.url, "GET", `/v1/sandboxes?token=${person.token}`, withKey), 200);
+      await expectStatus(await send(stack.url, "GET", `/v1/auth/options?token=${person.token}`, withKey), 200);
 
       // What goes wrong is logged more closely.
       secrets.push("a wrong password", "not a token at all", "short!");

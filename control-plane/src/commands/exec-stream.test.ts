@@ -208,7 +208,7 @@ describe("the upgrade", () => {
 
   it("is what a plain request to the route needs", async () => {
     const response = await stack.call("GET", `/v1/sandboxes/${id}/exec/stream`);
-    expect(await errorOf(response)).toMatchObject({ status: 400, code: "invalid_request" });
+    expect(await errorOf(response)).toMatchObject({ status: 426, code: "upgrade_required" });
   });
 });
 

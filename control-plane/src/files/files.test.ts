@@ -303,13 +303,15 @@ describe.each(["write", "stream/write"])("files/%s", (route) => {
     await stack.host.listen();
     await expect.poll(temporariesInGuest).toEqual([]);
     expect(await filesInGuest()).not.toContain("orphan");
-    stack.host.guest(id).status = "paused";
     const parts: Part[] = [
       ["path", "x"],
       ["file", "x", "x"],
     ];
+    expect((await upload(route, parts)).status).toBe(204);
+    stack.host.guest(id).status = "paused";
     expect(await errorOf(await upload(route, parts))).toMatchObject({ status: 409, code: "invalid_state" });
-    stack.host.guest(id).status = "running";
+    // The pause has been noted by that.
+    expect((await stack.call("POST", `/v1/sandboxes/${id}/resume`)).status).toBe(200);
     expect((await upload(route, parts)).status).toBe(204);
   });
 

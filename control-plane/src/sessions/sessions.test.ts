@@ -151,6 +151,7 @@ eachDatabase((database) => {
       expect(await person.get<Me>("/v1/me")).toEqual({
         user_id: person.userId,
         email: person.email,
+        email_verified: false,
         name: "Grace",
         is_admin: false,
         has_password: true,
