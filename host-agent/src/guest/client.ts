@@ -122,6 +122,8 @@ const DEFAULT_LIMITS: GuestLimits = {
 
 /** Calls the agent of one microVM. Every failure is an error of the catalogue. */
 export class GuestClient {
+  /** Looks at the vCPUs of the guest while it is silent, see SignsOfLife; whoever has them says how. */
+  hasHung: () => Promise<boolean> = async () => false;
   readonly #connections = new GuestConnections();
   readonly #requests: GuestRequests;
   readonly #process: Client<typeof Process>;
@@ -229,7 +231,7 @@ export class GuestClient {
     try {
       const live = withLiveness(
         stream,
-        { probe: () => this.health(), processorMs: this.#limits.processorMs },
+        { probe: () => this.health(), processorMs: this.#limits.processorMs, hasHung: () => this.hasHung() },
         this.#limits,
         (reason) => abort.abort(reason),
       );

@@ -10,7 +10,7 @@ let guest: FakeGuest | undefined;
 afterEach(() => guest?.close());
 
 /** Runs a command in a guest that leaves the first `unanswered` questions whether it lives unanswered, then ends it. */
-async function runWhileSilent(unanswered: number, processorMs: () => number) {
+async function runWhileSilent(unanswered: number, processorMs: () => number, hung = false) {
   let questions = 0;
   let finish = () => {};
   guest = await FakeGuest.start((socket, request) => {
@@ -28,6 +28,7 @@ async function runWhileSilent(unanswered: number, processorMs: () => number) {
   // Patience is over at once for a guest that stands still, and never for one that works.
   const patience = { quietMs: 5, healthMs: 10, idleMs: 1, busyMs: 600_000 };
   const client = new GuestClient("127.0.0.1", guest.port, "token", { ...patience, processorMs });
+  if (hung) client.hasHung = async () => true;
   const seen: string[] = [];
   for await (const event of client.run(COMMAND)) seen.push(event.type);
   return seen;
@@ -45,6 +46,12 @@ it("one unanswered question condemns nobody", async () => {
 
 it("a guest that is silent and does nothing is given up", async () => {
   await expect(runWhileSilent(1_000_000, () => 0)).rejects.toMatchObject({ code: "guest_unreachable" });
+});
+
+it("a guest that is at work and has hung is given up", async () => {
+  let used = 0;
+  const working = () => (used += 10_000);
+  await expect(runWhileSilent(1_000_000, working, true)).rejects.toMatchObject({ code: "guest_unreachable" });
 });
 
 it.each([

@@ -25,6 +25,8 @@ export interface SignsOfLife {
   probe(): Promise<void>;
   /** Milliseconds of processor time that the microVM has used. */
   processorMs(): number | undefined;
+  /** Looks for a while at what the vCPUs of a guest do that is silent and at work: whether it will never answer. */
+  hasHung(): Promise<boolean>;
 }
 
 /**
@@ -69,6 +71,7 @@ async function watch(
 ): Promise<void> {
   let unanswered = 0;
   let processorMs = 0;
+  let looked = false;
   for (;;) {
     await delay(quietMs, undefined, { signal: over, ref: false });
     const silentMs = performance.now() - heard.at;
@@ -81,12 +84,16 @@ async function watch(
       await signs.probe();
       heard.at = performance.now();
       unanswered = 0;
+      looked = false;
     } catch (error) {
       over.throwIfAborted();
       unanswered += 1;
       const now = performance.now() - heard.at;
+      if (unanswered < LEAST_UNANSWERED || now < idleMs * hostLoad()) continue;
       const worked = (signs.processorMs() ?? 0) - processorMs > AT_WORK * (now - silentMs);
-      if (unanswered >= LEAST_UNANSWERED && now > (worked ? busyMs : idleMs) * hostLoad()) throw error;
+      if (!worked || now > busyMs * hostLoad()) throw error;
+      if (!looked && (await signs.hasHung())) throw error;
+      looked = true;
     }
   }
 }

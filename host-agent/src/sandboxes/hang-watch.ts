@@ -17,15 +17,16 @@ export interface Watching {
 const WATCHING: Watching = { looks: 100, everyMs: 100 };
 
 /**
- * Tells guests that have hung from those that are busy. It begins with a call that had no answer. From then on the guest
- * has hung when its agent still says nothing while a vCPU never runs a program and never rests: a kernel that is alive, whatever
- * it is loaded with, gives each runnable program its turn and answers.
+ * Tells guests that have hung from those that are busy. It looks when a guest does not answer; such a guest has hung when
+ * its agent still says nothing while a vCPU never runs a program and never rests: a kernel that is alive, whatever it is
+ * loaded with, gives each runnable program its turn and answers.
  */
 export class HangWatch {
   readonly #journal: Journal;
   readonly #log: Logger;
   readonly #watching: Watching;
-  readonly #watched = new WeakSet<Sandbox>();
+  /** Sandboxes that are looked at, and what will be found. */
+  readonly #looks = new Map<Sandbox, Promise<boolean>>();
 
   constructor({ journal, log }: { journal: Journal; log: Logger }, watching: Watching = WATCHING) {
     this.#journal = journal;
@@ -33,21 +34,33 @@ export class HangWatch {
     this.#watching = watching;
   }
 
-  /** Takes note of whether a call into a sandbox was answered. */
-  called(sandbox: Sandbox, answered: boolean): void {
+  /** Looks whether the guest of a sandbox has hung; one that has says so from then on. Never rejects. */
+  look(sandbox: Sandbox): Promise<boolean> {
     const { live } = sandbox;
-    const hung = sandbox.record.reason?.code === "guest_hung";
-    if (live === undefined || answered !== hung || this.#watched.has(sandbox)) return;
-    this.#watched.add(sandbox);
-    const work = answered ? this.#takeBack(sandbox, live) : this.#watch(sandbox, live);
-    work
-      .catch((error: unknown) =>
-        this.#log.warn({ sandbox: sandbox.id, err: error }, "a silent guest cannot be watched"),
-      )
-      .finally(() => this.#watched.delete(sandbox));
+    if (live === undefined) return Promise.resolve(false);
+    const before = this.#looks.get(sandbox);
+    if (before) return before;
+    const look = this.#watch(sandbox, live)
+      .catch((error: unknown) => {
+        this.#log.warn({ sandbox: sandbox.id, err: error }, "a silent guest cannot be watched");
+        return false;
+      })
+      .finally(() => this.#looks.delete(sandbox));
+    this.#looks.set(sandbox, look);
+    return look;
   }
 
-  async #watch(sandbox: Sandbox, live: LiveParts): Promise<void> {
+  /** Takes note of whether a call into a sandbox was answered. */
+  called(sandbox: Sandbox, answered: boolean): void {
+    const hung = sandbox.record.reason?.code === "guest_hung";
+    if (!answered && !hung) void this.look(sandbox);
+    if (!answered || !hung || sandbox.live === undefined) return;
+    this.#takeBack(sandbox, sandbox.live).catch((error: unknown) =>
+      this.#log.warn({ sandbox: sandbox.id, err: error }, "a guest that answers again cannot be noted"),
+    );
+  }
+
+  async #watch(sandbox: Sandbox, live: LiveParts): Promise<boolean> {
     const { looks, everyMs } = this.#watching;
     let answered = false;
     const answer = live.guest.health(looks * everyMs).then(
@@ -59,15 +72,15 @@ export class HangWatch {
     const seen: ProcessorState[][] = [];
     while (seen.length < looks && !answered) {
       const processors = await this.#perform(sandbox, live, () => live.vm.processors());
-      if (processors === undefined) return;
+      if (processors === undefined) return false;
       seen.push(processors);
       await setTimeout(everyMs);
     }
     await answer;
-    if (answered) return;
+    if (answered) return false;
     if (!hasHung(seen)) {
       this.#log.info({ sandbox: sandbox.id, processors: lastLook(seen) }, "a silent guest is busy");
-      return;
+      return false;
     }
     await this.#perform(sandbox, live, async () => {
       const seconds = Math.round((looks * everyMs) / 1000);
@@ -78,6 +91,7 @@ export class HangWatch {
       await this.#journal.write(sandbox.record);
       this.#log.warn({ sandbox: sandbox.id, processors: lastLook(seen) }, "a guest has hung");
     });
+    return true;
   }
 
   async #takeBack(sandbox: Sandbox, live: LiveParts): Promise<void> {

@@ -43,6 +43,8 @@ export interface MicrovmEvents {
   onExit(sandbox: Sandbox, exit: VmExit): void;
   /** Its disk failed on the host. */
   onDiskFailure(sandbox: Sandbox, failure: DiskFailure): void;
+  /** The guest is silent though it is at work: resolves with whether it has hung. */
+  onSilence(sandbox: Sandbox): Promise<boolean>;
   /** A call into the guest was answered, or was not. */
   onCall(sandbox: Sandbox, answered: boolean): void;
 }
@@ -211,6 +213,7 @@ export class Microvms {
       if (sandbox.live?.vm === vm) this.#events.onDiskFailure(sandbox, failure);
     });
     sandbox.onCall = (answered) => this.#events.onCall(sandbox, answered);
+    guest.hasHung = () => this.#events.onSilence(sandbox);
     void vm.exited.then((exit) => {
       guest.close();
       if (!exit.expected && sandbox.live?.vm === vm) this.#events.onExit(sandbox, exit);

@@ -66,6 +66,7 @@ export class SandboxService {
     const microvms = new Microvms(parts, {
       onExit: (sandbox, exit) => this.#onExit(sandbox, exit),
       onDiskFailure: (sandbox, failure) => this.#onDiskFailure(sandbox, failure),
+      onSilence: (sandbox) => hangs.look(sandbox),
       onCall: (sandbox, answered) => hangs.called(sandbox, answered),
     });
     const freezing = new Freezing({ ...parts, space });
