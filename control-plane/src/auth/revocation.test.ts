@@ -96,7 +96,8 @@ describe("on two control planes of one database", () => {
   beforeAll(async () => {
     database = await createDatabase("PostgreSQL");
     first = await startAccountStack(database, { config: { jwtSecrets: [] } });
-    const config = { ...first.config, dataDir: join(first.config.dataDir, "second") };
+    const secretKeyFile = join(first.config.dataDir, "secret.key");
+    const config = { ...first.config, dataDir: join(first.config.dataDir, "second"), secretKeyFile };
     second = await startControlPlane(config, createLogger("silent"));
   });
   afterAll(async () => {
