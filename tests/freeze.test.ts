@@ -176,7 +176,7 @@ describe("freezing and thawing", () => {
     expect(made.body.size_bytes).toBeGreaterThan(10_000_000);
     expect(await sh(source, "cat /tmp/model")).toBe("trained");
     await source.destroy();
-    await expect(create({ template: "trained", memoryMb: 8192 })).rejects.toMatchObject({ code: "invalid_request" });
+    await expect(create({ template: "trained", memoryMb: 8192 })).rejects.toMatchObject({ code: "conflict" });
     const started = await create({ template: "trained" });
     expect(started.fields.memory_mb).toBe(256);
     expect(await sh(started, "cat /tmp/model; kill -0 $(cat /tmp/pid) && echo alive")).toBe("trained\nalive");

@@ -24,7 +24,7 @@ const tags = ["sandboxes"];
 
 /** Takes a request without a body as one with an empty object, for routes all of whose fields are optional. */
 const allowNoBody = async (request: FastifyRequest) => {
-  request.body ??= {};
+  if (request.body === undefined) request.body = {};
 };
 
 /** Routes of the life of sandboxes under `/v1/sandboxes`. */

@@ -244,7 +244,7 @@ function requireShape(request: CreateSandbox, template: Template): void {
   for (const field of ["vcpus", "memory_mb"] as const) {
     if (request[field] === undefined || request[field] === template[field]) continue;
     throw new WarrenError(
-      "invalid_request",
+      "conflict",
       `body/${field} is ${request[field]}, and the snapshot "${template.name}" goes on with the ${template[field]} that it ` +
         "was frozen with; leave the field out, or start from another template",
     );

@@ -97,7 +97,7 @@ eachDatabase((database) => {
     expect((await stack.call("POST", "/v1/snapshots", { sandbox_id: id, name: "large" })).status).toBe(201);
     for (const wrong of [{ vcpus: 1 }, { memory_mb: 512 }]) {
       const error = await errorOf(await stack.call("POST", "/v1/sandboxes", { template: "large", ...wrong }));
-      expect(error).toMatchObject({ status: 400, code: "invalid_request" });
+      expect(error).toMatchObject({ status: 409, code: "conflict" });
       expect(error.message).toContain(`body/${Object.keys(wrong)[0]}`);
     }
     const same = { template: "large", vcpus: 2, memory_mb: 1024 };
