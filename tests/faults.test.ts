@@ -62,7 +62,10 @@ describe("what goes wrong inside a sandbox stays inside", () => {
 
   it("a fork bomb leaves the host and the other sandboxes unharmed, and the sandbox can be used and destroyed", async () => {
     const bombed = await stack.warren.sandboxes.create({ memoryMb: 256 });
-    await bombed.exec("sh", ["-c", "bomb() { bomb | bomb & }; bomb; sleep 5"], { timeoutSec: 20 });
+    // Whether the shell itself still gets to its end is a matter of the guest's.
+    await bombed
+      .exec("sh", ["-c", "bomb() { bomb | bomb & }; bomb; sleep 5"], { timeoutSec: 20 })
+      .catch(() => undefined);
     expect((await neighbour.exec("echo", ["fine"])).stdout).toBe("fine\n");
     const answer = await bombed.exec("echo", ["still here"], { timeoutSec: 300 }).catch((error) => error);
     expect(answer.stdout ?? answer.code).toBeDefined();

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { lstatSync, readdirSync, readFileSync } from "node:fs";
+import { lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -35,18 +35,28 @@ export async function listOpenToOthers(directory: string): Promise<string[]> {
   });
 }
 
-/** VMM processes that belong to a data directory, found by the files that they map. */
+/** VMM processes that belong to a data directory, found by the disk layers in it that they hold open. */
 export function vmmProcesses(directory: string): number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .filter((pid) => {
       try {
-        return readFileSync(`/proc/${pid}/maps`, "utf8").includes(`${directory}/`);
+        if (!readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("qemu-system")) return false;
+        return readdirSync(`/proc/${pid}/fd`).some((fd) => opens(`/proc/${pid}/fd/${fd}`, directory));
       } catch {
         return false;
       }
     })
     .map(Number);
+}
+
+/** Whether a link in /proc/PID/fd leads to a file below a directory. Descriptors come and go while they are listed. */
+function opens(link: string, directory: string): boolean {
+  try {
+    return readlinkSync(link).startsWith(`${directory}/`);
+  } catch {
+    return false;
+  }
 }
 
 /** Sends SIGKILL to a process, which may have ended already. */
