@@ -176,7 +176,7 @@ class CrashWorkload {
         const processes = vmmProcesses(this.#host.directory);
         return readRecords(this.#host.directory).filter(({ status, process }) => {
           if (status === "running") return !process || !processes.includes(process.pid);
-          return status !== "paused";
+          return status !== "paused" && status !== "stopped";
         });
       })
       .toEqual([]);
@@ -237,9 +237,13 @@ class CrashWorkload {
     return Number(await this.#shell(sandboxId, "cmp state /dev/shm/state && cmp pages /dev/shm/pages && cat state"));
   }
 
+  /** Statuses by id. Like a control plane, it says of those that have ended by themselves that it knows. */
   async #statuses(): Promise<Map<string, string>> {
     const { sandboxes } = await this.#host.calls.listSandboxes({});
-    return new Map(sandboxes.map(({ sandboxId, status }) => [sandboxId, status]));
+    const ended = sandboxes.filter(({ status }) => status === "stopped");
+    await Promise.all(ended.map(({ sandboxId }) => this.#host.calls.destroySandbox({ sandboxId })));
+    const left = sandboxes.filter(({ status }) => status !== "stopped");
+    return new Map(left.map(({ sandboxId, status }) => [sandboxId, status]));
   }
 
   async #perform(subject: Subject, operation: Operation): Promise<void> {
