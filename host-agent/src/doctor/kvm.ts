@@ -16,7 +16,7 @@ async function emulation(): Promise<string> {
   const qemu = await readQemuVersion(QEMU).catch(() => undefined);
   if (qemu === undefined || qemu.parallelEmulation) return slow;
   const turns = `with QEMU ${qemu.text} the vCPUs of one sandbox take turns on one processor of this machine`;
-  return `${slow}; ${turns}, since side by side they may hang: QEMU 10 (Debian 13) runs them side by side`;
+  return `${slow}; ${turns}, since side by side they may hang`;
 }
 
 /** Boots a guest on KVM, since the device alone proves nothing; without a kernel to boot, says what is known. */

@@ -116,7 +116,7 @@ test("emulated vCPUs take turns in one thread where the version of QEMU is not k
   expect(thread(2)).toBe("single");
   expect(thread(8)).toBe("single");
   expect(thread(1)).toBe("multi");
-  expect(thread(2, NEW)).toBe("multi");
+  expect(thread(2, { ...NEW, parallelEmulation: true })).toBe("multi");
 });
 
 test("a restore has a state and no kernel, in the way of each version", () => {

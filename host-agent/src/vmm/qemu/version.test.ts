@@ -20,7 +20,7 @@ test.each([
   ],
   [
     "QEMU emulator version 10.0.13 (Debian 1:10.0.13+ds-0+deb13u1)",
-    { text: "10.0.13", runWith: true, readOnlyMemoryFile: true, stateFromFile: true, parallelEmulation: true },
+    { text: "10.0.13", runWith: true, readOnlyMemoryFile: true, stateFromFile: true, parallelEmulation: false },
   ],
 ])("reads %j", (output, version) => {
   expect(parseQemuVersion(output)).toEqual(version);
