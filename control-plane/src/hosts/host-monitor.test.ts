@@ -20,8 +20,12 @@ import { RoundRobinScheduler } from "./scheduler.ts";
 import { HostAgentDouble } from "./testing/host-agent-double.ts";
 
 const log = createLogger("silent");
-/** Longer than any patience of the reconciler or the monitor. */
-const LONG_AGO = sql<Date>`now() - interval '1 hour'`;
+/** "long": longer than any patience of the reconciler or the monitor; "a while": longer than a call takes to its host. */
+const AGO = {
+  "long ago": sql<Date>`now() - interval '1 hour'`,
+  "a while ago": sql<Date>`now() - interval '30 seconds'`,
+};
+type Changed = "now" | keyof typeof AGO;
 
 eachDatabase((fixture) => {
   let database: Database;
@@ -64,12 +68,12 @@ eachDatabase((fixture) => {
   });
 
   /** A row in a state, with or without a sandbox on the host, last changed long ago or just now. */
-  async function place(status: SandboxStatus, reported: string | undefined, changed: "now" | "long ago" = "now") {
+  async function place(status: SandboxStatus, reported: string | undefined, changed: Changed = "now") {
     const id = newSandboxId();
     const shape = { template: "minimal", vcpus: 1, memory_mb: 512, timeout_sec: 0 };
     await store.insert({ id, team_id: teamId, host_id: hostId, status, ...shape });
-    if (changed === "long ago") {
-      await database.db.updateTable("sandboxes").set({ last_updated: LONG_AGO }).where("id", "=", id).execute();
+    if (changed !== "now") {
+      await database.db.updateTable("sandboxes").set({ last_updated: AGO[changed] }).where("id", "=", id).execute();
     }
     if (reported !== undefined) {
       const request = { sandboxId: id, teamId, template: "minimal", vcpus: 1, memoryMb: 512, timeoutSec: 0, env: {} };
@@ -84,7 +88,7 @@ eachDatabase((fixture) => {
   /** Visits the host, which has been watched for `seconds`. */
   const visit = async (seconds = 0) => monitor.visit(await host(), Date.now() - seconds * 1000);
 
-  it.each<[SandboxStatus, string | undefined, "now" | "long ago", SandboxStatus]>([
+  it.each<[SandboxStatus, string | undefined, Changed, SandboxStatus]>([
     ["running", "running", "now", "running"],
     ["running", "paused", "now", "paused"],
     ["running", undefined, "now", "stopped"],
@@ -108,7 +112,16 @@ eachDatabase((fixture) => {
     ["stopping", undefined, "long ago", "stopped"],
     ["pausing", "running", "now", "pausing"],
     ["pausing", "running", "long ago", "running"],
+    ["pausing", "running", "a while ago", "running"],
+    ["pausing", "pausing", "long ago", "pausing"],
+    ["pausing", "paused", "now", "paused"],
+    ["pausing", undefined, "now", "stopped"],
+    ["resuming", "paused", "now", "resuming"],
     ["resuming", "paused", "long ago", "paused"],
+    ["resuming", "paused", "a while ago", "paused"],
+    ["resuming", "resuming", "long ago", "resuming"],
+    ["resuming", "running", "now", "running"],
+    ["resuming", undefined, "now", "stopped"],
   ])("a %s sandbox that the host reports as %s (changed %s) becomes %s", async (status, reported, changed, then) => {
     const id = await place(status, reported, changed);
     await visit();
@@ -195,7 +208,7 @@ eachDatabase((fixture) => {
       await visit(1000);
       expect((await host()).status).toBe("online");
 
-      await database.db.updateTable("hosts").set({ last_heartbeat_at: LONG_AGO }).execute();
+      await database.db.updateTable("hosts").set({ last_heartbeat_at: AGO["long ago"] }).execute();
       // A control plane that has just begun to watch cannot know how long the silence has lasted.
       await visit(10);
       expect((await host()).status).toBe("online");

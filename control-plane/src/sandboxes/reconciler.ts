@@ -11,8 +11,8 @@ import type { RowOnHost, SandboxStore, SettingsFields, StatusFields } from "./sa
 const PENDING_SEC = 240;
 /** Seconds after which a destruction that no control plane has finished is done again. */
 const STOPPING_SEC = 90;
-/** Seconds after which a pause or resume that no control plane has finished is settled by what the host says. */
-const CHANGING_SEC = 330;
+/** Seconds after which a pause or resume that its host knows nothing of is one that never came there. */
+const CHANGING_SEC = 15;
 const DESTROY_TIMEOUT_MS = 60_000;
 const CREATING: SandboxStatus[] = ["pending", "starting"];
 /** Sandboxes of one host that are destroyed at the same time. */
@@ -111,14 +111,13 @@ export function judge(row: Pick<Observation, "status" | "ageSec" | "reason" | "r
       }
       return reported === "paused" ? { status: "paused", fields: pausedFields(row.reported) } : undefined;
     case "pausing":
-    case "resuming":
-      if (row.ageSec < CHANGING_SEC) return undefined;
-      if (reported === "running") return { status: "running", fields: runningFields(row.reported) };
-      return reported === "paused" ? { status: "paused", fields: pausedFields(row.reported) } : undefined;
+    case "resuming": {
+      // What is under way is reported as such. A call that comes to its end later than this finds its goal reached.
+      const before = row.status === "pausing" ? "running" : "paused";
+      return reported === before && row.ageSec < CHANGING_SEC ? undefined : asReported(row.reported);
+    }
     case "missing":
-      if (reported === undefined) return { status: "stopped", fields: stoppedFields(undefined) };
-      if (reported === "running") return { status: "running", fields: runningFields(row.reported) };
-      return reported === "paused" ? { status: "paused", fields: pausedFields(row.reported) } : undefined;
+      return asReported(row.reported);
     case "paused":
       if (reported === undefined) return { status: "stopped", fields: stoppedFields(row.reported) };
       return reported === "running" ? { status: "running", fields: runningFields(row.reported) } : undefined;
@@ -127,6 +126,13 @@ export function judge(row: Pick<Observation, "status" | "ageSec" | "reason" | "r
     default:
       return undefined;
   }
+}
+
+/** The state that a host says, or its lack of the sandbox; nothing while the host changes it. */
+function asReported(reported: SandboxInfo | undefined): Verdict {
+  if (reported === undefined) return { status: "stopped", fields: stoppedFields(undefined) };
+  if (reported.status === "running") return { status: "running", fields: runningFields(reported) };
+  return reported.status === "paused" ? { status: "paused", fields: pausedFields(reported) } : undefined;
 }
 
 /** Settings by which a host acts and that the database does not have; undefined when there are none. */
