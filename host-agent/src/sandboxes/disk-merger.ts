@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import type { DiskChain, DiskLayers } from "../disk/layers.ts";
+import { readQcow2Header } from "../disk/qcow2/header.ts";
 import type { SnapshotStore } from "../snapshots/store.ts";
 import type { Journal, SandboxRecord } from "./journal.ts";
 
@@ -47,6 +48,8 @@ export class DiskMerger {
 
   async #convert(layers: string[], kept: string, merged: string, base: DiskChain["base"]): Promise<void> {
     const source = this.#disks.image({ layers, base });
+    // A guest that took over its VMM may have made its layer name another file of the host, which would be read as root.
+    for (const layer of layers) await readQcow2Header(this.#disks.path(layer));
     const below = this.#disks.image({ layers: [kept], base });
     await run("qemu-img", [
       "convert",
