@@ -1,11 +1,10 @@
-import type { DiskImage } from "../vmm/vmm.ts";
-
 /** Makes and removes the disks of sandboxes. A disk is an immutable base and a delta that holds what was written since. */
 export interface DiskStore {
-  /** Makes an empty delta over a base image at `path`, where nothing may be yet. */
-  create(path: string, base: BaseImage): Promise<DiskImage>;
-  /** Makes an empty delta over a whole disk, all of whose layers are immutable from then on. */
-  stack(path: string, below: DiskImage): Promise<DiskImage>;
+  /**
+   * Makes an empty delta at `path`, where nothing may be yet, over a base image or over other deltas of it, which are
+   * immutable from then on.
+   */
+  create(path: string, base: BaseImage): Promise<void>;
   /** Forces a delta and its name to stable storage. Before that, a delta may be lost with the host's power. */
   sync(path: string): Promise<void>;
   /** Bytes that a delta takes on the host: allocated blocks × 512. */

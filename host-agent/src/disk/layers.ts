@@ -1,10 +1,15 @@
 import { randomBytes } from "node:crypto";
-import { copyFile, link, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { link, mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { explainFullDisk } from "../memory/files.ts";
+import type { PromiseDisk } from "../memory/image-cache.ts";
 import type { DiskImage } from "../vmm/vmm.ts";
+import { copyDurably, UNFINISHED } from "./copy.ts";
 import type { BaseImage, DiskStore } from "./disk.ts";
 
 const LAYER_NAME = /^([0-9a-f]{32})\.qcow2$/;
+/** Modes of the files of layers. */
+const MODE = { writable: 0o600, closed: 0o400 } as const;
 
 /** A disk as a record keeps it: ids of its layers from the top down, and the image below them. */
 export interface DiskChain {
@@ -14,8 +19,8 @@ export interface DiskChain {
 
 /**
  * The layers of all disks of a data directory, `disks/{id}.qcow2`. A layer that has another one above it is never
- * written again, so that disks may share it. Whoever makes a layer names it in a record first: what no record names is
- * garbage.
+ * written again, so that disks may share it once no VMM can write it: the one that did has ended, or holds another file
+ * (`close`). Whoever makes a layer names it in a record first: what no record names is garbage.
  */
 export class DiskLayers {
   readonly #directory: string;
@@ -31,6 +36,7 @@ export class DiskLayers {
   static async open(dataDirectory: string, disks: DiskStore): Promise<DiskLayers> {
     const directory = join(dataDirectory, "disks");
     await mkdir(directory, { recursive: true, mode: 0o700 });
+    for (const name of await readdir(directory)) if (name.endsWith(UNFINISHED)) await rm(join(directory, name));
     return new DiskLayers(directory, disks);
   }
 
@@ -55,10 +61,31 @@ export class DiskLayers {
 
   /** Makes the top layer of a chain whose other layers stand. */
   async createTop(chain: DiskChain): Promise<void> {
-    const [top, ...below] = chain.layers;
+    const [top] = chain.layers;
     if (top === undefined) throw new Error("a disk without a layer of its own");
-    if (below.length === 0) await this.#disks.create(this.path(top), chain.base);
-    else await this.#disks.stack(this.path(top), this.image({ layers: below, base: chain.base }));
+    // Its size is that of the base, whatever the layers below say: a VMM had them in its hands.
+    await this.#disks.create(this.path(top), chain.base);
+  }
+
+  /**
+   * Takes a layer out of the hands of a VMM that could write it, and that has another one above it now: from here on the
+   * layer is a copy that no VMM can write, and the VMM goes on with the former file, which gets the name `former`. The
+   * copy is durable when this resolves. Does nothing where that has been done. Throws `host_disk_full`.
+   */
+  async close(id: string, former: string, promise: PromiseDisk): Promise<void> {
+    const path = this.path(id);
+    const { mode, blocks } = await stat(path);
+    if ((mode & MODE.writable) === MODE.closed) return;
+    const written = await promise(blocks * 512);
+    try {
+      await rm(former, { force: true });
+      await link(path, former);
+      await copyDurably(path, path, MODE.closed);
+    } catch (error) {
+      throw explainFullDisk(error, "the disk of the sandbox could not be copied");
+    } finally {
+      written();
+    }
   }
 
   /**
@@ -114,7 +141,6 @@ async function linkOrCopy(source: string, target: string): Promise<void> {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "EEXIST") return;
     if (code !== "EXDEV" && code !== "EMLINK") throw error;
-    await copyFile(source, `${target}.tmp`);
-    await rename(`${target}.tmp`, target);
+    await copyDurably(source, target, MODE.writable);
   }
 }

@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
 import type { Logger } from "pino";
 import type { DiskChain, DiskLayers } from "../disk/layers.ts";
@@ -9,7 +10,7 @@ import { newManifest, type SnapshotManifest } from "../snapshots/manifest.ts";
 import type { SnapshotStore } from "../snapshots/store.ts";
 import type { Vmm } from "../vmm/vmm.ts";
 import type { DiskSpace } from "./disk-space.ts";
-import type { Journal } from "./journal.ts";
+import type { Journal, SandboxRecord } from "./journal.ts";
 import type { LiveParts, Sandbox } from "./sandbox.ts";
 import { shapeOf } from "./shape.ts";
 
@@ -111,7 +112,8 @@ export class Freezing {
         if (next) await vm.stackDisk(next.path);
         const deviceState = await readFile(state.path);
         if (next) await this.release(live);
-        return this.#frozenCopy(sandbox, capture, next?.frozen ?? record.disk, deviceState, stoppedMs);
+        const disk = next?.frozen ?? record.disk;
+        return this.#frozenCopy(sandbox, capture, disk, next !== undefined, deviceState, stoppedMs);
       } catch (error) {
         await capture?.discard();
         await this.release(live);
@@ -122,10 +124,12 @@ export class Freezing {
     }
   }
 
+  /** `runsOn`: others will read the disk while the VMM that wrote it lives. */
   #frozenCopy(
     { record }: Sandbox,
     capture: Capture,
     disk: DiskChain,
+    runsOn: boolean,
     deviceState: Uint8Array,
     stoppedMs: number,
   ): FrozenCopy {
@@ -139,6 +143,7 @@ export class Freezing {
       publish: async (snapshotId) => {
         const expected = snapshots.expectMemory(capture.id);
         try {
+          if (runsOn) await this.#closeDisk(record, disk);
           const header = await capture.publish();
           const manifest = newManifest({
             id: snapshotId,
@@ -154,5 +159,20 @@ export class Freezing {
         }
       },
     };
+  }
+
+  /**
+   * Sees to it that a VMM can write no layer of a disk that others are about to read. Those that it ever could are the ones
+   * above the snapshot that it was started from.
+   */
+  async #closeDisk({ instance, snapshot }: SandboxRecord, { layers }: DiskChain): Promise<void> {
+    const { disks, journal, snapshots, space } = this.#parts;
+    const start = new Set(snapshot === undefined ? [] : snapshots.get(snapshot).disk.layers);
+    for (const layer of layers) {
+      if (start.has(layer)) continue;
+      // Goes with the microVM.
+      const former = join(journal.directory(instance), "jail", `${layer}.qcow2`);
+      await disks.close(layer, former, (bytes) => space.promise(bytes));
+    }
   }
 }

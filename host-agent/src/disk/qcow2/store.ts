@@ -1,9 +1,8 @@
 import { open, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
-import type { DiskImage } from "../../vmm/vmm.ts";
 import type { BaseImage, DiskStore } from "../disk.ts";
-import { bytesPerL2Table, encodeHeader, readQcow2Header } from "./header.ts";
+import { bytesPerL2Table, encodeHeader } from "./header.ts";
 
 /**
  * Clusters of 128 KiB in 32 parts of 4 KiB, the block size of the guest's file system: a write of one block to an empty
@@ -23,22 +22,8 @@ export function createQcow2Store(): DiskStore {
 }
 
 class Qcow2Store implements DiskStore {
-  async create(path: string, base: BaseImage): Promise<DiskImage> {
-    await writeEmptyLayer(path, base.virtualSize);
-    return {
-      layers: [
-        { path, format: "qcow2" },
-        { path: base.path, format: base.format },
-      ],
-    };
-  }
-
-  async stack(path: string, below: DiskImage): Promise<DiskImage> {
-    const [top] = below.layers;
-    if (top === undefined) throw new WarrenError("internal_error", "a disk without layers");
-    const size = top.format === "raw" ? (await stat(top.path)).size : (await readQcow2Header(top.path)).virtualSize;
-    await writeEmptyLayer(path, size);
-    return { layers: [{ path, format: "qcow2" }, ...below.layers] };
+  create(path: string, base: BaseImage): Promise<void> {
+    return writeEmptyLayer(path, base.virtualSize);
   }
 
   async sync(path: string): Promise<void> {

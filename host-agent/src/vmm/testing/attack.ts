@@ -1,4 +1,14 @@
-import { closeSync, fstatSync, ftruncateSync, openSync, readdirSync, readlinkSync, readSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import koffi from "koffi";
 import { punchHole } from "../../memory/system-calls.ts";
 import { pidfdOpen } from "../linux.ts";
@@ -17,7 +27,12 @@ const PAGE = 4096;
 export function openFiles(pid: number): { fd: number; path: string }[] {
   return readdirSync(`/proc/${pid}/fd`)
     .map((fd) => ({ fd: Number(fd), path: readlinkSync(`/proc/${pid}/fd/${fd}`) }))
-    .filter(({ path }) => path.startsWith("/") && !path.startsWith("/dev/"));
+    .filter(({ fd }) => statSync(`/proc/${pid}/fd/${fd}`).isFile());
+}
+
+/** Those that it can write with a descriptor that it holds. */
+export function writableFiles(pid: number): { fd: number; path: string }[] {
+  return openFiles(pid).filter(({ fd }) => attacksThatWork(pid, fd).includes("write"));
 }
 
 /**

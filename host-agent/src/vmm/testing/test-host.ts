@@ -77,7 +77,7 @@ export class TestHost {
 
   /** A machine that boots from the images, with a disk and a memory file of its own. */
   async machine(shape: Pick<Machine, "vcpus" | "memoryMb">, kernel: string): Promise<Machine> {
-    const disk = await this.#store.create(this.path("qcow2"), this.images.base);
+    const disk = await this.layer({ layers: [{ path: this.images.base.path, format: this.images.base.format }] });
     const memoryFile = this.path("memory");
     await writeFile(memoryFile, "");
     await truncate(memoryFile, shape.memoryMb * MIB);
@@ -94,7 +94,7 @@ export class TestHost {
   /** A machine that continues a frozen one on an empty layer over its disk. */
   async clone({ machine, memoryFile, disk }: Frozen): Promise<Machine> {
     const memory = await this.#seal(memoryFile);
-    return this.#place({ ...machine, memory, disk: await this.#store.stack(this.path("qcow2"), disk) });
+    return this.#place({ ...machine, memory, disk: await this.layer(disk) });
   }
 
   /** Freezes a microVM into files and ends it. */
@@ -112,9 +112,11 @@ export class TestHost {
     return { machine, memoryFile, state: state.path, disk: machine.disk };
   }
 
-  /** An empty layer for a running microVM. */
+  /** A disk with an empty layer above another disk. */
   async layer(below: DiskImage): Promise<DiskImage> {
-    return this.#store.stack(this.path("qcow2"), below);
+    const path = this.path("qcow2");
+    await this.#store.create(path, this.images.base);
+    return { layers: [{ path, format: "qcow2" }, ...below.layers] };
   }
 
   /** Runs a shell script as root in the guest of a machine and returns what it prints. */
