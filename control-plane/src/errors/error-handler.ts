@@ -39,6 +39,8 @@ export function answerFrameworkError(thrown: Error, _request: FastifyRequest, re
 
 function refuse(reply: FastifyReply, error: WarrenError): FastifyReply {
   if (error instanceof RateLimited) reply.header("retry-after", error.retryAfterSec);
+  // A host's refusal ends with whichever call ends first.
+  else if (error.code === "rate_limited") reply.header("retry-after", 1);
   // What the client still sends is of no request.
   if (error.code === "request_timeout") reply.header("connection", "close");
   return reply.code(error.status).send(errorBody(error));

@@ -16,26 +16,29 @@ export interface CommandExit {
 /** Characters of a process's name, of which the kernel keeps 15 bytes. */
 const NAME_CHARACTERS = 64;
 
-/** First real-time signal (signal(7), with the two that glibc keeps to itself). */
+/** First real-time signal (signal(7), with the two that glibc keeps to itself), and the last one. */
 const SIGRTMIN = 34;
+const SIGRTMAX = 64;
 
 const NAMES = new Map<number, string>(Object.entries(SIGNALS).map(([name, number]) => [number, name]));
 
 /** Texts by which guest agents of sandboxes that were paused long ago name signals; they send no numbers. */
-const TEXTS: Record<string, number> = {
-  hangup: SIGNALS.SIGHUP,
-  interrupt: SIGNALS.SIGINT,
-  quit: SIGNALS.SIGQUIT,
-  "illegal instruction": SIGNALS.SIGILL,
-  aborted: SIGNALS.SIGABRT,
-  "bus error": SIGNALS.SIGBUS,
-  "floating point exception": SIGNALS.SIGFPE,
-  killed: SIGNALS.SIGKILL,
-  "segmentation fault": SIGNALS.SIGSEGV,
-  "broken pipe": SIGNALS.SIGPIPE,
-  "alarm clock": SIGNALS.SIGALRM,
-  terminated: SIGNALS.SIGTERM,
-};
+const TEXTS = new Map<string, number>(
+  Object.entries({
+    hangup: SIGNALS.SIGHUP,
+    interrupt: SIGNALS.SIGINT,
+    quit: SIGNALS.SIGQUIT,
+    "illegal instruction": SIGNALS.SIGILL,
+    aborted: SIGNALS.SIGABRT,
+    "bus error": SIGNALS.SIGBUS,
+    "floating point exception": SIGNALS.SIGFPE,
+    killed: SIGNALS.SIGKILL,
+    "segmentation fault": SIGNALS.SIGSEGV,
+    "broken pipe": SIGNALS.SIGPIPE,
+    "alarm clock": SIGNALS.SIGALRM,
+    terminated: SIGNALS.SIGTERM,
+  }),
+);
 
 /** The exit of a command by the guest agent's last event. */
 export function commandExit(end: ProcessEvent_EndEvent): CommandExit {
@@ -45,7 +48,8 @@ export function commandExit(end: ProcessEvent_EndEvent): CommandExit {
   };
   if (end.exited) return { exitCode: end.exitCode, signal: "", timedOut, ...memory };
   const text = end.status.replace(/^signal: /, "").replace(/ \(core dumped\)$/, "");
-  return { ...exitBySignal(end.signal || TEXTS[text] || 0, timedOut), ...memory };
+  const signal = end.signal <= SIGRTMAX ? end.signal : 0;
+  return { ...exitBySignal(signal || (TEXTS.get(text) ?? 0), timedOut), ...memory };
 }
 
 /** The exit of a command that a signal ended. */

@@ -27,7 +27,10 @@ export type CommandInput =
   | { type: "time_limit"; timeoutMs: number }
   | { type: "resize"; cols: number; rows: number };
 
-/** Runs a command to its end. Output beyond `limit` bytes per stream is read and dropped, and the result says so. */
+/**
+ * Runs a command to its end. Output beyond `limit` bytes per stream is read and dropped, and the result says so. A guest
+ * decides how long what is held of it is held: all of it together is bounded.
+ */
 export async function runCommand(
   sandbox: Sandbox,
   command: GuestCommand,
@@ -38,20 +41,27 @@ export async function runCommand(
   const stdout = new BoundedBytes(limit);
   const stderr = new BoundedBytes(limit);
   const truncated = { stdout: false, stderr: false };
-  for await (const event of streamCommand(sandbox, command, stdin ? stdinOnce(stdin) : undefined, caller)) {
-    if (event.type === "stdout" || event.type === "stderr") {
-      const output = event.type === "stdout" ? stdout : stderr;
-      if (output.add(event.data) < event.data.length) truncated[event.type] = true;
-    } else if (event.type === "ended") {
-      const { type: _, ...exit } = event;
-      return {
-        ...exit,
-        stdout: stdout.whole(),
-        stderr: stderr.whole(),
-        stdoutTruncated: truncated.stdout,
-        stderrTruncated: truncated.stderr,
-      };
+  const held = sandbox.bounds.hold(sandbox.record);
+  try {
+    for await (const event of streamCommand(sandbox, command, stdin ? stdinOnce(stdin) : undefined, caller)) {
+      if (event.type === "stdout" || event.type === "stderr") {
+        const output = event.type === "stdout" ? stdout : stderr;
+        const taken = output.add(event.data);
+        held.add(taken);
+        if (taken < event.data.length) truncated[event.type] = true;
+      } else if (event.type === "ended") {
+        const { type: _, ...exit } = event;
+        return {
+          ...exit,
+          stdout: stdout.whole(),
+          stderr: stderr.whole(),
+          stdoutTruncated: truncated.stdout,
+          stderrTruncated: truncated.stderr,
+        };
+      }
     }
+  } finally {
+    held.release();
   }
   throw caller?.reason ?? new Error("the command gave no end");
 }

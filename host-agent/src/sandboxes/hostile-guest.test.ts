@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { GuestClient, GuestIdentity } from "../guest/client.ts";
 import { MAX_MESSAGE } from "../guest/envelopes.ts";
 import { FakeGuest, forever, frame, head, START, type Trick } from "../guest/testing/fake-guest.ts";
+import { CALL_LIMITS, CallBounds } from "./call-bounds.ts";
 import { runCommand } from "./commands.ts";
 import type { SandboxRecord } from "./journal.ts";
 import { type LiveParts, Sandbox } from "./sandbox.ts";
@@ -150,8 +151,10 @@ const STREAMS: [string, Trick][] = [
   ["an end of another shape", streaming(START, frame('{"error":{"code":{},"message":[[[]]]}}', { flags: 2 }))],
 ];
 
-function sandboxOf(guest: FakeGuest): Sandbox {
-  const sandbox = new Sandbox({ id: "sb", status: "running", lastActiveAt: 0, timeoutSec: 0 } as SandboxRecord);
+function sandboxOf(guest: FakeGuest, record: Partial<SandboxRecord> = {}, bounds = new CallBounds()): Sandbox {
+  const usual = { id: "sb", teamId: "team", status: "running", lastActiveAt: 0, timeoutSec: 0 };
+  const sandbox = new Sandbox({ ...usual, ...record } as SandboxRecord);
+  sandbox.bounds = bounds;
   sandbox.attach({ guest: guest.client(LIMIT_MS, 600_000) } as LiveParts);
   return sandbox;
 }
@@ -170,6 +173,14 @@ it("a command ends with its end event, whatever the guest goes on to say", async
   expect({ ...result, stdout: String(result.stdout) }).toMatchObject({ exitCode: 3, stdout: "ok" });
 });
 
+it.each([{ signal: 4_294_967_295 }, { status: "signal: __proto__" }, { status: "signal: constructor" }])(
+  "a command that a guest says was ended by %j has an exit status",
+  async (end) => {
+    const guest = await startGuest(streaming(START, json({ event: { end } })));
+    expect(await runCommand(sandboxOf(guest), COMMAND, undefined)).toMatchObject({ exitCode: 128, signal: "unknown" });
+  },
+);
+
 it("memory stays flat under 20 guests that play every trick at once", async () => {
   const tricks = [...STREAMS, ...REFUSED].map(([, trick]) => trick);
   const round = async () => {
@@ -181,4 +192,58 @@ it("memory stays flat under 20 guests that play every trick at once", async () =
   const before = process.memoryUsage.rss();
   for (let count = 0; count < 3; count++) await round();
   expect(process.memoryUsage.rss() - before).toBeLessThan(150 * MIB);
+});
+
+describe("guests that never end what they begin", () => {
+  /** Says that the command has started and has a MiB of output, and nothing after that. */
+  const mibAndSilence: Trick = (socket, request) => {
+    if (request.startsWith("GET /health")) socket.end("HTTP/1.1 204 No Content\r\n\r\n");
+    else if (request.includes("/Start"))
+      socket.write(Buffer.concat([Buffer.from(head()), START, data({ stdout: Buffer.alloc(MIB).toString("base64") })]));
+  };
+
+  it("take no more memory than output of a team may", async () => {
+    const bounds = new CallBounds({ ...CALL_LIMITS, outputPerTeam: 3 * MIB + 1, output: 5 * MIB + 1 });
+    const guest = await startGuest(mibAndSilence);
+    const caller = new AbortController();
+    const run = (teamId: string) =>
+      failed(runCommand(sandboxOf(guest, { teamId }, bounds), COMMAND, undefined, undefined, caller.signal));
+    const ended: Record<string, string[]> = { one: [], two: [], three: [] };
+    const runs = ["one", "one", "one", "one", "one", "two", "two", "three"].map((team) =>
+      run(team).then((code) => ended[team]!.push(code)),
+    );
+    await expect.poll(() => Object.values(ended).flat().length, { timeout: 30_000 }).toBe(3);
+    expect([ended.one!.length, ended.two!.length + ended.three!.length]).toEqual([2, 1]);
+    expect(new Set(Object.values(ended).flat())).toEqual(new Set(["rate_limited"]));
+    caller.abort();
+    await Promise.all(runs);
+    // What was held is free again.
+    bounds.hold({ id: "sb", teamId: "one" }).add(3 * MIB);
+  });
+
+  it("take no more calls than a sandbox, a team and the host may have", async () => {
+    const bounds = new CallBounds({ ...CALL_LIMITS, callsPerSandbox: 2, callsPerTeam: 3, calls: 5 });
+    const guest = await startGuest(() => undefined);
+    const use = async (id: string, teamId: string) => {
+      const call = sandboxOf(guest, { id, teamId }, bounds).use(async function* () {
+        yield;
+      });
+      const code = await call.next().then(
+        () => "taken",
+        (error: WarrenError) => error.code,
+      );
+      return { call, code };
+    };
+    const calls = [];
+    for (const name of ["a x", "a x", "a x", "b x", "c x", "d y", "d y", "e z"]) {
+      const [id = "", teamId = ""] = name.split(" ");
+      calls.push({ name, ...(await use(id, teamId)) });
+    }
+    const refused = calls.filter(({ code }) => code === "rate_limited").map(({ name }) => name);
+    // The sandbox has two, the team three, the host five.
+    expect(refused).toEqual(["a x", "c x", "e z"]);
+    expect(calls.filter(({ code }) => code === "taken")).toHaveLength(5);
+    for (const { call } of calls) await call.return(undefined);
+    expect((await use("a", "x")).code).toBe("taken");
+  });
 });

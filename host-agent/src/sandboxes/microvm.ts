@@ -10,6 +10,7 @@ import { requireSameShape } from "../snapshots/manifest.ts";
 import type { SnapshotStore } from "../snapshots/store.ts";
 import { processorTime } from "../vmm/process.ts";
 import type { DiskFailure, Vm, VmExit, Vmm } from "../vmm/vmm.ts";
+import { CallBounds } from "./call-bounds.ts";
 import type { Journal, SandboxRecord } from "./journal.ts";
 import { describeJail, describeMachine } from "./machine.ts";
 import type { LiveParts, Sandbox } from "./sandbox.ts";
@@ -56,6 +57,7 @@ export interface MicrovmEvents {
 export class Microvms {
   readonly #parts: MicrovmParts;
   readonly #events: MicrovmEvents;
+  readonly #bounds = new CallBounds();
 
   constructor(parts: MicrovmParts, events: MicrovmEvents) {
     this.#parts = parts;
@@ -212,6 +214,7 @@ export class Microvms {
     vm.onDiskFailure((failure) => {
       if (sandbox.live?.vm === vm) this.#events.onDiskFailure(sandbox, failure);
     });
+    sandbox.bounds = this.#bounds;
     sandbox.onCall = (answered) => this.#events.onCall(sandbox, answered);
     guest.hasHung = () => this.#events.onSilence(sandbox);
     void vm.exited.then((exit) => {

@@ -3,6 +3,7 @@ import type { GuestClient } from "../guest/client.ts";
 import type { MemoryImage } from "../memory/image-cache.ts";
 import type { Slot } from "../network/network.ts";
 import type { Vm } from "../vmm/vmm.ts";
+import { CallBounds } from "./call-bounds.ts";
 import type { SandboxRecord } from "./journal.ts";
 import { Lifecycle, type SandboxStatus } from "./lifecycle.ts";
 import { heldError, type SandboxReason } from "./reason.ts";
@@ -31,6 +32,8 @@ export class Sandbox {
   environment: Record<string, string> | undefined;
   /** Why its vCPUs stand still although its microVM lives, until the host's disk has space again. */
   held: SandboxReason | undefined;
+  /** What the calls into the guest may take; shared by all sandboxes of a host once the microVM lives. */
+  bounds = new CallBounds();
   /** Told of each call into the guest whether it was answered, by whatever. */
   onCall: (answered: boolean) => void = () => undefined;
   #live: LiveParts | undefined;
@@ -111,12 +114,13 @@ export class Sandbox {
 
   /**
    * Gives the guest to one call and counts it as activity from its start to its end. `signal` of the call aborts when
-   * the microVM goes; the error then says so.
+   * the microVM goes; the error then says so. Throws `rate_limited` when too many calls are under way.
    */
   async *use<T>(call: (guest: GuestClient, signal: AbortSignal) => AsyncIterable<T>): AsyncGenerator<T> {
     this.requireRunning();
     if (!this.#live) throw new WarrenError("invalid_state", `sandbox ${this.id} has no microVM`);
     const { signal } = this.#calls;
+    const leave = this.bounds.enter(this.record);
     this.#callsInFlight += 1;
     this.touch();
     try {
@@ -127,6 +131,7 @@ export class Sandbox {
       this.onCall(!(error instanceof WarrenError && error.code === "guest_unreachable"));
       throw error;
     } finally {
+      leave();
       this.#callsInFlight -= 1;
       this.touch();
     }
