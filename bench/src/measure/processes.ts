@@ -8,11 +8,20 @@ export function proportionalMemory(pid: number): number {
   return sumOfPss(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"));
 }
 
-/** The part of it that is mappings of a file. */
+/**
+ * The part of it that is mappings of a file, or of memory that has only a
+ * name, which the kernel writes as `/memfd:NAME (deleted)`.
+ */
 export function proportionalMemoryOfFile(pid: number, path: string): number {
-  const { ino } = statSync(path);
+  const inode = path.startsWith("/memfd:") ? undefined : statSync(path).ino;
   const mappings = readFileSync(`/proc/${pid}/smaps`, "utf8").split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
-  return sumOfPss(mappings.filter((mapping) => Number(mapping.split(/ +/, 5)[4]) === ino).join(""));
+  const ofFile = mappings.filter((mapping) => {
+    // address, permissions, offset, device, inode, path (proc(5), maps)
+    const [head = ""] = mapping.split("\n", 1);
+    const fields = head.split(/ +/);
+    return inode === undefined ? fields[5] === path : Number(fields[4]) === inode;
+  });
+  return sumOfPss(ofFile.join(""));
 }
 
 /** Seconds of processor time that a process has used. */

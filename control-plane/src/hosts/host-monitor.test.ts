@@ -13,7 +13,7 @@ import { SandboxStore } from "../sandboxes/sandbox-store.ts";
 import { TeamStore } from "../teams/team-store.ts";
 import { TemplateStore } from "../templates/template-store.ts";
 import { HostClientPool } from "./host-client-pool.ts";
-import { HostMonitor } from "./host-monitor.ts";
+import { HostMonitor, type HostMonitorParts } from "./host-monitor.ts";
 import { HostStore } from "./host-store.ts";
 import { LocalHost } from "./local-host.ts";
 import { RoundRobinScheduler } from "./scheduler.ts";
@@ -34,6 +34,7 @@ eachDatabase((fixture) => {
   let hosts: HostStore;
   let templates: TemplateStore;
   let store: SandboxStore;
+  let parts: HostMonitorParts;
   let monitor: HostMonitor;
   let teamId: string;
   let hostId: string;
@@ -49,7 +50,8 @@ eachDatabase((fixture) => {
     const activity = new BatchedTimestamps((times) => store.writeLastActive(times), log);
     const access = new SandboxAccess(store, pool, activity, () => Promise.reject(new Error("not paused")));
     const sandboxes = new SandboxReconciler({ store, pool, access, log });
-    monitor = new HostMonitor({ hosts, pool, sandboxes, leadership, log });
+    parts = { hosts, pool, sandboxes, leadership, log };
+    monitor = new HostMonitor(parts);
     teamId = await new TeamStore(db).insert("Team");
     await LocalHost.register(double.address, { hosts, templates, pool, log });
     hostId = (await hosts.listMonitored())[0]!.id;
@@ -65,6 +67,7 @@ eachDatabase((fixture) => {
     double.guests.clear();
     double.destroyed.length = 0;
     double.onList = () => undefined;
+    double.onWatch = () => undefined;
   });
 
   /** A row in a state, with or without a sandbox on the host, last changed long ago or just now. */
@@ -265,6 +268,32 @@ eachDatabase((fixture) => {
     await late.close();
     await db.deleteFrom("hosts").where("address", "=", late.address).execute();
     await db.updateTable("hosts").set({ status: "online" }).where("id", "=", hostId).execute();
+  });
+
+  const watched = () => new Promise<void>((resolve) => (double.onWatch = resolve));
+
+  it("learns at once of a sandbox that ended by itself", async () => {
+    const id = await place("running", "running");
+    const follower = new HostMonitor({ ...parts, intervalMs: 3_600_000 });
+    const begun = watched();
+    follower.start();
+    await begun;
+    double.guest(id).status = "stopped";
+    double.announce(id);
+    await expect.poll(() => statusOf(id)).toBe("stopped");
+    await follower.close();
+  });
+
+  it("listens again to a host that was away", async () => {
+    const follower = new HostMonitor({ ...parts, intervalMs: 50 });
+    const begun = watched();
+    follower.start();
+    await begun;
+    await double.hangUp();
+    const again = watched();
+    await double.listen();
+    await again;
+    await follower.close();
   });
 
   it("visits hosts by itself once it is started", async () => {

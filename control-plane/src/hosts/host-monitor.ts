@@ -5,7 +5,7 @@ import type { Logger } from "../logging.ts";
 import type { HostClientPool } from "./host-client-pool.ts";
 import type { HostStore, MonitoredHost } from "./host-store.ts";
 
-/** Milliseconds between two rounds. */
+/** Milliseconds between two rounds, unless a host says that something changed. */
 const INTERVAL_MS = 5000;
 /** Milliseconds that a host has to list its sandboxes. */
 const CALL_TIMEOUT_MS = 4000;
@@ -27,16 +27,21 @@ export interface HostMonitorParts {
   sandboxes: SandboxFollower;
   leadership: Leadership;
   log: Logger;
+  /** Milliseconds between two rounds; 5 s when absent. */
+  intervalMs?: number;
 }
 
 /**
- * Visits every host again and again: notes signs of life, marks hosts that fall silent, and has the sandboxes followed.
- * Runs in one control plane at a time. A host that does not answer delays no other.
+ * Visits every host again and again, and whenever the host says that sandboxes changed: notes signs of life, marks hosts
+ * that fall silent, and has the sandboxes followed. Runs in one control plane at a time. A host that does not answer
+ * delays no other.
  */
 export class HostMonitor {
   readonly #parts: HostMonitorParts;
   readonly #stop = new AbortController();
   readonly #visits = new Map<string, Promise<void>>();
+  /** Streams on which hosts say that sandboxes changed. */
+  readonly #streams = new Map<string, Promise<void>>();
   #leading: Promise<void> = Promise.resolve();
 
   constructor(parts: HostMonitorParts) {
@@ -56,22 +61,26 @@ export class HostMonitor {
 
   async #follow(signal: AbortSignal): Promise<void> {
     const since = Date.now();
+    const { intervalMs = INTERVAL_MS } = this.#parts;
     try {
-      await this.#round(since);
-      for await (const _ of setInterval(INTERVAL_MS, undefined, { signal })) await this.#round(since);
+      await this.#round(since, signal);
+      for await (const _ of setInterval(intervalMs, undefined, { signal })) await this.#round(since, signal);
     } catch (error) {
       if (!signal.aborted) throw error;
     } finally {
-      await Promise.all(this.#visits.values());
+      await Promise.all([...this.#visits.values(), ...this.#streams.values()]);
     }
   }
 
   /** Starts a visit to every host that is not being visited. `since` is when this process began to watch. */
-  async #round(since: number): Promise<void> {
+  async #round(since: number, signal: AbortSignal): Promise<void> {
     try {
       for (const host of await this.#parts.hosts.listMonitored()) {
         if (this.#visits.has(host.id)) continue;
         const visit = this.visit(host, since)
+          .then((answered) => {
+            if (answered) this.#listen(host, signal);
+          })
           .catch((error: unknown) => this.#parts.log.error({ err: error, host: host.id }, "a visit to a host failed"))
           .finally(() => this.#visits.delete(host.id));
         this.#visits.set(host.id, visit);
@@ -79,6 +88,21 @@ export class HostMonitor {
     } catch (error) {
       this.#parts.log.error({ err: error }, "hosts could not be listed");
     }
+  }
+
+  /** Visits a host whenever it says that sandboxes changed, until it falls silent; the next visit that it answers goes on. */
+  #listen(host: MonitoredHost, signal: AbortSignal): void {
+    const { pool, log } = this.#parts;
+    if (this.#streams.has(host.id) || signal.aborted) return;
+    const follow = async () => {
+      for await (const _ of pool.agentOf(host).watchSandboxes({}, { signal })) await this.look(host.id);
+    };
+    const stream = follow()
+      .catch((error: unknown) => {
+        if (!signal.aborted) log.debug({ err: error, host: host.id }, "a host no longer says what changes");
+      })
+      .finally(() => this.#streams.delete(host.id));
+    this.#streams.set(host.id, stream);
   }
 
   /**
@@ -95,8 +119,8 @@ export class HostMonitor {
     }
   }
 
-  /** Visits one host. */
-  async visit(host: MonitoredHost, since = Date.now()): Promise<void> {
+  /** Visits one host. Returns whether it answered. */
+  async visit(host: MonitoredHost, since = Date.now()): Promise<boolean> {
     const { hosts, pool, sandboxes, log } = this.#parts;
     let answered = false;
     const list = async () => {
@@ -120,5 +144,6 @@ export class HostMonitor {
         await sandboxes.hostLost(host.id);
       }
     }
+    return answered;
   }
 }

@@ -90,6 +90,9 @@ export function hostAgentService(
       const listed = [...all, ...sandboxes.stopped()];
       return { sandboxes: listed.map(sandboxInfo), autoPausedSandboxIds: autoPaused.map(({ id }) => id) };
     },
+    async *watchSandboxes(_, { signal }) {
+      for await (const sandboxIds of sandboxes.watch(signal)) yield { sandboxIds };
+    },
     async exec(request, context) {
       const sandbox = await sandboxes.awake(request.sandboxId);
       const command = guestCommand(request.command, request.stdin !== undefined);
@@ -220,7 +223,7 @@ function guestCommand(command: Command | undefined, stdin: boolean): GuestComman
 
 function sandboxInfo(sandbox: Sandbox) {
   const { record, live } = sandbox;
-  const reason = sandbox.held ?? record.reason;
+  const { reason } = sandbox;
   return {
     sandboxId: record.id,
     teamId: record.teamId,

@@ -54,6 +54,8 @@ export class Lifecycle {
   #status: SandboxStatus;
   #last: Operation | undefined;
   #destroyed = new AbortController();
+  /** Called after each operation, however it ended. */
+  onEnd: () => void = () => undefined;
   readonly #id: string;
 
   constructor(id: string, status: SandboxStatus) {
@@ -112,6 +114,7 @@ export class Lifecycle {
     const clear = () => {
       if (this.#last === operation) this.#last = undefined;
       if (kind === "destroy" && this.#status !== "gone") this.#destroyed = new AbortController();
+      this.onEnd();
     };
     done.then(clear, clear);
     return done;

@@ -1,10 +1,13 @@
 import { WarrenError } from "@warren/contracts/errors";
 import { type CapacityLimits, requireRoom } from "./capacity.ts";
+import { SandboxChanges } from "./changes.ts";
 import { endedError } from "./reason.ts";
 import type { Sandbox } from "./sandbox.ts";
 
 /** All sandboxes of a host. */
 export class SandboxRegistry {
+  /** Those that belong to callers, as they change without a call. */
+  readonly changes = new SandboxChanges();
   readonly #sandboxes = new Map<string, Sandbox>();
   /** Sandboxes that have no caller: for the warm pool, or to be frozen into a template. */
   readonly #unclaimed = new Set<Sandbox>();
@@ -55,6 +58,7 @@ export class SandboxRegistry {
       return;
     }
     this.requireFree(sandbox.id);
+    sandbox.onReason = () => this.changes.happened(sandbox.id);
     if (sandbox.lifecycle.status === "stopped") {
       this.#stopped.set(sandbox.id, sandbox);
       return;

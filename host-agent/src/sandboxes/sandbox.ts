@@ -36,6 +36,8 @@ export class Sandbox {
   bounds = new CallBounds();
   /** Told of each call into the guest whether it was answered, by whatever. */
   onCall: (answered: boolean) => void = () => undefined;
+  /** Told after an operation that has changed the reason for its status. */
+  onReason: () => void = () => undefined;
   #live: LiveParts | undefined;
   #calls = new AbortController();
   #callsInFlight = 0;
@@ -45,6 +47,13 @@ export class Sandbox {
     this.environment = environment;
     this.lifecycle = new Lifecycle(record.id, record.status);
     this.lastActiveAt = record.lastActiveAt;
+    let told = this.reason;
+    this.lifecycle.onEnd = () => {
+      const { reason } = this;
+      if (reason?.code === told?.code && reason?.at === told?.at) return;
+      told = reason;
+      this.onReason();
+    };
   }
 
   get id(): string {
@@ -54,6 +63,11 @@ export class Sandbox {
   /** The status as callers see it: whoever is held does not run. */
   get status(): SandboxStatus {
     return this.held ? "paused" : this.lifecycle.status;
+  }
+
+  /** Why it has its status, or is not well, when no caller asked for that. */
+  get reason(): SandboxReason | undefined {
+    return this.held ?? this.record.reason;
   }
 
   get live(): LiveParts | undefined {

@@ -109,6 +109,11 @@ export class SandboxService {
     return this.#registry.stopped();
   }
 
+  /** Ids of sandboxes that changed though no call asked for it; the first answer comes at once and is empty. */
+  watch(signal: AbortSignal): AsyncIterable<string[]> {
+    return this.#registry.changes.watch(signal);
+  }
+
   /** The sandbox with this id, or `not_found`. */
   get(id: string): Sandbox {
     return this.#registry.get(id);

@@ -4,6 +4,7 @@ import { createServer as createCallServer } from "node:http2";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { HandlerContext } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { WarrenError } from "@warren/contracts/errors";
 import {
@@ -48,9 +49,12 @@ export class HostAgentDouble {
   onUpdate: () => Promise<void> | void = () => undefined;
   /** Runs before sandboxes are listed. */
   onList: () => Promise<void> | void = () => undefined;
+  /** Runs when a caller begins to watch. */
+  onWatch: () => void = () => undefined;
   readonly directory: string;
   #server: Server | undefined;
   readonly #sockets = new Set<Socket>();
+  readonly #watchers = new Set<(sandboxIds: string[]) => void>();
 
   private constructor(directory: string) {
     this.directory = directory;
@@ -117,6 +121,33 @@ export class HostAgentDouble {
     return guest;
   }
 
+  /** Says that sandboxes changed, as a host does of those that changed without a call. */
+  announce(...sandboxIds: string[]): void {
+    for (const watcher of this.#watchers) watcher(sandboxIds);
+  }
+
+  async *#watchSandboxes({ signal }: HandlerContext): AsyncGenerator<{ sandboxIds: string[] }> {
+    const said: string[][] = [[]];
+    let wake = () => {};
+    const watcher = (ids: string[]) => {
+      said.push(ids);
+      wake();
+    };
+    this.#watchers.add(watcher);
+    signal.addEventListener("abort", () => wake());
+    this.onWatch();
+    while (!signal.aborted) {
+      const sandboxIds = said.shift();
+      if (sandboxIds) yield { sandboxIds };
+      else {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    }
+    this.#watchers.delete(watcher);
+  }
+
   #handlers() {
     const { pauseSandbox, resumeSandbox, rollbackSandbox, forkSandbox, createSnapshot, deleteSnapshot } =
       freezingHandlers(this);
@@ -157,6 +188,7 @@ export class HostAgentDouble {
         await this.onList();
         return { sandboxes };
       }),
+      watchSandboxes: (_: unknown, context: HandlerContext) => this.#watchSandboxes(context),
       getHost: answering(async () => ({
         arch: "x86_64",
         cpuCores: 2,

@@ -534,6 +534,36 @@ export declare type ListSandboxesResponse = Message<"hostagent.v1.ListSandboxesR
 export declare const ListSandboxesResponseSchema: GenMessage<ListSandboxesResponse>;
 
 /**
+ * @generated from message hostagent.v1.WatchSandboxesRequest
+ */
+export declare type WatchSandboxesRequest = Message<"hostagent.v1.WatchSandboxesRequest"> & {
+};
+
+/**
+ * Describes the message hostagent.v1.WatchSandboxesRequest.
+ * Use `create(WatchSandboxesRequestSchema)` to create a new message.
+ */
+export declare const WatchSandboxesRequestSchema: GenMessage<WatchSandboxesRequest>;
+
+/**
+ * @generated from message hostagent.v1.WatchSandboxesResponse
+ */
+export declare type WatchSandboxesResponse = Message<"hostagent.v1.WatchSandboxesResponse"> & {
+  /**
+   * Each once, however often it changed since the last message.
+   *
+   * @generated from field: repeated string sandbox_ids = 1;
+   */
+  sandboxIds: string[];
+};
+
+/**
+ * Describes the message hostagent.v1.WatchSandboxesResponse.
+ * Use `create(WatchSandboxesResponseSchema)` to create a new message.
+ */
+export declare const WatchSandboxesResponseSchema: GenMessage<WatchSandboxesResponse>;
+
+/**
  * @generated from message hostagent.v1.SandboxInfo
  */
 export declare type SandboxInfo = Message<"hostagent.v1.SandboxInfo"> & {
@@ -1860,6 +1890,17 @@ export declare const HostAgentService: GenService<{
     methodKind: "unary";
     input: typeof ListSandboxesRequestSchema;
     output: typeof ListSandboxesResponseSchema;
+  },
+  /**
+   * Names sandboxes that changed though no call asked for it: that ended, were paused or held, are not well or well again.
+   * The first message comes at once and names none: what changed before it is for ListSandboxes to say.
+   *
+   * @generated from rpc hostagent.v1.HostAgentService.WatchSandboxes
+   */
+  watchSandboxes: {
+    methodKind: "server_streaming";
+    input: typeof WatchSandboxesRequestSchema;
+    output: typeof WatchSandboxesResponseSchema;
   },
   /**
    * Runs a command to its end and returns its output, cut at max_output_bytes per stream.
