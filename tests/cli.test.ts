@@ -245,6 +245,9 @@ describe("warren up", () => {
     expect(await warren("pause", "box")).toBe("box");
     expect(await warren("update", "box", "--timeout", "900", "--auto-resume")).toBe("");
     expect(await warren("resume", "box", "--timeout", "800")).toBe("box");
+    await warren("exec", "box", "--", "sh", "-c", "echo lost >/tmp/kept");
+    expect(await warren("rollback", "box")).toBe("box");
+    expect(await warren("resume", "box")).toBe("box");
     const copy = await warren("fork", "box");
     expect(await warren("exec", copy, "--", "cat", "/tmp/kept")).toBe("kept");
     expect(await warren("snapshot", "box", "kept")).toBe("kept");

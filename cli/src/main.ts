@@ -10,7 +10,7 @@ import { downCommand } from "./commands/down.ts";
 import { execCommand } from "./commands/exec.ts";
 import { filesCommand } from "./commands/files.ts";
 import { forkCommand } from "./commands/fork.ts";
-import { pauseCommand, resumeCommand } from "./commands/pause.ts";
+import { pauseCommand, resumeCommand, rollbackCommand } from "./commands/pause.ts";
 import { psCommand } from "./commands/ps.ts";
 import { rmCommand } from "./commands/rm.ts";
 import { runCommand } from "./commands/run.ts";
@@ -32,6 +32,7 @@ const COMMANDS = [
   cpCommand,
   pauseCommand,
   resumeCommand,
+  rollbackCommand,
   forkCommand,
   snapshotCommand,
   updateCommand,

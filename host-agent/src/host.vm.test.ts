@@ -74,3 +74,30 @@ describe("a microVM that does not come up", () => {
     expect(String(error)).toContain("not ready within 1 s");
   });
 });
+
+it("tells who watches, at once, of a sandbox that ended by itself", async () => {
+  const sourceRoot = resolve(import.meta.dirname, "../..");
+  const boot = await ensureImages({ directory: IMAGES, sourceRoot, withNode: false, progress: () => undefined });
+  const directory = await mkdtemp(join(tmpdir(), "warren-host-"));
+  const host = await openHost({
+    dataDirectory: directory,
+    settings: { ...readSettings({ WARREN_COLD_BOOT: "1" }), spareSlots: 0, warmPool: 0 },
+    images: { directory: IMAGES, boot },
+    log: pino({ level: "silent" }),
+  });
+  const stop = new AbortController();
+  try {
+    const changes = host.sandboxes.watch(stop.signal)[Symbol.asyncIterator]();
+    expect((await changes.next()).value).toEqual([]);
+    const sandbox = await host.sandboxes.create(REQUEST);
+    const next = changes.next();
+    process.kill(sandbox.live!.vm.process.pid, "SIGKILL");
+    expect((await next).value).toEqual([REQUEST.id]);
+    expect(host.sandboxes.stopped()).toMatchObject([{ id: REQUEST.id, reason: { code: "microvm_lost" } }]);
+  } finally {
+    stop.abort();
+    await host.sandboxes.destroyAll();
+    await host.slots.close();
+    await rm(directory, { recursive: true, force: true });
+  }
+});

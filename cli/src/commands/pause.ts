@@ -30,3 +30,17 @@ export function resumeCommand(finish: (status: number) => void): Command {
       finish(await forEachSandbox(await runningServer(dataDir), sandboxes, (sandbox) => sandbox.resume(options)));
     });
 }
+
+/** `warren rollback`: sandboxes return to their last pause. */
+export function rollbackCommand(finish: (status: number) => void): Command {
+  return new Command("rollback")
+    .summary("return sandboxes to their last pause")
+    .description(
+      "Gives up what sandboxes did since their last pause: they are paused as they were then, and 'warren resume' lets them go on from there. For a system that has hung, or work that is not wanted.",
+    )
+    .argument("<sandboxes...>", "ids or names")
+    .addOption(dataDirOption())
+    .action(async (sandboxes: string[], { dataDir }: { dataDir: string }) => {
+      finish(await forEachSandbox(await runningServer(dataDir), sandboxes, (sandbox) => sandbox.rollback()));
+    });
+}

@@ -26,6 +26,8 @@ export const SANDBOX_REASONS = {
   guest_panicked: "the kernel in the sandbox panicked",
   guest_hung:
     "the system in the sandbox has hung: its kernel makes no progress. It stays `running` until it is rolled back to its last pause or destroyed",
+  out_of_memory:
+    "the memory of the sandbox ran out and its kernel killed a process; the sandbox is `running`, and says so until it is paused or rolled back",
   microvm_lost: "the microVM ended from outside: its process was killed or failed, or went with its host",
   host_disk_full: "the host's disk is full and the sandbox went on writing; it goes on by itself when there is space",
   host_disk_failed: "the host could not read or write the sandbox's disk; a resume tries again",
@@ -149,7 +151,7 @@ export const SandboxReason = Type.Object(
     message: Type.String({ description: "For people" }),
     at: Timestamp,
   },
-  { description: "Why the sandbox is in its status, when its user did not ask for it" },
+  { description: "Why the sandbox is in its status, or not well, when its user did not ask for it" },
 );
 export type SandboxReason = Static<typeof SandboxReason>;
 

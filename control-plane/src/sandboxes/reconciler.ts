@@ -106,7 +106,7 @@ export function judge(row: Pick<Observation, "status" | "ageSec" | "reason" | "r
       return { status: "error", fields: { error: "the sandbox did not start in time" }, destroy: true };
     case "running":
       if (reported === undefined) return { status: "stopped", fields: stoppedFields(undefined) };
-      if (reported === "running" && row.reason?.code !== reasonCode(row.reported)) {
+      if (reported === "running" && saysOtherwise(row)) {
         return { status: "running", fields: { reason: reportedReason(row.reported) } };
       }
       return reported === "paused" ? { status: "paused", fields: pausedFields(row.reported) } : undefined;
@@ -133,6 +133,12 @@ function asReported(reported: SandboxInfo | undefined): Verdict {
   if (reported === undefined) return { status: "stopped", fields: stoppedFields(undefined) };
   if (reported.status === "running") return { status: "running", fields: runningFields(reported) };
   return reported.status === "paused" ? { status: "paused", fields: pausedFields(reported) } : undefined;
+}
+
+/** Whether a host gives another reason than the row, or the same of another time. */
+function saysOtherwise({ reason, reported }: Pick<Observation, "reason" | "reported">): boolean {
+  if (reason?.code !== reasonCode(reported)) return true;
+  return reason !== null && reason !== undefined && Date.parse(reason.at) !== Number(reported?.reason?.atUnixMs);
 }
 
 /** Settings by which a host acts and that the database does not have; undefined when there are none. */

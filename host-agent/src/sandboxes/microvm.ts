@@ -46,6 +46,8 @@ export interface MicrovmEvents {
   onDiskFailure(sandbox: Sandbox, failure: DiskFailure): void;
   /** The guest is silent though it is at work: resolves with whether it has hung. */
   onSilence(sandbox: Sandbox): Promise<boolean>;
+  /** The guest has printed a line on its console. */
+  onConsoleLine(sandbox: Sandbox, line: string): void;
   /** A call into the guest was answered, or was not. */
   onCall(sandbox: Sandbox, answered: boolean): void;
 }
@@ -215,6 +217,9 @@ export class Microvms {
       if (sandbox.live?.vm === vm) this.#events.onDiskFailure(sandbox, failure);
     });
     sandbox.bounds = this.#bounds;
+    vm.onConsoleLine((line) => {
+      if (sandbox.live?.vm === vm) this.#events.onConsoleLine(sandbox, line);
+    });
     sandbox.onCall = (answered) => this.#events.onCall(sandbox, answered);
     guest.hasHung = () => this.#events.onSilence(sandbox);
     void vm.exited.then((exit) => {

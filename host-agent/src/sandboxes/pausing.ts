@@ -141,6 +141,8 @@ export class Pausing {
   /** The step that makes it a paused sandbox. The record still names the microVM, which has yet to be ended. */
   async #record(sandbox: Sandbox, snapshot: SnapshotManifest, reason: SandboxReason | undefined): Promise<void> {
     const { record } = sandbox;
+    // That memory ran out is no reason for the pause that a caller asks for.
+    if (!reason && record.reason?.code === "out_of_memory") delete record.reason;
     const paused = {
       snapshot: snapshot.id,
       ownSnapshot: true,

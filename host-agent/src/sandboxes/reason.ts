@@ -56,6 +56,6 @@ export function heldError(id: string, reason: SandboxReason): WarrenError {
 }
 
 /** Printable ASCII of a text of the guest. */
-function quote(text: string): string {
+export function quote(text: string): string {
   return text.replace(/[^\x20-\x7e]/g, "?").slice(0, QUOTE_LENGTH);
 }

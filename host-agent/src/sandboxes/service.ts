@@ -17,6 +17,7 @@ import { Garbage } from "./garbage.ts";
 import { HangWatch } from "./hang-watch.ts";
 import { InactivityTimers } from "./inactivity.ts";
 import { type MicrovmParts, Microvms } from "./microvm.ts";
+import { OutOfMemoryNotes } from "./out-of-memory.ts";
 import { Pausing } from "./pausing.ts";
 import { reasonOf, reasonOfExit, type SandboxReason } from "./reason.ts";
 import { recover } from "./recovery.ts";
@@ -63,10 +64,12 @@ export class SandboxService {
     const inactivity = new InactivityTimers((sandbox) => this.#onInactive(sandbox));
     const garbage = new Garbage({ ...parts, registry });
     const hangs = new HangWatch(parts);
+    const memory = new OutOfMemoryNotes({ ...parts, registry });
     const microvms = new Microvms(parts, {
       onExit: (sandbox, exit) => this.#onExit(sandbox, exit),
       onDiskFailure: (sandbox, failure) => this.#onDiskFailure(sandbox, failure),
       onSilence: (sandbox) => hangs.look(sandbox),
+      onConsoleLine: (sandbox, line) => memory.printed(sandbox, line),
       onCall: (sandbox, answered) => hangs.called(sandbox, answered),
     });
     const freezing = new Freezing({ ...parts, space });

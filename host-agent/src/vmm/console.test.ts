@@ -57,3 +57,15 @@ test("a flood costs bounded memory, its end is kept, and nothing is lost before 
   expect(Buffer.byteLength(tail)).toBe(CONSOLE_BYTES);
   expect(tail.endsWith("line 39999 of a guest that prints without end\nthe end\n")).toBe(true);
 });
+
+test("lines are told once they have ended, whatever pieces they come in, and cut when they are long", async () => {
+  const { console, peer } = await openConsole();
+  const lines: string[] = [];
+  console.onLine((line) => lines.push(line));
+  for (const piece of ["one\r\ntw", "o\r\n\r\n", "x".repeat(5000), "\nth", "ree\nnot yet"]) {
+    await new Promise<void>((written) => peer.write(piece, () => written()));
+  }
+  peer.end();
+  await console.drain();
+  expect(lines).toEqual(["one", "two", "", "x".repeat(1024), "three"]);
+});

@@ -10,6 +10,9 @@ export const CONSOLE_BYTES = 64 * 1024;
  */
 const REST_MS = 5;
 
+/** Characters of a line that are told; longer ones are cut. */
+const LINE_LENGTH = 1024;
+
 interface Waiter {
   text: string;
   resolve(): void;
@@ -24,6 +27,9 @@ export class Console {
   /** One character for each byte, so that lengths are lengths in bytes and cut sequences stay whole. */
   #tail = "";
   readonly #waiters = new Set<Waiter>();
+  /** What has been printed of a line that has not ended. */
+  #line = "";
+  #onLine: ((line: string) => void) | undefined;
   #rest: NodeJS.Timeout | undefined;
   #draining = false;
 
@@ -44,6 +50,11 @@ export class Console {
   /** The last output, at most 64 KiB. */
   tail(): string {
     return Buffer.from(this.#tail.slice(-CONSOLE_BYTES), "latin1").toString("utf8");
+  }
+
+  /** Tells of each line that ends from now on, at most its first 1024 characters. There is one listener at a time. */
+  onLine(listener: (line: string) => void): void {
+    this.#onLine = listener;
   }
 
   /** Resolves when `text` is in the kept output. Rejects with `boot_failed` when the console ends without it. */
@@ -78,15 +89,26 @@ export class Console {
 
   #receive(chunk: Buffer): void {
     const searched = this.#tail.length;
-    this.#tail += chunk.toString("latin1");
+    const text = chunk.toString("latin1");
+    this.#tail += text;
     for (const waiter of this.#waiters) {
       if (this.#tail.includes(waiter.text, Math.max(0, searched - waiter.text.length))) waiter.resolve();
     }
+    this.#tellLines(text);
     // Cut at twice the length, so that a byte is moved once on average however small the reads are.
     if (this.#tail.length > 2 * CONSOLE_BYTES) this.#tail = this.#tail.slice(-CONSOLE_BYTES);
     if (this.#draining) return;
     this.#socket.pause();
     this.#rest = setTimeout(() => this.#socket.resume(), REST_MS);
+  }
+
+  #tellLines(text: string): void {
+    const [first = "", ...rest] = text.split("\n");
+    this.#line = (this.#line + first).slice(0, LINE_LENGTH);
+    for (const next of rest) {
+      this.#onLine?.(Buffer.from(this.#line, "latin1").toString("utf8").replace(/\r$/, ""));
+      this.#line = next.slice(0, LINE_LENGTH);
+    }
   }
 
   #rejectAll(): void {

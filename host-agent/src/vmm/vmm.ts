@@ -112,6 +112,11 @@ export interface Vm {
   onDiskFailure(listener: (failure: DiskFailure) => void): void;
   /** Resolves when the guest has printed `text` on its console since this driver attached; rejects when it ends first. */
   waitForConsole(text: string, signal?: AbortSignal): Promise<void>;
+  /**
+   * Tells of each line that the guest prints on its console, whoever in it does, at most its first 1024 characters. There is
+   * one listener at a time.
+   */
+  onConsoleLine(listener: (line: string) => void): void;
   /** Last lines of the console, at most 64 KiB. */
   consoleTail(): string;
   /** Stops the vCPUs and saves the device state. Memory and disks stay as they are until `thaw` or `kill`. */

@@ -100,6 +100,10 @@ export class QemuVm implements Vm {
     return this.#console.waitFor(text, signal);
   }
 
+  onConsoleLine(listener: (line: string) => void): void {
+    this.#console.onLine(listener);
+  }
+
   consoleTail(): string {
     return this.#console.tail();
   }
