@@ -47,6 +47,19 @@ describe("what the user sees", () => {
     expect(written()).toBe("warren: base image\nwarren: kernel\n");
   });
 
+  test("is of a step that lasts long a line from time to time, where there is no terminal", () => {
+    const { output, written } = screen({ isTTY: false });
+    const progress = new ProgressDisplay(output, 100, 10_000);
+    for (let second = 0; second <= 25; second++) {
+      progress.show({ step: "base image", detail: `unpacking ${second}`, fraction: second / 50 });
+      vi.advanceTimersByTime(1000);
+    }
+    progress.done();
+    expect(written()).toBe(
+      "warren: base image\nwarren: base image 22 % unpacking 11\nwarren: base image 42 % unpacking 21\n",
+    );
+  });
+
   test("is one rewritten line on a terminal, never wider than it", () => {
     const { output, written } = screen({ isTTY: true, columns: 20 });
     const progress = new ProgressDisplay(output, 0);
