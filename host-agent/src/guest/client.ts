@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { IncomingMessage } from "node:http";
+import type { ClientRequest, IncomingMessage } from "node:http";
 import { pipeline } from "node:stream/promises";
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
 import { WarrenError } from "@warren/contracts/errors";
@@ -15,6 +15,7 @@ import { hostLoad } from "./host-load.ts";
 import { GuestInput } from "./input.ts";
 import { PATIENCE, type Patience, withLiveness } from "./liveness.ts";
 import { MAX_JSON, parseJson, shortened } from "./messages.ts";
+import { watchProgress } from "./progress.ts";
 import { GuestRequests, readWhole } from "./requests.ts";
 import { guestTransport } from "./transport.ts";
 
@@ -26,6 +27,12 @@ const UNARY_LIMIT_MS = 15_000;
 const START_LIMIT_MS = 300_000;
 /** Limit of the init of a guest that was just started: on an overloaded host its first instructions may take long. */
 const INIT_LIMIT_MS = 60_000;
+/** Limit of the time in which the body of a file stands still although the guest is waited for. */
+const BODY_LIMIT_MS = 60_000;
+/** Limit until a command has ended whose time was up: the guest asks it to end first, and waits for that. */
+const END_LIMIT_MS = 60_000;
+/** Longest delay of a timer in milliseconds (a signed 32-bit number). */
+const MAX_DELAY = 2 ** 31 - 1;
 
 /** Bytes of JSON of one list of files: a full one with paths that are all as long as they can be. */
 const MAX_LIST_JSON = 1024 * 1024;
@@ -108,6 +115,10 @@ export interface GuestLimits extends Patience {
   unaryMs: number;
   /** Until a command has started. */
   startMs: number;
+  /** While a file that is read or written stands still. */
+  bodyMs: number;
+  /** Until a command has ended whose own limit has passed. */
+  endMs: number;
   /** Milliseconds of processor time that the microVM has used, where that is known. */
   processorMs: () => number | undefined;
 }
@@ -117,6 +128,8 @@ const DEFAULT_LIMITS: GuestLimits = {
   healthMs: HEALTH_LIMIT_MS,
   unaryMs: UNARY_LIMIT_MS,
   startMs: START_LIMIT_MS,
+  bodyMs: BODY_LIMIT_MS,
+  endMs: END_LIMIT_MS,
   processorMs: () => undefined,
 };
 
@@ -130,6 +143,8 @@ export class GuestClient {
   /** Its files and directories. */
   readonly filesystem: GuestFilesystem;
   readonly #limits: GuestLimits;
+  /** Sets the time limit of each running command anew, by process id. */
+  readonly #timeLimits = new Map<number, (timeoutMs: number) => void>();
 
   /** `token` is the access token that the guest agent knows, empty before its first init. */
   constructor(host: string, port: number, token: string, limits: Partial<GuestLimits> = {}) {
@@ -228,6 +243,19 @@ export class GuestClient {
       () => abort.abort(new Error("the command did not start")),
       this.#limits.startMs * hostLoad(),
     );
+    let total: NodeJS.Timeout | undefined;
+    let overdue: WarrenError | undefined;
+    // The guest ends a command whose time is up; this is for one that does not.
+    const setTotal = (timeoutMs: number) => {
+      clearTimeout(total);
+      if (timeoutMs === 0) return;
+      const giveUp = () => {
+        overdue = unreachable(new Error("the command was not ended when its time was up"));
+        abort.abort(overdue);
+      };
+      total = setTimeout(giveUp, Math.min(timeoutMs + this.#limits.endMs * hostLoad(), MAX_DELAY));
+    };
+    let pid = 0;
     try {
       const live = withLiveness(
         stream,
@@ -241,7 +269,10 @@ export class GuestClient {
           case "start":
             started = true;
             clearTimeout(late);
-            yield { type: "started", pid: event.event.value.pid };
+            pid = event.event.value.pid;
+            setTotal(command.timeoutMs);
+            this.#timeLimits.set(pid, setTotal);
+            yield { type: "started", pid };
             break;
           case "data": {
             const { output } = event.event.value;
@@ -256,6 +287,7 @@ export class GuestClient {
       }
       throw unreachable(new Error("the stream ended before the command did"));
     } catch (error) {
+      if (overdue) throw overdue;
       if (started && error instanceof ConnectError && error.code === Code.DeadlineExceeded) {
         yield { type: "ended", ...exitBySignal(SIGNALS.SIGKILL, true) };
         return;
@@ -263,6 +295,8 @@ export class GuestClient {
       throw guestError(error);
     } finally {
       clearTimeout(late);
+      clearTimeout(total);
+      if (this.#timeLimits.get(pid) === setTotal) this.#timeLimits.delete(pid);
       signal?.removeEventListener("abort", stop);
       abort.abort();
     }
@@ -327,6 +361,7 @@ export class GuestClient {
 
   /** Gives a running command a new time limit, counted from here; 0 = none. */
   async limit(pid: number, timeLimitMs: number): Promise<void> {
+    this.#timeLimits.get(pid)?.(timeLimitMs);
     await this.#call((options) =>
       this.#process.update({ process: { selector: { case: "pid", value: pid } }, timeLimitMs }, options),
     );
@@ -338,12 +373,28 @@ export class GuestClient {
     );
   }
 
-  /** Opens a file of the guest. The caller reads `content` to its end or destroys it. */
-  async readFile(path: string, user: string | undefined, signal?: AbortSignal): Promise<GuestFile> {
+  /**
+   * Opens a file of the guest. The caller reads `content` to its end or destroys it; it breaks off when the guest sends
+   * nothing for a while. `isFull` tells whether it is the caller who takes no more.
+   */
+  async readFile(
+    path: string,
+    user: string | undefined,
+    signal?: AbortSignal,
+    isFull: () => boolean = () => false,
+  ): Promise<GuestFile> {
     const { request, answer } = this.#requests.open({ method: "GET", path: fileUrl(path, user), signal });
     request.end();
-    const response = await answer;
+    const late = setTimeout(
+      () => request.destroy(unreachable(new Error("there is no answer"))),
+      this.#limits.unaryMs * hostLoad(),
+    );
+    const response = await answer.finally(() => clearTimeout(late));
     if (response.statusCode !== 200) throw await this.#fileError(response, path);
+    const { socket } = response;
+    const transfer = { moved: () => socket.bytesRead, waiting: () => response.readableLength === 0 && !isFull() };
+    const watched = watchProgress(transfer, this.#limits.bodyMs * hostLoad(), () => response.destroy(stalled()));
+    response.once("close", watched);
     const length = response.headers["content-length"];
     return {
       size: length === undefined ? undefined : Number(length),
@@ -365,6 +416,24 @@ export class GuestClient {
       headers: { "content-type": "application/octet-stream" },
       signal,
     });
+    const transfer = {
+      moved: () => request.socket?.bytesWritten ?? 0,
+      waiting: () => request.writableLength > 0 || request.writableEnded,
+    };
+    const watched = watchProgress(transfer, this.#limits.bodyMs * hostLoad(), () => request.destroy(stalled()));
+    try {
+      await this.#sendFile(request, answer, content, path);
+    } finally {
+      watched();
+    }
+  }
+
+  async #sendFile(
+    request: ClientRequest,
+    answer: Promise<IncomingMessage>,
+    content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    path: string,
+  ): Promise<void> {
     try {
       await pipeline(content, request);
     } catch (error) {
@@ -411,6 +480,10 @@ export class GuestClient {
       throw guestError(error);
     }
   }
+}
+
+function stalled(): WarrenError {
+  return unreachable(new Error("the content of a file stands still"));
 }
 
 function fileUrl(

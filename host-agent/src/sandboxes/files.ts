@@ -28,8 +28,10 @@ export async function sendFile(
 ): Promise<void> {
   requirePath(path);
   await sandbox.useOnce(async (guest, gone) => {
-    const { content, ...file } = await guest.readFile(path, user, AbortSignal.any([caller, gone]));
-    const destination = open(file);
+    let destination: Writable | undefined;
+    const isFull = () => (destination?.writableLength ?? 0) > 0;
+    const { content, ...file } = await guest.readFile(path, user, AbortSignal.any([caller, gone]), isFull);
+    destination = open(file);
     await relayBody(content, destination);
     destination.end();
   });

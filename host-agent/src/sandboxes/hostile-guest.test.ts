@@ -1,3 +1,6 @@
+import { PassThrough } from "node:stream";
+import { text } from "node:stream/consumers";
+import { setTimeout } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { WarrenError } from "@warren/contracts/errors";
 import { afterEach, describe, expect, it } from "vitest";
@@ -6,6 +9,7 @@ import { MAX_MESSAGE } from "../guest/envelopes.ts";
 import { FakeGuest, forever, frame, head, START, type Trick } from "../guest/testing/fake-guest.ts";
 import { CALL_LIMITS, CallBounds } from "./call-bounds.ts";
 import { runCommand } from "./commands.ts";
+import { readWholeFile, sendFile } from "./files.ts";
 import type { SandboxRecord } from "./journal.ts";
 import { type LiveParts, Sandbox } from "./sandbox.ts";
 
@@ -102,7 +106,7 @@ describe.each(REFUSED)("a guest that answers with %s", (_, trick) => {
 });
 
 describe.each(LATE)("a guest that answers with %s", (_, trick) => {
-  it.each(CALLS)("fails to %s in time", async (_name, call) => {
+  it.each([...CALLS, ...FILE_CALLS])("fails to %s in time", async (_name, call) => {
     const guest = await startGuest(trick);
     expect(["agent_error", "guest_unreachable"]).toContain(await failed(call(guest.client(LIMIT_MS))));
   });
@@ -164,6 +168,67 @@ it.each(STREAMS)("a command whose guest answers with %s fails at once", async (_
   expect(["agent_error", "guest_unreachable", "invalid_request"]).toContain(
     await failed(runCommand(sandboxOf(guest), COMMAND, undefined)),
   );
+});
+
+/** Less than is moved through buffers that are used again, and more. */
+it.each([1000, 64 * MIB])("a file of %d bytes that a guest stops sending is given up", async (size) => {
+  const file = head("application/octet-stream", "200 OK", `content-length: ${size}\r\n`);
+  const guest = await startGuest((socket) => void socket.write(`${file}some`));
+  const taken = new PassThrough().resume();
+  const sent = sendFile(sandboxOf(guest), "/f", undefined, () => taken, new AbortController().signal);
+  await expect(sent).rejects.toThrow();
+  expect(await failed(readWholeFile(sandboxOf(guest), "/f", undefined))).toBe("guest_unreachable");
+});
+
+it("a file that its caller is slow to take is not given up", async () => {
+  let sendRest = () => {};
+  const guest = await startGuest((socket) => {
+    socket.write(`${head("application/octet-stream", "200 OK", "content-length: 8\r\n")}some`);
+    sendRest = () => void socket.write("more");
+  });
+  let looks = 0;
+  const isFull = () => {
+    looks += 1;
+    if (looks === 3) sendRest();
+    return true;
+  };
+  const { content } = await guest.client(LIMIT_MS).readFile("/f", undefined, undefined, isFull);
+  expect(await text(content)).toBe("somemore");
+});
+
+it("a file that a guest stops taking is given up, one that its caller is slow to give is not", async () => {
+  const deaf = await startGuest((socket) => void socket.pause());
+  const large = Array.from({ length: 64 }, () => Buffer.alloc(MIB));
+  expect(await failed(deaf.client(LIMIT_MS).writeFile({ path: "/f", user: undefined }, large))).toBe(
+    "guest_unreachable",
+  );
+  const guest = await startGuest((socket) => {
+    socket.on("data", (chunk: Buffer) => {
+      if (chunk.includes("last")) socket.end("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}");
+    });
+  });
+  async function* slowly() {
+    yield Buffer.from("first");
+    // Longer than the guest may take.
+    await setTimeout(4 * LIMIT_MS);
+    yield Buffer.from("last");
+  }
+  await guest.client(LIMIT_MS).writeFile({ path: "/f", user: undefined }, slowly());
+});
+
+it("a command whose guest does not end it when its time is up is given up", async () => {
+  const guest = await startGuest(streaming(START));
+  const limited = { ...COMMAND, timeoutMs: 100 };
+  expect(await failed(runCommand(sandboxOf(guest), limited, undefined))).toBe("guest_unreachable");
+});
+
+it("a command that is given a time limit while it runs is given up as well", async () => {
+  const guest = await startGuest(streaming(START));
+  const client = guest.client(LIMIT_MS, 600_000);
+  const command = client.run(COMMAND);
+  expect(await command.next()).toMatchObject({ value: { type: "started", pid: 7 } });
+  await failed(client.limit(7, 100));
+  expect(await failed(command.next())).toBe("guest_unreachable");
 });
 
 it("a command ends with its end event, whatever the guest goes on to say", async () => {

@@ -37,7 +37,7 @@ export class FakeGuest {
 
   /** A client of it, which waits no longer than these milliseconds for an answer, and for the start of a command. */
   client(unaryMs: number, startMs = unaryMs): GuestClient {
-    return new GuestClient("127.0.0.1", this.port, "token", { unaryMs, startMs });
+    return new GuestClient("127.0.0.1", this.port, "token", { unaryMs, startMs, bodyMs: unaryMs, endMs: unaryMs });
   }
 
   close(): void {
