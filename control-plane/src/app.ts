@@ -81,7 +81,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   await acceptWebSockets(app);
   // After the hook that notes which requests are for WebSockets, whose connections end with their refusals.
   checkHosts(app, options.hosts);
-  boundClients(app, options.transfers);
+  boundClients(app, { ...options.transfers, trustedProxies: options.trustedProxies });
   await protectBrowsers(app, options.origins);
   await describeApi(app, options.version);
   return app;

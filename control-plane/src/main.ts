@@ -53,6 +53,7 @@ import { Secrets } from "./secrets/secrets.ts";
 import { SessionCookie } from "./sessions/session-cookie.ts";
 import { sessionRoutes, signInRoutes } from "./sessions/session-routes.ts";
 import { SessionScheme } from "./sessions/session-scheme.ts";
+import { AnswerBudget } from "./slow-clients/answer-budget.ts";
 import { SpoolBudget } from "./slow-clients/spool-budget.ts";
 import { memberRoutes } from "./teams/member-routes.ts";
 import { teamRoutes } from "./teams/team-routes.ts";
@@ -217,7 +218,7 @@ async function start(
     guard.requireCaller(scope, "sandboxes");
     scope.addHook("preValidation", requireSandboxId);
     await scope.register(sandboxRoutes({ sandboxes, settings, pausing, forks }));
-    await scope.register(commandRoutes(new CommandService(access)));
+    await scope.register(commandRoutes(new CommandService(access), new AnswerBudget(transfers)));
     const files = new FileService(access);
     const spool = { directory: join(config.dataDir, "spool"), budget: new SpoolBudget(transfers) };
     await scope.register(fileRoutes(files, spool));

@@ -7,6 +7,7 @@ import type { FastifyRequest } from "fastify";
 import type { Routes } from "../app.ts";
 import { callerOf } from "../auth/request-caller.ts";
 import { clientGone } from "../client-gone.ts";
+import type { AnswerBudget } from "../slow-clients/answer-budget.ts";
 import type { CommandService } from "./command-service.ts";
 import { ExecSession } from "./exec-session.ts";
 
@@ -24,7 +25,7 @@ ends the command and all its processes. With the subprotocol \`${EXEC_SUBPROTOCO
 stdin or stdout, 2 = stderr), then the bytes.`;
 
 /** Routes that run commands: `exec` and `exec/stream` of a sandbox. */
-export function commandRoutes(commands: CommandService): Routes {
+export function commandRoutes(commands: CommandService, answers: AnswerBudget): Routes {
   return async (app) => {
     app.post(
       "/v1/sandboxes/:id/exec",
@@ -37,8 +38,12 @@ export function commandRoutes(commands: CommandService): Routes {
           response: { 200: ExecResult, "4xx": ErrorBody, "5xx": ErrorBody },
         },
       },
-      async (request, reply) =>
-        commands.exec(callerOf(request), request.params.id, request.body, clientGone(reply.raw)),
+      async (request, reply) => {
+        const caller = callerOf(request);
+        const result = await commands.exec(caller, request.params.id, request.body, clientGone(reply.raw));
+        answers.hold(caller.teamId, result.stdout.length + result.stderr.length, reply.raw);
+        return result;
+      },
     );
 
     app.route({

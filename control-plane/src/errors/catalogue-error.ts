@@ -5,6 +5,8 @@ import { isDatabaseAway } from "../database/unavailable.ts";
 /** Fastify's own errors (code FST_ERR_…) and those of its plugins that have a code of their own in the catalogue. */
 const FRAMEWORK_CODES: Record<number, ErrorCode> = {
   400: "invalid_request",
+  // Such as a path that leads out of the files of the documentation.
+  403: "not_found",
   404: "not_found",
   406: "invalid_request",
   413: "too_large",

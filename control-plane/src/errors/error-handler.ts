@@ -19,7 +19,7 @@ export function handleErrors(app: App): void {
   app.setNotFoundHandler((request, reply) => {
     const path = pathOf(request);
     const allowed = methods.of(path);
-    if (allowed.length === 0) {
+    if (allowed.length === 0 || allowed.includes(request.method)) {
       return refuse(reply, new WarrenError("not_found", `there is no ${request.method} ${path}; see /docs`));
     }
     const names = allowed.join(", ");

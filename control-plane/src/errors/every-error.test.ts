@@ -37,6 +37,12 @@ describe("every error answer is of the catalogue", () => {
       "invalid_request",
       `GET /v1/sandboxes/%zz HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`,
     ],
+    ...["../x", "%2e%2e/x", "..\\x", "%00", "a".repeat(5000), ".git"].map((path): [string, number, string, string] => [
+      `a file of the documentation named ${path.slice(0, 20)}`,
+      404,
+      "not_found",
+      `GET /docs/static/${path} HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`,
+    ]),
     [
       "a long path parameter",
       400,

@@ -2,11 +2,12 @@ import { isIPv6 } from "node:net";
 
 /**
  * The network that stands for one client: an IPv4 address, or the first 64 bits of an IPv6 address, of which one
- * subscriber has at least that much (RFC 6177).
+ * subscriber has at least that much (RFC 6177). Whoever is on this machine has all addresses of its loopback network.
  */
 export function networkOf(address: string): string {
   const ipv4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (ipv4 !== undefined) return ipv4;
+  if (ipv4 !== undefined) return networkOf(ipv4);
+  if (/^127\./.test(address)) return "127.0.0.0/8";
   const [withoutZone = ""] = address.split("%", 1);
   if (!isIPv6(withoutZone)) return address;
   return `${expand(withoutZone).slice(0, 4).join(":")}::/64`;

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { RateLimited } from "../rate-limits/rate-limited.ts";
+import { whenOver } from "./when-over.ts";
 
 /** Counts the bodies that are under way, each under one key or more. */
 export class OpenBodies {
@@ -14,7 +15,7 @@ export class OpenBodies {
     }
     if (open.size >= most) throw new RateLimited(`${most} bodies of requests are under way already`, 1);
     open.add(request);
-    response.once("close", () => {
+    whenOver(response, () => {
       open.delete(request);
       if (open.size === 0 && this.#requests.get(key) === open) this.#requests.delete(key);
     });

@@ -1,4 +1,5 @@
 import { EventEmitter, once } from "node:events";
+import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
@@ -114,6 +115,118 @@ describe("what is under way at once", () => {
     };
     expect((await write(1_100_000)).status).toBe(429);
     for (let round = 0; round < 3; round++) expect((await write(900_000)).status).toBe(204);
+  });
+});
+
+describe("requests that are under way at once", () => {
+  withLimits({ requestsPerTeam: 2, requestsPerNetwork: 3 });
+
+  const sleep = () => {
+    const body = '{"cmd":"sleep","args":["1000"]}';
+    return begin(`/v1/sandboxes/${id}/exec`, "application/json", body.length, body);
+  };
+
+  it("are counted by team and by network, however many come on one connection", async () => {
+    const open = [await sleep(), await sleep()];
+    const list = () => stack.call("GET", "/v1/sandboxes");
+    await expect.poll(async () => (await list()).status).toBe(429);
+    expect((await list()).headers.get("retry-after")).toBe("1");
+    // Nobody's request counts for no team.
+    expect((await fetch(`${stack.url}/health`)).status).toBe(200);
+    for (const socket of open) socket.destroy();
+    await expect.poll(async () => (await list()).status).toBe(200);
+    const request = `GET /v1/sandboxes/${id} HTTP/1.1\r\nHost: localhost\r\nX-API-Key: ${stack.apiKey}\r\n`;
+    const first = await sleep();
+    first.write(`${request}\r\n`.repeat(3));
+    await expect.poll(async () => (await list()).status).toBe(429);
+    first.destroy();
+    await expect.poll(async () => (await list()).status).toBe(200);
+  });
+
+  it("include WebSockets for as long as they are open", async () => {
+    const open = async () => {
+      const socket = await connectTo(stack.url);
+      const key = `X-API-Key: ${stack.apiKey}\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==`;
+      const upgrade = "Host: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket";
+      socket.write(`GET /v1/sandboxes/${id}/exec/stream HTTP/1.1\r\n${upgrade}\r\n${key}\r\n\r\n`);
+      const [head] = (await once(socket, "data")) as [Buffer];
+      return { socket, head: String(head).split("\r\n", 1)[0] };
+    };
+    const sockets = [await open(), await open(), await open()];
+    expect(sockets.map(({ head }) => head?.slice(9, 12))).toEqual(["101", "101", "429"]);
+    for (const { socket } of sockets) socket.destroy();
+    await expect.poll(async () => (await stack.call("GET", "/v1/sandboxes")).status).toBe(200);
+  });
+});
+
+describe("connections", () => {
+  withLimits({ connectionsPerNetwork: 3 });
+
+  it("that are not used give way to new ones, and those that are used do not", async () => {
+    const body = '{"cmd":"sleep","args":["1000"]}';
+    const used = await begin(`/v1/sandboxes/${id}/exec`, "application/json", body.length, body);
+    const idle: Socket[] = [];
+    for (let n = 0; n < 2; n++) {
+      const socket = await connectTo(stack.url);
+      socket.write("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+      await once(socket, "data");
+      idle.push(socket);
+    }
+    // The first has been used last.
+    idle[0]!.write("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    await once(idle[0]!, "data");
+    const gone = once(idle[1]!.resume(), "close");
+    const more = await connectTo(stack.url);
+    more.write("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    expect(String((await once(more, "data"))[0])).toMatch(/^HTTP\/1.1 200 /);
+    await gone;
+    idle[0]!.write("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    expect(String((await once(idle[0]!, "data"))[0])).toMatch(/^HTTP\/1.1 200 /);
+    expect(used.destroyed || used.readableEnded).toBe(false);
+    for (const socket of [used, more, ...idle]) socket.destroy();
+  });
+});
+
+describe("connections that are all used", () => {
+  withLimits({ connectionsPerNetwork: 3 });
+
+  it("leave no room", async () => {
+    const used: Socket[] = [];
+    for (const name of ["one", "two", "three"]) {
+      const body = JSON.stringify({ cmd: "sh", args: ["-c", `echo >${name}; exec sleep 1000`] });
+      used.push(await begin(`/v1/sandboxes/${id}/exec`, "application/json", body.length, body));
+      // A connection is in use once its request has come.
+      await expect.poll(() => existsSync(stack.host.guest(id).path(name))).toBe(true);
+    }
+    const health = async () => {
+      const socket = await connectTo(stack.url);
+      socket.write("GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+      return (await answerOn(socket)).body;
+    };
+    expect(await health()).toBe("");
+    for (const socket of used) socket.destroy();
+    await expect.poll(health).toContain("ok");
+  });
+});
+
+describe("answers that clients do not take", () => {
+  withLimits({ answerBytes: 12_000_000 });
+
+  it("take no more memory than a team may have", async () => {
+    const request = { cmd: "head", args: ["-c", "10000000", "/dev/zero"] };
+    const body = JSON.stringify(request);
+    const idle = await begin(`/v1/sandboxes/${id}/exec`, "application/json", body.length, body);
+    await once(idle, "readable");
+    const again = await stack.call("POST", `/v1/sandboxes/${id}/exec`, request);
+    expect([again.status, await again.text()]).toEqual([429, expect.stringContaining("rate_limited")]);
+    idle.destroy();
+    await expect
+      .poll(async () => {
+        const answer = await stack.call("POST", `/v1/sandboxes/${id}/exec`, request);
+        await answer.arrayBuffer();
+        return answer.status;
+      })
+      .toBe(200);
   });
 });
 

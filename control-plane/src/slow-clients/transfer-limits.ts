@@ -1,3 +1,5 @@
+import { descriptorLimit } from "@warren/server/descriptors";
+
 /** How slow clients may be, and how much of theirs may be under way at once. */
 export interface TransferLimits {
   /** Milliseconds in which the headers of a request must come. */
@@ -15,10 +17,22 @@ export interface TransferLimits {
   /** Bodies that may be under way at once, of one team and of one network of clients. */
   bodiesPerTeam: number;
   bodiesPerNetwork: number;
+  /** Requests and WebSockets that may be under way at once, of one team and of one network. */
+  requestsPerTeam: number;
+  requestsPerNetwork: number;
+  /** Connections that may be open at once, of one network and of all. */
+  connectionsPerNetwork: number;
+  connections: number;
+  /** Bytes of answers to commands that may wait in memory for their clients, of one team and of all. */
+  answerBytes: number;
+  answerBytesOfAll: number;
   /** Bytes of uploads that may wait on the server's disk at once, of one team and of one network, and of all. */
   spoolBytes: number;
   spoolBytesOfAll: number;
 }
+
+/** Half of what this process may have open is for its files, its database and its hosts. */
+const CONNECTIONS = Math.min(16_384, Math.floor(descriptorLimit() / 2));
 
 export const TRANSFER_LIMITS: TransferLimits = {
   headersMs: 20_000,
@@ -28,6 +42,12 @@ export const TRANSFER_LIMITS: TransferLimits = {
   answerMs: 300_000,
   bodiesPerTeam: 128,
   bodiesPerNetwork: 256,
+  requestsPerTeam: Math.min(1024, Math.floor(CONNECTIONS / 4)),
+  requestsPerNetwork: Math.min(2048, Math.floor(CONNECTIONS / 4)),
+  connectionsPerNetwork: Math.min(4096, Math.floor(CONNECTIONS / 2)),
+  connections: CONNECTIONS,
+  answerBytes: 256 * 1024 ** 2,
+  answerBytesOfAll: 1024 ** 3,
   spoolBytes: 1024 ** 3,
   spoolBytesOfAll: 4 * 1024 ** 3,
 };

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { WarrenError } from "@warren/contracts/errors";
 import type { TransferLimits } from "./transfer-limits.ts";
+import { whenOver } from "./when-over.ts";
 
 /** A request whose body or answer is under way. */
 interface Exchange {
@@ -37,7 +38,7 @@ export class TransferWatch {
     const taken = takenOf(request.socket);
     const exchange = { request, response, startedAt: now, bodySince: now, bytesRead, answerSince: now, taken };
     this.#exchanges.add(exchange);
-    response.once("close", () => this.#exchanges.delete(exchange));
+    whenOver(response, () => this.#exchanges.delete(exchange));
   }
 
   /** Looks at all exchanges and ends those that are too slow. */
