@@ -142,6 +142,13 @@ func TestTimeLimitIsSaidByTheEnd(t *testing.T) {
 	if a.wantExit(7); !a.end.Event.End.TimedOut {
 		t.Errorf("end %+v", a.end.Event.End)
 	}
+	// So does the end of a command that had no limit at first, and it is the command's own.
+	a = s.start(s.Client, shell("trap 'echo bye; exit 8' TERM; echo ready; while :; do sleep 0.01; done"))
+	a.until("ready")
+	s.Must("/process.Process/Update", object{"process": object{"pid": a.pid}, "timeLimitMs": 1}, nil)
+	if a.wantExit(8); !a.end.Event.End.TimedOut || !strings.Contains(string(a.stdout), "bye") {
+		t.Errorf("end %+v, output %q", a.end.Event.End, a.stdout)
+	}
 	// A limit that has passed before the process runs holds as well.
 	p, reader, err := s.manager.start(context.Background(), specification{config: Config{Cmd: "cat"}, directory: "/", stdin: true}, 1)
 	s.check(err)

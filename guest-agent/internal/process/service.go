@@ -76,7 +76,7 @@ func (s *Service) start(ctx context.Context, call *rpc.Call, request startReques
 		config: request.config, tag: request.tag, user: user, directory: directory,
 		environment: environment, size: request.size, stdin: request.stdin,
 	}
-	limit, expired := call.Timeout, true
+	limit, expired := call.Timeout, call.Timeout > 0
 	if request.timeLimit > 0 {
 		limit, expired = request.timeLimit, false
 	}
