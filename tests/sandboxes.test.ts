@@ -242,6 +242,12 @@ describe("a sandbox", () => {
     const modifiedAt = new Date("2001-02-03T04:05:06.789Z");
     await sandbox.files.write("/tmp/", "#!/bin/sh\necho ran", { name: "program", mode: 0o755, modifiedAt });
     expect((await sandbox.exec("/tmp/program")).stdout).toBe("ran\n");
+    const odd = ['a"b', "a%22b", "c\\d", "line\nbreak\r", "-x", "ü €"];
+    for (const name of odd) await sandbox.files.write("/tmp/odd/", name, { name });
+    const named: string[] = [];
+    for await (const { name } of sandbox.files.list("/tmp/odd")) named.push(name);
+    expect(named.sort()).toEqual(odd.sort());
+    for (const name of odd) expect((await sandbox.readFile(`/tmp/odd/${name}`)).toString()).toBe(name);
     const { content, ...file } = await sandbox.files.open("/tmp/program");
     content.destroy();
     expect(file).toEqual({ size: 18, mode: 0o755, modifiedAt });

@@ -79,11 +79,12 @@ export class Files {
     const { user, mode, modifiedAt, name, size, signal } = options;
     const fields: WriteFileFields = {
       path,
+      ...(name === undefined ? {} : { name }),
       ...(user === undefined ? {} : { user }),
       ...(mode === undefined ? {} : { mode: mode.toString(8).padStart(4, "0") }),
       ...(modifiedAt === undefined ? {} : { modified_at: modifiedAt.toISOString() }),
     };
-    const body = multipartBody(fields, content, { size, name });
+    const body = multipartBody(fields, content, size);
     await this.#transport.json({ method: "POST", path: `${this.#path}/stream/write`, body, signal });
   }
 

@@ -14,19 +14,16 @@ export interface MultipartBody {
 
 /**
  * Builds the upload body of the file routes. `size` is the number of bytes that a streamed `content` will have, when it
- * is known: the body then has a Content-Length. `name` is the file's own, for a path that is a directory.
+ * is known: the body then has a Content-Length. The name of the file is a field, as the other ones: in the head of its part
+ * not every name can be told apart.
  */
-export function multipartBody(
-  fields: Record<string, string>,
-  content: Content,
-  { size, name }: { size?: number | undefined; name?: string | undefined } = {},
-): MultipartBody {
+export function multipartBody(fields: Record<string, string>, content: Content, size?: number): MultipartBody {
   const boundary = `warren-${randomUUID()}`;
   const head = Buffer.from(
     Object.entries(fields)
       .map(([name, value]) => `--${boundary}\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`)
       .join("") +
-      `--${boundary}\r\nContent-Disposition: form-data; name="file"${name === undefined ? "" : `; filename="${escaped(name)}"`}\r\n` +
+      `--${boundary}\r\nContent-Disposition: form-data; name="file"${fields.name === undefined ? "" : '; filename="file"'}\r\n` +
       "Content-Type: application/octet-stream\r\n\r\n",
   );
   const tail = Buffer.from(`\r\n--${boundary}--\r\n`);
@@ -43,11 +40,6 @@ export function multipartBody(
       yield tail;
     },
   };
-}
-
-/** A file name as browsers write it in a form (HTML standard, multipart/form-data encoding). */
-function escaped(name: string): string {
-  return name.replaceAll('"', "%22").replaceAll("\r", "%0D").replaceAll("\n", "%0A");
 }
 
 /** Passes chunks on and throws when their total is not the promised one, such as a file that grew while it was read. */

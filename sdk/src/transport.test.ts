@@ -128,7 +128,7 @@ describe("transport", () => {
       );
     });
     const large = Array.from({ length: 64 }, () => Buffer.alloc(64 * 1024));
-    const whole = multipartBody({ path: "/a" }, large, { size: 4 * 1024 * 1024 });
+    const whole = multipartBody({ path: "/a" }, large, 4 * 1024 * 1024);
     expect(await transport.json({ method: "POST", path: "/up", body: whole })).toBe(whole.length);
     async function* broken() {
       yield Buffer.alloc(1000);

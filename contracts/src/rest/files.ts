@@ -35,6 +35,14 @@ export const ReadFile = Type.Object(
 );
 export type ReadFile = Static<typeof ReadFile>;
 
+/** A name without directories. */
+const FileName = Type.String({
+  minLength: 1,
+  pattern: "^[^/\\u0000]+$",
+  "x-max-bytes": LIMITS.pathBytes,
+  description: "Name of a file that goes into a directory, in place of the one that the form gives it",
+});
+
 /** Fields of an upload beside its file. */
 export const WriteFileFields = Type.Object(
   {
@@ -43,6 +51,7 @@ export const WriteFileFields = Type.Object(
         "Path in the sandbox; a relative one starts at the user's home. One that ends with / or is a directory means into " +
         "it, under the file's own name",
     }),
+    name: Type.Optional(FileName),
     user: Type.Optional(GuestUser),
     mode: Type.Optional(FileMode),
     modified_at: Type.Optional(FileTime),

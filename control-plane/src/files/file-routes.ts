@@ -35,7 +35,7 @@ const UploadForm = Type.Object({ ...WriteFileFields.properties, file: bytes }, {
 const validateParameters = createValidatorCompiler();
 
 const UPLOAD_DESCRIPTION =
-  "A multipart form: `path`, optionally `user`, `mode` and `modified_at`, and `file`. A file that comes before its path is " +
+  "A multipart form: `path`, optionally `name`, `user`, `mode` and `modified_at`, and `file`. A file that comes before its path is " +
   "limited in size. The file has its new content once all of it has arrived; an upload that fails changes nothing.";
 
 /** Routes that move files: `files/write`, `files/read` and their streaming forms. */

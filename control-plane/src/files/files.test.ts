@@ -101,6 +101,24 @@ describe.each(["write", "stream/write"])("files/%s", (route) => {
     expect(await readFile(inGuest("d.txt"))).toEqual(Buffer.from([0xff, 0]));
   });
 
+  it("takes a name that a form cannot carry as a file name", async () => {
+    for (const name of ['a"b%22', "c\\d", "e\r\nf", "ü;x='y'"]) {
+      const parts: Part[] = [
+        ["path", "named/"],
+        ["name", name],
+        ["file", name, "other"],
+      ];
+      expect((await upload(route, parts)).status).toBe(204);
+      expect(await readFile(inGuest(`named/${name}`), "utf8")).toBe(name);
+    }
+    const slash: Part[] = [
+      ["path", "named/"],
+      ["name", "a/b"],
+      ["file", "x", "x"],
+    ];
+    expect(await errorOf(await upload(route, slash))).toMatchObject({ status: 400, code: "invalid_request" });
+  });
+
   it("writes an empty file when that is what was given", async () => {
     expect(
       (

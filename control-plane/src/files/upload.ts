@@ -16,7 +16,7 @@ import type { SpoolBudget } from "../slow-clients/spool-budget.ts";
 /** A file on its way in. `content` throws when the form turns out not to be valid; what was written must then be dropped. */
 export interface Upload {
   fields: WriteFileFields;
-  /** Name that the form gives the file, without directories. */
+  /** Name of the file, without directories: the field's, or else the one that the form gives it. */
   name: string | undefined;
   content: AsyncIterable<Uint8Array>;
 }
@@ -63,14 +63,20 @@ export async function receiveUpload<T>(
   // The parser has taken directories off.
   const name: string | undefined = file.filename;
   if (fields.path !== undefined) {
-    return store({ fields: checkFields(fields), name, content: withRestOfForm(file, parts, maxBytes) });
+    return store({ ...named(fields, name), content: withRestOfForm(file, parts, maxBytes) });
   }
   const owners = [`team ${teamOf(request.caller)}`, `network ${networkOf(request.ip)}`];
   return spooled(spool, owners, limited(file, Math.min(maxBytes, LIMITS.uploadBytes)), async (content) => {
     const second = await readFields(parts, fields);
     if (second) throw new WarrenError("invalid_request", "body/file must be one file");
-    return store({ fields: checkFields(fields), name, content });
+    return store({ ...named(fields, name), content });
   });
+}
+
+/** The fields, checked, and the name that counts. */
+function named(fields: Record<string, string>, filename: string | undefined): Omit<Upload, "content"> {
+  const checked = checkFields(fields);
+  return { fields: checked, name: checked.name ?? filename };
 }
 
 function openForm(request: FastifyRequest, maxBytes: number): Parts {

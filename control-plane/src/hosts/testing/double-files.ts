@@ -74,7 +74,8 @@ export function directoryHandlers(guestOf: (sandboxId: string) => DoubleGuest) {
 export function fileListener(guestOf: (sandboxId: string) => DoubleGuest): RequestListener {
   return (request, response) => {
     const { searchParams } = new URL(request.url ?? "", "http://double");
-    const path = searchParams.get(HOST_FILES.parameters.path) ?? "";
+    const asked = searchParams.get(HOST_FILES.parameters.path) ?? "";
+    const path = asked.endsWith("/") ? asked + (searchParams.get(HOST_FILES.parameters.name) ?? "") : asked;
     const handle = request.method === "PUT" ? replace : send;
     (async () =>
       handle(guestOf(searchParams.get(HOST_FILES.parameters.sandboxId) ?? ""), path, request, response))().catch(
