@@ -253,7 +253,9 @@ export class GuestClient {
         overdue = unreachable(new Error("the command was not ended when its time was up"));
         abort.abort(overdue);
       };
-      total = setTimeout(giveUp, Math.min(timeoutMs + this.#limits.endMs * hostLoad(), MAX_DELAY));
+      // No timer is longer than MAX_DELAY, some 24 days; what is allowed more is not watched.
+      const delay = timeoutMs + this.#limits.endMs * hostLoad();
+      if (delay <= MAX_DELAY) total = setTimeout(giveUp, delay);
     };
     let pid = 0;
     try {

@@ -87,7 +87,8 @@ function start(guest: DoubleGuest, command: Command, programs: string | undefine
   let timer: NodeJS.Timeout | undefined;
   const limit = (timeoutMs: number) => {
     clearTimeout(timer);
-    timer = timeoutMs > 0 ? setTimeout(() => (timedOut = kill()), timeoutMs) : undefined;
+    // Timers of Node have at most 31 bits of milliseconds.
+    timer = timeoutMs > 0 && timeoutMs < 2 ** 31 ? setTimeout(() => (timedOut = kill()), timeoutMs) : undefined;
   };
   limit(command.timeoutMs);
   const ended = new Promise<Ended>((resolve) => {
