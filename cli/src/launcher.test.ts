@@ -175,11 +175,16 @@ describe("the launcher", () => {
     await rm(source);
     expect(await bundled()).toBe(3);
     expect(await bundled()).toBe(3);
+    const parts = ["contracts", "relay", "server", "control-plane", "host-agent", "sdk"];
+    for (const [count, part] of parts.entries()) {
+      await mkdir(join(repository, part));
+      expect(await bundled()).toBe(4 + count);
+    }
     // What names the place of its sources is of no use elsewhere.
     const moved = join(temporary, "moved");
     await rename(repository, moved);
     repository = moved;
-    expect(await bundled()).toBe(4);
+    expect(await bundled()).toBe(4 + parts.length);
   });
 
   test("runs its sources where it cannot bundle them", async () => {
