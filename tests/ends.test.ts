@@ -81,7 +81,7 @@ describe("a sandbox that ends though nobody asked", () => {
     await expect.poll(record, NOTED).toBe(undefined);
   });
 
-  it("is paused by inactivity though its agent no longer answers, and copied before", {
+  it("is paused by inactivity though nobody reaches its agent", {
     timeout: 600_000,
   }, async () => {
     const sandbox = await stack.warren.sandboxes.create({ memoryMb: 128, timeoutSec: 2 });
@@ -91,5 +91,48 @@ describe("a sandbox that ends though nobody asked", () => {
     await expect.poll(async () => (await fields(sandbox)).status, { timeout: 480_000 }).toBe("paused");
     expect((await fields(sandbox)).reason).toMatchObject({ code: "inactivity" });
     await sandbox.destroy();
+  });
+});
+
+describe("a sandbox whose agent does not put its processes to rest", () => {
+  let stack: Stack;
+  beforeAll(async () => {
+    stack = await startStack({ WARREN_WARM_POOL: "0" });
+  });
+  afterAll(() => stack?.dispose());
+
+  const post = async (path: string, body: object) => {
+    const response = await fetch(`${stack.url}/v1/${path}`, {
+      method: "POST",
+      headers: { "x-api-key": stack.apiKey, "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    expect(response.status).toBe(201);
+    return response.json();
+  };
+  const sh = async (sandbox: Sandbox, script: string) =>
+    (await sandbox.exec("sh", ["-c", script], { user: "root", timeoutSec: 300 })).stdout.trim();
+  const refusals = () => stack.hostAgent.log.filter((line) => line.includes("did not go to rest")).length;
+
+  it("is copied, made a template of and paused all the same, with what it had in memory and on its disk", async () => {
+    const sandbox = await stack.warren.sandboxes.create({ memoryMb: 128 });
+    // What the agent writes to freeze its processes leads nowhere from here on: it waits for them, and gives up.
+    const refuse = "mount --bind /dev/null $f";
+    await sh(sandbox, `for f in $(find / -path '*/user/cgroup.freeze' 2>/dev/null); do ${refuse}; done`);
+    const keep =
+      "echo disk > /root/kept; echo memory > /dev/shm/kept; sleep 100000 >/dev/null 2>&1 & echo $! > /run/pid";
+    await sh(sandbox, keep);
+    const look = (each: Sandbox) => sh(each, "cat /root/kept /dev/shm/kept; kill -0 $(cat /run/pid) && echo alive");
+    const whole = "disk\nmemory\nalive";
+    const [made] = (await post(`sandboxes/${sandbox.id}/fork`, { count: 1 })) as { sandbox: { id: string } }[];
+    expect(refusals()).toBe(1);
+    expect(await look(await stack.warren.sandboxes.get(made!.sandbox.id))).toBe(whole);
+    await post("snapshots", { sandbox_id: sandbox.id, name: "restless" });
+    expect(refusals()).toBe(2);
+    expect(await look(await stack.warren.sandboxes.create({ template: "restless" }))).toBe(whole);
+    await sandbox.pause();
+    expect(refusals()).toBe(3);
+    await sandbox.resume();
+    expect(await look(sandbox)).toBe(whole);
   });
 });
