@@ -245,11 +245,17 @@ export class GuestClient {
     );
     let total: NodeJS.Timeout | undefined;
     let overdue: WarrenError | undefined;
+    let readerIsBusy = false;
     // The guest ends a command whose time is up; this is for one that does not.
     const setTotal = (timeoutMs: number) => {
       clearTimeout(total);
       if (timeoutMs === 0) return;
       const giveUp = () => {
+        // The end may have come, behind output that the reader has yet to take.
+        if (readerIsBusy) {
+          total = setTimeout(giveUp, this.#limits.endMs);
+          return;
+        }
         overdue = unreachable(new Error("the command was not ended when its time was up"));
         abort.abort(overdue);
       };
@@ -278,8 +284,10 @@ export class GuestClient {
             break;
           case "data": {
             const { output } = event.event.value;
+            readerIsBusy = true;
             if (output.case === "stderr") yield { type: "stderr", data: output.value };
             else if (output.case) yield { type: "stdout", data: output.value };
+            readerIsBusy = false;
             break;
           }
           case "end":

@@ -231,6 +231,17 @@ it("a command that is given a time limit while it runs is given up as well", asy
   expect(await failed(command.next())).toBe("guest_unreachable");
 });
 
+it("a command whose reader is slow is not given up: its end may wait behind what the reader has yet to take", async () => {
+  const end = json({ event: { end: { exitCode: 3, exited: true, status: "exit status 3" } } });
+  const guest = await startGuest(streaming(START, data({ stdout: "b2s=" }), end));
+  const command = guest.client(LIMIT_MS, 600_000).run({ ...COMMAND, timeoutMs: 100 });
+  expect(await command.next()).toMatchObject({ value: { type: "started" } });
+  expect(await command.next()).toMatchObject({ value: { type: "stdout" } });
+  // As long as the command would be waited for on an idle host, and again.
+  await setTimeout(2 * (100 + LIMIT_MS));
+  expect(await command.next()).toMatchObject({ value: { type: "ended", exitCode: 3 } });
+});
+
 it("a command ends with its end event, whatever the guest goes on to say", async () => {
   const end = json({ event: { end: { exitCode: 3, exited: true, status: "exit status 3" } } });
   const guest = await startGuest(endlessly(data({ stdout: "YQ==" }), START, data({ stdout: "b2s=" }), end));
