@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command, CommanderError } from "commander";
@@ -17,7 +18,7 @@ import { runCommand } from "./commands/run.ts";
 import { snapshotCommand } from "./commands/snapshot.ts";
 import { upCommand } from "./commands/up.ts";
 import { updateCommand } from "./commands/update.ts";
-import { WARREN_FAILED } from "./streams/exit-status.ts";
+import { BROKEN_PIPE, WARREN_FAILED } from "./streams/exit-status.ts";
 import { endBySignal, Interrupted } from "./terminal/interruption.ts";
 import { describe, warn } from "./terminal/messages.ts";
 
@@ -56,7 +57,16 @@ for (const command of COMMANDS) {
 // Set on every command, since subcommands that are added do not inherit it.
 for (const command of [program, ...program.commands]) command.exitOverride();
 
+// Like any program in a pipe, this one ends quietly when nobody reads its results any more.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  finish(BROKEN_PIPE);
+});
+// Progress and logs that nobody reads are no reason to end.
+process.stderr.on("error", () => undefined);
+
 try {
+  requireText();
   await program.parseAsync();
 } catch (error) {
   const [name] = process.argv.slice(2);
@@ -68,6 +78,13 @@ try {
     warn(describe(error));
     finish(failed);
   }
+}
+
+/** Throws when an argument is not UTF-8: Node hands over other characters in place of such bytes. */
+function requireText(): void {
+  if (!process.argv.some((word) => word.includes("\ufffd"))) return;
+  if (isUtf8(readFileSync("/proc/self/cmdline"))) return;
+  throw new Error("An argument is not UTF-8: names and words in other encodings cannot be passed on.");
 }
 
 /** Ends the program: an open standard input or an idle connection would keep it. */

@@ -9,6 +9,9 @@ import { ensureImages } from "./images/ensure.ts";
 import { createLogger } from "./process/log.ts";
 import { endRequested, StartReport } from "./process/supervision.ts";
 
+/** Exit status of a program that wrote to a pipe without a reader: 128 + SIGPIPE. */
+const BROKEN_PIPE = 141;
+
 const USAGE = `usage: main.ts serve --data-dir DIR --images-dir DIR --listen unix:PATH [--ephemeral] [--prepare VCPUSxMIB] [--ready-fd N] [--exit-with-parent]
        main.ts sweep --data-dir DIR
        main.ts count --data-dir DIR
@@ -45,7 +48,7 @@ switch (positionals[0]) {
     break;
   case "count":
     await reportFailure(async () => {
-      writeSync(1, `${JSON.stringify(await countSandboxes(directory("data-dir")))}\n`);
+      print(JSON.stringify(await countSandboxes(directory("data-dir"))));
     });
     break;
   case "build-images":
@@ -96,7 +99,7 @@ async function serve(): Promise<void> {
 }
 
 async function build(): Promise<void> {
-  const print = values.json
+  const present = values.json
     ? (step: string, detail?: string, fraction?: number) => JSON.stringify({ step, detail, fraction })
     : (step: string, detail?: string) => (detail ? `${step}: ${detail}` : step);
   await ensureImages({
@@ -104,7 +107,7 @@ async function build(): Promise<void> {
     sourceRoot: SOURCE_ROOT,
     withNode: values["with-node"],
     refresh: values.refresh,
-    progress: (step, detail, fraction) => void writeSync(1, `${print(step, detail, fraction)}\n`),
+    progress: (step, detail, fraction) => print(present(step, detail, fraction)),
   });
 }
 
@@ -116,7 +119,7 @@ async function doctor(): Promise<void> {
     const line = values.json
       ? JSON.stringify(finding)
       : `${status.padEnd(5)}${check}: ${found}${consequence ? ` (${consequence})` : ""}`;
-    writeSync(1, `${line}\n`);
+    print(line);
   }
   process.exitCode = canRunSandboxes(findings) ? 0 : 1;
 }
@@ -148,6 +151,16 @@ function sandboxSize(text: string): { vcpus: number; memoryMb: number } {
   const [, vcpus, memoryMb] = /^(\d{1,4})x(\d{1,8})$/.exec(text) ?? [];
   if (!vcpus || !memoryMb) throw new WarrenError("invalid_request", `--prepare must be VCPUSxMIB, not "${text}"`);
   return { vcpus: Number(vcpus), memoryMb: Number(memoryMb) };
+}
+
+/** Writes a line of the result. Like any program in a pipe, this one ends quietly when nobody reads it any more. */
+function print(line: string): void {
+  try {
+    writeSync(1, `${line}\n`);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EPIPE") process.exit(BROKEN_PIPE);
+    throw error;
+  }
 }
 
 function fail(text: string, status: number): never {

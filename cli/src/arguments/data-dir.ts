@@ -28,7 +28,17 @@ export function imagesDirOf(dataDir: string): string {
 
 /** Device of the file system that a path is on, or will be when it is made. */
 function deviceOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.dev ?? deviceOf(dirname(path));
+  return deviceAt(path) ?? deviceOf(dirname(path));
+}
+
+/** Undefined for what is not there, or hidden from this user. */
+function deviceAt(path: string): number | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.dev;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EACCES") return undefined;
+    throw error;
+  }
 }
 
 /** What can be made again, below a data directory. */

@@ -19,13 +19,22 @@ export async function withdraw(dataDir: string): Promise<void> {
   await rm(join(dataDir, "server.json"), { force: true });
 }
 
-/** The announced server; undefined when there is none, or none that this user may know of. */
+/** The announced server; undefined when there is none, none that this user may know of, or one that was killed. */
 export async function findLocalServer(dataDir: string): Promise<LocalServer | undefined> {
   try {
-    return JSON.parse(await readFile(join(dataDir, "server.json"), "utf8"));
+    const server: LocalServer = JSON.parse(await readFile(join(dataDir, "server.json"), "utf8"));
+    return exists(server.pid) ? server : undefined;
   } catch (error) {
     if (["ENOENT", "EACCES", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
     throw error;
+  }
+}
+
+function exists(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }
 
