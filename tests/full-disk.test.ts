@@ -1,7 +1,12 @@
-import type { Sandbox } from "@warren/sdk";
+import { readdirSync, readFileSync } from "node:fs";
+import { mkdtemp, symlink } from "node:fs/promises";
+import { join } from "node:path";
+import { type Sandbox, Warren } from "@warren/sdk";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Stack, startStack } from "./support/stack.ts";
+import { killIfThere } from "./support/host-state.ts";
+import { CACHE_DIRECTORY, IMAGES_DIRECTORY, type Stack, startStack, sweep } from "./support/stack.ts";
 import { VolatileDisk } from "./support/volatile-disk.ts";
+import { start } from "./support/warren-command.ts";
 
 const MIB = 1024 * 1024;
 const RESERVE_MB = 128;
@@ -58,4 +63,58 @@ it("a guest that fills the host's disk is held before anybody is harmed, and a d
 
   await disk.fill();
   expect(await stack.controlPlane.stop()).toBe(0);
+});
+
+/** Servers of a data directory: it is in the arguments of the one and in the environment of the other. */
+const serversOf = (directory: string) =>
+  readdirSync("/proc").filter((pid) => {
+    try {
+      const of = ["cmdline", "environ"].map((file) => readFileSync(`/proc/${pid}/${file}`, "latin1")).join("\0");
+      return /host-agent|control-plane/.test(of) && of.includes(directory);
+    } catch {
+      return false;
+    }
+  });
+
+it("warren up that is killed while the disk is full leaves no server, and the next one has everything", async () => {
+  await disk.empty();
+  const directory = await mkdtemp(join(disk.directory, "up-"));
+  await symlink(IMAGES_DIRECTORY, join(directory, "images"));
+  await symlink(CACHE_DIRECTORY, join(directory, "cache"));
+  const env = { WARREN_WARM_POOL: "0", WARREN_SPARE_SLOTS: "1", WARREN_DISK_RESERVE_MB: String(RESERVE_MB) };
+  const started: number[] = [];
+  const up = async () => {
+    const running = start(["up", "--data-dir", directory, "--listen", "127.0.0.1:0", "--json"], { env });
+    started.push(running.pid);
+    const { url, api_key: apiKey } = JSON.parse(await running.printed("\n"));
+    return { ...running, warren: new Warren({ url, apiKey }) };
+  };
+  try {
+    const first = await up();
+    const { id } = await first.warren.sandboxes.create({ memoryMb: 128 });
+    const sandbox = await first.warren.sandboxes.get(id);
+    await sandbox.exec("sh", ["-c", "echo kept > kept; sync"]);
+    await disk.fill();
+    await expect(write(sandbox, 8)).rejects.toMatchObject(full);
+    expect(serversOf(directory).length).toBeGreaterThanOrEqual(2);
+    process.kill(first.pid, "SIGKILL");
+    await first.ended;
+    await expect.poll(() => serversOf(directory), { timeout: 60_000 }).toEqual([]);
+    first.warren.close();
+
+    const second = await up();
+    await disk.empty();
+    const status = async () => (await second.warren.sandboxes.get(id)).fields.status;
+    await expect.poll(status, { timeout: 60_000 }).toBe("running");
+    expect((await (await second.warren.sandboxes.get(id)).exec("cat", ["kept"])).stdout).toBe("kept\n");
+    expect((await write(await second.warren.sandboxes.get(id), 1)).stdout).toBe("written\n");
+    second.warren.close();
+    process.kill(second.pid, "SIGTERM");
+    await second.ended;
+  } finally {
+    started.forEach(killIfThere);
+    await disk.empty();
+    await expect.poll(() => serversOf(directory), { timeout: 60_000 }).toEqual([]);
+    await sweep(directory);
+  }
 });
