@@ -17,6 +17,7 @@ import { PATIENCE, type Patience, withLiveness } from "./liveness.ts";
 import { MAX_JSON, parseJson, shortened } from "./messages.ts";
 import { watchProgress } from "./progress.ts";
 import { GuestRequests, readWhole } from "./requests.ts";
+import { Stopwatch } from "./stopwatch.ts";
 import { guestTransport } from "./transport.ts";
 
 /** Limit of one question whether the guest agent lives. */
@@ -245,23 +246,24 @@ export class GuestClient {
     );
     let total: NodeJS.Timeout | undefined;
     let overdue: WarrenError | undefined;
-    let readerIsBusy = false;
-    // The guest ends a command whose time is up; this is for one that does not.
+    const reader = new Stopwatch();
+    // The guest ends a command whose time is up; this is for one that does not. What its reader takes to take output does
+    // not count: the end may come behind it.
     const setTotal = (timeoutMs: number) => {
       clearTimeout(total);
       if (timeoutMs === 0) return;
-      const giveUp = () => {
-        // The end may have come, behind output that the reader has yet to take.
-        if (readerIsBusy) {
-          total = setTimeout(giveUp, this.#limits.endMs);
+      const due = performance.now() - reader.elapsedMs() + timeoutMs + this.#limits.endMs * hostLoad();
+      const look = () => {
+        const left = due + reader.elapsedMs() - performance.now();
+        if (left > 0) {
+          // No timer is longer than MAX_DELAY.
+          total = setTimeout(look, Math.min(Math.ceil(left), MAX_DELAY));
           return;
         }
         overdue = unreachable(new Error("the command was not ended when its time was up"));
         abort.abort(overdue);
       };
-      // No timer is longer than MAX_DELAY, some 24 days; what is allowed more is not watched.
-      const delay = timeoutMs + this.#limits.endMs * hostLoad();
-      if (delay <= MAX_DELAY) total = setTimeout(giveUp, delay);
+      look();
     };
     let pid = 0;
     try {
@@ -284,10 +286,10 @@ export class GuestClient {
             break;
           case "data": {
             const { output } = event.event.value;
-            readerIsBusy = true;
+            reader.start();
             if (output.case === "stderr") yield { type: "stderr", data: output.value };
             else if (output.case) yield { type: "stdout", data: output.value };
-            readerIsBusy = false;
+            reader.stop();
             break;
           }
           case "end":
