@@ -6,8 +6,11 @@ const HEADER = 5;
 /** Flags of an envelope (Connect protocol, "Enveloped-Message"). */
 const COMPRESSED = 0x01;
 const END_STREAM = 0x02;
-/** Bytes of one message. The guest agent sends output in pieces of 64 KiB, which base64 makes a third longer. */
-export const MAX_MESSAGE = 2 * 1024 * 1024;
+/**
+ * Bytes of one message. The guest agent sends output in pieces of 64 KiB, which base64 makes a third longer; a guest can
+ * have one unfinished message held for each call.
+ */
+export const MAX_MESSAGE = 512 * 1024;
 
 /** One message of a stream; the last one ends it. */
 export interface Envelope {

@@ -274,16 +274,17 @@ it("memory stays flat under 20 guests that play every trick at once", async () =
 });
 
 describe("guests that never end what they begin", () => {
-  /** Says that the command has started and has a MiB of output, and nothing after that. */
-  const mibAndSilence: Trick = (socket, request) => {
+  const PIECE = MIB / 4;
+  const OUTPUT = data({ stdout: Buffer.alloc(PIECE).toString("base64") });
+  /** Says that the command has started and has a piece of output, and nothing after that. */
+  const outputAndSilence: Trick = (socket, request) => {
     if (request.startsWith("GET /health")) socket.end("HTTP/1.1 204 No Content\r\n\r\n");
-    else if (request.includes("/Start"))
-      socket.write(Buffer.concat([Buffer.from(head()), START, data({ stdout: Buffer.alloc(MIB).toString("base64") })]));
+    else if (request.includes("/Start")) socket.write(Buffer.concat([Buffer.from(head()), START, OUTPUT]));
   };
 
   it("take no more memory than output of a team may", async () => {
-    const bounds = new CallBounds({ ...CALL_LIMITS, outputPerTeam: 3 * MIB + 1, output: 5 * MIB + 1 });
-    const guest = await startGuest(mibAndSilence);
+    const bounds = new CallBounds({ ...CALL_LIMITS, outputPerTeam: 3 * PIECE + 1, output: 5 * PIECE + 1 });
+    const guest = await startGuest(outputAndSilence);
     const caller = new AbortController();
     const run = (teamId: string) =>
       failed(runCommand(sandboxOf(guest, { teamId }, bounds), COMMAND, undefined, undefined, caller.signal));
@@ -297,7 +298,15 @@ describe("guests that never end what they begin", () => {
     caller.abort();
     await Promise.all(runs);
     // What was held is free again.
-    bounds.hold({ id: "sb", teamId: "one" }).add(3 * MIB);
+    bounds.hold({ id: "sb", teamId: "one" }).add(3 * PIECE);
+  });
+
+  it("have no long message held that they never end", async () => {
+    const guest = await startGuest((socket, request) => {
+      if (request.startsWith("GET /health")) socket.end("HTTP/1.1 204 No Content\r\n\r\n");
+      else socket.write(Buffer.concat([Buffer.from(head()), START, frame("x".repeat(1000), { length: MIB })]));
+    });
+    expect(await failed(runCommand(sandboxOf(guest), COMMAND, undefined))).toBe("agent_error");
   });
 
   it("take no more calls than a sandbox, a team and the host may have", async () => {
