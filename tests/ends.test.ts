@@ -65,6 +65,20 @@ describe("a sandbox that ends though nobody asked", () => {
     await sandbox.destroy();
   });
 
+  it("tells the calls that are under way how it ended, when it has no pause", async () => {
+    for (const [end, message] of [
+      ["echo o > /proc/sysrq-trigger; sleep 600", /has ended: .*powered itself off/],
+      ["echo b > /proc/sysrq-trigger; sleep 600", /has ended: .*rebooted/],
+      ["echo c > /proc/sysrq-trigger; sleep 600", /has ended: .*sysrq triggered crash/],
+    ] as const) {
+      const sandbox = await stack.warren.sandboxes.create({ memoryMb: 128 });
+      await expect(sh(sandbox, end)).rejects.toMatchObject({
+        code: "invalid_state",
+        message: expect.stringMatching(message),
+      });
+    }
+  });
+
   it("is stopped when it has no pause, and the host tells so until it is noted, whoever restarts meanwhile", async () => {
     const sandbox = await stack.warren.sandboxes.create({ memoryMb: 128 });
     await stack.controlPlane.stop();

@@ -66,7 +66,9 @@ export class SandboxAccess {
     } catch (error) {
       const known = fromRpcError(error);
       if (known.code !== "not_found" && known.code !== "invalid_state") throw known;
-      throw (await this.#changed(id)) ?? known;
+      const changed = await this.#changed(id);
+      // The host's words say how it came to that.
+      throw changed ? new WarrenError(changed.code, known.message) : known;
     } finally {
       this.#activity.touch(id);
     }

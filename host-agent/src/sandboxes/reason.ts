@@ -42,7 +42,7 @@ export function reasonOfExit({ cause, consoleTail }: VmExit): SandboxReason {
 
 /** What a call into a sandbox gets that has ended by itself. */
 export function endedError(id: string, reason: SandboxReason): WarrenError {
-  return new WarrenError("not_found", `sandbox ${id} has ended: ${reason.message}`);
+  return new WarrenError("invalid_state", `sandbox ${id} has ended: ${reason.message}`);
 }
 
 /** Whether a reason is that of a sandbox whose vCPUs were stopped for the sake of the host's disk. */

@@ -42,7 +42,7 @@ export class SandboxRegistry {
     return this.#sandboxes.get(id) ?? this.#stopped.get(id);
   }
 
-  /** The sandbox with this id, or `not_found`. */
+  /** The sandbox with this id; throws `not_found`, or `invalid_state` when it has ended by itself. */
   get(id: string): Sandbox {
     const sandbox = this.#sandboxes.get(id);
     if (sandbox) return sandbox;

@@ -51,9 +51,12 @@ export class Removal {
     const { record, lifecycle } = sandbox;
     inactivity.forget(sandbox);
     if (lifecycle.status !== "stopping") lifecycle.transition("stopping");
+    const ended = endedError(sandbox.id, reason);
+    // Before they find that the guest no longer answers.
+    sandbox.interrupt(ended);
     Object.assign(record, { status: "stopping", reason });
     await journal.write(record);
-    await microvms.stop(sandbox, endedError(sandbox.id, reason));
+    await microvms.stop(sandbox, ended);
     await journal.clear(record.instance);
     // What it no longer needs may go: layers of its disk, its pause, secrets that were given to it.
     const { snapshot: _, ...rest } = record;
