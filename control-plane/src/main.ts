@@ -218,7 +218,7 @@ async function start(
     guard.requireCaller(scope, "sandboxes");
     scope.addHook("preValidation", requireSandboxId);
     await scope.register(sandboxRoutes({ sandboxes, settings, pausing, forks }));
-    await scope.register(commandRoutes(new CommandService(access), new AnswerBudget(transfers)));
+    await scope.register(commandRoutes(new CommandService(access), new AnswerBudget(transfers), transfers));
     const files = new FileService(access);
     const spool = { directory: join(config.dataDir, "spool"), budget: new SpoolBudget(transfers) };
     await scope.register(fileRoutes(files, spool));

@@ -8,6 +8,7 @@ import type { Routes } from "../app.ts";
 import { callerOf } from "../auth/request-caller.ts";
 import { clientGone } from "../client-gone.ts";
 import type { AnswerBudget } from "../slow-clients/answer-budget.ts";
+import type { TransferLimits } from "../slow-clients/transfer-limits.ts";
 import type { CommandService } from "./command-service.ts";
 import { ExecSession } from "./exec-session.ts";
 
@@ -25,7 +26,11 @@ ends the command and all its processes. With the subprotocol \`${EXEC_SUBPROTOCO
 stdin or stdout, 2 = stderr), then the bytes.`;
 
 /** Routes that run commands: `exec` and `exec/stream` of a sandbox. */
-export function commandRoutes(commands: CommandService, answers: AnswerBudget): Routes {
+export function commandRoutes(
+  commands: CommandService,
+  answers: AnswerBudget,
+  { streamMs }: Pick<TransferLimits, "streamMs">,
+): Routes {
   return async (app) => {
     app.post(
       "/v1/sandboxes/:id/exec",
@@ -62,8 +67,11 @@ export function commandRoutes(commands: CommandService, answers: AnswerBudget): 
       wsHandler: async (socket, request) => {
         const caller = callerOf(request);
         const { id } = request.params as { id: string };
-        const session = new ExecSession(socket, request.log, (start, input, consume, signal) =>
-          commands.stream(caller, id, start, input, consume, signal),
+        const session = new ExecSession(
+          socket,
+          request.log,
+          (start, input, consume, signal) => commands.stream(caller, id, start, input, consume, signal),
+          { connection: request.raw.socket, stalledMs: streamMs },
         );
         const started = performance.now();
         await session.run();

@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import { WarrenError } from "@warren/contracts/errors";
 import type { ExecStreamResponse } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { LIMITS } from "@warren/contracts/limits";
@@ -32,6 +33,8 @@ const CLOSE = { normal: 1000, policy: 1008, internal: 1011 } as const;
 /** One WebSocket that runs one command. */
 export class ExecSession {
   readonly #socket: WebSocket;
+  readonly #connection: Socket;
+  readonly #stalledMs: number;
   readonly #log: FastifyBaseLogger;
   readonly #runCommand: RunCommand;
   readonly #sender: SocketSender;
@@ -44,8 +47,16 @@ export class ExecSession {
   #started: ExecStartFrame | undefined;
   #stdinClosed = false;
 
-  constructor(socket: WebSocket, log: FastifyBaseLogger, runCommand: RunCommand) {
+  /** A client that takes nothing of its output for `stalledMs` is cut off; `connection` is the one below the socket. */
+  constructor(
+    socket: WebSocket,
+    log: FastifyBaseLogger,
+    runCommand: RunCommand,
+    { connection, stalledMs }: { connection: Socket; stalledMs: number },
+  ) {
     this.#socket = socket;
+    this.#connection = connection;
+    this.#stalledMs = stalledMs;
     this.#log = log;
     this.#runCommand = runCommand;
     this.#sender = new SocketSender(socket);
@@ -64,16 +75,23 @@ export class ExecSession {
   async run(): Promise<void> {
     const startTimer = setTimeout(() => this.#start.reject(this.#late()), START_TIMEOUT_MS);
     const stopPings = this.#sender.keepAlive();
+    const stopWatch = this.#sender.watch(this.#connection, this.#stalledMs, () => this.#violate(this.#stalled()));
     try {
       const start = await this.#start.promise;
       clearTimeout(startTimer);
-      await this.#runCommand(start, this.#input, (response) => this.#pass(response), this.#abort.signal);
+      await this.#runCommand(
+        start,
+        this.#input,
+        (response) => this.#unlessOver(this.#pass(response)),
+        this.#abort.signal,
+      );
       this.#socket.close(CLOSE.normal);
     } catch (error) {
-      await this.#fail(error);
+      this.#fail(error);
     } finally {
       clearTimeout(startTimer);
       stopPings();
+      stopWatch();
       this.#stop();
     }
   }
@@ -135,6 +153,17 @@ export class ExecSession {
     }
   }
 
+  /** What waits for a client does not hold a session that is over. */
+  #unlessOver(passed: Promise<void>): Promise<void> {
+    const { signal } = this.#abort;
+    return new Promise((resolve, reject) => {
+      const over = () => reject(signal.reason);
+      if (signal.aborted) over();
+      signal.addEventListener("abort", over, { once: true });
+      passed.then(resolve, reject).finally(() => signal.removeEventListener("abort", over));
+    });
+  }
+
   async #pass({ message }: ExecStreamResponse): Promise<void> {
     switch (message.case) {
       case "started":
@@ -158,8 +187,15 @@ export class ExecSession {
   }
 
   async #flush(): Promise<void> {
-    await this.#sendText("stdout", this.#text.stdout.end());
-    await this.#sendText("stderr", this.#text.stderr.end());
+    for (const frame of this.#heldBack()) await this.#send(frame);
+  }
+
+  /** Bytes that were held back because they begin a character. */
+  #heldBack(): ExecServerFrame[] {
+    return (["stdout", "stderr"] as const).flatMap((type) => {
+      const chunk = this.#text[type].end();
+      return chunk ? [{ type, ...chunk }] : [];
+    });
   }
 
   async #sendText(type: "stdout" | "stderr", chunk: EncodedChunk | undefined): Promise<void> {
@@ -178,19 +214,20 @@ export class ExecSession {
   }
 
   /** Tells the client why the session ends, unless it ended it itself. */
-  async #fail(thrown: unknown): Promise<void> {
+  #fail(thrown: unknown): void {
     const { aborted, reason } = this.#abort.signal;
     const cause = aborted ? reason : thrown;
     if (cause === STOPPED || this.#socket.readyState !== this.#socket.OPEN) return;
     const error = toCatalogueError(cause);
     if (error.status >= 500) this.#log.error({ err: cause, code: error.code }, "a streamed command failed");
-    try {
-      await this.#flush();
-      await this.#send({ type: "error", code: error.code, data: error.message });
-    } catch (sendError) {
-      this.#log.debug({ err: sendError }, "the client left before it could be told of an error");
+    // The client may take none of it; it leaves in this order.
+    const frames: ExecServerFrame[] = [...this.#heldBack(), { type: "error", code: error.code, data: error.message }];
+    for (const frame of frames) {
+      this.#send(frame).catch((sendError: unknown) => {
+        this.#log.debug({ err: sendError }, "the client left before it could be told of an error");
+      });
     }
-    this.#socket.close(error.status >= 500 ? CLOSE.internal : CLOSE.policy);
+    this.#socket.close(error.status >= 500 ? CLOSE.internal : CLOSE.policy, error.code);
   }
 
   /** Ends the command, if it still runs. */
@@ -198,6 +235,11 @@ export class ExecSession {
     this.#start.reject(STOPPED);
     this.#abort.abort(STOPPED);
     this.#input.end();
+  }
+
+  #stalled(): WarrenError {
+    const seconds = Math.round(this.#stalledMs / 1000);
+    return new WarrenError("request_timeout", `the client took nothing of the output for ${seconds} seconds`);
   }
 
   #late(): WarrenError {

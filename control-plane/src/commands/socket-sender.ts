@@ -1,4 +1,6 @@
+import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
+import { takenOf } from "../slow-clients/transfer-watch.ts";
 
 /** Bytes that wait for a client before more is taken from the command. */
 const SEND_HIGH = 1024 * 1024;
@@ -7,6 +9,9 @@ const SEND_HIGH = 1024 * 1024;
 const PING_MS = 5000;
 /** Pings in a row without an answer after which a client that is read counts as gone. */
 const SILENT_PINGS = 6;
+
+/** Looks in the time in which a client must take something. */
+const WATCHES = 20;
 
 /** Sends messages only as fast as the client takes them. */
 export class SocketSender {
@@ -52,5 +57,25 @@ export class SocketSender {
       clearInterval(timer);
       socket.off("pong", onPong);
     };
+  }
+
+  /**
+   * Calls `stalled` when the client has taken nothing for so many milliseconds of what waits for it, until the result is
+   * called. `connection` is the one below the socket. Nothing is asked of a client for which nothing waits.
+   */
+  watch(connection: Socket, limitMs: number, stalled: () => void): () => void {
+    let since = performance.now();
+    let taken = takenOf(connection);
+    const timer = setInterval(() => {
+      const now = takenOf(connection);
+      if (now !== taken || this.#socket.bufferedAmount === 0) {
+        taken = now;
+        since = performance.now();
+      } else if (performance.now() - since >= limitMs) {
+        clearInterval(timer);
+        stalled();
+      }
+    }, limitMs / WATCHES);
+    return () => clearInterval(timer);
   }
 }

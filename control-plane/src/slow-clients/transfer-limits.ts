@@ -14,6 +14,8 @@ export interface TransferLimits {
    * a few hundred KiB, so that a slow reader shows progress only now and then.
    */
   answerMs: number;
+  /** The same for the output of a command that is streamed, whose reader may be a person. */
+  streamMs: number;
   /** Bodies that may be under way at once, of one team and of one network of clients. */
   bodiesPerTeam: number;
   bodiesPerNetwork: number;
@@ -40,6 +42,7 @@ export const TRANSFER_LIMITS: TransferLimits = {
   bodyBytes: 30 * 1024,
   wholeBodyMs: 120_000,
   answerMs: 300_000,
+  streamMs: 3_600_000,
   bodiesPerTeam: 128,
   bodiesPerNetwork: 256,
   requestsPerTeam: Math.min(1024, Math.floor(CONNECTIONS / 4)),

@@ -87,7 +87,7 @@ function isUpload({ headers }: IncomingMessage): boolean {
 }
 
 /** A number that grows with what the client of a connection takes, by whole pieces and by parts of the one on its way. */
-function takenOf(socket: Socket): number {
+export function takenOf(socket: Socket): number {
   // The timeouts of sockets themselves tell progress by it.
   const { _handle: handle } = socket as Socket & { _handle?: { writeQueueSize?: number } };
   return socket.bytesWritten - socket.writableLength - (handle?.writeQueueSize ?? 0);

@@ -81,6 +81,8 @@ function start(guest: DoubleGuest, command: Command, programs: string | undefine
     stdio: "pipe",
   });
   guest.processes.add(child);
+  // What it has written may wait for its reader for longer.
+  child.once("exit", () => guest.processes.delete(child));
   const kill = () => child.kill("SIGTERM");
   signal.addEventListener("abort", kill);
   let timedOut = false;
