@@ -8,7 +8,7 @@ import { runningServer } from "../servers/connection.ts";
 import { findSandbox } from "../servers/find-sandbox.ts";
 import { Interruption } from "../terminal/interruption.ts";
 import { checkReadable, checkWritable, downloadFile, type TransferOptions, uploadFile } from "../transfer.ts";
-import { downloadTree, uploadTree } from "../tree.ts";
+import { downloadTree, uploadTree } from "../tree/copy-tree.ts";
 
 /** `warren cp`: a file or a directory into or out of a sandbox that runs. */
 export function cpCommand(finish: (status: number) => void): Command {

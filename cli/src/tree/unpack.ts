@@ -1,0 +1,94 @@
+import { chmod, lutimes, mkdir, open, rm, symlink, utimes } from "node:fs/promises";
+import { join } from "node:path";
+import { type ArchiveEntry, readArchive } from "./archive.ts";
+
+/** Bits of a mode that cross the border of a sandbox: a file from one gives nobody the rights of its owner. */
+const PERMISSIONS = 0o777;
+/** What was left out that a message names; the rest is counted. */
+const NAMED = 10;
+
+/** Attributes that a directory or a link gets once nothing is written into it any more. */
+interface Late extends Pick<ArchiveEntry, "mode" | "modifiedAt" | "target"> {
+  parts: string[];
+}
+
+/**
+ * Unpacks the archive of a directory into `root`, a new directory, with modes and times. The archive is believed in nothing:
+ * each path is one below `root` whose directories were made here, links are made when all else is there, and only such that
+ * stay inside. What is left out is named by an error when all else is copied.
+ */
+export async function unpack(archive: AsyncIterable<Buffer>, root: string): Promise<void> {
+  const directories = new Map<string, Late>([["", { parts: [], mode: PERMISSIONS, modifiedAt: 0, target: "" }]]);
+  const links: Late[] = [];
+  const leftOut: string[] = [];
+  let rooted = false;
+  for await (const entry of readArchive(archive)) {
+    const parts = partsOf(entry.path);
+    if (parts.length === 0) rooted = true;
+    else if (!directories.has(parts.slice(0, -1).join("/"))) throw strange(entry.path);
+    const { mode, modifiedAt, target } = entry;
+    const late = { parts, mode, modifiedAt, target };
+    if (entry.type === "directory") {
+      if (parts.length > 0) await mkdir(join(root, ...parts), 0o700);
+      directories.set(parts.join("/"), late);
+    } else if (parts.length === 0) throw strange(entry.path);
+    else if (entry.type === "file") await writeFile(join(root, ...parts), entry);
+    else if (entry.type === "symlink" && staysInside(late)) links.push(late);
+    else if (entry.type === "symlink") leftOut.push(`the link ${entry.path} leads out of it, to ${target}`);
+    else leftOut.push(`${entry.path} is neither a file nor a directory nor a link`);
+  }
+  if (!rooted) throw strange("");
+  for (const { parts, target, modifiedAt } of links) {
+    const path = join(root, ...parts);
+    await symlink(target, path);
+    await lutimes(path, modifiedAt, modifiedAt);
+  }
+  // What is in a directory changes its time, and its mode may forbid more.
+  for (const { parts, mode, modifiedAt } of [...directories.values()].reverse()) {
+    const path = join(root, ...parts);
+    await utimes(path, modifiedAt, modifiedAt);
+    await chmod(path, mode & PERMISSIONS);
+  }
+  if (leftOut.length > 0) throw new Error(leftOutText(leftOut));
+}
+
+async function writeFile(path: string, { content, mode, modifiedAt }: ArchiveEntry): Promise<void> {
+  await using file = await open(path, "wx", 0o600);
+  try {
+    for await (const piece of content) await file.writeFile(piece);
+    await file.chmod(mode & PERMISSIONS);
+    await file.utimes(modifiedAt, modifiedAt);
+  } catch (error) {
+    await rm(path, { force: true });
+    throw error;
+  }
+}
+
+/** Names of the directories that lead to an entry, and its own. */
+function partsOf(path: string): string[] {
+  const parts = path.replace(/\/+$/, "").split("/");
+  if (parts[0] === ".") parts.shift();
+  if (path === "" || parts.some((part) => part === "" || part === "." || part === ".." || part.includes("\0")))
+    throw strange(path);
+  return parts;
+}
+
+/**
+ * Whether a link stays inside of the directory, whatever other links do: it climbs first, no further than the directory, and
+ * then goes down only.
+ */
+function staysInside({ parts, target }: Late): boolean {
+  const steps = target.split("/").filter((step, at) => step !== "." && (step !== "" || at === 0));
+  const down = steps.findIndex((step) => step !== "..");
+  const climbed = down < 0 ? steps.length : down;
+  return target !== "" && steps[0] !== "" && climbed < parts.length && !steps.slice(climbed).includes("..");
+}
+
+function leftOutText(leftOut: string[]): string {
+  const more = leftOut.length > NAMED ? `; and ${leftOut.length - NAMED} more` : "";
+  return `Not all of the directory was copied: ${leftOut.slice(0, NAMED).join("; ")}${more}.`;
+}
+
+function strange(path: string): Error {
+  return new Error(`The sandbox sent an archive with the path ${JSON.stringify(path.slice(0, 200))}.`);
+}
