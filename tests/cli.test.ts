@@ -324,6 +324,10 @@ describe("warren up", () => {
     await mkdir(join(tree, "bin"), { recursive: true });
     await writeFile(join(tree, "bin", "hello"), "#!/bin/sh\necho hello\n", { mode: 0o755 });
     await symlink("bin/hello", join(tree, "link"));
+    const deep = join("deep", ...Array.from({ length: 70 }, (_, level) => String(level)));
+    await mkdir(join(tree, deep), { recursive: true });
+    await writeFile(join(tree, deep, "end"), "reached");
+    await utimes(join(tree, "bin"), 1e9, 1e9);
     const done = async (...args: string[]) =>
       expect(await run(args, { env: server })).toMatchObject({ status: 0, stderr: "" });
     await done("cp", tree, `${id}:/tmp/trees/`);
@@ -332,9 +336,25 @@ describe("warren up", () => {
     await done("cp", `${id}:/tmp/moved`, `${tree}.back`);
     expect(await readlink(`${tree}.back/link`)).toBe("bin/hello");
     expect((await stat(`${tree}.back/bin/hello`)).mode).toBe(0o100755);
+    expect((await stat(`${tree}.back/bin`)).mtimeMs).toBe(1e12);
+    expect(await readFile(join(`${tree}.back`, deep, "end"), "utf8")).toBe("reached");
+    expect(
+      (await exec(["sh", "-c", "mkdir /tmp/moved/closed; chmod 0 /tmp/moved/closed; ln -s /etc/passwd /tmp/moved/out"]))
+        .status,
+    ).toBe(0);
+    expect(await run(["cp", `${id}:/tmp/moved`, `${tree}.part`], { env: server })).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("out leads out of it"),
+    });
+    expect((await exec(["sh", "-c", "rm /tmp/moved/out"])).status).toBe(0);
+    expect(await run(["cp", `${id}:/tmp/moved`, `${tree}.some`], { env: server })).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/closed.*Permission denied/),
+    });
+    expect((await exec(["sh", "-c", "rmdir /tmp/moved/closed"])).status).toBe(0);
     const listed = await run(["files", "ls", "--json", `${id}:/tmp/moved`], { env: server });
     const entries = JSON.parse(listed.stdout.toString()) as { name: string }[];
-    expect(entries.map(({ name }) => name)).toEqual(["bin", "link"]);
+    expect(entries.map(({ name }) => name)).toEqual(["bin", "deep", "link"]);
     await done("files", "rm", "-r", `${id}:/tmp/moved`);
     expect(await run(["files", "stat", `${id}:/tmp/moved`], { env: server })).toMatchObject({ status: 1 });
   });

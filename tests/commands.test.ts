@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { posix } from "node:path";
 import type { Sandbox } from "@warren/sdk";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Stack, startStack } from "./support/stack.ts";
@@ -68,6 +69,19 @@ describe("a command", () => {
     const output = (await process.stdout.toArray()).join("");
     expect(output).toBe(`${createHash("sha256").update(input).digest("hex")}  -\n`);
     expect(await process.exit).toMatchObject({ exitCode: 0 });
+  });
+
+  it("that cannot be started because processes are used up is refused with what ran out", async () => {
+    const group = posix.dirname((await sh("sed s/0:://p -n /proc/self/cgroup")).stdout.trim());
+    const limit = (text: string) =>
+      sh(`cat /sys/fs/cgroup${group}/pids.max; echo ${text} > /sys/fs/cgroup${group}/pids.max`, { user: "root" });
+    const before = (await limit("0")).stdout.trim();
+    await expect(sandbox.exec("true")).rejects.toMatchObject({
+      code: "guest_exhausted",
+      message: expect.stringContaining("processes are as many as the sandbox may have"),
+    });
+    await limit(before);
+    expect((await sandbox.exec("true")).exitCode).toBe(0);
   });
 
   it("that forks without end stops neither other commands, nor root's, nor a pause", async () => {

@@ -21,6 +21,10 @@ var errEnough = errors.New("enough")
 // namesAtOnce is how many names of a directory are read at a time.
 const namesAtOnce = 1024
 
+// pageSize bounds the entries of an answer whose client takes it in parts, in bytes of JSON. One entry with a path and a link that
+// are as long as they can be, of characters that JSON writes with six, takes 50 KiB.
+const pageSize = 512 << 10
+
 // listing is the answer of ListDir. It is written entry by entry, so that a large tree takes no memory.
 type listing struct {
 	request  listRequest
@@ -63,7 +67,7 @@ func (l *listing) WriteTo(w io.Writer) (int64, error) {
 }
 
 func (l *listing) write(out *bufio.Writer) error {
-	separator, visited := "", uint32(0)
+	separator, visited, size := "", uint32(0), 0
 	visit := func(path string) error {
 		e, err := describe(path, l.names)
 		if err != nil {
@@ -73,11 +77,14 @@ func (l *listing) write(out *bufio.Writer) error {
 		if l.request.limit > 0 && visited == l.request.limit {
 			return errEnough
 		}
-		visited++
 		text, err := json.Marshal(e)
 		if err != nil {
 			return err
 		}
+		if size += len(text) + len(separator); l.request.limit > 0 && visited > 0 && size > pageSize {
+			return errEnough
+		}
+		visited++
 		if _, err := out.WriteString(separator); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package filesystem
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -269,6 +270,42 @@ func TestListDirInPages(t *testing.T) {
 	s.Must(prefix+"ListDir", object{"path": "tree/b", "limit": 3}, &first)
 	if first.Truncated {
 		t.Error("a page that has all says that there is more")
+	}
+}
+
+// A page is bounded in bytes too: the host takes 1 MiB at most.
+func TestListDirInPagesOfLongPaths(t *testing.T) {
+	s := newSandbox(t)
+	directory := s.home + "/long"
+	// JSON writes this character with six.
+	for part := strings.Repeat("\x01", 200); len(directory) < 3600; directory += "/" + part {
+	}
+	s.mkdir(directory)
+	const links = 100
+	for i := 0; i < links; i++ {
+		s.check(os.Symlink(strings.Repeat("\x01", 4000), fmt.Sprintf("%s/%03d", directory, i)))
+	}
+	after, listed := "", 0
+	for more := true; more; {
+		response := s.Unary(prefix+"ListDir", object{"path": directory, "limit": 200, "after": after})
+		if len(response.Body) > 1<<20 {
+			t.Fatalf("a page of %d bytes", len(response.Body))
+		}
+		var answer struct {
+			Entries   []info
+			Truncated bool
+		}
+		s.check(json.Unmarshal(response.Body, &answer))
+		for _, e := range answer.Entries {
+			if after = e.Path; filepath.Base(after) != fmt.Sprintf("%03d", listed) {
+				t.Fatalf("entry %d is %q", listed, filepath.Base(after))
+			}
+			listed++
+		}
+		more = answer.Truncated
+	}
+	if listed != links {
+		t.Errorf("%d entries", listed)
 	}
 }
 
