@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { posix } from "node:path";
-import type { Sandbox } from "@warren/sdk";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Sandbox, SandboxProcess } from "@warren/sdk";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Stack, startStack } from "./support/stack.ts";
 
@@ -59,6 +60,30 @@ describe("a command", () => {
     expect(outOfMemory).toEqual({ process: "python3", pid: Number(stdout) });
     expect((await sandbox.exec("tail", ["/dev/zero"])).outOfMemory).toMatchObject({ process: "tail" });
     expect((await sh("kill -9 $$")).outOfMemory).toBeUndefined();
+  });
+
+  it("can be signalled and limited though it does not read its input", async () => {
+    for (const [act, ended] of [
+      [(process: SandboxProcess) => process.kill("SIGINT"), { exitCode: 130, timedOut: false }],
+      [(process: SandboxProcess) => process.setTimeLimit(1), { exitCode: 143, timedOut: true }],
+    ] as const) {
+      const process = await sandbox.stream("sleep", ["205"], { stdin: true });
+      for (const output of [process.stdout, process.stderr]) output.resume();
+      let written = 0;
+      const write = (): void => {
+        process.stdin.write(Buffer.alloc(64 * 1024), (error) => {
+          if (error) return;
+          written += 1;
+          write();
+        });
+      };
+      process.stdin.on("error", () => undefined);
+      write();
+      // Nothing tells that the buffers on the way are full, but that no more is taken.
+      for (let before = -1; before !== written; await delay(2000)) before = written;
+      act(process);
+      expect(await process.exit).toMatchObject(ended);
+    }
   });
 
   it("takes much input, whole", async () => {

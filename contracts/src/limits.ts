@@ -14,6 +14,11 @@ export const LIMITS = {
   /** Copies of a sandbox from one stop. */
   forks: { min: 1, max: 100, default: 1 },
   /** Seconds that one command may take, however it is run; 0 = until it ends, or the connection of its client does. */
+  /**
+   * Bytes of standard input that a client may be ahead of a streamed command. Signals and the like that follow more than
+   * that wait until the command reads.
+   */
+  stdinAheadBytes: 256 * 1024,
   execTimeoutSec: { min: 0, max: 2_592_000, default: 0 },
   /** Bytes of each of stdout and stderr that a command whose output is returned as a whole may produce. */
   execOutputBytes: 16 * 1024 * 1024,

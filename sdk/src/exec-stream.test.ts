@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
+import { LIMITS } from "@warren/contracts/limits";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type WebSocket, WebSocketServer } from "ws";
 import { type StartOptions, startProcess } from "./exec-stream.ts";
@@ -72,25 +73,41 @@ describe("a streamed command", () => {
     });
   });
 
-  test("gets its input in frames, then its end", async () => {
+  test("gets its input in frames, never more ahead than signals may overtake, then its end", async () => {
     const received: Buffer[] = [];
+    let ahead = 0;
+    let furthest = 0;
+    let signalled = 0;
     const process = await start(
       (socket) => {
         socket.on("message", (data: Buffer, binary) => {
           if (binary) {
             expect(data[0]).toBe(1);
             received.push(data.subarray(1));
-          } else if (JSON.parse(String(data)).type === "close_stdin") socket.send(exit({}));
+            ahead += data.length - 1;
+            furthest = Math.max(furthest, ahead);
+            return;
+          }
+          const { type } = JSON.parse(String(data));
+          if (type === "close_stdin") socket.send(exit({}));
+          if (type !== "signal") return;
+          signalled = ahead;
+          socket.send(JSON.stringify({ type: "stdin_taken", bytes: ahead }));
+          ahead = 0;
         });
       },
       { stdin: true },
     );
-    const input = Buffer.alloc(300_000, "0123456789");
+    const input = Buffer.alloc(500_000, "0123456789");
     process.stdin.end(input);
+    await vi.waitFor(() => expect(ahead).toBeGreaterThan(LIMITS.stdinAheadBytes - 65_536), { timeout: 30_000 });
+    process.kill("SIGUSR1");
     process.stdout.resume();
     process.stderr.resume();
     await process.exit;
     expect(Buffer.concat(received).equals(input)).toBe(true);
+    expect(signalled).toBe(furthest);
+    expect(furthest).toBeLessThanOrEqual(LIMITS.stdinAheadBytes);
   });
 
   test("tells the signal that ended it, and that its time was up", async () => {

@@ -1,5 +1,6 @@
 import { Readable, Writable } from "node:stream";
 import { isErrorCode, WarrenError } from "@warren/contracts/errors";
+import { LIMITS } from "@warren/contracts/limits";
 import {
   EXEC_SUBPROTOCOL,
   type ExecClientFrame,
@@ -147,6 +148,9 @@ class Connection {
   readonly #full = new Set<Readable>();
   #heartbeat: NodeJS.Timeout | undefined;
   #ended = false;
+  /** Bytes of standard input that were sent and that the command has not been given. */
+  #aheadBytes = 0;
+  #onTaken: () => void = () => undefined;
 
   constructor(transport: Transport, path: string, { signal, stdin = false }: StartOptions) {
     const url = transport.urlOf(path);
@@ -228,7 +232,7 @@ class Connection {
         let pending = Promise.resolve();
         for (let offset = 0; wanted && offset < chunk.length; offset += STDIN_FRAME_BYTES) {
           const bytes = chunk.subarray(offset, offset + STDIN_FRAME_BYTES);
-          pending = pending.then(() => this.#sendBytes(Buffer.concat([Buffer.of(STREAM_BYTE.stdin), bytes])));
+          pending = pending.then(() => this.#sendStdin(bytes));
         }
         pending.then(() => done(), done);
       },
@@ -237,6 +241,17 @@ class Connection {
         done();
       },
     });
+  }
+
+  /** Keeps no further ahead of the command than the server lets signals overtake. */
+  async #sendStdin(bytes: Buffer): Promise<void> {
+    while (this.#aheadBytes + bytes.length > LIMITS.stdinAheadBytes && !this.#ended) {
+      await new Promise<void>((resolve) => {
+        this.#onTaken = resolve;
+      });
+    }
+    this.#aheadBytes += bytes.length;
+    await this.#sendBytes(Buffer.concat([Buffer.of(STREAM_BYTE.stdin), bytes]));
   }
 
   /** Resolves when the frame has left this process. Input for a command that has ended is dropped. */
@@ -272,7 +287,10 @@ class Connection {
       return;
     }
     if (frame.type === "start") this.#started.resolve(frame.pid);
-    else if (frame.type === "exit") this.#end(frame);
+    else if (frame.type === "stdin_taken") {
+      this.#aheadBytes -= frame.bytes;
+      this.#onTaken();
+    } else if (frame.type === "exit") this.#end(frame);
     else if (frame.type === "error") {
       const code = isErrorCode(frame.code) ? frame.code : "agent_error";
       this.#fail(new WarrenError(code, frame.data));
@@ -281,6 +299,7 @@ class Connection {
 
   #end(frame: ExecServerFrame & { type: "exit" }): void {
     this.#ended = true;
+    this.#onTaken();
     this.stdout.push(null);
     this.stderr.push(null);
     this.stdin.destroy();
@@ -303,6 +322,7 @@ class Connection {
     this.#exited.reject(error);
     if (this.#ended) return;
     this.#ended = true;
+    this.#onTaken();
     clearInterval(this.#heartbeat);
     for (const stream of [this.stdout, this.stderr, this.stdin]) {
       // The error reaches the caller through `exit`; a stream without a listener must not end the whole program.

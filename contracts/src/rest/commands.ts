@@ -163,6 +163,8 @@ export type ExecServerFrame =
   | { type: "start"; pid: number }
   /** Without `encoding`, data is text. */
   | { type: "stdout" | "stderr"; data: string; encoding?: "base64" }
+  /** Bytes of standard input that the command was given since the last such frame; for the subprotocol only. */
+  | { type: "stdin_taken"; bytes: number }
   /** exit_code is 128 + n when signal n, whose name is `signal`, ended the command. */
   | { type: "exit"; exit_code: number; signal?: string; timed_out?: true; out_of_memory?: OutOfMemory }
   /** `code` is one of the error catalogue; data is for people. */

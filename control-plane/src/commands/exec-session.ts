@@ -172,6 +172,9 @@ export class ExecSession {
       case "stderr":
         if (this.#binary) return this.#sender.send(encodeOutputMessage(message.case, message.value));
         return this.#sendText(message.case, this.#text[message.case].push(message.value));
+      case "stdinTaken":
+        if (this.#binary) await this.#send({ type: "stdin_taken", bytes: message.value });
+        return;
       case "ended": {
         await this.#flush();
         const { exitCode, signal, timedOut } = message.value;

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
+import { LIMITS } from "@warren/contracts/limits";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createDatabase, type TestDatabase } from "../database/testing/each-database.ts";
 import { ExecSocket } from "../testing/exec-socket.ts";
@@ -78,6 +79,16 @@ it("sends the signal of ^C", async () => {
   await client.frame("start");
   client.send({ type: "signal", signal: "SIGINT" });
   expect(await client.frame("exit")).toEqual({ type: "exit", exit_code: 130, signal: "SIGINT" });
+});
+
+it("lets a signal overtake input that the command does not read", async () => {
+  const client = await open();
+  client.send({ type: "start", cmd: "sleep", args: ["1000"], stdin: true });
+  await client.frame("start");
+  // Each of more than a pipe holds.
+  for (let piece = 0; piece < 2; piece++) client.send({ type: "stdin", data: "x".repeat(LIMITS.stdinAheadBytes / 2) });
+  client.send({ type: "signal", signal: "SIGTERM" });
+  expect(await client.frame("exit")).toMatchObject({ exit_code: 143 });
 });
 
 it("ends a command at its time limit", async () => {

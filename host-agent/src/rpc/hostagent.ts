@@ -11,8 +11,8 @@ import {
 } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { LIMITS } from "@warren/contracts/limits";
 import { SIGNALS } from "@warren/contracts/signals";
-import type { CommandEvent, GuestCommand } from "../guest/client.ts";
-import { type CommandInput, runCommand, streamCommand } from "../sandboxes/commands.ts";
+import type { GuestCommand } from "../guest/client.ts";
+import { type CommandInput, runCommand, type StreamEvent, streamCommand } from "../sandboxes/commands.ts";
 import { readWholeFile, streamFile, writeFile } from "../sandboxes/files.ts";
 import type { SandboxReason } from "../sandboxes/reason.ts";
 import type { Sandbox } from "../sandboxes/sandbox.ts";
@@ -175,13 +175,15 @@ async function* commandInput(
   }
 }
 
-function commandMessage(event: CommandEvent): ExecStreamResponse["message"] {
+function commandMessage(event: StreamEvent): ExecStreamResponse["message"] {
   switch (event.type) {
     case "started":
       return { case: "started", value: { $typeName: "hostagent.v1.ExecStarted", pid: event.pid } };
     case "stdout":
     case "stderr":
       return { case: event.type, value: event.data as Uint8Array<ArrayBuffer> };
+    case "stdin_taken":
+      return { case: "stdinTaken", value: event.bytes };
     case "ended":
       return { case: "ended", value: create(ExecEndedSchema, event) };
   }

@@ -2,11 +2,8 @@ import { LIMITS } from "@warren/contracts/limits";
 import { BoundedBytes } from "../guest/bounded-bytes.ts";
 import type { CommandEvent, GuestClient, GuestCommand } from "../guest/client.ts";
 import type { CommandExit } from "../guest/exit.ts";
-import type { GuestInput } from "../guest/input.ts";
 import type { Sandbox } from "./sandbox.ts";
-
-/** Bytes of standard input that travel in one request to the guest agent. */
-const INPUT_CHUNK = 256 * 1024;
+import { StandardInput } from "./standard-input.ts";
 
 /** Milliseconds that the processes of a command have to end when its caller has gone. */
 const GRACE_MS = 5_000;
@@ -19,7 +16,7 @@ export interface CommandResult extends CommandExit {
   stderrTruncated: boolean;
 }
 
-/** Input of a running command, in the order in which the caller sends it. */
+/** Input of a running command. */
 export type CommandInput =
   | { type: "stdin"; data: Uint8Array }
   | { type: "close_stdin" }
@@ -66,6 +63,9 @@ export async function runCommand(
   throw caller?.reason ?? new Error("the command gave no end");
 }
 
+/** What a streamed command says, and how much of its input it has been given since that was said last. */
+export type StreamEvent = CommandEvent | { type: "stdin_taken"; bytes: number };
+
 /**
  * Runs a command, feeds it `input` and yields what it says. When the caller stops reading or `caller` aborts before the
  * end, the command is ended.
@@ -75,52 +75,113 @@ export async function* streamCommand(
   command: GuestCommand,
   input?: AsyncIterable<CommandInput>,
   caller?: AbortSignal,
-): AsyncGenerator<CommandEvent> {
+): AsyncGenerator<StreamEvent> {
   yield* sandbox.use(async function* (guest, gone) {
-    const signal = caller ? AbortSignal.any([caller, gone]) : gone;
+    const over = new AbortController();
+    const signal = AbortSignal.any([gone, over.signal, ...(caller ? [caller] : [])]);
+    const events = guest.run(command, signal);
+    const news = new News(events);
     let pid = 0;
     let ended = false;
-    const feeding = new AbortController();
-    let feed: Promise<void> = Promise.resolve();
     try {
-      for await (const event of guest.run(command, signal)) {
+      while (!ended) {
+        const event = await news.next();
+        if (event === undefined) return;
         if (event.type === "started") {
           pid = event.pid;
           if (input) {
-            feed = feedInput(guest, pid, input, command.terminal !== undefined, feeding.signal);
-            feed.catch(() => undefined);
+            const stdin = new StandardInput(guest, pid, command.terminal !== undefined, {
+              stop: over.signal,
+              onTaken: (bytes) => news.taken(bytes),
+            });
+            feedInput(guest, pid, input, stdin, over.signal).catch(() => undefined);
           }
         }
-        if (event.type === "ended") ended = true;
+        ended = event.type === "ended";
         yield event;
       }
     } finally {
-      feeding.abort();
+      over.abort();
+      await events.return(undefined).catch(() => undefined);
       if (pid && !ended && !gone.aborted) await guest.end(pid, GRACE_MS).catch(() => undefined);
     }
   });
 }
 
+/** What a guest says of a command and what the command has taken of its input, as it comes. */
+class News {
+  readonly #events: AsyncGenerator<CommandEvent>;
+  /** The guest has been asked for its next event. */
+  #asked = false;
+  #answer: { result: IteratorResult<CommandEvent> } | { error: unknown } | undefined;
+  #takenBytes = 0;
+  #wake: () => void = () => undefined;
+
+  constructor(events: AsyncGenerator<CommandEvent>) {
+    this.#events = events;
+  }
+
+  /** The command has been given so much of its input. */
+  taken(bytes: number): void {
+    this.#takenBytes += bytes;
+    this.#wake();
+  }
+
+  /** The next event; undefined when there are no more. */
+  async next(): Promise<StreamEvent | undefined> {
+    if (!this.#asked) this.#ask();
+    // Not a race of promises: one that is long in coming would keep every other that it raced against.
+    while (!this.#answer && this.#takenBytes === 0) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    const answer = this.#answer;
+    if (!answer) {
+      const bytes = this.#takenBytes;
+      this.#takenBytes = 0;
+      return { type: "stdin_taken", bytes };
+    }
+    this.#asked = false;
+    this.#answer = undefined;
+    if ("error" in answer) throw answer.error;
+    return answer.result.done ? undefined : answer.result.value;
+  }
+
+  #ask(): void {
+    this.#asked = true;
+    this.#events.next().then(
+      (result) => this.#hear({ result }),
+      (error: unknown) => this.#hear({ error }),
+    );
+  }
+
+  #hear(answer: { result: IteratorResult<CommandEvent> } | { error: unknown }): void {
+    this.#answer = answer;
+    this.#wake();
+  }
+}
+
 /**
- * Passes input on in order. A process that closed its input or ended makes the rest of it void: the end event tells the
- * caller what became of the command, as a shell does with a broken pipe.
+ * Passes input on. Standard input keeps its order; signals and the like overtake what of it the process has yet to read. A
+ * process that closed its input or ended makes the rest of it void: the end event tells the caller what became of the
+ * command, as a shell does with a broken pipe.
  */
 async function feedInput(
   guest: GuestClient,
   pid: number,
   input: AsyncIterable<CommandInput>,
-  terminal: boolean,
+  stdin: StandardInput,
   stop: AbortSignal,
 ): Promise<void> {
-  const stdin = new StandardInput(guest, pid, terminal, stop);
   for await (const message of input) {
     if (stop.aborted) return;
     switch (message.type) {
       case "stdin":
-        await stdin.write(message.data);
+        await stdin.push(message.data);
         break;
       case "close_stdin":
-        await stdin.close();
+        stdin.close();
         break;
       case "signal":
         await guest.signal(pid, message.number);
@@ -131,50 +192,6 @@ async function feedInput(
       case "resize":
         await guest.resize(pid, message);
         break;
-    }
-  }
-}
-
-/** The standard input of a running command. What it does not take is dropped. */
-class StandardInput {
-  readonly #guest: GuestClient;
-  readonly #pid: number;
-  readonly #terminal: boolean;
-  readonly #stop: AbortSignal;
-  #stream: Promise<GuestInput | undefined> | undefined;
-  #open = true;
-
-  constructor(guest: GuestClient, pid: number, terminal: boolean, stop: AbortSignal) {
-    this.#guest = guest;
-    this.#pid = pid;
-    this.#terminal = terminal;
-    this.#stop = stop;
-  }
-
-  /** Resolves when more may follow. */
-  async write(data: Uint8Array): Promise<void> {
-    if (!this.#open) return;
-    this.#stream ??= this.#guest.openInput(this.#pid, this.#stop);
-    try {
-      const stream = await this.#stream;
-      if (stream) this.#open = await stream.write(data);
-      else await this.#sendPieces(data);
-    } catch {
-      this.#open = false;
-    }
-  }
-
-  async close(): Promise<void> {
-    this.#open = false;
-    const stream = await this.#stream?.catch(() => undefined);
-    await stream?.end();
-    await this.#guest.closeStdin(this.#pid).catch(() => undefined);
-  }
-
-  /** One call for each piece. */
-  async #sendPieces(data: Uint8Array): Promise<void> {
-    for (let at = 0; at < data.length && !this.#stop.aborted; at += INPUT_CHUNK) {
-      await this.#guest.sendInput(this.#pid, data.subarray(at, at + INPUT_CHUNK), this.#terminal);
     }
   }
 }

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { constants } from "node:os";
-import type { Readable } from "node:stream";
+import { PassThrough, type Readable } from "node:stream";
 import type { HandlerContext } from "@connectrpc/connect";
 import type { Command, ExecRequest, ExecStreamRequest } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import { LIMITS } from "@warren/contracts/limits";
 import { rpcError } from "./double-errors.ts";
 import type { DoubleGuest } from "./double-guest.ts";
 
@@ -49,11 +50,12 @@ export function commandHandlers(guestOf: (sandboxId: string) => DoubleGuest, pro
       const { child, ended } = running;
       if (!stdin) child.stdin!.end();
       child.stdin!.on("error", () => undefined);
-      void feed(guest, running, input).catch(() => child.kill("SIGKILL"));
+      const taken = new PassThrough({ objectMode: true });
+      void feed(guest, running, input, (bytes) => taken.write(bytes)).catch(() => child.kill("SIGKILL"));
       try {
         yield { message: { case: "started" as const, value: { pid: child.pid ?? 0 } } };
-        for await (const part of merge(child.stdout!, child.stderr!)) {
-          guest.streamed.output += part.message.value.length;
+        for await (const part of merge(child.stdout!, child.stderr!, taken)) {
+          if (part.message.case !== "stdinTaken") guest.streamed.output += part.message.value.length;
           yield part;
         }
         const end = await ended;
@@ -119,18 +121,29 @@ async function collect(stream: Readable, limit: number): Promise<{ bytes: Buffer
   return { bytes: Buffer.concat(chunks), truncated };
 }
 
-/** Passes input on as fast as the process takes it; the next message is read only then. */
+/** Passes input on as fast as the process takes it. Signals and the like overtake what it has yet to take. */
 async function feed(
   guest: DoubleGuest,
   { child, limit }: Running,
   input: AsyncIterator<ExecStreamRequest>,
+  onTaken: (bytes: number) => void,
 ): Promise<void> {
+  let held = 0;
+  let passing = Promise.resolve();
   for (let next = await input.next(); !next.done; next = await input.next()) {
     const { message } = next.value;
     if (message.case === "stdin") {
-      if (!child.stdin!.write(message.value)) await once(child.stdin!, "drain");
-      guest.streamed.input += message.value.length;
-    } else if (message.case === "closeStdin") child.stdin!.end();
+      const { value } = message;
+      held += value.length;
+      passing = passing.then(async () => {
+        if (!child.stdin!.write(value)) await once(child.stdin!, "drain");
+        held -= value.length;
+        guest.streamed.input += value.length;
+        onTaken(value.length);
+      });
+      passing.catch(() => undefined);
+      if (held > LIMITS.stdinAheadBytes) await passing;
+    } else if (message.case === "closeStdin") void passing.then(() => child.stdin!.end());
     else if (message.case === "timeLimit") limit(message.value.timeoutMs);
     else if (message.case === "signal") child.kill(signalName(message.value.number));
   }
@@ -141,15 +154,18 @@ function signalName(number: number): NodeJS.Signals {
   return (entry?.[0] ?? "SIGTERM") as NodeJS.Signals;
 }
 
-/** Output of both streams as it comes, read only as fast as it is taken. */
-async function* merge(stdout: Readable, stderr: Readable) {
-  type Part = { name: "stdout" | "stderr"; result: IteratorResult<Buffer> };
-  const sources = new Map([
-    ["stdout" as const, stdout[Symbol.asyncIterator]()],
-    ["stderr" as const, stderr[Symbol.asyncIterator]()],
+/** Output of both streams, and what is taken of the input, as it comes, read only as fast as it is taken. */
+async function* merge(stdout: Readable, stderr: Readable, taken: Readable) {
+  type Message = { case: "stdout" | "stderr"; value: Uint8Array<ArrayBuffer> } | { case: "stdinTaken"; value: number };
+  type Name = Message["case"];
+  type Part = { name: Name; result: IteratorResult<unknown> };
+  const sources = new Map<Name, AsyncIterator<unknown>>([
+    ["stdout", stdout[Symbol.asyncIterator]()],
+    ["stderr", stderr[Symbol.asyncIterator]()],
+    ["stdinTaken", taken[Symbol.asyncIterator]()],
   ]);
-  const pending = new Map<string, Promise<Part>>();
-  while (sources.size > 0) {
+  const pending = new Map<Name, Promise<Part>>();
+  while (sources.has("stdout") || sources.has("stderr")) {
     for (const [name, source] of sources) {
       if (!pending.has(name))
         pending.set(
@@ -160,6 +176,6 @@ async function* merge(stdout: Readable, stderr: Readable) {
     const { name, result } = await Promise.race(pending.values());
     pending.delete(name);
     if (result.done) sources.delete(name);
-    else yield { message: { case: name, value: result.value as Uint8Array } };
+    else yield { message: { case: name, value: result.value } as Message };
   }
 }

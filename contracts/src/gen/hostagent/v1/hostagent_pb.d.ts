@@ -1033,6 +1033,15 @@ export declare type ExecStreamResponse = Message<"hostagent.v1.ExecStreamRespons
      */
     value: ExecEnded;
     case: "ended";
+  } | {
+    /**
+     * Bytes of standard input that the process was given since the last such message, or that were dropped because it
+     * takes no more.
+     *
+     * @generated from field: uint32 stdin_taken = 5;
+     */
+    value: number;
+    case: "stdinTaken";
   } | { case: undefined; value?: undefined };
 };
 
