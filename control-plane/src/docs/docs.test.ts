@@ -57,6 +57,7 @@ it("describes uploads as forms and downloads as bytes", async () => {
   const write = paths["/v1/sandboxes/{id}/files/write"]?.post;
   expect(Object.keys(write?.requestBody?.content["multipart/form-data"]?.schema.properties ?? {})).toEqual([
     "path",
+    "name",
     "user",
     "mode",
     "modified_at",
