@@ -208,6 +208,19 @@ export class SnapshotStore {
     return next;
   }
 
+  /**
+   * Does work between collections, for what is found or brought in and will be named by the time of the next one: a
+   * collection under way may have taken the same files for garbage already.
+   */
+  betweenCollections<T>(work: () => Promise<T>): Promise<T> {
+    const next = this.#collecting.then(work);
+    this.#collecting = next.then(
+      () => undefined,
+      () => undefined,
+    );
+    return next;
+  }
+
   async #collect(named: () => { snapshots: ReadonlySet<string>; diskLayers: ReadonlySet<string> }): Promise<void> {
     for (const [id, manifest] of [...this.#manifests]) {
       if (named().snapshots.has(id) || this.#held.has(id)) continue;

@@ -64,7 +64,9 @@ export class BaseTemplates {
   }
 
   async #make(id: string, shape: MachineShape, freeze: (id: string) => Promise<void>): Promise<void> {
-    if (this.#parts.snapshots.has(id) || (await this.#import(id))) return;
+    const { snapshots } = this.#parts;
+    // From the start of this `ids` has it, which the collection under way may not know.
+    if (await snapshots.betweenCollections(async () => snapshots.has(id) || this.#import(id))) return;
     await freeze(id);
     await this.#export(id, shape);
   }
