@@ -14,11 +14,15 @@ interface Route {
 /** Routes that lead to no network. */
 const NOWHERE = ["unreachable", "blackhole", "prohibit", "throw"];
 
+/** What `ip` calls an interface that has gone since the kernel listed its routes, as the slots of a killed agent do. */
+const GONE = /^if\d+$/;
+
 /** Throws `conflict` when the host already routes addresses of the plan somewhere else. */
 export async function checkRoutes(plan: AddressPlan): Promise<void> {
   const { stdout } = await runScript("Reading the host's routes", "ip -json -4 route show table all");
   for (const route of JSON.parse(stdout) as Route[]) {
-    if (route.dst === "default" || route.dev?.startsWith(VETH_PREFIX) || NOWHERE.includes(route.type ?? "")) continue;
+    const { dst, type = "", dev = "" } = route;
+    if (dst === "default" || dev.startsWith(VETH_PREFIX) || GONE.test(dev) || NOWHERE.includes(type)) continue;
     const network = plan.conflict(parseBlock(route.dst));
     if (network) {
       throw new WarrenError(
