@@ -57,11 +57,14 @@ for (const command of COMMANDS) {
 // Set on every command, since subcommands that are added do not inherit it.
 for (const command of [program, ...program.commands]) command.exitOverride();
 
-// Like any program in a pipe, this one ends quietly when nobody reads its results any more.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-  finish(BROKEN_PIPE);
-});
+// Like any program in a pipe, this one ends quietly when nobody reads its results any more. Commands that hand over the
+// output of others write to the descriptor themselves: `process.stdout` would make it non-blocking, for all who share it.
+if (!["exec", "run"].includes(process.argv[2] ?? "")) {
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    finish(BROKEN_PIPE);
+  });
+}
 // Progress and logs that nobody reads are no reason to end.
 process.stderr.on("error", () => undefined);
 
