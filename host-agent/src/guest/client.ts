@@ -6,6 +6,7 @@ import { WarrenError } from "@warren/contracts/errors";
 import { Process, type Signal as ProcessSignal } from "@warren/contracts/gen/process/process_pb";
 import { HOST_FILES } from "@warren/contracts/host-files";
 import { SIGNALS } from "@warren/contracts/signals";
+import { CommandDeadline } from "./command-deadline.ts";
 import { GuestConnections } from "./connections.ts";
 import { guestError, guestHttpError, unreachable } from "./errors.ts";
 import { EventBounds } from "./event-bounds.ts";
@@ -17,7 +18,6 @@ import { PATIENCE, type Patience, withLiveness } from "./liveness.ts";
 import { MAX_JSON, parseJson, shortened } from "./messages.ts";
 import { watchProgress } from "./progress.ts";
 import { GuestRequests, readWhole } from "./requests.ts";
-import { Stopwatch } from "./stopwatch.ts";
 import { guestTransport } from "./transport.ts";
 
 /** Limit of one question whether the guest agent lives. */
@@ -32,8 +32,6 @@ const INIT_LIMIT_MS = 60_000;
 const BODY_LIMIT_MS = 60_000;
 /** Limit until a command has ended whose time was up: the guest asks it to end first, and waits for that. */
 const END_LIMIT_MS = 60_000;
-/** Longest delay of a timer in milliseconds (a signed 32-bit number). */
-const MAX_DELAY = 2 ** 31 - 1;
 
 /** Bytes of JSON of one list of files: a full one with paths that are all as long as they can be. */
 const MAX_LIST_JSON = 1024 * 1024;
@@ -244,27 +242,12 @@ export class GuestClient {
       () => abort.abort(new Error("the command did not start")),
       this.#limits.startMs * hostLoad(),
     );
-    let total: NodeJS.Timeout | undefined;
     let overdue: WarrenError | undefined;
-    const reader = new Stopwatch();
-    // The guest ends a command whose time is up; this is for one that does not. What its reader takes to take output does
-    // not count: the end may come behind it.
-    const setTotal = (timeoutMs: number) => {
-      clearTimeout(total);
-      if (timeoutMs === 0) return;
-      const due = performance.now() - reader.elapsedMs() + timeoutMs + this.#limits.endMs * hostLoad();
-      const look = () => {
-        const left = due + reader.elapsedMs() - performance.now();
-        if (left > 0) {
-          // No timer is longer than MAX_DELAY.
-          total = setTimeout(look, Math.min(Math.ceil(left), MAX_DELAY));
-          return;
-        }
-        overdue = unreachable(new Error("the command was not ended when its time was up"));
-        abort.abort(overdue);
-      };
-      look();
-    };
+    const deadline = new CommandDeadline(this.#limits.endMs, () => {
+      overdue = unreachable(new Error("the command was not ended when its time was up"));
+      abort.abort(overdue);
+    });
+    const setTimeLimit = (timeoutMs: number) => deadline.set(timeoutMs);
     let pid = 0;
     try {
       const live = withLiveness(
@@ -280,16 +263,16 @@ export class GuestClient {
             started = true;
             clearTimeout(late);
             pid = event.event.value.pid;
-            setTotal(command.timeoutMs);
-            this.#timeLimits.set(pid, setTotal);
+            setTimeLimit(command.timeoutMs);
+            this.#timeLimits.set(pid, setTimeLimit);
             yield { type: "started", pid };
             break;
           case "data": {
             const { output } = event.event.value;
-            reader.start();
+            deadline.suspend();
             if (output.case === "stderr") yield { type: "stderr", data: output.value };
             else if (output.case) yield { type: "stdout", data: output.value };
-            reader.stop();
+            deadline.resume();
             break;
           }
           case "end":
@@ -307,8 +290,8 @@ export class GuestClient {
       throw guestError(error);
     } finally {
       clearTimeout(late);
-      clearTimeout(total);
-      if (this.#timeLimits.get(pid) === setTotal) this.#timeLimits.delete(pid);
+      deadline.clear();
+      if (this.#timeLimits.get(pid) === setTimeLimit) this.#timeLimits.delete(pid);
       signal?.removeEventListener("abort", stop);
       abort.abort();
     }
