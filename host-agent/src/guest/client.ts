@@ -1,23 +1,20 @@
 import { randomUUID } from "node:crypto";
-import type { ClientRequest, IncomingMessage } from "node:http";
-import { pipeline } from "node:stream/promises";
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
 import { WarrenError } from "@warren/contracts/errors";
 import { Process, type Signal as ProcessSignal } from "@warren/contracts/gen/process/process_pb";
-import { HOST_FILES } from "@warren/contracts/host-files";
 import { SIGNALS } from "@warren/contracts/signals";
 import { CommandDeadline } from "./command-deadline.ts";
 import { GuestConnections } from "./connections.ts";
-import { guestError, guestHttpError, unreachable } from "./errors.ts";
+import { guestError, unreachable } from "./errors.ts";
 import { EventBounds } from "./event-bounds.ts";
 import { type CommandExit, commandExit, exitBySignal } from "./exit.ts";
+import { FileTransfers, type TransferLimits } from "./file-transfers.ts";
 import { GuestFilesystem } from "./filesystem.ts";
 import { hostLoad } from "./host-load.ts";
 import { GuestInput } from "./input.ts";
 import { PATIENCE, type Patience, withLiveness } from "./liveness.ts";
-import { MAX_JSON, parseJson, shortened } from "./messages.ts";
-import { watchProgress } from "./progress.ts";
-import { GuestRequests, readWhole } from "./requests.ts";
+import { errorMessage, MAX_JSON, parseJson } from "./messages.ts";
+import { GuestRequests } from "./requests.ts";
 import { guestTransport } from "./transport.ts";
 
 /** Limit of one question whether the guest agent lives. */
@@ -82,40 +79,12 @@ export interface InitConfirmation {
   sandboxId: string;
 }
 
-/** What a file has besides its content. */
-export interface FileAttributes {
-  /** Permission bits in octal. */
-  mode?: string | undefined;
-  /** Time of the last change, RFC 3339. */
-  modifiedAt?: string | undefined;
-}
-
-/** What is asked for with the content that a file is to have. */
-export interface NewFile extends FileAttributes {
-  path: string;
-  /** User of the image; undefined = the sandbox's default user. */
-  user: string | undefined;
-  /** Name that the file gets when the path is a directory. */
-  name?: string | undefined;
-}
-
-/** A file of the guest that is being read. */
-export interface GuestFile extends FileAttributes {
-  /** Bytes, unknown for files of /proc and the like. */
-  size: number | undefined;
-  content: IncomingMessage;
-}
-
 /** How long a guest agent is waited for. Limits in milliseconds are those of an idle host and grow with its load. */
-export interface GuestLimits extends Patience {
+export interface GuestLimits extends Patience, TransferLimits {
   /** For a question whether it lives. */
   healthMs: number;
-  /** For calls that it answers by itself, without waiting for a process. */
-  unaryMs: number;
   /** Until a command has started. */
   startMs: number;
-  /** While a file that is read or written stands still. */
-  bodyMs: number;
   /** Until a command has ended whose own limit has passed. */
   endMs: number;
   /** Milliseconds of processor time that the microVM has used, where that is known. */
@@ -141,6 +110,8 @@ export class GuestClient {
   readonly #process: Client<typeof Process>;
   /** Its files and directories. */
   readonly filesystem: GuestFilesystem;
+  /** Their content. */
+  readonly files: FileTransfers;
   readonly #limits: GuestLimits;
   /** Sets the time limit of each running command anew, by process id. */
   readonly #timeLimits = new Map<number, (timeoutMs: number) => void>();
@@ -151,6 +122,7 @@ export class GuestClient {
     this.#requests = new GuestRequests(host, port, token, this.#connections);
     this.#process = createClient(Process, guestTransport(this.#requests));
     this.filesystem = new GuestFilesystem(guestTransport(this.#requests, MAX_LIST_JSON));
+    this.files = new FileTransfers(this.#requests, this.#limits);
   }
 
   /** Resolves when the guest agent answers, rejects with `guest_unreachable` otherwise. */
@@ -368,84 +340,6 @@ export class GuestClient {
     );
   }
 
-  /**
-   * Opens a file of the guest. The caller reads `content` to its end or destroys it; it breaks off when the guest sends
-   * nothing for a while. `isFull` tells whether it is the caller who takes no more.
-   */
-  async readFile(
-    path: string,
-    user: string | undefined,
-    signal?: AbortSignal,
-    isFull: () => boolean = () => false,
-  ): Promise<GuestFile> {
-    const { request, answer } = this.#requests.open({ method: "GET", path: fileUrl(path, user), signal });
-    request.end();
-    const late = setTimeout(
-      () => request.destroy(unreachable(new Error("there is no answer"))),
-      this.#limits.unaryMs * hostLoad(),
-    );
-    const response = await answer.finally(() => clearTimeout(late));
-    if (response.statusCode !== 200) throw await this.#fileError(response, path);
-    const { socket } = response;
-    const transfer = { moved: () => socket.bytesRead, waiting: () => response.readableLength === 0 && !isFull() };
-    const watched = watchProgress(transfer, this.#limits.bodyMs * hostLoad(), () => response.destroy(stalled()));
-    response.once("close", watched);
-    const length = response.headers["content-length"];
-    return {
-      size: length === undefined ? undefined : Number(length),
-      mode: matching(/^[0-7]{4}$/, response.headers[HOST_FILES.headers.mode]),
-      modifiedAt: matching(/^[\d:.TZ-]{20,30}$/, response.headers[HOST_FILES.headers.modifiedAt]),
-      content: response,
-    };
-  }
-
-  /** Writes a file of the guest from a stream, making parent directories. */
-  async writeFile(
-    { path, user, ...attributes }: NewFile,
-    content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-    signal?: AbortSignal,
-  ): Promise<void> {
-    const { request, answer } = this.#requests.open({
-      method: "POST",
-      path: fileUrl(path, user, attributes),
-      headers: { "content-type": "application/octet-stream" },
-      signal,
-    });
-    const transfer = {
-      moved: () => request.socket?.bytesWritten ?? 0,
-      waiting: () => request.writableLength > 0 || request.writableEnded,
-    };
-    const watched = watchProgress(transfer, this.#limits.bodyMs * hostLoad(), () => request.destroy(stalled()));
-    try {
-      await this.#sendFile(request, answer, content, path);
-    } finally {
-      watched();
-    }
-  }
-
-  async #sendFile(
-    request: ClientRequest,
-    answer: Promise<IncomingMessage>,
-    content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-    path: string,
-  ): Promise<void> {
-    try {
-      await pipeline(content, request);
-    } catch (error) {
-      // The guest agent may answer, and close, before it has read everything: its answer says more than a broken pipe.
-      const early = await Promise.race([answer, Promise.resolve(undefined)]).catch(() => undefined);
-      if (!early) {
-        request.destroy();
-        throw guestError(error);
-      }
-    }
-    const response = await answer;
-    if (response.statusCode !== 200) throw await this.#fileError(response, path);
-    await readWhole(response, MAX_JSON).catch((error: unknown) => {
-      throw guestError(error);
-    });
-  }
-
   /** Ends all calls with `guest_unreachable`, those under way and those to come: the microVM has ended or is let go. */
   close(): void {
     this.#connections.close();
@@ -458,15 +352,6 @@ export class GuestClient {
     throw new WarrenError("agent_error", `the guest agent answered ${status} to ${path}: ${errorMessage(body)}`);
   }
 
-  /** The error of a request for a file, which has to say so in time. */
-  async #fileError(response: IncomingMessage, path: string): Promise<WarrenError> {
-    const timer = setTimeout(() => response.destroy(), this.#limits.unaryMs);
-    const body = await readWhole(response, MAX_JSON)
-      .catch(() => Buffer.alloc(0))
-      .finally(() => clearTimeout(timer));
-    return guestHttpError(response.statusCode ?? 0, errorMessage(body), path);
-  }
-
   async #call<T>(call: (options: { timeoutMs?: number }) => Promise<T>, limitMs = this.#limits.unaryMs): Promise<T> {
     try {
       return await call(limitMs > 0 ? { timeoutMs: limitMs * hostLoad() } : {});
@@ -475,35 +360,4 @@ export class GuestClient {
       throw guestError(error);
     }
   }
-}
-
-function stalled(): WarrenError {
-  return unreachable(new Error("the content of a file stands still"));
-}
-
-function fileUrl(
-  path: string,
-  user: string | undefined,
-  { mode, modifiedAt, name }: Omit<NewFile, "path" | "user"> = {},
-) {
-  const query = new URLSearchParams({ path });
-  const more = { username: user, mode, modified_at: modifiedAt, name };
-  for (const [key, value] of Object.entries(more)) if (value) query.set(key, value);
-  return `/files?${query}`;
-}
-
-/** A header of the guest, or nothing when it is not of its form. */
-function matching(form: RegExp, value: string | string[] | undefined): string | undefined {
-  return typeof value === "string" && form.test(value) ? value : undefined;
-}
-
-/** Message of an error body `{"code","message"}` of the guest agent. */
-function errorMessage(body: Buffer): string {
-  try {
-    const error = parseJson(body);
-    if (typeof error === "object" && error !== null && "message" in error) return shortened(error.message);
-  } catch {
-    // A text, or a page of somebody who is not the guest agent.
-  }
-  return body.toString("utf8", 0, 200);
 }

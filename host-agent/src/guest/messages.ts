@@ -61,6 +61,17 @@ export function shortened(text: unknown): string {
   return typeof text === "string" ? text.slice(0, MESSAGE_CHARACTERS) : "";
 }
 
+/** Message of an error body `{"code","message"}` of the guest agent. */
+export function errorMessage(body: Buffer): string {
+  try {
+    const error = parseJson(body);
+    if (typeof error === "object" && error !== null && "message" in error) return shortened(error.message);
+  } catch {
+    // A text, or a page of somebody who is not the guest agent.
+  }
+  return body.toString("utf8", 0, 200);
+}
+
 function parseOutput(payload: Buffer): StartResponse | undefined {
   for (const { name, before } of OUTPUT) {
     const end = payload.length - AFTER.length;

@@ -3,7 +3,7 @@ import { WarrenError } from "@warren/contracts/errors";
 import { HOST_FILES } from "@warren/contracts/host-files";
 import type { ErrorBody } from "@warren/contracts/rest/error";
 import type { Logger } from "pino";
-import type { GuestFile } from "../guest/client.ts";
+import type { GuestFile } from "../guest/file-transfers.ts";
 import { sendFile, writeFile } from "../sandboxes/files.ts";
 import type { SandboxService } from "../sandboxes/service.ts";
 import { catalogueError } from "./errors.ts";

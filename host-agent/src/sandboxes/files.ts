@@ -2,7 +2,7 @@ import type { Writable } from "node:stream";
 import { WarrenError } from "@warren/contracts/errors";
 import { LIMITS } from "@warren/contracts/limits";
 import { relayBody } from "@warren/relay";
-import type { GuestFile, NewFile } from "../guest/client.ts";
+import type { GuestFile, NewFile } from "../guest/file-transfers.ts";
 import type { Sandbox } from "./sandbox.ts";
 
 /** Parts of a file that is being read: first its size, if known, then its bytes. */
@@ -15,7 +15,7 @@ export async function writeFile(
   content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): Promise<void> {
   requirePath(file.path);
-  await sandbox.useOnce((guest, gone) => guest.writeFile(file, content, gone));
+  await sandbox.useOnce((guest, gone) => guest.files.write(file, content, gone));
 }
 
 /** Reads a file of the guest into what `open` makes for what is known of it; resolves when all of it has been taken. */
@@ -30,7 +30,7 @@ export async function sendFile(
   await sandbox.useOnce(async (guest, gone) => {
     let destination: Writable | undefined;
     const isFull = () => (destination?.writableLength ?? 0) > 0;
-    const { content, ...file } = await guest.readFile(path, user, AbortSignal.any([caller, gone]), isFull);
+    const { content, ...file } = await guest.files.read(path, user, AbortSignal.any([caller, gone]), isFull);
     destination = open(file);
     await relayBody(content, destination);
     destination.end();
@@ -47,7 +47,7 @@ export async function* streamFile(
   requirePath(path);
   yield* sandbox.use(async function* (guest, gone) {
     const signal = caller ? AbortSignal.any([caller, gone]) : gone;
-    const { size, content } = await guest.readFile(path, user, signal);
+    const { size, content } = await guest.files.read(path, user, signal);
     try {
       yield { size };
       for await (const chunk of content) yield { chunk: chunk as Uint8Array };

@@ -36,8 +36,8 @@ const CALLS: [string, (guest: GuestClient) => Promise<unknown>][] = [
   ["start a command", (guest) => guest.run(COMMAND).next()],
 ];
 const FILE_CALLS: typeof CALLS = [
-  ["read a file", (guest) => guest.readFile("/f", undefined)],
-  ["write a file", (guest) => guest.writeFile({ path: "/f", user: undefined }, [Buffer.from("x")])],
+  ["read a file", (guest) => guest.files.read("/f", undefined)],
+  ["write a file", (guest) => guest.files.write({ path: "/f", user: undefined }, [Buffer.from("x")])],
 ];
 
 /** Says `start`, then `rest` again and again. */
@@ -192,14 +192,14 @@ it("a file that its caller is slow to take is not given up", async () => {
     if (looks === 3) sendRest();
     return true;
   };
-  const { content } = await guest.client(LIMIT_MS).readFile("/f", undefined, undefined, isFull);
+  const { content } = await guest.client(LIMIT_MS).files.read("/f", undefined, undefined, isFull);
   expect(await text(content)).toBe("somemore");
 });
 
 it("a file that a guest stops taking is given up, one that its caller is slow to give is not", async () => {
   const deaf = await startGuest((socket) => void socket.pause());
   const large = Array.from({ length: 64 }, () => Buffer.alloc(MIB));
-  expect(await failed(deaf.client(LIMIT_MS).writeFile({ path: "/f", user: undefined }, large))).toBe(
+  expect(await failed(deaf.client(LIMIT_MS).files.write({ path: "/f", user: undefined }, large))).toBe(
     "guest_unreachable",
   );
   const guest = await startGuest((socket) => {
@@ -213,7 +213,7 @@ it("a file that a guest stops taking is given up, one that its caller is slow to
     await setTimeout(4 * LIMIT_MS);
     yield Buffer.from("last");
   }
-  await guest.client(LIMIT_MS).writeFile({ path: "/f", user: undefined }, slowly());
+  await guest.client(LIMIT_MS).files.write({ path: "/f", user: undefined }, slowly());
 });
 
 it("a command whose guest does not end it when its time is up is given up", async () => {

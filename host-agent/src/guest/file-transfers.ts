@@ -1,0 +1,159 @@
+import type { ClientRequest, IncomingMessage } from "node:http";
+import { pipeline } from "node:stream/promises";
+import type { WarrenError } from "@warren/contracts/errors";
+import { HOST_FILES } from "@warren/contracts/host-files";
+import { guestError, guestHttpError, unreachable } from "./errors.ts";
+import { hostLoad } from "./host-load.ts";
+import { errorMessage, MAX_JSON } from "./messages.ts";
+import { watchProgress } from "./progress.ts";
+import { type GuestRequests, readWhole } from "./requests.ts";
+
+/** What a file has besides its content. */
+export interface FileAttributes {
+  /** Permission bits in octal. */
+  mode?: string | undefined;
+  /** Time of the last change, RFC 3339. */
+  modifiedAt?: string | undefined;
+}
+
+/** What is asked for with the content that a file is to have. */
+export interface NewFile extends FileAttributes {
+  path: string;
+  /** User of the image; undefined = the sandbox's default user. */
+  user: string | undefined;
+  /** Name that the file gets when the path is a directory. */
+  name?: string | undefined;
+}
+
+/** A file of the guest that is being read. */
+export interface GuestFile extends FileAttributes {
+  /** Bytes, unknown for files of /proc and the like. */
+  size: number | undefined;
+  content: IncomingMessage;
+}
+
+/** How long a guest is waited for, in milliseconds on an idle host. */
+export interface TransferLimits {
+  /** Until it answers. */
+  unaryMs: number;
+  /** While a file that is read or written stands still. */
+  bodyMs: number;
+}
+
+/** Moves the content of files into and out of a guest. */
+export class FileTransfers {
+  readonly #requests: GuestRequests;
+  readonly #limits: TransferLimits;
+
+  constructor(requests: GuestRequests, limits: TransferLimits) {
+    this.#requests = requests;
+    this.#limits = limits;
+  }
+
+  /**
+   * Opens a file of the guest. The caller reads `content` to its end or destroys it; it breaks off when the guest sends
+   * nothing for a while. `isFull` tells whether it is the caller who takes no more.
+   */
+  async read(
+    path: string,
+    user: string | undefined,
+    signal?: AbortSignal,
+    isFull: () => boolean = () => false,
+  ): Promise<GuestFile> {
+    const { request, answer } = this.#requests.open({ method: "GET", path: fileUrl(path, user), signal });
+    request.end();
+    const late = setTimeout(
+      () => request.destroy(unreachable(new Error("there is no answer"))),
+      this.#limits.unaryMs * hostLoad(),
+    );
+    const response = await answer.finally(() => clearTimeout(late));
+    if (response.statusCode !== 200) throw await this.#error(response, path);
+    const { socket } = response;
+    const transfer = { moved: () => socket.bytesRead, waiting: () => response.readableLength === 0 && !isFull() };
+    const watched = watchProgress(transfer, this.#limits.bodyMs * hostLoad(), () => response.destroy(stalled()));
+    response.once("close", watched);
+    const length = response.headers["content-length"];
+    return {
+      size: length === undefined ? undefined : Number(length),
+      mode: matching(/^[0-7]{4}$/, response.headers[HOST_FILES.headers.mode]),
+      modifiedAt: matching(/^[\d:.TZ-]{20,30}$/, response.headers[HOST_FILES.headers.modifiedAt]),
+      content: response,
+    };
+  }
+
+  /** Writes a file of the guest from a stream, making parent directories. */
+  async write(
+    { path, user, ...attributes }: NewFile,
+    content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const { request, answer } = this.#requests.open({
+      method: "POST",
+      path: fileUrl(path, user, attributes),
+      headers: { "content-type": "application/octet-stream" },
+      signal,
+    });
+    const transfer = {
+      moved: () => request.socket?.bytesWritten ?? 0,
+      waiting: () => request.writableLength > 0 || request.writableEnded,
+    };
+    const watched = watchProgress(transfer, this.#limits.bodyMs * hostLoad(), () => request.destroy(stalled()));
+    try {
+      await this.#send(request, answer, content, path);
+    } finally {
+      watched();
+    }
+  }
+
+  async #send(
+    request: ClientRequest,
+    answer: Promise<IncomingMessage>,
+    content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    path: string,
+  ): Promise<void> {
+    try {
+      await pipeline(content, request);
+    } catch (error) {
+      // The guest agent may answer, and close, before it has read everything: its answer says more than a broken pipe.
+      const early = await Promise.race([answer, Promise.resolve(undefined)]).catch(() => undefined);
+      if (!early) {
+        request.destroy();
+        throw guestError(error);
+      }
+    }
+    const response = await answer;
+    if (response.statusCode !== 200) throw await this.#error(response, path);
+    await readWhole(response, MAX_JSON).catch((error: unknown) => {
+      throw guestError(error);
+    });
+  }
+
+  /** The error of a request for a file, which has to say so in time. */
+  async #error(response: IncomingMessage, path: string): Promise<WarrenError> {
+    const timer = setTimeout(() => response.destroy(), this.#limits.unaryMs);
+    const body = await readWhole(response, MAX_JSON)
+      .catch(() => Buffer.alloc(0))
+      .finally(() => clearTimeout(timer));
+    return guestHttpError(response.statusCode ?? 0, errorMessage(body), path);
+  }
+}
+
+function stalled(): WarrenError {
+  return unreachable(new Error("the content of a file stands still"));
+}
+
+function fileUrl(
+  path: string,
+  user: string | undefined,
+  { mode, modifiedAt, name }: Omit<NewFile, "path" | "user"> = {},
+) {
+  const query = new URLSearchParams({ path });
+  const more = { username: user, mode, modified_at: modifiedAt, name };
+  for (const [key, value] of Object.entries(more)) if (value) query.set(key, value);
+  return `/files?${query}`;
+}
+
+/** A header of the guest, or nothing when it is not of its form. */
+function matching(form: RegExp, value: string | string[] | undefined): string | undefined {
+  return typeof value === "string" && form.test(value) ? value : undefined;
+}
