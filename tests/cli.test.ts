@@ -314,6 +314,15 @@ describe("warren up", () => {
     });
     expect(sha256(await readFile(`${local}.back`))).toBe(sha256(bytes));
     expect(await stat(`${local}.back`)).toMatchObject({ mode: 0o100755, mtimeMs: 1e12 });
+    expect(await run(["cp", local, `${id}:`], { env: server })).toMatchObject({ status: 0, stderr: "" });
+    await exec(["mv", "random", "sub"]);
+    const home = await run(["files", "ls", "--json", `${id}:`], { env: server });
+    expect(JSON.parse(home.stdout.toString())).toContainEqual(expect.objectContaining({ path: "/home/user/sub" }));
+    expect(await run(["files", "rm", "-r", `${id}:`], { env: server })).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("user's home"),
+    });
+    expect(await run(["files", "rm", `${id}:sub`], { env: server })).toMatchObject({ status: 0, stderr: "" });
     const absent = await run(["cp", `${id}:/absent`, `${local}.absent`], { env: server });
     expect(absent).toMatchObject({ status: 1, stderr: expect.stringContaining("file_not_found") });
     expect(readdirSync(data.path).filter((name) => name.startsWith("random"))).toEqual(["random", "random.back"]);

@@ -7,10 +7,12 @@ describe("arguments", () => {
     expect(upload("odd:name.csv:/tmp/a.csv")).toEqual([{ local: "odd:name.csv", guest: "/tmp/a.csv" }]);
     expect(download("/tmp/a.csv:odd:name.csv")).toEqual([{ local: "odd:name.csv", guest: "/tmp/a.csv" }]);
     expect(upload("b:/b", upload("a:/a"))).toHaveLength(2);
-    for (const text of ["", ":", "a", "a:", ":b"]) {
+    for (const text of ["", ":", "a", ":b"]) {
       expect(() => upload(text)).toThrow("LOCAL:GUEST");
       expect(() => download(text)).toThrow("GUEST:LOCAL");
     }
+    expect(upload("a:")).toEqual([{ local: "a", guest: "" }]);
+    expect(() => download("a:")).toThrow("GUEST:LOCAL");
   });
 
   test("set variables, or pass those of the shell on", () => {

@@ -6,27 +6,28 @@ export interface FilePair {
   guest: string;
 }
 
-/** Parses LOCAL:GUEST and adds it to the earlier ones; the path of the guest holds no colon. */
+/**
+ * Parses LOCAL:GUEST and adds it to the earlier ones; the path of the guest holds no colon, and is the user's home when it
+ * is empty.
+ */
 export function upload(text: string, earlier: FilePair[] = []): FilePair[] {
   const colon = text.lastIndexOf(":");
-  return [...earlier, pair(text.slice(0, Math.max(colon, 0)), text.slice(colon + 1), "LOCAL:GUEST")];
+  const [local, guest] = [text.slice(0, Math.max(colon, 0)), text.slice(colon + 1)];
+  if (local === "") throw malformed("LOCAL:GUEST", "data.csv:/tmp/data.csv");
+  return [...earlier, { local, guest }];
 }
 
 /** Parses GUEST:LOCAL and adds it to the earlier ones; the path of the guest holds no colon. */
 export function download(text: string, earlier: FilePair[] = []): FilePair[] {
   const colon = text.indexOf(":");
-  return [...earlier, pair(text.slice(colon + 1), text.slice(0, Math.max(colon, 0)), "GUEST:LOCAL")];
+  const [guest, local] = [text.slice(0, Math.max(colon, 0)), text.slice(colon + 1)];
+  if (guest === "" || local === "") throw malformed("GUEST:LOCAL", "/tmp/chart.svg:chart.svg");
+  return [...earlier, { local, guest }];
 }
 
-function pair(local: string, guest: string, form: string): FilePair {
-  if (local === "" || guest === "") throw new InvalidArgumentError(`It must be ${form}, such as ${EXAMPLES[form]}`);
-  return { local, guest };
+function malformed(form: string, example: string): InvalidArgumentError {
+  return new InvalidArgumentError(`It must be ${form}, such as ${example}`);
 }
-
-const EXAMPLES: Record<string, string> = {
-  "LOCAL:GUEST": "data.csv:/tmp/data.csv",
-  "GUEST:LOCAL": "/tmp/chart.svg:chart.svg",
-};
 
 /** Parses KEY=VALUE, or KEY for the value that the variable has here, and adds it to the earlier ones. */
 export function variable(text: string, earlier: Record<string, string> = {}): Record<string, string> {

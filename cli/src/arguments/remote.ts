@@ -4,6 +4,7 @@ import { SANDBOX_ID, SANDBOX_NAME } from "@warren/contracts/identifiers";
 export interface Remote {
   /** Id or name. */
   sandbox: string;
+  /** Relative ones start at the user's home, which "" is. */
   path: string;
 }
 
@@ -11,5 +12,5 @@ export interface Remote {
 export function parseRemote(text: string): Remote | undefined {
   const colon = text.indexOf(":");
   const [sandbox, path] = [text.slice(0, Math.max(colon, 0)), text.slice(colon + 1)];
-  return (SANDBOX_ID.test(sandbox) || SANDBOX_NAME.test(sandbox)) && path !== "" ? { sandbox, path } : undefined;
+  return SANDBOX_ID.test(sandbox) || SANDBOX_NAME.test(sandbox) ? { sandbox, path } : undefined;
 }

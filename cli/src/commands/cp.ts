@@ -15,7 +15,7 @@ export function cpCommand(finish: (status: number) => void): Command {
   return new Command("cp")
     .summary("copy a file or a directory into or out of a running sandbox")
     .usage("[options] LOCAL SANDBOX:GUEST | SANDBOX:GUEST LOCAL")
-    .argument("<from>", "what to copy: a local path, or SANDBOX:PATH in a sandbox")
+    .argument("<from>", "what to copy: a local path, or SANDBOX:PATH in a sandbox, from the user's home on")
     .argument("<to>", "where to: SANDBOX:PATH in a sandbox, or a local path")
     .option("-u, --user <name>", "user of the sandbox whose rights are used there")
     .addOption(dataDirOption())

@@ -19,7 +19,7 @@ export function filesCommand(finish: (status: number) => void): Command {
   const add = (name: string, summary: string) => {
     const command = new Command(name)
       .summary(summary)
-      .argument("<sandbox:path>", "file or directory of a sandbox")
+      .argument("<sandbox:path>", "file or directory of a sandbox; a relative path starts at the user's home")
       .option("-u, --user <name>", "user of the sandbox whose rights are used")
       .addOption(dataDirOption());
     group.addCommand(command);
@@ -62,7 +62,7 @@ export function filesCommand(finish: (status: number) => void): Command {
     .option("-r, --recursive", "remove a directory with all that is in it")
     .action(
       use(async (sandbox, path, options: UseOptions & { recursive?: boolean; signal: AbortSignal }) =>
-        sandbox.files.remove(path, options),
+        sandbox.files.remove(named(path), options),
       ),
     );
   add("mv", "move or rename a file or a directory")
@@ -70,7 +70,7 @@ export function filesCommand(finish: (status: number) => void): Command {
     .option("-f, --overwrite", "replace a file that is there")
     .action(async (remote: string, destination: string, options: UseOptions & { overwrite?: boolean }) => {
       const [sandbox, path, all] = await locate(remote, options);
-      await sandbox.files.move(path, destination, all);
+      await sandbox.files.move(named(path), destination, all);
       finish(0);
     });
   return group;
@@ -85,6 +85,13 @@ async function locate<T extends UseOptions>(
   const { signal } = new Interruption();
   const sandbox = await findSandbox(await runningServer(options.dataDir), place.sandbox, signal);
   return [sandbox, place.path, { ...options, signal }];
+}
+
+/** A path to take from its place: a home does not go because a script had nothing to put behind the colon. */
+function named(path: string): string {
+  if (path === "")
+    throw new Error("Nothing stands behind the colon, which is the user's home: it goes as SANDBOX:. only.");
+  return path;
 }
 
 function print(entries: FileEntry[], json: boolean | undefined): void {

@@ -1,13 +1,12 @@
 import { type Static, Type } from "typebox";
 import { LIMITS } from "../limits.ts";
 
-/** A path inside a sandbox; relative paths start at the user's home. */
-export const GuestPath = (options: { description?: string } = {}) =>
+/** A path inside a sandbox; relative paths start at the user's home, which the empty one is. */
+export const GuestPath = (options: { description?: string; minLength?: number } = {}) =>
   Type.String({
-    description: "Path in the sandbox; a relative one starts at the user's home",
+    description: "Path in the sandbox; a relative one starts at the user's home, which an empty one is",
     ...options,
-    minLength: 1,
-    pattern: "^[^\\u0000]+$",
+    pattern: "^[^\\u0000]*$",
     "x-max-bytes": LIMITS.pathBytes,
   });
 
@@ -48,8 +47,8 @@ export const WriteFileFields = Type.Object(
   {
     path: GuestPath({
       description:
-        "Path in the sandbox; a relative one starts at the user's home. One that ends with / or is a directory means into " +
-        "it, under the file's own name",
+        "Path in the sandbox; a relative one starts at the user's home, which an empty one is. One that ends with / or is a " +
+        "directory means into it, under the file's own name",
     }),
     name: Type.Optional(FileName),
     user: Type.Optional(GuestUser),
@@ -137,10 +136,16 @@ export const MakeDirectory = Type.Object(
 );
 export type MakeDirectory = Static<typeof MakeDirectory>;
 
+/** What goes from its place: not the user's home because a script had nothing to put here. */
+const Departing = {
+  path: GuestPath({ description: "Path in the sandbox; a relative one starts at the user's home", minLength: 1 }),
+};
+
 /** Request to remove a file or a directory. */
 export const RemoveFile = Type.Object(
   {
     ...FileUse,
+    ...Departing,
     recursive: Type.Optional(
       Type.Boolean({
         default: false,
@@ -156,6 +161,7 @@ export type RemoveFile = Static<typeof RemoveFile>;
 export const MoveFile = Type.Object(
   {
     ...FileUse,
+    ...Departing,
     destination: GuestPath({ description: "New path; one that ends with / or is a directory means into it" }),
     overwrite: Type.Optional(Type.Boolean({ default: false, description: "Replace a file that is there" })),
   },

@@ -1,8 +1,9 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import { WarrenError } from "@warren/contracts/errors";
 import type { HostAgentService } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { LIMITS } from "@warren/contracts/limits";
 import type { GuestEntry, GuestFilesystem } from "../guest/filesystem.ts";
-import { requirePath } from "../sandboxes/files.ts";
+import { guestPath } from "../sandboxes/files.ts";
 import type { SandboxService } from "../sandboxes/service.ts";
 import { within } from "./bounds.ts";
 
@@ -16,11 +17,11 @@ export function fileCalls(
   async function use<T>(
     { sandboxId, path }: { sandboxId: string; path: string },
     { signal }: HandlerContext,
-    action: (files: GuestFilesystem, signal: AbortSignal) => Promise<T>,
+    action: (files: GuestFilesystem, path: string, signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    requirePath(path);
+    const named = guestPath(path);
     const sandbox = await sandboxes.awake(sandboxId);
-    return sandbox.useOnce((guest, gone) => action(guest.filesystem, AbortSignal.any([signal, gone])));
+    return sandbox.useOnce((guest, gone) => action(guest.filesystem, named, AbortSignal.any([signal, gone])));
   }
   return {
     listFiles(request, context) {
@@ -29,32 +30,40 @@ export function fileCalls(
         limit: within("limit", request.limit, LIMITS.listEntries),
         after: request.after,
       };
-      return use(request, context, async (files, signal) => {
-        const { entries, truncated } = await files.list(request.path, request.user || undefined, part, signal);
+      return use(request, context, async (files, path, signal) => {
+        const { entries, truncated } = await files.list(path, request.user || undefined, part, signal);
         return { entries: entries.map(fileEntry), truncated };
       });
     },
     statFile: (request, context) =>
-      use(request, context, async (files, signal) => ({
-        entry: fileEntry(await files.stat(request.path, request.user || undefined, signal)),
+      use(request, context, async (files, path, signal) => ({
+        entry: fileEntry(await files.stat(path, request.user || undefined, signal)),
       })),
     makeDirectory: (request, context) =>
-      use(request, context, async (files, signal) => ({
-        entry: fileEntry(await files.makeDirectory(request.path, request.user || undefined, request.parents, signal)),
+      use(request, context, async (files, path, signal) => ({
+        entry: fileEntry(await files.makeDirectory(path, request.user || undefined, request.parents, signal)),
       })),
-    removeFile: (request, context) =>
-      use(request, context, async (files, signal) => {
-        await files.remove(request.path, request.user || undefined, request.recursive, signal);
+    removeFile(request, context) {
+      requireNamed(request.path);
+      return use(request, context, async (files, path, signal) => {
+        await files.remove(path, request.user || undefined, request.recursive, signal);
         return {};
-      }),
+      });
+    },
     moveFile(request, context) {
-      const { path, destination, user, overwrite } = request;
-      requirePath(destination);
-      return use(request, context, async (files, signal) => ({
+      const { user, overwrite } = request;
+      requireNamed(request.path);
+      const destination = guestPath(request.destination);
+      return use(request, context, async (files, path, signal) => ({
         entry: fileEntry(await files.move(path, destination, user || undefined, overwrite, signal)),
       }));
     },
   };
+}
+
+/** Refuses to take a home from its place for want of a path. */
+function requireNamed(path: string): void {
+  if (path === "") throw new WarrenError("invalid_path", "path is empty");
 }
 
 function fileEntry({ size, modifiedAt, ...entry }: GuestEntry) {

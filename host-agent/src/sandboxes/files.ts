@@ -14,8 +14,8 @@ export async function writeFile(
   file: NewFile,
   content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): Promise<void> {
-  requirePath(file.path);
-  await sandbox.useOnce((guest, gone) => guest.files.write(file, content, gone));
+  const named = { ...file, path: guestPath(file.path) };
+  await sandbox.useOnce((guest, gone) => guest.files.write(named, content, gone));
 }
 
 /** Reads a file of the guest into what `open` makes for what is known of it; resolves when all of it has been taken. */
@@ -26,11 +26,11 @@ export async function sendFile(
   open: (file: Omit<GuestFile, "content">) => Writable,
   caller: AbortSignal,
 ): Promise<void> {
-  requirePath(path);
+  const named = guestPath(path);
   await sandbox.useOnce(async (guest, gone) => {
     let destination: Writable | undefined;
     const isFull = () => (destination?.writableLength ?? 0) > 0;
-    const { content, ...file } = await guest.files.read(path, user, AbortSignal.any([caller, gone]), isFull);
+    const { content, ...file } = await guest.files.read(named, user, AbortSignal.any([caller, gone]), isFull);
     destination = open(file);
     await relayBody(content, destination);
     destination.end();
@@ -44,10 +44,10 @@ export async function* streamFile(
   user: string | undefined,
   caller?: AbortSignal,
 ): AsyncGenerator<FilePart> {
-  requirePath(path);
+  const named = guestPath(path);
   yield* sandbox.use(async function* (guest, gone) {
     const signal = caller ? AbortSignal.any([caller, gone]) : gone;
-    const { size, content } = await guest.files.read(path, user, signal);
+    const { size, content } = await guest.files.read(named, user, signal);
     try {
       yield { size };
       for await (const chunk of content) yield { chunk: chunk as Uint8Array };
@@ -77,11 +77,11 @@ export async function readWholeFile(
   return Buffer.concat(parts);
 }
 
-/** Refuses a path that no file can have. */
-export function requirePath(path: string): void {
-  if (path === "") throw new WarrenError("invalid_path", "path is empty");
+/** A path as the guest is given it: "" is the user's home, where relative ones start. Throws when no file can have it. */
+export function guestPath(path: string): string {
   if (path.includes("\0")) throw new WarrenError("invalid_path", "path holds a zero byte");
   if (Buffer.byteLength(path) > LIMITS.pathBytes) {
     throw new WarrenError("invalid_path", `path is longer than ${LIMITS.pathBytes} bytes`);
   }
+  return path === "" ? "." : path;
 }

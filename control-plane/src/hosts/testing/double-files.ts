@@ -75,7 +75,8 @@ export function fileListener(guestOf: (sandboxId: string) => DoubleGuest): Reque
   return (request, response) => {
     const { searchParams } = new URL(request.url ?? "", "http://double");
     const asked = searchParams.get(HOST_FILES.parameters.path) ?? "";
-    const path = asked.endsWith("/") ? asked + (searchParams.get(HOST_FILES.parameters.name) ?? "") : asked;
+    const path =
+      asked === "" || asked.endsWith("/") ? asked + (searchParams.get(HOST_FILES.parameters.name) ?? "") : asked;
     const handle = request.method === "PUT" ? replace : send;
     (async () =>
       handle(guestOf(searchParams.get(HOST_FILES.parameters.sandboxId) ?? ""), path, request, response))().catch(
