@@ -40,7 +40,7 @@ import { QuotaStore } from "./quotas/quota-store.ts";
 import { TeamAdmission } from "./quotas/team-admission.ts";
 import { notReady, reportReadiness } from "./readiness.ts";
 import { SandboxReconciler } from "./sandboxes/reconciler.ts";
-import { requireSandboxId, SandboxAccess, sandboxNotFound } from "./sandboxes/sandbox-access.ts";
+import { requireSandboxId, SandboxAccess, sandboxNotFound, wrongState } from "./sandboxes/sandbox-access.ts";
 import { SandboxForks } from "./sandboxes/sandbox-forks.ts";
 import { SandboxLeases } from "./sandboxes/sandbox-leases.ts";
 import { SandboxPausing } from "./sandboxes/sandbox-pausing.ts";
@@ -138,12 +138,7 @@ async function start(
   const quota = new TeamAdmission(teams, quotas);
   const settings = new SandboxSettings({ store, pool, access, operations });
   const pausing: SandboxPausing = new SandboxPausing({ db, store, quota, pool, access, settings, operations });
-  const forks = new SandboxForks({ db, store, quota, pool, operations });
-  const locateSandbox = async (teamId: string, id: string) => {
-    const location = await store.locate(id);
-    if (location?.teamId !== teamId || location.status === "stopped") throw sandboxNotFound(id);
-    return location;
-  };
+  const forks = new SandboxForks({ db, store, quota, pool, access, operations });
   const snapshots = new TemplateService({
     db,
     store: templates,
@@ -151,7 +146,15 @@ async function start(
     quota,
     pool,
     operations,
-    locateSandbox,
+    sandboxes: {
+      async locate(teamId, id) {
+        const location = await store.locate(id);
+        if (location?.teamId !== teamId) throw sandboxNotFound(id);
+        return location;
+      },
+      wrongState,
+      explain: (id, error, needed) => access.explain(id, error, needed),
+    },
     log,
   });
   const sandboxes = new SandboxService({

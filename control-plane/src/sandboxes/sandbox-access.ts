@@ -64,14 +64,24 @@ export class SandboxAccess {
     try {
       return await action(host);
     } catch (error) {
-      const known = fromRpcError(error);
-      if (known.code !== "not_found" && known.code !== "invalid_state") throw known;
-      const changed = await this.#changed(id);
-      // The host's words say how it came to that.
-      throw changed ? new WarrenError(changed.code, known.message) : known;
+      throw await this.explain(id, fromRpcError(error), ["running"]);
     } finally {
       this.#activity.touch(id);
     }
+  }
+
+  /**
+   * What an error of a sandbox's host means to the caller. A host that knows better than the database what has become of the
+   * sandbox is followed, so that every later answer is the same as that of this call. `needed` are the states that the call
+   * takes.
+   */
+  async explain(id: string, error: WarrenError, needed: SandboxStatus[]): Promise<WarrenError> {
+    if (error.code !== "not_found" && error.code !== "invalid_state") return error;
+    const status = await this.#followed(id);
+    if (status === undefined || needed.includes(status)) return error;
+    const wrong = wrongState(status, needed);
+    // Words about the state say how it came to that.
+    return error.code === "invalid_state" ? new WarrenError(wrong.code, error.message) : wrong;
   }
 
   /** Forgets where a sandbox is. Call it after every change of its status. */
@@ -79,16 +89,12 @@ export class SandboxAccess {
     this.#locations.delete(id);
   }
 
-  /**
-   * The host knows better than the database that a sandbox is not what it was. Brings the database up to date, so that every
-   * later answer is the same as that of this call; gives the error for a sandbox that does not run.
-   */
-  async #changed(id: string): Promise<WarrenError | undefined> {
+  /** The status of a sandbox after its host has been compared with the database; undefined when there is no such sandbox. */
+  async #followed(id: string): Promise<SandboxStatus | undefined> {
     const hostId = (await this.#locations.fetch(id))?.host?.id;
     if (hostId !== undefined) await this.#follow(hostId);
     this.forget(id);
-    const status = (await this.#locations.fetch(id))?.status;
-    return status === undefined || status === "running" ? undefined : notRunning(status);
+    return (await this.#locations.fetch(id))?.status;
   }
 
   async #find(caller: Caller, id: string): Promise<HostClient> {
@@ -102,7 +108,7 @@ export class SandboxAccess {
     }
     if (location.status !== "running") {
       this.forget(id);
-      throw notRunning(location.status);
+      throw wrongState(location.status, ["running"]);
     }
     if (!location.host) throw new WarrenError("host_unavailable", "the sandbox has no host");
     return this.#pool.clientOf(location.host);
@@ -115,8 +121,9 @@ export async function requireSandboxId({ params }: FastifyRequest): Promise<void
   if (id !== undefined && !SANDBOX_ID.test(id)) throw sandboxNotFound(id);
 }
 
-function notRunning(status: SandboxStatus): WarrenError {
-  return new WarrenError("invalid_state", `the sandbox is ${status}, and this needs it to be running`);
+/** The error for a sandbox that is not in a state that a call needs. One that is over is still a sandbox, not none. */
+export function wrongState(status: SandboxStatus, needed: SandboxStatus[]): WarrenError {
+  return new WarrenError("invalid_state", `the sandbox is ${status}, and this needs it to be ${needed.join(" or ")}`);
 }
 
 /** The error for an id that means nothing to the caller's team. */

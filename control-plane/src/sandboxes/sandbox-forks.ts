@@ -5,7 +5,7 @@ import type { DetachedOperations } from "../detached-operations.ts";
 import { toCatalogueError } from "../errors/catalogue-error.ts";
 import type { HostAddress, HostClientPool } from "../hosts/host-client-pool.ts";
 import { callHost } from "../hosts/rpc-errors.ts";
-import { sandboxNotFound } from "./sandbox-access.ts";
+import { type SandboxAccess, sandboxNotFound, wrongState } from "./sandbox-access.ts";
 import { newSandboxId } from "./sandbox-id.ts";
 import type { SandboxQuota } from "./sandbox-quota.ts";
 import type { SandboxRow, SandboxStore } from "./sandbox-store.ts";
@@ -18,6 +18,7 @@ export interface SandboxForksParts {
   store: SandboxStore;
   quota: SandboxQuota;
   pool: HostClientPool;
+  access: SandboxAccess;
   operations: DetachedOperations;
 }
 
@@ -33,10 +34,8 @@ export class SandboxForks {
   async fork(teamId: string, id: string, count: number): Promise<(SandboxRow | WarrenError)[]> {
     const { store, operations } = this.#parts;
     const parent = await store.find(teamId, id);
-    if (!parent || parent.status === "stopped") throw sandboxNotFound(id);
-    if (parent.status !== "running") {
-      throw new WarrenError("invalid_state", `the sandbox is ${parent.status}, and this needs it to be running`);
-    }
+    if (!parent) throw sandboxNotFound(id);
+    if (parent.status !== "running") throw wrongState(parent.status, ["running"]);
     const location = await store.locate(id);
     if (!location?.host) throw new WarrenError("host_unavailable", "the sandbox has no host");
     return operations.track(this.#fork(parent, location.host, count));
@@ -52,7 +51,7 @@ export class SandboxForks {
     } catch (error) {
       const reason = toCatalogueError(error);
       await Promise.all(rows.map((row) => this.#parts.store.change(row, "error", { error: reason.message })));
-      throw reason;
+      throw await this.#parts.access.explain(parent.id, reason, ["running"]);
     }
     const byId = new Map(results.map((result) => [result.sandboxId, result]));
     return Promise.all(rows.map((row) => this.#settle(row, byId.get(row.id))));

@@ -112,7 +112,7 @@ eachDatabase((database) => {
     await act(id, "pause");
     expect((await stack.call("DELETE", `/v1/sandboxes/${id}`)).status).toBe(204);
     expect((await get(id)).status).toBe("stopped");
-    expect(await errorOf(await act(id, "resume"))).toMatchObject({ status: 404, code: "not_found" });
+    expect(await errorOf(await act(id, "resume"))).toMatchObject({ status: 409, code: "invalid_state" });
   });
 
   it("copies a running sandbox; one copy that fails leaves the others alone", async () => {

@@ -3,11 +3,12 @@ import type { SandboxInfo } from "@warren/contracts/gen/hostagent/v1/hostagent_p
 import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import type { Db } from "../database/tables.ts";
 import type { DetachedOperations } from "../detached-operations.ts";
+import { toCatalogueError } from "../errors/catalogue-error.ts";
 import type { HostAgent } from "../hosts/host-client.ts";
 import type { HostClientPool } from "../hosts/host-client-pool.ts";
 import { callHost } from "../hosts/rpc-errors.ts";
 import { pausedFields } from "./reported-fields.ts";
-import { type SandboxAccess, sandboxNotFound } from "./sandbox-access.ts";
+import { type SandboxAccess, sandboxNotFound, wrongState } from "./sandbox-access.ts";
 import type { SandboxQuota } from "./sandbox-quota.ts";
 import type { SandboxSettings } from "./sandbox-settings.ts";
 import type { SandboxRow, SandboxStore, StatusFields } from "./sandbox-store.ts";
@@ -107,10 +108,10 @@ export class SandboxPausing {
     const { store, access } = this.#parts;
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const row = await store.find(teamId, id);
-      if (!row || row.status === "stopped") throw sandboxNotFound(id);
+      if (!row) throw sandboxNotFound(id);
       if (row.status === step.to) return row;
       if (row.status !== step.from && row.status !== step.during) {
-        throw new WarrenError("invalid_state", `the sandbox is ${row.status}, and this needs it to be ${step.from}`);
+        throw wrongState(row.status, [step.from]);
       }
       const claimed = row.status === step.during ? row : await step.claim(row);
       access.forget(id);
@@ -130,9 +131,9 @@ export class SandboxPausing {
       return await store.change(row, step.to, step.fields(info));
     } catch (error) {
       // The host is back in the former state. One that does not answer is compared with the database when it does.
-      const silent = error instanceof WarrenError && error.code === "host_unavailable";
-      if (!silent) await store.change(row, step.from);
-      throw error;
+      const reason = toCatalogueError(error);
+      if (reason.code !== "host_unavailable") await store.change(row, step.from);
+      throw await access.explain(row.id, reason, [step.from]);
     } finally {
       access.forget(row.id);
     }

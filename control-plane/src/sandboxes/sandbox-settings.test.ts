@@ -89,7 +89,7 @@ eachDatabase((database) => {
     expect(await errorOf(await patch(id, { timeout_sec: 9, name: "lost" }))).toMatchObject({ code: "host_disk_full" });
     expect(await get(id)).toMatchObject({ timeout_sec: 0, name: "kept" });
     await stack.call("DELETE", `/v1/sandboxes/${id}`);
-    expect(await errorOf(await patch(id, { name: "late" }))).toMatchObject({ status: 404, code: "not_found" });
+    expect(await errorOf(await patch(id, { name: "late" }))).toMatchObject({ status: 409, code: "invalid_state" });
   });
 
   it("refuses sizes beside a snapshot that are not the snapshot's", async () => {

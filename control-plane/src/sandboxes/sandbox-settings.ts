@@ -4,7 +4,7 @@ import { isUniqueViolation } from "../database/unique-violation.ts";
 import type { DetachedOperations } from "../detached-operations.ts";
 import type { HostClientPool } from "../hosts/host-client-pool.ts";
 import { callHost } from "../hosts/rpc-errors.ts";
-import { type SandboxAccess, sandboxNotFound } from "./sandbox-access.ts";
+import { type SandboxAccess, sandboxNotFound, wrongState } from "./sandbox-access.ts";
 import type { SandboxRow, SandboxStore } from "./sandbox-store.ts";
 
 /** Milliseconds that a host has to change the settings of a sandbox, which may be in the middle of a pause. */
@@ -12,7 +12,9 @@ const CALL_TIMEOUT_MS = 300_000;
 /** States in which a host has a sandbox whose settings it can change. */
 const ON_HOST: SandboxStatus[] = ["running", "pausing", "paused", "resuming"];
 /** States in which a sandbox is, or will be, over. */
-const OVER: SandboxStatus[] = ["stopping", "error"];
+const OVER: SandboxStatus[] = ["stopping", "stopped", "error"];
+/** States that calls are told to wait for. */
+const NEEDED: SandboxStatus[] = ["running", "paused"];
 
 export interface SandboxSettingsParts {
   store: SandboxStore;
@@ -37,8 +39,8 @@ export class SandboxSettings {
   async #update(teamId: string, id: string, changes: UpdateSandbox): Promise<SandboxRow> {
     const { store, access } = this.#parts;
     const row = await store.find(teamId, id);
-    if (!row || row.status === "stopped") throw sandboxNotFound(id);
-    if (OVER.includes(row.status)) throw new WarrenError("invalid_state", `the sandbox is ${row.status}`);
+    if (!row) throw sandboxNotFound(id);
+    if (OVER.includes(row.status)) throw wrongState(row.status, NEEDED);
     const { name, metadata, lease_sec, ...hosted } = changes;
     // Known before anything is changed; the index in the database decides between two who ask at once.
     if (name != null && name !== row.name && (await store.hasName(teamId, name))) throw nameTaken(name);
@@ -51,7 +53,7 @@ export class SandboxSettings {
     };
     try {
       const changed = await store.changeSettings(id, fields);
-      if (!changed) throw sandboxNotFound(id);
+      if (!changed) throw new WarrenError("invalid_state", "the sandbox has ended meanwhile");
       return changed;
     } catch (error) {
       throw isUniqueViolation(error) && name ? nameTaken(name) : error;
@@ -78,7 +80,11 @@ export class SandboxSettings {
       ...(on_timeout === undefined ? {} : { onTimeout: on_timeout }),
       ...(auto_resume === undefined ? {} : { autoResume: auto_resume }),
     };
-    await callHost(() => agent.updateSandbox(request, { timeoutMs: CALL_TIMEOUT_MS }));
+    await callHost(() => agent.updateSandbox(request, { timeoutMs: CALL_TIMEOUT_MS })).catch(
+      async (error: WarrenError) => {
+        throw await this.#parts.access.explain(row.id, error, NEEDED);
+      },
+    );
   }
 }
 

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { WarrenError } from "@warren/contracts/errors";
 import type { TemplateInfo } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { BUILT_IN_TEAM } from "@warren/contracts/identifiers";
+import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import type { CreateSnapshot } from "@warren/contracts/rest/snapshots";
 import type { Db } from "../database/tables.ts";
 import type { DetachedOperations } from "../detached-operations.ts";
@@ -17,8 +18,21 @@ const DELETE_TIMEOUT_MS = 60_000;
 
 /** Where a sandbox is that is to be frozen. */
 export interface FreezableSandbox {
-  status: string;
+  status: SandboxStatus;
   host: HostAddress | null;
+}
+
+/** States in which a sandbox can be frozen. */
+const FREEZABLE: SandboxStatus[] = ["running", "paused"];
+
+/** The sandboxes that templates are made of. */
+export interface FreezableSandboxes {
+  /** Looks a sandbox of a team up; throws `not_found`. */
+  locate(teamId: string, id: string): Promise<FreezableSandbox>;
+  /** The error for a sandbox in a state that is none of those needed. */
+  wrongState(status: SandboxStatus, needed: SandboxStatus[]): WarrenError;
+  /** What an error of its host means. */
+  explain(id: string, error: WarrenError, needed: SandboxStatus[]): Promise<WarrenError>;
 }
 
 /** Decides whether a team may have one more template, or another in the place of one of `replacedBytes`. */
@@ -33,8 +47,7 @@ export interface TemplateServiceParts {
   quota: TemplateQuota;
   pool: HostClientPool;
   operations: DetachedOperations;
-  /** Looks a sandbox of a team up; throws `not_found`. */
-  locateSandbox: (teamId: string, id: string) => Promise<FreezableSandbox>;
+  sandboxes: FreezableSandboxes;
   log: Logger;
 }
 
@@ -53,14 +66,9 @@ export class TemplateService {
 
   /** Makes a template of a running or paused sandbox, which stays what it was. */
   async create(teamId: string, request: CreateSnapshot, overwrite: boolean): Promise<Template> {
-    const { store, operations, locateSandbox } = this.#parts;
-    const sandbox = await locateSandbox(teamId, request.sandbox_id);
-    if (sandbox.status !== "running" && sandbox.status !== "paused") {
-      throw new WarrenError(
-        "invalid_state",
-        `the sandbox is ${sandbox.status}, and this needs it to be running or paused`,
-      );
-    }
+    const { store, operations, sandboxes } = this.#parts;
+    const sandbox = await sandboxes.locate(teamId, request.sandbox_id);
+    if (!FREEZABLE.includes(sandbox.status)) throw sandboxes.wrongState(sandbox.status, FREEZABLE);
     if (!sandbox.host) throw new WarrenError("host_unavailable", "the sandbox has no host");
     const name = request.name ?? `template-${randomBytes(4).toString("hex")}`;
     if (await store.findExact(BUILT_IN_TEAM, name)) {
@@ -102,12 +110,16 @@ export class TemplateService {
     former: Template | undefined,
     overwrite: boolean,
   ): Promise<Template> {
-    const { db, store, quota, pool } = this.#parts;
+    const { db, store, quota, pool, sandboxes } = this.#parts;
     const admit = (transaction: Db) => quota.admitTemplate(transaction, teamId, former && Number(former.size_bytes));
     await db.transaction().execute(admit);
     const agent = pool.agentOf(host);
     const request = { sandboxId, teamId, name, overwrite };
-    const { template } = await callHost(() => agent.createSnapshot(request, { timeoutMs: FREEZE_TIMEOUT_MS }));
+    const { template } = await callHost(() => agent.createSnapshot(request, { timeoutMs: FREEZE_TIMEOUT_MS })).catch(
+      async (error: WarrenError) => {
+        throw await sandboxes.explain(sandboxId, error, FREEZABLE);
+      },
+    );
     if (!template) throw new WarrenError("agent_error", "the host made no template");
     try {
       // Asked again, now for good: others may have made templates meanwhile.

@@ -49,7 +49,10 @@ eachDatabase((database) => {
     await stack.call("POST", `/v1/sandboxes/${id}/pause`);
     expect((await create({ sandbox_id: id, name: "from-paused" })).status).toBe(201);
     await stack.call("DELETE", `/v1/sandboxes/${id}`);
-    expect(await errorOf(await create({ sandbox_id: id, name: "x" }))).toMatchObject({ status: 404 });
+    expect(await errorOf(await create({ sandbox_id: id, name: "x" }))).toMatchObject({
+      status: 409,
+      code: "invalid_state",
+    });
     expect(await errorOf(await create({ sandbox_id: "sbaaaaaaaaaaaaaaaaaaaa" }))).toMatchObject({ status: 404 });
   });
 
