@@ -251,6 +251,23 @@ describe("warren up", () => {
     const copy = await warren("fork", "box");
     expect(await warren("exec", copy, "--", "cat", "/tmp/kept")).toBe("kept");
     expect(await warren("snapshot", "box", "kept")).toBe("kept");
+    expect(await run(["snapshot", "box", "kept"], { env: server })).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("--overwrite"),
+    });
+    expect(await warren("templates", "ls")).toMatch(/^NAME +TYPE .*\n[\s\S]*^kept +snapshot +1 +256 MiB +\d+ MiB /m);
+    expect(await warren("templates", "rm", "kept")).toBe("kept");
+    expect((await warren("templates", "ls", "-q")).split("\n")).not.toContain("kept");
+    expect(await run(["templates", "rm", "kept", "minimal"], { env: server })).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(
+        /kept: .*not_found[\s\S]*minimal: .*built-in|minimal: .*built-in[\s\S]*kept: .*not_found/,
+      ),
+    });
+    expect(await run(["create", "--template", "kept"], { env: server })).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("warren templates ls"),
+    });
     const fields = JSON.parse(await warren("ps", "--json", "--metadata", "job=5"));
     expect(fields.find((sandbox: { name?: string }) => sandbox.name === "box")).toMatchObject({
       timeout_sec: 800,

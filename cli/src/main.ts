@@ -16,6 +16,7 @@ import { psCommand } from "./commands/ps.ts";
 import { rmCommand } from "./commands/rm.ts";
 import { runCommand } from "./commands/run.ts";
 import { snapshotCommand } from "./commands/snapshot.ts";
+import { templatesCommand } from "./commands/templates.ts";
 import { upCommand } from "./commands/up.ts";
 import { updateCommand } from "./commands/update.ts";
 import { BROKEN_PIPE, WARREN_FAILED } from "./streams/exit-status.ts";
@@ -36,6 +37,7 @@ const COMMANDS = [
   rollbackCommand,
   forkCommand,
   snapshotCommand,
+  templatesCommand,
   updateCommand,
   filesCommand,
   rmCommand,

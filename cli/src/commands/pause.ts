@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { dataDirOption } from "../arguments/data-dir.ts";
 import { integer } from "../arguments/parse.ts";
 import { runningServer } from "../servers/connection.ts";
-import { forEachSandbox } from "../servers/each-sandbox.ts";
+import { forEachSandbox } from "../servers/each.ts";
 
 /** `warren pause`: sandboxes to disk. */
 export function pauseCommand(finish: (status: number) => void): Command {

@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { dataDirOption } from "../arguments/data-dir.ts";
 import { runningServer } from "../servers/connection.ts";
-import { forEachSandbox } from "../servers/each-sandbox.ts";
+import { forEachSandbox } from "../servers/each.ts";
 
 /** `warren rm`: ends sandboxes. */
 export function rmCommand(finish: (status: number) => void): Command {

@@ -1,3 +1,4 @@
+import { WarrenError } from "@warren/sdk";
 import { Command } from "commander";
 import { dataDirOption } from "../arguments/data-dir.ts";
 import { runningServer } from "../servers/connection.ts";
@@ -16,9 +17,14 @@ export function snapshotCommand(finish: (status: number) => void): Command {
     .addOption(dataDirOption())
     .action(async (id: string, name: string | undefined, options: { dataDir: string; overwrite?: boolean }) => {
       const warren = await runningServer(options.dataDir);
-      const { name: given } = await warren.snapshots.create(await findSandbox(warren, id), {
+      const asked = {
         ...(name === undefined ? {} : { name }),
         ...(options.overwrite ? { overwrite: true } : {}),
+      };
+      const made = warren.snapshots.create(await findSandbox(warren, id), asked);
+      const { name: given } = await made.catch((error: unknown) => {
+        if (!(error instanceof WarrenError) || error.code !== "already_exists") throw error;
+        throw new WarrenError(error.code, `There is a template ${name} already: --overwrite replaces it`);
       });
       process.stdout.write(`${given}\n`);
       finish(0);

@@ -5,9 +5,12 @@ export function warn(text: string): void {
   process.stderr.write(`warren: ${text}\n`);
 }
 
+/** What leads on after some errors, in words of the command line. */
+const ADVICE: Record<string, string> = { template_not_found: ": 'warren templates ls' lists them" };
+
 /** What an error says to the user; the code of the catalogue, when it has one, is for scripts and for searching. */
 export function describe(error: unknown): string {
-  if (error instanceof WarrenError) return `${error.message} (${error.code})`;
+  if (error instanceof WarrenError) return `${error.message} (${error.code})${ADVICE[error.code] ?? ""}`;
   if (error instanceof Error) return error.message;
   return String(error);
 }

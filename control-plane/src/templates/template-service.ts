@@ -170,5 +170,8 @@ function rowOf(teamId: string, name: string, hostId: string, info: TemplateInfo)
 }
 
 function alreadyExists(name: string): WarrenError {
-  return new WarrenError("already_exists", `there is a template "${name}" already; add ?overwrite=true to replace it`);
+  return new WarrenError(
+    "already_exists",
+    `there is a template "${name}" already; ask to overwrite it, or choose another name`,
+  );
 }

@@ -27,7 +27,7 @@ export class TemplateStore {
     if (!template) {
       throw new WarrenError(
         "template_not_found",
-        `there is no template "${name}"; GET /v1/snapshots lists all templates`,
+        `there is no template "${name}"; the list of templates has all names`,
       );
     }
     return template;

@@ -1,0 +1,44 @@
+import type { Snapshot } from "@warren/contracts/rest/snapshots";
+import { Command } from "commander";
+import { dataDirOption } from "../arguments/data-dir.ts";
+import { runningServer } from "../servers/connection.ts";
+import { forEachName } from "../servers/each.ts";
+import { table } from "../terminal/table.ts";
+
+interface ListOptions {
+  dataDir: string;
+  json?: boolean;
+  quiet?: boolean;
+}
+
+/** `warren templates`: what sandboxes are made from. `warren snapshot` makes more of them. */
+export function templatesCommand(finish: (status: number) => void): Command {
+  const list = new Command("ls")
+    .summary("list the team's templates and those of the server")
+    .addOption(dataDirOption())
+    .option("-q, --quiet", "print names only")
+    .option("--json", "print a JSON array")
+    .action(async ({ dataDir, json, quiet }: ListOptions) => {
+      const templates = await (await runningServer(dataDir)).snapshots.list();
+      if (json) process.stdout.write(`${JSON.stringify(templates)}\n`);
+      else if (quiet) process.stdout.write(templates.map(({ name }) => `${name}\n`).join(""));
+      else process.stdout.write(table(HEADINGS, templates.map(row)));
+      finish(0);
+    });
+  const remove = new Command("rm")
+    .summary("remove templates; sandboxes that were made from them stay")
+    .argument("<templates...>", "names")
+    .addOption(dataDirOption())
+    .action(async (names: string[], { dataDir }: { dataDir: string }) => {
+      const { snapshots } = await runningServer(dataDir);
+      finish(await forEachName(names, (name) => snapshots.delete(name)));
+    });
+  return new Command("templates").summary("list and remove templates").addCommand(list).addCommand(remove);
+}
+
+const HEADINGS = ["NAME", "TYPE", "VCPUS", "MEMORY", "SIZE", "CREATED"];
+
+function row({ name, type, vcpus, memory_mb, size_bytes, created_at }: Snapshot): string[] {
+  const memory = memory_mb === undefined ? "" : `${memory_mb} MiB`;
+  return [name, type, String(vcpus ?? ""), memory, `${Math.ceil(size_bytes / 1024 / 1024)} MiB`, created_at];
+}
