@@ -281,6 +281,7 @@ describe("a sandbox", () => {
       owner: "user",
       group: "user",
     });
+    expect(await files.stat("/tmp")).toMatchObject({ mode: 0o1777 });
     expect(await files.move("/tmp/tree/link", "/tmp/tree/deep")).toMatchObject({ path: "/tmp/tree/deep/link" });
     for (const [action, code] of [
       [() => files.mkdir("/tmp/tree/deep"), "already_exists"],
@@ -295,6 +296,13 @@ describe("a sandbox", () => {
     ] as const) {
       await expect(action()).rejects.toMatchObject({ code });
     }
+    const descend = 'for level in $(seq 60); do mkdir "$0" && cd -P "$0" || exit; done; touch end';
+    await sh(`mkdir /tmp/far && cd /tmp/far && sh -c '${descend}' "$(printf %0200d 0)"`);
+    const far = await collect(files.list("/tmp/far", { depth: 64 }));
+    expect(far.map(({ path }) => path.length)).toEqual(
+      Array.from({ length: 61 }, (_, level) => (level < 60 ? 209 + 201 * level : 12_072)),
+    );
+    await files.remove("/tmp/far", { recursive: true });
     await sh("mkdir /tmp/many && cd /tmp/many && seq 1 2500 | xargs touch");
     const many = await collect(files.list("/tmp/many"));
     expect(new Set(many.map(({ name }) => name)).size).toBe(2500);

@@ -55,6 +55,11 @@ export const LIMITS = {
   userSearchCharacters: 3,
   /** Users that one search shows at most. */
   userSearchResults: 10,
+  /**
+   * Bytes of the path of an entry in a list of files: as many levels, of names as long as they can be, below a path that can
+   * be named.
+   */
+  listedPathBytes: 4095 + 64 * 256,
   /** Levels of directories in one list of files. */
   listDepth: { min: 1, max: 64 },
   /** Entries in one answer of a list of files. */

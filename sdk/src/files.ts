@@ -51,7 +51,7 @@ export interface FileEntry {
   type: EntryFields["type"];
   /** Bytes. */
   size: number;
-  /** Permission bits; for a link those of what it leads to. */
+  /** Permission bits, such as 0o1777 with the sticky bit; for a link those of what it leads to. */
   mode: number;
   owner: string;
   group: string;

@@ -21,7 +21,7 @@ export const GuestUser = Type.String({
 /** Permission bits of a file. */
 export const FileMode = Type.String({
   pattern: "^[0-7]{3,4}$",
-  description: "Permission bits in octal, such as 0755",
+  description: "Permission bits in octal, such as 0755, or 1777 with the sticky bit",
 });
 
 /** Time of the last change of a file. */
@@ -65,12 +65,15 @@ const FileUse = { path: GuestPath(), user: Type.Optional(GuestUser) };
 export const FileEntry = Type.Object(
   {
     name: Type.String(),
-    path: Type.String({ description: "Absolute path" }),
+    path: Type.String({
+      description: `Absolute path. One of more than ${LIMITS.pathBytes} bytes, which a list may have, cannot be named in requests`,
+    }),
     type: Type.Enum(["file", "directory", "symlink", "other"]),
     size: Type.Integer({ minimum: 0, description: "Bytes" }),
     mode: Type.String({
       pattern: "^[0-7]{4}$",
-      description: "Permission bits in octal; for a link those of what it leads to",
+      description:
+        "Permission bits in octal, with those for set-user-ID, set-group-ID and the sticky bit; for a link those of what it leads to",
     }),
     owner: Type.String(),
     group: Type.String(),
@@ -98,7 +101,7 @@ export const ListFiles = Type.Object(
     after: Type.Optional(
       Type.String({
         pattern: "^[^\\u0000]*$",
-        "x-max-bytes": LIMITS.pathBytes,
+        "x-max-bytes": LIMITS.listedPathBytes,
         description: "The `next` of an answer, or the path of an entry: only those behind it are listed",
       }),
     ),

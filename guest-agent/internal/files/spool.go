@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"unsafe"
+
+	"warren/guest-agent/internal/paths"
 )
 
 // newFileMode is the mode of files that are made, unless the request says otherwise.
@@ -96,7 +98,7 @@ func (s *spool) takeName(name string, replace bool) error {
 // link gives a file without a name one (linkat(2)).
 func link(file *os.File, name string) error {
 	const here, follow = ^uintptr(99), 0x400 // AT_FDCWD, AT_SYMLINK_FOLLOW
-	from, err := syscall.BytePtrFromString(descriptorPath(file))
+	from, err := syscall.BytePtrFromString(paths.OfDescriptor(file))
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -97,11 +96,11 @@ func (t *target) openFormer() error {
 	if err != nil {
 		return err
 	}
-	file, err := os.OpenFile(descriptorPath(held), os.O_WRONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	file, err := os.OpenFile(paths.OfDescriptor(held), os.O_WRONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
 	if errors.Is(err, syscall.ETXTBSY) {
 		// The rights have been checked by then. The program goes on with the file that it has.
 		t.status = info.Sys().(*syscall.Stat_t)
-		t.place, err = nameOf(descriptorPath(held), info)
+		t.place, err = nameOf(paths.OfDescriptor(held), info)
 		return err
 	}
 	if err != nil {
@@ -121,7 +120,7 @@ func (t *target) take(file *os.File) error {
 		return err
 	}
 	t.status = info.Sys().(*syscall.Stat_t)
-	t.place, err = nameOf(descriptorPath(file), info)
+	t.place, err = nameOf(paths.OfDescriptor(file), info)
 	if err != nil {
 		t.place = ""
 	}
@@ -280,10 +279,6 @@ func (t *target) abandon() {
 	if t.made && t.place != "" {
 		_ = os.Remove(t.place)
 	}
-}
-
-func descriptorPath(file *os.File) string {
-	return "/proc/self/fd/" + strconv.Itoa(int(file.Fd()))
 }
 
 // into completes a path that names a directory by the name of the file that goes into it.

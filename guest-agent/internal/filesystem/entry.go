@@ -20,7 +20,7 @@ type entry struct {
 	Path string `json:"path"`
 	// Size is in bytes.
 	Size int64 `json:"size,string"`
-	// Mode is the permission bits.
+	// Mode is the permission bits, with those for set-user-ID, set-group-ID and the sticky bit.
 	Mode        uint32 `json:"mode"`
 	Permissions string `json:"permissions"`
 	Owner       string `json:"owner"`
@@ -39,10 +39,18 @@ const (
 	typeUnspecified = "FILE_TYPE_UNSPECIFIED"
 )
 
+// modeBits are those of a mode that are no type (inode(7)).
+const modeBits = 0o7777
+
 // describe makes the entry of a path. Of a link, type and mode are those of its final target and the rest are its own; a link
 // that leads nowhere is its own target.
 func describe(path string, names users.Names) (entry, error) {
-	info, err := os.Lstat(path)
+	return describeAt(path, path, names)
+}
+
+// describeAt makes the entry of a path by another that leads to the same, for one that is too long for the kernel.
+func describeAt(path, access string, names users.Names) (entry, error) {
+	info, err := os.Lstat(access)
 	if err != nil {
 		return entry{}, err
 	}
@@ -52,7 +60,7 @@ func describe(path string, names users.Names) (entry, error) {
 		Type:         typeOf(info),
 		Path:         path,
 		Size:         info.Size(),
-		Mode:         uint32(info.Mode().Perm()),
+		Mode:         status.Mode & modeBits,
 		Permissions:  info.Mode().String(),
 		Owner:        names.User(status.Uid),
 		Group:        names.Group(status.Gid),
@@ -61,17 +69,19 @@ func describe(path string, names users.Names) (entry, error) {
 	if info.Mode()&os.ModeSymlink != 0 {
 		target := path
 		e.Mode = 0
+		final := access
 		if resolved, err := filepath.EvalSymlinks(path); err == nil {
-			if final, err := os.Lstat(resolved); err == nil {
-				target, e.Type, e.Mode = resolved, typeOf(final), uint32(final.Mode().Perm())
-			}
+			target, final = resolved, resolved
+		}
+		if info, err := os.Stat(final); err == nil {
+			e.Type, e.Mode = typeOf(info), info.Sys().(*syscall.Stat_t).Mode&modeBits
 		}
 		e.SymlinkTarget = &target
 		// Without it the entry is complete for all but copies.
-		e.LinkText, _ = os.Readlink(path)
+		e.LinkText, _ = os.Readlink(access)
 	}
 	if e.Type != typeUnspecified {
-		e.Metadata = metadata.Read(path)
+		e.Metadata = metadata.Read(access)
 	}
 	return e, nil
 }

@@ -10,6 +10,7 @@ import (
 	"sort"
 	"strings"
 
+	"warren/guest-agent/internal/paths"
 	"warren/guest-agent/internal/rights"
 	"warren/guest-agent/internal/rpc"
 	"warren/guest-agent/internal/users"
@@ -22,7 +23,7 @@ var errEnough = errors.New("enough")
 const namesAtOnce = 1024
 
 // pageSize bounds the entries of an answer whose client takes it in parts, in bytes of JSON. One entry with a path and a link that
-// are as long as they can be, of characters that JSON writes with six, takes 50 KiB.
+// are as long as they can be, 64 levels below a path that the kernel takes, of characters that JSON writes with six, takes 270 KiB.
 const pageSize = 512 << 10
 
 // listing is the answer of ListDir. It is written entry by entry, so that a large tree takes no memory.
@@ -68,8 +69,8 @@ func (l *listing) WriteTo(w io.Writer) (int64, error) {
 
 func (l *listing) write(out *bufio.Writer) error {
 	separator, visited, size := "", uint32(0), 0
-	visit := func(path string) error {
-		e, err := describe(path, l.names)
+	visit := func(path, access string) error {
+		e, err := describeAt(path, access, l.names)
 		if err != nil {
 			// It has vanished meanwhile.
 			return nil
@@ -95,7 +96,7 @@ func (l *listing) write(out *bufio.Writer) error {
 	if _, err := out.WriteString(`{"entries":[`); err != nil {
 		return err
 	}
-	err := l.walk(l.request.path, l.children, l.request.after, l.request.depth, visit)
+	err := l.walk(place{l.request.path, l.request.path}, l.children, l.request.after, l.request.depth, visit)
 	if err == nil && !l.complete {
 		err = errEnough
 	}
@@ -112,14 +113,33 @@ func (l *listing) write(out *bufio.Writer) error {
 	return out.Flush()
 }
 
+// maxPath is the length of a path that the kernel takes at once, in bytes: PATH_MAX without its end mark. Paths may be longer.
+const maxPath = 4095
+
+// place is a directory: its path, and a path by which it can be opened.
+type place struct{ path, access string }
+
 // walk visits those of the children that come behind a path relative to the directory ("" = all), in bytewise order of their names,
 // each directory right before its content. Links are not followed.
-func (l *listing) walk(directory string, children []string, after string, depth uint32, visit func(path string) error) error {
+func (l *listing) walk(directory place, children []string, after string, depth uint32, visit func(path, access string) error) error {
 	first, rest, deeper := strings.Cut(after, "/")
+	var held *os.File
+	defer func() { held.Close() }()
 	for _, name := range children {
-		path, below := filepath.Join(directory, name), ""
+		child, below := place{filepath.Join(directory.path, name), filepath.Join(directory.access, name)}, ""
+		if len(child.access) > maxPath {
+			if held == nil {
+				var err error
+				if held, err = os.Open(directory.access); err != nil {
+					// It has vanished meanwhile.
+					return nil
+				}
+				directory.access = paths.OfDescriptor(held)
+			}
+			child.access = filepath.Join(directory.access, name)
+		}
 		if name != first || after == "" {
-			if err := visit(path); err != nil {
+			if err := visit(child.path, child.access); err != nil {
 				return err
 			}
 		} else if deeper {
@@ -128,13 +148,13 @@ func (l *listing) walk(directory string, children []string, after string, depth 
 		if depth <= 1 {
 			continue
 		}
-		if info, err := os.Lstat(path); err != nil || !info.IsDir() {
+		if info, err := os.Lstat(child.access); err != nil || !info.IsDir() {
 			continue
 		}
 		start, _, _ := strings.Cut(below, "/")
 		// A directory that cannot be read has vanished, or is listed without content.
-		content, complete, _ := l.namesFrom(path, start)
-		if err := l.walk(path, content, below, depth-1, visit); err != nil {
+		content, complete, _ := l.namesFrom(child.access, start)
+		if err := l.walk(child, content, below, depth-1, visit); err != nil {
 			return err
 		}
 		if !complete {

@@ -45,17 +45,20 @@ func TestStatOfOtherKinds(t *testing.T) {
 	s.check(os.Symlink("dir/file", s.home+"/to-file"))
 	s.check(os.Symlink("to-file", s.home+"/to-link"))
 	s.check(os.Symlink("dir", s.home+"/to-dir"))
+	s.write(s.home+"/program", "x")
+	s.check(os.Chmod(s.home+"/program", os.ModeSetuid|os.ModeSetgid|0o755))
 	s.check(os.Symlink("nowhere", s.home+"/dangling"))
 	s.check(os.Symlink("loop", s.home+"/loop"))
 	for name, want := range map[string]struct {
 		kind, permissions, target string
 		mode                      int
 	}{
-		"dir":      {"FILE_TYPE_DIRECTORY", "dtrwxrwxrwx", "", 0o777},
+		"dir":      {"FILE_TYPE_DIRECTORY", "dtrwxrwxrwx", "", 0o1777},
+		"program":  {"FILE_TYPE_FILE", "ugrwxr-xr-x", "", 0o6755},
 		"pipe":     {"FILE_TYPE_UNSPECIFIED", "prw-r--r--", "", 0o644},
 		"to-file":  {"FILE_TYPE_FILE", "Lrwxrwxrwx", "/dir/file", 0o600},
 		"to-link":  {"FILE_TYPE_FILE", "Lrwxrwxrwx", "/dir/file", 0o600},
-		"to-dir":   {"FILE_TYPE_DIRECTORY", "Lrwxrwxrwx", "/dir", 0o777},
+		"to-dir":   {"FILE_TYPE_DIRECTORY", "Lrwxrwxrwx", "/dir", 0o1777},
 		"dangling": {"FILE_TYPE_UNSPECIFIED", "Lrwxrwxrwx", "/dangling", 0},
 		"loop":     {"FILE_TYPE_UNSPECIFIED", "Lrwxrwxrwx", "/loop", 0},
 	} {
@@ -306,6 +309,42 @@ func TestListDirInPagesOfLongPaths(t *testing.T) {
 	}
 	if listed != links {
 		t.Errorf("%d entries", listed)
+	}
+}
+
+// Paths may be longer than the kernel takes them at once (PATH_MAX): directories are made from within others.
+func TestListDirWherePathsAreTooLong(t *testing.T) {
+	s := newSandbox(t)
+	const levels = 60
+	name := strings.Repeat("d", 200)
+	s.mkdir(s.home + "/tree")
+	directory, err := syscall.Open(s.home+"/tree", syscall.O_DIRECTORY, 0)
+	s.check(err)
+	for i := 0; i < levels; i++ {
+		s.check(syscall.Mkdirat(directory, name, 0o755))
+		below, err := syscall.Openat(directory, name, syscall.O_DIRECTORY, 0)
+		s.check(err)
+		s.check(syscall.Close(directory))
+		directory = below
+	}
+	file, err := syscall.Openat(directory, "file", syscall.O_CREAT|syscall.O_WRONLY, 0o600)
+	s.check(err)
+	s.check(syscall.Fchown(file, annID, annGroup))
+	s.check(syscall.Fchmod(file, 0o640))
+	s.check(syscall.Close(file))
+	s.check(syscall.Close(directory))
+	want := s.home + "/tree" + strings.Repeat("/"+name, levels)
+	entries := s.list("tree", levels+1)
+	if len(entries) != levels+1 || entries[levels-1].Path != want || entries[levels-1].Type != "FILE_TYPE_DIRECTORY" {
+		t.Fatalf("%d entries of %d", len(entries), levels+1)
+	}
+	if last := entries[levels]; last.Path != want+"/file" || last.Name != "file" || last.Mode != 0o640 || last.Owner != "ann" {
+		t.Errorf("%+v", last)
+	}
+	var page struct{ Entries []info }
+	s.Must(prefix+"ListDir", object{"path": "tree", "depth": levels + 1, "limit": 2, "after": want}, &page)
+	if len(page.Entries) != 1 || page.Entries[0].Name != "file" {
+		t.Errorf("behind a long path: %d entries", len(page.Entries))
 	}
 }
 

@@ -3,7 +3,9 @@ package paths
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -39,4 +41,9 @@ func Resolve(path string, user users.User, workdir string) (string, error) {
 	default:
 		return filepath.Join(user.Home, path), nil
 	}
+}
+
+// OfDescriptor is a path that leads to an open file, whatever its own has become.
+func OfDescriptor(file *os.File) string {
+	return "/proc/self/fd/" + strconv.Itoa(int(file.Fd()))
 }

@@ -1376,7 +1376,7 @@ export declare type FileEntry = Message<"hostagent.v1.FileEntry"> & {
   size: bigint;
 
   /**
-   * Permission bits; those of what it leads to for a link.
+   * Permission bits, set-ID and sticky bits among them; those of what it leads to for a link.
    *
    * @generated from field: uint32 mode = 5;
    */
