@@ -162,6 +162,20 @@ eachDatabase((fixture) => {
     expect(await store.find(teamId, id)).toMatchObject({ status: "running", reason: null });
   });
 
+  it("takes over what the host says of a paused sandbox later: the size of its pause, and why it is paused", async () => {
+    const id = await place("running", "paused");
+    await visit();
+    expect(await store.find(teamId, id)).toMatchObject({ status: "paused", disk_bytes: 0, reason: null });
+    const guest = double.guest(id);
+    guest.diskBytes = 4096n;
+    guest.reason = { code: "host_disk_failed", message: "the host could not write its disk", atUnixMs: 0n };
+    await visit();
+    const settled = await store.find(teamId, id);
+    expect(settled).toMatchObject({ status: "paused", disk_bytes: 4096, reason: { code: "host_disk_failed" } });
+    await visit();
+    expect(await store.find(teamId, id)).toEqual(settled);
+  });
+
   it("leaves alone what changes while the host is asked", async () => {
     const id = await place("running", undefined);
     double.onList = async () => {

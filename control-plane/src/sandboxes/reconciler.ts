@@ -93,7 +93,7 @@ export class SandboxReconciler implements SandboxFollower {
 }
 
 /** What follows from a row and its host's report. */
-export function judge(row: Pick<Observation, "status" | "ageSec" | "reason" | "reported">): Verdict {
+export function judge(row: Pick<Observation, "status" | "ageSec" | "reason" | "disk_bytes" | "reported">): Verdict {
   const reported = row.reported?.status;
   // How it ended is noted at once, but for a row that a call is about to settle.
   const awaited = row.status === "stopping" || (CREATING.includes(row.status) && row.ageSec < PENDING_SEC);
@@ -120,7 +120,12 @@ export function judge(row: Pick<Observation, "status" | "ageSec" | "reason" | "r
       return asReported(row.reported);
     case "paused":
       if (reported === undefined) return { status: "stopped", fields: stoppedFields(row.reported) };
-      return reported === "running" ? { status: "running", fields: runningFields(row.reported) } : undefined;
+      if (reported === "running") return { status: "running", fields: runningFields(row.reported) };
+      // A host says that a sandbox is paused before it knows what the pause takes of its disk.
+      if (reported === "paused" && (saysOtherwise(row) || Number(row.reported?.diskBytes) !== row.disk_bytes)) {
+        return { status: "paused", fields: pausedFields(row.reported) };
+      }
+      return undefined;
     case "stopping":
       return row.ageSec < STOPPING_SEC ? undefined : { status: "stopped", fields: { host_ip: "" }, destroy: true };
     default:

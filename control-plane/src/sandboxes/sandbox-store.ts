@@ -11,7 +11,7 @@ export type ExpectedRow = Pick<SandboxRow, "id" | "status" | "version">;
 
 /** What is compared with the report of a host. */
 export type RowOnHost = ExpectedRow &
-  Pick<SandboxRow, "timeout_sec" | "on_timeout" | "auto_resume" | "reason"> & {
+  Pick<SandboxRow, "timeout_sec" | "on_timeout" | "auto_resume" | "reason" | "disk_bytes"> & {
     /** Seconds since its last change. */
     ageSec: number;
   };
@@ -129,7 +129,7 @@ export class SandboxStore {
   async listOnHost(hostId: string): Promise<RowOnHost[]> {
     return this.#db
       .selectFrom("sandboxes")
-      .select(["id", "status", "version", "timeout_sec", "on_timeout", "auto_resume", "reason"])
+      .select(["id", "status", "version", "timeout_sec", "on_timeout", "auto_resume", "reason", "disk_bytes"])
       .select(sql<number>`extract(epoch from now() - last_updated)::float8`.as("ageSec"))
       .where("host_id", "=", hostId)
       .where("status", "not in", FINAL)

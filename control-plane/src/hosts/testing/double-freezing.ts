@@ -33,14 +33,15 @@ export function freezingHandlers(double: FreezingDouble) {
       await double.onPause();
       guest.status = "paused";
       guest.wasPaused = true;
-      return { sandbox: { ...guest.info(), diskBytes: 4096n } };
+      guest.diskBytes = 4096n;
+      return { sandbox: guest.info() };
     },
     rollbackSandbox: async ({ sandboxId }: { sandboxId: string }) => {
       const guest = double.guest(sandboxId);
       if (!guest.wasPaused) throw new WarrenError("invalid_state", `sandbox ${sandboxId} was never paused`);
       guest.status = "paused";
       guest.reason = undefined;
-      return { sandbox: { ...guest.info(), diskBytes: 4096n } };
+      return { sandbox: guest.info() };
     },
     resumeSandbox: async ({ sandboxId, timeoutSec }: { sandboxId: string; timeoutSec?: number | undefined }) => {
       const guest = double.guest(sandboxId);

@@ -16,6 +16,8 @@ export class DoubleGuest {
   timeLimit: number | undefined;
   /** Why it is in its status, as the host says. */
   reason: { code: string; message: string; atUnixMs: bigint } | undefined;
+  /** What it takes of the host's disk, as the host says. */
+  diskBytes = 0n;
   /** Bytes that left streamed commands, and that they took. */
   readonly streamed = { output: 0, input: 0 };
 
@@ -59,6 +61,7 @@ export class DoubleGuest {
       ...settings,
       status: this.status,
       hostIp,
+      diskBytes: this.diskBytes,
       ...times,
       ...reason,
     };
