@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, chown, lchown, mkdir, mkdtemp, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -62,4 +62,58 @@ it("refuses a directory with other things in it, and leaves it as it is", async 
   expect(await modeOf(join(directory, "letters.txt"))).toBe(0o644);
   await chmod(directory, 0o700);
   await makePrivateDirectory(directory);
+});
+
+/** User and group id of `nobody`. */
+const NOBODY = 65_534;
+
+it("takes an empty directory away from the user who made it", async () => {
+  const path = join(directory, "data");
+  await mkdir(path);
+  await chown(path, NOBODY, NOBODY);
+  const inside = new LocalUser(path);
+  try {
+    await makePrivateDirectory(path);
+    expect(await stat(path)).toMatchObject({ uid: process.getuid!(), gid: process.getgid!() });
+    expect(await modeOf(path)).toBe(0o700);
+    await writeFile(join(path, "secret.key"), "secret", { mode: 0o644 });
+    expect(await inside.read("secret.key")).toBe("EACCES");
+  } finally {
+    inside.leave();
+  }
+});
+
+it.each([0o700, 0o755])("refuses what another user has put in a directory of mode %o, and leaves it", async (mode) => {
+  const path = join(directory, "data");
+  await mkdir(join(path, "images"), { recursive: true });
+  await chmod(path, mode);
+  await chown(path, NOBODY, NOBODY);
+  await expect(makePrivateDirectory(path)).rejects.toMatchObject({
+    code: "invalid_request",
+    message: expect.stringContaining("belongs to another user"),
+  });
+  expect(await stat(path)).toMatchObject({ uid: NOBODY });
+  expect(await modeOf(path)).toBe(mode);
+});
+
+it("refuses a directory in which others could put a database of theirs", async () => {
+  const path = join(directory, "data");
+  await mkdir(join(path, "cache"), { recursive: true });
+  await chmod(path, 0o777);
+  await chown(join(path, "cache"), NOBODY, NOBODY);
+  await expect(makePrivateDirectory(path)).rejects.toMatchObject({ message: expect.stringContaining("cache") });
+});
+
+it("refuses a path on which others can put another directory", async () => {
+  const path = join(directory, "data");
+  await mkdir(path);
+  await symlink(path, join(directory, "link"));
+  await makePrivateDirectory(join(directory, "link"));
+  await lchown(join(directory, "link"), NOBODY, NOBODY);
+  await expect(makePrivateDirectory(join(directory, "link"))).rejects.toMatchObject({ code: "invalid_request" });
+  await chmod(directory, 0o777);
+  await expect(makePrivateDirectory(path)).rejects.toMatchObject({ code: "invalid_request" });
+  // As /tmp: only the owner of an entry can rename it.
+  await chmod(directory, 0o1777);
+  await makePrivateDirectory(path);
 });
