@@ -6,12 +6,13 @@ import { RateLimited } from "../rate-limits/rate-limited.ts";
 import { AllowedMethods } from "./allowed-methods.ts";
 import { toCatalogueError } from "./catalogue-error.ts";
 import { errorBody } from "./error-body.ts";
+import { mediaTypeError } from "./media-type.ts";
 
 /** Answers every failed request with the error body of the catalogue. */
 export function handleErrors(app: App): void {
   app.setErrorHandler((thrown, request, reply) => {
     if (reply.raw.headersSent || request.socket.destroyed) return breakOff(thrown, request, reply);
-    const error = toCatalogueError(thrown);
+    const error = mediaTypeError(thrown, request) ?? toCatalogueError(thrown);
     if (error.status >= 500) request.log.error({ err: thrown, code: error.code }, "request failed");
     return refuse(reply, error);
   });

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { LIMITS } from "@warren/contracts/limits";
+import type { ErrorBody } from "@warren/contracts/rest/error";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createDatabase, type TestDatabase } from "../database/testing/each-database.ts";
 import { createLogger } from "../logging.ts";
@@ -123,6 +124,33 @@ describe("every error answer is of the catalogue", () => {
       expect(JSON.parse(answer.body)).toMatchObject({ error: { code: "method_not_allowed" } });
     }
     expect((await fetch(`${stack.url}/v1/nothing`, { method: "DELETE" })).status).toBe(404);
+  });
+});
+
+describe("a body of a type that a route does not take", () => {
+  it.each([
+    ["/v1/sandboxes", "application/x-www-form-urlencoded", "application/json"],
+    ["/v1/sandboxes", "text/plain", "application/json"],
+    ["/v1/sandboxes/ID/exec", "multipart/form-data; boundary=x", "application/json"],
+    ["/v1/sandboxes/ID/files/read", "multipart/form-data; boundary=x", "application/json"],
+    ["/v1/sandboxes/ID/files/write", "application/json", "multipart/form-data"],
+    ["/v1/sandboxes/ID/files/stream/write", "application/octet-stream", "multipart/form-data"],
+  ])("is refused by %s as %s, and the message says that it takes %s", async (path, type, taken) => {
+    const { id } = await stack.createSandbox();
+    const init = { body: "{}", headers: { "content-type": type } };
+    const answer = await stack.call("POST", path.replace("ID", id), undefined, init);
+    const { error } = (await answer.json()) as ErrorBody;
+    expect([answer.status, error.code, error.message]).toEqual([
+      400,
+      "invalid_request",
+      `the body must be ${taken}, and its content-type says ${type.split(";")[0]}`,
+    ]);
+  });
+
+  it("is that of one without a type, too", async () => {
+    const body = `${HOST}X-API-Key: ${stack.apiKey}\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}`;
+    const answer = await exchange(stack.url, `POST /v1/sandboxes HTTP/1.1\r\n${body}`);
+    expect(JSON.parse(answer.body).error.message).toBe("the body must be application/json, and has no content-type");
   });
 });
 

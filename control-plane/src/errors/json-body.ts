@@ -11,7 +11,7 @@ const SURROGATE_ESCAPE = /\\u[dD][89a-fA-F]/;
  */
 export function readJsonBodies(app: App): void {
   const parse = app.getDefaultJsonParser("error", "error");
-  app.removeContentTypeParser("application/json");
+  app.removeContentTypeParser(["application/json", "text/plain"]);
   app.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, body: Buffer, done) => {
     if (!isUtf8(body)) return done(new WarrenError("invalid_request", "the body is not UTF-8"));
     const text = body.toString("utf8");

@@ -41,8 +41,6 @@ const UPLOAD_DESCRIPTION =
 /** Routes that move files: `files/write`, `files/read` and their streaming forms. */
 export function fileRoutes(files: FileService, spool: Spool): Routes {
   return async (app) => {
-    await app.register(multipart);
-
     const write = (options: UploadOptions) => async (request: FastifyRequest, reply: FastifyReply) => {
       const caller = callerOf(request);
       const { id } = request.params as { id: string };
@@ -68,16 +66,19 @@ export function fileRoutes(files: FileService, spool: Spool): Routes {
       body: UploadForm,
       response: { 204: Type.Null(), ...errors },
     });
-    app.post(
-      "/v1/sandboxes/:id/files/write",
-      { validatorCompiler, schema: writeSchema(`Write a file of at most ${LIMITS.uploadBytes / 1024 / 1024} MiB`) },
-      write({ spool, maxBytes: LIMITS.uploadBytes }),
-    );
-    app.post(
-      "/v1/sandboxes/:id/files/stream/write",
-      { validatorCompiler, schema: writeSchema("Write a file of any size") },
-      write({ spool }),
-    );
+    await app.register(async (uploads) => {
+      await uploads.register(multipart);
+      uploads.post(
+        "/v1/sandboxes/:id/files/write",
+        { validatorCompiler, schema: writeSchema(`Write a file of at most ${LIMITS.uploadBytes / 1024 / 1024} MiB`) },
+        write({ spool, maxBytes: LIMITS.uploadBytes }),
+      );
+      uploads.post(
+        "/v1/sandboxes/:id/files/stream/write",
+        { validatorCompiler, schema: writeSchema("Write a file of any size") },
+        write({ spool }),
+      );
+    });
 
     for (const [url, summary] of [
       ["/v1/sandboxes/:id/files/read", "Read a file"],

@@ -144,7 +144,7 @@ func nameOf(descriptor string, info os.FileInfo) (string, error) {
 func (t *target) inspect() error {
 	mine := t.user.UID == 0 || t.status.Uid == t.user.UID
 	if !mine && (t.attributes.mode != nil || t.attributes.modified != nil) {
-		return &os.PathError{Op: "chmod", Path: t.path, Err: syscall.EPERM}
+		return httpapi.Errorf(http.StatusForbidden, "path '%s' belongs to another user, who alone may change its mode and time", t.path)
 	}
 	if t.former == nil {
 		return nil

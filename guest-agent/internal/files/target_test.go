@@ -227,7 +227,7 @@ func TestUploadsHaveTheRightsOfTheirUser(t *testing.T) {
 	s.check(os.Chmod(s.home+"/shared", 0o777))
 	s.write(s.home+"/shared/roots", "kept")
 	s.check(os.Chmod(s.home+"/shared/roots", 0o666))
-	s.put("shared/roots", "x", url.Values{"mode": {"755"}}).wantError(t, "the mode of another's file", 403, "path '"+s.home+"/shared/roots': operation not permitted")
+	s.put("shared/roots", "x", url.Values{"mode": {"755"}}).wantError(t, "the mode of another's file", 403, "path '"+s.home+"/shared/roots' belongs to another user, who alone may change its mode and time")
 	if s.read(s.home+"/victim")+s.read(s.root+"/roots")+s.read(s.home+"/shared/roots") != "keptkeptkept" {
 		t.Error("a file changed")
 	}
