@@ -6,12 +6,15 @@ import (
 	"io"
 	"net"
 	"syscall"
+
+	"warren/guest-agent/internal/nonblocking"
 )
 
 // Connection is a TCP connection of the server that can gather writes and wait for larger reads. In a virtual machine each packet
 // and each wake-up is dear, and the HTTP server of the standard library writes a chunk in three pieces.
 type Connection struct {
 	*net.TCPConn
+	descriptor nonblocking.Descriptor
 
 	gathering bool
 	gathered  []byte
@@ -33,7 +36,12 @@ func (l Listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Connection{TCPConn: connection, lowWater: 1}, nil
+	descriptor, err := nonblocking.Of(connection)
+	if err != nil {
+		connection.Close()
+		return nil, err
+	}
+	return &Connection{TCPConn: connection, descriptor: descriptor, lowWater: 1}, nil
 }
 
 type connectionKey struct{}
@@ -49,13 +57,16 @@ func ConnectionOf(ctx context.Context) *Connection {
 	return connection
 }
 
+// Read implements net.Conn.
+func (c *Connection) Read(data []byte) (int, error) { return c.descriptor.Read(data) }
+
 // Write implements net.Conn.
 func (c *Connection) Write(data []byte) (int, error) {
 	if c.gathering {
 		c.gathered = append(c.gathered, data...)
 		return len(data), nil
 	}
-	return c.TCPConn.Write(data)
+	return c.descriptor.Write(data)
 }
 
 // ReadFrom implements io.ReaderFrom, which lets the kernel send files.
@@ -75,7 +86,7 @@ func (c *Connection) Gather(write func() error) error {
 	err := write()
 	c.gathering = false
 	if len(c.gathered) > 0 {
-		if _, sendErr := c.TCPConn.Write(c.gathered); err == nil {
+		if _, sendErr := c.descriptor.Write(c.gathered); err == nil {
 			err = sendErr
 		}
 	}

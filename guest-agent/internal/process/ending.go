@@ -3,9 +3,12 @@ package process
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"syscall"
 	"time"
+
+	"warren/guest-agent/internal/nonblocking"
 )
 
 const (
@@ -137,7 +140,10 @@ func (p *Process) release() {
 func (p *Process) pump(s *source) {
 	defer s.file.Close()
 	buffer := make([]byte, s.size)
-	err := copyOutput(s.file, buffer, func(data []byte) { p.publish(s.kind, data) })
+	output, err := nonblocking.Of(s.file)
+	if err == nil {
+		err = copyOutput(output, buffer, func(data []byte) { p.publish(s.kind, data) })
+	}
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		close(s.drained)
 		return
@@ -145,7 +151,7 @@ func (p *Process) pump(s *source) {
 	p.publishAvailable(s, buffer)
 	close(s.drained)
 	if s.file.SetReadDeadline(time.Time{}) == nil {
-		_ = copyOutput(s.file, buffer, func([]byte) {})
+		_ = copyOutput(output, buffer, func([]byte) {})
 	}
 }
 
@@ -161,9 +167,9 @@ func (p *Process) publish(kind eventKind, data []byte) {
 }
 
 // copyOutput reads until an error; the end of a pipe is io.EOF, that of a terminal EIO.
-func copyOutput(file *os.File, buffer []byte, take func([]byte)) error {
+func copyOutput(output io.Reader, buffer []byte, take func([]byte)) error {
 	for {
-		n, err := file.Read(buffer)
+		n, err := output.Read(buffer)
 		if n > 0 {
 			take(buffer[:n])
 		}

@@ -214,6 +214,6 @@ func appendOutput(dst []byte, e event) []byte {
 		dst = append(make([]byte, 0, start+size+8), dst...)
 	}
 	dst = dst[:start+size]
-	base64.StdEncoding.Encode(dst[start:], data)
+	encodeBase64(dst[start:], data)
 	return append(dst, `"}}}`...)
 }
