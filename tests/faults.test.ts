@@ -73,6 +73,21 @@ describe("what goes wrong inside a sandbox stays inside", () => {
     expect((await stack.warren.sandboxes.list()).map(({ id }) => id)).not.toContain(bombed.id);
   });
 
+  it("root ends a fork bomb by the usual command: nothing forks behind its back", async () => {
+    const bombed = await stack.warren.sandboxes.create({ memoryMb: 512 });
+    const bomb = bombed
+      .exec("sh", ["-c", "bomb() { bomb | bomb & }; bomb; sleep 1000"], { timeoutSec: 1200 })
+      .catch(() => undefined);
+    const root = (script: string) => bombed.exec("sh", ["-c", script], { user: "root", timeoutSec: 300 });
+    await root("until grep -q 'max [1-9]' /sys/fs/cgroup/user/others/processes/*/pids.events; do sleep 0.2; done");
+    expect(await root("ps aux | wc -l")).toMatchObject({ exitCode: 0 });
+    expect(await root("pkill -u user")).toMatchObject({ exitCode: 0 });
+    await bomb;
+    const gone = await root("while pgrep -u user >/dev/null; do sleep 0.2; done; echo gone");
+    expect(gone.stdout).toBe("gone\n");
+    await bombed.destroy();
+  }, 1_800_000);
+
   it("a full disk is reported as such, and gives room again", async () => {
     // Takes every block that is left, without the time that writing them would take; what is written then finds none.
     const fill =

@@ -57,6 +57,7 @@ type Tree struct {
 	frozen, stopped bool
 
 	groups groups
+	crowds crowds
 }
 
 // Resources are the machine's, from which limits follow.
@@ -79,8 +80,8 @@ func New(root string) (*Tree, error) {
 	return tree, nil
 }
 
-// Limit moves the agent into its group and sets the limits of all groups. It returns the settings that the kernel refused, which
-// happens when a controller is missing.
+// Limit moves the agent into its group and sets the limits of all groups. It returns what the kernel refused, which happens when
+// a controller is missing. It is called once.
 func (t *Tree) Limit(resources Resources) []error {
 	reserve := resources.Memory / reserveFraction
 	if reserve > reserveLimit {
@@ -129,6 +130,9 @@ func (t *Tree) Limit(resources Resources) []error {
 		}
 	}
 	t.groups.limit(tasks)
+	if err := t.watchRefusals(); err != nil {
+		refused = append(refused, err)
+	}
 	return refused
 }
 

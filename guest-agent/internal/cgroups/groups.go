@@ -1,7 +1,6 @@
 package cgroups
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -31,12 +30,20 @@ type groups struct {
 	left map[string]struct{}
 	// tasks is the most that one group may hold, as pids.max takes it; "" = no bound.
 	tasks string
+	// fewest is the number of tasks from which on a group may be a crowd; 0 = none is.
+	fewest uint64
 }
 
 func (g *groups) limit(tasks uint64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.tasks = strconv.FormatUint(tasks-tasks/spareFraction, 10)
+	g.tasks, g.fewest = strconv.FormatUint(tasks-tasks/spareFraction, 10), tasks/crowdFraction
+}
+
+func (g *groups) crowd() uint64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.fewest
 }
 
 // Group holds one command and all that descends from it.
@@ -65,6 +72,9 @@ func (t *Tree) NewGroup(root, terminal bool) (*Group, error) {
 			group.Close()
 			return nil, err
 		}
+	}
+	if !root {
+		t.watchRefusalsOf(group.path, "pids.events")
 	}
 	return group, nil
 }
@@ -155,23 +165,8 @@ func (g *Group) Empty(ctx context.Context) error {
 
 // KilledForMemory is the number of processes of the group that the kernel has killed because memory ran out.
 func (g *Group) KilledForMemory() int {
-	// The file is missing where the memory controller is.
-	text, _ := os.ReadFile(filepath.Join(g.tree.root, g.path, "memory.events"))
-	for _, line := range bytes.Split(text, []byte("\n")) {
-		if count, ok := bytesAfter(line, "oom_kill "); ok {
-			killed, _ := strconv.Atoi(count)
-			return killed
-		}
-	}
-	return 0
+	return int(g.tree.counted(g.path+"/memory.events", "oom_kill"))
 }
 
 // Path is that of the group as the kernel names it in its messages, below the root of the tree.
 func (g *Group) Path() string { return "/" + g.path }
-
-func bytesAfter(line []byte, prefix string) (string, bool) {
-	if !bytes.HasPrefix(line, []byte(prefix)) {
-		return "", false
-	}
-	return string(line[len(prefix):]), true
-}

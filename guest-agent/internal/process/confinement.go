@@ -59,6 +59,14 @@ func (c Confinement) enter(ctx context.Context) (leave func(), err error) {
 	return c.groups.Enter(ctx)
 }
 
+// makeRoom makes fork bombs stand still while a command of root runs, which may be there to end them.
+func (c Confinement) makeRoom(ctx context.Context, root bool) (release func()) {
+	if c.groups == nil || !root {
+		return func() {}
+	}
+	return c.groups.HoldCrowds(ctx)
+}
+
 // victim is the process of a command that was killed because memory ran out; nil = none.
 func (c Confinement) victim(group *cgroups.Group, leader int) *oom.Victim {
 	if group.KilledForMemory() == 0 {

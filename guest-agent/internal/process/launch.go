@@ -44,6 +44,17 @@ type specification struct {
 
 // start starts a process. Its output is not read before Process.run, so that readers can subscribe.
 func (l *Launcher) start(ctx context.Context, spec specification) (*Process, error) {
+	release := l.confinement.makeRoom(ctx, spec.user.UID == 0)
+	p, err := l.startConfined(ctx, spec)
+	if err != nil {
+		release()
+		return nil, err
+	}
+	p.letGo = release
+	return p, nil
+}
+
+func (l *Launcher) startConfined(ctx context.Context, spec specification) (*Process, error) {
 	leave, err := l.confinement.enter(ctx)
 	if err != nil {
 		return nil, err

@@ -42,6 +42,8 @@ type Process struct {
 	sources  []*source
 
 	members members
+	// letGo lets those run that stood still for the command.
+	letGo func()
 	// victim is the process of the command that was killed because memory ran out; nil = none.
 	victim func() *oom.Victim
 	// asked says that a client has asked the command to end, by a signal.
@@ -81,6 +83,7 @@ func (p *Process) run(reaped func()) *End {
 		go p.pump(source)
 	}
 	<-p.child.Done()
+	p.letGo()
 	p.endDeadline()
 	reaped()
 	status := p.child.Status()
