@@ -3,7 +3,7 @@ const FIRST = 4096;
 
 /** The first bytes of what comes in pieces: held as bytes, since a piece of one byte would take a hundred times as much. */
 export class BoundedBytes {
-  readonly #limit: number;
+  #limit: number;
   #bytes = Buffer.alloc(0);
   #length = 0;
 
@@ -28,6 +28,13 @@ export class BoundedBytes {
   /** All bytes so far; valid until the next one comes. */
   whole(): Buffer {
     return this.#bytes.subarray(0, this.#length);
+  }
+
+  /** Lets go of all bytes; none is taken any more. */
+  drop(): void {
+    this.#limit = 0;
+    this.#length = 0;
+    this.#bytes = Buffer.alloc(0);
   }
 
   #grow(needed: number): void {

@@ -25,8 +25,8 @@ const UNARY_LIMIT_MS = 15_000;
 const START_LIMIT_MS = 300_000;
 /** Limit of the init of a guest that was just started: on an overloaded host its first instructions may take long. */
 const INIT_LIMIT_MS = 60_000;
-/** Limit of the time in which the body of a file stands still although the guest is waited for. */
-const BODY_LIMIT_MS = 60_000;
+/** Limit of the time in which the body of a file hardly moves although the guest is waited for. */
+const BODY_LIMIT_MS = 120_000;
 /** Limit until a command has ended whose time was up: the guest asks it to end first, and waits for that. */
 const END_LIMIT_MS = 60_000;
 

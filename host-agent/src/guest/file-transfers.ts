@@ -5,7 +5,7 @@ import { HOST_FILES } from "@warren/contracts/host-files";
 import { guestError, guestHttpError, unreachable } from "./errors.ts";
 import { hostLoad } from "./host-load.ts";
 import { errorMessage, MAX_JSON } from "./messages.ts";
-import { watchProgress } from "./progress.ts";
+import { type Transfer, watchProgress } from "./progress.ts";
 import { type GuestRequests, readWhole } from "./requests.ts";
 
 /** What a file has besides its content. */
@@ -36,9 +36,12 @@ export interface GuestFile extends FileAttributes {
 export interface TransferLimits {
   /** Until it answers. */
   unaryMs: number;
-  /** While a file that is read or written stands still. */
+  /** While a file that is read or written stands still, or moves by drops. */
   bodyMs: number;
 }
+
+/** Bytes of a file that have moved at least when the guest has been waited for `bodyMs`. */
+const LEAST_BODY_BYTES = 128 * 1024;
 
 /** Moves the content of files into and out of a guest. */
 export class FileTransfers {
@@ -52,7 +55,7 @@ export class FileTransfers {
 
   /**
    * Opens a file of the guest. The caller reads `content` to its end or destroys it; it breaks off when the guest sends
-   * nothing for a while. `isFull` tells whether it is the caller who takes no more.
+   * nothing for a while, or next to nothing. `isFull` tells whether it is the caller who takes no more.
    */
   async read(
     path: string,
@@ -70,7 +73,7 @@ export class FileTransfers {
     if (response.statusCode !== 200) throw await this.#error(response, path);
     const { socket } = response;
     const transfer = { moved: () => socket.bytesRead, waiting: () => response.readableLength === 0 && !isFull() };
-    const watched = watchProgress(transfer, this.#limits.bodyMs * hostLoad(), () => response.destroy(stalled()));
+    const watched = this.#watch(transfer, () => response.destroy(stalled()));
     response.once("close", watched);
     const length = response.headers["content-length"];
     return {
@@ -97,12 +100,17 @@ export class FileTransfers {
       moved: () => request.socket?.bytesWritten ?? 0,
       waiting: () => request.writableLength > 0 || request.writableEnded,
     };
-    const watched = watchProgress(transfer, this.#limits.bodyMs * hostLoad(), () => request.destroy(stalled()));
+    const watched = this.#watch(transfer, () => request.destroy(stalled()));
     try {
       await this.#send(request, answer, content, path);
     } finally {
       watched();
     }
+  }
+
+  #watch(transfer: Transfer, giveUp: () => void): () => void {
+    const limits = { limitMs: this.#limits.bodyMs * hostLoad(), leastBytes: LEAST_BODY_BYTES };
+    return watchProgress(transfer, limits, giveUp);
   }
 
   async #send(
@@ -139,7 +147,7 @@ export class FileTransfers {
 }
 
 function stalled(): WarrenError {
-  return unreachable(new Error("the content of a file stands still"));
+  return unreachable(new Error("the content of a file hardly moves"));
 }
 
 function fileUrl(

@@ -1,8 +1,17 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import { type Client, Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
+import {
+  type Client,
+  Code,
+  ConnectError,
+  type ContextValues,
+  createClient,
+  createContextValues,
+  type Transport,
+} from "@connectrpc/connect";
 import { type ErrorCode, WarrenError } from "@warren/contracts/errors";
 import { type EntryInfo, Filesystem, FileType } from "@warren/contracts/gen/filesystem/filesystem_pb";
 import { guestError, unreachable } from "./errors.ts";
+import { HOLD, type Hold } from "./held.ts";
 
 /** Limit of a call in milliseconds; to remove a large tree takes its time. */
 const CALL_LIMIT_MS = 60_000;
@@ -48,15 +57,25 @@ export interface ListPart {
 
 /** Files and directories of a guest, used with the rights of a user (undefined = the sandbox's default user). */
 export class GuestFilesystem {
+  readonly #transport: Transport;
   readonly #client: Client<typeof Filesystem>;
+  readonly #contextValues: ContextValues;
 
-  constructor(transport: Transport) {
+  constructor(transport: Transport, hold?: Hold) {
+    this.#transport = transport;
     this.#client = createClient(Filesystem, transport);
+    this.#contextValues = createContextValues();
+    if (hold) this.#contextValues.set(HOLD, hold);
+  }
+
+  /** The same, for calls whose answers are counted. */
+  holding(hold: Hold): GuestFilesystem {
+    return new GuestFilesystem(this.#transport, hold);
   }
 
   /** Entries of a directory, and whether there are more. A guest that tells more than were asked for is not believed. */
   async list(path: string, user: string | undefined, { depth, limit, after }: ListPart, signal: AbortSignal) {
-    const { entries, truncated } = await call(user, signal, (options) =>
+    const { entries, truncated } = await this.#call(user, signal, (options) =>
       this.#client.listDir({ path, depth, limit, after }, options),
     );
     if (entries.length > limit)
@@ -65,7 +84,7 @@ export class GuestFilesystem {
   }
 
   async stat(path: string, user: string | undefined, signal: AbortSignal): Promise<GuestEntry> {
-    return answered(await call(user, signal, (options) => this.#client.stat({ path }, options)));
+    return answered(await this.#call(user, signal, (options) => this.#client.stat({ path }, options)));
   }
 
   /** Makes a directory; with `parents` those above it too, and one that is there is taken for made. */
@@ -77,7 +96,7 @@ export class GuestFilesystem {
   ): Promise<GuestEntry> {
     try {
       const request = { path, withoutParents: !parents };
-      return answered(await call(user, signal, (options) => this.#client.makeDir(request, options)));
+      return answered(await this.#call(user, signal, (options) => this.#client.makeDir(request, options)));
     } catch (error) {
       const there = parents && error instanceof WarrenError && error.code === "already_exists";
       if (!there) throw error;
@@ -87,7 +106,7 @@ export class GuestFilesystem {
 
   /** Removes a file or an empty directory; with `recursive` all that is there, which may be nothing. */
   async remove(path: string, user: string | undefined, recursive: boolean, signal: AbortSignal): Promise<void> {
-    await call(user, signal, (options) => this.#client.remove({ path, single: !recursive }, options));
+    await this.#call(user, signal, (options) => this.#client.remove({ path, single: !recursive }, options));
   }
 
   /** Moves a file or a directory; without `overwrite` nothing may be at the destination. */
@@ -99,7 +118,18 @@ export class GuestFilesystem {
     signal: AbortSignal,
   ): Promise<GuestEntry> {
     const request = { source, destination, keep: !overwrite };
-    return answered(await call(user, signal, (options) => this.#client.move(request, options)));
+    return answered(await this.#call(user, signal, (options) => this.#client.move(request, options)));
+  }
+
+  async #call<T>(user: string | undefined, signal: AbortSignal, make: (options: CallOptions) => Promise<T>) {
+    const headers: Record<string, string> = user
+      ? { authorization: `Basic ${Buffer.from(`${user}:`).toString("base64")}` }
+      : {};
+    try {
+      return await make({ timeoutMs: CALL_LIMIT_MS, signal, headers, contextValues: this.#contextValues });
+    } catch (error) {
+      throw fileError(error);
+    }
   }
 }
 
@@ -107,17 +137,7 @@ interface CallOptions {
   timeoutMs: number;
   signal: AbortSignal;
   headers: Record<string, string>;
-}
-
-async function call<T>(user: string | undefined, signal: AbortSignal, make: (options: CallOptions) => Promise<T>) {
-  const headers: Record<string, string> = user
-    ? { authorization: `Basic ${Buffer.from(`${user}:`).toString("base64")}` }
-    : {};
-  try {
-    return await make({ timeoutMs: CALL_LIMIT_MS, signal, headers });
-  } catch (error) {
-    throw fileError(error);
-  }
+  contextValues: ContextValues;
 }
 
 function fileError(error: unknown): WarrenError {

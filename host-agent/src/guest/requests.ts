@@ -2,6 +2,7 @@ import http, { type ClientRequest, type IncomingMessage, type OutgoingHttpHeader
 import { BoundedBytes } from "./bounded-bytes.ts";
 import type { GuestConnections } from "./connections.ts";
 import { guestError, refused, unreachable } from "./errors.ts";
+import type { Hold } from "./held.ts";
 
 /** Bytes of all headers of an answer, and of all its trailers. */
 const MAX_HEADERS = 16 * 1024;
@@ -84,27 +85,30 @@ export class GuestRequests {
     return { request, answer: promise };
   }
 
-  /** Asks for an answer of at most `maxBytes`, which has come as a whole before `signal` aborts. */
+  /** Asks for an answer of at most `maxBytes`, which has come as a whole before `signal` aborts; `hold` counts what came. */
   async ask(
     request: GuestRequest & { signal: AbortSignal },
     maxBytes: number,
     body?: Buffer | string,
+    hold?: Hold,
   ): Promise<GuestAnswer> {
     const { request: sent, answer } = this.open(request);
     sent.end(body);
     const response = await answer;
     try {
-      return { status: response.statusCode ?? 0, headers: response.headers, body: await readWhole(response, maxBytes) };
+      const whole = await readWhole(response, maxBytes, hold);
+      return { status: response.statusCode ?? 0, headers: response.headers, body: whole };
     } catch (error) {
       throw request.signal.aborted ? unreachable(error) : guestError(error);
     }
   }
 }
 
-/** The whole body of an answer. Throws, and breaks the connection, when it is longer than `maxBytes`. */
-export async function readWhole(response: IncomingMessage, maxBytes: number): Promise<Buffer> {
+/** The whole body of an answer. Throws, and breaks the connection, when it is longer than `maxBytes` or `hold` throws. */
+export async function readWhole(response: IncomingMessage, maxBytes: number, hold?: Hold): Promise<Buffer> {
   const body = new BoundedBytes(maxBytes);
   for await (const piece of response) {
+    hold?.((piece as Buffer).length);
     // Ends the loop, which destroys the response and its connection.
     if (body.add(piece as Buffer) < (piece as Buffer).length)
       throw refused(`its body is longer than ${maxBytes} bytes`);

@@ -5,6 +5,7 @@ import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import { codeFromHttpStatus } from "@connectrpc/connect/protocol-connect";
 import { EnvelopeParser, envelope } from "./envelopes.ts";
 import { guestError, refused } from "./errors.ts";
+import { HOLD } from "./held.ts";
 import { MAX_JSON, parseError, parseJson, parseMessage, throwIfFailed } from "./messages.ts";
 import { type GuestAnswer, type GuestRequests, readWhole } from "./requests.ts";
 
@@ -20,7 +21,7 @@ const ERROR_LIMIT_MS = 15_000;
  */
 export function guestTransport(requests: GuestRequests, maxJson = MAX_JSON): Transport {
   return {
-    async unary(method, signal, timeoutMs, header, input) {
+    async unary(method, signal, timeoutMs, header, input, context) {
       const deadline = timeoutMs ? AbortSignal.timeout(timeoutMs) : NEVER;
       const answer = await requests
         .ask(
@@ -32,6 +33,7 @@ export function guestTransport(requests: GuestRequests, maxJson = MAX_JSON): Tra
           },
           maxJson,
           toJsonString(method.input, create(method.input, input)),
+          context?.get(HOLD),
         )
         .catch((error: unknown) => {
           if (deadline.aborted) throw new ConnectError("the guest agent did not answer in time", Code.DeadlineExceeded);

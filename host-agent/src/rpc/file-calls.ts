@@ -21,7 +21,14 @@ export function fileCalls(
   ): Promise<T> {
     const named = guestPath(path);
     const sandbox = await sandboxes.awake(sandboxId);
-    return sandbox.useOnce((guest, gone) => action(guest.filesystem, named, AbortSignal.any([signal, gone])));
+    const held = sandbox.bounds.hold(sandbox.record);
+    try {
+      return await sandbox.useOnce((guest, gone) =>
+        action(guest.filesystem.holding(held.add), named, AbortSignal.any([signal, gone])),
+      );
+    } finally {
+      held.release();
+    }
   }
   return {
     listFiles(request, context) {

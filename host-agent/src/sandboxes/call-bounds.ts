@@ -11,7 +11,7 @@ export interface CallLimits {
   callsPerSandbox: number;
   callsPerTeam: number;
   calls: number;
-  /** Bytes of output that are held until its command ends. */
+  /** Bytes of answers that are held until their calls end: output of commands, lists of files, files as a whole. */
   outputPerTeam: number;
   output: number;
 }
@@ -30,10 +30,11 @@ export interface CallOwner {
   teamId: string;
 }
 
-/** Output that is held for the caller of one command. */
+/** What is held for the caller of one command, or of another call whose answer is given as a whole. */
 export interface HeldOutput {
   /** Throws `rate_limited` when it is more than may be held. */
   add(bytes: number): void;
+  /** Gives back what was added so far. */
   release(): void;
 }
 
@@ -73,12 +74,15 @@ export class CallBounds {
     return {
       add: (bytes) => {
         if (!this.#output.take(claims, bytes)) {
-          const message = "commands that are under way have too much output together; stream it, or run fewer at once";
+          const message = "calls that are under way have too much output together; stream it, or make fewer at once";
           throw new WarrenError("rate_limited", message);
         }
         held += bytes;
       },
-      release: () => this.#output.release(claims, held),
+      release: () => {
+        this.#output.release(claims, held);
+        held = 0;
+      },
     };
   }
 }

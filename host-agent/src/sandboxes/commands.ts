@@ -39,8 +39,15 @@ export async function runCommand(
   const stderr = new BoundedBytes(limit);
   const truncated = { stdout: false, stderr: false };
   const held = sandbox.bounds.hold(sandbox.record);
+  // The guest decides how long the end of a command takes that nobody waits for.
+  const letGo = () => {
+    stdout.drop();
+    stderr.drop();
+    held.release();
+  };
   try {
-    for await (const event of streamCommand(sandbox, command, stdin ? stdinOnce(stdin) : undefined, caller)) {
+    const input = stdin ? stdinOnce(stdin) : undefined;
+    for await (const event of streamCommand(sandbox, command, input, caller, letGo)) {
       if (event.type === "stdout" || event.type === "stderr") {
         const output = event.type === "stdout" ? stdout : stderr;
         const taken = output.add(event.data);
@@ -68,13 +75,14 @@ export type StreamEvent = CommandEvent | { type: "stdin_taken"; bytes: number };
 
 /**
  * Runs a command, feeds it `input` and yields what it says. When the caller stops reading or `caller` aborts before the
- * end, the command is ended.
+ * end, the command is ended; `onGivenUp` is called before that.
  */
 export async function* streamCommand(
   sandbox: Sandbox,
   command: GuestCommand,
   input?: AsyncIterable<CommandInput>,
   caller?: AbortSignal,
+  onGivenUp: () => void = () => undefined,
 ): AsyncGenerator<StreamEvent> {
   yield* sandbox.use(async function* (guest, gone) {
     const over = new AbortController();
@@ -102,6 +110,7 @@ export async function* streamCommand(
       }
     } finally {
       over.abort();
+      if (!ended) onGivenUp();
       await events.return(undefined).catch(() => undefined);
       if (pid && !ended && !gone.aborted) await guest.end(pid, GRACE_MS).catch(() => undefined);
     }

@@ -2,6 +2,7 @@ import type { Writable } from "node:stream";
 import { WarrenError } from "@warren/contracts/errors";
 import { LIMITS } from "@warren/contracts/limits";
 import { relayBody } from "@warren/relay";
+import { BoundedBytes } from "../guest/bounded-bytes.ts";
 import type { GuestFile, NewFile } from "../guest/file-transfers.ts";
 import type { Sandbox } from "./sandbox.ts";
 
@@ -64,17 +65,20 @@ export async function readWholeFile(
   user: string | undefined,
   caller?: AbortSignal,
 ): Promise<Buffer> {
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  for await (const part of streamFile(sandbox, path, user, caller)) {
-    if (!("chunk" in part)) continue;
-    length += part.chunk.length;
-    if (length > LIMITS.uploadBytes) {
-      throw new WarrenError("too_large", `${path} is larger than ${LIMITS.uploadBytes} bytes; read it as a stream`);
+  const content = new BoundedBytes(LIMITS.uploadBytes);
+  const held = sandbox.bounds.hold(sandbox.record);
+  try {
+    for await (const part of streamFile(sandbox, path, user, caller)) {
+      if (!("chunk" in part)) continue;
+      held.add(part.chunk.length);
+      if (content.add(part.chunk) < part.chunk.length) {
+        throw new WarrenError("too_large", `${path} is larger than ${LIMITS.uploadBytes} bytes; read it as a stream`);
+      }
     }
-    parts.push(part.chunk);
+    return content.whole();
+  } finally {
+    held.release();
   }
-  return Buffer.concat(parts);
 }
 
 /** A path as the guest is given it: "" is the user's home, where relative ones start. Throws when no file can have it. */

@@ -2,11 +2,15 @@ import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import { setTimeout } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
+import { create } from "@bufbuild/protobuf";
+import type { HandlerContext } from "@connectrpc/connect";
 import { WarrenError } from "@warren/contracts/errors";
+import { ListFilesRequestSchema } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { afterEach, describe, expect, it } from "vitest";
 import type { CommandEvent, GuestClient, GuestIdentity } from "../guest/client.ts";
 import { MAX_MESSAGE } from "../guest/envelopes.ts";
 import { FakeGuest, forever, frame, head, START, type Trick } from "../guest/testing/fake-guest.ts";
+import { fileCalls } from "../rpc/file-calls.ts";
 import { CALL_LIMITS, CallBounds } from "./call-bounds.ts";
 import { runCommand } from "./commands.ts";
 import { readWholeFile, sendFile } from "./files.ts";
@@ -180,6 +184,14 @@ it.each([1000, 64 * MIB])("a file of %d bytes that a guest stops sending is give
   expect(await failed(readWholeFile(sandboxOf(guest), "/f", undefined))).toBe("guest_unreachable");
 });
 
+it("a file that a guest sends in drops is given up", async () => {
+  const guest = await startGuest((socket) => drops(socket, head("application/octet-stream")));
+  const taken = new PassThrough().resume();
+  const sent = sendFile(sandboxOf(guest), "/f", undefined, () => taken, new AbortController().signal);
+  await expect(sent).rejects.toThrow();
+  expect(await failed(readWholeFile(sandboxOf(guest), "/f", undefined))).toBe("guest_unreachable");
+}, 60_000);
+
 it("a file that its caller is slow to take is not given up", async () => {
   let sendRest = () => {};
   const guest = await startGuest((socket) => {
@@ -299,6 +311,46 @@ describe("guests that never end what they begin", () => {
     await Promise.all(runs);
     // What was held is free again.
     bounds.hold({ id: "sb", teamId: "one" }).add(3 * PIECE);
+  });
+
+  it("take no more memory than output of a team may by lists of files, and by files that are read as a whole", async () => {
+    const guest = await startGuest((socket, request) => {
+      if (request.includes("/ListDir")) socket.write(`${head("application/json")}{"entries":[${" ".repeat(PIECE)}`);
+      else socket.write(Buffer.concat([Buffer.from(head("application/octet-stream")), Buffer.alloc(PIECE)]));
+    });
+    const bounds = new CallBounds({ ...CALL_LIMITS, outputPerTeam: 2 * PIECE });
+    const sandbox = sandboxOf(guest, {}, bounds);
+    sandbox.attach({ guest: guest.client(600_000) } as LiveParts);
+    const caller = new AbortController();
+    const { listFiles } = fileCalls({ awake: async () => sandbox });
+    const request = create(ListFilesRequestSchema, { sandboxId: "sb", path: "/", depth: 1, limit: 10 });
+    const list = () => Promise.resolve(listFiles(request, { signal: caller.signal } as HandlerContext));
+    const read = () => readWholeFile(sandbox, "/f", undefined, caller.signal);
+    const ended: string[] = [];
+    const calls = [list, list, read, read].map((call) => call().catch((error: WarrenError) => ended.push(error.code)));
+    await expect.poll(() => ended.length, { timeout: 30_000 }).toBeGreaterThan(1);
+    expect(ended.slice(0, 2)).toEqual(["rate_limited", "rate_limited"]);
+    caller.abort();
+    await Promise.all(calls);
+    bounds.hold({ id: "sb", teamId: "team" }).add(2 * PIECE);
+  });
+
+  it("keep nothing of a team's output once it has been refused, while they say nothing of the end of its command", async () => {
+    const bounds = new CallBounds({ ...CALL_LIMITS, outputPerTeam: 2 * PIECE - 1 });
+    const ending = Promise.withResolvers<void>();
+    const guest = await startGuest((socket, request) => {
+      if (request.includes("/SendSignal")) ending.resolve();
+      outputAndSilence(socket, request);
+      if (request.includes("/Start")) socket.write(OUTPUT);
+    });
+    const client = guest.client(600_000);
+    const sandbox = sandboxOf(guest, {}, bounds);
+    sandbox.attach({ guest: client } as LiveParts);
+    const run = failed(runCommand(sandbox, COMMAND, undefined));
+    await ending.promise;
+    bounds.hold({ id: "sb", teamId: "team" }).add(2 * PIECE - 1);
+    client.close();
+    expect(await run).toBe("rate_limited");
   });
 
   it("have no long message held that they never end", async () => {
