@@ -7,11 +7,14 @@ import { pausedFields, reasonCode, reportedReason, runningFields, stoppedFields 
 import type { SandboxAccess } from "./sandbox-access.ts";
 import type { RowOnHost, SandboxStore, SettingsFields, StatusFields } from "./sandbox-store.ts";
 
-/** Seconds after which a creation that no control plane has finished counts as abandoned; longer than a creation takes. */
-const PENDING_SEC = 240;
+/** Seconds after which a creation that its host has not finished counts as abandoned; longer than a creation takes. */
+const CREATING_SEC = 240;
 /** Seconds after which a destruction that no control plane has finished is done again. */
 const STOPPING_SEC = 90;
-/** Seconds after which a pause or resume that its host knows nothing of is one that never came there. */
+/**
+ * Seconds after which a creation, pause or resume that its host knows nothing of is one that never came there, and one that
+ * the host has finished is one whose control plane is gone.
+ */
 const CHANGING_SEC = 15;
 const DESTROY_TIMEOUT_MS = 60_000;
 const CREATING: SandboxStatus[] = ["pending", "starting"];
@@ -96,14 +99,12 @@ export class SandboxReconciler implements SandboxFollower {
 export function judge(row: Pick<Observation, "status" | "ageSec" | "reason" | "disk_bytes" | "reported">): Verdict {
   const reported = row.reported?.status;
   // How it ended is noted at once, but for a row that a call is about to settle.
-  const awaited = row.status === "stopping" || (CREATING.includes(row.status) && row.ageSec < PENDING_SEC);
+  const awaited = row.status === "stopping" || (CREATING.includes(row.status) && row.ageSec < CHANGING_SEC);
   if (reported === "stopped" && !awaited) return { status: "stopped", fields: stoppedFields(row.reported) };
   switch (row.status) {
     case "pending":
     case "starting":
-      if (row.ageSec < PENDING_SEC) return undefined;
-      if (reported === "running") return { status: "running", fields: runningFields(row.reported) };
-      return { status: "error", fields: { error: "the sandbox did not start in time" }, destroy: true };
+      return row.ageSec < CHANGING_SEC ? undefined : judgeCreation(row);
     case "running":
       if (reported === undefined) return { status: "stopped", fields: stoppedFields(undefined) };
       if (reported === "running" && saysOtherwise(row)) {
@@ -131,6 +132,15 @@ export function judge(row: Pick<Observation, "status" | "ageSec" | "reason" | "d
     default:
       return undefined;
   }
+}
+
+/** A host has a sandbox from the moment that its creation comes there, and a copy (`starting`) once it has been frozen. */
+function judgeCreation({ status, ageSec, reported }: Pick<Observation, "status" | "ageSec" | "reported">): Verdict {
+  if (reported?.status === "running" || reported?.status === "paused") return asReported(reported);
+  const isUnderWay = reported !== undefined || status === "starting";
+  if (isUnderWay && ageSec < CREATING_SEC) return undefined;
+  const error = isUnderWay ? "the sandbox did not start in time" : "the creation was cut off; try again";
+  return { status: "error", fields: { error }, destroy: true };
 }
 
 /** The state that a host says, or its lack of the sandbox; nothing while the host changes it. */

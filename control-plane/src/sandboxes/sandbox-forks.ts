@@ -67,7 +67,7 @@ export class SandboxForks {
       for (let index = 0; index < count; index++) {
         await quota.admit(transaction, team_id, { vcpus, memoryMb: memory_mb });
         const shared = { team_id, template, vcpus, memory_mb, timeout_sec, on_timeout, auto_resume, metadata };
-        const row = { ...shared, id: newSandboxId(), host_id: host.id, status: "pending" as const };
+        const row = { ...shared, id: newSandboxId(), host_id: host.id, status: "starting" as const };
         rows.push(await store.insert(row, transaction));
       }
       return rows;
@@ -81,8 +81,7 @@ export class SandboxForks {
       const now = new Date();
       const fields = { host_ip: result.value.hostIp, started_at: now, last_active_at: now };
       return (
-        (await store.change(row, "running", fields)) ??
-        new WarrenError("conflict", "the copy was ended while it was being made")
+        (await store.begin(row, fields)) ?? new WarrenError("conflict", "the copy was ended while it was being made")
       );
     }
     const { code = "agent_error", message = "the host said nothing of this copy" } = result?.value ?? {};

@@ -17,7 +17,7 @@ import { newSandboxId } from "./sandbox-id.ts";
 import type { SandboxQuota } from "./sandbox-quota.ts";
 import type { SandboxReads } from "./sandbox-reads.ts";
 import { nameTaken } from "./sandbox-settings.ts";
-import type { SandboxRow, SandboxStore, StatusFields } from "./sandbox-store.ts";
+import type { SandboxRow, SandboxStore } from "./sandbox-store.ts";
 
 /** Milliseconds that a host has to start a sandbox; its own limits end a hanging boot earlier. */
 const CREATE_TIMEOUT_MS = 180_000;
@@ -103,11 +103,12 @@ export class SandboxService {
   }
 
   async #create(caller: Caller, request: CreateSandbox, template: Template, hosts: HostAddress[]): Promise<SandboxRow> {
-    const pending = await this.#insert(caller, request, template, hosts[0]!);
-    let row = pending;
+    const { store } = this.#parts;
+    let row = await this.#insert(caller, request, template, hosts[0]!);
     for (const [index, host] of hosts.entries()) {
       try {
-        if (row.host_id !== host.id) row = await this.#change(row, "pending", { host_id: host.id });
+        if (row.host_id !== host.id)
+          row = await this.#unlessEnded(row, store.change(row, "pending", { host_id: host.id }));
         return await this.#start(row, host, request.env ?? {});
       } catch (error) {
         const reason = toCatalogueError(error);
@@ -175,7 +176,8 @@ export class SandboxService {
     const agent = this.#parts.pool.agentOf(host);
     const { sandbox } = await callHost(() => agent.createSandbox(wanted, { timeoutMs: CREATE_TIMEOUT_MS }));
     const now = new Date();
-    return this.#change(row, "running", { host_ip: sandbox?.hostIp ?? "", started_at: now, last_active_at: now });
+    const fields = { host_ip: sandbox?.hostIp ?? "", started_at: now, last_active_at: now };
+    return this.#unlessEnded(row, this.#parts.store.begin(row, fields));
   }
 
   /** Notes that a sandbox did not start, and has its host remove what may stand of it. */
@@ -230,9 +232,9 @@ export class SandboxService {
     }
   }
 
-  /** Changes the status of a sandbox that is being created; throws `conflict` when someone ended it meanwhile. */
-  async #change(row: SandboxRow, status: SandboxStatus, fields: StatusFields): Promise<SandboxRow> {
-    const changed = await this.#parts.store.change(row, status, fields);
+  /** The row of a sandbox that is being created after a change; throws `conflict` when someone ended it meanwhile. */
+  async #unlessEnded(row: SandboxRow, change: Promise<SandboxRow | undefined>): Promise<SandboxRow> {
+    const changed = await change;
     this.#parts.access.forget(row.id);
     if (!changed) throw new WarrenError("conflict", "the sandbox was ended while it was being created");
     return changed;

@@ -99,6 +99,17 @@ export class SandboxStore {
       .executeTakeFirst();
   }
 
+  /**
+   * Notes that a sandbox that was being created runs, which a comparison with its host may have noted before; undefined when
+   * it has ended meanwhile.
+   */
+  async begin(created: SandboxRow, fields: StatusFields): Promise<SandboxRow | undefined> {
+    const changed = await this.change(created, "running", fields);
+    if (changed) return changed;
+    const found = await this.find(created.team_id, created.id);
+    return found?.status === "running" ? found : undefined;
+  }
+
   /** Changes settings of a sandbox, whatever its status unless it is over; undefined when it is. */
   async changeSettings(id: string, fields: SettingsFields): Promise<SandboxRow | undefined> {
     const { lease_sec } = fields;
