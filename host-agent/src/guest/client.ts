@@ -12,7 +12,7 @@ import { FileTransfers, type TransferLimits } from "./file-transfers.ts";
 import { GuestFilesystem } from "./filesystem.ts";
 import { hostLoad } from "./host-load.ts";
 import { GuestInput } from "./input.ts";
-import { PATIENCE, type Patience, withLiveness } from "./liveness.ts";
+import { PATIENCE, type Patience, whileAlive, withLiveness } from "./liveness.ts";
 import { errorMessage, MAX_JSON, parseJson } from "./messages.ts";
 import { GuestRequests } from "./requests.ts";
 import { guestTransport } from "./transport.ts";
@@ -137,7 +137,7 @@ export class GuestClient {
 
   /**
    * Gives the microVM its identity, time and random state. Throws unless the guest agent confirms each of them; from
-   * then on the client uses the new token.
+   * then on the client uses the new token. One that answers nothing while its vCPUs rest is given up before the limit.
    */
   async init(identity: GuestIdentity, limitMs = INIT_LIMIT_MS): Promise<InitConfirmation> {
     const body = JSON.stringify({
@@ -154,8 +154,15 @@ export class GuestClient {
       entropy: Buffer.from(identity.entropy).toString("base64"),
     });
     const headers = { "content-type": "application/json", accept: "application/json" };
-    const signal = AbortSignal.timeout(limitMs * hostLoad());
-    const answer = await this.#requests.ask({ method: "POST", path: "/init", headers, signal }, MAX_JSON, body);
+    const dead = new AbortController();
+    const signal = AbortSignal.any([AbortSignal.timeout(limitMs * hostLoad()), dead.signal]);
+    const answer = await whileAlive(
+      this.#requests.ask({ method: "POST", path: "/init", headers, signal }, MAX_JSON, body),
+      // Its vCPUs are not looked at: whoever gives an identity is at an operation that the look would wait for.
+      { probe: () => this.health(), processorMs: this.#limits.processorMs, hasHung: async () => false },
+      this.#limits,
+      (reason) => dead.abort(reason),
+    );
     if (answer.status !== 200) {
       throw new WarrenError("agent_error", `the guest agent refused its identity: ${errorMessage(answer.body)}`);
     }

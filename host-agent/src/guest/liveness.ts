@@ -62,6 +62,24 @@ export async function* withLiveness<T>(
   }
 }
 
+/** Waits for a call that has no other sign of life than its answer, and aborts it when the guest has stopped answering. */
+export async function whileAlive<T>(
+  call: Promise<T>,
+  signs: SignsOfLife,
+  patience: Patience,
+  abort: (reason: Error) => void,
+): Promise<T> {
+  const over = new AbortController();
+  watch(signs, patience, { at: performance.now() }, over.signal).catch((error: unknown) => {
+    if (!over.signal.aborted) abort(unreachable(error));
+  });
+  try {
+    return await call;
+  } finally {
+    over.abort();
+  }
+}
+
 /** Asks while nothing is heard; rejects when the guest is to be given up, or `over` aborts. */
 async function watch(
   signs: SignsOfLife,

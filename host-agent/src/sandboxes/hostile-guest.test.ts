@@ -7,7 +7,7 @@ import type { HandlerContext } from "@connectrpc/connect";
 import { WarrenError } from "@warren/contracts/errors";
 import { ListFilesRequestSchema } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { afterEach, describe, expect, it } from "vitest";
-import type { CommandEvent, GuestClient, GuestIdentity } from "../guest/client.ts";
+import { type CommandEvent, GuestClient, type GuestIdentity } from "../guest/client.ts";
 import { MAX_MESSAGE } from "../guest/envelopes.ts";
 import { FakeGuest, forever, frame, head, START, type Trick } from "../guest/testing/fake-guest.ts";
 import { fileCalls } from "../rpc/file-calls.ts";
@@ -113,6 +113,32 @@ describe.each(LATE)("a guest that answers with %s", (_, trick) => {
   it.each([...CALLS, ...FILE_CALLS])("fails to %s in time", async (_name, call) => {
     const guest = await startGuest(trick);
     expect(["agent_error", "guest_unreachable"]).toContain(await failed(call(guest.client(LIMIT_MS))));
+  });
+});
+
+describe("a guest that does not confirm its identity", () => {
+  const CONFIRMED = { sandboxId: "sb", hostname: "sb", entropyBytes: 64, clockOffsetMs: 0 };
+  const patience = { quietMs: 20, idleMs: 50, busyMs: 600_000, healthMs: 20 };
+  const identify = (guest: FakeGuest, processorMs: () => number) =>
+    new GuestClient("127.0.0.1", guest.port, "", { ...patience, processorMs }).init(IDENTITY, 600_000);
+
+  it("is given up long before the limit when it says nothing and does nothing", async () => {
+    const guest = await startGuest(() => undefined);
+    expect(await failed(identify(guest, () => 0))).toBe("guest_unreachable");
+  });
+
+  it("is waited for while it is at work, or says that it lives", async () => {
+    const late = async (socket: Parameters<Trick>[0]) => {
+      // Longer than the busiest host would wait for one that rests.
+      await setTimeout(11 * patience.idleMs + 500);
+      socket.end(`${head("application/json")}${JSON.stringify(CONFIRMED)}`);
+    };
+    const busy = await startGuest((socket, request) => (request.startsWith("POST /init") ? late(socket) : undefined));
+    expect(await identify(busy, () => performance.now())).toEqual(CONFIRMED);
+    const slow = await startGuest((socket, request) =>
+      request.startsWith("POST /init") ? late(socket) : void socket.end("HTTP/1.1 204 No Content\r\n\r\n"),
+    );
+    expect(await identify(slow, () => 0)).toEqual(CONFIRMED);
   });
 });
 

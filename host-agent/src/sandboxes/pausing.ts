@@ -98,7 +98,7 @@ export class Pausing {
       if (!lifecycle.destroySignal.aborted) lifecycle.returnTo("paused");
       await journal.write(record);
       garbage.schedule();
-      throw error;
+      throw explainSilence(error, sandbox.id);
     }
   }
 
@@ -167,4 +167,11 @@ export class Pausing {
       log.warn({ sandbox: record.id, err: error }, "the layers of a paused sandbox could not be merged");
     }
   }
+}
+
+/** Says of a guest that did not wake up that nothing of it is lost. */
+function explainSilence(error: unknown, id: string): unknown {
+  if (!(error instanceof WarrenError) || error.code !== "guest_unreachable") return error;
+  const message = `sandbox ${id} did not resume: its guest agent did not confirm its identity. It stays paused as it was; try again, or destroy it`;
+  return new WarrenError(error.code, message, { cause: error });
 }
