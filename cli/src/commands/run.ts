@@ -1,6 +1,6 @@
 import { BASE_TEMPLATE } from "@warren/contracts/identifiers";
 import { LIMITS } from "@warren/contracts/limits";
-import type { Sandbox, Warren } from "@warren/sdk";
+import { type Sandbox, type Warren, WarrenError } from "@warren/sdk";
 import { Command } from "commander";
 import { dataDirOption } from "../arguments/data-dir.ts";
 import { download, type FilePair, upload } from "../arguments/parse.ts";
@@ -19,6 +19,9 @@ import { type AttachedOptions, runAttached } from "../streams/run-attached.ts";
 import { Interruption } from "../terminal/interruption.ts";
 import { warn } from "../terminal/messages.ts";
 import { checkReadable, checkWritable, downloadFile, uploadFile } from "../transfer.ts";
+
+/** Statuses from which a sandbox does not return. */
+const OVER: ReadonlySet<string> = new Set(["stopping", "stopped"]);
 
 interface RunOptions extends SandboxOptions, Omit<AttachedOptions, "signal"> {
   dataDir: string;
@@ -83,10 +86,26 @@ async function useSandbox(
   const letGo = destroy ? keepLease(sandbox) : undefined;
   try {
     return await untilAborted(work(sandbox, command, args, options, signal), signal);
+  } catch (error) {
+    throw (await endOf(warren, sandbox, error, signal)) ?? error;
   } finally {
     letGo?.();
     if (destroy) await destroyOrSay(sandbox);
   }
+}
+
+/**
+ * The end of the sandbox, where a call got no answer because of it: a machine that slept finds its connections closed, and
+ * the lease over.
+ */
+async function endOf(warren: Warren, { id }: Sandbox, error: unknown, signal: AbortSignal) {
+  if (!(error instanceof WarrenError) || error.code !== "server_unreachable") return undefined;
+  const fields = await warren.sandboxes.get(id, signal).then(
+    (sandbox) => sandbox.fields,
+    () => undefined,
+  );
+  if (!fields?.reason || !OVER.has(fields.status)) return undefined;
+  return new WarrenError("invalid_state", `The sandbox ended before its command did: ${fields.reason.message}`);
 }
 
 async function destroyOrSay(sandbox: Sandbox): Promise<void> {
