@@ -5,6 +5,7 @@ import type { ApiKeyScope } from "@warren/contracts/rest/api-keys";
 import type { FastifyRequest } from "fastify";
 import type { WebSocket } from "ws";
 import type { App } from "../app.ts";
+import { whenOver } from "../slow-clients/when-over.ts";
 import { type AccessChanges, concerns } from "./access-changes.ts";
 import type { Authenticator } from "./authenticator.ts";
 import { type ApiKeyCaller, type Identity, withTeam } from "./caller.ts";
@@ -21,7 +22,10 @@ const POLICY_VIOLATION = 1008;
 /** Milliseconds that its client has to answer the closing handshake; what it sends meanwhile still arrives. */
 const CLOSE_TIMEOUT_MS = 500;
 
-/** The right with which a WebSocket was opened. */
+/** Milliseconds that a timer can wait at most. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** The right with which a request was accepted. */
 interface Grant {
   identity: Identity;
   /** Rejects when the credential does not give the right any more. */
@@ -42,15 +46,20 @@ export class AccessGuard {
   /**
    * Makes every route that is registered in this scope require a valid credential of someone who acts for a team.
    * Reading is open to every API key; anything else, WebSockets included, needs `scope`. The check runs before the body
-   * is read, so that a stranger's body is never parsed.
+   * is read, so that a stranger's body is never parsed. A caller who loses the right while the request is under way loses
+   * the connection, as if the client had left.
    */
   requireCaller(app: App, scope: ApiKeyScope): void {
-    app.addHook("onRequest", async (request) => {
+    app.addHook("onRequest", async (request, reply) => {
       const needed = neededScope(request, scope);
       request.caller = await this.#authorize(request, needed);
-      if (!request.ws) return;
-      const check = () => this.#authorize(request, needed);
-      this.#grants.set(request.raw, { identity: request.caller, check });
+      const grant = { identity: request.caller, check: () => this.#authorize(request, needed) };
+      if (request.ws) this.#grants.set(request.raw, grant);
+      else
+        whenOver(
+          reply.raw,
+          this.#watch(grant, () => breakOff(request)),
+        );
     });
   }
 
@@ -73,19 +82,31 @@ export class AccessGuard {
     app.websocketServer.on("connection", (socket: WebSocket, request: IncomingMessage) => {
       const grant = this.#grants.get(request);
       if (!grant) return;
-      const recheck = () => {
-        grant.check().catch((error: unknown) => {
-          // A database that is away says nothing about rights.
-          if (error instanceof WarrenError) revoke(socket);
-        });
-      };
-      const unsubscribe = this.#changes.subscribe((change) => {
-        if (concerns(change, whoOf(grant.identity))) recheck();
-      });
-      socket.once("close", unsubscribe);
-      // The right may have gone between the check of the request and this moment.
-      recheck();
+      socket.once(
+        "close",
+        this.#watch(grant, () => revoke(socket)),
+      );
     });
+  }
+
+  /** Calls `end` once the right is gone; returns what ends the watch. */
+  #watch(grant: Grant, end: () => void): () => void {
+    const recheck = () => {
+      grant.check().catch((error: unknown) => {
+        // A database that is away says nothing about rights.
+        if (error instanceof WarrenError) end();
+      });
+    };
+    const unsubscribe = this.#changes.subscribe((change) => {
+      if (concerns(change, whoOf(grant.identity))) recheck();
+    });
+    const cancel = atExpiry(grant.identity, recheck);
+    // The right may have gone between the check of the request and this moment.
+    recheck();
+    return () => {
+      unsubscribe();
+      cancel();
+    };
   }
 
   async #authorize(request: FastifyRequest, scope: ApiKeyScope): Promise<Identity> {
@@ -101,6 +122,25 @@ function revoke(socket: WebSocket): void {
   socket.close(POLICY_VIOLATION, "access was revoked");
   const timer = setTimeout(() => socket.terminate(), CLOSE_TIMEOUT_MS);
   socket.once("close", () => clearTimeout(timer));
+}
+
+/** Ends a request whose answer nobody may have any more. */
+function breakOff({ socket }: FastifyRequest): void {
+  socket.destroy(new WarrenError("unauthorized", "access was revoked"));
+}
+
+/** Calls `task` when a credential ends by itself at a time that its owner has set; returns what calls that off. */
+function atExpiry(identity: Identity, task: () => void): () => void {
+  const expiresAt = identity.kind === "api_key" ? identity.expiresAt?.getTime() : undefined;
+  if (expiresAt === undefined) return () => undefined;
+  let timer: NodeJS.Timeout | undefined;
+  const wait = () => {
+    const rest = expiresAt - Date.now();
+    if (rest <= 0) task();
+    else timer = setTimeout(wait, Math.min(rest, LONGEST_TIMER_MS)).unref();
+  };
+  wait();
+  return () => clearTimeout(timer);
 }
 
 function whoOf(identity: Identity) {

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
@@ -78,6 +79,52 @@ eachDatabase((database) => {
     stream.terminate();
     // The library's own patience is 30 seconds.
   }, 20_000);
+
+  it("a command that is waited for ends when its key is revoked, and so does its connection", async () => {
+    const owner = await Person.signUp(stack);
+    const id = await newSandbox(owner);
+    const [first, second] = [await owner.createApiKey(), await owner.createApiKey()];
+    const [kept, running] = [first, second].map(({ key }) =>
+      send(stack.url, "POST", `/v1/sandboxes/${id}/exec`, {
+        body: { cmd: "sleep", args: ["1000"] },
+        headers: { "x-api-key": key },
+      }),
+    );
+    const { processes } = stack.host.guest(id);
+    await expect.poll(() => processes.size).toBe(2);
+    const broken = expect(running).rejects.toThrow("fetch failed");
+    await expectStatus(await owner.call("DELETE", `/v1/api-keys/${second.id}`), 204);
+    await broken;
+    await expect.poll(() => processes.size).toBe(1);
+    for (const command of processes) command.kill();
+    await expectStatus(await kept!, 200);
+  });
+
+  it("a download ends when its member is removed", async () => {
+    const owner = await Person.signUp(stack);
+    const member = await owner.addMember(await Person.signUp(stack));
+    const id = await newSandbox(owner);
+    await writeFile(join(stack.host.guest(id).directory, "large"), Buffer.alloc(64 * 1024 * 1024));
+    const answer = await member.call("POST", `/v1/sandboxes/${id}/files/stream/read`, { path: "large" });
+    await expectStatus(answer, 200);
+    await expectStatus(await owner.call("DELETE", `/v1/teams/${owner.teamId}/members/${member.userId}`), 204);
+    await expect(answer.arrayBuffer()).rejects.toThrow("terminated");
+  });
+
+  it("what is under way with a key that expires ends then", async () => {
+    const owner = await Person.signUp(stack);
+    const id = await newSandbox(owner);
+    const expiresAt = new Date(Date.now() + 4000).toISOString();
+    const { key } = await owner.createApiKey({ expires_at: expiresAt });
+    const headers = { "x-api-key": key };
+    const body = { cmd: "sleep", args: ["1000"] };
+    const running = expect(send(stack.url, "POST", `/v1/sandboxes/${id}/exec`, { body, headers })).rejects.toThrow(
+      "fetch failed",
+    );
+    const stream = await openStream(stack.url, id, headers);
+    expect(await closing(stream)).toBe(1008);
+    await running;
+  });
 
   it("a stream ends when its user logs out", async () => {
     const owner = await Person.signUp(stack);
