@@ -10,6 +10,7 @@ import { dataDirOption } from "../arguments/data-dir.ts";
 import { Operator } from "../servers/operator.ts";
 import { warn } from "../terminal/messages.ts";
 import { readNewPassword } from "../terminal/password.ts";
+import { jsonText } from "../terminal/printable.ts";
 import { table } from "../terminal/table.ts";
 
 interface DataDir {
@@ -207,5 +208,5 @@ function parseLimit(text: string): number | "default" {
 }
 
 function print(json: boolean | undefined, value: object, show: () => string): void {
-  process.stdout.write(json ? `${JSON.stringify(value)}\n` : show());
+  process.stdout.write(json ? `${jsonText(value)}\n` : show());
 }

@@ -6,6 +6,7 @@ import { parseRemote } from "../arguments/remote.ts";
 import { runningServer } from "../servers/connection.ts";
 import { findSandbox } from "../servers/find-sandbox.ts";
 import { Interruption } from "../terminal/interruption.ts";
+import { jsonText, printableName } from "../terminal/printable.ts";
 import { table } from "../terminal/table.ts";
 
 interface UseOptions {
@@ -95,18 +96,13 @@ function named(path: string): string {
 }
 
 function print(entries: FileEntry[], json: boolean | undefined): void {
-  if (json) process.stdout.write(`${JSON.stringify(entries)}\n`);
+  if (json) process.stdout.write(`${jsonText(entries)}\n`);
   else process.stdout.write(table(["MODE", "OWNER", "GROUP", "SIZE", "MODIFIED", "PATH"], entries.map(row)));
 }
 
 function row({ type, mode, owner, group, size, modifiedAt, path, target }: FileEntry): string[] {
   const kind = { file: "-", directory: "d", symlink: "l", other: "?" }[type];
   const permissions = `${kind}${mode.toString(8).padStart(4, "0")}`;
-  const name = target === undefined ? printable(path) : `${printable(path)} -> ${printable(target)}`;
-  return [permissions, printable(owner), printable(group), String(size), modifiedAt.toISOString(), name];
-}
-
-/** A text of a sandbox without what would steer a terminal. */
-function printable(text: string): string {
-  return /[\p{Cc}\p{Cf}]/u.test(text) ? JSON.stringify(text).replace(/\p{Cf}|\p{Cc}/gu, "?") : text;
+  const name = target === undefined ? path : `${printableName(path)} -> ${printableName(target)}`;
+  return [permissions, owner, group, String(size), modifiedAt.toISOString(), name];
 }

@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { dataDirOption } from "../arguments/data-dir.ts";
 import { pairs } from "../arguments/parse.ts";
 import { runningServer } from "../servers/connection.ts";
+import { jsonText } from "../terminal/printable.ts";
 import { table } from "../terminal/table.ts";
 
 interface PsOptions {
@@ -24,7 +25,7 @@ export function psCommand(finish: (status: number) => void): Command {
     .action(async ({ dataDir, json, quiet, metadata }: PsOptions) => {
       const warren = await runningServer(dataDir);
       const sandboxes = await warren.sandboxes.list(metadata ? { metadata } : {});
-      if (json) process.stdout.write(`${JSON.stringify(sandboxes.map(({ fields }) => fields))}\n`);
+      if (json) process.stdout.write(`${jsonText(sandboxes.map(({ fields }) => fields))}\n`);
       else if (quiet) process.stdout.write(sandboxes.map(({ id }) => `${id}\n`).join(""));
       else process.stdout.write(table(HEADINGS, sandboxes.map(row)));
       finish(0);

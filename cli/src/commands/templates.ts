@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { dataDirOption } from "../arguments/data-dir.ts";
 import { runningServer } from "../servers/connection.ts";
 import { forEachName } from "../servers/each.ts";
+import { jsonText } from "../terminal/printable.ts";
 import { table } from "../terminal/table.ts";
 
 interface ListOptions {
@@ -20,7 +21,7 @@ export function templatesCommand(finish: (status: number) => void): Command {
     .option("--json", "print a JSON array")
     .action(async ({ dataDir, json, quiet }: ListOptions) => {
       const templates = await (await runningServer(dataDir)).snapshots.list();
-      if (json) process.stdout.write(`${JSON.stringify(templates)}\n`);
+      if (json) process.stdout.write(`${jsonText(templates)}\n`);
       else if (quiet) process.stdout.write(templates.map(({ name }) => `${name}\n`).join(""));
       else process.stdout.write(table(HEADINGS, templates.map(row)));
       finish(0);

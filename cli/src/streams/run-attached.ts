@@ -1,5 +1,6 @@
 import type { ExitStatus, Sandbox, StartOptions } from "@warren/sdk";
 import { joinTerminal, terminalSize } from "../terminal/join-terminal.ts";
+import { warn } from "../terminal/messages.ts";
 import { attach } from "./attach.ts";
 import { DescriptorOutput } from "./descriptor-output.ts";
 import { BROKEN_PIPE, shellStatus } from "./exit-status.ts";
@@ -47,7 +48,7 @@ export async function runAttached(
   const leave = tty ? joinTerminal(remote, interactive) : undefined;
   try {
     const exit = await attach(remote, withInput ? { ...streams, stdin: process.stdin } : streams);
-    if (exit.outOfMemory) process.stderr.write(`${outOfMemoryText(exit.outOfMemory)}\n`);
+    if (exit.outOfMemory) warn(outOfMemoryText(exit.outOfMemory));
     return shellStatus(exit);
   } catch (error) {
     // Nobody reads the output any more: as a local command would be, this one is ended.
@@ -60,5 +61,5 @@ export async function runAttached(
 
 function outOfMemoryText({ process: name, pid }: NonNullable<ExitStatus["outOfMemory"]>): string {
   const victim = name ? `${name} (process ${pid})` : "a process of the command";
-  return `warren: the sandbox ran out of memory, and its kernel killed ${victim}; --memory gives a sandbox more`;
+  return `the sandbox ran out of memory, and its kernel killed ${victim}; --memory gives a sandbox more`;
 }

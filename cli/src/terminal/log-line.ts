@@ -1,8 +1,14 @@
+import { printableLine } from "./printable.ts";
+
 /** Names of pino's levels. */
 const LEVELS: Record<number, string> = { 10: "trace", 20: "debug", 30: "info", 40: "warn", 50: "error", 60: "fatal" };
 
 /** A line of a server's log as people read it: time, server, level, message, and the fields that explain it. */
 export function logLine(server: string, line: string): string {
+  return printableLine(readable(server, line));
+}
+
+function readable(server: string, line: string): string {
   let entry: Record<string, unknown> | null;
   try {
     entry = JSON.parse(line);

@@ -1,8 +1,9 @@
 import { WarrenError } from "@warren/sdk";
+import { printable } from "./printable.ts";
 
 /** Tells the user something on standard error. */
 export function warn(text: string): void {
-  process.stderr.write(`warren: ${text}\n`);
+  process.stderr.write(`warren: ${printable(text)}\n`);
 }
 
 /** What leads on after some errors, in words of the command line. */

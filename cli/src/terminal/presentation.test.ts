@@ -1,5 +1,8 @@
+import { WarrenError } from "@warren/sdk";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { logLine, tellsOfFailure } from "./log-line.ts";
+import { describe as describeError, warn } from "./messages.ts";
+import { jsonText } from "./printable.ts";
 import { ProgressDisplay } from "./progress.ts";
 import { table } from "./table.ts";
 
@@ -15,6 +18,22 @@ describe("what the user sees", () => {
     const failed = '{"level":50,"time":1893456000123,"msg":"failed","err":{"message":"no disk"}}';
     expect(logLine("host agent", failed)).toBe("00:00:00.123 host agent error failed no disk");
     for (const text of ["Segmentation fault", "[1]", "null", '{"a":1}']) expect(logLine("s", text)).toBe(`s: ${text}`);
+  });
+
+  test("never steers the terminal, whoever wrote it", () => {
+    const evil = "\u001b]0;owned\u0007\u009b2J\u202e\u007f";
+    const shown = "\\u001b]0;owned\\u0007\\u009b2J\\u202e\\u007f";
+    const written: string[] = [];
+    const stderr = vi.spyOn(process.stderr, "write").mockImplementation((text) => written.push(String(text)) > 0);
+    warn(`${describeError(new WarrenError("invalid_path", `path '${evil}'\nis none`))}`);
+    stderr.mockRestore();
+    expect(written.join("")).toBe(`warren: path '${shown}'\nis none (invalid_path)\n`);
+    expect(table(["NAME"], [[evil], ["plain ü"], ["two\nlines"]])).toBe(`NAME\n"${shown}"\nplain ü\n"two\\nlines"\n`);
+    const line = JSON.stringify({ level: 40, time: 1893456000123, msg: "ended", console: evil });
+    expect(logLine("host agent", line)).toBe(`00:00:00.123 host agent warn ended console=${shown}`);
+    expect(logLine("host agent", evil)).toBe(`host agent: ${shown}`);
+    expect(jsonText({ name: evil })).toBe(`{"name":"${shown}"}`);
+    expect(JSON.parse(jsonText({ name: `${evil}\u{e0001}` }))).toEqual({ name: `${evil}\u{e0001}` });
   });
 
   test("is of a log what tells of a failure, when something failed", () => {
