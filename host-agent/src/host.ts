@@ -31,6 +31,7 @@ import { BaseTemplates } from "./templates/base-templates.ts";
 import { TemplateStore } from "./templates/store.ts";
 import { createQemuVmm, examineQemuHost, type QemuHost } from "./vmm/qemu/driver.ts";
 import { probeKvm } from "./vmm/qemu/kvm-probe.ts";
+import { requireOwnUserIds } from "./vmm/user-ids.ts";
 
 /** Milliseconds that a microVM may take from its first instruction to its guest agent's readiness. */
 const BOOT_LIMIT = { kvm: 30_000, tcg: 90_000 } as const;
@@ -58,6 +59,7 @@ export interface Host {
 /** Wires the host agent of one data directory together, takes up what an earlier one left, and serves. */
 export async function serveHost(options: ServeOptions): Promise<Host> {
   requireRoot();
+  await requireOwnUserIds();
   const settings = readSettings(options.environment);
   await makePrivateDirectory(options.dataDirectory);
   const lock = await lockFile(join(options.dataDirectory, "host-agent.lock"), "the data directory");

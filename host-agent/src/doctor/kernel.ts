@@ -5,6 +5,7 @@ import koffi from "koffi";
 import { detectCgroups } from "../cgroup/detect.ts";
 import { AddressPlan, DEFAULT_NETWORKS } from "../network/addresses.ts";
 import { hostRules, sandboxRules } from "../network/firewall.ts";
+import { describeOwners, findOwners, REMEDY } from "../vmm/user-ids.ts";
 import type { Check } from "./finding.ts";
 import { firstLine, runProgram } from "./run-program.ts";
 
@@ -29,6 +30,15 @@ const root: Check = {
       found: `user id ${process.getuid?.()}`,
       consequence: "namespaces, tap devices and user ids of microVMs need root; other checks may fail for want of it",
     };
+  },
+};
+
+const userIds: Check = {
+  name: "user ids",
+  async run() {
+    const owners = await findOwners();
+    if (owners.length === 0) return { status: "ok", found: "those of microVMs are nobody else's" };
+    return { status: "fail", found: describeOwners(owners), consequence: REMEDY };
   },
 };
 
@@ -110,5 +120,5 @@ const userfaultfd: Check = {
 
 /** Checks of the kernel and of what this user may do with it. */
 export function kernelChecks(): Check[] {
-  return [platform, root, namespaces, tun, nftables, cgroups, deviceMapper, userfaultfd];
+  return [platform, root, userIds, namespaces, tun, nftables, cgroups, deviceMapper, userfaultfd];
 }

@@ -2,11 +2,9 @@ import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
 import type { DiskLayers } from "../disk/layers.ts";
 import { guestNetworkParameters, type Slot } from "../network/network.ts";
+import { userIdOf } from "../vmm/user-ids.ts";
 import type { Jail, Machine } from "../vmm/vmm.ts";
 import type { SandboxRecord } from "./journal.ts";
-
-/** First user id of microVMs: that of slot n is this plus n. Slots are unique on a machine, so these are too. */
-const FIRST_UID = 700_000;
 
 /**
  * Describes the microVM of a record; the same record and slot always give the same description, but for the descriptor of
@@ -41,5 +39,5 @@ export function describeMachine(
 
 /** Bounds of the VMM process of a sandbox in a slot. */
 export function describeJail(instance: string, directory: string, slotNumber: number): Jail {
-  return { directory: join(directory, "jail"), uid: FIRST_UID + slotNumber, cgroup: `warren/${instance}` };
+  return { directory: join(directory, "jail"), uid: userIdOf(slotNumber), cgroup: `warren/${instance}` };
 }
