@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { canRunSandboxes, examine, perform } from "./doctor.ts";
 import type { Finding } from "./finding.ts";
+import { describeConnectionTable } from "./kernel.ts";
 
 let directory: string;
 beforeAll(async () => {
@@ -47,4 +48,15 @@ describe("doctor", () => {
       found: expect.stringContaining("no idea"),
     });
   });
+});
+
+test.each([
+  [262_144, true, "ok", undefined],
+  [0, false, "ok", undefined],
+  [262_144, false, "warn", "more than 48 sandboxes"],
+  [32_768, false, "warn", "more than 0 sandboxes"],
+])("a table of %d connections that can grow (%s) is %s", (size, canGrow, status, consequence) => {
+  const finding = describeConnectionTable(size, canGrow);
+  expect(finding.status).toBe(status);
+  if (consequence) expect(finding.consequence).toContain(consequence);
 });

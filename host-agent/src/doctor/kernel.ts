@@ -1,12 +1,13 @@
 import { closeSync, constants } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { access, readFile } from "node:fs/promises";
 import { arch, release } from "node:os";
 import koffi from "koffi";
 import { detectCgroups } from "../cgroup/detect.ts";
 import { AddressPlan, DEFAULT_NETWORKS } from "../network/addresses.ts";
+import { CONNECTION_LIMIT, CONNECTION_TABLE, HOST_CONNECTIONS } from "../network/connection-table.ts";
 import { hostRules, sandboxRules } from "../network/firewall.ts";
 import { describeOwners, findOwners, REMEDY } from "../vmm/user-ids.ts";
-import type { Check } from "./finding.ts";
+import type { Check, Finding } from "./finding.ts";
 import { firstLine, runProgram } from "./run-program.ts";
 
 /** userfaultfd(2). */
@@ -80,6 +81,35 @@ const nftables: Check = {
   },
 };
 
+const connections: Check = {
+  name: "connections",
+  async run() {
+    const text = await readFile(CONNECTION_TABLE, "utf8").catch(() => undefined);
+    // Connections have been tracked nowhere on this machine so far: the first slot loads the module.
+    if (text === undefined) return { status: "ok", found: "no table yet" };
+    const writable = await access(CONNECTION_TABLE, constants.W_OK).then(
+      () => true,
+      () => false,
+    );
+    return describeConnectionTable(Number(text), writable);
+  },
+};
+
+/** What follows from the size of the host's table of connections, and from whether it can grow with the sandboxes. */
+export function describeConnectionTable(size: number, canGrow: boolean): Omit<Finding, "check"> {
+  const found = size === 0 ? "a table without bound" : `a table of ${size}`;
+  if (size === 0 || canGrow)
+    return { status: "ok", found: size === 0 ? found : `${found}, which grows with the sandboxes` };
+  const sandboxes = Math.max(0, Math.floor((size - HOST_CONNECTIONS) / CONNECTION_LIMIT));
+  return {
+    status: "warn",
+    found: `${found}, which this user cannot change`,
+    consequence:
+      `more than ${sandboxes} sandboxes could leave the host no connections of its own: have net.netfilter.nf_conntrack_max ` +
+      `set to ${CONNECTION_LIMIT} for each sandbox and ${HOST_CONNECTIONS}`,
+  };
+}
+
 const cgroups: Check = {
   name: "cgroups",
   async run() {
@@ -120,5 +150,5 @@ const userfaultfd: Check = {
 
 /** Checks of the kernel and of what this user may do with it. */
 export function kernelChecks(): Check[] {
-  return [platform, root, userIds, namespaces, tun, nftables, cgroups, deviceMapper, userfaultfd];
+  return [platform, root, userIds, namespaces, tun, nftables, connections, cgroups, deviceMapper, userfaultfd];
 }

@@ -283,6 +283,29 @@ describe("the guests of a host", () => {
   });
 });
 
+describe("the host's table of connections", () => {
+  const TABLE = "/proc/sys/net/netfilter/nf_conntrack_max";
+
+  it.each([
+    [70_000, 65_536 + 3 * 4096],
+    [200_000, 200_000],
+    [0, 0],
+  ])("of %d grows to %d for three slots, so that they leave the host's own connections room", async (before, after) => {
+    const dataDirectory = await mkdtemp(join(tmpdir(), "warren-table-"));
+    const machine = await Machine.start();
+    try {
+      // The kernel lets its first network namespace alone set the size.
+      await machine.run(`echo ${before} >/run/table; mount --bind /run/table ${TABLE}`);
+      const agent = await machine.hostAgent({ dataDirectory, spare: 0 });
+      for (let count = 0; count < 3; count++) await agent.acquire();
+      expect(Number(await machine.run("cat /run/table"))).toBe(after);
+    } finally {
+      await machine.stop();
+      await rm(dataDirectory, { recursive: true, force: true });
+    }
+  });
+});
+
 describe("a slot", () => {
   /** Room for one slot, so that the next guest has the addresses of the former one. */
   const networks = { guests: "10.21.0.0/30", links: "10.22.0.0/30" };

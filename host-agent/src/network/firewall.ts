@@ -1,11 +1,6 @@
 import { FORBIDDEN_BLOCKS, type SlotAddresses, type SlotNetworks, VETH_PREFIX } from "./addresses.ts";
+import { CONNECTION_LIMIT } from "./connection-table.ts";
 import { GUEST_NETWORK } from "./network.ts";
-
-/**
- * Connections that a guest may have open at a time. The host's table holds 262,144 by default
- * (net.netfilter.nf_conntrack_max), and every guest shares it.
- */
-const CONNECTION_LIMIT = 4096;
 
 /**
  * Rules of the host, for all slots of all host agents of the machine. Applying them again changes nothing, and is atomic.

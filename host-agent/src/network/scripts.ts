@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { WarrenError } from "@warren/contracts/errors";
 import { NAMESPACE_PREFIX, type SlotAddresses, type SlotNetworks, VETH_PREFIX } from "./addresses.ts";
 import { OWNERS_DIRECTORY, RUN_DIRECTORY, SLOTS_DIRECTORY } from "./claims.ts";
+import { CONNECTION_LIMIT, CONNECTION_TABLE, HOST_CONNECTIONS } from "./connection-table.ts";
 import { hostRules, NO_HOST_RULES, sandboxRules } from "./firewall.ts";
 import { GUEST_NETWORK } from "./network.ts";
 
@@ -26,6 +27,18 @@ const FORWARD_RULES = ["-i", "-o"].map(
 );
 
 /**
+ * Gives the host's table of connections room for what all slots may have and for the host's own: once it is full, nobody
+ * gets a new one. 0 = without bound. Only the first network namespace of a machine may set it, and `doctor` says where not.
+ */
+const GROW_TABLE = `
+size=$(cat ${CONNECTION_TABLE} 2>/dev/null || echo 0)
+needed=$(( $(ls ${SLOTS_DIRECTORY} | wc -l) * ${CONNECTION_LIMIT} + ${HOST_CONNECTIONS} ))
+if [ $size -gt 0 ] && [ $size -lt $needed ]; then
+  { echo $needed >${CONNECTION_TABLE}; } 2>/dev/null || :
+fi
+`;
+
+/**
  * Makes the host forward and guard packets of slots, and prints what the operator should know. Applying it again changes
  * nothing. Forwarding stays on afterwards: whether another program has come to need it meanwhile cannot be known.
  */
@@ -38,6 +51,7 @@ fi
 nft -f - <<'RULES'
 ${hostRules(networks, resolvers)}
 RULES
+${GROW_TABLE}
 # Docker and ufw set this policy.
 if command -v iptables >/dev/null && iptables -w -S FORWARD | grep -q '^-P FORWARD DROP'; then
 ${FORWARD_RULES.map((rule) => `  iptables -w -C ${rule} 2>/dev/null || iptables -w -I ${rule}`).join("\n")}
