@@ -88,12 +88,23 @@ export class AdminService {
     changes.announce({ userId: user.id });
   }
 
-  /** Takes the administration of the platform, or one right, from a user. */
+  /** Takes the administration of the platform with all single rights, or one right, from a user. */
   async revoke({ email, permission }: SetAdmin): Promise<void> {
-    const { platform, changes } = this.#parts;
+    const { db, platform, changes } = this.#parts;
     const user = await this.#find(email);
+    if (permission && user.is_admin) {
+      throw new WarrenError(
+        "conflict",
+        `${user.email} administers the platform and so has every right on it; take that away first, then grant single ones`,
+      );
+    }
     if (permission) await platform.removePermission(user.id, permission);
-    else await platform.setAdmin(user.id, false);
+    else {
+      await db.transaction().execute(async (transaction) => {
+        await platform.setAdmin(user.id, false, transaction);
+        await platform.removePermissions(user.id, transaction);
+      });
+    }
     changes.announce({ userId: user.id });
   }
 

@@ -77,6 +77,25 @@ eachDatabase((database, kind) => {
     expect((await person.call("GET", "/v1/admin/teams")).status).toBe(403);
   });
 
+  it("whoever no longer administers the platform has no single right either", async () => {
+    const person = await Person.signUp(stack);
+    await operate(stack, "POST", "/grant", { email: person.email, permission: "teams" });
+    await operate(stack, "POST", "/revoke", { email: person.email });
+    expect((await person.call("GET", "/v1/admin/teams")).status).toBe(403);
+    const list = (await operate(stack, "GET", "/users")).body as AdminUser[];
+    expect(list.find(({ email }) => email === person.email)).toMatchObject({ is_admin: false, permissions: [] });
+  });
+
+  it("a single right is not taken from whoever has all of them, which would change nothing", async () => {
+    const person = await Person.signUp(stack);
+    await operate(stack, "POST", "/grant", { email: person.email });
+    expect(await operate(stack, "POST", "/revoke", { email: person.email, permission: "teams" })).toMatchObject({
+      status: 409,
+      body: { error: { code: "conflict" } },
+    });
+    expect((await person.call("GET", "/v1/admin/teams")).status).toBe(200);
+  });
+
   it("the operator gives a new password, which ends all sessions", async () => {
     const person = await Person.signUp(stack);
     expect((await person.call("GET", "/v1/me")).status).toBe(200);

@@ -68,6 +68,11 @@ export class PlatformStore {
       .execute();
   }
 
+  /** Takes every single right from a user. */
+  async removePermissions(userId: string, db: Db): Promise<void> {
+    await db.deleteFrom("admin_permissions").where("user_id", "=", userId).execute();
+  }
+
   /**
    * Makes a user the owner of the live teams that have no member, such as the one of the server's first start, and the
    * first of them the team to which the user signs in.
