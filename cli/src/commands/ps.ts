@@ -35,6 +35,7 @@ export function psCommand(finish: (status: number) => void): Command {
 const HEADINGS = ["ID", "NAME", "STATUS", "TEMPLATE", "VCPUS", "MEMORY", "CREATED"];
 
 function row({ fields }: Sandbox): string[] {
-  const { id, name = "", status, template, vcpus, memory_mb, created_at } = fields;
+  const { id, name = "", reason, template, vcpus, memory_mb, created_at } = fields;
+  const status = reason ? `${fields.status} (${reason.code})` : fields.status;
   return [id, name, status, template, String(vcpus), `${memory_mb} MiB`, created_at];
 }

@@ -1,0 +1,34 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { expect, onTestFinished, test } from "vitest";
+
+const MAIN = join(import.meta.dirname, "../main.ts");
+
+test("ps says why a sandbox is in its status though its user did not ask for that", async () => {
+  const shape = { template: "minimal", vcpus: 1, memory_mb: 512, created_at: "2026-01-01T00:00:00.000Z" };
+  const reason = { code: "inactivity", message: "nothing used it for 60 s", at: "2026-01-01T00:01:00.000Z" };
+  const server = createServer((_request, response) =>
+    response.end(
+      JSON.stringify([
+        { id: "sbaaaaaaaaaaaaaaaaaaaa", status: "paused", ...shape, reason },
+        { id: "sbbbbbbbbbbbbbbbbbbbbb", status: "paused", ...shape },
+      ]),
+    ),
+  );
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const env = { PATH: process.env.PATH, WARREN_URL: url, WARREN_API_KEY: "warren_key" };
+  const command = spawn(process.execPath, [MAIN, "ps"], { env, stdio: ["ignore", "pipe", "inherit"] });
+  const lines = (await text(command.stdout)).split("\n");
+  expect(lines[1]).toMatch(/^sba+ +paused \(inactivity\) +minimal /);
+  expect(lines[2]).toMatch(/^sbb+ +paused +minimal /);
+});
