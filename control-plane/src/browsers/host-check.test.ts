@@ -48,6 +48,28 @@ describe("a server on the loopback address", () => {
     }
   });
 
+  it("refuses requests that name two hosts, of which a proxy may have read the other", async () => {
+    const send = (target: string, hosts: string) =>
+      exchange(stack.url, `GET ${target} HTTP/1.1\r\n${hosts}Connection: close\r\n\r\n`);
+    expect((await send("/health", "Host: localhost\r\nHost: evil.example\r\n")).status).toBe(400);
+    expect((await send("/health", "Host: localhost\r\nhost: localhost\r\n")).status).toBe(400);
+    expect((await send("http://evil.example/health", "Host: localhost\r\n")).status).toBe(400);
+    expect((await send("http://evil.example/health", "Host: evil.example\r\n")).status).toBe(421);
+    expect((await send("http://localhost/health", "Host: localhost\r\n")).status).toBe(200);
+    expect((await send("HTTP://u@evil.example/health", "Host: localhost\r\n")).status).toBe(400);
+  });
+
+  it("opens no WebSocket where there is none", async () => {
+    for (const [path, status] of [
+      ["/health", 400],
+      ["/openapi.json", 400],
+      ["/v1/sandboxes", 400],
+      ["/v1/nothing", 404],
+    ] as const) {
+      expect([path, await upgradeStatus(stack.url, path, { "x-api-key": stack.apiKey })]).toEqual([path, status]);
+    }
+  });
+
   it("refuses other hosts on every route, and says what would admit them", async () => {
     for (const path of ["/health", "/docs", "/openapi.yaml", "/v1/nothing", "/v1/sandboxes"]) {
       const answer = await look("evil.example", path);

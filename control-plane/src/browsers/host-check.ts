@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import { BlockList, isIP } from "node:net";
 import { WarrenError } from "@warren/contracts/errors";
 import type { FastifyRequest } from "fastify";
@@ -36,7 +37,7 @@ export function checkHosts(app: App, rules: HostRules): void {
   const serves = servedHosts(rules);
   const served = new Set<string>();
   app.addHook("onRequest", async (request) => {
-    const { host } = request.headers;
+    const host = namedHost(request.raw);
     if (host === undefined && request.raw.httpVersion === "1.0") return;
     if (host !== undefined && served.has(host)) return;
     const parsed = host === undefined ? undefined : parseHost(host);
@@ -44,6 +45,19 @@ export function checkHosts(app: App, rules: HostRules): void {
     if (!serves(parsed)) throw misdirected(request, parsed.name);
     if (served.size < REMEMBERED) served.add(host!);
   });
+}
+
+/**
+ * The host that a request names, in its header or in its target, which may be a whole URL (RFC 9112, section 3.2). Throws
+ * when it names two: a proxy in front may have read the other.
+ */
+function namedHost({ headers, rawHeaders, url }: IncomingMessage): string | undefined {
+  let named = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) if (/^host$/i.test(rawHeaders[at]!)) named += 1;
+  const [, target] = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(url!) ?? [];
+  const differs = target !== undefined && target.toLowerCase() !== (headers.host ?? target).toLowerCase();
+  if (named > 1 || differs) throw new WarrenError("invalid_request", "the request names more than one host");
+  return target ?? headers.host;
 }
 
 /** Reads `NAME`, `NAME:PORT` or `[IPV6]:PORT`; undefined when it is none of them. */

@@ -1,8 +1,16 @@
 import websocket from "@fastify/websocket";
+import { WarrenError } from "@warren/contracts/errors";
 import { LIMITS } from "@warren/contracts/limits";
 import { EXEC_SUBPROTOCOL } from "@warren/contracts/rest/commands";
 import type { App } from "../app.ts";
 import { answerHandshakeErrors } from "../errors/protocol-errors.ts";
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** Set on routes that are WebSockets. */
+    isWebSocket?: boolean;
+  }
+}
 
 /** Bytes of one message of a client: a chunk in base64 and what surrounds it. */
 const MAX_MESSAGE = 2 * LIMITS.chunkBytes;
@@ -34,4 +42,16 @@ export async function acceptWebSockets(app: App): Promise<void> {
     },
   });
   answerHandshakeErrors(app.websocketServer);
+  refuseElsewhere(app);
+}
+
+/** Refuses WebSockets on routes that are none, which the library would open and close again. */
+function refuseElsewhere(app: App): void {
+  app.addHook("onRoute", (route) => {
+    if (route.wsHandler) route.config = { ...route.config, isWebSocket: true };
+  });
+  app.addHook("onRequest", async (request) => {
+    if (!request.ws || request.is404 || request.routeOptions.config.isWebSocket) return;
+    throw new WarrenError("invalid_request", "this route is no WebSocket; send the request without Upgrade");
+  });
 }
