@@ -3,7 +3,7 @@ import { type AddressPlan, parseBlock, VETH_PREFIX } from "./addresses.ts";
 import { runScript } from "./scripts.ts";
 
 /** A line of `ip -json route`, as far as it is read. */
-interface Route {
+export interface Route {
   /** Default for a route to hosts. */
   type?: string;
   /** CIDR notation, a plain address or "default". */
@@ -20,7 +20,12 @@ const GONE = /^if\d+$/;
 /** Throws `conflict` when the host already routes addresses of the plan somewhere else. */
 export async function checkRoutes(plan: AddressPlan): Promise<void> {
   const { stdout } = await runScript("Reading the host's routes", "ip -json -4 route show table all");
-  for (const route of JSON.parse(stdout) as Route[]) {
+  requireNoConflict(plan, JSON.parse(stdout) as Route[]);
+}
+
+/** The same for these routes. */
+export function requireNoConflict(plan: AddressPlan, routes: readonly Route[]): void {
+  for (const route of routes) {
     const { dst, type = "", dev = "" } = route;
     if (dst === "default" || dev.startsWith(VETH_PREFIX) || GONE.test(dev) || NOWHERE.includes(type)) continue;
     const network = plan.conflict(parseBlock(route.dst));
