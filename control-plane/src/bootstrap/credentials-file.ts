@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
 import { API_KEY } from "@warren/contracts/identifiers";
-import { writeFileAtomically } from "../data-directory/atomic-file.ts";
+import { writeFileDurably } from "@warren/server/durable-file";
 
 /** Content of credentials.json: what a client on this machine needs. */
 export interface Credentials {
@@ -35,7 +35,7 @@ export class CredentialsFile {
   }
 
   async write(credentials: Credentials): Promise<void> {
-    await writeFileAtomically(this.path, `${JSON.stringify(credentials, null, 2)}\n`, 0o600);
+    await writeFileDurably(this.path, `${JSON.stringify(credentials, null, 2)}\n`, 0o600);
   }
 }
 

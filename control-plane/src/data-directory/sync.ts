@@ -1,16 +1,6 @@
 import { open } from "node:fs/promises";
 import koffi from "koffi";
 
-/** Makes the names in a directory durable. */
-export async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, "r");
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
-}
-
 /** Makes everything durable that was written to the file system of a directory: one call for many files (syncfs(2)). */
 export async function syncFileSystem(path: string): Promise<void> {
   const directory = await open(path, "r");

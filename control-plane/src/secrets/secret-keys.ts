@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { WarrenError } from "@warren/contracts/errors";
-import { writeFileAtomically } from "../data-directory/atomic-file.ts";
+import { writeFileDurably } from "@warren/server/durable-file";
 
 /** Bytes of a key of AES-256. */
 const KEY_BYTES = 32;
@@ -59,7 +59,7 @@ export class SecretKeys {
   /** Writes them to a file for this user alone. */
   async write(path: string): Promise<void> {
     const lines = [...this.#keys.values()].map((key) => `${key.toString("base64")}\n`);
-    await writeFileAtomically(path, lines.join(""), 0o600);
+    await writeFileDurably(path, lines.join(""), 0o600);
   }
 
   has(name: string): boolean {

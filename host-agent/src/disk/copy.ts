@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { syncDirectory } from "../durable/write-file.ts";
+import { syncDirectory } from "@warren/server/durable-file";
 import { copyFileRange, nextData } from "../memory/system-calls.ts";
 
 /** End of the names of files that are being copied. */

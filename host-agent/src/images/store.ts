@@ -1,6 +1,6 @@
 import { mkdir, open, readdir, readFile, readlink, rename, rm, stat, symlink } from "node:fs/promises";
 import { basename, join, relative } from "node:path";
-import { syncDirectory, writeFileDurably } from "../durable/write-file.ts";
+import { syncDirectory, writeFileDurably } from "@warren/server/durable-file";
 import { contentKey, type Facts } from "./content-key.ts";
 import { StoreLock } from "./store-lock.ts";
 import { type RunTool, toolRunner } from "./tool.ts";

@@ -1,8 +1,8 @@
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { removeUnfinishedWrites, syncDirectory, writeFileDurably } from "@warren/server/durable-file";
 import { EmergencySpace } from "../data-directory/emergency-space.ts";
 import type { DiskChain } from "../disk/layers.ts";
-import { removeUnfinishedWrites, syncDirectory, writeFileDurably } from "../durable/write-file.ts";
 import type { VmProcess } from "../vmm/vmm.ts";
 import type { SandboxStatus } from "./lifecycle.ts";
 import { reasonOf, type SandboxReason } from "./reason.ts";

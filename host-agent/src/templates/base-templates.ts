@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { syncDirectory, writeFileDurably } from "@warren/server/durable-file";
 import type { Logger } from "pino";
 import type { DiskLayers } from "../disk/layers.ts";
-import { syncDirectory, writeFileDurably } from "../durable/write-file.ts";
 import type { MemoryStore } from "../memory/store.ts";
 import { exportMemory, importMemory } from "../memory/transfer.ts";
 import { type MachineShape, parseManifest } from "../snapshots/manifest.ts";

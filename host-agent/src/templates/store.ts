@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
 import { BASE_TEMPLATE, TEMPLATE_NAME } from "@warren/contracts/identifiers";
-import { removeUnfinishedWrites, syncDirectory, writeFileDurably } from "../durable/write-file.ts";
+import { removeUnfinishedWrites, syncDirectory, writeFileDurably } from "@warren/server/durable-file";
 
 /** A name under which a team starts sandboxes from a snapshot. */
 export interface Template {

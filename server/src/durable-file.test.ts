@@ -4,7 +4,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { removeUnfinishedWrites, writeFileDurably } from "./write-file.ts";
+import { removeUnfinishedWrites, writeFileDurably } from "./durable-file.ts";
 
 let directory: string;
 beforeEach(async () => {
@@ -30,7 +30,7 @@ it("replaces a file as a whole and leaves nothing beside it", async () => {
 it("removes what a killed writer left, and nothing else", async () => {
   await writeFileDurably(join(directory, "record.json"), "old");
   await writeFile(join(directory, ".hidden.tmp"), "of somebody else");
-  const module = join(import.meta.dirname, "write-file.ts");
+  const module = join(import.meta.dirname, "durable-file.ts");
   const writer = spawn(process.execPath, ["--input-type=module", "-e", WRITER, module, join(directory, "record.json")]);
   await once(writer, "exit");
   expect(await readdir(directory)).toHaveLength(3);
