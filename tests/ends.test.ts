@@ -1,6 +1,7 @@
 import type { Sandbox } from "@warren/sdk";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { claimedSlots, readRecords, vmmProcesses } from "./support/host-state.ts";
+import { outputOf, post, runScript } from "./support/requests.ts";
 import { type Stack, startStack } from "./support/stack.ts";
 
 /** Milliseconds for an end to be noted, on a machine that has much to do. */
@@ -19,18 +20,16 @@ describe("a sandbox that ends though nobody asked", () => {
     const response = await fetch(url, { method: "POST", headers: { "x-api-key": stack.apiKey } });
     expect(response.status).toBe(200);
   };
-  const sh = (sandbox: Sandbox, script: string) =>
-    sandbox.exec("sh", ["-c", script], { user: "root", timeoutSec: 300 });
   const killVmm = ({ id }: Sandbox) => {
     const pid = readRecords(stack.directory).find((record) => record.id === id)?.process?.pid;
     process.kill(pid!, "SIGKILL");
   };
   const trigger = (key: string) => (sandbox: Sandbox) =>
-    sh(sandbox, `echo ${key} > /proc/sysrq-trigger`).catch(() => undefined);
+    runScript(sandbox, `echo ${key} > /proc/sysrq-trigger`).catch(() => undefined);
 
   it("says while it runs that its memory ran out, and which process was killed for it", async () => {
     const sandbox = await stack.warren.sandboxes.create({ memoryMb: 128 });
-    const { stdout } = await sh(sandbox, "tail /dev/zero & echo $!; wait");
+    const { stdout } = await runScript(sandbox, "tail /dev/zero & echo $!; wait");
     await expect
       .poll(() => fields(sandbox), NOTED)
       .toMatchObject({
@@ -44,7 +43,7 @@ describe("a sandbox that ends though nobody asked", () => {
 
   it("returns to its last pause, whatever the end was, and says what it was", async () => {
     const sandbox = await stack.warren.sandboxes.create({ memoryMb: 256 });
-    await sh(sandbox, "echo first > /root/state; sync");
+    await runScript(sandbox, "echo first > /root/state; sync");
     await act(sandbox, "pause");
     for (const [end, code, message] of [
       [trigger("o"), "guest_powered_off", /powered itself off/],
@@ -54,14 +53,14 @@ describe("a sandbox that ends though nobody asked", () => {
     ] as const) {
       await act(sandbox, "resume");
       expect(await fields(sandbox)).not.toHaveProperty("reason");
-      await sh(sandbox, "echo second > /root/state; sync");
+      await runScript(sandbox, "echo second > /root/state; sync");
       await end(sandbox);
       await expect.poll(async () => (await fields(sandbox)).status, NOTED).toBe("paused");
       expect((await fields(sandbox)).reason).toMatchObject({ code, message: expect.stringMatching(message) });
       await expect(sandbox.exec("true")).rejects.toMatchObject({ code: "invalid_state" });
     }
     await act(sandbox, "resume");
-    expect((await sh(sandbox, "cat /root/state")).stdout).toBe("first\n");
+    expect((await runScript(sandbox, "cat /root/state")).stdout).toBe("first\n");
     await sandbox.destroy();
   });
 
@@ -72,7 +71,7 @@ describe("a sandbox that ends though nobody asked", () => {
       ["echo c > /proc/sysrq-trigger; sleep 600", /has ended: .*sysrq triggered crash/],
     ] as const) {
       const sandbox = await stack.warren.sandboxes.create({ memoryMb: 128 });
-      await expect(sh(sandbox, end)).rejects.toMatchObject({
+      await expect(runScript(sandbox, end)).rejects.toMatchObject({
         code: "invalid_state",
         message: expect.stringMatching(message),
       });
@@ -100,7 +99,9 @@ describe("a sandbox that ends though nobody asked", () => {
   }, async () => {
     const sandbox = await stack.warren.sandboxes.create({ memoryMb: 128, timeoutSec: 2 });
     // Nobody reaches the agent from here on; the command has ended before.
-    await sh(sandbox, "setsid sh -c 'sleep 1; ip link set eth0 down' >/dev/null 2>&1 & exit 0").catch(() => undefined);
+    await runScript(sandbox, "setsid sh -c 'sleep 1; ip link set eth0 down' >/dev/null 2>&1 & exit 0").catch(
+      () => undefined,
+    );
     // A silent agent is waited for longer the busier the host is: 150 s at most.
     await expect.poll(async () => (await fields(sandbox)).status, { timeout: 480_000 }).toBe("paused");
     expect((await fields(sandbox)).reason).toMatchObject({ code: "inactivity" });
@@ -115,33 +116,23 @@ describe("a sandbox whose agent does not put its processes to rest", () => {
   });
   afterAll(() => stack?.dispose());
 
-  const post = async (path: string, body: object) => {
-    const response = await fetch(`${stack.url}/v1/${path}`, {
-      method: "POST",
-      headers: { "x-api-key": stack.apiKey, "content-type": "application/json" },
-      body: JSON.stringify(body),
-    });
-    expect(response.status).toBe(201);
-    return response.json();
-  };
-  const sh = async (sandbox: Sandbox, script: string) =>
-    (await sandbox.exec("sh", ["-c", script], { user: "root", timeoutSec: 300 })).stdout.trim();
   const refusals = () => stack.hostAgent.log.filter((line) => line.includes("did not go to rest")).length;
 
   it("is copied, made a template of and paused all the same, with what it had in memory and on its disk", async () => {
     const sandbox = await stack.warren.sandboxes.create({ memoryMb: 128 });
     // What the agent writes to freeze its processes leads nowhere from here on: it waits for them, and gives up.
     const refuse = "mount --bind /dev/null $f";
-    await sh(sandbox, `for f in $(find / -path '*/user/cgroup.freeze' 2>/dev/null); do ${refuse}; done`);
+    await outputOf(sandbox, `for f in $(find / -path '*/user/cgroup.freeze' 2>/dev/null); do ${refuse}; done`);
     const keep =
       "echo disk > /root/kept; echo memory > /dev/shm/kept; sleep 100000 >/dev/null 2>&1 & echo $! > /run/pid";
-    await sh(sandbox, keep);
-    const look = (each: Sandbox) => sh(each, "cat /root/kept /dev/shm/kept; kill -0 $(cat /run/pid) && echo alive");
+    await outputOf(sandbox, keep);
+    const look = (each: Sandbox) =>
+      outputOf(each, "cat /root/kept /dev/shm/kept; kill -0 $(cat /run/pid) && echo alive");
     const whole = "disk\nmemory\nalive";
-    const [made] = (await post(`sandboxes/${sandbox.id}/fork`, { count: 1 })) as { sandbox: { id: string } }[];
+    const [made] = (await post(stack, `sandboxes/${sandbox.id}/fork`, { count: 1 })) as { sandbox: { id: string } }[];
     expect(refusals()).toBe(1);
     expect(await look(await stack.warren.sandboxes.get(made!.sandbox.id))).toBe(whole);
-    await post("snapshots", { sandbox_id: sandbox.id, name: "restless" });
+    await post(stack, "snapshots", { sandbox_id: sandbox.id, name: "restless" });
     expect(refusals()).toBe(2);
     expect(await look(await stack.warren.sandboxes.create({ template: "restless" }))).toBe(whole);
     await sandbox.pause();

@@ -4,6 +4,7 @@ import { openFiles, writableFiles } from "@warren/host-agent/vmm/testing/attack"
 import type { Sandbox } from "@warren/sdk";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { readRecords } from "./support/host-state.ts";
+import { outputOf, post } from "./support/requests.ts";
 import { type Stack, startStack } from "./support/stack.ts";
 
 const MIB = 1024 * 1024;
@@ -14,27 +15,16 @@ beforeAll(async () => {
 });
 afterAll(() => stack?.dispose());
 
-const sh = async (sandbox: Sandbox, script: string) =>
-  (await sandbox.exec("sh", ["-c", script], { user: "root", timeoutSec: 300 })).stdout.trim();
-const post = async (path: string, body: object) => {
-  const response = await fetch(`${stack.url}/v1/${path}`, {
-    method: "POST",
-    headers: { "x-api-key": stack.apiKey, "content-type": "application/json" },
-    body: JSON.stringify(body),
-  });
-  expect(response.status).toBe(201);
-  return response.json();
-};
 const forkOf = async ({ id }: Sandbox) => {
-  const [copy] = (await post(`sandboxes/${id}/fork`, { count: 1 })) as { sandbox: { id: string } }[];
+  const [copy] = (await post(stack, `sandboxes/${id}/fork`, { count: 1 })) as { sandbox: { id: string } }[];
   return stack.warren.sandboxes.get(copy!.sandbox.id);
 };
 const vmmOf = ({ id }: Sandbox) => readRecords(stack.directory).find((record) => record.id === id)!.process!.pid;
 const write = (sandbox: Sandbox, file: string) =>
-  sh(sandbox, `head -c ${4 * MIB} /dev/urandom > /root/${file}; sync; sha256sum /root/${file}`);
+  outputOf(sandbox, `head -c ${4 * MIB} /dev/urandom > /root/${file}; sync; sha256sum /root/${file}`);
 /** What the disk has of a file, whatever the guest remembers of it. */
 const read = (sandbox: Sandbox, file: string) =>
-  sh(sandbox, `sync; echo 3 > /proc/sys/vm/drop_caches; sha256sum /root/${file}`);
+  outputOf(sandbox, `sync; echo 3 > /proc/sys/vm/drop_caches; sha256sum /root/${file}`);
 
 /** What tells whether two names are of one file. */
 const identity = (path: string) => {
@@ -63,7 +53,7 @@ it("the VMM of a sandbox that was copied can write nothing that its copies and t
   // Another host agent knows as much of what the VMM holds.
   await stack.hostAgent.kill();
   await stack.startHostAgent();
-  await post("snapshots", { sandbox_id: source.id, name: "copied" });
+  await post(stack, "snapshots", { sandbox_id: source.id, name: "copied" });
   expect(await read(source, "first")).toBe(first);
 
   const vmm = vmmOf(source);

@@ -50,38 +50,37 @@ export class SandboxPausing {
     this.#parts = parts;
   }
 
-  async pause(teamId: string, id: string): Promise<SandboxRow> {
-    return this.#parts.operations.track(
-      this.#perform(teamId, id, {
-        from: "running",
-        during: "pausing",
-        to: "paused",
-        claim: (row) => this.#parts.store.change(row, "pausing"),
-        call: async (agent, sandboxId) =>
-          (await agent.pauseSandbox({ sandboxId }, { timeoutMs: CALL_TIMEOUT_MS })).sandbox,
-        fields: pausedFields,
-      }),
-    );
+  pause(teamId: string, id: string): Promise<SandboxRow> {
+    return this.#toPaused(teamId, id, (agent, request) => agent.pauseSandbox(request, { timeoutMs: CALL_TIMEOUT_MS }));
   }
 
   /** Gives up what a running sandbox did since its last pause, to which it returns; a paused one stays as it is. */
-  async rollback(teamId: string, id: string): Promise<SandboxRow> {
-    return this.#parts.operations.track(
-      this.#perform(teamId, id, {
-        from: "running",
-        during: "pausing",
-        to: "paused",
-        claim: (row) => this.#parts.store.change(row, "pausing"),
-        call: async (agent, sandboxId) =>
-          (await agent.rollbackSandbox({ sandboxId }, { timeoutMs: CALL_TIMEOUT_MS })).sandbox,
-        fields: pausedFields,
-      }),
+  rollback(teamId: string, id: string): Promise<SandboxRow> {
+    return this.#toPaused(teamId, id, (agent, request) =>
+      agent.rollbackSandbox(request, { timeoutMs: CALL_TIMEOUT_MS }),
     );
   }
 
   /** `timeoutSec` replaces the timeout of the sandbox, also of one that runs already. */
   async resume(teamId: string, id: string, timeoutSec?: number): Promise<SandboxRow> {
     return this.#parts.operations.track(this.#resume(teamId, id, timeoutSec));
+  }
+
+  #toPaused(
+    teamId: string,
+    id: string,
+    call: (agent: HostAgent, request: { sandboxId: string }) => Promise<{ sandbox?: SandboxInfo | undefined }>,
+  ): Promise<SandboxRow> {
+    return this.#parts.operations.track(
+      this.#perform(teamId, id, {
+        from: "running",
+        during: "pausing",
+        to: "paused",
+        claim: (row) => this.#parts.store.change(row, "pausing"),
+        call: async (agent, sandboxId) => (await call(agent, { sandboxId })).sandbox,
+        fields: pausedFields,
+      }),
+    );
   }
 
   async #resume(teamId: string, id: string, timeoutSec: number | undefined): Promise<SandboxRow> {
