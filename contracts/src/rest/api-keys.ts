@@ -23,7 +23,13 @@ const Scopes = Type.Array(Type.Enum([...API_KEY_SCOPES]), {
 export const CreateApiKey = Type.Object(
   {
     name: Type.Optional(
-      Type.String({ minLength: 1, maxLength: LIMITS.apiKeyNameCharacters, default: "Unnamed API Key" }),
+      Type.String({
+        minLength: 1,
+        maxLength: LIMITS.apiKeyNameCharacters,
+        pattern: "^[^\\p{Cc}]*$",
+        default: "Unnamed API Key",
+        description: "No control characters",
+      }),
     ),
     scopes: Type.Optional(Type.Array(Type.Enum([...API_KEY_SCOPES]), { minItems: 1, uniqueItems: true })),
     expires_at: Type.Optional(
