@@ -88,5 +88,8 @@ export class UserTokens {
 
 /** The one answer to every token that is not valid. */
 export function invalidToken(): WarrenError {
-  return new WarrenError("unauthorized", "the session token is not valid; sign in again");
+  return new WarrenError(
+    "unauthorized",
+    "the session token is not valid; sign in again (an API key goes into the X-API-Key header)",
+  );
 }
