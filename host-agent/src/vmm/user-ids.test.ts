@@ -11,23 +11,30 @@ beforeEach(async () => {
 });
 
 test.each([
-  ["subuid", "alice:100000:65536\nbob:689824:65536\n", ["bob"]],
-  ["subuid", "alice:634464:65536\nbob:732768:65536\n", []],
-  ["subgid", "1000:700100:1\n", ["1000"]],
-  ["passwd", "root:x:0:0::/root:/bin/sh\ncarol:x:700001:100::/home/carol:/bin/sh\n", ["carol"]],
-  ["passwd", "dave:x:1000:732767::/home/dave:/bin/sh\neve:x:732768:1000::/:/bin/sh\n", ["dave"]],
-  ["group", "users:x:100:\nlab:x:700000:dave,eve\n", ["lab"]],
+  ["subuid", "alice:100000:65536\nbob:2099989824:65536\n", ["bob"]],
+  ["subuid", "alice:2099934464:65536\nbob:2100032768:65536\n", []],
+  ["subgid", "1000:2100000100:1\n", ["1000"]],
+  ["passwd", "root:x:0:0::/root:/bin/sh\ncarol:x:2100000001:100::/home/carol:/bin/sh\n", ["carol"]],
+  ["passwd", "dave:x:1000:2100032767::/home/dave:/bin/sh\neve:x:2100032768:1000::/:/bin/sh\n", ["dave"]],
+  ["group", "users:x:100:\nlab:x:2100000000:dave,eve\n", ["lab"]],
   ["group", "# no group\n\nbroken\n", []],
 ])("ids of microVMs that are in %s %j are those of %j", async (file, text, owners) => {
   await writeFile(join(etc, file), text);
   expect((await findOwners(etc)).map(({ name }) => name)).toEqual(owners);
 });
 
+test("default ranges of hundreds of users are none of microVMs", async () => {
+  // As useradd gives them, up to the highest that it does (login.defs(5), SUB_UID_MAX).
+  const lines = Array.from({ length: 9000 }, (_, user) => `user${user}:${100_000 + user * 65_536}:65536`);
+  await writeFile(join(etc, "subuid"), lines.join("\n"));
+  await requireOwnUserIds(etc);
+});
+
 test("a machine that has given the ids of microVMs to others is refused, with the names and what to do", async () => {
   await requireOwnUserIds(etc);
-  await writeFile(join(etc, "subuid"), "bob:689824:65536\n");
+  await writeFile(join(etc, "subuid"), "bob:2099989824:65536\n");
   await expect(requireOwnUserIds(etc)).rejects.toMatchObject({
     code: "conflict",
-    message: expect.stringMatching(/700000 to 732767.*bob \(.*subuid\)/),
+    message: expect.stringMatching(/2100000000 to 2100032767.*bob \(.*subuid\)/),
   });
 });

@@ -2,8 +2,13 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
 
-/** User and group ids of microVMs: that of slot n is the first plus n. Slots are unique on a machine, so these are too. */
-const FIRST_UID = 700_000;
+/**
+ * User and group ids of microVMs: that of slot n is the first plus n. Slots are unique on a machine, so these are too. They are
+ * above what others give by themselves: useradd to containers of users (SUB_UID_MAX of login.defs(5), 600,100,000), systemd
+ * (up to 1,879,048,191 and from 2,147,418,112 on, "Users, Groups, UIDs and GIDs on systemd Systems") and SSSD to users of a
+ * directory (up to 2,000,200,000, ldap_idmap_range_max of sssd-ldap(5)).
+ */
+const FIRST_UID = 2_100_000_000;
 /** The highest slot is 32,767, see network/addresses.ts. */
 const LAST_UID = FIRST_UID + 32_767;
 

@@ -38,10 +38,10 @@ function valuesOf(args: string[], option: string): string[] {
 test("the jail is spelled as each version wants it", () => {
   const old = argumentsOf();
   expect(valuesOf(old, "-chroot")).toEqual(["root"]);
-  expect(valuesOf(old, "-runas")).toEqual(["700001:700001"]);
+  expect(valuesOf(old, "-runas")).toEqual(["2100000001:2100000001"]);
   expect(old).not.toContain("-run-with");
   const recent = argumentsOf({}, { version: NEW });
-  expect(valuesOf(recent, "-run-with")).toEqual(["chroot=root,user=700001:700001"]);
+  expect(valuesOf(recent, "-run-with")).toEqual(["chroot=root,user=2100000001:2100000001"]);
   expect(recent).not.toContain("-runas");
   expect(recent).not.toContain("-chroot");
   for (const args of [old, recent]) {
