@@ -19,6 +19,7 @@ export class AccessChanges {
   readonly #messages: Messages;
   readonly #log: Logger;
   readonly #listeners = new Set<(change: AccessChange) => void>();
+  #told = 0;
 
   constructor(messages: Messages, log: Logger) {
     this.#messages = messages;
@@ -39,6 +40,11 @@ export class AccessChanges {
     return () => this.#listeners.delete(listener);
   }
 
+  /** How many changes there have been so far: whoever finds the same number later has missed none. */
+  get told(): number {
+    return this.#told;
+  }
+
   announce(change: AccessChange): void {
     this.#tell(change);
     this.#messages.publish(CHANNEL, JSON.stringify(change)).catch((error: unknown) => {
@@ -50,6 +56,7 @@ export class AccessChanges {
   }
 
   #tell(change: AccessChange): void {
+    this.#told++;
     for (const listener of this.#listeners) listener(change);
   }
 }

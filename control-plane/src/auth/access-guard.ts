@@ -28,6 +28,8 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** The right with which a request was accepted. */
 interface Grant {
   identity: Identity;
+  /** `AccessChanges.told` before the right was looked at. */
+  told: number;
   /** Rejects when the credential does not give the right any more. */
   check(): Promise<unknown>;
 }
@@ -52,8 +54,9 @@ export class AccessGuard {
   requireCaller(app: App, scope: ApiKeyScope): void {
     app.addHook("onRequest", async (request, reply) => {
       const needed = neededScope(request, scope);
+      const { told } = this.#changes;
       request.caller = await this.#authorize(request, needed);
-      const grant = { identity: request.caller, check: () => this.#authorize(request, needed) };
+      const grant = { identity: request.caller, told, check: () => this.#authorize(request, needed) };
       if (request.ws) this.#grants.set(request.raw, grant);
       else
         whenOver(
@@ -101,8 +104,8 @@ export class AccessGuard {
       if (concerns(change, whoOf(grant.identity))) recheck();
     });
     const cancel = atExpiry(grant.identity, recheck);
-    // The right may have gone between the check of the request and this moment.
-    recheck();
+    // The right may have gone since it was looked at.
+    if (this.#changes.told !== grant.told) recheck();
     return () => {
       unsubscribe();
       cancel();
