@@ -2,9 +2,10 @@ import type { IncomingMessage } from "node:http";
 import type {} from "@fastify/websocket";
 import { WarrenError } from "@warren/contracts/errors";
 import type { ApiKeyScope } from "@warren/contracts/rest/api-keys";
-import type { FastifyRequest } from "fastify";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import type { WebSocket } from "ws";
 import type { App } from "../app.ts";
+import { answerAndClose } from "../errors/protocol-errors.ts";
 import { whenOver } from "../slow-clients/when-over.ts";
 import { type AccessChanges, concerns } from "./access-changes.ts";
 import type { Authenticator } from "./authenticator.ts";
@@ -48,8 +49,8 @@ export class AccessGuard {
   /**
    * Makes every route that is registered in this scope require a valid credential of someone who acts for a team.
    * Reading is open to every API key; anything else, WebSockets included, needs `scope`. The check runs before the body
-   * is read, so that a stranger's body is never parsed. A caller who loses the right while the request is under way loses
-   * the connection, as if the client had left.
+   * is read, so that a stranger's body is never parsed. A caller who loses the right while the request is under way is told
+   * so, unless the answer has begun, and loses the connection, as if the client had left.
    */
   requireCaller(app: App, scope: ApiKeyScope): void {
     app.addHook("onRequest", async (request, reply) => {
@@ -61,7 +62,7 @@ export class AccessGuard {
       else
         whenOver(
           reply.raw,
-          this.#watch(grant, () => breakOff(request)),
+          this.#watch(grant, (error) => breakOff(request, reply, error)),
         );
     });
   }
@@ -92,12 +93,12 @@ export class AccessGuard {
     });
   }
 
-  /** Calls `end` once the right is gone; returns what ends the watch. */
-  #watch(grant: Grant, end: () => void): () => void {
+  /** Calls `end` with the reason once the right is gone; returns what ends the watch. */
+  #watch(grant: Grant, end: (error: WarrenError) => void): () => void {
     const recheck = () => {
       grant.check().catch((error: unknown) => {
         // A database that is away says nothing about rights.
-        if (error instanceof WarrenError) end();
+        if (error instanceof WarrenError) end(error);
       });
     };
     const unsubscribe = this.#changes.subscribe((change) => {
@@ -128,8 +129,11 @@ function revoke(socket: WebSocket): void {
 }
 
 /** Ends a request whose answer nobody may have any more. */
-function breakOff({ socket }: FastifyRequest): void {
-  socket.destroy(new WarrenError("unauthorized", "access was revoked"));
+function breakOff({ socket }: FastifyRequest, { raw }: FastifyReply, error: WarrenError): void {
+  // An earlier request on the connection may have its answer still to come.
+  const mayAnswer = !raw.headersSent && raw.socket === socket && socket.writable;
+  if (mayAnswer) answerAndClose(socket, error);
+  else socket.destroy(error);
 }
 
 /** Calls `task` when a credential ends by itself at a time that its owner has set; returns what calls that off. */

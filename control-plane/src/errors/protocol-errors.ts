@@ -27,10 +27,10 @@ export function answerProtocolErrors(app: App): void {
     const why = thrown.reason ?? thrown.message;
     const fault = FAULTS[thrown.code ?? ""]?.() ?? new WarrenError("invalid_request", `this is not HTTP/1.1: ${why}`);
     app.log.debug({ err: thrown }, "a request could not be parsed");
-    refuse(socket, fault);
+    answerAndClose(socket, fault);
   });
   app.server.on("connect", (_request: IncomingMessage, socket) => {
-    refuse(socket, new WarrenError("method_not_allowed", "this server is no proxy"));
+    answerAndClose(socket, new WarrenError("method_not_allowed", "this server is no proxy"));
   });
   app.server.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) => {
     const { expect } = request.headers;
@@ -43,14 +43,17 @@ export function answerProtocolErrors(app: App): void {
 /** Answers WebSocket handshakes that are not valid (RFC 6455, section 4.2.1) with errors of the catalogue. */
 export function answerHandshakeErrors(server: WebSocketServer): void {
   server.on("wsClientError", (thrown, socket) => {
-    refuse(socket, new WarrenError("invalid_request", `this is no WebSocket handshake: ${thrown.message}`), {
+    answerAndClose(socket, new WarrenError("invalid_request", `this is no WebSocket handshake: ${thrown.message}`), {
       "sec-websocket-version": "13",
     });
   });
 }
 
-/** Writes an answer to a connection that no parser watches any more, and closes it. */
-function refuse(socket: Duplex, error: WarrenError, more: Record<string, string> = {}): void {
+/**
+ * Writes an answer to a connection past the response that it may have under way, of which nothing may have been sent, and
+ * closes it. To that response it is as if the client had left.
+ */
+export function answerAndClose(socket: Duplex, error: WarrenError, more: Record<string, string> = {}): void {
   const body = JSON.stringify(errorBody(error));
   const headers = Object.entries({ ...headersOf(body), connection: "close", ...more });
   const lines = [
