@@ -68,6 +68,24 @@ describe("a client that sends too slowly, or does not read", () => {
     expect(look.status).toBe(404);
   });
 
+  it.each([
+    ["a refusal", "POST /v1/auth/login", "text/plain", 400],
+    ["an answer that needs no body", "GET /health", "application/json", 200],
+    ["the refusal of a file", "POST /v1/sandboxes/sb/files/write", "multipart/form-data; boundary=x", 404],
+  ])("the rest of a body after %s loses its connection", async (_name, route, type, status) => {
+    const socket = await connectTo(stack.url);
+    const closed = once(socket, "close");
+    const answered = once(socket, "data");
+    socket.write(
+      `${route} HTTP/1.1\r\nHost: localhost\r\nX-API-Key: ${stack.apiKey}\r\nContent-Type: ${type}\r\nContent-Length: 1000000\r\n\r\n${FORM}`,
+    );
+    expect(String((await answered)[0])).toMatch(`HTTP/1.1 ${status} `);
+    const trickle = setInterval(() => socket.write("x"), 100);
+    socket.on("error", () => undefined);
+    await closed;
+    clearInterval(trickle);
+  });
+
   it("headers, or nothing at all, is told so", async () => {
     for (const bytes of ["", "GET /health HTTP/1.1\r\nHost: loc"]) {
       const socket = await connectTo(stack.url);

@@ -4,11 +4,13 @@ import { WarrenError } from "@warren/contracts/errors";
 import type { TransferLimits } from "./transfer-limits.ts";
 import { whenOver } from "./when-over.ts";
 
-/** A request whose body or answer is under way. */
+/** A request whose body or answer is under way, maybe the rest of a body that nobody waits for. */
 interface Exchange {
   request: IncomingMessage;
   response: ServerResponse;
+  /** When the request began, or its answer was over before its body. */
   startedAt: number;
+  isAnswered: boolean;
   /** When the present window for the body began, and what had come on the connection until then. */
   bodySince: number;
   bytesRead: number;
@@ -32,19 +34,25 @@ export class TransferWatch {
     return Math.max(10, Math.min(bodyMs, wholeBodyMs, answerMs) / 10);
   }
 
-  /** Watches an exchange until its response is closed. `now` is in milliseconds, as for `check`. */
+  /** Watches an exchange until its answer is over and its body has come. `now` is in milliseconds, as for `check`. */
   add(request: IncomingMessage, response: ServerResponse, now = performance.now()): void {
     const { bytesRead } = request.socket;
     const taken = takenOf(request.socket);
-    const exchange = { request, response, startedAt: now, bodySince: now, bytesRead, answerSince: now, taken };
+    const since = { startedAt: now, bodySince: now, answerSince: now };
+    const exchange: Exchange = { request, response, ...since, isAnswered: false, bytesRead, taken };
     this.#exchanges.add(exchange);
-    whenOver(response, () => this.#exchanges.delete(exchange));
+    whenOver(response, () => {
+      exchange.isAnswered = true;
+      exchange.startedAt = performance.now();
+      if (isEnded(exchange)) this.#exchanges.delete(exchange);
+    });
   }
 
   /** Looks at all exchanges and ends those that are too slow. */
   check(now = performance.now()): void {
     for (const exchange of this.#exchanges) {
-      if (this.#isBodySlow(exchange, now)) endBody(exchange);
+      if (isEnded(exchange)) this.#exchanges.delete(exchange);
+      else if (this.#isBodySlow(exchange, now)) endBody(exchange);
       else if (this.#isAnswerStuck(exchange, now)) {
         exchange.request.socket.destroy(new WarrenError("request_timeout", "the client takes nothing of its answer"));
       }
@@ -52,14 +60,14 @@ export class TransferWatch {
   }
 
   #isBodySlow(exchange: Exchange, now: number): boolean {
-    const { request } = exchange;
-    if (request.complete || request.destroyed) return false;
+    const { request, isAnswered } = exchange;
+    if (request.complete || (request.destroyed && !isAnswered)) return false;
     const { bodyMs, bodyBytes, wholeBodyMs } = this.#limits;
-    if (!isUpload(request) && now - exchange.startedAt >= wholeBodyMs) return true;
+    if ((isAnswered || !isUpload(request)) && now - exchange.startedAt >= wholeBodyMs) return true;
     const { bytesRead } = request.socket;
     const isEnough = bytesRead - exchange.bytesRead >= bodyBytes;
-    // What has come and waits is this side's delay.
-    if (isEnough || request.readableLength > 0) {
+    // What has come and waits is this side's delay, unless nobody wants it any more.
+    if (isEnough || (request.readableLength > 0 && !isAnswered)) {
       exchange.bodySince = now;
       exchange.bytesRead = bytesRead;
     }
@@ -67,7 +75,8 @@ export class TransferWatch {
   }
 
   #isAnswerStuck(exchange: Exchange, now: number): boolean {
-    const { response, request } = exchange;
+    const { response, request, isAnswered } = exchange;
+    if (isAnswered) return false;
     const taken = takenOf(request.socket);
     if (response.writableLength === 0 || taken !== exchange.taken) {
       exchange.answerSince = now;
@@ -93,8 +102,13 @@ export function takenOf(socket: Socket): number {
   return socket.bytesWritten - socket.writableLength - (handle?.writeQueueSize ?? 0);
 }
 
-function endBody({ request }: Exchange): void {
+/** Whether neither the answer nor the body of an exchange is under way. */
+function isEnded({ request, isAnswered }: Exchange): boolean {
+  return isAnswered && (request.complete || request.socket.destroyed);
+}
+
+function endBody({ request, isAnswered }: Exchange): void {
   // Whoever reads the body answers with the error; where nobody does, the connection is all that is left.
-  if (request.listenerCount("error") === 0) request.socket.destroy();
+  if (isAnswered || request.listenerCount("error") === 0) request.socket.destroy();
   else request.emit("error", new WarrenError("request_timeout", "the body of the request came too slowly"));
 }
