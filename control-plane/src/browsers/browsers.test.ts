@@ -11,6 +11,7 @@ import {
   startAccountStack,
   upgradeStatus,
 } from "../testing/person.ts";
+import { exchange } from "../testing/raw-http.ts";
 import { errorOf, type TestStack } from "../testing/test-stack.ts";
 
 const FRIEND = "https://dashboard.example";
@@ -80,6 +81,8 @@ describe("a session in a cookie", () => {
       { origin: "https://evil.example" },
       { origin: `${FRIEND}.evil.example` },
       { origin: stack.url.replace("127.0.0.1", "localhost") },
+      { origin: stack.url.replace("http:", "app:") },
+      { origin: stack.url.replace("http://", "http://evil.example@") },
       { "sec-fetch-site": "cross-site" },
     ] as Record<string, string>[]) {
       expect([headers, (await errorOf(await rename(headers))).status]).toEqual([headers, 403]);
@@ -116,6 +119,12 @@ describe("a session in a cookie", () => {
       });
       await expectStatus(answer, 204);
       expect(answer.headers.get("strict-transport-security")).toBe("max-age=31536000");
+      // Whoever is between browser and server may put words into pages that come without https.
+      const plain = await exchange(
+        secure.url,
+        `PATCH /v1/me HTTP/1.1\r\nHost: warren.example\r\nOrigin: http://warren.example\r\nCookie: ${cookie}\r\nConnection: close\r\n\r\n`,
+      );
+      expect(plain.status).toBe(403);
     } finally {
       await secure.close();
       await other.remove();

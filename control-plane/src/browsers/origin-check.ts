@@ -20,7 +20,8 @@ export interface OriginRules {
  */
 export function checkOrigins(app: App, rules: OriginRules): void {
   const trusted = new Set(rules.allowedOrigins);
-  if (rules.publicUrl !== undefined) trusted.add(new URL(rules.publicUrl).origin);
+  const publicUrl = rules.publicUrl === undefined ? undefined : new URL(rules.publicUrl);
+  if (publicUrl) trusted.add(publicUrl.origin);
   app.addHook("onRequest", async (request) => {
     if (isRead(request)) return;
     const { origin } = request.headers;
@@ -30,7 +31,7 @@ export function checkOrigins(app: App, rules: OriginRules): void {
       }
       return;
     }
-    if (trusted.has(origin) || isOwnOrigin(origin, request)) return;
+    if (trusted.has(origin) || isOwnOrigin(origin, request, publicUrl?.host)) return;
     throw new WarrenError("forbidden", "pages of this origin may not do this; see WARREN_ALLOWED_ORIGINS");
   });
 }
@@ -45,10 +46,15 @@ function usesCookie({ headers }: FastifyRequest, cookie: SessionCookie): boolean
   return cookie.read(headers.cookie) !== undefined;
 }
 
-/** Whether a page came from the host that its request names, which the host check has let pass. */
-function isOwnOrigin(origin: string, request: FastifyRequest): boolean {
+/**
+ * Whether a page came from the host that its request names, which the host check has let pass. At the host of the public
+ * address the scheme counts as well: whoever is between may put words into pages that come without https.
+ */
+function isOwnOrigin(origin: string, request: FastifyRequest, publicHost: string | undefined): boolean {
   const url = URL.parse(origin);
-  if (!url || request.headers.host === undefined) return false;
+  // An origin of the web has a scheme and a host, and no user or path.
+  if (!url || !/^https?:\/\/[^/?#@]+$/.test(origin) || request.headers.host === undefined) return false;
   // Both without the port that the scheme has anyway.
-  return url.host === URL.parse(`${url.protocol}//${request.headers.host}`)?.host;
+  const own = URL.parse(`${url.protocol}//${request.headers.host}`)?.host;
+  return own === url.host && own !== publicHost;
 }
