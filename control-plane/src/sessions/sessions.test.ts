@@ -101,6 +101,7 @@ eachDatabase((database) => {
         { email: newEmail(), password: PASSWORD },
         { email: person.email, password: `${PASSWORD}!` },
         { email: "not an address", password: PASSWORD },
+        { email: "a\u0000@example.org", password: PASSWORD },
         { email: person.email, password: "x".repeat(1000) },
       ]) {
         answers.push(await errorOf(await logIn(body)));

@@ -245,6 +245,7 @@ eachDatabase((database) => {
       expect(await found(person, "%@%")).toEqual([]);
       expect(await found(person, "_____@_")).toEqual([]);
       expect(await found(person, "\\\\@")).toEqual([]);
+      expect(await found(person, `${person.email}\u0000`)).toEqual([]);
       expect((await person.call("GET", "/v1/users/search")).status).toBe(400);
     });
 

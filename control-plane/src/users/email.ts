@@ -4,7 +4,8 @@ import { LIMITS } from "@warren/contracts/limits";
 
 /** The form in which addresses are stored and compared. */
 export function normalizeEmail(text: string): string {
-  return text.trim().normalize("NFC").toLowerCase();
+  // The database takes no NUL; another control character is in no address either.
+  return text.replaceAll("\0", "\u0001").trim().normalize("NFC").toLowerCase();
 }
 
 /** The stored form of an address that somebody typed; throws `invalid_request` when it cannot be one. */
