@@ -5,8 +5,11 @@ import { isIPv6 } from "node:net";
  * subscriber has at least that much (RFC 6177). Whoever is on this machine has all addresses of its loopback network.
  */
 export function networkOf(address: string): string {
-  const ipv4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (ipv4 !== undefined) return networkOf(ipv4);
+  // Some proxies name the client's port as well, which is another one for each connection.
+  const [, ...others] =
+    /^(?:::ffff:(\d+\.\d+\.\d+\.\d+)|(\d+\.\d+\.\d+\.\d+):\d+|\[([^\]]+)\](?::\d+)?)$/i.exec(address) ?? [];
+  const bare = others.find((part) => part !== undefined);
+  if (bare !== undefined) return networkOf(bare);
   if (/^127\./.test(address)) return "127.0.0.0/8";
   const [withoutZone = ""] = address.split("%", 1);
   if (!isIPv6(withoutZone)) return address;
