@@ -8,16 +8,13 @@ import { toCatalogueError } from "./catalogue-error.ts";
 import { errorBody } from "./error-body.ts";
 import { mediaTypeError } from "./media-type.ts";
 
+/** Fastify's error for a QUERY without a type, which it finds before it looks for a route; none takes QUERY. */
+const NO_TYPE_OF_QUERY = "FST_ERR_ROUTE_MISSING_CONTENT_TYPE";
+
 /** Answers every failed request with the error body of the catalogue. */
 export function handleErrors(app: App): void {
-  app.setErrorHandler((thrown, request, reply) => {
-    if (reply.raw.headersSent || request.socket.destroyed) return breakOff(thrown, request, reply);
-    const error = mediaTypeError(thrown, request) ?? toCatalogueError(thrown);
-    if (error.status >= 500) request.log.error({ err: thrown, code: error.code }, "request failed");
-    return refuse(reply, error);
-  });
   const methods = new AllowedMethods(app);
-  app.setNotFoundHandler((request, reply) => {
+  const noSuchRoute = (request: FastifyRequest, reply: FastifyReply) => {
     const path = pathOf(request);
     const allowed = methods.of(path);
     if (allowed.length === 0 || allowed.includes(request.method)) {
@@ -26,7 +23,15 @@ export function handleErrors(app: App): void {
     const names = allowed.join(", ");
     reply.header("allow", names);
     return refuse(reply, new WarrenError("method_not_allowed", `${path} takes ${names}, not ${request.method}`));
+  };
+  app.setErrorHandler((thrown, request, reply) => {
+    if (reply.raw.headersSent || request.socket.destroyed) return breakOff(thrown, request, reply);
+    if ((thrown as { code?: string }).code === NO_TYPE_OF_QUERY) return noSuchRoute(request, reply);
+    const error = mediaTypeError(thrown, request) ?? toCatalogueError(thrown);
+    if (error.status >= 500) request.log.error({ err: thrown, code: error.code }, "request failed");
+    return refuse(reply, error);
   });
+  app.setNotFoundHandler(noSuchRoute);
 }
 
 /** Answers a request that failed before it had a route. */

@@ -118,6 +118,7 @@ describe("every error answer is of the catalogue", () => {
       ["GET", "/v1/auth/login", "POST"],
       ["OPTIONS", "/health", "GET, HEAD"],
       ["PROPFIND", "/health", "GET, HEAD"],
+      ["QUERY", "/v1/sandboxes", "GET, HEAD, POST"],
     ] as const) {
       const answer = await exchange(stack.url, `${method} ${path}?x=1 HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`);
       expect([method, path, answer.status, answer.headers.allow]).toEqual([method, path, 405, allow]);
