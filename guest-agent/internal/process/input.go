@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"warren/guest-agent/internal/nonblocking"
 	"warren/guest-agent/internal/rpc"
 )
 
@@ -48,13 +49,20 @@ func (in *input) write(ctx context.Context, data []byte) error {
 		case <-written:
 		}
 	}()
-	_, err := in.file.Write(data)
+	output, err := nonblocking.Of(in.file)
+	if err == nil {
+		_, err = output.Write(data)
+	}
 	close(written)
 	<-watched
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return ctx.Err()
 	}
 	if err != nil {
+		// The descriptor has an error of its own for a file that was closed meanwhile.
+		if closed := in.file.SetWriteDeadline(time.Time{}); closed != nil {
+			err = closed
+		}
 		return inputError(err)
 	}
 	return nil
