@@ -1,6 +1,6 @@
 // Package nonblocking reads and writes descriptors that never block without the Go scheduler's part in a system call. The
 // scheduler takes the processor from a call that lasts 20 µs and hands it to another thread; where the guest is emulated all calls
-// last that long, and a stream of output spent two thirds of its time on switches between threads (runtime/proc.go, sysmon).
+// last that long, and a stream of output spent two fifths of its time on switches between threads (runtime/proc.go, sysmon).
 package nonblocking
 
 import (
