@@ -222,6 +222,20 @@ describe("the guests of a host", () => {
     expect(await internet.askers()).toEqual([...before, `udp ${UPLINK} → ${INTERNET}:80`]);
   });
 
+  it("leave nothing in the table of neighbours, which the host has one of for all namespaces", async () => {
+    const { number } = slots[0]!;
+    const neighbours = () => machine.run(`ip -n warren-ns-${number} neigh show dev tap0`);
+    const before = await neighbours();
+    for (const address of ["192.52.193.78", "10.77.0.1", "10.77.0.2"]) {
+      await guest.run(`ip addr add ${address}/32 dev eth0; ip neigh flush dev eth0`);
+      // It asks for the hardware address of its gateway, and says that its own address is this one.
+      await guest.cry("udp", INTERNET, 80, address);
+    }
+    await guest.run("ip neigh flush dev eth0");
+    await settle(guest);
+    expect(await neighbours()).toBe(before);
+  });
+
   it("are kept from the host, its networks and each other by the host even where the rules of their slot fail", async () => {
     const exposed = await machine.guest(slots[2]!);
     const namespace = `warren-ns-${slots[2]!.number}`;

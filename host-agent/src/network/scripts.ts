@@ -104,6 +104,10 @@ addr add ${slot.peerIp}/31 dev eth0
 link set eth0 up
 route add default via ${slot.vethIp}
 LINKS
+# The kernel notes who asks for a hardware address in a table that all namespaces of the machine share: without a check, a
+# guest fills it by asking in the name of others. The larger one of the two values holds.
+echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter
+echo 1 >/proc/sys/net/ipv4/conf/tap0/rp_filter
 # Refusals go to the guest only, which shall not wait for them (icmp(7)).
 echo 0 >/proc/sys/net/ipv4/icmp_ratemask
 echo 1 >/proc/sys/net/ipv4/ip_forward
