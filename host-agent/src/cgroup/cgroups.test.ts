@@ -2,9 +2,12 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { text } from "node:stream/consumers";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { Cgroup, CgroupLimits, Cgroups } from "./cgroup.ts";
 import { detectCgroups } from "./detect.ts";
+import { DeviceProgram } from "./device-program.ts";
+import { VMM_DEVICES } from "./devices.ts";
 import { readHierarchies } from "./hierarchy.ts";
 import { createV1Cgroups } from "./v1.ts";
 import { createV2Cgroups } from "./v2.ts";
@@ -80,6 +83,19 @@ function suite(name: string, cgroups: Cgroups): void {
       const { child } = await enter(group);
       await group.create(LIMITS);
       expect(await group.processes()).toEqual([child.pid]);
+    });
+
+    test("a process in the group opens the devices of a VMM and no other", async () => {
+      const group = await makeGroup(cgroups);
+      const { child } = await enter(group);
+      // A host agent that starts again sets the limits of what it finds.
+      await group.create(LIMITS);
+      const attempts = ["read -r x </dev/null", ": >/dev/null", ": </dev/urandom", ": >/dev/urandom", ": </dev/zero"];
+      const commands = attempts.map((attempt) => `(${attempt}) 2>/dev/null; echo "${attempt} $?"`);
+      child.stdin?.write(`${commands.join("; ")}; exit\n`);
+      const output = await text(child.stdout as NonNullable<typeof child.stdout>);
+      const refused = output.split("\n").filter((line) => line !== "" && !/ [01]$/.test(line));
+      expect(refused).toEqual([": >/dev/urandom 2", ": </dev/zero 2"]);
     });
 
     test("a group may be killed and removed by two at once", async () => {
@@ -172,7 +188,7 @@ if (v1.length > 0) {
 }
 
 if (v2 !== undefined) {
-  suite("version 2", createV2Cgroups(v2, undefined));
+  suite("version 2", createV2Cgroups(v2, undefined, DeviceProgram.load(VMM_DEVICES)));
 }
 
 test("this host has what its mounts say", async () => {

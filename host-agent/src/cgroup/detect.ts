@@ -1,4 +1,6 @@
 import type { Cgroup, Cgroups } from "./cgroup.ts";
+import { DeviceProgram } from "./device-program.ts";
+import { VMM_DEVICES } from "./devices.ts";
 import { CONTROLLERS, type Hierarchy, OPTIONAL_CONTROLLERS, readHierarchies } from "./hierarchy.ts";
 import { createV1Cgroups } from "./v1.ts";
 import { createV2Cgroups, v2Controllers } from "./v2.ts";
@@ -12,7 +14,8 @@ export async function detectCgroups(hierarchies?: Hierarchy[]): Promise<Cgroups>
   const v2 = all.find(({ version }) => version === "v2");
   const controllers = v2 === undefined ? [] : await v2Controllers(v2);
   if (v2 !== undefined && CONTROLLERS.some((name) => controllers.includes(name))) {
-    return createV2Cgroups(v2, noticeOf(controllers));
+    const { devices, notice } = loadDeviceProgram();
+    return createV2Cgroups(v2, [noticeOf(controllers), notice].filter(Boolean).join("; ") || undefined, devices);
   }
   const v1 = all.filter(
     ({ version, controllers }) => version === "v1" && controllers.some((name) => V1_CONTROLLERS.includes(name)),
@@ -20,6 +23,16 @@ export async function detectCgroups(hierarchies?: Hierarchy[]): Promise<Cgroups>
   const mounted = v1.flatMap((hierarchy) => hierarchy.controllers);
   if (v1.length > 0) return createV1Cgroups(v1, noticeOf(mounted));
   return NONE;
+}
+
+/** Without it microVMs start all the same, since no file system that a VMM sees has another device. */
+function loadDeviceProgram(): { devices?: DeviceProgram; notice?: string } {
+  try {
+    return { devices: DeviceProgram.load(VMM_DEVICES) };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return { notice: `the devices that a VMM process may open are not bounded by its control group (${reason})` };
+  }
 }
 
 const CONSEQUENCES = {

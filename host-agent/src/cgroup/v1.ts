@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Cgroup, CgroupLimits, Cgroups, CgroupUsage } from "./cgroup.ts";
+import { VMM_DEVICES } from "./devices.ts";
 import {
   groupNames,
   killProcess,
@@ -18,8 +19,6 @@ const PERIOD_US = 100_000;
 /** blkio.weight of one processor's worth, and its range. */
 const IO_WEIGHT_PER_CPU = 100;
 const IO_WEIGHT = { min: 10, max: 1000 } as const;
-/** What a VMM may open, devices.allow: null, urandom, net/tun and kvm (Documentation/admin-guide/devices.txt). */
-const DEVICES = ["c 1:3 rw", "c 1:9 r", "c 10:200 rw", "c 10:232 rw"];
 /** cpu.shares of one processor's worth; the least is 2. */
 const SHARES_PER_CPU = 1024;
 
@@ -46,7 +45,8 @@ export function createV1Cgroups(hierarchies: Hierarchy[], notice: string | undef
 async function boundDevices(directory: string): Promise<void> {
   if ((await reading(`${directory}/devices.list`)) === undefined) return;
   await setting(`${directory}/devices.deny`, "a");
-  for (const device of DEVICES) {
+  for (const { type, major, minor, access } of VMM_DEVICES) {
+    const device = `${type === "char" ? "c" : "b"} ${major}:${minor} ${access}`;
     await setting(`${directory}/devices.allow`, device).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== "EPERM") throw error;
     });

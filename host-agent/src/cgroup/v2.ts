@@ -2,6 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
 import type { Cgroup, CgroupLimits, Cgroups, CgroupUsage } from "./cgroup.ts";
+import type { DeviceProgram } from "./device-program.ts";
 import {
   groupNames,
   isGone,
@@ -27,10 +28,15 @@ const RACES = 5;
 /**
  * Groups in version 2 of the interface. They lie beside the host agent's own group: a group with processes cannot hand
  * controllers to groups inside it, and a service manager that stops the host agent kills what is inside its group.
+ * `devices` says which devices their processes may open; all where it is undefined.
  */
-export function createV2Cgroups(hierarchy: Hierarchy, notice: string | undefined): Cgroups {
+export function createV2Cgroups(
+  hierarchy: Hierarchy,
+  notice: string | undefined,
+  devices: DeviceProgram | undefined,
+): Cgroups {
   const parent = join(hierarchy.mountPoint, dirname(hierarchy.own));
-  const at = (directories: readonly string[]): Cgroup => new V2Cgroup(directories);
+  const at = (directories: readonly string[]): Cgroup => new V2Cgroup(directories, devices);
   return {
     version: "v2",
     notice,
@@ -49,12 +55,14 @@ export async function v2Controllers(hierarchy: Hierarchy): Promise<string[]> {
 class V2Cgroup implements Cgroup {
   readonly directories: readonly string[];
   readonly #directory: string;
+  readonly #devices: DeviceProgram | undefined;
 
-  constructor(directories: readonly string[]) {
+  constructor(directories: readonly string[], devices: DeviceProgram | undefined) {
     const [directory] = directories;
     if (directory === undefined) throw new WarrenError("internal_error", "a control group without a directory");
     this.directories = directories;
     this.#directory = directory;
+    this.#devices = devices;
   }
 
   get entrances(): string[] {
@@ -83,6 +91,7 @@ class V2Cgroup implements Cgroup {
       if (wanted.length > 0) await setting(`${group}/cgroup.subtree_control`, wanted.join(" "));
     }
     await mkdir(this.#directory, { recursive: true });
+    this.#devices?.attach(this.#directory);
     await settingIfThere(`${this.#directory}/memory.max`, limits.memoryBytes);
     await settingIfThere(`${this.#directory}/pids.max`, limits.tasks);
     await settingIfThere(`${this.#directory}/cpu.max`, `${Math.round(limits.cpus * PERIOD_US)} ${PERIOD_US}`);
