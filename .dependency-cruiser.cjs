@@ -8,7 +8,7 @@ const may = {
   sdk: [],
   cli: ["sdk", "server"],
   dashboard: ["sdk"],
-  bench: ["sdk", "host-agent"],
+  bench: ["sdk", "server", "host-agent"],
   tests: ["sdk", "cli", "server", "host-agent", "control-plane"],
 };
 

@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { NODE_FLAGS } from "./server/src/node-flags.ts";
 
 /** Files of tests that boot microVMs: on a small machine two at a time starve each other. */
 const MICROVM_TESTS = "**/*.vm.test.ts";
@@ -12,6 +13,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     expect: { poll: { timeout: 30_000 } },
+    execArgv: [...NODE_FLAGS],
     projects: [
       {
         extends: true,

@@ -4,6 +4,8 @@
 
 # Exit statuses, from sysexits.h: a program or package is missing; the caller may not do that.
 readonly EX_UNAVAILABLE=69 EX_NOPERM=77
+# Those of server/src/node-flags.ts, which says why: for the Node of this repository, which others may not know.
+readonly NODE_FLAGS=(--no-concurrent-sparkplug --no-maglev-build-code-on-background)
 
 say() { printf 'warren: %s\n' "$*" >&2; }
 
@@ -178,7 +180,7 @@ use_bundle() {
   bundle=$root/.warren/bundle
   bundle_is_current && return 0
   [[ -w $root/.warren ]] || return 1
-  "$root/node_modules/.bin/node" "$root/cli/src/bundle.ts" && return 0
+  "$root/node_modules/.bin/node" "${NODE_FLAGS[@]}" "$root/cli/src/bundle.ts" && return 0
   say "the programs could not be bundled, see above: they start from their sources, which takes longer"
   return 1
 }

@@ -5,6 +5,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdir, readFile, readlink, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
+import { NODE_FLAGS } from "@warren/server/node-flags";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeDataDirectory, type Running, run, start, startUp, type UpReady } from "./support/warren-command.ts";
 
@@ -388,7 +389,9 @@ describe("warren up", () => {
   test("does the job of the README through the command line and through curl, byte for byte", async () => {
     const directory = join(data.path, "sales report");
     await mkdir(directory);
-    const sales = execFileSync(process.execPath, [join(EXAMPLE, "generate.mjs"), "100000"], { maxBuffer: 2 ** 26 });
+    const sales = execFileSync(process.execPath, [...NODE_FLAGS, join(EXAMPLE, "generate.mjs"), "100000"], {
+      maxBuffer: 2 ** 26,
+    });
     await writeFile(join(directory, "sales.csv"), sales);
     const report = await run(
       [

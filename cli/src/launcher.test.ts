@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { chmod, copyFile, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { NODE_FLAGS } from "@warren/server/node-flags";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 const REPOSITORY = join(import.meta.dirname, "../..");
@@ -61,7 +62,9 @@ beforeEach(async () => {
   for (const file of ["warren", "cli/bootstrap.sh"]) await copyFile(join(REPOSITORY, file), join(repository, file));
   await writeFile(
     join(repository, "cli/src/main.ts"),
-    "console.log(JSON.stringify({ args: process.argv.slice(2), cwd: process.cwd() }));\nprocess.exitCode = 42;\n",
+    `const { argv, execArgv: options } = process;
+     console.log(JSON.stringify({ options, args: argv.slice(2), cwd: process.cwd() }));
+     process.exitCode = 42;\n`,
   );
   await writeFile(join(repository, "cli/src/bundle.ts"), BUNDLER);
   // npm installs a local package as a link, and its program as one in .bin, without a registry.
@@ -141,7 +144,7 @@ describe("the launcher", () => {
     const first = launch({ program: link, args, cwd });
     expect(first.stderr).toContain("npm ci");
     expect(first.status).toBe(42);
-    expect(JSON.parse(first.stdout)).toEqual({ args, cwd });
+    expect(JSON.parse(first.stdout)).toEqual({ options: [...NODE_FLAGS], args, cwd });
     const second = launch({ program: link, args, cwd });
     expect(second.stderr).toBe("");
     expect(second.stdout).toBe(first.stdout);

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { removeUnfinishedWrites, writeFileDurably } from "./durable-file.ts";
+import { NODE_FLAGS } from "./node-flags.ts";
 
 let directory: string;
 beforeEach(async () => {
@@ -31,7 +32,14 @@ it("removes what a killed writer left, and nothing else", async () => {
   await writeFileDurably(join(directory, "record.json"), "old");
   await writeFile(join(directory, ".hidden.tmp"), "of somebody else");
   const module = join(import.meta.dirname, "durable-file.ts");
-  const writer = spawn(process.execPath, ["--input-type=module", "-e", WRITER, module, join(directory, "record.json")]);
+  const writer = spawn(process.execPath, [
+    ...NODE_FLAGS,
+    "--input-type=module",
+    "-e",
+    WRITER,
+    module,
+    join(directory, "record.json"),
+  ]);
   await once(writer, "exit");
   expect(await readdir(directory)).toHaveLength(3);
 

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterEach, expect, it } from "vitest";
+import { NODE_FLAGS } from "./node-flags.ts";
 
 const LOG_OUTPUT = join(import.meta.dirname, "log-output.ts");
 
@@ -12,7 +13,9 @@ afterEach(() => void child?.kill("SIGKILL"));
 /** Runs a program that writes to `output`, which leads to its standard output. */
 function run(program: string): ChildProcess {
   const source = `import { LogOutput } from ${JSON.stringify(LOG_OUTPUT)}; const output = new LogOutput(1); ${program}`;
-  child = spawn(process.execPath, ["--input-type=module", "--eval", source], { stdio: ["pipe", "pipe", "inherit"] });
+  child = spawn(process.execPath, [...NODE_FLAGS, "--input-type=module", "--eval", source], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
   return child;
 }
 

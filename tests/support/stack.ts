@@ -7,6 +7,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { CONTROL_PLANE, HOST_AGENT } from "@warren/cli/servers/programs";
 import { Warren } from "@warren/sdk";
+import { NODE_FLAGS } from "@warren/server/node-flags";
 
 /** Where the tests keep images: shared by all runs on a machine, since they are immutable and named by their content. */
 export const IMAGES_DIRECTORY = resolve(process.env.WARREN_TEST_IMAGES ?? "/var/lib/warren/images");
@@ -112,7 +113,7 @@ export function startHostAgentProcess(
 
 /** Removes everything that a host agent of a data directory left; fails when that fails. */
 export async function sweep(directory: string): Promise<void> {
-  const child = spawn(process.execPath, [HOST_AGENT, "sweep", "--data-dir", directory], {
+  const child = spawn(process.execPath, [...NODE_FLAGS, HOST_AGENT, "sweep", "--data-dir", directory], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   const lines: string[] = [];
@@ -123,7 +124,7 @@ export async function sweep(directory: string): Promise<void> {
 }
 
 async function startServer(args: string[], environment: NodeJS.ProcessEnv): Promise<Server> {
-  const child = spawn(process.execPath, args, {
+  const child = spawn(process.execPath, [...NODE_FLAGS, ...args], {
     stdio: ["pipe", "pipe", "pipe", "pipe"],
     env: { ...process.env, ...environment },
   });

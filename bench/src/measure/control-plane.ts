@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
+import { NODE_FLAGS } from "@warren/server/node-flags";
 
 const PROGRAM = resolve(import.meta.dirname, "../../../control-plane/src/main.ts");
 
@@ -25,7 +26,7 @@ export class ControlPlane {
   /** Starts it with its usual settings on a database; its log goes nowhere. */
   static async start(databaseUrl: string): Promise<ControlPlane> {
     const directory = await mkdtemp(join(tmpdir(), "warren-bench-control-plane-"));
-    const child = spawn(process.execPath, [PROGRAM], {
+    const child = spawn(process.execPath, [...NODE_FLAGS, PROGRAM], {
       cwd: directory,
       env: {
         PATH: process.env.PATH,

@@ -7,6 +7,7 @@ import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
+import { NODE_FLAGS } from "@warren/server/node-flags";
 
 const PROGRAM = resolve(import.meta.dirname, "../../../host-agent/src/main.ts");
 const SERVICE = "/hostagent.v1.HostAgentService";
@@ -29,6 +30,8 @@ export class HostAgent {
     const child = spawn(
       process.execPath,
       [
+        ...NODE_FLAGS,
+        ...NODE_FLAGS,
         ...[PROGRAM, "serve", "--data-dir", directory, "--images-dir", await realpath(join(directory, "images"))],
         ...["--listen", `unix:${socketPath}`, "--ready-fd", "3", "--exit-with-parent"],
       ],

@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { NODE_FLAGS } from "@warren/server/node-flags";
 
 const PROGRAM = join(import.meta.dirname, "load-process.ts");
 
@@ -25,7 +26,7 @@ export interface LoadResult {
 
 /** Sends requests over a number of connections for some seconds, from a process of its own. */
 export async function load(work: Load): Promise<LoadResult> {
-  const { stdout } = await promisify(execFile)(process.execPath, [PROGRAM, JSON.stringify(work)]);
+  const { stdout } = await promisify(execFile)(process.execPath, [...NODE_FLAGS, PROGRAM, JSON.stringify(work)]);
   const result = JSON.parse(stdout);
   if (result.non2xx > 0 || result.errors > 0 || result["2xx"] === 0) {
     throw new Error(`${work.url}: ${result["2xx"]} answers, ${result.non2xx} refusals, ${result.errors} errors`);

@@ -7,6 +7,7 @@ import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import type { AdminTeam, AdminUser } from "@warren/contracts/rest/admin";
 import type { TeamQuota } from "@warren/contracts/rest/quotas";
+import { NODE_FLAGS } from "@warren/server/node-flags";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { describeReady } from "./up.ts";
 
@@ -19,7 +20,7 @@ let server: ChildProcess;
 let url: string;
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), "warren-admin-"));
-  server = spawn(process.execPath, [CONTROL_PLANE], {
+  server = spawn(process.execPath, [...NODE_FLAGS, CONTROL_PLANE], {
     cwd: dataDir,
     env: {
       PATH: process.env.PATH,
@@ -43,7 +44,7 @@ afterAll(async () => {
 
 /** Runs `warren` with the given words and, as its input, lines. */
 async function warren(words: string[], input = ""): Promise<{ status: number; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, [PROGRAM, ...words], { stdio: ["pipe", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [...NODE_FLAGS, PROGRAM, ...words], { stdio: ["pipe", "pipe", "pipe"] });
   child.stdin.on("error", () => undefined).end(input);
   const exit = once(child, "exit");
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);

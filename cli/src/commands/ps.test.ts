@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { NODE_FLAGS } from "@warren/server/node-flags";
 import { expect, onTestFinished, test } from "vitest";
 
 const MAIN = join(import.meta.dirname, "../main.ts");
@@ -27,7 +28,7 @@ test("ps says why a sandbox is in its status though its user did not ask for tha
   });
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const env = { PATH: process.env.PATH, WARREN_URL: url, WARREN_API_KEY: "warren_key" };
-  const command = spawn(process.execPath, [MAIN, "ps"], { env, stdio: ["ignore", "pipe", "inherit"] });
+  const command = spawn(process.execPath, [...NODE_FLAGS, MAIN, "ps"], { env, stdio: ["ignore", "pipe", "inherit"] });
   const lines = (await text(command.stdout)).split("\n");
   expect(lines[1]).toMatch(/^sba+ +paused \(inactivity\) +minimal /);
   expect(lines[2]).toMatch(/^sbb+ +paused +minimal /);

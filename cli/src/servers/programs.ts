@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { NODE_FLAGS } from "@warren/server/node-flags";
 
 const repository = join(import.meta.dirname, "../../..");
 /** Directory of the programs in one file each, which the launcher names when they are there. */
@@ -24,7 +25,7 @@ export async function runHostAgentTask(
   args: string[],
   options: TaskOptions,
 ): Promise<{ status: number; stderr: string }> {
-  const child = spawn(process.execPath, [HOST_AGENT, ...args], {
+  const child = spawn(process.execPath, [...NODE_FLAGS, HOST_AGENT, ...args], {
     stdio: ["ignore", "pipe", options.stderr === "inherit" ? "inherit" : "pipe"],
   });
   options.signal?.addEventListener("abort", () => child.kill("SIGTERM"), { once: true });

@@ -3,9 +3,10 @@ import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { NODE_FLAGS } from "@warren/server/node-flags";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type DirectoryLock, lockDirectory } from "./directory-lock.ts";
-import { ServerProcess } from "./server-process.ts";
+import { type ServerCommand, ServerProcess } from "./server-process.ts";
 
 let directory: string;
 let lock: DirectoryLock;
@@ -26,10 +27,7 @@ const SERVER = `
   process.stdin.on("end", () => process.exit(0)).resume();
 `;
 
-async function start(
-  program: string,
-  hooks: { onProgress?: (step: object) => void; onLog?: (line: string) => void } = {},
-) {
+async function start(program: string, hooks: Partial<Pick<ServerCommand, "launcher" | "onProgress" | "onLog">> = {}) {
   const file = join(directory, "server.cjs");
   await writeFile(file, SERVER + program);
   return ServerProcess.start({ name: "test server", args: [file], env: {}, cwd: directory, lockFd: lock.fd, ...hooks });
@@ -71,6 +69,15 @@ describe("a server process", () => {
     expect((await late.exited)?.message).toMatch(/test server ended with status 3\..*\nouch$/s);
   });
 
+  test.each<Pick<ServerCommand, "launcher">>([{}, { launcher: ["env", "--"] }])(
+    "has the options of Node without which it may not end, with %j",
+    async (launcher) => {
+      const server = await start("report({ ready: true, url: process.execArgv.join() });", launcher);
+      expect(await server.ready()).toBe(NODE_FLAGS.join());
+      await server.kill();
+    },
+  );
+
   test("is told when it cannot be understood", async () => {
     const server = await start(`writeSync(3, "hello\\n");`);
     await expect(server.ready()).rejects.toThrow(/not in its contract/);
@@ -97,7 +104,7 @@ describe("a server process", () => {
        console.log("ready");`,
     );
     lock.release();
-    const holder = spawn(process.execPath, [parent], { stdio: ["ignore", "pipe", "inherit"] });
+    const holder = spawn(process.execPath, [...NODE_FLAGS, parent], { stdio: ["ignore", "pipe", "inherit"] });
     await once(holder.stdout, "data");
     expect(lockDirectory(directory)).toBeUndefined();
     holder.kill("SIGKILL");

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
+import { NODE_FLAGS } from "@warren/server/node-flags";
 import type { ProgressStep } from "../terminal/progress.ts";
 import { LastLines } from "./last-lines.ts";
 
@@ -45,7 +46,7 @@ export class ServerProcess {
   private constructor(command: ServerCommand) {
     this.name = command.name;
     const [program, ...before] = command.launcher ? [...command.launcher, process.execPath] : [process.execPath];
-    this.#child = spawn(program, [...before, ...command.args], {
+    this.#child = spawn(program, [...before, ...NODE_FLAGS, ...command.args], {
       cwd: command.cwd,
       env: { ...process.env, ...command.env },
       stdio: ["pipe", "pipe", "pipe", "pipe", command.lockFd],

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { Readable, Writable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import type { SandboxProcess } from "@warren/sdk";
+import { NODE_FLAGS } from "@warren/server/node-flags";
 import { expect, test } from "vitest";
 import { attach } from "./attach.ts";
 
@@ -41,7 +42,7 @@ test("all output arrives, in order, at a reader that is slow to start", async ()
     output.end(() => process.exit(0));
     process.stderr.write("written\\n");
   `;
-  const child = spawn(process.execPath, ["--input-type=module-typescript", "--eval", program]);
+  const child = spawn(process.execPath, [...NODE_FLAGS, "--input-type=module-typescript", "--eval", program]);
   await once(child.stderr, "data");
   const lines = (await buffer(child.stdout)).toString().trimEnd().split("\n");
   expect(lines.map(Number)).toEqual(Array.from({ length: 20_000 }, (_, line) => line));

@@ -4,6 +4,7 @@ import { mkdtemp, open, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { NODE_FLAGS } from "@warren/server/node-flags";
 import { afterEach, beforeEach, expect, inject, it } from "vitest";
 import { errorOf, TestStack } from "../testing/test-stack.ts";
 
@@ -63,7 +64,7 @@ it("a process whose main thread no longer reacts is ended, also when its supervi
     watchEventLoop({ lookMs: 100, misses: 3 });
     setTimeout(() => { console.log("stuck"); for (;;); }, 1000);
   `;
-  const child = spawn(process.execPath, ["--input-type=module-typescript", "-e", program], {
+  const child = spawn(process.execPath, [...NODE_FLAGS, "--input-type=module-typescript", "-e", program], {
     stdio: ["ignore", "inherit", "pipe"],
   });
   let said = "";

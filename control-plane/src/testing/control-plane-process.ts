@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
+import { NODE_FLAGS } from "@warren/server/node-flags";
 import type { Readiness } from "../readiness.ts";
 
 /** A control plane in a process of its own, as a supervisor starts it. */
@@ -14,7 +15,7 @@ export class ControlPlaneProcess {
   readonly #exit: Promise<number | null>;
 
   constructor(environment: Record<string, string>) {
-    this.child = spawn(process.execPath, [join(import.meta.dirname, "..", "main.ts")], {
+    this.child = spawn(process.execPath, [...NODE_FLAGS, join(import.meta.dirname, "..", "main.ts")], {
       env: { PATH: process.env.PATH ?? "", WARREN_LISTEN: "127.0.0.1:0", WARREN_READY_FD: "3", ...environment },
       cwd: environment.WARREN_DATA_DIR === undefined ? "/" : join(environment.WARREN_DATA_DIR, ".."),
       stdio: ["pipe", "pipe", "pipe", "pipe"],

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { mkdir, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { NODE_FLAGS } from "@warren/server/node-flags";
 import { expect, onTestFinished, test } from "vitest";
 import type { Facts } from "./content-key.ts";
 import { type ImageRecipe, ImageStore, removeImageFolders } from "./store.ts";
@@ -180,7 +181,9 @@ interface Builder {
 }
 
 function startBuilder(directory: string, log: string, behaviour: "complete" | "stuck"): Builder {
-  const child = spawn(process.execPath, [BUILDER, directory, log, behaviour], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [...NODE_FLAGS, BUILDER, directory, log, behaviour], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   onTestFinished(() => void child.kill("SIGKILL"));
   const lines: string[] = [];
   const output = createInterface({ input: child.stdout! }).on("line", (line) => lines.push(line));

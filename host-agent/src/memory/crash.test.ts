@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { NODE_FLAGS } from "@warren/server/node-flags";
 import { expect, test } from "vitest";
 import { MemoryStore } from "./store.ts";
 import { expectPromisesKept } from "./testing/promises.ts";
@@ -22,7 +23,7 @@ test("a store outlives SIGKILL at any point of writing, publishing, merging and 
   let publications = 0;
   const promised = new Set<string>();
   for (let seed = 1; seed <= ROUNDS; seed++) {
-    const child = spawn(process.execPath, [PROGRAM, directory, String(seed)], {
+    const child = spawn(process.execPath, [...NODE_FLAGS, PROGRAM, directory, String(seed)], {
       stdio: ["ignore", "ignore", "inherit"],
       env: { ...process.env, NODE_COMPILE_CACHE: join(directory, "compiled") },
     });

@@ -2,6 +2,7 @@ import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
+import { NODE_FLAGS } from "@warren/server/node-flags";
 import type { MemoryMapping } from "../../vmm/vmm.ts";
 
 const PROGRAM = new URL("mapping-process.ts", import.meta.url).pathname;
@@ -23,7 +24,9 @@ export class MappedProcess {
   }
 
   static async start(path: string, length: number): Promise<MappedProcess> {
-    const child = spawn(process.execPath, [PROGRAM, path, String(length)], { stdio: ["pipe", "pipe", "inherit"] });
+    const child = spawn(process.execPath, [...NODE_FLAGS, PROGRAM, path, String(length)], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
     const answers = createInterface(child.stdout)[Symbol.asyncIterator]();
     const { value } = await answers.next();
     return new MappedProcess(child, answers, { pid: child.pid!, address: BigInt(value ?? 0), length });

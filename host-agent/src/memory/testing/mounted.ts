@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
+import { NODE_FLAGS } from "@warren/server/node-flags";
 
 const run = promisify(execFile);
 
@@ -9,11 +10,11 @@ const run = promisify(execFile);
  */
 export async function runMounted(mount: readonly string[], directory: string, program: string): Promise<unknown> {
   const path = new URL(program, import.meta.url).pathname;
-  const script = 'mount "$@" && exec "$NODE" "$PROGRAM" "$DIRECTORY"';
+  const script = 'mount "$@" && exec $NODE "$PROGRAM" "$DIRECTORY"';
   const { stdout } = await run(
     "unshare",
     ["--mount", "--propagation", "private", "sh", "-ec", script, "sh", ...mount, directory],
-    { env: { ...process.env, NODE: process.execPath, PROGRAM: path, DIRECTORY: directory } },
+    { env: { ...process.env, NODE: [process.execPath, ...NODE_FLAGS].join(" "), PROGRAM: path, DIRECTORY: directory } },
   );
   return JSON.parse(stdout);
 }

@@ -2,6 +2,7 @@ import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { NODE_FLAGS } from "@warren/server/node-flags";
 import type { Slot } from "../network.ts";
 import type { SlotPoolOptions } from "../pool.ts";
 import { Remote } from "./remote.ts";
@@ -49,12 +50,12 @@ export class Machine {
 
   /** A host agent that has not opened its pool. */
   hostAgentProcess(): HostAgent {
-    return new HostAgent(this.#remote(process.execPath, POOL_PROCESS));
+    return new HostAgent(this.#remote(process.execPath, ...NODE_FLAGS, POOL_PROCESS));
   }
 
   /** A program on the host itself. */
   peer(): Peer {
-    return new Peer(this.#remote(process.execPath, PEER_PROCESS));
+    return new Peer(this.#remote(process.execPath, ...NODE_FLAGS, PEER_PROCESS));
   }
 
   /** A program in a network namespace of the machine. */
@@ -68,8 +69,8 @@ export class Machine {
   async guest(slot: Slot): Promise<Guest> {
     const namespace = `guest-${this.#remotes.length}`;
     await this.run(`ip netns add ${namespace}`);
-    const guest = new Guest(this.#remote(process.execPath, PEER_PROCESS), namespace, () =>
-      this.#remote(process.execPath, WIRE_PROCESS),
+    const guest = new Guest(this.#remote(process.execPath, ...NODE_FLAGS, PEER_PROCESS), namespace, () =>
+      this.#remote(process.execPath, ...NODE_FLAGS, WIRE_PROCESS),
     );
     await guest.enter(`/run/netns/${namespace}`);
     await guest.plug(slot);

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { NODE_FLAGS } from "@warren/server/node-flags";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { detectCgroups } from "../../cgroup/detect.ts";
 import { processesOf, startTicks } from "../process.ts";
@@ -175,7 +176,7 @@ describe("a host agent that is killed", () => {
 
   /** Starts a microVM in another process; `next` gives the moments it reports. */
   function otherAgent(machine: Machine) {
-    const child = spawn(process.execPath, [VM_PROCESS, JSON.stringify(machine)], {
+    const child = spawn(process.execPath, [...NODE_FLAGS, VM_PROCESS, JSON.stringify(machine)], {
       stdio: ["pipe", "pipe", "inherit"],
     });
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
