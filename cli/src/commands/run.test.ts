@@ -4,17 +4,26 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { NODE_FLAGS } from "@warren/server/node-flags";
 import { expect, onTestFinished, test } from "vitest";
 
 const MAIN = join(import.meta.dirname, "../main.ts");
 
-/** Address of a server with one sandbox, whose connections break as soon as a command is to be started. */
-async function brokenServer(sandbox: object): Promise<string> {
+/**
+ * Address of a server with one sandbox, whose connections break as soon as a command is to be started; with `ends` it is gone
+ * from then on.
+ */
+async function brokenServer(sandbox: object, { ends = false } = {}): Promise<string> {
   const server = createServer((request, response) => {
     request.resume();
     response.end(request.method === "DELETE" ? "" : JSON.stringify({ id: "sbaaaaaaaaaaaaaaaaaaaa", ...sandbox }));
   });
-  server.on("upgrade", (_request, socket) => socket.destroy());
+  server.on("upgrade", (_request, socket) => {
+    socket.destroy();
+    if (!ends) return;
+    server.closeAllConnections();
+    server.close();
+  });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   onTestFinished(() => {
@@ -27,7 +36,10 @@ async function brokenServer(sandbox: object): Promise<string> {
 /** Runs `warren run -- true` on a server. */
 async function runOn(url: string): Promise<{ status: number; stderr: string }> {
   const env = { PATH: process.env.PATH, WARREN_URL: url, WARREN_API_KEY: "warren_key" };
-  const command = spawn(process.execPath, [MAIN, "run", "--", "true"], { env, stdio: ["ignore", "ignore", "pipe"] });
+  const command = spawn(process.execPath, [...NODE_FLAGS, MAIN, "run", "--", "true"], {
+    env,
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   const ended = once(command, "close");
   const stderr = await text(command.stderr);
   return { status: (await ended)[0], stderr };
@@ -49,4 +61,10 @@ test("a run whose connection breaks while its sandbox lives says so", async () =
     status: 125,
     stderr: expect.stringContaining("No answer from the Warren server"),
   });
+});
+
+test("a run whose server ends says so, and what becomes of its sandbox", async () => {
+  const { status, stderr } = await runOn(await brokenServer({ status: "running" }, { ends: true }));
+  expect(status).toBe(125);
+  expect(stderr).toMatch(/^warren: The server has ended.* sbaaaaaaaaaaaaaaaaaaaa .*left there.*60 s later.*\n$/);
 });
