@@ -104,6 +104,26 @@ it("refuses a directory in which others could put a database of theirs", async (
   await expect(makePrivateDirectory(path)).rejects.toMatchObject({ message: expect.stringContaining("cache") });
 });
 
+it("refuses what others have put deeper into it, and leaves it", async () => {
+  const path = await openInstallation();
+  await chmod(join(path, "db/base"), 0o777);
+  await writeFile(join(path, "db/base/theirs"), "");
+  await chown(join(path, "db/base/theirs"), NOBODY, NOBODY);
+  await expect(makePrivateDirectory(path)).rejects.toMatchObject({
+    code: "invalid_request",
+    message: expect.stringContaining("db/base/theirs"),
+  });
+  expect(await modeOf(path)).toBe(0o755);
+});
+
+it("takes what its own user has given to others, such as the jail of a microVM", async () => {
+  const path = await openInstallation();
+  await chmod(join(path, "sandboxes"), 0o755);
+  await chown(join(path, "sandboxes/one/jail"), NOBODY, NOBODY);
+  await makePrivateDirectory(path);
+  expect(await modeOf(path)).toBe(0o700);
+});
+
 it("refuses a path on which others can put another directory", async () => {
   const path = join(directory, "data");
   await mkdir(path);

@@ -1,5 +1,5 @@
 import { chmod, chown, lstat, mkdir, readdir, realpath, stat } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
 
 /** Permission bits of everybody but the owner. */
@@ -39,7 +39,7 @@ export async function makePrivateDirectory(path: string): Promise<void> {
         "(chmod 700)",
     );
   }
-  if ((mode & OTHERS_WRITE) !== 0) await checkOwners(path, names);
+  await checkOwners(path, path, mode);
   await close(path, mode);
 }
 
@@ -75,11 +75,21 @@ async function takeOwnership(path: string): Promise<void> {
   if ((await readdir(path)).length > 0) throw refused;
 }
 
-/** Refuses what other users have put into a directory while they could. */
-async function checkOwners(path: string, names: string[]): Promise<void> {
-  for (const name of names) {
-    const { uid } = await lstat(join(path, name));
-    if (!isOwn(uid)) throw refusal(path, `holds ${name} of another user (id ${uid}); remove it`);
+/**
+ * Refuses what other users have put into a directory, or into one below it, while they could. What is of another user where
+ * only this one could put it is there by intent, such as the jail of a microVM.
+ */
+async function checkOwners(top: string, directory: string, mode: number): Promise<void> {
+  if ((mode & OTHERS) === 0) return;
+  for (const name of await readdir(directory)) {
+    const path = join(directory, name);
+    const found = await lstat(path).catch(absent);
+    if (!found) continue;
+    if (isOwn(found.uid)) {
+      if (found.isDirectory()) await checkOwners(top, path, found.mode);
+    } else if ((mode & OTHERS_WRITE) !== 0) {
+      throw refusal(top, `holds ${relative(top, path)} of another user (id ${found.uid}); remove it`);
+    }
   }
 }
 
