@@ -11,7 +11,7 @@ import { LogLines } from "../testing/log-lines.ts";
 import { answerOn, connectTo } from "../testing/raw-http.ts";
 import { TestStack } from "../testing/test-stack.ts";
 import { TRANSFER_LIMITS, type TransferLimits } from "./transfer-limits.ts";
-import { TransferWatch } from "./transfer-watch.ts";
+import { TransferWatch, takenOf } from "./transfer-watch.ts";
 
 const SLOW = { headersMs: 500, bodyMs: 1000, bodyBytes: 10_000, wholeBodyMs: 5000, answerMs: 1000 };
 const FEW = { bodiesPerTeam: 2, bodiesPerNetwork: 3, spoolBytes: 1_000_000, spoolBytesOfAll: 1_000_000 };
@@ -102,7 +102,7 @@ describe("a client that sends too slowly, or does not read", () => {
     const socket = await begin(path, "application/json", body.length, body);
     const line = () => log.lines.find((written) => written.path === path && written.msg === "an answer broke off");
     await log.until(() => line() !== undefined);
-    expect(line()).toMatchObject({ err: { message: "the client takes nothing of its answer" } });
+    expect(line()).toMatchObject({ err: { message: "the client takes its answer too slowly" } });
     socket.destroy();
   });
 });
@@ -316,5 +316,47 @@ describe("the limits that servers have", () => {
       watch.check(120_000);
       expect((await answerOn(socket)).status).toBe(408);
     });
+  });
+
+  it("let a client take its answer slowly, and end one that takes less than they say", async () => {
+    const watch = new TransferWatch(TRANSFER_LIMITS);
+    let connection: Socket | undefined;
+    const server = createServer((request, response) => {
+      connection = request.socket;
+      watch.add(request, response, 0);
+      response.end(Buffer.alloc(64 * 1024 * KIB));
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const socket = await connectTo(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    socket.pause();
+    socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    // What the kernel of the client keeps by itself is all that it takes.
+    let taken = -1;
+    await expect
+      .poll(() => {
+        const before = taken;
+        taken = connection === undefined ? -1 : takenOf(connection);
+        return taken > 0 && taken === before;
+      })
+      .toBe(true);
+    watch.check(1000);
+    const read = async (bytes: number) => {
+      for (let left = bytes; left > 0; ) {
+        const piece = socket.read() as Buffer | null;
+        if (piece === null) await once(socket, "readable");
+        else left -= piece.length;
+      }
+    };
+    await read(2 * TRANSFER_LIMITS.takenBytes);
+    await expect.poll(() => takenOf(connection!)).toBeGreaterThan(taken + TRANSFER_LIMITS.takenBytes);
+    watch.check(301_000);
+    expect(connection!.destroyed).toBe(false);
+    watch.check(600_999);
+    expect(connection!.destroyed).toBe(false);
+    watch.check(601_000);
+    expect(connection!.destroyed).toBe(true);
+    socket.destroy();
+    server.close();
   });
 });

@@ -9,12 +9,10 @@ export interface TransferLimits {
   bodyBytes: number;
   /** Milliseconds in which a body that is no upload must come as a whole. */
   wholeBodyMs: number;
-  /**
-   * Milliseconds in which a client must take something of an answer that waits for it. The kernel makes room in steps of
-   * a few hundred KiB, so that a slow reader shows progress only now and then.
-   */
+  /** Milliseconds in which a client must take at least `takenBytes` of an answer that waits for it. */
   answerMs: number;
-  /** The same for the output of a command that is streamed, whose reader may be a person. */
+  takenBytes: number;
+  /** Milliseconds in which it must take something of the output of a command that is streamed: a person may read it. */
   streamMs: number;
   /** Bodies that may be under way at once, of one team and of one network of clients. */
   bodiesPerTeam: number;
@@ -42,6 +40,7 @@ export const TRANSFER_LIMITS: TransferLimits = {
   bodyBytes: 30 * 1024,
   wholeBodyMs: 120_000,
   answerMs: 300_000,
+  takenBytes: 300 * 1024,
   streamMs: 3_600_000,
   bodiesPerTeam: 128,
   bodiesPerNetwork: 256,

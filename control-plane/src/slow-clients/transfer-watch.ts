@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { WarrenError } from "@warren/contracts/errors";
+import { sendQueueOf } from "./send-queue.ts";
 import type { TransferLimits } from "./transfer-limits.ts";
 import { whenOver } from "./when-over.ts";
 
@@ -14,7 +15,7 @@ interface Exchange {
   /** When the present window for the body began, and what had come on the connection until then. */
   bodySince: number;
   bytesRead: number;
-  /** When the client last took something of the answer, and how much had been taken until then. */
+  /** When the present window for the answer began, and what the client had taken until then. */
   answerSince: number;
   taken: number;
 }
@@ -54,7 +55,7 @@ export class TransferWatch {
       if (isEnded(exchange)) this.#exchanges.delete(exchange);
       else if (this.#isBodySlow(exchange, now)) endBody(exchange);
       else if (this.#isAnswerStuck(exchange, now)) {
-        exchange.request.socket.destroy(new WarrenError("request_timeout", "the client takes nothing of its answer"));
+        exchange.request.socket.destroy(new WarrenError("request_timeout", "the client takes its answer too slowly"));
       }
     }
   }
@@ -77,12 +78,13 @@ export class TransferWatch {
   #isAnswerStuck(exchange: Exchange, now: number): boolean {
     const { response, request, isAnswered } = exchange;
     if (isAnswered) return false;
+    const { answerMs, takenBytes } = this.#limits;
     const taken = takenOf(request.socket);
-    if (response.writableLength === 0 || taken !== exchange.taken) {
+    if (response.writableLength === 0 || taken - exchange.taken >= takenBytes) {
       exchange.answerSince = now;
       exchange.taken = taken;
     }
-    return now - exchange.answerSince >= this.#limits.answerMs;
+    return now - exchange.answerSince >= answerMs;
   }
 }
 
@@ -95,11 +97,22 @@ function isUpload({ headers }: IncomingMessage): boolean {
   return headers["content-type"]?.startsWith("multipart/form-data") ?? false;
 }
 
-/** A number that grows with what the client of a connection takes, by whole pieces and by parts of the one on its way. */
+/**
+ * Bytes that the client of a connection has taken: its kernel has them. Those that this side's kernel keeps do not count: it
+ * makes room for more only in steps of a megabyte.
+ */
 export function takenOf(socket: Socket): number {
-  // The timeouts of sockets themselves tell progress by it.
-  const { _handle: handle } = socket as Socket & { _handle?: { writeQueueSize?: number } };
-  return socket.bytesWritten - socket.writableLength - (handle?.writeQueueSize ?? 0);
+  // What the timeouts of sockets themselves tell progress by.
+  const { _handle: handle } = socket as Socket & { _handle?: Handle | null };
+  return handle ? handle.bytesWritten - handle.writeQueueSize - sendQueueOf(handle.fd) : 0;
+}
+
+/** A connection as Node's own code sees it. */
+interface Handle {
+  /** Bytes that it was given, and those of them that the kernel has no room for. */
+  bytesWritten: number;
+  writeQueueSize: number;
+  fd: number;
 }
 
 /** Whether neither the answer nor the body of an exchange is under way. */
