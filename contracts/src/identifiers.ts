@@ -1,11 +1,15 @@
 /** Sandbox ids: `sb` and 20 base-32 characters, no dash, so that they fit into a host name. */
 export const SANDBOX_ID = /^sb[a-z2-7]{20}$/;
+export const SANDBOX_ID_WORDS = 'the id of a sandbox: "sb" and 20 small letters and digits';
 
 /** Names that sandboxes are given: never like an id, so that a command can take either, and without a colon. */
 export const SANDBOX_NAME = /^(?!sb[a-z2-7]{20}$)[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/;
+const NAME_WORDS = "1 to 64 letters a to z, digits and any of . _ -, beginning with a letter or digit";
+export const SANDBOX_NAME_WORDS = `${NAME_WORDS}, and not look like an id`;
 
 /** Names of templates and snapshots. */
 export const TEMPLATE_NAME = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/;
+export const TEMPLATE_NAME_WORDS = NAME_WORDS;
 
 /** API keys under both prefixes that stand for the same secret. */
 export const API_KEY = /^(?:warren|e2b)_[0-9a-f]{40}$/;
@@ -24,6 +28,11 @@ export function wireIdPattern(prefix: WireIdPrefix): string {
   return `^${prefix}-[0-9a-z]{25}$`;
 }
 
+/** What such ids are, in words. */
+export function wireIdWords(prefix: WireIdPrefix): string {
+  return `an id: "${prefix}-" and 25 small letters and digits`;
+}
+
 /** Names of teams as their members choose them. */
 export const TEAM_NAME = /^ *[A-Za-z0-9_\-@'][A-Za-z0-9 _\-@']*$/;
 
@@ -39,6 +48,8 @@ export const EMAIL =
 
 /** Slugs of teams. */
 export const TEAM_SLUG = /^[0-9a-f]{6}-[0-9a-f]{6}$/;
+export const TEAM_SLUG_WORDS = "the slug of a team, such as 0a1b2c-3d4e5f";
 
 /** Names of OAuth providers. */
 export const OAUTH_PROVIDER = /^[a-z][a-z0-9-]{0,31}$/;
+export const OAUTH_PROVIDER_WORDS = "the name of a provider: small letters, digits and -";

@@ -1,13 +1,21 @@
 import { type Static, Type } from "typebox";
-import { EMAIL, wireIdPattern } from "../identifiers.ts";
+import { EMAIL, wireIdPattern, wireIdWords } from "../identifiers.ts";
 import { LIMITS } from "../limits.ts";
 
 /** Roles in a team, the most powerful first. A team has exactly one owner. */
 export const ROLES = ["owner", "admin", "member"] as const;
 export type TeamRole = (typeof ROLES)[number];
 
-export const UserId = Type.String({ pattern: wireIdPattern("usr"), description: "User id" });
-export const TeamId = Type.String({ pattern: wireIdPattern("team"), description: "Team id" });
+export const UserId = Type.String({
+  pattern: wireIdPattern("usr"),
+  "x-words": wireIdWords("usr"),
+  description: "User id",
+});
+export const TeamId = Type.String({
+  pattern: wireIdPattern("team"),
+  "x-words": wireIdWords("team"),
+  description: "Team id",
+});
 export const Role = Type.Enum([...ROLES], { description: "Role in the team" });
 export const Timestamp = Type.String({ format: "date-time" });
 
@@ -16,6 +24,7 @@ export const Email = Type.String({
   minLength: 3,
   maxLength: LIMITS.emailCharacters,
   pattern: EMAIL.source.replace("^", "^\\s*").replace(/\$$/, "\\s*$"),
+  "x-words": "an e-mail address",
   examples: ["ada@example.org"],
   description: "E-mail address; case and surrounding blanks do not matter",
 });
@@ -30,12 +39,14 @@ export const NewPassword = Type.String({
 /** A password to be compared, of any length that somebody could have typed. */
 export const Password = Type.String({ minLength: 1, maxLength: 1024 });
 
+const USER_NAME_WORDS = `1 to ${LIMITS.userNameCharacters} characters after trimming, no control characters`;
 export const UserName = Type.String({
   minLength: 1,
   maxLength: 2 * LIMITS.userNameCharacters,
   pattern: `^\\s*[^\\s\\p{Cc}](?:[^\\p{Cc}]{0,${LIMITS.userNameCharacters - 2}}[^\\s\\p{Cc}])?\\s*$`,
+  "x-words": USER_NAME_WORDS,
   examples: ["Ada Lovelace"],
-  description: `1 to ${LIMITS.userNameCharacters} characters after trimming, no control characters`,
+  description: USER_NAME_WORDS,
 });
 
 /** Whether a provider, or a mail that was answered, has shown that an address is its user's. */
@@ -130,7 +141,13 @@ export type ChangePassword = Static<typeof ChangePassword>;
 
 /** Token of a mail that verifies an address. */
 export const ConfirmEmail = Type.Object(
-  { token: Type.String({ pattern: "^[A-Za-z0-9_-]{43}$", description: "Token of the mail" }) },
+  {
+    token: Type.String({
+      pattern: "^[A-Za-z0-9_-]{43}$",
+      "x-words": "the token of the mail: 43 letters, digits, _ and -",
+      description: "Token of the mail",
+    }),
+  },
   { additionalProperties: false, title: "ConfirmEmail" },
 );
 export type ConfirmEmail = Static<typeof ConfirmEmail>;
@@ -176,6 +193,7 @@ export const UserSearch = Type.Object({
     minLength: LIMITS.userSearchCharacters,
     maxLength: LIMITS.emailCharacters,
     pattern: "^\\s*(?:@[\\s\\S]+\\S|\\S[\\s\\S]*@[\\s\\S]*\\S|\\S[\\s\\S]+@)\\s*$",
+    "x-words": "the start of an e-mail address, at least 3 characters with the @",
     examples: ["ada@"],
     description: "Start of an e-mail address, at least 3 characters with the @",
   }),

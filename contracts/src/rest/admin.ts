@@ -1,5 +1,5 @@
 import { type Static, Type } from "typebox";
-import { TEAM_SLUG } from "../identifiers.ts";
+import { TEAM_SLUG, TEAM_SLUG_WORDS } from "../identifiers.ts";
 import { Email, NewPassword, TeamId, Timestamp, UserId, UserName } from "./accounts.ts";
 
 /**
@@ -74,7 +74,7 @@ export const ResetPassword = Type.Object(
 export type ResetPassword = Static<typeof ResetPassword>;
 
 /** Path parameters of the operator's requests about one team. */
-export const NameTeam = Type.Object({ slug: Type.String({ pattern: TEAM_SLUG.source }) });
+export const NameTeam = Type.Object({ slug: Type.String({ pattern: TEAM_SLUG.source, "x-words": TEAM_SLUG_WORDS }) });
 
 /** Request of the operator for a new key that signs tokens. */
 export const RotateKeys = Type.Object(

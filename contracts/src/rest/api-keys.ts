@@ -1,5 +1,5 @@
 import { type Static, Type } from "typebox";
-import { API_KEY, wireIdPattern } from "../identifiers.ts";
+import { API_KEY, wireIdPattern, wireIdWords } from "../identifiers.ts";
 import { LIMITS } from "../limits.ts";
 import { TeamId, Timestamp, UserId } from "./accounts.ts";
 
@@ -27,6 +27,7 @@ export const CreateApiKey = Type.Object(
         minLength: 1,
         maxLength: LIMITS.apiKeyNameCharacters,
         pattern: "^[^\\p{Cc}]*$",
+        "x-words": "text without control characters",
         default: "Unnamed API Key",
         description: "No control characters",
       }),
@@ -64,4 +65,6 @@ export const NewApiKey = Type.Object(
 );
 export type NewApiKey = Static<typeof NewApiKey>;
 
-export const ApiKeyParams = Type.Object({ id: Type.String({ pattern: wireIdPattern("key") }) });
+export const ApiKeyParams = Type.Object({
+  id: Type.String({ pattern: wireIdPattern("key"), "x-words": wireIdWords("key") }),
+});

@@ -5,7 +5,12 @@ import { Environment } from "./environment.ts";
 import { GuestPath, GuestUser } from "./files.ts";
 
 const Argument = (options: { minLength?: number; description?: string } = {}) =>
-  Type.String({ ...options, pattern: "^[^\\u0000]*$", "x-max-bytes": LIMITS.execArgBytes });
+  Type.String({
+    ...options,
+    pattern: "^[^\\u0000]*$",
+    "x-words": "text without NUL characters",
+    "x-max-bytes": LIMITS.execArgBytes,
+  });
 
 /** What every way to run a command takes. */
 const command = {
@@ -47,7 +52,7 @@ export const ExecRequest = Type.Object(
     title: "ExecRequest",
     if: { properties: { stdin_encoding: { const: "base64" } }, required: ["stdin_encoding"] },
     // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema.
-    then: { properties: { stdin: { type: "string", pattern: BASE64, description: "base64" } } },
+    then: { properties: { stdin: { type: "string", pattern: BASE64, "x-words": "base64" } } },
   },
 );
 export type ExecRequest = Static<typeof ExecRequest>;

@@ -7,6 +7,7 @@ export const GuestPath = (options: { description?: string; minLength?: number } 
     description: "Path in the sandbox; a relative one starts at the user's home, which an empty one is",
     ...options,
     pattern: "^[^\\u0000]*$",
+    "x-words": "a path, without NUL characters",
     "x-max-bytes": LIMITS.pathBytes,
   });
 
@@ -15,12 +16,14 @@ export const GuestUser = Type.String({
   minLength: 1,
   maxLength: LIMITS.guestUserCharacters,
   pattern: "^[^\\u0000-\\u0020:/]+$",
+  "x-words": "the name of a user, without blanks, control characters, : and /",
   description: "User of the image, with that user's rights; default: the sandbox's default user",
 });
 
 /** Permission bits of a file. */
 export const FileMode = Type.String({
   pattern: "^[0-7]{3,4}$",
+  "x-words": "three or four octal digits, such as 0755",
   description: "Permission bits in octal, such as 0755, or 1777 with the sticky bit",
 });
 
@@ -38,6 +41,7 @@ export type ReadFile = Static<typeof ReadFile>;
 const FileName = Type.String({
   minLength: 1,
   pattern: "^[^/\\u0000]+$",
+  "x-words": "a name, without / and NUL characters",
   "x-max-bytes": LIMITS.pathBytes,
   description: "Name of a file that goes into a directory, in place of the one that the form gives it",
 });
@@ -101,6 +105,7 @@ export const ListFiles = Type.Object(
     after: Type.Optional(
       Type.String({
         pattern: "^[^\\u0000]*$",
+        "x-words": "a path, without NUL characters",
         "x-max-bytes": LIMITS.listedPathBytes,
         description: "The `next` of an answer, or the path of an entry: only those behind it are listed",
       }),

@@ -1,5 +1,13 @@
 import { type Static, Type } from "typebox";
-import { BASE_TEMPLATE, SANDBOX_ID, SANDBOX_NAME, TEMPLATE_NAME } from "../identifiers.ts";
+import {
+  BASE_TEMPLATE,
+  SANDBOX_ID,
+  SANDBOX_ID_WORDS,
+  SANDBOX_NAME,
+  SANDBOX_NAME_WORDS,
+  TEMPLATE_NAME,
+  TEMPLATE_NAME_WORDS,
+} from "../identifiers.ts";
 import { LIMITS } from "../limits.ts";
 import { Environment } from "./environment.ts";
 
@@ -37,24 +45,28 @@ export type SandboxReasonCode = keyof typeof SANDBOX_REASONS;
 
 /** Key of an entry of the metadata of a sandbox, as part of a pattern. */
 const METADATA_KEY = "[A-Za-z0-9][A-Za-z0-9._/-]{0,62}";
+const METADATA_KEY_WORDS = "1 to 63 letters a to z, digits and any of . _ / -, beginning with a letter or digit";
 
 /** Text that a database can keep: without NUL and halves of surrogate pairs. */
 const METADATA_VALUE = "[^\\u0000\\ud800-\\udfff]*";
+const METADATA_VALUE_WORDS = "text without NUL characters";
 
 /** What the owner of a sandbox notes about it. */
 const Metadata = Type.Unsafe<Record<string, string>>({
   type: "object",
   description: "Texts by key that the caller keeps with the sandbox, and may list by",
-  propertyNames: { pattern: `^${METADATA_KEY}$` },
+  propertyNames: { pattern: `^${METADATA_KEY}$`, "x-words": METADATA_KEY_WORDS },
   additionalProperties: {
     type: "string",
     pattern: `^${METADATA_VALUE}$`,
+    "x-words": METADATA_VALUE_WORDS,
     "x-max-bytes": LIMITS.metadata.valueBytes,
   },
   maxProperties: LIMITS.metadata.entries,
 });
 
-const SandboxName = (description: string) => Type.String({ pattern: SANDBOX_NAME.source, description });
+const SandboxName = (description: string) =>
+  Type.String({ pattern: SANDBOX_NAME.source, "x-words": SANDBOX_NAME_WORDS, description });
 
 /** Settings of a sandbox that may change while it lives. */
 const settings = {
@@ -74,7 +86,12 @@ const LeaseSec = (description: string) =>
 export const CreateSandbox = Type.Object(
   {
     template: Type.Optional(
-      Type.String({ pattern: TEMPLATE_NAME.source, default: BASE_TEMPLATE, description: "Template to start from" }),
+      Type.String({
+        pattern: TEMPLATE_NAME.source,
+        "x-words": TEMPLATE_NAME_WORDS,
+        default: BASE_TEMPLATE,
+        description: "Template to start from",
+      }),
     ),
     vcpus: Type.Optional(
       Type.Integer({
@@ -128,10 +145,16 @@ export const ListSandboxesQuery = Type.Object(
   {
     name: Type.Optional(SandboxName("The sandbox of this name")),
     metadata: Type.Optional(
-      Type.Array(Type.String({ pattern: `^${METADATA_KEY}=${METADATA_VALUE}$` }), {
-        maxItems: LIMITS.metadata.entries,
-        description: "Sandboxes whose metadata has this entry, as KEY=VALUE; may be given several times",
-      }),
+      Type.Array(
+        Type.String({
+          pattern: `^${METADATA_KEY}=${METADATA_VALUE}$`,
+          "x-words": `KEY=VALUE: the key is ${METADATA_KEY_WORDS}, the value ${METADATA_VALUE_WORDS}`,
+        }),
+        {
+          maxItems: LIMITS.metadata.entries,
+          description: "Sandboxes whose metadata has this entry, as KEY=VALUE; may be given several times",
+        },
+      ),
     ),
   },
   { additionalProperties: false },
@@ -184,5 +207,5 @@ export type Sandbox = Static<typeof Sandbox>;
 
 /** Path parameters of the routes of one sandbox. */
 export const SandboxParams = Type.Object({
-  id: Type.String({ pattern: SANDBOX_ID.source, description: "Sandbox id" }),
+  id: Type.String({ pattern: SANDBOX_ID.source, "x-words": SANDBOX_ID_WORDS, description: "Sandbox id" }),
 });

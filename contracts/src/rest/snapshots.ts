@@ -1,12 +1,20 @@
 import { type Static, Type } from "typebox";
-import { SANDBOX_ID, TEMPLATE_NAME } from "../identifiers.ts";
+import { SANDBOX_ID, SANDBOX_ID_WORDS, TEMPLATE_NAME, TEMPLATE_NAME_WORDS } from "../identifiers.ts";
 
 /** Request to make a template of a sandbox. */
 export const CreateSnapshot = Type.Object(
   {
-    sandbox_id: Type.String({ pattern: SANDBOX_ID.source, description: "Running or paused sandbox to freeze" }),
+    sandbox_id: Type.String({
+      pattern: SANDBOX_ID.source,
+      "x-words": SANDBOX_ID_WORDS,
+      description: "Running or paused sandbox to freeze",
+    }),
     name: Type.Optional(
-      Type.String({ pattern: TEMPLATE_NAME.source, description: "Name of the template; a generated one when absent" }),
+      Type.String({
+        pattern: TEMPLATE_NAME.source,
+        "x-words": TEMPLATE_NAME_WORDS,
+        description: "Name of the template; a generated one when absent",
+      }),
     ),
   },
   { additionalProperties: false, title: "CreateSnapshot" },
@@ -39,4 +47,6 @@ export const ListSnapshotsQuery = Type.Object(
   { additionalProperties: false },
 );
 
-export const SnapshotParams = Type.Object({ name: Type.String({ pattern: TEMPLATE_NAME.source }) });
+export const SnapshotParams = Type.Object({
+  name: Type.String({ pattern: TEMPLATE_NAME.source, "x-words": TEMPLATE_NAME_WORDS }),
+});

@@ -2,11 +2,13 @@ import { type Static, Type } from "typebox";
 import { TEAM_NAME, TEAM_NAME_CHARACTERS, TEAM_SLUG } from "../identifiers.ts";
 import { Email, EmailVerified, Role, TeamId, Timestamp, UserId } from "./accounts.ts";
 
+const TEAM_NAME_WORDS = `1 to ${TEAM_NAME_CHARACTERS} letters a to z, digits, blanks and any of _ - @ '`;
 const TeamName = Type.String({
   minLength: 1,
   maxLength: TEAM_NAME_CHARACTERS,
   pattern: TEAM_NAME.source,
-  description: "1 to 128 letters, digits, blanks and any of _ - @ '",
+  "x-words": TEAM_NAME_WORDS,
+  description: TEAM_NAME_WORDS,
 });
 
 const team = {

@@ -17,6 +17,7 @@ afterAll(async () => {
 
 interface Operation {
   summary?: string;
+  parameters?: object[];
   requestBody?: { content: Record<string, { schema: { properties: Record<string, object> } }> };
   responses: Record<string, { content?: Record<string, object> }>;
   security?: object[];
@@ -84,4 +85,18 @@ it("serves the Swagger UI with nothing from elsewhere", async () => {
   const initializer = references.find((reference) => reference.includes("initializer"))!;
   const script = await (await fetch(new URL(initializer, page.url))).text();
   expect(script).toContain('"validatorUrl":null');
+});
+
+it("says in words what each pattern of a request means", async () => {
+  const { paths } = (await (await get("/openapi.json")).json()) as Document;
+  const mute: unknown[] = [];
+  const walk = (schema: unknown): void => {
+    if (typeof schema !== "object" || schema === null) return;
+    if ("pattern" in schema && typeof schema.pattern === "string" && !("x-words" in schema)) mute.push(schema);
+    for (const inner of Object.values(schema)) walk(inner);
+  };
+  for (const operation of Object.values(paths).flatMap((methods) => Object.values(methods))) {
+    walk([operation.requestBody, operation.parameters]);
+  }
+  expect(mute).toEqual([]);
 });

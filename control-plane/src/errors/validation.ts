@@ -7,6 +7,9 @@ import type { FastifySchemaCompiler, FastifySchemaValidationError, FastifySerial
 /** Schema keyword for the greatest length of a string in bytes of UTF-8 (`maxLength` counts characters). */
 export const MAX_BYTES = "x-max-bytes";
 
+/** Schema keyword for what a `pattern` beside it means, in words that follow "must be". */
+const WORDS = "x-words";
+
 /** Makes a value when it is first needed. */
 function lazily<T>(make: () => T): () => T {
   let made: { value: T } | undefined;
@@ -59,11 +62,12 @@ function createAjv(options: Options): Ajv2020 {
     removeAdditional: false,
     useDefaults: true,
     allowUnionTypes: true,
-    // Errors name the schema, whose description says what a pattern means.
+    // Errors have the schema, which says what a pattern means.
     verbose: true,
     ...options,
   });
   ajvFormats.default(ajv);
+  ajv.addKeyword(WORDS);
   ajv.addKeyword({
     keyword: MAX_BYTES,
     type: "string",
@@ -83,7 +87,7 @@ export function formatSchemaErrors(errors: FastifySchemaValidationError[], dataV
   if (error.propertyName !== undefined) {
     return new WarrenError(
       "invalid_request",
-      `${path} has the key ${JSON.stringify(error.propertyName)}, which ${error.message}`,
+      `${path} has the key ${JSON.stringify(error.propertyName)}, which ${mustBe(error)}`,
     );
   }
   switch (error.keyword) {
@@ -95,12 +99,13 @@ export function formatSchemaErrors(errors: FastifySchemaValidationError[], dataV
       return new WarrenError("invalid_request", `${path} must be one of ${error.params.allowedValues.join(", ")}`);
     case "const":
       return new WarrenError("invalid_request", `${path} must be ${JSON.stringify(error.params.allowedValue)}`);
-    case "pattern": {
-      const { description } = error.parentSchema as { description?: string };
-      const meaning = description === undefined ? "" : ` (${description})`;
-      return new WarrenError("invalid_request", `${path} ${error.message}${meaning}`);
-    }
     default:
-      return new WarrenError("invalid_request", `${path} ${error.message ?? "is not valid"}`);
+      return new WarrenError("invalid_request", `${path} ${mustBe(error)}`);
   }
+}
+
+/** What a value must be that is not. */
+function mustBe({ keyword, parentSchema, message = "is not valid" }: ErrorObject): string {
+  if (keyword !== "pattern") return message;
+  return `must be ${(parentSchema as { [WORDS]?: string })[WORDS]}`;
 }

@@ -158,7 +158,7 @@ describe.each(["write", "stream/write"])("files/%s", (route) => {
         ["path", "a\0b"],
         ["file", "x", "x"],
       ],
-      "body/path must match pattern",
+      "body/path must be a path, without NUL characters",
     ],
     [
       "a path that is too long",
@@ -238,7 +238,7 @@ describe.each(["write", "stream/write"])("files/%s", (route) => {
         ["user", "a:b"],
         ["file", "x", "x"],
       ],
-      "body/user must match pattern",
+      "body/user must be the name of a user",
     ],
     [
       "a prototype",

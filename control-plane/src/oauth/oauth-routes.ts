@@ -1,5 +1,5 @@
 import { WarrenError } from "@warren/contracts/errors";
-import { OAUTH_PROVIDER } from "@warren/contracts/identifiers";
+import { OAUTH_PROVIDER, OAUTH_PROVIDER_WORDS } from "@warren/contracts/identifiers";
 import { type OAuthError, SignInOptions } from "@warren/contracts/rest/accounts";
 import { ErrorBody } from "@warren/contracts/rest/error";
 import type { FastifyReply, FastifyRequest } from "fastify";
@@ -17,7 +17,9 @@ import { type OAuthStates, STATE_SECONDS } from "./oauth-states.ts";
 
 const tags = ["accounts"];
 const STATE_COOKIE = "oauth_state";
-const ProviderParams = Type.Object({ provider: Type.String({ pattern: OAUTH_PROVIDER.source }) });
+const ProviderParams = Type.Object({
+  provider: Type.String({ pattern: OAUTH_PROVIDER.source, "x-words": OAUTH_PROVIDER_WORDS }),
+});
 
 /** What the routes need. */
 export interface OAuthRouteParts {

@@ -112,10 +112,10 @@ eachDatabase((database) => {
   });
 
   it.each([
-    [{ name: `sb${"a".repeat(20)}` }, "body/name must match pattern"],
-    [{ name: "a:b" }, "body/name must match pattern"],
-    [{ metadata: { "a b": "x" } }, 'body/metadata has the key "a b"'],
-    [{ metadata: { a: "x\u0000" } }, "body/metadata/a must match pattern"],
+    [{ name: `sb${"a".repeat(20)}` }, "and not look like an id"],
+    [{ name: "a:b" }, "body/name must be 1 to 64 letters"],
+    [{ metadata: { "a b": "x" } }, 'body/metadata has the key "a b", which must be 1 to 63 letters'],
+    [{ metadata: { a: "x\u0000" } }, "body/metadata/a must be text without NUL characters"],
     [{ metadata: { a: "\ud800" } }, "the body has half of a surrogate pair"],
     [{ metadata: { a: "é".repeat(513) } }, "body/metadata/a must have at most 1024 bytes"],
     [{ metadata: Object.fromEntries(Array.from({ length: 65 }, (_, n) => [`k${n}`, ""])) }, "body/metadata"],

@@ -79,9 +79,9 @@ eachDatabase((database) => {
     [{ memory_mb: 1_000_000 }, "body/memory_mb must be <= 8192"],
     [{ timeout_sec: -1 }, "body/timeout_sec must be >= 0"],
     [{ cpus: 2 }, "body/cpus is not a known field"],
-    [{ template: "../minimal" }, "body/template must match pattern"],
-    [{ env: { "A=B": "x" } }, 'body/env has the key "A=B", which must match pattern'],
-    [{ env: { A: "x\u0000y" } }, "body/env/A must match pattern"],
+    [{ template: "../minimal" }, "body/template must be 1 to 64 letters"],
+    [{ env: { "A=B": "x" } }, 'body/env has the key "A=B", which must be 1 to 255 letters'],
+    [{ env: { A: "x\u0000y" } }, "body/env/A must be text without NUL characters"],
     [{ env: { A: "é".repeat(70_000) } }, "body/env/A must have at most 131071 bytes"],
     [[], "body must be object"],
   ])("refuses %j", async (body, message) => {
