@@ -26,6 +26,8 @@ export const ERRORS = {
   email_taken: { status: 409 },
   invalid_state: { status: 409 },
   too_large: { status: 413 },
+  /** The body of the request is compressed, or otherwise encoded. */
+  unsupported_encoding: { status: 415 },
   /** The request names a host that this server does not answer for. */
   misdirected_request: { status: 421 },
   rate_limited: { status: 429 },
@@ -34,6 +36,8 @@ export const ERRORS = {
   upgrade_required: { status: 426 },
   headers_too_large: { status: 431 },
   internal_error: { status: 500 },
+  /** The server knows no such method, for any path. */
+  method_not_implemented: { status: 501 },
   /** The host agent answered with an error that none of the other codes describes. */
   agent_error: { status: 502 },
   /** The microVM did not come up; the message ends with the last lines of its console. */

@@ -9,6 +9,7 @@ import { acceptWebSockets } from "./commands/websockets.ts";
 import { describeApi } from "./docs/openapi.ts";
 import { answerFrameworkError, handleErrors } from "./errors/error-handler.ts";
 import { readJsonBodies } from "./errors/json-body.ts";
+import { refuseEncodings } from "./errors/media-type.ts";
 import { answerProtocolErrors } from "./errors/protocol-errors.ts";
 import { createSerializerCompiler, createValidatorCompiler, formatSchemaErrors } from "./errors/validation.ts";
 import { type Logger, RequestLog } from "./logging.ts";
@@ -82,6 +83,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   // After the hook that notes which requests are for WebSockets, whose connections end with their refusals.
   checkHosts(app, options.hosts);
   boundClients(app, { ...options.transfers, trustedProxies: options.trustedProxies });
+  refuseEncodings(app);
   await protectBrowsers(app, options.origins);
   await describeApi(app, options.version);
   return app;

@@ -1,4 +1,6 @@
 import { once } from "node:events";
+import { readdir } from "node:fs/promises";
+import { gzipSync } from "node:zlib";
 import { LIMITS } from "@warren/contracts/limits";
 import type { ErrorBody } from "@warren/contracts/rest/error";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -52,7 +54,15 @@ describe("every error answer is of the catalogue", () => {
     ],
     ["no HTTP at all", 400, "invalid_request", "hello\r\n\r\n"],
     ["TLS", 400, "invalid_request", Buffer.from("16030100c8010000c40303", "hex")],
-    ["a method that is unknown", 400, "invalid_request", `HELLO / HTTP/1.1\r\n${HOST}\r\n`],
+    ["a method that is unknown", 501, "method_not_implemented", `HELLO / HTTP/1.1\r\n${HOST}\r\n`],
+    ["a method in small letters", 501, "method_not_implemented", `get / HTTP/1.1\r\n${HOST}\r\n`],
+    [
+      "a method that is unknown after a request",
+      501,
+      "method_not_implemented",
+      `GET /health HTTP/1.1\r\n${HOST}\r\nHELLO / HTTP/1.1\r\n${HOST}\r\n`,
+    ],
+    ["no method", 400, "invalid_request", `H@LLO / HTTP/1.1\r\n${HOST}\r\n`],
     ["an old version", 400, "invalid_request", `GET / HTTP/9.9\r\n${HOST}\r\n`],
     ["a header that is not valid", 400, "invalid_request", `GET /health HTTP/1.1\r\n${HOST}a b: c\r\n\r\n`],
     [
@@ -69,7 +79,7 @@ describe("every error answer is of the catalogue", () => {
     ],
     ["a path that is too long", 431, "headers_too_large", `GET /${"b".repeat(20_000)} HTTP/1.1\r\n${HOST}\r\n`],
     ["no host", 400, "invalid_request", "GET /health HTTP/1.1\r\nConnection: close\r\n\r\n"],
-    ["a proxy's method", 405, "method_not_allowed", `CONNECT example.org:443 HTTP/1.1\r\n${HOST}\r\n`],
+    ["a proxy's method", 501, "method_not_implemented", `CONNECT example.org:443 HTTP/1.1\r\n${HOST}\r\n`],
     [
       "an expectation",
       400,
@@ -152,6 +162,29 @@ describe("a body of a type that a route does not take", () => {
     const body = `${HOST}X-API-Key: ${stack.apiKey}\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}`;
     const answer = await exchange(stack.url, `POST /v1/sandboxes HTTP/1.1\r\n${body}`);
     expect(JSON.parse(answer.body).error.message).toBe("the body must be application/json, and has no content-type");
+  });
+});
+
+describe("a body that is compressed", () => {
+  it.each([
+    ["/v1/sandboxes", "application/json"],
+    ["/v1/sandboxes/ID/files/write", "multipart/form-data; boundary=x"],
+  ])("is refused by %s", async (path, type) => {
+    const { id } = await stack.createSandbox();
+    const send = (encoding: string) => {
+      const headers = { "content-type": type, "content-encoding": encoding };
+      return stack.call("POST", path.replace("ID", id), undefined, { body: gzipSync("{}"), headers });
+    };
+    const answer = await send("gzip");
+    const { error } = (await answer.json()) as ErrorBody;
+    expect([answer.status, error.code, answer.headers.get("accept-encoding")]).toEqual([
+      415,
+      "unsupported_encoding",
+      "identity",
+    ]);
+    expect(error.message).toContain("gzip");
+    // Which is none.
+    expect((await send("identity")).status).toBe(400);
   });
 });
 

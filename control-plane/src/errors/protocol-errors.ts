@@ -5,10 +5,22 @@ import type { WebSocketServer } from "ws";
 import type { App } from "../app.ts";
 import { errorBody } from "./error-body.ts";
 
+/** What Node says of a request that it could not parse. */
+interface ParseError extends NodeJS.ErrnoException {
+  reason?: string;
+  /** What came last on the connection, and how much of it was parsed. */
+  rawPacket?: Buffer;
+  bytesParsed?: number;
+}
+
 /** What Node calls faults of a request that have a code of their own in the catalogue. */
-const FAULTS: Record<string, () => WarrenError> = {
+const FAULTS: Record<string, (thrown: ParseError) => WarrenError | undefined> = {
   HPE_HEADER_OVERFLOW: () => new WarrenError("headers_too_large", "the headers of the request are too large"),
   HPE_CHUNK_EXTENSIONS_OVERFLOW: () => new WarrenError("too_large", "the chunk extensions of the body are too large"),
+  HPE_INVALID_METHOD: (thrown) => {
+    const method = unknownMethod(thrown);
+    return method === undefined ? undefined : notImplemented(`the server knows no method ${method}`);
+  },
   ERR_HTTP_REQUEST_TIMEOUT: () => new WarrenError("request_timeout", "the headers of the request did not come in time"),
 };
 
@@ -19,18 +31,19 @@ export function answerProtocolErrors(app: App): void {
   app.server.on("request", (request: IncomingMessage, response: ServerResponse) => {
     answers.set(request.socket, response);
   });
-  app.server.on("clientError", (thrown: NodeJS.ErrnoException & { reason?: string }, socket) => {
+  app.server.on("clientError", (thrown: ParseError, socket) => {
     const answer = answers.get(socket);
     const underWay = answer !== undefined && !answer.writableFinished;
     if (!socket.writable || thrown.code === "ECONNRESET" || (underWay && answer.headersSent))
       return void socket.destroy();
     const why = thrown.reason ?? thrown.message;
-    const fault = FAULTS[thrown.code ?? ""]?.() ?? new WarrenError("invalid_request", `this is not HTTP/1.1: ${why}`);
+    const fault =
+      FAULTS[thrown.code ?? ""]?.(thrown) ?? new WarrenError("invalid_request", `this is not HTTP/1.1: ${why}`);
     app.log.debug({ err: thrown }, "a request could not be parsed");
     answerAndClose(socket, fault);
   });
   app.server.on("connect", (_request: IncomingMessage, socket) => {
-    answerAndClose(socket, new WarrenError("method_not_allowed", "this server is no proxy"));
+    answerAndClose(socket, notImplemented("this server is no proxy and takes no CONNECT"));
   });
   app.server.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) => {
     const { expect } = request.headers;
@@ -38,6 +51,21 @@ export function answerProtocolErrors(app: App): void {
     const body = JSON.stringify(errorBody(error));
     response.writeHead(error.status, { ...headersOf(body), connection: "close" }).end(body);
   });
+}
+
+/** The line of a request: its method, its target and the version (RFC 9112, section 3). */
+const REQUEST_LINE = /^([\w!#$%&'*+.^`|~-]{1,64}) \S+ HTTP\/\d\.\d$/;
+
+/** The method of a request that is one but for that; undefined where the bytes are none. */
+function unknownMethod({ rawPacket, bytesParsed = 0 }: ParseError): string | undefined {
+  const text = rawPacket?.toString("latin1") ?? "";
+  // Requests before it may have come with it.
+  const start = text.lastIndexOf("\n", bytesParsed) + 1;
+  return REQUEST_LINE.exec(text.slice(start).split("\r\n", 1)[0]!)?.[1];
+}
+
+function notImplemented(message: string): WarrenError {
+  return new WarrenError("method_not_implemented", message);
 }
 
 /** Answers WebSocket handshakes that are not valid (RFC 6455, section 4.2.1) with errors of the catalogue. */
