@@ -7,9 +7,10 @@ import type { WebSocket } from "ws";
 import type { App } from "../app.ts";
 import { answerAndClose } from "../errors/protocol-errors.ts";
 import { whenOver } from "../slow-clients/when-over.ts";
-import { type AccessChanges, concerns } from "./access-changes.ts";
+import type { AccessChanges } from "./access-changes.ts";
 import type { Authenticator } from "./authenticator.ts";
 import { type ApiKeyCaller, type Identity, withTeam } from "./caller.ts";
+import { type Right, RightWatch } from "./right-watch.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -23,27 +24,17 @@ const POLICY_VIOLATION = 1008;
 /** Milliseconds that its client has to answer the closing handshake; what it sends meanwhile still arrives. */
 const CLOSE_TIMEOUT_MS = 500;
 
-/** Milliseconds that a timer can wait at most. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
-
-/** The right with which a request was accepted. */
-interface Grant {
-  identity: Identity;
-  /** `AccessChanges.told` before the right was looked at. */
-  told: number;
-  /** Rejects when the credential does not give the right any more. */
-  check(): Promise<unknown>;
-}
-
 /** Lets callers with a valid credential pass, and ends what they have open when they lose the right to it. */
 export class AccessGuard {
   readonly #authenticator: Authenticator;
   readonly #changes: AccessChanges;
-  readonly #grants = new WeakMap<IncomingMessage, Grant>();
+  readonly #watch: RightWatch;
+  readonly #rights = new WeakMap<IncomingMessage, Right>();
 
   constructor(authenticator: Authenticator, changes: AccessChanges) {
     this.#authenticator = authenticator;
     this.#changes = changes;
+    this.#watch = new RightWatch(changes);
   }
 
   /**
@@ -57,13 +48,11 @@ export class AccessGuard {
       const needed = neededScope(request, scope);
       const { told } = this.#changes;
       request.caller = await this.#authorize(request, needed);
-      const grant = { identity: request.caller, told, check: () => this.#authorize(request, needed) };
-      if (request.ws) this.#grants.set(request.raw, grant);
-      else
-        whenOver(
-          reply.raw,
-          this.#watch(grant, (error) => breakOff(request, reply, error)),
-        );
+      const check = () => this.#authorize(request, needed, { again: true });
+      const right = { identity: request.caller, told, check };
+      const end = (error: WarrenError) => breakOff(request, reply, error);
+      if (request.ws) this.#rights.set(request.raw, right);
+      else whenOver(reply.raw, this.#watch.watch(right, end));
     });
   }
 
@@ -84,37 +73,16 @@ export class AccessGuard {
   /** Ends WebSockets whose callers lose the right to them while they are open. */
   watchWebSockets(app: App): void {
     app.websocketServer.on("connection", (socket: WebSocket, request: IncomingMessage) => {
-      const grant = this.#grants.get(request);
-      if (!grant) return;
-      socket.once(
-        "close",
-        this.#watch(grant, () => revoke(socket)),
-      );
+      const right = this.#rights.get(request);
+      if (!right) return;
+      const unwatch = this.#watch.watch(right, () => revoke(socket));
+      socket.once("close", unwatch);
     });
   }
 
-  /** Calls `end` with the reason once the right is gone; returns what ends the watch. */
-  #watch(grant: Grant, end: (error: WarrenError) => void): () => void {
-    const recheck = () => {
-      grant.check().catch((error: unknown) => {
-        // A database that is away says nothing about rights.
-        if (error instanceof WarrenError) end(error);
-      });
-    };
-    const unsubscribe = this.#changes.subscribe((change) => {
-      if (concerns(change, whoOf(grant.identity))) recheck();
-    });
-    const cancel = atExpiry(grant.identity, recheck);
-    // The right may have gone since it was looked at.
-    if (this.#changes.told !== grant.told) recheck();
-    return () => {
-      unsubscribe();
-      cancel();
-    };
-  }
-
-  async #authorize(request: FastifyRequest, scope: ApiKeyScope): Promise<Identity> {
-    const identity = await this.#authenticator.authenticate(request.headers);
+  /** Whom a request is from; throws when they may not make it. `again` is for a request that is under way. */
+  async #authorize({ headers }: FastifyRequest, scope: ApiKeyScope, { again = false } = {}): Promise<Identity> {
+    const identity = await this.#authenticator[again ? "reauthenticate" : "authenticate"](headers);
     if (identity.kind === "api_key") requireScope(identity, scope);
     else withTeam(identity);
     return identity;
@@ -134,25 +102,6 @@ function breakOff({ socket }: FastifyRequest, { raw }: FastifyReply, error: Warr
   const mayAnswer = !raw.headersSent && raw.socket === socket && socket.writable;
   if (mayAnswer) answerAndClose(socket, error);
   else socket.destroy(error);
-}
-
-/** Calls `task` when a credential ends by itself at a time that its owner has set; returns what calls that off. */
-function atExpiry(identity: Identity, task: () => void): () => void {
-  const expiresAt = identity.kind === "api_key" ? identity.expiresAt?.getTime() : undefined;
-  if (expiresAt === undefined) return () => undefined;
-  let timer: NodeJS.Timeout | undefined;
-  const wait = () => {
-    const rest = expiresAt - Date.now();
-    if (rest <= 0) task();
-    else timer = setTimeout(wait, Math.min(rest, LONGEST_TIMER_MS)).unref();
-  };
-  wait();
-  return () => clearTimeout(timer);
-}
-
-function whoOf(identity: Identity) {
-  if (identity.kind === "api_key") return { teamId: identity.teamId };
-  return { userId: identity.userId, teamId: identity.team?.id, sessionId: identity.sessionId };
 }
 
 function neededScope(request: FastifyRequest, scope: ApiKeyScope): ApiKeyScope {

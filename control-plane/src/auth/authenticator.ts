@@ -6,6 +6,8 @@ import type { Identity } from "./caller.ts";
 export interface Authenticator {
   /** Throws `unauthorized` without a valid credential. */
   authenticate(headers: IncomingHttpHeaders): Promise<Identity>;
+  /** The same for the credential of something under way, which was valid when it began; a renewed session still counts. */
+  reauthenticate(headers: IncomingHttpHeaders): Promise<Identity>;
 }
 
 /** One kind of credential. */
@@ -14,6 +16,8 @@ export interface CredentialScheme {
   readonly asks: string;
   /** Resolves to undefined when the request has no credential of this kind; throws `unauthorized` when it is not valid. */
   authenticate(headers: IncomingHttpHeaders): Promise<Identity | undefined>;
+  /** As `authenticate`, for a credential that was valid and may have been renewed since, under another name. */
+  reauthenticate?(headers: IncomingHttpHeaders): Promise<Identity | undefined>;
 }
 
 /** Tries the schemes in order; the first whose credential is present decides. */
@@ -24,9 +28,17 @@ export class SchemeAuthenticator implements Authenticator {
     this.#schemes = schemes;
   }
 
-  async authenticate(headers: IncomingHttpHeaders): Promise<Identity> {
+  authenticate(headers: IncomingHttpHeaders): Promise<Identity> {
+    return this.#first((scheme) => scheme.authenticate(headers));
+  }
+
+  reauthenticate(headers: IncomingHttpHeaders): Promise<Identity> {
+    return this.#first((scheme) => scheme.reauthenticate?.(headers) ?? scheme.authenticate(headers));
+  }
+
+  async #first(identify: (scheme: CredentialScheme) => Promise<Identity | undefined>): Promise<Identity> {
     for (const scheme of this.#schemes) {
-      const identity = await scheme.authenticate(headers);
+      const identity = await identify(scheme);
       if (identity) return identity;
     }
     const asked = this.#schemes.map((scheme) => scheme.asks).join(" or ");

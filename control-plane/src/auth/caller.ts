@@ -33,6 +33,8 @@ export interface SignedInUser {
   isAdmin: boolean;
   /** UUID. */
   sessionId: string;
+  /** When the session ends, unless it is renewed. */
+  expiresAt: Date;
   /** UUID of the session's team and the user's role in it; absent when the user has left it or it is deleted. */
   team?: { id: string; role: TeamRole };
 }

@@ -1,13 +1,15 @@
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { decodeJwt, decodeProtectedHeader, type JWTHeaderParameters, SignJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { createDatabase, eachDatabase, type TestDatabase } from "../database/testing/each-database.ts";
+import { administer } from "../database/testing/postgres-server.ts";
 import { createLogger } from "../logging.ts";
 import { type ControlPlane, startControlPlane } from "../main.ts";
 import { operate } from "../testing/operate.ts";
-import { expectJson, expectStatus, Person, send, startAccountStack } from "../testing/person.ts";
+import { expectJson, expectStatus, Person, send, startAccountStack, TEST_SECRET } from "../testing/person.ts";
 import { errorOf, type TestStack } from "../testing/test-stack.ts";
 
 /** Starts a command that waits for input which never comes, and resolves once it runs. */
@@ -130,6 +132,51 @@ eachDatabase((database) => {
     const end = closing(stream);
     await expectStatus(await owner.call("POST", "/v1/auth/logout"), 204);
     expect(await end).toBe(1008);
+  });
+});
+
+describe("sessions that are not renewed in time", () => {
+  let database: TestDatabase;
+  let stack: TestStack;
+  beforeAll(async () => {
+    database = await createDatabase("PostgreSQL");
+    stack = await startAccountStack(database);
+  });
+  afterAll(async () => {
+    await stack?.close();
+    await database?.remove();
+  });
+
+  /** The token of somebody whose session began so long ago that it ends soon. */
+  async function expiring(token: string, at: Date): Promise<string> {
+    return new SignJWT(decodeJwt(token))
+      .setProtectedHeader(decodeProtectedHeader(token) as JWTHeaderParameters)
+      .setExpirationTime(at)
+      .sign(new TextEncoder().encode(TEST_SECRET));
+  }
+
+  it("end what is under way, and others do not", async () => {
+    const [over, renewed] = [await Person.signUp(stack), await Person.signUp(stack)];
+    const end = new Date(Date.now() + 5000);
+    await administer(database.config.databaseUrl!, `update user_sessions set expires_at = '${end.toISOString()}'`);
+    for (const person of [over, renewed]) person.session.token = await expiring(person.token, end);
+    const id = await newSandbox(over);
+    const ended = await openStream(stack.url, id, bearer(over));
+    const kept = await openStream(stack.url, await newSandbox(renewed), bearer(renewed));
+    const command = over.call("POST", `/v1/sandboxes/${id}/exec`, { cmd: "sleep", args: ["1000"] });
+    const renewal = await renewed.call("POST", "/v1/auth/switch-team", { team_id: renewed.teamId });
+    const { token } = await expectJson<{ token: string }>(renewal, 200);
+    expect(await closing(ended)).toBe(1008);
+    expect(Date.now()).toBeGreaterThanOrEqual(end.getTime());
+    expect(await errorOf(await command)).toMatchObject({ status: 401, code: "unauthorized" });
+    expect((await renewed.call("GET", "/v1/sandboxes")).status).toBe(401);
+    kept.send(JSON.stringify({ type: "stdin", data: "still here" }));
+    const [frame] = await once(kept, "message");
+    expect(String(frame)).toContain("still here");
+    const lost = closing(kept);
+    renewed.session.token = token;
+    await expectStatus(await renewed.call("POST", "/v1/auth/logout"), 204);
+    expect(await lost).toBe(1008);
   });
 });
 

@@ -29,9 +29,24 @@ export class SessionScheme implements CredentialScheme {
   }
 
   async authenticate(headers: IncomingHttpHeaders): Promise<SignedInUser | undefined> {
+    return this.#find(headers, { evenExpired: false });
+  }
+
+  async reauthenticate(headers: IncomingHttpHeaders): Promise<SignedInUser | undefined> {
+    return this.#find(headers, { evenExpired: true });
+  }
+
+  async #find(
+    headers: IncomingHttpHeaders,
+    { evenExpired }: { evenExpired: boolean },
+  ): Promise<SignedInUser | undefined> {
     const token = this.#tokenOf(headers);
     if (token === undefined) return undefined;
-    const user = await this.#users.get(token, async () => this.#store.findUser(await this.#tokens.verify(token)));
+    // What a token is worth that has expired is not to be found by its name alone.
+    const key = evenExpired ? `${token} even expired` : token;
+    const user = await this.#users.get(key, async () =>
+      this.#store.findUser(await this.#tokens.verify(token, { evenExpired })),
+    );
     if (!user) throw invalidToken();
     return user;
   }

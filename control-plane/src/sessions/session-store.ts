@@ -31,6 +31,7 @@ export class SessionStore {
         join.onRef("team.id", "=", "membership.team_id").on("team.deleted_at", "is", null),
       )
       .select(["user.id", "user.name", "user.email", "user.is_admin", "membership.role", "team.id as team_id"])
+      .select("session.expires_at")
       .where("session.id", "=", sessionId)
       .where("session.user_id", "=", userId)
       .where("session.expires_at", ">", sql<Date>`now()`)
@@ -43,6 +44,7 @@ export class SessionStore {
       email: row.email,
       isAdmin: row.is_admin,
       sessionId,
+      expiresAt: row.expires_at,
       ...(row.team_id !== null && row.role !== null ? { team: { id: row.team_id, role: row.role } } : {}),
     };
   }
