@@ -3,6 +3,7 @@ import { LIMITS } from "@warren/contracts/limits";
 import { type CreateApiKey, DEFAULT_API_KEY_SCOPES } from "@warren/contracts/rest/api-keys";
 import type { AccessChanges } from "../auth/access-changes.ts";
 import type { UserCaller } from "../auth/caller.ts";
+import { momentOf } from "../date-time.ts";
 import type { RateLimiter } from "../rate-limits/rate-limiter.ts";
 import { RATES } from "../rate-limits/rates.ts";
 import { requirePermission } from "../teams/permissions.ts";
@@ -29,8 +30,8 @@ export class ApiKeyService {
   /** Makes a key of the caller's team; the only time that its secret is known. */
   async create(caller: UserCaller, request: CreateApiKey): Promise<{ row: ApiKeyRow; key: string }> {
     const { store, teams, limiter } = this.#parts;
-    const expiresAt = request.expires_at === undefined ? undefined : new Date(request.expires_at);
-    if (expiresAt && !(expiresAt.getTime() > Date.now())) {
+    const expiresAt = request.expires_at === undefined ? undefined : momentOf(request.expires_at);
+    if (expiresAt && expiresAt.getTime() <= Date.now()) {
       throw new WarrenError("conflict", "body/expires_at is over already; it must be in the future");
     }
     await limiter.take("create API keys as", caller.userId, RATES.createApiKey.account);

@@ -69,6 +69,12 @@ eachDatabase((database) => {
     expect(await person.get<ApiKey[]>("/v1/api-keys")).toHaveLength(1);
   });
 
+  it("may end with a leap second", async () => {
+    const person = await Person.signUp(stack);
+    const { expires_at } = await person.createApiKey({ expires_at: "2099-12-31T23:59:60Z" });
+    expect(expires_at).toBe("2100-01-01T00:00:00.000Z");
+  });
+
   it("does what its scopes say", async () => {
     const person = await Person.signUp(stack);
     const { id } = await expectJson<{ id: string }>(await person.call("POST", "/v1/sandboxes", {}), 201);

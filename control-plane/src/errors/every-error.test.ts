@@ -217,6 +217,41 @@ describe("text that is not Unicode changes nothing", () => {
     const answer = await post(`/v1/sandboxes/${id}/files/write`, form, "multipart/form-data; boundary=x");
     expect([answer.status, await answer.json()]).toMatchObject([400, { error: { code: "invalid_request" } }]);
   });
+
+  it.each([
+    ["bytes", 'filename="a\xff"'],
+    ["bytes that are escaped", "filename*=utf-8''a%ff"],
+    ["half of a surrogate pair", "filename*=utf-16le''%00%d8"],
+  ])("as the name that a form gives a file: %s", async (_name, filename) => {
+    const { id } = await stack.createSandbox();
+    const write = (fields: string) => {
+      const file = `--x\r\nContent-Disposition: form-data; name="file"; ${filename}\r\n\r\nhello\r\n--x--\r\n`;
+      const form = Buffer.from(`${fields}${file}`, "latin1");
+      return post(`/v1/sandboxes/${id}/files/write`, form, "multipart/form-data; boundary=x");
+    };
+    const field = (name: string, value: string) =>
+      `--x\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`;
+    const answer = await write(field("path", "./"));
+    expect([answer.status, await answer.json()]).toMatchObject([400, { error: { code: "invalid_request" } }]);
+    expect(await readdir(stack.host.guest(id).directory)).toEqual([]);
+    expect((await write(field("path", "./") + field("name", "good"))).status).toBe(204);
+    expect(await readdir(stack.host.guest(id).directory)).toEqual(["good"]);
+  });
+});
+
+describe("keys that no object may have", () => {
+  it.each(['{"env":{"__proto__":"x"}}', '{"metadata":{"constructor":{"prototype":{}}}}'])(
+    "are named in the refusal of %s",
+    async (body) => {
+      const answer = await stack.call("POST", "/v1/sandboxes", undefined, {
+        body,
+        headers: { "content-type": "application/json" },
+      });
+      const { error } = (await answer.json()) as ErrorBody;
+      expect([answer.status, error.code]).toEqual([400, "invalid_request"]);
+      expect(error.message).toMatch(/key.*"__proto__".*"constructor"/);
+    },
+  );
 });
 
 describe("a client that leaves", () => {

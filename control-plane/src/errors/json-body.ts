@@ -16,12 +16,27 @@ export function readJsonBodies(app: App): void {
     if (!isUtf8(body)) return done(new WarrenError("invalid_request", "the body is not UTF-8"));
     const text = body.toString("utf8");
     parse(request, text, (error, value: unknown) => {
+      if (error && isJson(text)) {
+        return done(new WarrenError("invalid_request", `the body has a key that no object may have: ${FORBIDDEN}`));
+      }
       if (!error && SURROGATE_ESCAPE.test(text) && !isUnicode(value)) {
         return done(new WarrenError("invalid_request", "the body has half of a surrogate pair, which is no character"));
       }
       done(error, value);
     });
   });
+}
+
+/** Keys that change what an object of JavaScript is, which the parser refuses. */
+const FORBIDDEN = '"__proto__", or "constructor" with a "prototype" in it';
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function isUnicode(value: unknown): boolean {

@@ -12,6 +12,7 @@ import type {
   StatFile,
 } from "@warren/contracts/rest/files";
 import type { Caller } from "../auth/caller.ts";
+import { momentOf } from "../date-time.ts";
 import type { HostAgent } from "../hosts/host-client.ts";
 import type { HostFileContent } from "../hosts/host-files.ts";
 import type { SandboxAccess } from "../sandboxes/sandbox-access.ts";
@@ -33,7 +34,7 @@ export class FileService {
     signal: AbortSignal,
   ): Promise<void> {
     const { modified_at, ...rest } = fields;
-    const file = { sandboxId, ...rest, name, modifiedAt: modified_at === undefined ? undefined : isoTime(modified_at) };
+    const file = { sandboxId, ...rest, name, modifiedAt: modified_at && momentOf(modified_at).toISOString() };
     let failure: { error: unknown } | undefined;
     async function* recorded() {
       try {
@@ -126,11 +127,4 @@ function toFileEntry({
     modified_at: new Date(Number(modifiedAtUnixMs)).toISOString(),
     ...(type === "symlink" ? { target } : {}),
   };
-}
-
-/** A time in the one form that every part reads. */
-function isoTime(text: string): string {
-  const time = new Date(text);
-  if (Number.isNaN(time.getTime())) throw new WarrenError("invalid_request", "body/modified_at is not a time");
-  return time.toISOString();
 }

@@ -40,6 +40,9 @@ const SPOOL_CHUNK = 512 * 1024;
 /** Bytes of a field: more than any of them may have. */
 const FIELD_BYTES = 64 * 1024;
 
+/** What stands in a name for bytes that are no UTF-8: the parser of forms has replaced them. */
+const LOST = "\ufffd";
+
 type Parts = Pick<AsyncIterator<Multipart>, "next">;
 
 const checkFields = compileCheck<WriteFileFields>(WriteFileFields, "body");
@@ -76,6 +79,9 @@ export async function receiveUpload<T>(
 /** The fields, checked, and the name that counts. */
 function named(fields: Record<string, string>, filename: string | undefined): Omit<Upload, "content"> {
   const checked = checkFields(fields);
+  if (checked.name === undefined && filename !== undefined && (!filename.isWellFormed() || filename.includes(LOST))) {
+    throw new WarrenError("invalid_request", "the name of body/file is not UTF-8; give it another as body/name");
+  }
   return { fields: checked, name: checked.name ?? filename };
 }
 
