@@ -9,8 +9,11 @@ const WORTHWHILE = 1024 * 1024;
 const PIECES = 4;
 const PIECE_BYTES = 128 * 1024;
 
-/** Where connections that move no body read to; what they read is copied at once. */
-const shared = Buffer.allocUnsafeSlow(64 * 1024);
+/**
+ * Where connections that move no body read to; what they read is copied at once. No larger, since all that is read at once
+ * is parsed at once: a body in chunks of a byte takes a millisecond for each of these KiB, and nothing else runs meanwhile.
+ */
+const shared = Buffer.allocUnsafeSlow(16 * 1024);
 
 /** Takes over what a connection reads. `piece` belongs to the taker until it returns it. Tells whether to go on. */
 type Taker = (piece: Buffer<ArrayBuffer>, length: number) => boolean;

@@ -8,6 +8,7 @@ import type {
 } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { LIMITS } from "@warren/contracts/limits";
 import type { ExecRequest, ExecResult, ExecStartFrame, OutOfMemory } from "@warren/contracts/rest/commands";
+import { turns } from "@warren/server/fair-turns";
 import type { Caller } from "../auth/caller.ts";
 import type { SandboxAccess } from "../sandboxes/sandbox-access.ts";
 import { decodeBase64 } from "./base64.ts";
@@ -16,12 +17,10 @@ import { encodeOutput } from "./output-encoding.ts";
 /** A message to a running command. */
 export type CommandInput = MessageInitShape<typeof ExecStreamRequestSchema>;
 
-/** Milliseconds beyond a command's own limit in which its host must answer: its processes have some seconds to end. */
-const GRACE_MS = 60_000;
-/** Longest delay of a timer in milliseconds (a signed 32-bit number). */
-const MAX_DELAY_MS = 2 ** 31 - 1;
-
-/** Runs commands in sandboxes. */
+/**
+ * Runs commands in sandboxes. How long a guest is waited for is the host's to say, who knows what the guest does and how busy
+ * the host is; whether the host lives shows in the pings of the connection to it. A limit here would come before its answer.
+ */
 export class CommandService {
   readonly #access: SandboxAccess;
 
@@ -42,7 +41,7 @@ export class CommandService {
           ...(stdin && { stdin }),
           maxOutputBytes: LIMITS.execOutputBytes,
         },
-        { signal, ...deadlineOf(command) },
+        { signal },
       ),
     );
     return toResult(sandboxId, request.cmd, response, Math.round(performance.now() - started));
@@ -73,15 +72,14 @@ export class CommandService {
           },
         },
       };
-      for await (const response of agent.execStream(prepend(first, input), { signal })) await consume(response);
+      for await (const response of agent.execStream(prepend(first, input), { signal })) {
+        await consume(response);
+        // A guest may have more to say than can be passed on.
+        const turn = turns.next(sandboxId);
+        if (turn) await turn;
+      }
     });
   }
-}
-
-/** When the host must have answered; never for a command without a limit, whose host is asked for signs of life. */
-function deadlineOf({ timeoutMs }: { timeoutMs: number }): { timeoutMs?: number } {
-  const deadline = timeoutMs + GRACE_MS;
-  return timeoutMs > 0 && deadline <= MAX_DELAY_MS ? { timeoutMs: deadline } : {};
 }
 
 function toCommand(request: Omit<ExecStartFrame, "type" | "stdin" | "terminal">) {

@@ -194,6 +194,7 @@ export class GuestClient {
     const stop = () => abort.abort(signal?.reason);
     if (signal?.aborted) stop();
     signal?.addEventListener("abort", stop, { once: true });
+    const askedAt = performance.now();
     const stream = this.#process.start(
       {
         process: {
@@ -242,7 +243,7 @@ export class GuestClient {
             started = true;
             clearTimeout(late);
             pid = event.event.value.pid;
-            setTimeLimit(command.timeoutMs);
+            deadline.set(command.timeoutMs, askedAt);
             this.#timeLimits.set(pid, setTimeLimit);
             yield { type: "started", pid };
             break;
@@ -255,14 +256,15 @@ export class GuestClient {
             break;
           }
           case "end":
-            yield { type: "ended", ...commandExit(event.event.value) };
+            yield { type: "ended", ...commandExit(event.event.value, deadline.mayHavePassed) };
             return;
         }
       }
       throw unreachable(new Error("the stream ended before the command did"));
     } catch (error) {
       if (overdue) throw overdue;
-      if (started && error instanceof ConnectError && error.code === Code.DeadlineExceeded) {
+      const saysLate = error instanceof ConnectError && error.code === Code.DeadlineExceeded;
+      if (started && saysLate && deadline.mayHavePassed) {
         yield { type: "ended", ...exitBySignal(SIGNALS.SIGKILL, true) };
         return;
       }

@@ -1,5 +1,7 @@
 import { hostLoad } from "./host-load.ts";
 
+/** Share of a time limit after which a guest may say that it has passed: its clock is not the host's. */
+const CLOCK_SHARE = 0.9;
 /** Longest delay of a timer in milliseconds (a signed 32-bit number). */
 const MAX_DELAY = 2 ** 31 - 1;
 
@@ -14,6 +16,8 @@ export class CommandDeadline {
   /** Milliseconds for which the reader was busy. */
   #suspendedMs = 0;
   #suspendedAt: number | undefined;
+  /** When the guest may first say that a time limit has passed. */
+  #credibleAt = Number.POSITIVE_INFINITY;
 
   /** The guest has `endMs` to end the command, times the load of the host. */
   constructor(endMs: number, giveUp: () => void) {
@@ -21,10 +25,18 @@ export class CommandDeadline {
     this.#giveUp = giveUp;
   }
 
-  /** A time limit that counts from now; 0 = none. */
-  set(timeoutMs: number): void {
+  /** A time limit that counts from now, in the guest perhaps from `askedAt`, when it was asked for; 0 = none. */
+  set(timeoutMs: number, askedAt = performance.now()): void {
     this.clear();
-    if (timeoutMs > 0) this.#look(performance.now() - this.#busyMs() + timeoutMs + this.#endMs * hostLoad());
+    if (timeoutMs === 0) return;
+    // One that is replaced may pass before the guest has heard of the next.
+    this.#credibleAt = Math.min(this.#credibleAt, askedAt + CLOCK_SHARE * timeoutMs);
+    this.#look(performance.now() - this.#busyMs() + timeoutMs + this.#endMs * hostLoad());
+  }
+
+  /** Whether a time limit can have passed: a guest says so as it likes. */
+  get mayHavePassed(): boolean {
+    return performance.now() >= this.#credibleAt;
   }
 
   clear(): void {

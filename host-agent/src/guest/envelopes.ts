@@ -15,6 +15,7 @@ export const MAX_MESSAGE = 512 * 1024;
 /** One message of a stream; the last one ends it. */
 export interface Envelope {
   end: boolean;
+  /** May be a part of what was given, and is valid until the next message is asked for. */
   payload: Buffer;
 }
 
@@ -42,9 +43,16 @@ export class EnvelopeParser {
         at += this.#takeHeader(chunk.subarray(at));
         if (this.#headerLength < HEADER) return;
       }
+      const length = this.#length;
+      if (this.#payload.length === 0 && chunk.length - at >= length) {
+        const payload = Buffer.from(chunk.buffer, chunk.byteOffset + at, length);
+        at += length;
+        yield this.#take(payload);
+        continue;
+      }
       at += this.#payload.add(chunk.subarray(at));
-      if (this.#payload.length < this.#length) return;
-      yield this.#take();
+      if (this.#payload.length < length) return;
+      yield this.#take(this.#payload.whole());
     }
   }
 
@@ -65,8 +73,8 @@ export class EnvelopeParser {
     return taken.length;
   }
 
-  #take(): Envelope {
-    const envelope = { end: (this.#header[0]! & END_STREAM) !== 0, payload: this.#payload.whole() };
+  #take(payload: Buffer): Envelope {
+    const envelope = { end: (this.#header[0]! & END_STREAM) !== 0, payload };
     this.#ended = envelope.end;
     this.#headerLength = 0;
     return envelope;

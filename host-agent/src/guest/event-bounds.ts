@@ -1,4 +1,5 @@
 import type { ProcessEvent } from "@warren/contracts/gen/process/process_pb";
+import { Allowance } from "./allowance.ts";
 import { refused } from "./errors.ts";
 
 /** Events without content that a stream may begin with, and that more of them may come each second. */
@@ -10,9 +11,8 @@ const EMPTY_PER_SECOND = 1;
  * life come seldom. A guest that does otherwise would have the host agent work for nothing.
  */
 export class EventBounds {
-  readonly #since = performance.now();
+  readonly #empty = new Allowance(EMPTY_AT_ONCE, EMPTY_PER_SECOND);
   #started = false;
-  #empty = 0;
 
   /** Throws `agent_error` when the event breaks them. */
   check(message: ProcessEvent | undefined): void {
@@ -27,8 +27,6 @@ export class EventBounds {
       if (!this.#started) throw refused("a command has output before its start");
       if (event.value.output.value?.length) return;
     }
-    this.#empty += 1;
-    const seconds = (performance.now() - this.#since) / 1000;
-    if (this.#empty > EMPTY_AT_ONCE + seconds * EMPTY_PER_SECOND) throw refused("it sends empty events without end");
+    if (!this.#empty.take(1)) throw refused("it sends empty events without end");
   }
 }

@@ -1,5 +1,6 @@
 import type { ProcessEvent_EndEvent } from "@warren/contracts/gen/process/process_pb";
 import { SIGNALS } from "@warren/contracts/signals";
+import { guestText } from "./guest-text.ts";
 
 /** How a command ended. */
 export interface CommandExit {
@@ -40,11 +41,11 @@ const TEXTS = new Map<string, number>(
   }),
 );
 
-/** The exit of a command by the guest agent's last event. */
-export function commandExit(end: ProcessEvent_EndEvent): CommandExit {
-  const { timedOut } = end;
+/** The exit of a command by the guest agent's last event; `mayBeLate` tells whether its time can have been up. */
+export function commandExit(end: ProcessEvent_EndEvent, mayBeLate: boolean): CommandExit {
+  const timedOut = end.timedOut && mayBeLate;
   const memory = end.outOfMemory && {
-    outOfMemory: { process: end.outOfMemory.process.slice(0, NAME_CHARACTERS), pid: end.outOfMemory.pid },
+    outOfMemory: { process: guestText(end.outOfMemory.process).slice(0, NAME_CHARACTERS), pid: end.outOfMemory.pid },
   };
   if (end.exited) return { exitCode: end.exitCode, signal: "", timedOut, ...memory };
   const text = end.status.replace(/^signal: /, "").replace(/ \(core dumped\)$/, "");

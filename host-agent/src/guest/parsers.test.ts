@@ -1,27 +1,35 @@
-import { toJson } from "@bufbuild/protobuf";
+import { create, toJsonString } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
 import { WarrenError } from "@warren/contracts/errors";
-import { StartResponseSchema } from "@warren/contracts/gen/process/process_pb";
+import { ProcessEventSchema, StartResponseSchema } from "@warren/contracts/gen/process/process_pb";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { BoundedBytes } from "./bounded-bytes.ts";
-import { EnvelopeParser, MAX_MESSAGE } from "./envelopes.ts";
+import { MAX_MESSAGE } from "./envelopes.ts";
 import { EventBounds } from "./event-bounds.ts";
-import { parseMessage, throwIfFailed } from "./messages.ts";
+import { MessageReader } from "./message-reader.ts";
 import { frame } from "./testing/fake-guest.ts";
 
-/** Messages of a stream, and how it ends: well, or by being refused. */
+/** Messages of a stream, output of one stream together, and how it ends: well, or by being refused. */
 function readStream(chunks: Uint8Array[]): string[] {
-  const parser = new EnvelopeParser();
+  const reader = new MessageReader(StartResponseSchema);
   const bounds = new EventBounds();
   const read: string[] = [];
+  let last = "";
   try {
     for (const chunk of chunks) {
-      for (const { end, payload } of parser.push(chunk)) {
-        expect(payload.length).toBeLessThanOrEqual(MAX_MESSAGE);
-        read.push(`${end} ${payload.toString("hex")}`);
-        if (end) throwIfFailed(payload);
-        else bounds.check(parseMessage(StartResponseSchema, payload).event);
+      for (const { event } of reader.push(chunk)) {
+        bounds.check(event);
+        const output = event?.event.case === "data" ? event.event.value.output : undefined;
+        const hex = Buffer.from(output?.value ?? []).toString("hex");
+        if (!hex) read.push(toJsonString(ProcessEventSchema, event ?? create(ProcessEventSchema)));
+        else if (output?.case === last) read.push(`${read.pop()}${hex}`);
+        else read.push(`${output?.case} ${hex}`);
+        last = hex ? (output?.case ?? "") : "";
+      }
+      if (reader.ended) {
+        read.push("end");
+        break;
       }
     }
   } catch (error) {
@@ -63,15 +71,33 @@ it("a stream is read or refused the same however it is cut, and nothing else hap
   );
 });
 
-it("output comes as its bytes", () => {
+it("output comes as its bytes, in order", () => {
+  const piece = fc.tuple(fc.constantFrom("stdout", "stderr", "pty"), fc.uint8Array({ minLength: 1 }));
   fc.assert(
-    fc.property(fc.uint8Array({ minLength: 1 }), fc.constantFrom("stdout", "stderr", "pty"), (bytes, name) => {
-      const text = `{"event":{"data":{"${name}":"${Buffer.from(bytes).toString("base64")}"}}}`;
-      const parsed = parseMessage(StartResponseSchema, Buffer.from(text));
-      expect(toJson(StartResponseSchema, parsed)).toEqual(JSON.parse(text));
+    fc.property(fc.array(piece, { minLength: 1 }), (pieces) => {
+      const messages = pieces.map(([name, bytes]) =>
+        frame(`{"event":{"data":{"${name}":"${Buffer.from(bytes).toString("base64")}"}}}`),
+      );
+      const start = frame('{"event":{"start":{"pid":1}}}');
+      const whole = pieces.reduce<string[]>((read, [name, bytes]) => {
+        const hex = Buffer.from(bytes).toString("hex");
+        const last = read.at(-1);
+        if (last?.startsWith(name)) read[read.length - 1] = last + hex;
+        else read.push(`${name} ${hex}`);
+        return read;
+      }, []);
+      expect(readStream([Buffer.concat([start, ...messages])]).slice(1)).toEqual(whole);
     }),
     { seed: 2, numRuns: 500 },
   );
+});
+
+it("a long message comes as a whole, one above the limit not at all", () => {
+  const output = Buffer.alloc(((MAX_MESSAGE - 40) / 4) * 3);
+  const message = frame(`{"event":{"data":{"stdout":"${output.toString("base64")}"}}}`);
+  const start = frame('{"event":{"start":{"pid":1}}}');
+  expect(readStream([start, message])[1]).toBe(`stdout ${output.toString("hex")}`);
+  expect(readStream([start, frame("", { length: MAX_MESSAGE + 1 })])[1]).toContain("is announced");
 });
 
 it("bytes are kept in order up to the limit", () => {

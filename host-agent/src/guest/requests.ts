@@ -1,4 +1,5 @@
 import http, { type ClientRequest, type IncomingMessage, type OutgoingHttpHeaders } from "node:http";
+import { Allowance } from "./allowance.ts";
 import { BoundedBytes } from "./bounded-bytes.ts";
 import type { GuestConnections } from "./connections.ts";
 import { guestError, refused, unreachable } from "./errors.ts";
@@ -8,6 +9,11 @@ import type { Hold } from "./held.ts";
 const MAX_HEADERS = 16 * 1024;
 /** Interim answers (status 1xx) before the answer. The guest agent sends none. */
 const MAX_INTERIM = 8;
+/** Bytes around the chunks of a body that it may begin with, and that more of them may come each second. */
+const CUTS_AT_ONCE = 4096;
+const CUTS_PER_SECOND = 1024;
+/** A part of the bytes in the chunks, beyond which those around them count. The guest agent has 7 around the 43 of a byte of output. */
+const CUTS_SHARE = 4;
 
 /** A request to the guest agent. */
 export interface GuestRequest {
@@ -67,7 +73,8 @@ export class GuestRequests {
     let interim = 0;
     request.on("information", () => {
       interim += 1;
-      if (interim > MAX_INTERIM) request.destroy(refused("it sends interim answers without end"));
+      // Those that came with it are told of as well, though the connection is broken already.
+      if (interim === MAX_INTERIM + 1) request.destroy(refused("it sends interim answers without end"));
     });
     request.on("response", (answer) => {
       response = answer;
@@ -104,14 +111,31 @@ export class GuestRequests {
   }
 }
 
+/**
+ * The body of an answer as it comes, in pieces as large as they have grown. Throws, and breaks the connection, when it is cut
+ * so small on its way that it takes a multiple of its bytes: each cut costs as much time as thousands of bytes do.
+ */
+export async function* bodyOf(response: IncomingMessage): AsyncGenerator<Buffer> {
+  const { socket } = response;
+  const cuts = new Allowance(CUTS_AT_ONCE, CUTS_PER_SECOND);
+  let before: number | undefined;
+  for await (const piece of response as AsyncIterable<Buffer>) {
+    const parsed = socket.bytesRead - socket.readableLength;
+    // What came first has the headers.
+    const around = parsed - (before ?? parsed) - piece.length;
+    if (!cuts.take(Math.max(0, around - piece.length / CUTS_SHARE))) throw refused("its body comes in tiny pieces");
+    before = parsed;
+    yield piece;
+  }
+}
+
 /** The whole body of an answer. Throws, and breaks the connection, when it is longer than `maxBytes` or `hold` throws. */
 export async function readWhole(response: IncomingMessage, maxBytes: number, hold?: Hold): Promise<Buffer> {
   const body = new BoundedBytes(maxBytes);
-  for await (const piece of response) {
-    hold?.((piece as Buffer).length);
+  for await (const piece of bodyOf(response)) {
+    hold?.(piece.length);
     // Ends the loop, which destroys the response and its connection.
-    if (body.add(piece as Buffer) < (piece as Buffer).length)
-      throw refused(`its body is longer than ${maxBytes} bytes`);
+    if (body.add(piece) < piece.length) throw refused(`its body is longer than ${maxBytes} bytes`);
   }
   return body.whole();
 }

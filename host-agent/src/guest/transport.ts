@@ -3,11 +3,13 @@ import { pipeline } from "node:stream/promises";
 import { create, type DescMessage, type MessageInitShape, type MessageShape, toJsonString } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import { codeFromHttpStatus } from "@connectrpc/connect/protocol-connect";
-import { EnvelopeParser, envelope } from "./envelopes.ts";
+import { turns } from "@warren/server/fair-turns";
+import { envelope } from "./envelopes.ts";
 import { guestError, refused } from "./errors.ts";
 import { HOLD } from "./held.ts";
-import { MAX_JSON, parseError, parseJson, parseMessage, throwIfFailed } from "./messages.ts";
-import { type GuestAnswer, type GuestRequests, readWhole } from "./requests.ts";
+import { MessageReader } from "./message-reader.ts";
+import { MAX_JSON, NO_REASON, parseError, parseJson, parseMessage } from "./messages.ts";
+import { bodyOf, type GuestAnswer, type GuestRequests, readWhole } from "./requests.ts";
 
 /** A time that no call reaches. */
 const NEVER = new AbortController().signal;
@@ -61,7 +63,7 @@ export function guestTransport(requests: GuestRequests, maxJson = MAX_JSON): Tra
         throw failure({ status, headers: response.headers, body });
       }
       requireType(response.headers["content-type"], "application/connect+json", response);
-      const message = messages(method.output, response);
+      const message = messages(method.output, response, requests);
       return { stream: true, service: method.parent, method, message, header: new Headers(), trailer: new Headers() };
     },
   };
@@ -74,14 +76,21 @@ async function* envelopes<I extends DescMessage>(
   for await (const message of input) yield envelope(toJsonString(schema, create(schema, message)));
 }
 
-async function* messages<O extends DescMessage>(schema: O, response: IncomingMessage): AsyncGenerator<MessageShape<O>> {
-  const parser = new EnvelopeParser();
+/** The messages of a stream, taken in turns with those of other guests: any of them may send more than can be taken. */
+async function* messages<O extends DescMessage>(
+  schema: O,
+  response: IncomingMessage,
+  guest: object,
+): AsyncGenerator<MessageShape<O>> {
+  const reader = new MessageReader(schema);
   try {
-    for await (const chunk of response) {
-      for (const { end, payload } of parser.push(chunk as Buffer)) {
-        if (!end) yield parseMessage(schema, payload);
-        else return throwIfFailed(payload);
+    for await (const piece of bodyOf(response)) {
+      for (const message of reader.push(piece)) {
+        yield message;
+        const turn = turns.next(guest);
+        if (turn) await turn;
       }
+      if (reader.ended) return;
     }
   } catch (error) {
     throw error instanceof ConnectError ? error : guestError(error);
@@ -90,7 +99,8 @@ async function* messages<O extends DescMessage>(schema: O, response: IncomingMes
 }
 
 function failure({ status, body }: GuestAnswer): Error {
-  return parseError(body.length > 0 ? parseJson(body) : undefined) ?? new ConnectError("", codeFromHttpStatus(status));
+  const said = parseError(body.length > 0 ? parseJson(body) : undefined);
+  return said ?? new ConnectError(NO_REASON, codeFromHttpStatus(status));
 }
 
 /** Throws, and gives up the rest of the answer, when it is of another type. */

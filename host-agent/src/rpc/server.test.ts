@@ -238,6 +238,28 @@ describe("file transfers", () => {
     await expect.poll(() => sandbox.busy).toBe(false);
   });
 
+  it.each([1000, 5_000_000])(
+    "tell whose fault it is when a file of %i bytes breaks off before its first",
+    async (size) => {
+      onGuest = (_request, response) => {
+        response.writeHead(200, { "content-length": size }).flushHeaders();
+        setImmediate(() => response.socket?.resetAndDestroy());
+      };
+      const response = await get();
+      expect([response.statusCode, await json(response)]).toMatchObject([
+        504,
+        { error: { code: "guest_unreachable" } },
+      ]);
+      await expect.poll(() => sandbox.busy).toBe(false);
+    },
+  );
+
+  it.each([{ "content-length": 0 }, {}])("read an empty file with headers %j", async (headers) => {
+    onGuest = (_request, response) => response.writeHead(200, headers).end();
+    const response = await get();
+    expect([response.statusCode, String(await buffer(response))]).toEqual([200, ""]);
+  });
+
   it("break the upload in the guest when the caller leaves in its middle", async () => {
     const ended = new Promise<unknown>((resolve) => {
       onGuest = (request) => {

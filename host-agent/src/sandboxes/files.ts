@@ -1,9 +1,13 @@
-import type { Writable } from "node:stream";
+import { once } from "node:events";
+import type { Readable, Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { WarrenError } from "@warren/contracts/errors";
 import { LIMITS } from "@warren/contracts/limits";
 import { relayBody } from "@warren/relay";
 import { BoundedBytes } from "../guest/bounded-bytes.ts";
+import { guestError } from "../guest/errors.ts";
 import type { GuestFile, NewFile } from "../guest/file-transfers.ts";
+import { bodyOf } from "../guest/requests.ts";
 import type { Sandbox } from "./sandbox.ts";
 
 /** Parts of a file that is being read: first its size, if known, then its bytes. */
@@ -32,10 +36,30 @@ export async function sendFile(
     let destination: Writable | undefined;
     const isFull = () => (destination?.writableLength ?? 0) > 0;
     const { content, ...file } = await guest.files.read(named, user, AbortSignal.any([caller, gone]), isFull);
+    await begun(content);
     destination = open(file);
-    await relayBody(content, destination);
+    // One of unknown length may be cut as the guest likes.
+    if (file.size === undefined) await pipeline(bodyOf(content), destination, { end: false });
+    else await relayBody(content, destination);
     destination.end();
   });
+}
+
+/**
+ * Resolves when a file has begun to come, or is empty; throws when it breaks off before: whoever wants it can still be told
+ * by an answer.
+ */
+async function begun(content: Readable): Promise<void> {
+  if (content.readableLength > 0 || content.readableEnded) return;
+  const over = new AbortController();
+  try {
+    if (content.destroyed) throw content.errored ?? new Error("the file was given up");
+    await Promise.race(["readable", "end"].map((event) => once(content, event, { signal: over.signal })));
+  } catch (error) {
+    throw guestError(error);
+  } finally {
+    over.abort();
+  }
 }
 
 /** Reads a file of the guest as it comes. */
@@ -51,7 +75,7 @@ export async function* streamFile(
     const { size, content } = await guest.files.read(named, user, signal);
     try {
       yield { size };
-      for await (const chunk of content) yield { chunk: chunk as Uint8Array };
+      for await (const chunk of bodyOf(content)) yield { chunk };
     } finally {
       content.destroy();
     }

@@ -12,12 +12,13 @@ import { MAX_MESSAGE } from "../guest/envelopes.ts";
 import { FakeGuest, forever, frame, head, START, type Trick } from "../guest/testing/fake-guest.ts";
 import { fileCalls } from "../rpc/file-calls.ts";
 import { CALL_LIMITS, CallBounds } from "./call-bounds.ts";
-import { runCommand } from "./commands.ts";
+import { runCommand, streamCommand } from "./commands.ts";
 import { readWholeFile, sendFile } from "./files.ts";
 import type { SandboxRecord } from "./journal.ts";
 import { type LiveParts, Sandbox } from "./sandbox.ts";
 
 const MIB = 1024 * 1024;
+const NEVER = new AbortController().signal;
 /** Milliseconds after which the clients below give up a guest that says nothing to the point. */
 const LIMIT_MS = 300;
 const COMMAND = { cmd: "true", args: [], env: {}, timeoutMs: 0, stdin: false };
@@ -58,6 +59,7 @@ const REFUSED: [string, Trick][] = [
   ["headers without end", thenForever("HTTP/1.1 200 OK\r\n", `x: ${"y".repeat(1000)}\r\n`)],
   ["one header without end", thenForever("HTTP/1.1 200 OK\r\nx: ", "y".repeat(65_536))],
   ["interim answers without end", thenForever("", "HTTP/1.1 103 Early Hints\r\n\r\n")],
+  ["leave to go on without end", thenForever("", "HTTP/1.1 100 Continue\r\n\r\n".repeat(4000))],
   [
     "another protocol",
     thenForever("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n", "x"),
@@ -157,6 +159,17 @@ const endlessly =
   };
 const json = (value: unknown) => frame(JSON.stringify(value));
 const data = (output: object) => json({ event: { data: output } });
+const OUTPUT = data({ stdout: "QQ==" });
+/** Says `start`, then `rest` again and again, each byte of them in a chunk of its own. */
+const inTinyChunks = (type: string, start: Buffer, rest: Buffer): Trick => {
+  const cut = (bytes: Buffer) => Array.from(bytes.toString("latin1"), (byte) => `1\r\n${byte}\r\n`).join("");
+  return (socket) => {
+    socket.write(`${head(type, "200 OK", "transfer-encoding: chunked\r\n")}${cut(start)}`, "latin1");
+    return forever(socket, Buffer.from(cut(rest).repeat(200), "latin1"));
+  };
+};
+/** Fields that no guest agent has, as many as a message may hold. */
+const JUNK = Object.fromEntries(Array.from({ length: 5000 }, (_, key) => [`key${key}`, 0]));
 
 /** Streams of a command that are given up at once. */
 const STREAMS: [string, Trick][] = [
@@ -173,6 +186,9 @@ const STREAMS: [string, Trick][] = [
   ["events of nothing without end", endlessly(json({}), START)],
   ["starts without end", endlessly(START)],
   ["output before the start", streaming(data({ stdout: "YQ==" }))],
+  ["output amid JSON without end", endlessly(json({ event: { data: { stdout: "QQ==" } }, junk: JUNK }), START)],
+  ["signs of life amid JSON", streaming(START, ...Array(20).fill(json({ event: { keepalive: {} }, junk: JUNK })))],
+  ["a body in chunks of a byte", inTinyChunks("application/connect+json", Buffer.concat([START, OUTPUT]), OUTPUT)],
   ["JSON that is nested deeply", streaming(START, frame(`{"event":${"[".repeat(MAX_MESSAGE - 100)}`))],
   ["JSON of many objects", streaming(START, frame(`{"event":[${"{},".repeat(MAX_MESSAGE / 4)}{}]}`))],
   ["a process id beyond 32 bits", streaming(json({ event: { start: { pid: 2 ** 40 } } }))],
@@ -217,6 +233,30 @@ it("a file that a guest sends in drops is given up", async () => {
   await expect(sent).rejects.toThrow();
   expect(await failed(readWholeFile(sandboxOf(guest), "/f", undefined))).toBe("guest_unreachable");
 }, 60_000);
+
+it("a file that a guest sends in chunks of a byte is given up", async () => {
+  const guest = await startGuest(inTinyChunks("application/octet-stream", Buffer.from("some"), Buffer.from("more")));
+  const sandbox = sandboxOf(guest);
+  sandbox.attach({ guest: guest.client(600_000) } as LiveParts);
+  const taken = new PassThrough().resume();
+  expect(await failed(sendFile(sandbox, "/f", undefined, () => taken, NEVER))).toBe("agent_error");
+  expect(await failed(readWholeFile(sandbox, "/f", undefined))).toBe("agent_error");
+});
+
+it("a list of more entries than anybody asks for is refused for little more than it costs to parse it", async () => {
+  const list = `{"entries":[${"{},".repeat(300_000)}{}]}`;
+  const guest = await startGuest((socket) => void socket.end(`${head("application/json")}${list}`));
+  const { filesystem } = guest.client(600_000);
+  const call = () => failed(filesystem.list("/", undefined, { depth: 1, limit: 10, after: "" }, NEVER));
+  const timed = async (action: () => unknown) => {
+    const start = performance.now();
+    await action();
+    return performance.now() - start;
+  };
+  await call();
+  const parsing = await timed(() => JSON.parse(list));
+  expect(await timed(async () => expect(await call()).toBe("agent_error"))).toBeLessThan(10 * parsing);
+});
 
 it("a file that its caller is slow to take is not given up", async () => {
   let sendRest = () => {};
@@ -281,6 +321,93 @@ it("a command whose reader is slow is not given up: its end may wait behind what
   let last: CommandEvent | undefined;
   for await (const event of command) last = event;
   expect(last).toMatchObject({ type: "ended", exitCode: 3 });
+});
+
+describe.each([
+  ["a byte at a time", [data({ stdout: "QQ==" })]],
+  ["a byte at a time of either stream", [data({ stdout: "QQ==" }), data({ stderr: "QQ==" })]],
+])("a guest that sends output without end, %s", (_, parts) => {
+  it("leaves calls into others their time", async () => {
+    const guest = await startGuest(endlessly(Buffer.concat(parts), START));
+    const end = json({ event: { end: { exitCode: 0, exited: true, status: "exit status 0" } } });
+    const other = await startGuest(streaming(START, data({ stdout: "b2s=" }), end));
+    const caller = new AbortController();
+    const flooded = Promise.withResolvers<void>();
+    let events = 0;
+    const flood = (async () => {
+      for await (const _event of streamCommand(sandboxOf(guest), COMMAND, undefined, caller.signal)) {
+        events += 1;
+        if (events === 100) flooded.resolve();
+      }
+    })().catch(() => undefined);
+    await flooded.promise;
+    const before = events;
+    for (let call = 0; call < 5; call++) await runCommand(sandboxOf(other, { id: "other" }), COMMAND, undefined);
+    expect(events - before).toBeLessThan(5000);
+    caller.abort();
+    await flood;
+  });
+});
+
+it("output that comes together is passed on together, in order", async () => {
+  const bytes = Array.from({ length: 1000 }, (_, at) => data({ [at % 500 < 250 ? "stdout" : "stderr"]: "QQ==" }));
+  const end = json({ event: { end: { exitCode: 0, exited: true, status: "exit status 0" } } });
+  const guest = await startGuest(
+    (socket) => void socket.write(Buffer.concat([Buffer.from(head()), START, ...bytes, end])),
+  );
+  const events: CommandEvent[] = [];
+  for await (const event of guest.client(600_000).run(COMMAND)) events.push(event);
+  const output = events.flatMap((event) => ("data" in event ? [[event.type, event.data.length] as const] : []));
+  expect(output.length).toBeLessThan(50);
+  let at = 0;
+  for (const [type, length] of output) {
+    expect(type).toBe(at % 500 < 250 ? "stdout" : "stderr");
+    at += length;
+  }
+  expect(at).toBe(1000);
+});
+
+it("a guest cannot say that the time of a command was up when it was not", async () => {
+  const guest = await startGuest(streaming(START, json({ event: { end: { signal: 15, timedOut: true } } })));
+  const late = await startGuest(streaming(START, frame('{"error":{"code":"deadline_exceeded"}}', { flags: 2 })));
+  for (const timeoutMs of [0, 600_000]) {
+    const command = { ...COMMAND, timeoutMs };
+    const result = await runCommand(sandboxOf(guest), command, undefined);
+    expect(result).toMatchObject({ signal: "SIGTERM", timedOut: false });
+    expect(await failed(runCommand(sandboxOf(late), command, undefined))).toBe("agent_error");
+  }
+});
+
+it("a guest that says that the time of a command was up, when it was, is believed", async () => {
+  const guest = await startGuest(async (socket) => {
+    streaming(START)(socket, "");
+    await setTimeout(100);
+    socket.write(json({ event: { end: { signal: 15, timedOut: true } } }));
+  });
+  const result = await runCommand(sandboxOf(guest), { ...COMMAND, timeoutMs: 100 }, undefined);
+  expect(result).toMatchObject({ signal: "SIGTERM", timedOut: true });
+});
+
+describe("what a guest says of an error", () => {
+  const answering = (body: object) =>
+    startGuest((socket) => void socket.end(`${head("application/json", "400 No")}${JSON.stringify(body)}`));
+  const messages = async (body: object) => {
+    const client = (await answering(body)).client(600_000);
+    const calls = [client.closeStdin(7), client.freeze(), client.filesystem.stat("/f", undefined, NEVER)];
+    const file = client.files.read("/f", undefined);
+    return Promise.all([...calls, file].map((call) => call.then(String, ({ message }: WarrenError) => message)));
+  };
+
+  it("reaches people without what would have it look like another text", async () => {
+    for (const message of await messages({ code: "not_found", message: "no \u202e\u0007\u001b[31m\n\u2028file" })) {
+      expect(message).toContain("no \\u202e\\u0007\\u001b[31m\\u000a\\u2028file");
+      expect(message).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}]/u);
+    }
+  });
+
+  it.each([{ code: "not_found", message: "" }, { code: "not_found" }, {}])("is never empty: %j", async (body) => {
+    for (const message of await messages(body)) expect(message).toMatch(/\w/);
+  });
 });
 
 it("a command ends with its end event, whatever the guest goes on to say", async () => {
