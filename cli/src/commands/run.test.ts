@@ -66,5 +66,5 @@ test("a run whose connection breaks while its sandbox lives says so", async () =
 test("a run whose server ends says so, and what becomes of its sandbox", async () => {
   const { status, stderr } = await runOn(await brokenServer({ status: "running" }, { ends: true }));
   expect(status).toBe(125);
-  expect(stderr).toMatch(/^warren: The server has ended.* sbaaaaaaaaaaaaaaaaaaaa .*left there.*60 s later.*\n$/);
+  expect(stderr).toMatch(/^warren: The server has ended.* sbaaaaaaaaaaaaaaaaaaaa .*left there.*within 60 s.*\n$/);
 });

@@ -112,8 +112,8 @@ async function destroyOrSay(sandbox: Sandbox): Promise<void> {
   await sandbox.destroy().catch((error) => {
     if (error instanceof WarrenError && error.code === "server_unreachable") {
       throw new Error(
-        `The server has ended or is out of reach, and the sandbox ${sandbox.id} with its command is left there. It is ` +
-          `removed ${LEASE_SEC} s later, or as soon as the server runs again.`,
+        `The server has ended or is out of reach, and the sandbox ${sandbox.id} with its command is left there. The ` +
+          `server removes it within ${LEASE_SEC} s, or when it runs again.`,
       );
     }
     throw new Error(`The sandbox ${sandbox.id} could not be removed and may still run: ${error.message}`);
