@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { createServer, type ServerHttp2Session } from "node:http2";
-import type { AddressInfo } from "node:net";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { HostAgentService } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { expect, it } from "vitest";
+import { listenLocally } from "../testing/listen-locally.ts";
 import { createHostClient } from "./host-client.ts";
 
 it("survives that it is closed while the host ends the connection", async () => {
@@ -14,9 +14,7 @@ it("survives that it is closed while the host ends the connection", async () => 
     const server = createServer(routes);
     const sessions: ServerHttp2Session[] = [];
     server.on("session", (session) => sessions.push(session));
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const client = createHostClient(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    const client = createHostClient(await listenLocally(server));
     expect((await client.agent.listSandboxes({})).sandboxes).toEqual([]);
     const ended = once(server, "close");
     for (const session of sessions) session.close();

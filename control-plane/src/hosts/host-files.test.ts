@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type RequestListener, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { endServer, listenLocally } from "../testing/listen-locally.ts";
 import { HostFiles } from "./host-files.ts";
 import { fromRpcError } from "./rpc-errors.ts";
 
@@ -18,14 +18,12 @@ let files: HostFiles;
 let answer: RequestListener;
 
 beforeEach(async () => {
-  server = createServer((request, response) => answer(request, response)).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  files = new HostFiles(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  server = createServer((request, response) => answer(request, response));
+  files = new HostFiles(await listenLocally(server));
 });
-afterEach(async () => {
+afterEach(() => {
   files.close();
-  server.closeAllConnections();
-  await new Promise((closed) => server.close(closed));
+  return endServer(server);
 });
 
 /** The error of the catalogue that a call ends with. */

@@ -1,12 +1,13 @@
 import { EventEmitter, once } from "node:events";
 import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
-import { createServer } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createServer, type RequestListener } from "node:http";
+import type { Socket } from "node:net";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { parseConfig } from "../config.ts";
 import { createDatabase, type TestDatabase } from "../database/testing/each-database.ts";
 import { createLogger } from "../logging.ts";
+import { listenLocally } from "../testing/listen-locally.ts";
 import { LogLines } from "../testing/log-lines.ts";
 import { answerOn, connectTo } from "../testing/raw-http.ts";
 import { TestStack } from "../testing/test-stack.ts";
@@ -255,6 +256,14 @@ describe("the limits that servers have", () => {
 
   const KIB = 1024;
 
+  /** A server of requests, and a connection to it. */
+  async function serve(answer: RequestListener) {
+    const server = createServer(answer);
+    const url = await listenLocally(server);
+    onTestFinished(() => void server.close());
+    return connectTo(url);
+  }
+
   /** Serves one request and gives a watch that has it, from its time 0 on. */
   async function withExchange(
     type: string,
@@ -263,7 +272,7 @@ describe("the limits that servers have", () => {
     const watch = new TransferWatch(TRANSFER_LIMITS);
     let received = 0;
     const arrivals = new EventEmitter();
-    const server = createServer((request, response) => {
+    const socket = await serve((request, response) => {
       request.on("error", (error) => response.writeHead(408).end(error.message));
       request.on("data", (chunk: Buffer) => {
         received += chunk.length;
@@ -272,9 +281,6 @@ describe("the limits that servers have", () => {
       watch.add(request, response, 0);
       arrivals.emit("data");
     });
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const socket = await connectTo(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
     const begun = once(arrivals, "data");
     socket.write(
       `POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: ${type}\r\nContent-Length: 1000000\r\n\r\n`,
@@ -287,7 +293,6 @@ describe("the limits that servers have", () => {
     };
     await use({ watch, socket, send });
     socket.destroy();
-    server.close();
   }
 
   it("end an upload that stands still for half a minute, and no sooner", async () => {
@@ -321,14 +326,11 @@ describe("the limits that servers have", () => {
   it("let a client take its answer slowly, and end one that takes less than they say", async () => {
     const watch = new TransferWatch(TRANSFER_LIMITS);
     let connection: Socket | undefined;
-    const server = createServer((request, response) => {
+    const socket = await serve((request, response) => {
       connection = request.socket;
       watch.add(request, response, 0);
       response.end(Buffer.alloc(64 * 1024 * KIB));
     });
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const socket = await connectTo(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
     socket.pause();
     socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     // What the kernel of the client keeps by itself is all that it takes.
@@ -357,6 +359,5 @@ describe("the limits that servers have", () => {
     watch.check(601_000);
     expect(connection!.destroyed).toBe(true);
     socket.destroy();
-    server.close();
   });
 });

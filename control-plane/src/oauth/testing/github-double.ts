@@ -1,8 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
-import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
+import { addressOf, endServer, listenLocally } from "../../testing/listen-locally.ts";
 
 /** An account at GitHub. */
 export interface GitHubAccount {
@@ -45,19 +44,16 @@ export class GitHubDouble {
     const server = createServer();
     const double = new GitHubDouble(server);
     server.on("request", (request, response) => void double.#answer(request, response));
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
+    await listenLocally(server);
     return double;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return addressOf(this.#server);
   }
 
-  async close(): Promise<void> {
-    this.#server.close();
-    this.#server.closeAllConnections();
-    await once(this.#server, "close");
+  close(): Promise<void> {
+    return endServer(this.#server);
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

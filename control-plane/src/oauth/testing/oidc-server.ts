@@ -1,7 +1,6 @@
-import { once } from "node:events";
 import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import Provider, { type Configuration } from "oidc-provider";
+import { addressOf, endServer, listenLocally } from "../../testing/listen-locally.ts";
 
 /** Client that is registered at the server. */
 export const OIDC_CLIENT = { clientId: "warren", clientSecret: "the secret of the client at the provider" };
@@ -23,8 +22,7 @@ export class OidcServer {
 
   static async start(redirectUri: string): Promise<OidcServer> {
     const server = createServer();
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
+    await listenLocally(server);
     const oidc = new OidcServer(server);
     const provider = new Provider(oidc.url, configure(oidc.users, redirectUri));
     const handler = provider.callback();
@@ -33,13 +31,11 @@ export class OidcServer {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return addressOf(this.#server);
   }
 
-  async close(): Promise<void> {
-    this.#server.close();
-    this.#server.closeAllConnections();
-    await once(this.#server, "close");
+  close(): Promise<void> {
+    return endServer(this.#server);
   }
 }
 
