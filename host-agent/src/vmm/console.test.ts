@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { CONSOLE_BYTES, Console } from "./console.ts";
+import { CONSOLE_BYTES, Console, connectConsole } from "./console.ts";
 import { socketPair } from "./testing/peer.ts";
 
 async function openConsole() {
-  const { socket, peer } = await socketPair();
+  const { socket, peer } = await socketPair(connectConsole);
   return { console: new Console(socket), peer };
 }
 
@@ -68,4 +68,15 @@ test("lines are told once they have ended, whatever pieces they come in, and cut
   peer.end();
   await console.drain();
   expect(lines).toEqual(["one", "two", "", "x".repeat(1024), "three"]);
+});
+
+test("what a guest prints byte by byte is taken many bytes at a time: a guest that waits for its console stands still", async () => {
+  const { console, peer } = await openConsole();
+  const found = console.waitFor("the end", AbortSignal.timeout(60_000));
+  // Each is sent before the next is written, and arrives by itself.
+  for (let byte = 0; byte < 20_000; byte++) {
+    await new Promise<void>((sent) => peer.write("x", () => setImmediate(sent)));
+  }
+  peer.write("the end");
+  await found;
 });

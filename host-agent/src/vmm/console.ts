@@ -1,12 +1,13 @@
-import type { Socket } from "node:net";
+import { connect, type Socket } from "node:net";
 import { WarrenError } from "@warren/contracts/errors";
 
 /** Bytes of console output that are kept. */
 export const CONSOLE_BYTES = 64 * 1024;
 
 /**
- * Milliseconds without reading after each read. QEMU sends a serial port's bytes one by one, and a guest that floods its
- * console would wake the host agent for each of them; this way a few hundred come in one read, and the guest waits.
+ * Milliseconds from when there is something to read until it is read. QEMU sends a serial port's bytes one by one, and a
+ * guest that floods its console would wake the host agent for each of them; this way a few hundred come in one read, and the
+ * guest waits.
  */
 const REST_MS = 5;
 
@@ -17,6 +18,15 @@ interface Waiter {
   text: string;
   resolve(): void;
   reject(error: Error): void;
+}
+
+/**
+ * Opens the connection of a console. Its kernel buffer is not read ahead of the console: a stream that is, holds thousands
+ * of single bytes, and gives them out one by one to a reader that rests.
+ */
+export function connectConsole(path: string): Socket {
+  const options = { path, readableHighWaterMark: 1 };
+  return connect(options);
 }
 
 /** The serial console of a microVM: keeps the last output and tells when a text has appeared. */
@@ -35,7 +45,7 @@ export class Console {
 
   constructor(socket: Socket) {
     this.#socket = socket;
-    socket.on("data", (chunk) => this.#receive(chunk));
+    socket.on("readable", () => this.#onReadable());
     // A connection that breaks is closed right after; the end of the process is told by other means.
     socket.on("error", () => undefined);
     this.closed = new Promise((resolve) => {
@@ -79,12 +89,25 @@ export class Console {
   /** Reads on without rests until the other side closes, for a process that has ended. */
   async drain(): Promise<void> {
     this.#draining = true;
-    this.#socket.resume();
+    this.#read();
     await this.closed;
   }
 
   close(): void {
     this.#socket.destroy();
+  }
+
+  #onReadable(): void {
+    if (this.#draining) this.#read();
+    else this.#rest ??= setTimeout(() => this.#read(), REST_MS);
+  }
+
+  /** Takes all that has come. */
+  #read(): void {
+    clearTimeout(this.#rest);
+    this.#rest = undefined;
+    const chunk = this.#socket.read() as Buffer | null;
+    if (chunk !== null) this.#receive(chunk);
   }
 
   #receive(chunk: Buffer): void {
@@ -97,9 +120,6 @@ export class Console {
     this.#tellLines(text);
     // Cut at twice the length, so that a byte is moved once on average however small the reads are.
     if (this.#tail.length > 2 * CONSOLE_BYTES) this.#tail = this.#tail.slice(-CONSOLE_BYTES);
-    if (this.#draining) return;
-    this.#socket.pause();
-    this.#rest = setTimeout(() => this.#socket.resume(), REST_MS);
   }
 
   #tellLines(text: string): void {

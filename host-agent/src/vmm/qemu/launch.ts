@@ -5,6 +5,7 @@ import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
 import type { Cgroup } from "../../cgroup/cgroup.ts";
+import { connectConsole } from "../console.ts";
 import { jailPaths } from "../jail.ts";
 import { closeOnExec, inPidNamespace, listenUnix, mkfifo } from "../linux.ts";
 import { ENTER_VIEW } from "../view.ts";
@@ -147,7 +148,7 @@ export async function reconnect(directory: string): Promise<Attached> {
 /** Connects through `short`, a path of the directory that fits into the address of a unix socket. */
 async function attach(short: string, directory: string): Promise<Attached> {
   const qmp = connect(`${short}/${QMP_SOCKET}`);
-  const console = connect(`${short}/${CONSOLE_SOCKET}`);
+  const console = connectConsole(`${short}/${CONSOLE_SOCKET}`);
   try {
     await Promise.all([once(qmp, "connect"), once(console, "connect")]);
     return { qmp, console, stderr: StderrPipe.open(directory) };

@@ -5,13 +5,13 @@ import { onTestFinished } from "vitest";
 import { temporaryFolder } from "./folder.ts";
 
 /** Both ends of a unix socket: that of the code under test, and that of the test, which plays the other side. */
-export async function socketPair(): Promise<{ socket: Socket; peer: Socket }> {
+export async function socketPair(open: (path: string) => Socket = connect): Promise<{ socket: Socket; peer: Socket }> {
   const path = join(temporaryFolder(), "socket");
   const server = createServer();
   server.listen(path);
   await once(server, "listening");
   const accepted = once(server, "connection") as Promise<[Socket]>;
-  const socket = connect(path);
+  const socket = open(path);
   const [peer] = await accepted;
   peer.on("error", () => undefined);
   onTestFinished(() => {
