@@ -41,6 +41,8 @@ export const LIMITS = {
   /** Bytes of a body that carries a password or another credential. */
   credentialBodyBytes: 16 * 1024,
   password: { minCharacters: 8, maxBytes: 72 },
+  /** Sandboxes that are over which one list shows at most. */
+  endedSandboxes: 100,
   /** Characters of an e-mail address (RFC 5321, section 4.5.3.1.3). */
   emailCharacters: 254,
   userNameCharacters: 100,

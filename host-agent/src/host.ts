@@ -24,6 +24,7 @@ import { serve } from "./rpc/server.ts";
 import { DiskSpace } from "./sandboxes/disk-space.ts";
 import { DiskUsage } from "./sandboxes/disk-usage.ts";
 import { Journal } from "./sandboxes/journal.ts";
+import { reasonOf } from "./sandboxes/reason.ts";
 import { SandboxService } from "./sandboxes/service.ts";
 import { type HostSettings, readSettings } from "./settings.ts";
 import { SnapshotStore } from "./snapshots/store.ts";
@@ -121,23 +122,31 @@ async function pruneOwnImages(
   }
 }
 
-/** Ends every sandbox of a data directory whose host agent is gone, and removes all they held. */
-export async function sweepHost(dataDirectory: string, environment: NodeJS.ProcessEnv, log: Logger): Promise<void> {
+/**
+ * Ends every sandbox of a data directory whose host agent is gone, and removes all they held. With `tell`, a record of each
+ * is kept until a control plane has asked how it ended.
+ */
+export async function sweepHost(
+  dataDirectory: string,
+  { environment, log, tell }: { environment: NodeJS.ProcessEnv; log: Logger; tell: boolean },
+): Promise<void> {
   requireRoot();
   if (!(await exists(dataDirectory))) return;
   const lock = await lockFile(join(dataDirectory, "host-agent.lock"), "the data directory");
   const parts = await openHost({ dataDirectory, settings: { ...readSettings(environment), spareSlots: 0 }, log });
-  await parts.sandboxes.destroyAll();
+  if (tell)
+    await parts.sandboxes.endAll(reasonOf("ended_by_operator", "the operator of the server ended all sandboxes"));
+  else await parts.sandboxes.destroyAll();
   await parts.slots.close();
   await lock.release();
 }
 
-/** How many sandboxes of callers a data directory holds, by their status in the journal. */
+/** How many sandboxes of callers a data directory holds that have not ended, by their status in the journal. */
 export async function countSandboxes(dataDirectory: string): Promise<Record<string, number>> {
   const { records } = await new Journal(dataDirectory).load();
   const counts: Record<string, number> = {};
   for (const { purpose, status } of records) {
-    if (purpose === "sandbox") counts[status] = (counts[status] ?? 0) + 1;
+    if (purpose === "sandbox" && status !== "stopped") counts[status] = (counts[status] ?? 0) + 1;
   }
   return counts;
 }

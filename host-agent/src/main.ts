@@ -13,7 +13,7 @@ import { endRequested, StartReport } from "./process/supervision.ts";
 const BROKEN_PIPE = 141;
 
 const USAGE = `usage: main.ts serve --data-dir DIR --images-dir DIR --listen unix:PATH [--ephemeral] [--prepare VCPUSxMIB] [--ready-fd N] [--exit-with-parent]
-       main.ts sweep --data-dir DIR
+       main.ts sweep --data-dir DIR [--tell]
        main.ts count --data-dir DIR
        main.ts build-images --images-dir DIR [--with-node] [--refresh] [--json]
        main.ts doctor --data-dir DIR --images-dir DIR [--json]`;
@@ -36,6 +36,7 @@ const { values, positionals } = parseArgs({
     "with-node": { type: "boolean", default: false },
     refresh: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
+    tell: { type: "boolean", default: false },
   },
 });
 
@@ -44,7 +45,10 @@ switch (positionals[0]) {
     await serve();
     break;
   case "sweep":
-    await reportFailure(() => sweepHost(directory("data-dir"), process.env, createLogger()));
+    await reportFailure(() => {
+      const options = { environment: process.env, log: createLogger(), tell: values.tell };
+      return sweepHost(directory("data-dir"), options);
+    });
     break;
   case "count":
     await reportFailure(async () => {

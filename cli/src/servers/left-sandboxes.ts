@@ -10,9 +10,9 @@ export async function countSandboxes(dataDir: string): Promise<Record<string, nu
   return JSON.parse(lines.join("\n"));
 }
 
-/** Ends the sandboxes of a data directory that has no server, and removes all they held. */
+/** Ends the sandboxes of a data directory that has no server, and removes all they held; the next server tells their owners. */
 export async function endSandboxes(dataDir: string): Promise<void> {
-  const { status, stderr } = await runHostAgentTask(["sweep", "--data-dir", dataDir], { stderr: "capture" });
+  const { status, stderr } = await runHostAgentTask(["sweep", "--data-dir", dataDir, "--tell"], { stderr: "capture" });
   if (status !== 0) throw new ServerError(`The sandboxes in ${dataDir} could not be ended:\n${stderr.trim()}`);
 }
 

@@ -34,11 +34,14 @@ export const SANDBOX_REASONS = {
   guest_panicked: "the kernel in the sandbox panicked",
   guest_hung:
     "the system in the sandbox has hung: its kernel makes no progress. It stays `running` until it is rolled back to its last pause or destroyed",
+  guest_unresponsive:
+    "the agent in the sandbox, its process 1, has not answered for minutes, though the system does something or rests: it is stopped, cut off or gets no turn. The sandbox stays `running`, and says so until it answers a call or is rolled back",
   out_of_memory:
     "the memory of the sandbox ran out and its kernel killed a process; the sandbox is `running`, and says so until it is paused or rolled back",
   microvm_lost: "the microVM ended from outside: its process was killed or failed, or went with its host",
   host_disk_full: "the host's disk is full and the sandbox went on writing; it goes on by itself when there is space",
   host_disk_failed: "the host could not read or write the sandbox's disk; a resume tries again",
+  ended_by_operator: "the operator of the server ended all sandboxes (`warren down`)",
   lease_expired: "the client that made the sandbox did not renew its lease in time",
 } as const;
 export type SandboxReasonCode = keyof typeof SANDBOX_REASONS;
@@ -155,6 +158,11 @@ export const ListSandboxesQuery = Type.Object(
           description: "Sandboxes whose metadata has this entry, as KEY=VALUE; may be given several times",
         },
       ),
+    ),
+    ended: Type.Optional(
+      Type.Boolean({
+        description: `Those that are stopped or failed, in place of the others; the newest ${LIMITS.endedSandboxes}`,
+      }),
     ),
   },
   { additionalProperties: false },

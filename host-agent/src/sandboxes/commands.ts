@@ -112,7 +112,16 @@ export async function* streamCommand(
       over.abort();
       if (!ended) onGivenUp();
       await events.return(undefined).catch(() => undefined);
-      if (pid && !ended && !gone.aborted) await guest.end(pid, GRACE_MS).catch(() => undefined);
+      // A caller who had no patience may have left because the guest is silent.
+      const hear = (answer: Promise<void>) =>
+        answer.then(
+          () => sandbox.heard(),
+          (error: unknown) => sandbox.heard(error),
+        );
+      if (!ended && !gone.aborted) {
+        if (pid) await hear(guest.end(pid, GRACE_MS));
+        else if (caller?.aborted) void hear(guest.health());
+      }
     }
   });
 }

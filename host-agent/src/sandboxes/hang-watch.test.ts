@@ -1,6 +1,10 @@
-import { expect, test } from "vitest";
+import { pino } from "pino";
+import { afterEach, describe, expect, it, test } from "vitest";
+import { FakeGuest } from "../guest/testing/fake-guest.ts";
 import type { ProcessorState } from "../vmm/vmm.ts";
-import { hasHung } from "./hang-watch.ts";
+import { HangWatch, hasHung } from "./hang-watch.ts";
+import type { SandboxRecord } from "./journal.ts";
+import { type LiveParts, Sandbox } from "./sandbox.ts";
 
 const KERNEL: ProcessorState = { instructionPointer: 0xffffffffb7207043n, halted: false };
 const PROGRAM: ProcessorState = { instructionPointer: 0x41ec95n, halted: false };
@@ -32,4 +36,49 @@ test.each([
   ["nothing seen", [], false],
 ] as const)("%s", (_, looks, hung) => {
   expect(hasHung(looks.map((states) => [...states]))).toBe(hung);
+});
+
+describe("a sandbox whose agent does not answer", () => {
+  let guest: FakeGuest;
+  afterEach(() => guest.close());
+
+  const WATCHING = { looks: 3, everyMs: 1, askMs: 10, silentMs: 50 };
+  const written: SandboxRecord[] = [];
+
+  /** A sandbox in which a call was not answered, and whose vCPUs are seen in these states in turn. */
+  async function makeSilent(answers: () => boolean, processors: ProcessorState[], watching = WATCHING) {
+    guest = await FakeGuest.start((socket) => void (answers() && socket.end("HTTP/1.1 204 No Content\r\n\r\n")));
+    const sandbox = new Sandbox({ id: "sb", status: "running", lastActiveAt: 0 } as SandboxRecord);
+    let looks = 0;
+    const vm = { processors: async () => [processors[looks++ % processors.length]!] };
+    sandbox.attach({ vm, guest: guest.client(1000) } as unknown as LiveParts);
+    const journal = { write: async (record: SandboxRecord) => void written.push(structuredClone(record)) };
+    const watch = new HangWatch({ journal, log: pino({ enabled: false }) }, watching);
+    watch.called(sandbox, false);
+    return { sandbox, watch };
+  }
+
+  it.each([
+    ["rests", [REST]],
+    ["runs programs for ever", [PROGRAM]],
+    ["is mostly in its kernel", [KERNEL, PROGRAM]],
+  ])("says so after a while, when it %s, and no more once a call is answered", async (_, processors) => {
+    let answers = false;
+    const { sandbox, watch } = await makeSilent(() => answers, processors);
+    await expect.poll(() => sandbox.reason).toMatchObject({ code: "guest_unresponsive" });
+    expect(written.at(-1)).toMatchObject({ status: "running", reason: { code: "guest_unresponsive" } });
+    expect(await watch.silenceOf(sandbox)).toMatchObject({ code: "guest_unresponsive" });
+    answers = true;
+    expect(await watch.silenceOf(sandbox)).toBeUndefined();
+    watch.called(sandbox, true);
+    await expect.poll(() => sandbox.reason).toBeUndefined();
+    expect(written.at(-1)).not.toHaveProperty("reason");
+  });
+
+  it("does not say so when it answers in the end", async () => {
+    let questions = 0;
+    const { sandbox } = await makeSilent(() => ++questions > 3, [PROGRAM], { ...WATCHING, silentMs: 600_000 });
+    await expect.poll(() => questions).toBe(4);
+    expect(sandbox.reason).toBeUndefined();
+  });
 });

@@ -1,8 +1,9 @@
 import { setTimeout } from "node:timers/promises";
 import type { Logger } from "pino";
+import { hostLoad } from "../guest/host-load.ts";
 import type { ProcessorState } from "../vmm/vmm.ts";
 import type { Journal } from "./journal.ts";
-import { reasonOf } from "./reason.ts";
+import { reasonOf, type SandboxReason } from "./reason.ts";
 import type { LiveParts, Sandbox } from "./sandbox.ts";
 
 /** How long a guest that gave no answer is watched. */
@@ -11,24 +12,32 @@ export interface Watching {
   looks: number;
   /** Milliseconds from one look to the next. An instruction pointer announces nothing: it has to be looked at. */
   everyMs: number;
+  /** Milliseconds that its agent has to answer a question, and from then to the next, once its vCPUs were looked at. */
+  askMs: number;
+  /** Milliseconds of questions without an answer until its sandbox says so, on an idle host. */
+  silentMs: number;
 }
 
-/** Ten seconds. A vCPU that runs programs a twentieth of its time is caught at that with a probability of 99.4 %. */
-const WATCHING: Watching = { looks: 100, everyMs: 100 };
+/** Ten seconds of looks. A vCPU that runs programs a twentieth of its time is caught at that with a probability of 99.4 %. */
+const WATCHING: Watching = { looks: 100, everyMs: 100, askMs: 5_000, silentMs: 120_000 };
 
 /**
  * Tells guests that have hung from those that are busy. It looks when a guest does not answer; such a guest has hung when
  * its agent still says nothing while a vCPU never runs a program and never rests: a kernel that is alive, whatever it is
- * loaded with, gives each runnable program its turn and answers.
+ * loaded with, gives each runnable program its turn and answers. A guest that has not hung is asked on: its agent may be
+ * short of processor time, or stopped, cut off or dead in a way that the kernel survives, which nobody outside can tell
+ * apart. After a while of silence the sandbox says that its agent does not answer, and nothing else happens to it.
  */
 export class HangWatch {
-  readonly #journal: Journal;
+  readonly #journal: Pick<Journal, "write">;
   readonly #log: Logger;
   readonly #watching: Watching;
   /** Sandboxes that are looked at, and what will be found. */
   readonly #looks = new Map<Sandbox, Promise<boolean>>();
+  /** MicroVMs whose guests are asked until they answer. */
+  readonly #asked = new Set<LiveParts>();
 
-  constructor({ journal, log }: { journal: Journal; log: Logger }, watching: Watching = WATCHING) {
+  constructor({ journal, log }: { journal: Pick<Journal, "write">; log: Logger }, watching: Watching = WATCHING) {
     this.#journal = journal;
     this.#log = log;
     this.#watching = watching;
@@ -52,12 +61,40 @@ export class HangWatch {
 
   /** Takes note of whether a call into a sandbox was answered. */
   called(sandbox: Sandbox, answered: boolean): void {
-    const hung = sandbox.record.reason?.code === "guest_hung";
-    if (!answered && !hung) void this.look(sandbox);
-    if (!answered || !hung || sandbox.live === undefined) return;
-    this.#takeBack(sandbox, sandbox.live).catch((error: unknown) =>
-      this.#log.warn({ sandbox: sandbox.id, err: error }, "a guest that answers again cannot be noted"),
+    const { live, record } = sandbox;
+    if (live === undefined || answered !== isSilence(record.reason)) return;
+    const work = answered ? this.#takeBack(sandbox, live) : this.#follow(sandbox, live);
+    work.catch((error: unknown) =>
+      this.#log.warn({ sandbox: sandbox.id, err: error }, "whether a guest answers cannot be noted"),
     );
+  }
+
+  /**
+   * Why a running sandbox is of no use to anybody; undefined when it is of use, also when its agent answers again that did
+   * not. The caller owns the sandbox's life cycle at that moment.
+   */
+  async silenceOf({ live, record: { reason } }: Sandbox): Promise<SandboxReason | undefined> {
+    if (!isSilence(reason)) return undefined;
+    const answers = reason.code === "guest_unresponsive" && live !== undefined && (await this.#answers(live));
+    return answers ? undefined : reason;
+  }
+
+  /** Asks a guest that gave no answer until it gives one, or its sandbox says that it does not. */
+  async #follow(sandbox: Sandbox, live: LiveParts): Promise<void> {
+    if (this.#asked.has(live)) return;
+    this.#asked.add(live);
+    try {
+      const { askMs, silentMs } = this.#watching;
+      const since = performance.now();
+      if (await this.look(sandbox)) return;
+      while (sandbox.live === live && sandbox.status === "running" && !(await this.#answers(live))) {
+        const askedMs = performance.now() - since;
+        if (askedMs >= silentMs * hostLoad()) return await this.#noteSilence(sandbox, live, askedMs);
+        await setTimeout(askMs, undefined, { ref: false });
+      }
+    } finally {
+      this.#asked.delete(live);
+    }
   }
 
   async #watch(sandbox: Sandbox, live: LiveParts): Promise<boolean> {
@@ -82,21 +119,37 @@ export class HangWatch {
       this.#log.info({ sandbox: sandbox.id, processors: lastLook(seen) }, "a silent guest is busy");
       return false;
     }
-    await this.#perform(sandbox, live, async () => {
-      const seconds = Math.round((looks * everyMs) / 1000);
-      sandbox.record.reason = reasonOf(
-        "guest_hung",
-        `its kernel has made no progress for ${seconds} s; roll it back to its last pause, or destroy it`,
-      );
-      await this.#journal.write(sandbox.record);
-      this.#log.warn({ sandbox: sandbox.id, processors: lastLook(seen) }, "a guest has hung");
-    });
+    const seconds = Math.round((looks * everyMs) / 1000);
+    const message = `its kernel has made no progress for ${seconds} s; roll it back to its last pause, or destroy it`;
+    await this.#note(sandbox, live, reasonOf("guest_hung", message));
+    this.#log.warn({ sandbox: sandbox.id, processors: lastLook(seen) }, "a guest has hung");
     return true;
+  }
+
+  #answers({ guest }: LiveParts): Promise<boolean> {
+    return guest.health(this.#watching.askMs).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  async #noteSilence(sandbox: Sandbox, live: LiveParts, silentMs: number): Promise<void> {
+    const seconds = Math.round(silentMs / 1000);
+    const message = `the agent in it has not answered for ${seconds} s: it is stopped, cut off, or gets no turn; wait if it is busy, else roll it back to its last pause or destroy it`;
+    await this.#note(sandbox, live, reasonOf("guest_unresponsive", message));
+    this.#log.warn({ sandbox: sandbox.id, seconds }, "the agent of a guest does not answer");
+  }
+
+  async #note(sandbox: Sandbox, live: LiveParts, reason: SandboxReason): Promise<void> {
+    await this.#perform(sandbox, live, async () => {
+      sandbox.record.reason = reason;
+      await this.#journal.write(sandbox.record);
+    });
   }
 
   async #takeBack(sandbox: Sandbox, live: LiveParts): Promise<void> {
     await this.#perform(sandbox, live, async () => {
-      if (sandbox.record.reason?.code !== "guest_hung") return;
+      if (!isSilence(sandbox.record.reason)) return;
       delete sandbox.record.reason;
       await this.#journal.write(sandbox.record);
     });
@@ -109,6 +162,11 @@ export class HangWatch {
       return work();
     });
   }
+}
+
+/** Whether a reason is that of a guest that does not answer, and goes away when it does. */
+function isSilence(reason: SandboxReason | undefined): reason is SandboxReason {
+  return reason?.code === "guest_hung" || reason?.code === "guest_unresponsive";
 }
 
 /** Whether a vCPU was seen in the kernel in each of the looks, and never at rest. */

@@ -6,7 +6,7 @@ import type { Vm } from "../vmm/vmm.ts";
 import { CallBounds } from "./call-bounds.ts";
 import type { SandboxRecord } from "./journal.ts";
 import { Lifecycle, type SandboxStatus } from "./lifecycle.ts";
-import { heldError, type SandboxReason } from "./reason.ts";
+import { endedError, heldError, type SandboxReason } from "./reason.ts";
 
 /** What a sandbox holds while its microVM lives. */
 export interface LiveParts {
@@ -36,8 +36,12 @@ export class Sandbox {
   bounds = new CallBounds();
   /** Told of each call into the guest whether it was answered, by whatever. */
   onCall: (answered: boolean) => void = () => undefined;
-  /** Told after an operation that has changed the reason for its status. */
+  /** Told when the reason for its status has changed. */
   onReason: () => void = () => undefined;
+  /** Its microVM has ended by itself: what the sandbox will be once all is cleared away. */
+  #lost: { status: "paused" | "stopped"; reason: SandboxReason } | undefined;
+  /** The reason that was told last. */
+  #told: SandboxReason | undefined;
   #live: LiveParts | undefined;
   #calls = new AbortController();
   #callsInFlight = 0;
@@ -47,27 +51,23 @@ export class Sandbox {
     this.environment = environment;
     this.lifecycle = new Lifecycle(record.id, record.status);
     this.lastActiveAt = record.lastActiveAt;
-    let told = this.reason;
-    this.lifecycle.onEnd = () => {
-      const { reason } = this;
-      if (reason?.code === told?.code && reason?.at === told?.at) return;
-      told = reason;
-      this.onReason();
-    };
+    this.#told = this.reason;
+    this.lifecycle.onEnd = () => this.#tell();
   }
 
   get id(): string {
     return this.record.id;
   }
 
-  /** The status as callers see it: whoever is held does not run. */
+  /** The status as callers see it: whoever is held, or has lost its microVM, does not run. */
   get status(): SandboxStatus {
+    if (this.#lost) return this.#lost.status;
     return this.held ? "paused" : this.lifecycle.status;
   }
 
   /** Why it has its status, or is not well, when no caller asked for that. */
   get reason(): SandboxReason | undefined {
-    return this.held ?? this.record.reason;
+    return this.#lost?.reason ?? this.held ?? this.record.reason;
   }
 
   get live(): LiveParts | undefined {
@@ -77,7 +77,19 @@ export class Sandbox {
   /** The microVM lives and its guest agent has confirmed its identity. */
   attach(live: LiveParts): void {
     this.#live = live;
+    this.#lost = undefined;
     this.#calls = new AbortController();
+  }
+
+  /** Its microVM has ended by itself: callers see that at once, before what it held is cleared away. */
+  lose(reason: SandboxReason): void {
+    this.#lost = { status: this.record.ownSnapshot ? "paused" : "stopped", reason };
+    this.#tell();
+  }
+
+  /** All that its microVM held is cleared away. */
+  settle(): void {
+    this.#lost = undefined;
   }
 
   /** The microVM is about to go: ends all calls into it. */
@@ -97,6 +109,7 @@ export class Sandbox {
 
   /** Throws unless it runs. */
   requireRunning(): void {
+    if (this.#lost) throw endedError(this.id, this.#lost.reason);
     this.lifecycle.require("running");
     if (this.held) throw heldError(this.id, this.held);
   }
@@ -126,6 +139,11 @@ export class Sandbox {
     this.lastActiveAt = Date.now();
   }
 
+  /** Takes note of how a call into the guest ended: any error but that it does not answer is an answer. */
+  heard(error?: unknown): void {
+    this.onCall(!(error instanceof WarrenError && error.code === "guest_unreachable"));
+  }
+
   /**
    * Gives the guest to one call and counts it as activity from its start to its end. `signal` of the call aborts when
    * the microVM goes; the error then says so. Throws `rate_limited` when too many calls are under way.
@@ -139,10 +157,10 @@ export class Sandbox {
     this.touch();
     try {
       yield* call(this.#live.guest, signal);
-      this.onCall(true);
+      this.heard();
     } catch (error) {
       if (signal.aborted) throw signal.reason;
-      this.onCall(!(error instanceof WarrenError && error.code === "guest_unreachable"));
+      this.heard(error);
       throw error;
     } finally {
       leave();
@@ -158,5 +176,12 @@ export class Sandbox {
     });
     for await (const result of results) return result;
     throw new WarrenError("internal_error", "a call into the guest gave no result");
+  }
+
+  #tell(): void {
+    const { reason } = this;
+    if (reason?.code === this.#told?.code && reason?.at === this.#told?.at) return;
+    this.#told = reason;
+    this.onReason();
   }
 }

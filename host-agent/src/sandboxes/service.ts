@@ -56,6 +56,7 @@ export class SandboxService {
   readonly #starting: Starting;
   readonly #pausing: Pausing;
   readonly #guard: DiskGuard;
+  readonly #hangs: HangWatch;
 
   constructor(parts: SandboxParts) {
     this.#parts = parts;
@@ -63,14 +64,14 @@ export class SandboxService {
     const { space } = parts;
     const inactivity = new InactivityTimers((sandbox) => this.#onInactive(sandbox));
     const garbage = new Garbage({ ...parts, registry });
-    const hangs = new HangWatch(parts);
+    this.#hangs = new HangWatch(parts);
     const memory = new OutOfMemoryNotes({ ...parts, registry });
     const microvms = new Microvms(parts, {
       onExit: (sandbox, exit) => this.#onExit(sandbox, exit),
       onDiskFailure: (sandbox, failure) => this.#onDiskFailure(sandbox, failure),
-      onSilence: (sandbox) => hangs.look(sandbox),
+      onSilence: (sandbox) => this.#hangs.look(sandbox),
       onConsoleLine: (sandbox, line) => memory.printed(sandbox, line),
-      onCall: (sandbox, answered) => hangs.called(sandbox, answered),
+      onCall: (sandbox, answered) => this.#hangs.called(sandbox, answered),
     });
     const freezing = new Freezing({ ...parts, space });
     const removal = new Removal({ ...parts, registry, microvms, inactivity, garbage });
@@ -220,16 +221,22 @@ export class SandboxService {
       requireId(forkId);
       this.#registry.requireFree(forkId);
     }
+    parent.requireRunning();
     const reserved = snapshots.reserve();
     try {
-      const manifest = await parent.lifecycle.perform("fork", async () => {
+      const frozen = parent.lifecycle.perform("fork", async () => {
         parent.requireRunning();
         return this.#snapshotOfRunning(parent, reserved.id);
       });
       const { teamId, template, vcpus, memoryMb, timeoutSec, onTimeout, autoResume } = parent.record;
       const shared = { teamId, template, vcpus, memoryMb, timeoutSec, onTimeout, autoResume };
-      const starts = forkIds.map((forkId) => this.#starting.start({ id: forkId, ...shared }, () => manifest.id));
-      return (await Promise.allSettled(starts)).map((result) => {
+      // The copies are there from the beginning: one of which the host knows nothing is one that nobody makes.
+      const starts = forkIds.map((forkId) =>
+        this.#starting.start({ id: forkId, ...shared }, async () => (await frozen).id),
+      );
+      const ends = Promise.allSettled(starts);
+      await frozen.finally(() => ends);
+      return (await ends).map((result) => {
         if (result.status === "fulfilled") return result.value;
         if (result.reason instanceof WarrenError) return result.reason;
         log.error({ parent: id, err: result.reason }, "a copy did not start");
@@ -309,6 +316,16 @@ export class SandboxService {
     await this.#garbage.close();
   }
 
+  /** Ends every sandbox for a reason that its owner will be told, for an operator who wants none any more. */
+  async endAll(reason: SandboxReason): Promise<void> {
+    this.#guard.close();
+    await Promise.all([
+      ...this.list().map((sandbox) => sandbox.lifecycle.perform("lost", () => this.#removal.end(sandbox, reason))),
+      this.#starting.pool.close(),
+    ]);
+    await this.#garbage.close();
+  }
+
   /** Lets every operation end and lets go of the microVMs, which run on until the next start of the agent. */
   async release(): Promise<void> {
     this.#inactivity.close();
@@ -354,10 +371,10 @@ export class SandboxService {
       // A call may have come while an operation before this one was under way.
       if (sandbox.status !== "running" || !sandbox.isInactive()) return;
       this.#parts.log.info({ sandbox: sandbox.id, onTimeout }, "a sandbox is inactive");
-      // A guest that has hung is not put in the place of a pause that can be continued.
-      const hung = sandbox.record.reason?.code === "guest_hung" ? sandbox.record.reason : undefined;
-      if (hung && sandbox.record.ownSnapshot && onTimeout === "pause") {
-        await this.#pausing.returnToLastPause(sandbox, hung);
+      // A guest that does not answer could not be resumed: it does not take the place of a pause that can.
+      const silence = sandbox.record.ownSnapshot && onTimeout === "pause" && (await this.#hangs.silenceOf(sandbox));
+      if (silence) {
+        await this.#pausing.returnToLastPause(sandbox, silence);
         return;
       }
       const reason = reasonOf("inactivity", `nothing used it for ${timeoutSec} s`);
@@ -375,10 +392,12 @@ export class SandboxService {
     }
     if (sandbox.lifecycle.destroySignal.aborted) return;
     const { live } = sandbox;
+    const reason = reasonOfExit(exit);
     // An operation that is under way notices by itself, and brings the sandbox into a state at rest.
+    if (sandbox.lifecycle.status === "running") sandbox.lose(reason);
     const work = sandbox.lifecycle.perform("lost", async () => {
-      if (sandbox.lifecycle.status !== "running" || sandbox.live !== live) return;
-      await this.#onLost(sandbox, reasonOfExit(exit));
+      if (sandbox.lifecycle.status === "running" && sandbox.live === live) await this.#onLost(sandbox, reason);
+      sandbox.settle();
     });
     work.catch((error: unknown) => {
       log.error({ sandbox: sandbox.id, err: error }, "cannot clean up behind a microVM that ended");
