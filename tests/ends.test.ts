@@ -1,6 +1,7 @@
+import { execFileSync } from "node:child_process";
 import type { Sandbox } from "@warren/sdk";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { claimedSlots, readRecords, vmmProcesses } from "./support/host-state.ts";
+import { claimedSlots, readRecords, slotNamespaces, vmmProcesses } from "./support/host-state.ts";
 import { outputOf, post, runScript } from "./support/requests.ts";
 import { type Stack, startStack } from "./support/stack.ts";
 
@@ -27,6 +28,12 @@ describe("a sandbox that ends though nobody asked", () => {
   const trigger = (key: string) => (sandbox: Sandbox) =>
     runScript(sandbox, `echo ${key} > /proc/sysrq-trigger`).catch(() => undefined);
 
+  /** Process 1 crashes, with a long trace on a console to which much was printed, byte by byte. */
+  const crashAgent = (sandbox: Sandbox) => {
+    const print = `import os; console = os.open("/dev/console", os.O_WRONLY); [os.write(console, b"x") for _ in range(80000)]`;
+    return runScript(sandbox, `python3 -c '${print}'; kill -SEGV 1; sleep 600`).catch(() => undefined);
+  };
+
   it("says while it runs that its memory ran out, and which process was killed for it", async () => {
     const sandbox = await stack.warren.sandboxes.create({ memoryMb: 128 });
     const { stdout } = await runScript(sandbox, "tail /dev/zero & echo $!; wait");
@@ -49,6 +56,7 @@ describe("a sandbox that ends though nobody asked", () => {
       [trigger("o"), "guest_powered_off", /powered itself off/],
       [trigger("b"), "guest_rebooted", /rebooted/],
       [trigger("c"), "guest_panicked", /sysrq triggered crash/],
+      [crashAgent, "guest_panicked", /Attempted to kill init/],
       [killVmm, "microvm_lost", /killed or failed/],
     ] as const) {
       await act(sandbox, "resume");
@@ -75,6 +83,7 @@ describe("a sandbox that ends though nobody asked", () => {
         code: "invalid_state",
         message: expect.stringMatching(message),
       });
+      expect(await fields(sandbox)).toMatchObject({ status: "stopped", reason: {} });
     }
   });
 
@@ -92,6 +101,21 @@ describe("a sandbox that ends though nobody asked", () => {
     await expect.poll(async () => (await fields(sandbox)).status, NOTED).toBe("stopped");
     expect((await fields(sandbox)).reason).toMatchObject({ code: "microvm_lost" });
     await expect.poll(record, NOTED).toBe(undefined);
+  });
+
+  it("is no error of the host agent when the host has restarted", async () => {
+    const sandbox = await stack.warren.sandboxes.create({ memoryMb: 128 });
+    const slot = readRecords(stack.directory).find(({ id }) => id === sandbox.id)!.slot!;
+    await stack.hostAgent.kill();
+    const namespaces = slotNamespaces().filter((name) => name === `warren-ns-${slot}`);
+    killVmm(sandbox);
+    expect(namespaces).toHaveLength(1);
+    execFileSync("ip", ["netns", "delete", namespaces[0]!]);
+    const { log } = await stack.startHostAgent();
+    await expect.poll(async () => (await fields(sandbox)).status, NOTED).toBe("stopped");
+    expect((await fields(sandbox)).reason).toMatchObject({ code: "microvm_lost" });
+    expect(log.filter((line) => JSON.parse(line).level >= 50)).toEqual([]);
+    expect(log.filter((line) => line.includes(sandbox.id) && line.includes("did not outlive"))).toHaveLength(1);
   });
 
   it("is paused by inactivity though nobody reaches its agent", {

@@ -8,7 +8,7 @@ import type { ImageCache, MemoryImage } from "../memory/image-cache.ts";
 import { GUEST_NETWORK, type Slot, type SlotPool } from "../network/network.ts";
 import { requireSameShape } from "../snapshots/manifest.ts";
 import type { SnapshotStore } from "../snapshots/store.ts";
-import { processorTime } from "../vmm/process.ts";
+import { isAlive, processorTime } from "../vmm/process.ts";
 import type { DiskFailure, Vm, VmExit, Vmm } from "../vmm/vmm.ts";
 import { CallBounds } from "./call-bounds.ts";
 import type { Journal, SandboxRecord } from "./journal.ts";
@@ -135,6 +135,8 @@ export class Microvms {
     const { slots, vmm, memoryImages } = this.#parts;
     const { record } = sandbox;
     if (record.slot === undefined || !record.process || !record.memory) return undefined;
+    // Its network went as well when the host restarted.
+    if (!(await isAlive(record.process))) return undefined;
     const slot = await slots.adopt(record.slot);
     sandbox.slot = slot;
     const vm = await vmm.adopt(this.#describe(record, slot), record.process);

@@ -30,6 +30,13 @@ export function processorTime(pid: number): number | undefined {
   }
 }
 
+/** Whether a process is still there, and no other has its id. */
+export async function isAlive(identity: VmProcess): Promise<boolean> {
+  const held = await HeldProcess.take(identity);
+  held?.release();
+  return held !== undefined;
+}
+
 /** A hold on one process, which stays on that process even when its id is given to another. */
 export class HeldProcess {
   readonly identity: VmProcess;
