@@ -277,7 +277,11 @@ describe("warren up", () => {
     await warren("rm", "box", copy);
     expect(await run(["exec", "box", "--", "true"], { env: server })).toMatchObject({
       status: 125,
-      stderr: expect.stringContaining("no such sandbox: box"),
+      stderr: expect.stringMatching(/The sandbox box \(sb\w+\) has ended: it was destroyed \(invalid_state\)/),
+    });
+    expect(await run(["exec", "nobody", "--", "true"], { env: server })).toMatchObject({
+      status: 125,
+      stderr: expect.stringContaining("no such sandbox: nobody"),
     });
   });
 

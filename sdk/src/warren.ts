@@ -34,6 +34,8 @@ export interface ListOptions {
   name?: string;
   /** Entries that their metadata must have. */
   metadata?: Record<string, string>;
+  /** Those that are ended, in place of the others. */
+  ended?: boolean;
   signal?: AbortSignal;
 }
 
@@ -97,11 +99,12 @@ export class Sandboxes {
     return new Sandbox(this.#transport, fields);
   }
 
-  /** Those that are not ended and have what `options` names, newest first. */
+  /** Those that are not ended, unless they are asked for, and have what `options` names, newest first. */
   async list(options: ListOptions = {}): Promise<Sandbox[]> {
-    const { name, metadata = {}, signal } = options;
+    const { name, metadata = {}, ended, signal } = options;
     const query = new URLSearchParams(name === undefined ? {} : { name });
     for (const [key, value] of Object.entries(metadata)) query.append("metadata", `${key}=${value}`);
+    if (ended) query.set("ended", "true");
     const path = `/v1/sandboxes${query.size > 0 ? `?${query}` : ""}`;
     const all = await this.#transport.json<SandboxFields[]>({ method: "GET", path, safe: true, signal });
     return all.map((fields) => new Sandbox(this.#transport, fields));

@@ -16,6 +16,9 @@ const CACHE_ENTRIES = 10_000;
 /** States that a resume leads out of. */
 const ASLEEP: SandboxStatus[] = ["paused", "resuming"];
 
+/** The status of a sandbox, and why it has it when its user did not ask for that. */
+type StatusAndReason = Pick<SandboxLocation, "status" | "reason">;
+
 /** Resumes a paused sandbox of a team. */
 export type Resume = (teamId: string, id: string) => Promise<unknown>;
 
@@ -77,9 +80,9 @@ export class SandboxAccess {
    */
   async explain(id: string, error: WarrenError, needed: SandboxStatus[]): Promise<WarrenError> {
     if (error.code !== "not_found" && error.code !== "invalid_state") return error;
-    const status = await this.#followed(id);
-    if (status === undefined || needed.includes(status)) return error;
-    const wrong = wrongState(status, needed);
+    const followed = await this.#followed(id);
+    if (followed === undefined || needed.includes(followed.status)) return error;
+    const wrong = wrongState(followed, needed);
     // Words about the state say how it came to that.
     return error.code === "invalid_state" ? new WarrenError(wrong.code, error.message) : wrong;
   }
@@ -89,12 +92,12 @@ export class SandboxAccess {
     this.#locations.delete(id);
   }
 
-  /** The status of a sandbox after its host has been compared with the database; undefined when there is no such sandbox. */
-  async #followed(id: string): Promise<SandboxStatus | undefined> {
+  /** A sandbox after its host has been compared with the database; undefined when there is no such sandbox. */
+  async #followed(id: string): Promise<StatusAndReason | undefined> {
     const hostId = (await this.#locations.fetch(id))?.host?.id;
     if (hostId !== undefined) await this.#follow(hostId);
     this.forget(id);
-    return (await this.#locations.fetch(id))?.status;
+    return this.#locations.fetch(id);
   }
 
   async #find(caller: Caller, id: string): Promise<HostClient> {
@@ -108,7 +111,7 @@ export class SandboxAccess {
     }
     if (location.status !== "running") {
       this.forget(id);
-      throw wrongState(location.status, ["running"]);
+      throw wrongState(location, ["running"]);
     }
     if (!location.host) throw new WarrenError("host_unavailable", "the sandbox has no host");
     return this.#pool.clientOf(location.host);
@@ -121,9 +124,14 @@ export async function requireSandboxId({ params }: FastifyRequest): Promise<void
   if (id !== undefined && !SANDBOX_ID.test(id)) throw sandboxNotFound(id);
 }
 
-/** The error for a sandbox that is not in a state that a call needs. One that is over is still a sandbox, not none. */
-export function wrongState(status: SandboxStatus, needed: SandboxStatus[]): WarrenError {
-  return new WarrenError("invalid_state", `the sandbox is ${status}, and this needs it to be ${needed.join(" or ")}`);
+/**
+ * The error for a sandbox that is not in a state that a call needs, and why it is not. One that is over is still a sandbox,
+ * not none.
+ */
+export function wrongState({ status, reason }: StatusAndReason, needed: SandboxStatus[]): WarrenError {
+  const why = reason ? ` (${reason.message})` : "";
+  const message = `the sandbox is ${status}${why}, and this needs it to be ${needed.join(" or ")}`;
+  return new WarrenError("invalid_state", message);
 }
 
 /** The error for an id that means nothing to the caller's team. */

@@ -35,7 +35,7 @@ export class SandboxForks {
     const { store, operations } = this.#parts;
     const parent = await store.find(teamId, id);
     if (!parent) throw sandboxNotFound(id);
-    if (parent.status !== "running") throw wrongState(parent.status, ["running"]);
+    if (parent.status !== "running") throw wrongState(parent, ["running"]);
     const location = await store.locate(id);
     if (!location?.host) throw new WarrenError("host_unavailable", "the sandbox has no host");
     return operations.track(this.#fork(parent, location.host, count));
@@ -50,7 +50,7 @@ export class SandboxForks {
       ({ results } = await callHost(() => agent.forkSandbox(request, { timeoutMs: FORK_TIMEOUT_MS })));
     } catch (error) {
       const reason = toCatalogueError(error);
-      await Promise.all(rows.map((row) => this.#parts.store.change(row, "error", { error: reason.message })));
+      await Promise.all(rows.map((row) => this.#parts.store.fail(row, reason.message)));
       throw await this.#parts.access.explain(parent.id, reason, ["running"]);
     }
     const byId = new Map(results.map((result) => [result.sandboxId, result]));
@@ -85,7 +85,7 @@ export class SandboxForks {
       );
     }
     const { code = "agent_error", message = "the host said nothing of this copy" } = result?.value ?? {};
-    await store.change(row, "error", { error: message });
+    await store.fail(row, message);
     return new WarrenError(isErrorCode(code) ? code : "agent_error", message);
   }
 }

@@ -51,7 +51,7 @@ describe("a sandbox that is over", () => {
     });
   });
 
-  it.each(REQUESTS.filter(([what]) => what !== "resume" && what !== "a change of its name"))(
+  it.each(REQUESTS.filter(([what]) => what !== "a change of its name"))(
     "refuses %s when its host alone knows that it is over",
     async (...request) => {
       const { id } = await stack.createSandbox();
@@ -65,4 +65,31 @@ describe("a sandbox that is over", () => {
       expect((await get(id)).status).toBe("stopped");
     },
   );
+
+  it("says why it is over, to whoever wants to use it and to whoever looks for its name", async () => {
+    const { id } = await stack.createSandbox({ name: "gone", metadata: { job: "5", step: "2" } });
+    const message = "its kernel panicked: sysrq triggered crash";
+    const reason = { code: "guest_panicked", message, atUnixMs: 0n };
+    Object.assign(stack.host.guest(id), { status: "stopped", reason });
+    stack.host.announce(id);
+    await expect.poll(async () => (await get(id)).status).toBe("stopped");
+    for (const request of [REQUESTS[1]!, REQUESTS[6]!, REQUESTS[9]!]) {
+      const { code, message: said } = await errorOf(await ask(id, request));
+      expect({ code, said }).toEqual({
+        code: "invalid_state",
+        said: expect.stringContaining(`is stopped (${message})`),
+      });
+    }
+    const list = async (query: string) => {
+      const listed = (await (await stack.call("GET", `/v1/sandboxes?${query}`)).json()) as Sandbox[];
+      return listed.map((sandbox) => [sandbox.id, sandbox.reason?.code]);
+    };
+    expect(await list("name=gone")).toEqual([]);
+    expect(await list("name=gone&ended=true")).toEqual([[id, "guest_panicked"]]);
+    expect(await list("ended=true&metadata=job=5&metadata=step=2")).toEqual([[id, "guest_panicked"]]);
+    expect(await list("ended=true&metadata=job=5&metadata=step=3")).toEqual([]);
+    const live = await stack.createSandbox({ name: "gone" });
+    expect(await list("name=gone")).toEqual([[live.id, undefined]]);
+    expect(await list("name=gone&ended=true")).toEqual([[id, "guest_panicked"]]);
+  });
 });

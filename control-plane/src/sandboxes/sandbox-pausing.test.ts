@@ -35,6 +35,17 @@ eachDatabase((database) => {
     expect((await act(id, "exec", { cmd: "true" })).status).toBe(200);
   });
 
+  it("asks the host for what the database says is done, which may have changed since", async () => {
+    const { id } = await stack.createSandbox();
+    stack.host.guest(id).status = "paused";
+    expect(await (await act(id, "resume")).json()).toMatchObject({ status: "running" });
+    expect(stack.host.guest(id).status).toBe("running");
+    await act(id, "pause");
+    stack.host.guest(id).status = "running";
+    expect(await (await act(id, "pause")).json()).toMatchObject({ status: "paused" });
+    expect(stack.host.guest(id).status).toBe("paused");
+  });
+
   it("says why a sandbox is paused when nobody asked, until it is resumed", async () => {
     const { id } = await stack.createSandbox();
     stack.host.onPause = () => {

@@ -108,10 +108,8 @@ export class SandboxPausing {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const row = await store.find(teamId, id);
       if (!row) throw sandboxNotFound(id);
-      if (row.status === step.to) return row;
-      if (row.status !== step.from && row.status !== step.during) {
-        throw wrongState(row.status, [step.from]);
-      }
+      if (row.status === step.to) return this.#confirm(row, step);
+      if (row.status !== step.from && row.status !== step.during) throw wrongState(row, [step.from]);
       const claimed = row.status === step.during ? row : await step.claim(row);
       access.forget(id);
       if (!claimed) continue;
@@ -119,6 +117,23 @@ export class SandboxPausing {
       if (changed) return changed;
     }
     throw new WarrenError("conflict", "the sandbox is being changed by other calls; try again");
+  }
+
+  /**
+   * Asks for what the database says is done: its host may know better, of a sandbox that has just ended by itself or was
+   * resumed by a call. What a silent host has become of it is found out when it answers.
+   */
+  async #confirm(row: SandboxRow, step: Step): Promise<SandboxRow> {
+    const { store, access } = this.#parts;
+    try {
+      const agent = await this.#agentOf(row);
+      await callHost(() => step.call(agent, row.id));
+    } catch (error) {
+      const reason = toCatalogueError(error);
+      if (reason.code === "host_unavailable") return row;
+      throw await access.explain(row.id, reason, [step.from, step.to]);
+    }
+    return (await store.find(row.team_id, row.id)) ?? row;
   }
 
   /** Undefined when another call, which the host has joined with this one, was first to note the result. */

@@ -1,3 +1,5 @@
+import { LIMITS } from "@warren/contracts/limits";
+import type { ListSandboxesQuery } from "@warren/contracts/rest/sandboxes";
 import { sql } from "kysely";
 import { LRUCache } from "lru-cache";
 import { BatchedReads } from "../database/batched-reads.ts";
@@ -46,6 +48,24 @@ export class SandboxReads {
   /** Sandboxes of a team that are not over, newest first. */
   async list(teamId: string): Promise<readonly SandboxRow[]> {
     return (await this.#byTeam.get(teamId)) ?? [];
+  }
+
+  /** Sandboxes of a team that are over and of which all in the query holds, the newest first, up to a limit. */
+  async listEnded(teamId: string, { name, metadata = [] }: ListSandboxesQuery): Promise<SandboxRow[]> {
+    let ended = this.#db
+      .selectFrom("sandboxes")
+      .selectAll()
+      .where("team_id", "=", teamId)
+      .where("status", "in", FINAL)
+      .orderBy("created_at", "desc")
+      .orderBy("id", "desc")
+      .limit(LIMITS.endedSandboxes);
+    if (name !== undefined) ended = ended.where("name", "=", name);
+    for (const entry of metadata) {
+      const equals = entry.indexOf("=");
+      ended = ended.where(sql<boolean>`metadata ->> ${entry.slice(0, equals)} = ${entry.slice(equals + 1)}`);
+    }
+    return ended.execute();
   }
 
   /** Asks for the versions of the lists first: most have not changed, and the rows of those are not sent again. */

@@ -63,8 +63,9 @@ export function sandboxRoutes(parts: {
         },
       },
       async (request, reply) => {
+        const { name, metadata, ended } = request.query;
+        if (ended) return (await sandboxes.listEnded(callerOf(request), request.query)).map(toSandbox);
         const rows = await sandboxes.list(callerOf(request));
-        const { name, metadata } = request.query;
         if (name !== undefined || metadata !== undefined) {
           return rows.filter((row) => matches(request.query, row)).map(toSandbox);
         }

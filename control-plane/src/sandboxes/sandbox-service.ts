@@ -1,7 +1,7 @@
 import { WarrenError } from "@warren/contracts/errors";
 import { BASE_TEMPLATE } from "@warren/contracts/identifiers";
 import { LIMITS } from "@warren/contracts/limits";
-import type { CreateSandbox, SandboxStatus } from "@warren/contracts/rest/sandboxes";
+import type { CreateSandbox, ListSandboxesQuery, SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import type { Caller } from "../auth/caller.ts";
 import type { Db } from "../database/tables.ts";
 import { isUniqueViolation } from "../database/unique-violation.ts";
@@ -62,6 +62,11 @@ export class SandboxService {
   /** Sandboxes of the caller's team that are not over, newest first. */
   async list(caller: Caller): Promise<readonly SandboxRow[]> {
     return this.#parts.reads.list(caller.teamId);
+  }
+
+  /** Sandboxes of the caller's team that are over and of which all in the query holds, newest first. */
+  async listEnded(caller: Caller, query: ListSandboxesQuery): Promise<readonly SandboxRow[]> {
+    return this.#parts.reads.listEnded(caller.teamId, query);
   }
 
   async get(caller: Caller, id: string): Promise<SandboxRow> {
@@ -184,7 +189,7 @@ export class SandboxService {
   async #fail(row: SandboxRow, reason: WarrenError): Promise<void> {
     const { store, operations, log } = this.#parts;
     log.warn({ err: reason, sandbox: row.id }, "a sandbox did not start");
-    await store.change(row, "error", { error: reason.message });
+    await store.fail(row, reason.message);
     // The caller does not wait. What a silent host keeps is removed when it is compared with the database again.
     const removal = this.#destroyOnHost(row).catch((error: unknown) =>
       log.info({ err: error, sandbox: row.id }, "the host could not remove a sandbox that did not start"),

@@ -40,7 +40,7 @@ export class SandboxSettings {
     const { store, access } = this.#parts;
     const row = await store.find(teamId, id);
     if (!row) throw sandboxNotFound(id);
-    if (OVER.includes(row.status)) throw wrongState(row.status, NEEDED);
+    if (OVER.includes(row.status)) throw wrongState(row, NEEDED);
     const { name, metadata, lease_sec, ...hosted } = changes;
     // Known before anything is changed; the index in the database decides between two who ask at once.
     if (name != null && name !== row.name && (await store.hasName(teamId, name))) throw nameTaken(name);

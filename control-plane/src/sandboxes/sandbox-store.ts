@@ -32,6 +32,8 @@ export type SettingsFields = Pick<
 export interface SandboxLocation {
   teamId: string;
   status: SandboxStatus;
+  /** Why it has this status, when its user did not ask for it. */
+  reason: SandboxReason | null;
   /** A call resumes it when it is paused. */
   autoResume: boolean;
   /** Null while no host has been chosen, or after the host was deleted. */
@@ -70,12 +72,14 @@ export class SandboxStore {
     const row = await this.#db
       .selectFrom("sandboxes as sandbox")
       .leftJoin("hosts as host", "host.id", "sandbox.host_id")
-      .select(["sandbox.team_id", "sandbox.status", "sandbox.auto_resume", "host.id as host_id", "host.address"])
+      .select(["sandbox.team_id", "sandbox.status", "sandbox.reason", "sandbox.auto_resume"])
+      .select(["host.id as host_id", "host.address"])
       .where("sandbox.id", "=", id)
       .executeTakeFirst();
     if (!row) return undefined;
     const host = row.host_id === null || row.address === null ? null : { id: row.host_id, address: row.address };
-    return { teamId: row.team_id, status: row.status, autoResume: row.auto_resume, host };
+    const { team_id: teamId, status, reason, auto_resume: autoResume } = row;
+    return { teamId, status, reason, autoResume, host };
   }
 
   /**
@@ -108,6 +112,13 @@ export class SandboxStore {
     if (changed) return changed;
     const found = await this.find(created.team_id, created.id);
     return found?.status === "running" ? found : undefined;
+  }
+
+  /** Notes why a sandbox did not start, also when a comparison with its host has noted before that it did not. */
+  async fail(created: SandboxRow, error: string): Promise<void> {
+    if (await this.change(created, "error", { error })) return;
+    const found = await this.find(created.team_id, created.id);
+    if (found?.status === "error") await this.change(found, "error", { error });
   }
 
   /** Changes settings of a sandbox, whatever its status unless it is over; undefined when it is. */

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { WarrenError } from "@warren/contracts/errors";
 import type { TemplateInfo } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { BUILT_IN_TEAM } from "@warren/contracts/identifiers";
-import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
+import type { SandboxReason, SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import type { CreateSnapshot } from "@warren/contracts/rest/snapshots";
 import type { Db } from "../database/tables.ts";
 import type { DetachedOperations } from "../detached-operations.ts";
@@ -19,6 +19,8 @@ const DELETE_TIMEOUT_MS = 60_000;
 /** Where a sandbox is that is to be frozen. */
 export interface FreezableSandbox {
   status: SandboxStatus;
+  /** Why it has this status, when its user did not ask for it. */
+  reason: SandboxReason | null;
   host: HostAddress | null;
 }
 
@@ -30,7 +32,7 @@ export interface FreezableSandboxes {
   /** Looks a sandbox of a team up; throws `not_found`. */
   locate(teamId: string, id: string): Promise<FreezableSandbox>;
   /** The error for a sandbox in a state that is none of those needed. */
-  wrongState(status: SandboxStatus, needed: SandboxStatus[]): WarrenError;
+  wrongState(sandbox: FreezableSandbox, needed: SandboxStatus[]): WarrenError;
   /** What an error of its host means. */
   explain(id: string, error: WarrenError, needed: SandboxStatus[]): Promise<WarrenError>;
 }
@@ -68,7 +70,7 @@ export class TemplateService {
   async create(teamId: string, request: CreateSnapshot, overwrite: boolean): Promise<Template> {
     const { store, operations, sandboxes } = this.#parts;
     const sandbox = await sandboxes.locate(teamId, request.sandbox_id);
-    if (!FREEZABLE.includes(sandbox.status)) throw sandboxes.wrongState(sandbox.status, FREEZABLE);
+    if (!FREEZABLE.includes(sandbox.status)) throw sandboxes.wrongState(sandbox, FREEZABLE);
     if (!sandbox.host) throw new WarrenError("host_unavailable", "the sandbox has no host");
     const name = request.name ?? `template-${randomBytes(4).toString("hex")}`;
     if (await store.findExact(BUILT_IN_TEAM, name)) {
