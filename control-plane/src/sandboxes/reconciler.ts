@@ -134,10 +134,10 @@ export function judge(row: Pick<Observation, "status" | "ageSec" | "reason" | "d
   }
 }
 
-/** A host has a sandbox from the moment that its creation comes there, and a copy (`starting`) once it has been frozen. */
-function judgeCreation({ status, ageSec, reported }: Pick<Observation, "status" | "ageSec" | "reported">): Verdict {
+/** A host has a sandbox, a copy too, from the moment that its creation comes there. */
+function judgeCreation({ ageSec, reported }: Pick<Observation, "ageSec" | "reported">): Verdict {
   if (reported?.status === "running" || reported?.status === "paused") return asReported(reported);
-  const isUnderWay = reported !== undefined || status === "starting";
+  const isUnderWay = reported !== undefined;
   if (isUnderWay && ageSec < CREATING_SEC) return undefined;
   const error = isUnderWay ? "the sandbox did not start in time" : "the creation was cut off; try again";
   return { status: "error", fields: { error }, destroy: true };
