@@ -49,6 +49,8 @@ export const ERRORS = {
   host_unavailable: { status: 503 },
   /** The control plane's database server cannot be reached. */
   database_unavailable: { status: 503 },
+  /** The server was stopped before it had the answer; what it had begun may have happened. */
+  server_stopping: { status: 503 },
   /** A client had no answer, or half of one, from the control plane. Made by clients only. */
   server_unreachable: { status: 503 },
   /** A command was ended because its time was up. Made by clients only; the API tells it with the result. */

@@ -36,6 +36,7 @@ import { LocalHost } from "./hosts/local-host.ts";
 import { RoundRobinScheduler } from "./hosts/scheduler.ts";
 import { createLogger, type Logger } from "./logging.ts";
 import { oauthRoutes } from "./oauth/oauth-routes.ts";
+import { OpenRequests } from "./open-requests.ts";
 import { QuotaStore } from "./quotas/quota-store.ts";
 import { TeamAdmission } from "./quotas/team-admission.ts";
 import { notReady, reportReadiness } from "./readiness.ts";
@@ -63,8 +64,8 @@ import { TemplateService } from "./templates/template-service.ts";
 import { TemplateStore } from "./templates/template-store.ts";
 import { userRoutes } from "./users/user-routes.ts";
 
-/** Milliseconds that requests have to end by themselves when the server stops. */
-const REQUESTS_END_MS = 10_000;
+/** Milliseconds that clients have to take the last answers of a server that stops. */
+const LAST_WORDS_MS = 2_000;
 /** Milliseconds that operations nobody waits for have then; the monitor settles what they leave. */
 const DRAIN_MS = 30_000;
 
@@ -200,7 +201,8 @@ async function start(
   const { trustedProxies, allowedOrigins, publicUrl, transfers } = config;
   const origins = { allowedOrigins, cookie, ...(publicUrl === undefined ? {} : { publicUrl }) };
   const app = await createApp({ log, version, trustedProxies, hosts: config, transfers, origins });
-  onClose(() => closeWithin(app, REQUESTS_END_MS));
+  const requests = new OpenRequests(app);
+  onClose(() => closeWithin(app, requests, transfers.endMs));
   const guard = new AccessGuard(authenticator, changes);
   guard.watchWebSockets(app);
   await app.register(healthRoutes(version));
@@ -266,11 +268,17 @@ async function listen(app: App, { host, port }: ListenAddress): Promise<string> 
   return `http://${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
 }
 
-/** Takes no new requests and cuts off those that do not end in time. */
-async function closeWithin(app: App, milliseconds: number): Promise<void> {
-  const timer = setTimeout(() => app.server.closeAllConnections(), milliseconds);
+/** Takes no new requests, tells those that do not end in time that the server ends, and cuts off clients that do not listen. */
+async function closeWithin(app: App, requests: OpenRequests, milliseconds: number): Promise<void> {
+  const ends = setTimeout(() => {
+    const message =
+      "the server is being stopped; what was asked for may have happened, or may go on: look when it is back";
+    requests.breakOff(new WarrenError("server_stopping", message));
+  }, milliseconds);
+  const cut = setTimeout(() => app.server.closeAllConnections(), milliseconds + LAST_WORDS_MS);
   await app.close();
-  clearTimeout(timer);
+  clearTimeout(ends);
+  clearTimeout(cut);
 }
 
 function readVersion(): string {

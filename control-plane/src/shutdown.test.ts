@@ -2,13 +2,14 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { openDatabase } from "./database/database.ts";
 import { createDatabase, type TestDatabase } from "./database/testing/each-database.ts";
 import { createLogger } from "./logging.ts";
-import { TestStack } from "./testing/test-stack.ts";
+import { TRANSFER_LIMITS } from "./slow-clients/transfer-limits.ts";
+import { errorOf, TestStack } from "./testing/test-stack.ts";
 
 let database: TestDatabase;
 let stack: TestStack;
 beforeEach(async () => {
   database = await createDatabase("PostgreSQL");
-  stack = await TestStack.start(database);
+  stack = await TestStack.start(database, { config: { transfers: { ...TRANSFER_LIMITS, endMs: 1000 } } });
 });
 afterEach(async () => {
   await stack?.close();
@@ -53,6 +54,15 @@ it("answers what is under way, and takes nothing new", async () => {
   expect((await creation).status).toBe(201);
   await closing;
   expect(await rowOf(id)).toMatchObject({ status: "running" });
+});
+
+it("tells a client that it does not wait for it any more", async () => {
+  const { id } = await stack.createSandbox();
+  const exec = stack.call("POST", `/v1/sandboxes/${id}/exec`, { cmd: "sleep", args: ["600"] });
+  await expect.poll(() => stack.host.guest(id).processes.size).toBe(1);
+  const closing = stack.controlPlane.close();
+  expect(await errorOf(await exec)).toMatchObject({ status: 503, code: "server_stopping" });
+  await closing;
 });
 
 it("waits for creations whose clients have gone", async () => {

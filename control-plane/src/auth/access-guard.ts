@@ -2,10 +2,10 @@ import type { IncomingMessage } from "node:http";
 import type {} from "@fastify/websocket";
 import { WarrenError } from "@warren/contracts/errors";
 import type { ApiKeyScope } from "@warren/contracts/rest/api-keys";
-import type { FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyRequest } from "fastify";
 import type { WebSocket } from "ws";
 import type { App } from "../app.ts";
-import { answerAndClose } from "../errors/protocol-errors.ts";
+import { breakOff } from "../errors/protocol-errors.ts";
 import { whenOver } from "../slow-clients/when-over.ts";
 import type { AccessChanges } from "./access-changes.ts";
 import type { Authenticator } from "./authenticator.ts";
@@ -50,7 +50,7 @@ export class AccessGuard {
       request.caller = await this.#authorize(request, needed);
       const check = () => this.#authorize(request, needed, { again: true });
       const right = { identity: request.caller, told, check };
-      const end = (error: WarrenError) => breakOff(request, reply, error);
+      const end = (error: WarrenError) => breakOff(request.socket, reply.raw, error);
       if (request.ws) this.#rights.set(request.raw, right);
       else whenOver(reply.raw, this.#watch.watch(right, end));
     });
@@ -94,14 +94,6 @@ function revoke(socket: WebSocket): void {
   socket.close(POLICY_VIOLATION, "access was revoked");
   const timer = setTimeout(() => socket.terminate(), CLOSE_TIMEOUT_MS);
   socket.once("close", () => clearTimeout(timer));
-}
-
-/** Ends a request whose answer nobody may have any more. */
-function breakOff({ socket }: FastifyRequest, { raw }: FastifyReply, error: WarrenError): void {
-  // An earlier request on the connection may have its answer still to come.
-  const mayAnswer = !raw.headersSent && raw.socket === socket && socket.writable;
-  if (mayAnswer) answerAndClose(socket, error);
-  else socket.destroy(error);
 }
 
 function neededScope(request: FastifyRequest, scope: ApiKeyScope): ApiKeyScope {

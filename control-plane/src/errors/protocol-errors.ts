@@ -77,6 +77,14 @@ export function answerHandshakeErrors(server: WebSocketServer): void {
   });
 }
 
+/** Ends a request with an error, which its client is told unless the answer has begun. */
+export function breakOff(socket: Duplex, response: ServerResponse, error: WarrenError): void {
+  // An earlier request on the connection may have its answer still to come.
+  const mayAnswer = !response.headersSent && response.socket === socket && socket.writable;
+  if (mayAnswer) answerAndClose(socket, error);
+  else socket.destroy(error);
+}
+
 /**
  * Writes an answer to a connection past the response that it may have under way, of which nothing may have been sent, and
  * closes it. To that response it is as if the client had left.
