@@ -475,5 +475,12 @@ describe("warren up", () => {
     expect(processesOn(data.path)).toEqual([]);
     expect(slotsBelow(data.path)).toEqual([]);
     expect((await run(["down", "--data-dir", data.path])).stdout.toString()).toBe("No sandboxes were left.\n");
+    up = await startUp(data.path);
+    server = { WARREN_URL: up.ready.url, WARREN_API_KEY: up.ready.api_key };
+    await expect
+      .poll(async () => (await run(["exec", id, "--", "true"], { env: server })).stderr, { timeout: 60_000 })
+      .toMatch(/the sandbox is stopped \(the operator of the server ended all sandboxes\)/);
+    up.child.kill("SIGTERM");
+    expect((await up.ended).stderr).not.toContain("stay without their server");
   });
 });
