@@ -42,7 +42,7 @@ describe("a sandbox whose agent does not answer", () => {
   let guest: FakeGuest;
   afterEach(() => guest.close());
 
-  const WATCHING = { looks: 3, everyMs: 1, askMs: 10, silentMs: 50 };
+  const WATCHING = { looks: 3, everyMs: 1, askMs: 1000, silentMs: 50 };
   const written: SandboxRecord[] = [];
 
   /** A sandbox in which a call was not answered, and whose vCPUs are seen in these states in turn. */
@@ -77,8 +77,8 @@ describe("a sandbox whose agent does not answer", () => {
 
   it("does not say so when it answers in the end", async () => {
     let questions = 0;
-    const { sandbox } = await makeSilent(() => ++questions > 3, [PROGRAM], { ...WATCHING, silentMs: 600_000 });
-    await expect.poll(() => questions).toBe(4);
+    const { sandbox } = await makeSilent(() => ++questions > 2, [PROGRAM], { ...WATCHING, silentMs: 600_000 });
+    await expect.poll(() => questions).toBeGreaterThan(2);
     expect(sandbox.reason).toBeUndefined();
   });
 });

@@ -14,12 +14,15 @@ export interface Watching {
   everyMs: number;
   /** Milliseconds that its agent has to answer a question, and from then to the next, once its vCPUs were looked at. */
   askMs: number;
-  /** Milliseconds of questions without an answer until its sandbox says so, on an idle host. */
+  /** Milliseconds of questions without an answer until its sandbox says so; more on a busy host, unless its vCPUs rest. */
   silentMs: number;
 }
 
 /** Ten seconds of looks. A vCPU that runs programs a twentieth of its time is caught at that with a probability of 99.4 %. */
 const WATCHING: Watching = { looks: 100, everyMs: 100, askMs: 5_000, silentMs: 120_000 };
+
+/** What a guest that gave no answer is found to do; undefined when it answers, or no longer runs. */
+type Finding = "hangs" | "works" | "rests" | undefined;
 
 /**
  * Tells guests that have hung from those that are busy. It looks when a guest does not answer; such a guest has hung when
@@ -33,7 +36,7 @@ export class HangWatch {
   readonly #log: Logger;
   readonly #watching: Watching;
   /** Sandboxes that are looked at, and what will be found. */
-  readonly #looks = new Map<Sandbox, Promise<boolean>>();
+  readonly #looks = new Map<Sandbox, Promise<Finding>>();
   /** MicroVMs whose guests are asked until they answer. */
   readonly #asked = new Set<LiveParts>();
 
@@ -44,15 +47,19 @@ export class HangWatch {
   }
 
   /** Looks whether the guest of a sandbox has hung; one that has says so from then on. Never rejects. */
-  look(sandbox: Sandbox): Promise<boolean> {
+  async hangs(sandbox: Sandbox): Promise<boolean> {
+    return (await this.#look(sandbox)) === "hangs";
+  }
+
+  async #look(sandbox: Sandbox): Promise<Finding> {
     const { live } = sandbox;
-    if (live === undefined) return Promise.resolve(false);
+    if (live === undefined) return undefined;
     const before = this.#looks.get(sandbox);
     if (before) return before;
     const look = this.#watch(sandbox, live)
       .catch((error: unknown) => {
         this.#log.warn({ sandbox: sandbox.id, err: error }, "a silent guest cannot be watched");
-        return false;
+        return undefined;
       })
       .finally(() => this.#looks.delete(sandbox));
     this.#looks.set(sandbox, look);
@@ -86,10 +93,13 @@ export class HangWatch {
     try {
       const { askMs, silentMs } = this.#watching;
       const since = performance.now();
-      if (await this.look(sandbox)) return;
+      const found = await this.#look(sandbox);
+      if (found === "hangs") return;
       while (sandbox.live === live && sandbox.status === "running" && !(await this.#answers(live))) {
         const askedMs = performance.now() - since;
-        if (askedMs >= silentMs * hostLoad()) return await this.#noteSilence(sandbox, live, askedMs);
+        // What has nothing to do waits for no processor.
+        if (askedMs >= silentMs * (found === "rests" ? 1 : hostLoad()))
+          return await this.#noteSilence(sandbox, live, askedMs);
         await setTimeout(askMs, undefined, { ref: false });
       }
     } finally {
@@ -97,7 +107,7 @@ export class HangWatch {
     }
   }
 
-  async #watch(sandbox: Sandbox, live: LiveParts): Promise<boolean> {
+  async #watch(sandbox: Sandbox, live: LiveParts): Promise<Finding> {
     const { looks, everyMs } = this.#watching;
     let answered = false;
     const answer = live.guest.health(looks * everyMs).then(
@@ -109,21 +119,23 @@ export class HangWatch {
     const seen: ProcessorState[][] = [];
     while (seen.length < looks && !answered) {
       const processors = await this.#perform(sandbox, live, () => live.vm.processors());
-      if (processors === undefined) return false;
+      if (processors === undefined) return undefined;
       seen.push(processors);
       await setTimeout(everyMs);
     }
     await answer;
-    if (answered) return false;
+    if (answered) return undefined;
     if (!hasHung(seen)) {
-      this.#log.info({ sandbox: sandbox.id, processors: lastLook(seen) }, "a silent guest is busy");
-      return false;
+      const rests = seen.every((states) => states.every(({ halted }) => halted));
+      const finding = rests ? "a silent guest rests" : "a silent guest is busy";
+      this.#log.info({ sandbox: sandbox.id, processors: lastLook(seen) }, finding);
+      return rests ? "rests" : "works";
     }
     const seconds = Math.round((looks * everyMs) / 1000);
     const message = `its kernel has made no progress for ${seconds} s; roll it back to its last pause, or destroy it`;
     await this.#note(sandbox, live, reasonOf("guest_hung", message));
     this.#log.warn({ sandbox: sandbox.id, processors: lastLook(seen) }, "a guest has hung");
-    return true;
+    return "hangs";
   }
 
   #answers({ guest }: LiveParts): Promise<boolean> {

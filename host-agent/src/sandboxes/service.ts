@@ -69,7 +69,7 @@ export class SandboxService {
     const microvms = new Microvms(parts, {
       onExit: (sandbox, exit) => this.#onExit(sandbox, exit),
       onDiskFailure: (sandbox, failure) => this.#onDiskFailure(sandbox, failure),
-      onSilence: (sandbox) => this.#hangs.look(sandbox),
+      onSilence: (sandbox) => this.#hangs.hangs(sandbox),
       onConsoleLine: (sandbox, line) => memory.printed(sandbox, line),
       onCall: (sandbox, answered) => this.#hangs.called(sandbox, answered),
     });
