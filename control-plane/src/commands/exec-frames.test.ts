@@ -1,4 +1,6 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { WarrenError } from "@warren/contracts/errors";
+import { ExecStreamResponseSchema } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { STREAM_BYTE } from "@warren/contracts/rest/commands";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -70,4 +72,24 @@ describe("messages of clients", () => {
 it("output messages are a byte that names the stream, then the bytes", () => {
   expect(encodeOutputMessage("stdout", Buffer.from([7, 8]))).toEqual(Buffer.from([1, 7, 8]));
   expect(encodeOutputMessage("stderr", new Uint8Array(0))).toEqual(Buffer.from([2]));
+});
+
+it("output messages are the same for bytes that came in an RPC message, and leave all other bytes alone", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 1, maxLength: 300 }), fc.nat(20), fc.nat(20), (value, before, after) => {
+      const encoded = toBinary(
+        ExecStreamResponseSchema,
+        create(ExecStreamResponseSchema, { message: { case: "stdout", value } }),
+      );
+      const { message } = fromBinary(ExecStreamResponseSchema, encoded);
+      const whole = Buffer.concat([Buffer.from([STREAM_BYTE.stdout]), value]);
+      expect(encodeOutputMessage("stdout", message.value as Uint8Array)).toEqual(whole);
+      const around = new Uint8Array(before + 6 + value.length + after + 1).fill(9);
+      around.set(value, before + 6);
+      const bytes = around.subarray(before + 6, before + 6 + value.length);
+      expect(encodeOutputMessage("stdout", bytes)).toEqual(whole);
+      expect(around.subarray(0, before + 6).every((byte) => byte === 9)).toBe(true);
+    }),
+    SEED,
+  );
 });

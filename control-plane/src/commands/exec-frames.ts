@@ -55,10 +55,18 @@ export function encodeFrame(frame: ExecServerFrame): string {
   return JSON.stringify(frame);
 }
 
-/** Writes output as a binary message. */
+/** Most bytes before a field of a message that has no other: its tag, and its length (protobuf, "Encoding"). */
+const FIELD_HEADER = 6;
+
+/**
+ * Writes output as a binary message. Bytes that came as the only field of a message stay where they are, and their length,
+ * which lies before them and has been read, makes room: copies of output are most of what the collector has to do.
+ */
 export function encodeOutputMessage(stream: "stdout" | "stderr", bytes: Uint8Array): Buffer {
-  const message = Buffer.allocUnsafe(bytes.length + 1);
+  const { buffer, byteOffset, length } = bytes;
+  const isOnlyField = byteOffset > 0 && buffer.byteLength - length <= FIELD_HEADER;
+  const message = isOnlyField ? Buffer.from(buffer, byteOffset - 1, length + 1) : Buffer.allocUnsafe(length + 1);
+  if (!isOnlyField) message.set(bytes, 1);
   message[0] = STREAM_BYTE[stream];
-  message.set(bytes, 1);
   return message;
 }

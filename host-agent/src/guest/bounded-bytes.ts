@@ -30,6 +30,12 @@ export class BoundedBytes {
     return this.#bytes.subarray(0, this.#length);
   }
 
+  /** Begins anew with another limit, in the memory that there is. */
+  restart(limit: number): void {
+    this.#limit = limit;
+    this.#length = 0;
+  }
+
   /** Lets go of all bytes; none is taken any more. */
   drop(): void {
     this.#limit = 0;

@@ -26,7 +26,8 @@ export interface Envelope {
 export class EnvelopeParser {
   readonly #header = Buffer.alloc(HEADER);
   #headerLength = 0;
-  #payload = new BoundedBytes(0);
+  /** Memory for one message after the other: what is outside of the heap drives the collector. */
+  readonly #payload = new BoundedBytes(0);
   #ended = false;
 
   /** Whether the stream has come to its last message. */
@@ -69,7 +70,7 @@ export class EnvelopeParser {
     if (flags & COMPRESSED) throw refused("a message is compressed");
     if (flags & ~END_STREAM) throw refused(`a message has unknown flags ${flags}`);
     if (this.#length > MAX_MESSAGE) throw refused(`a message of ${this.#length} bytes is announced`);
-    this.#payload = new BoundedBytes(this.#length);
+    this.#payload.restart(this.#length);
     return taken.length;
   }
 
