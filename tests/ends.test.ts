@@ -34,6 +34,10 @@ describe("a sandbox that ends though nobody asked", () => {
     return runScript(sandbox, `python3 -c '${print}'; kill -SEGV 1; sleep 600`).catch(() => undefined);
   };
 
+  /** Ends the system by reboot(2), which shuts all its devices down before. */
+  const reboot = (command: string) => (sandbox: Sandbox) =>
+    runScript(sandbox, `python3 -c 'import ctypes; ctypes.CDLL(None).reboot(${command})'`).catch(() => undefined);
+
   it("says while it runs that its memory ran out, and which process was killed for it", async () => {
     const sandbox = await stack.warren.sandboxes.create({ memoryMb: 128 });
     const { stdout } = await runScript(sandbox, "tail /dev/zero & echo $!; wait");
@@ -54,7 +58,11 @@ describe("a sandbox that ends though nobody asked", () => {
     await act(sandbox, "pause");
     for (const [end, code, message] of [
       [trigger("o"), "guest_powered_off", /powered itself off/],
+      [reboot("0x4321fedc"), "guest_powered_off", /powered itself off/],
       [trigger("b"), "guest_rebooted", /rebooted/],
+      [reboot("0x1234567"), "guest_rebooted", /rebooted/],
+      // Process 1 ends the system as if it was asked for a restart.
+      [(each: Sandbox) => runScript(each, "kill -TERM 1").catch(() => undefined), "guest_rebooted", /rebooted/],
       [trigger("c"), "guest_panicked", /sysrq triggered crash/],
       [crashAgent, "guest_panicked", /Attempted to kill init/],
       [killVmm, "microvm_lost", /killed or failed/],

@@ -6,9 +6,6 @@ import type { VmExit } from "../vmm/vmm.ts";
 const QUOTE_LENGTH = 200;
 /** First words of the line with which Linux ends, in kernel/panic.c. */
 const PANIC = /Kernel panic - not syncing: ([^\r\n]*)/g;
-/** Last words of a kernel that is on its way to power off or reset the machine: QEMU 7.2 may crash under it. */
-const POWER_OFF = /(sysrq: Power Off|reboot: Power down)\s*$/;
-const RESTART = /(sysrq: Resetting|reboot: Restarting system)\s*$/;
 
 /** Why a sandbox is in its status, when no caller asked for it. */
 export interface SandboxReason {
@@ -34,8 +31,6 @@ export function reasonOfExit({ cause, consoleTail }: VmExit): SandboxReason {
       return reasonOf("guest_panicked", `its kernel panicked: ${quote(words)}`);
     }
     case "process":
-      if (POWER_OFF.test(consoleTail)) return reasonOfExit({ expected: false, cause: "power_off", consoleTail });
-      if (RESTART.test(consoleTail)) return reasonOfExit({ expected: false, cause: "reset", consoleTail });
       return reasonOf("microvm_lost", "its microVM was killed or failed");
   }
 }

@@ -166,8 +166,9 @@ export class QemuVm implements Vm {
     try {
       await this.#command("migrate-set-capabilities", { capabilities: [{ capability: "events", state: true }] });
       // By default the restored guest announces itself on the network five times, which is a third of its first work. Nobody
-      // listens: both sides of its network know each other.
-      await this.#command("migrate-set-parameters", { "announce-rounds": 0 });
+      // listens: both sides of its network know each other. With no round at all, QEMU frees the timer that it stops when the
+      // network card is reset, and crashes when the guest shuts down.
+      await this.#command("migrate-set-parameters", { "announce-rounds": 1 });
       await Promise.all([this.#command("migrate-incoming", { uri }), loaded.promise]);
     } finally {
       off();
