@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import type { EmergencySpace } from "../data-directory/emergency-space.ts";
 import type { DiskLayers } from "../disk/layers.ts";
+import type { ImageCache } from "../memory/image-cache.ts";
 import type { DiskFailure } from "../vmm/vmm.ts";
 import type { DiskSpace } from "./disk-space.ts";
 import type { Freezing } from "./freezing.ts";
@@ -8,6 +9,7 @@ import type { Journal } from "./journal.ts";
 import { heldError, reasonOf, type SandboxReason } from "./reason.ts";
 import type { SandboxRegistry } from "./registry.ts";
 import type { Sandbox } from "./sandbox.ts";
+import type { WarmPool } from "./warm-pool.ts";
 
 /** Bytes that sandboxes together are taken to write in a second at most: what a fast disk takes. */
 const FASTEST_GROWTH = 1024 ** 3;
@@ -23,8 +25,8 @@ export interface DiskGuardParts {
   disks: DiskLayers;
   journal: Journal;
   freezing: Freezing;
-  /** Gives up what can be made again. */
-  reclaim: () => Promise<void>;
+  pool: WarmPool;
+  memoryImages: ImageCache;
   log: Logger;
 }
 
@@ -61,7 +63,10 @@ export class DiskGuard {
   failed(sandbox: Sandbox, failure: DiskFailure): void {
     const { log, registry } = this.#parts;
     log.warn({ sandbox: sandbox.id, ...failure }, "the disk of a microVM failed on the host; it stands still");
-    if (registry.isUnclaimed(sandbox)) return;
+    if (registry.isUnclaimed(sandbox)) {
+      this.#parts.pool.lost(sandbox);
+      return;
+    }
     const reason = failure.noSpace
       ? fullReason("the host's disk is full")
       : reasonOf("host_disk_failed", `the host's disk failed: ${failure.reason}; resume it to try again`);
@@ -104,11 +109,13 @@ export class DiskGuard {
   }
 
   async #holdGrowing(live: Sandbox[]): Promise<void> {
-    const { disks, space, reclaim, log } = this.#parts;
+    const { disks, space, pool, memoryImages, log } = this.#parts;
     if (!this.#marks) {
       this.#marks = new Map();
       log.warn(`${await space.describe()}: sandboxes that go on writing are held`);
-      await reclaim();
+      // What can be made again goes first.
+      await pool.giveWay();
+      await memoryImages.trim(0);
     }
     const allowance = Math.min(ALLOWANCE, space.limits.reserveBytes / 16);
     for (const sandbox of live) {

@@ -7,7 +7,6 @@ import type { MemoryStore } from "../memory/store.ts";
 import type { SnapshotManifest } from "../snapshots/manifest.ts";
 import type { BaseTemplates } from "../templates/base-templates.ts";
 import type { Template, TemplateStore } from "../templates/store.ts";
-import type { DiskFailure, VmExit } from "../vmm/vmm.ts";
 import type { CapacityLimits } from "./capacity.ts";
 import { DiskGuard } from "./disk-guard.ts";
 import { DiskMerger } from "./disk-merger.ts";
@@ -15,11 +14,13 @@ import type { DiskSpace } from "./disk-space.ts";
 import { Freezing } from "./freezing.ts";
 import { Garbage } from "./garbage.ts";
 import { HangWatch } from "./hang-watch.ts";
+import { onInactive } from "./inactive.ts";
 import { InactivityTimers } from "./inactivity.ts";
+import { Loss } from "./loss.ts";
 import { type MicrovmParts, Microvms } from "./microvm.ts";
 import { OutOfMemoryNotes } from "./out-of-memory.ts";
 import { Pausing } from "./pausing.ts";
-import { reasonOf, reasonOfExit, type SandboxReason } from "./reason.ts";
+import type { SandboxReason } from "./reason.ts";
 import { recover } from "./recovery.ts";
 import { SandboxRegistry } from "./registry.ts";
 import { Removal } from "./removal.ts";
@@ -56,27 +57,31 @@ export class SandboxService {
   readonly #starting: Starting;
   readonly #pausing: Pausing;
   readonly #guard: DiskGuard;
-  readonly #hangs: HangWatch;
 
   constructor(parts: SandboxParts) {
     this.#parts = parts;
     const registry = new SandboxRegistry(parts.limits, () => parts.memoryImages.sealedBytes);
     const { space } = parts;
-    const inactivity = new InactivityTimers((sandbox) => this.#onInactive(sandbox));
+    const inactivity: InactivityTimers = new InactivityTimers((sandbox) =>
+      onInactive({ ...parts, removal, pausing, hangs }, sandbox),
+    );
     const garbage = new Garbage({ ...parts, registry });
-    this.#hangs = new HangWatch(parts);
+    const hangs = new HangWatch(parts);
     const memory = new OutOfMemoryNotes({ ...parts, registry });
     const microvms = new Microvms(parts, {
-      onExit: (sandbox, exit) => this.#onExit(sandbox, exit),
-      onDiskFailure: (sandbox, failure) => this.#onDiskFailure(sandbox, failure),
-      onSilence: (sandbox) => this.#hangs.hangs(sandbox),
+      onExit: (sandbox, exit) => loss.happened(sandbox, exit),
+      onDiskFailure: (sandbox, failure) => this.#guard.failed(sandbox, failure),
+      onSilence: (sandbox) => hangs.hangs(sandbox),
       onConsoleLine: (sandbox, line) => memory.printed(sandbox, line),
-      onCall: (sandbox, answered) => this.#hangs.called(sandbox, answered),
+      onCall: (sandbox, answered) => hangs.called(sandbox, answered),
     });
     const freezing = new Freezing({ ...parts, space });
     const removal = new Removal({ ...parts, registry, microvms, inactivity, garbage });
     const starting = new Starting({ ...parts, registry, microvms, freezing, removal, inactivity, space });
+    const { pool } = starting;
     const diskMerger = new DiskMerger(parts.disks, parts.snapshots);
+    const pausing = new Pausing({ ...parts, microvms, freezing, starting, inactivity, garbage, diskMerger, space });
+    const loss = new Loss({ ...parts, registry, pausing, removal, pool });
     this.#registry = registry;
     this.#inactivity = inactivity;
     this.#garbage = garbage;
@@ -84,8 +89,8 @@ export class SandboxService {
     this.#freezing = freezing;
     this.#removal = removal;
     this.#starting = starting;
-    this.#pausing = new Pausing({ ...parts, microvms, freezing, starting, inactivity, garbage, diskMerger, space });
-    this.#guard = new DiskGuard({ ...parts, registry, space, freezing, reclaim: () => this.#reclaimDisk() });
+    this.#pausing = pausing;
+    this.#guard = new DiskGuard({ ...parts, registry, freezing, pool });
   }
 
   /** Takes up what an earlier host agent left. Must end before the first call of another method. */
@@ -362,63 +367,6 @@ export class SandboxService {
   async #snapshotOfRunning(sandbox: Sandbox, snapshotId: string): Promise<SnapshotManifest> {
     const copy = await this.#freezing.copyAndContinue(sandbox);
     return copy.publish(snapshotId);
-  }
-
-  async #onInactive(sandbox: Sandbox): Promise<void> {
-    const { onTimeout, timeoutSec } = sandbox.record;
-    const kind = onTimeout === "destroy" ? "lost" : "pause";
-    await sandbox.lifecycle.perform(kind, async () => {
-      // A call may have come while an operation before this one was under way.
-      if (sandbox.status !== "running" || !sandbox.isInactive()) return;
-      this.#parts.log.info({ sandbox: sandbox.id, onTimeout }, "a sandbox is inactive");
-      // A guest that does not answer could not be resumed: it does not take the place of a pause that can.
-      const silence = sandbox.record.ownSnapshot && onTimeout === "pause" && (await this.#hangs.silenceOf(sandbox));
-      if (silence) {
-        await this.#pausing.returnToLastPause(sandbox, silence);
-        return;
-      }
-      const reason = reasonOf("inactivity", `nothing used it for ${timeoutSec} s`);
-      if (onTimeout === "destroy") await this.#removal.end(sandbox, reason);
-      else await this.#pausing.pause(sandbox, reason);
-    });
-  }
-
-  #onExit(sandbox: Sandbox, exit: VmExit): void {
-    const { log } = this.#parts;
-    log.warn({ sandbox: sandbox.id, cause: exit.cause, console: exit.consoleTail }, "the microVM ended by itself");
-    if (this.#registry.isUnclaimed(sandbox)) {
-      this.#starting.pool.lost(sandbox);
-      return;
-    }
-    if (sandbox.lifecycle.destroySignal.aborted) return;
-    const { live } = sandbox;
-    const reason = reasonOfExit(exit);
-    // An operation that is under way notices by itself, and brings the sandbox into a state at rest.
-    if (sandbox.lifecycle.status === "running") sandbox.lose(reason);
-    const work = sandbox.lifecycle.perform("lost", async () => {
-      if (sandbox.lifecycle.status === "running" && sandbox.live === live) await this.#onLost(sandbox, reason);
-      sandbox.settle();
-    });
-    work.catch((error: unknown) => {
-      log.error({ sandbox: sandbox.id, err: error }, "cannot clean up behind a microVM that ended");
-    });
-  }
-
-  #onDiskFailure(sandbox: Sandbox, failure: DiskFailure): void {
-    this.#guard.failed(sandbox, failure);
-    if (this.#registry.isUnclaimed(sandbox)) this.#starting.pool.lost(sandbox);
-  }
-
-  /** Gives up what can be made again, to have disk. */
-  async #reclaimDisk(): Promise<void> {
-    await this.#starting.pool.giveWay();
-    await this.#parts.memoryImages.trim(0);
-  }
-
-  /** One rule for all ends that nobody asked for: back to the last pause, or stopped for good where there is none. */
-  async #onLost(sandbox: Sandbox, reason: SandboxReason): Promise<void> {
-    if (sandbox.record.ownSnapshot) await this.#pausing.returnToLastPause(sandbox, reason);
-    else await this.#removal.end(sandbox, reason);
   }
 }
 
