@@ -22,6 +22,7 @@ import (
 	"warren/guest-agent/internal/filesystem"
 	"warren/guest-agent/internal/httpapi"
 	"warren/guest-agent/internal/identity"
+	"warren/guest-agent/internal/kernelfs"
 	"warren/guest-agent/internal/metrics"
 	"warren/guest-agent/internal/ports"
 	"warren/guest-agent/internal/process"
@@ -93,7 +94,7 @@ func runAsInit() {
 	}
 	fatal(serve(configuration{
 		listen:   fmt.Sprintf("0.0.0.0:%d", port),
-		groups:   boot.ControlGroups,
+		groups:   kernelfs.Path(boot.ControlGroups),
 		root:     "/",
 		outside:  outside,
 		host:     host,
@@ -127,7 +128,7 @@ func serve(c configuration) error {
 	if c.log == nil {
 		c.log = func(format string, arguments ...any) { fmt.Fprintf(os.Stderr, format+"\n", arguments...) }
 	}
-	meter := metrics.NewMeter("/proc", "/")
+	meter := metrics.NewMeter(kernelfs.Path("/proc"), "/")
 	tree, err := makeGroups(c, meter)
 	if err != nil {
 		return err
@@ -146,7 +147,11 @@ func serve(c configuration) error {
 	database := users.NewDatabase("/")
 	state := identity.NewState(database)
 	mux := rpc.NewMux(state.User)
-	processes := process.NewManager(process.NewLauncher(children, confinement))
+	launcher, err := process.NewLauncher(children, confinement)
+	if err != nil {
+		return err
+	}
+	processes := process.NewManager(launcher)
 	process.Register(mux, processes, state)
 	filesystem.Register(mux, database, state)
 	storage := files.NewService(state, time.Now)
@@ -161,8 +166,12 @@ func serve(c configuration) error {
 		}
 	}
 	var agent *server.Server
+	kernel, err := identity.OpenKernel()
+	if err != nil {
+		return err
+	}
 	initializer := identity.NewInitializer(identity.Options{
-		State: state, System: identity.Kernel{}, Root: c.root, Run: children.Run, BootID: bootID,
+		State: state, System: kernel, Root: c.root, Run: children.Run, BootID: bootID, Log: c.log,
 		Thaw:    system.thaw,
 		Renewed: func(r *http.Request) { agent.CloseOthers(r) },
 	})

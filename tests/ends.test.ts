@@ -152,9 +152,10 @@ describe("a sandbox whose agent does not put its processes to rest", () => {
 
   it("is copied, made a template of and paused all the same, with what it had in memory and on its disk", async () => {
     const sandbox = await stack.warren.sandboxes.create({ memoryMb: 128 });
-    // What the agent writes to freeze its processes leads nowhere from here on: it waits for them, and gives up.
-    const refuse = "mount --bind /dev/null $f";
-    await outputOf(sandbox, `for f in $(find / -path '*/user/cgroup.freeze' 2>/dev/null); do ${refuse}; done`);
+    // A thread of the kernel does not freeze: from here on the agent waits for it, and gives up.
+    const thread = "$(grep -l jbd2 /proc/[0-9]*/comm | cut -d / -f 3)";
+    const group = "/sys/fs/cgroup/user/root/restless";
+    await outputOf(sandbox, `mkdir ${group} && echo ${thread} > ${group}/cgroup.procs`);
     const keep =
       "echo disk > /root/kept; echo memory > /dev/shm/kept; sleep 100000 >/dev/null 2>&1 & echo $! > /run/pid";
     await outputOf(sandbox, keep);
@@ -171,5 +172,55 @@ describe("a sandbox whose agent does not put its processes to rest", () => {
     expect(refusals()).toBe(3);
     await sandbox.resume();
     expect(await look(sandbox)).toBe(whole);
+  });
+});
+
+describe("a sandbox whose root user took away what its agent works with", () => {
+  let stack: Stack;
+  beforeAll(async () => {
+    stack = await startStack({ WARREN_WARM_POOL: "0" });
+  });
+  afterAll(() => stack?.dispose());
+
+  const prepare = async (sandbox: Sandbox, script: string) => {
+    expect(await runScript(sandbox, script)).toMatchObject({ exitCode: 0, stderr: "" });
+  };
+  const mustKnowItself = async (sandbox: Sandbox) =>
+    expect(await outputOf(sandbox, 'uname -n; echo "$WARREN_SANDBOX_ID"')).toBe(`${sandbox.id}\n${sandbox.id}`);
+  const mustResume = async (sandbox: Sandbox) => {
+    await sandbox.pause();
+    await sandbox.resume();
+    await mustKnowItself(sandbox);
+  };
+
+  it("runs commands, is paused, resumed and forked all the same", async () => {
+    const sandbox = await stack.warren.sandboxes.create({ memoryMb: 128 });
+    const names = "rm hosts hostname machine-id; mkdir hosts; mkfifo hostname; ln -s /dev/zero machine-id";
+    await prepare(sandbox, `cd /etc && ${names}`);
+    await mustResume(sandbox);
+    await prepare(sandbox, "rmdir /etc/hosts && truncate -s 1T /etc/hosts");
+    await mustResume(sandbox);
+    await prepare(sandbox, "cd /dev && rm null urandom random console && mkfifo null urandom random console");
+    await prepare(sandbox, "for d in /run /dev /sys/fs/cgroup /sys /proc; do mount -t tmpfs none $d; done");
+    await mustResume(sandbox);
+    await prepare(sandbox, "umount /proc; umount -l /sys /sys/fs/cgroup /dev /run; mount -o remount,ro /sys/fs/cgroup");
+    await prepare(sandbox, "mount -o remount,ro /; umount -al 2>&1 || :");
+    await mustResume(sandbox);
+    const [made] = (await post(stack, `sandboxes/${sandbox.id}/fork`, { count: 1 })) as { sandbox: { id: string } }[];
+    const fork = await stack.warren.sandboxes.get(made!.sandbox.id);
+    await mustKnowItself(fork);
+    await mustResume(fork);
+    await fork.destroy();
+    await sandbox.destroy();
+  });
+
+  it("is resumed without a file system that answers", async () => {
+    const sandbox = await stack.warren.sandboxes.create({ memoryMb: 128 });
+    const destroy = "dd if=/dev/zero of=/dev/vda bs=1M count=2 2>&1";
+    await prepare(sandbox, `sync; ${destroy}; echo 3 > /proc/sys/vm/drop_caches`);
+    await sandbox.pause();
+    await sandbox.resume();
+    expect((await stack.warren.sandboxes.get(sandbox.id)).fields.status).toBe("running");
+    await sandbox.destroy();
   });
 });

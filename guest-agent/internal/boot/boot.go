@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"warren/guest-agent/internal/hosts"
+	"warren/guest-agent/internal/kernelfs"
 )
 
 // Types of the file system that an initramfs is unpacked into (statfs(2)).
@@ -37,6 +38,7 @@ func Run() (Parameters, error) {
 		}
 	}
 	openStandardStreams()
+	openConsole()
 	text, err := os.ReadFile("/proc/cmdline")
 	if err != nil {
 		return Parameters{}, err
@@ -76,15 +78,21 @@ func boot(parameters Parameters) error {
 
 // setUp makes the root file system a running system.
 func setUp(parameters Parameters) error {
-	for _, late := range lateMounts {
+	if err := terminals.do(); err != nil {
+		return err
+	}
+	if err := mountControlGroups(); err != nil {
+		return err
+	}
+	if err := kernelfs.Hold(); err != nil {
+		return err
+	}
+	for _, late := range temporaryMounts {
 		if err := late.do(); err != nil {
 			return err
 		}
 	}
 	if err := completeDirectories("/"); err != nil {
-		return err
-	}
-	if err := mountControlGroups(); err != nil {
 		return err
 	}
 	if err := setLimits(); err != nil {
@@ -201,15 +209,17 @@ func tuneKernel() {
 	}
 }
 
+// console is where lines are logged. A machine without one has standard error on the null device.
+var console = os.Stderr
+
+// openConsole opens the console once: later the guest may have put anything in its place.
+func openConsole() {
+	if opened, err := os.OpenFile("/dev/console", os.O_WRONLY|syscall.O_NOCTTY, 0); err == nil {
+		console = opened
+	}
+}
+
 // Log writes a line to the console.
 func Log(format string, arguments ...any) {
-	line := fmt.Sprintf("warren-guest-agent: "+format+"\n", arguments...)
-	console, err := os.OpenFile("/dev/console", os.O_WRONLY|syscall.O_NOCTTY, 0)
-	if err != nil {
-		// A machine without a console has standard error on the null device.
-		_, _ = os.Stderr.WriteString(line)
-		return
-	}
-	defer console.Close()
-	_, _ = console.WriteString(line)
+	_, _ = fmt.Fprintf(console, "warren-guest-agent: "+format+"\n", arguments...)
 }

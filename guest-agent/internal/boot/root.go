@@ -38,10 +38,11 @@ var earlyMounts = []mount{
 	{"sysfs", "/sys", "sysfs", restricted, "", 0o555},
 }
 
-// lateMounts are made in the root file system.
-var lateMounts = []mount{
-	// Group 5 is tty in every distribution's base files.
-	{"devpts", "/dev/pts", "devpts", syscall.MS_NOSUID | syscall.MS_NOEXEC, "gid=5,mode=620,ptmxmode=666", 0o755},
+// terminals are mounted in the root file system. Group 5 is tty in every distribution's base files.
+var terminals = mount{"devpts", "/dev/pts", "devpts", syscall.MS_NOSUID | syscall.MS_NOEXEC, "gid=5,mode=620,ptmxmode=666", 0o755}
+
+// temporaryMounts are made in the root file system. The agent holds none of them: what is in them goes when they are unmounted.
+var temporaryMounts = []mount{
 	{"tmpfs", "/dev/shm", "tmpfs", syscall.MS_NOSUID | syscall.MS_NODEV, "mode=1777", 0o1777},
 	{"tmpfs", "/run", "tmpfs", syscall.MS_NOSUID | syscall.MS_NODEV, "mode=0755", 0o755},
 }

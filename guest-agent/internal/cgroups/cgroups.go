@@ -137,7 +137,11 @@ func (t *Tree) Limit(resources Resources) []error {
 }
 
 func (t *Tree) write(file, value string) error {
-	handle, err := os.OpenFile(filepath.Join(t.root, file), os.O_WRONLY, 0)
+	path := filepath.Join(t.root, file)
+	handle, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil && t.makeWritable(err) {
+		handle, err = os.OpenFile(path, os.O_WRONLY, 0)
+	}
 	if err != nil {
 		return err
 	}

@@ -192,3 +192,16 @@ func TestLimitsThatTheKernelRefusesAreNamed(t *testing.T) {
 		}
 	}
 }
+
+func TestCommandsStartWithoutWhatRootHasTakenAway(t *testing.T) {
+	tree := newTree(t)
+	tree.groups.limit(1000)
+	if err := os.Remove(tree.root + "/user/root"); err != nil {
+		t.Fatal(err)
+	}
+	group, err := tree.NewGroup(true, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	group.Close()
+}

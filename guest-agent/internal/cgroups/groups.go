@@ -68,7 +68,8 @@ func (t *Tree) NewGroup(root, terminal bool) (*Group, error) {
 		return nil, fmt.Errorf("making the control group of a command: %w", err)
 	}
 	if tasks != "" {
-		if err := t.write(group.path+"/pids.max", tasks); err != nil {
+		// Without the file the root user of the guest has taken the controller away, and with it all bounds.
+		if err := t.write(group.path+"/pids.max", tasks); err != nil && !errors.Is(err, os.ErrNotExist) {
 			group.Close()
 			return nil, err
 		}
@@ -86,7 +87,11 @@ func (t *Tree) makeGroup(parent string) (group *Group, tasks string, err error) 
 	for {
 		g.last++
 		path := filepath.Join(parent, strconv.FormatUint(g.last, 10))
-		if err = os.Mkdir(filepath.Join(t.root, path), 0o755); errors.Is(err, os.ErrExist) {
+		if err = os.Mkdir(filepath.Join(t.root, path), 0o755); errors.Is(err, os.ErrNotExist) || t.makeWritable(err) {
+			// The root user of the guest has removed the parent, or remounted all.
+			err = os.MkdirAll(filepath.Join(t.root, path), 0o755)
+		}
+		if errors.Is(err, os.ErrExist) {
 			continue
 		} else if err != nil {
 			return nil, "", err

@@ -2,6 +2,7 @@
 package hosts
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,11 +16,11 @@ const ownAddress = "127.0.1.1"
 // Write makes etc/hosts name localhost and the machine. Lines of others stay; the one of the former name goes.
 func Write(root, hostname string) error {
 	path := filepath.Join(root, "etc/hosts")
-	current, err := os.ReadFile(path)
-	if err != nil && !os.IsNotExist(err) {
+	current, err := textfile.Read(path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	return textfile.Replace(path, textFor(string(current), hostname))
+	return textfile.Replace(path, textFor(current, hostname))
 }
 
 func textFor(current, hostname string) string {

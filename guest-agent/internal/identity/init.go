@@ -2,18 +2,13 @@ package identity
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 
-	"warren/guest-agent/internal/hosts"
 	"warren/guest-agent/internal/httpapi"
-	"warren/guest-agent/internal/textfile"
 )
 
 const (
@@ -36,7 +31,8 @@ type Initializer struct {
 	// renewed is called when the sandbox has become another one or runs anew.
 	renewed func(r *http.Request)
 	run     CommandRunner
-	bootID  *BootID
+	log     func(format string, arguments ...any)
+	files   *secondary
 
 	// turn is held by the request that is being applied.
 	turn   sync.Mutex
@@ -59,11 +55,14 @@ type Options struct {
 	Run     CommandRunner
 	// BootID is what gives copies boot ids of their own; nil = nothing.
 	BootID *BootID
+	// Log tells of what the guest's root user made impossible, and a sandbox runs without.
+	Log func(format string, arguments ...any)
 }
 
 // NewInitializer serves POST /init with the given parts.
 func NewInitializer(o Options) *Initializer {
-	return &Initializer{state: o.State, system: o.System, root: o.Root, thaw: o.Thaw, renewed: o.Renewed, run: o.Run, bootID: o.BootID}
+	files := &secondary{root: o.Root, bootID: o.BootID, log: o.Log, limit: writeLimit}
+	return &Initializer{state: o.State, system: o.System, root: o.Root, thaw: o.Thaw, renewed: o.Renewed, run: o.Run, log: o.Log, files: files}
 }
 
 // confirmation is what the host is told to be in force.
@@ -126,10 +125,11 @@ func (i *Initializer) apply(r *http.Request, request Request, entropy []byte, re
 		confirmed.EntropyBytes = len(entropy)
 	}
 	if err := i.thaw(); err != nil {
-		return confirmed, httpapi.Errorf(400, "letting user processes run: %v", err)
+		// Only the root user of the guest can have brought that about. Refused, the sandbox could never be resumed.
+		i.log("letting user processes run: %v", err)
 	}
 	confirmed.SandboxID = i.state.sandboxID
-	hostname, err := os.Hostname()
+	hostname, err := i.system.Hostname()
 	if err != nil {
 		return confirmed, err
 	}
@@ -157,12 +157,6 @@ func (i *Initializer) change(r *http.Request, request Request, entropy []byte, r
 		if err := i.system.SetHostname(request.Hostname); err != nil {
 			return err
 		}
-		if err := hosts.Write(i.root, request.Hostname); err != nil {
-			return err
-		}
-		if err := writeHostname(i.root, request.Hostname); err != nil {
-			return err
-		}
 	}
 	if request.CABundle != "" {
 		if err := installCertificates(r.Context(), i.root, request.CABundle, i.run); err != nil {
@@ -172,32 +166,18 @@ func (i *Initializer) change(r *http.Request, request Request, entropy []byte, r
 	if err := i.mounts.apply(request.VolumeMounts, request.LifecycleID); err != nil {
 		return err
 	}
-	if err := i.renewMachine(request.SandboxID); err != nil {
-		return err
-	}
+	former := i.state.SandboxID()
 	renewed := i.state.replace(request)
-	if err := writeIdentity(i.root, i.state.builtInCopy()); err != nil {
-		return err
-	}
 	if renewed && i.renewed != nil {
 		i.renewed(r)
 	}
+	files := places{hostname: request.Hostname, builtIn: i.state.builtInCopy()}
+	// A machine that stays the same sandbox keeps the ids that it has.
+	if request.SandboxID != former {
+		files.machine, files.copied = request.SandboxID, former != ""
+	}
+	i.files.write(files)
 	return nil
-}
-
-// renewMachine gives a machine that becomes another sandbox the ids of that. One that stays the same keeps what it has.
-func (i *Initializer) renewMachine(sandboxID string) error {
-	former := i.state.SandboxID()
-	if sandboxID == "" || sandboxID == former {
-		return nil
-	}
-	if err := writeMachineID(i.root, sandboxID); err != nil {
-		return fmt.Errorf("writing the id of the machine: %w", err)
-	}
-	if former == "" {
-		return nil
-	}
-	return i.bootID.renew(sandboxID)
 }
 
 // stepClock sets the clock when its error is too large.
@@ -249,15 +229,4 @@ func (s *State) builtInCopy() map[string]string {
 		variables[name] = value
 	}
 	return variables
-}
-
-// writeIdentity writes each built-in variable into a file: run/warren/.WARREN_SANDBOX_ID, run/e2b/.E2B_SANDBOX_ID and so on.
-func writeIdentity(root string, variables map[string]string) error {
-	for name, value := range variables {
-		directory := strings.ToLower(name[:strings.IndexByte(name, '_')])
-		if err := textfile.Replace(filepath.Join(root, "run", directory, "."+name), value); err != nil {
-			return fmt.Errorf("writing the identity: %w", err)
-		}
-	}
-	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -42,19 +43,27 @@ type sandbox struct {
 	clock    *steppedClock
 	root     string
 	thaws    int
+	stuck    error
 	renewals int
 	commands [][]string
+	logged   chan string
 }
 
 func newSandbox(t *testing.T) *sandbox {
 	t.Helper()
 	nstest.Need(t)
-	s := &sandbox{t: t, root: t.TempDir(), clock: &steppedClock{}}
+	kernel, err := OpenKernel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Close(kernel.random) })
+	s := &sandbox{t: t, root: t.TempDir(), clock: &steppedClock{Kernel: kernel}, logged: make(chan string, 100)}
 	s.state = NewState(users.NewDatabase(s.root))
 	s.server = httptest.NewServer(NewInitializer(Options{
 		State: s.state, System: s.clock, Root: s.root,
-		Thaw:    func() error { s.thaws++; return nil },
+		Thaw:    func() error { s.thaws++; return s.stuck },
 		Renewed: func(*http.Request) { s.renewals++ },
+		Log:     func(format string, arguments ...any) { s.logged <- fmt.Sprintf(format, arguments...) },
 		Run:     func(_ context.Context, argv []string) error { s.commands = append(s.commands, argv); return nil },
 	}))
 	t.Cleanup(s.server.Close)

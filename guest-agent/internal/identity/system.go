@@ -17,10 +17,24 @@ type System interface {
 	AddEntropy([]byte) error
 	// SetHostname names the machine.
 	SetHostname(string) error
+	// Hostname is the name of the machine.
+	Hostname() (string, error)
 }
 
 // Kernel is the system this process runs on.
-type Kernel struct{}
+type Kernel struct {
+	// random is the device of the random generator, which the guest may take away later.
+	random int
+}
+
+// OpenKernel opens what the methods need.
+func OpenKernel() (Kernel, error) {
+	random, err := syscall.Open("/dev/urandom", syscall.O_WRONLY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return Kernel{}, fmt.Errorf("opening the random generator: %w", err)
+	}
+	return Kernel{random}, nil
+}
 
 // Now implements System.
 func (Kernel) Now() time.Time { return time.Now() }
@@ -42,21 +56,16 @@ const (
 )
 
 // AddEntropy implements System. All bits are credited: they come from the host's generator.
-func (Kernel) AddEntropy(random []byte) error {
-	device, err := syscall.Open("/dev/urandom", syscall.O_WRONLY|syscall.O_CLOEXEC, 0)
-	if err != nil {
-		return fmt.Errorf("opening the random generator: %w", err)
-	}
-	defer syscall.Close(device)
+func (k Kernel) AddEntropy(random []byte) error {
 	// struct rand_pool_info: bits of entropy, size in bytes, data.
 	info := make([]byte, 8+len(random))
 	*(*int32)(unsafe.Pointer(&info[0])) = int32(len(random) * 8)
 	*(*int32)(unsafe.Pointer(&info[4])) = int32(len(random))
 	copy(info[8:], random)
-	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(device), rndAddEntropy, uintptr(unsafe.Pointer(&info[0]))); errno != 0 {
+	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(k.random), rndAddEntropy, uintptr(unsafe.Pointer(&info[0]))); errno != 0 {
 		return fmt.Errorf("adding entropy: %w", errno)
 	}
-	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(device), rndReseedCRNG, 0); errno != 0 {
+	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(k.random), rndReseedCRNG, 0); errno != 0 {
 		return fmt.Errorf("reseeding the random generator: %w", errno)
 	}
 	return nil
@@ -68,4 +77,20 @@ func (Kernel) SetHostname(name string) error {
 		return fmt.Errorf("setting the host name: %w", err)
 	}
 	return nil
+}
+
+// Hostname implements System with uname(2), which needs no file.
+func (Kernel) Hostname() (string, error) {
+	var names syscall.Utsname
+	if err := syscall.Uname(&names); err != nil {
+		return "", fmt.Errorf("reading the host name: %w", err)
+	}
+	var name []byte
+	for _, letter := range names.Nodename {
+		if letter == 0 {
+			break
+		}
+		name = append(name, byte(letter))
+	}
+	return string(name), nil
 }

@@ -8,11 +8,12 @@ import (
 	"net/http"
 	"os"
 	"sort"
-	"strconv"
 	"strings"
 	"syscall"
 	"unicode/utf8"
 	"unsafe"
+
+	"warren/guest-agent/internal/paths"
 )
 
 const (
@@ -112,7 +113,7 @@ func attribute(path, name string) ([]byte, error) {
 // Replace makes metadata the whole set of an open file. A file system without extended attributes drops it.
 func Replace(file *os.File, metadata map[string]string) error {
 	descriptor := file.Fd()
-	for _, name := range attributeNames(pathOf(file)) {
+	for _, name := range attributeNames(paths.OfDescriptor(file)) {
 		if strings.HasPrefix(name, attributePrefix) {
 			if _, kept := metadata[name[len(attributePrefix):]]; !kept {
 				if err := ignoreUnsupported(removeAttribute(descriptor, name)); err != nil {
@@ -139,7 +140,7 @@ const userPrefix = "user."
 
 // Plain tells whether an open file has no attributes that would be lost by a copy: access lists, capabilities, labels.
 func Plain(file *os.File) bool {
-	for _, name := range attributeNames(pathOf(file)) {
+	for _, name := range attributeNames(paths.OfDescriptor(file)) {
 		if !strings.HasPrefix(name, userPrefix) {
 			return false
 		}
@@ -149,12 +150,12 @@ func Plain(file *os.File) bool {
 
 // Copy gives one open file the attributes of another that are not metadata.
 func Copy(from, to *os.File) error {
-	for _, name := range attributeNames(pathOf(from)) {
+	for _, name := range attributeNames(paths.OfDescriptor(from)) {
 		if !strings.HasPrefix(name, userPrefix) || strings.HasPrefix(name, attributePrefix) {
 			continue
 		}
 		value := make([]byte, maxAttribute)
-		n, err := syscall.Getxattr(pathOf(from), name, value)
+		n, err := syscall.Getxattr(paths.OfDescriptor(from), name, value)
 		if err == nil {
 			err = setAttribute(to.Fd(), name, string(value[:n]))
 		}
@@ -164,8 +165,6 @@ func Copy(from, to *os.File) error {
 	}
 	return nil
 }
-
-func pathOf(file *os.File) string { return "/proc/self/fd/" + strconv.Itoa(int(file.Fd())) }
 
 func ignoreUnsupported(err error) error {
 	if errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.ENODATA) {

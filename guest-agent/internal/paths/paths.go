@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"warren/guest-agent/internal/kernelfs"
 	"warren/guest-agent/internal/users"
 )
 
@@ -45,5 +46,5 @@ func Resolve(path string, user users.User, workdir string) (string, error) {
 
 // OfDescriptor is a path that leads to an open file, whatever its own has become.
 func OfDescriptor(file *os.File) string {
-	return "/proc/self/fd/" + strconv.Itoa(int(file.Fd()))
+	return kernelfs.Path("/proc/self/fd/") + strconv.Itoa(int(file.Fd()))
 }

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"warren/guest-agent/internal/kernelfs"
 )
 
 // Values of sock_diag(7) and <linux/inet_diag.h>.
@@ -57,7 +59,7 @@ func (s *scanner) listeners() ([]netip.AddrPort, error) {
 	}
 	var found []netip.AddrPort
 	for _, path := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		text, err := os.Open(path)
+		text, err := os.Open(kernelfs.Path(path))
 		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}

@@ -120,7 +120,11 @@ func newSandbox(t *testing.T) *sandbox {
 		}
 		return database.Lookup(name)
 	})
-	s.manager = NewManager(NewLauncher(children, Confinement{}))
+	launcher, err := NewLauncher(children, Confinement{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.manager = NewManager(launcher)
 	Register(mux, s.manager, s)
 	s.Client = rpctest.New(t, mux)
 	t.Cleanup(func() {

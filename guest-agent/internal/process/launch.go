@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"warren/guest-agent/internal/cgroups"
+	"warren/guest-agent/internal/kernelfs"
 	"warren/guest-agent/internal/oom"
 	"warren/guest-agent/internal/reaper"
 	"warren/guest-agent/internal/rpc"
@@ -22,11 +23,17 @@ const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 type Launcher struct {
 	reaper      *reaper.Reaper
 	confinement Confinement
+	// null is the null device. It was opened at first: later the guest may have put anything in its place.
+	null *os.File
 }
 
 // NewLauncher starts processes as children of a reaper.
-func NewLauncher(r *reaper.Reaper, confinement Confinement) *Launcher {
-	return &Launcher{reaper: r, confinement: confinement}
+func NewLauncher(r *reaper.Reaper, confinement Confinement) (*Launcher, error) {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return nil, err
+	}
+	return &Launcher{reaper: r, confinement: confinement, null: null}, nil
 }
 
 // specification is everything that decides how a process is started.
@@ -61,7 +68,7 @@ func (l *Launcher) startConfined(ctx context.Context, spec specification) (*Proc
 	}
 	defer leave()
 	p := newProcess(spec)
-	descriptors, err := p.open(spec)
+	descriptors, err := l.open(p, spec)
 	defer closeAll(descriptors)
 	if err == nil {
 		err = l.execute(p, spec, descriptors)
@@ -81,7 +88,7 @@ func newProcess(spec specification) *Process {
 }
 
 // open opens the agent's ends of the process's streams and returns the ends of the process in the order 0, 1, 2.
-func (p *Process) open(spec specification) (descriptors []int, err error) {
+func (l *Launcher) open(p *Process, spec specification) (descriptors []int, err error) {
 	if spec.size != nil {
 		master, terminal, err := openPTY(*spec.size, spec.user.UID)
 		if err != nil {
@@ -92,7 +99,6 @@ func (p *Process) open(spec specification) (descriptors []int, err error) {
 		p.sources = []*source{{file: master, kind: ptyEvent, size: ptyChunk, drained: make(chan struct{})}}
 		return []int{terminal}, nil
 	}
-	null := -1
 	if spec.stdin {
 		var ends [2]int
 		if err := syscall.Pipe2(ends[:], syscall.O_CLOEXEC); err != nil {
@@ -105,7 +111,8 @@ func (p *Process) open(spec specification) (descriptors []int, err error) {
 		}
 		p.input = newInput(file, false)
 	} else {
-		if null, err = syscall.Open(os.DevNull, syscall.O_RDONLY|syscall.O_CLOEXEC, 0); err != nil {
+		null, err := l.emptyInput()
+		if err != nil {
 			return descriptors, resourceError(err)
 		}
 		descriptors = append(descriptors, null)
@@ -126,6 +133,15 @@ func (p *Process) open(spec specification) (descriptors []int, err error) {
 		p.sources = append(p.sources, &source{file: file, kind: output.kind, size: pipeChunk, drained: make(chan struct{})})
 	}
 	return descriptors, nil
+}
+
+// emptyInput is standard input in which there is nothing.
+func (l *Launcher) emptyInput() (int, error) {
+	descriptor, _, errno := syscall.Syscall(syscall.SYS_FCNTL, l.null.Fd(), syscall.F_DUPFD_CLOEXEC, 0)
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(descriptor), nil
 }
 
 // pollable makes a file of a descriptor that supports deadlines. The process's end of the pipe stays blocking.
@@ -185,8 +201,9 @@ func (l *Launcher) run(p *Process, spec specification, attributes *syscall.ProcA
 	}
 	var reason *unrunnable
 	if errors.As(err, &reason) {
-		attributes.Dir = "/"
-		err = l.fork(p, "/proc/self/exe", failureArguments(reason), attributes, group)
+		// The agent's own, to which the path is relative.
+		attributes.Dir = ""
+		err = l.fork(p, kernelfs.Path("/proc/self/exe"), failureArguments(reason), attributes, group)
 		if err != nil {
 			return rpc.Errorf(rpc.InvalidArgument, "%s", reason.text)
 		}

@@ -5,6 +5,8 @@ import (
 	"os"
 	"syscall"
 	"unsafe"
+
+	"warren/guest-agent/internal/kernelfs"
 )
 
 // Size is that of a terminal, in characters.
@@ -21,7 +23,7 @@ const (
 
 // openPTY opens a pseudo-terminal of the given size. The terminal side belongs to uid and is for a child process.
 func openPTY(size Size, uid uint32) (master *os.File, terminal int, err error) {
-	descriptor, err := syscall.Open("/dev/ptmx", syscall.O_RDWR|syscall.O_NOCTTY|syscall.O_CLOEXEC|syscall.O_NONBLOCK, 0)
+	descriptor, err := syscall.Open(kernelfs.Path("/dev/ptmx"), syscall.O_RDWR|syscall.O_NOCTTY|syscall.O_CLOEXEC|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, -1, &os.PathError{Op: "open", Path: "/dev/ptmx", Err: err}
 	}

@@ -3,6 +3,7 @@ package textfile
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -13,21 +14,21 @@ const mode = 0o644
 
 // Replace gives a file another text and makes it where it is missing, with its directories. Readers see the old text or the new
 // one. A text of the same length is written in place: it takes no space of a full disk, and less work than a new file, of which
-// there would be much at each thaw.
+// there would be much at each thaw. What is no regular file stays as it is, and so does one that Read does not read.
 func Replace(path, text string) error {
-	current, err := os.ReadFile(path)
+	current, err := Read(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return err
 		}
-	case err != nil || string(current) == text:
+	case err != nil || current == text:
 		return err
 	case len(current) == len(text):
-		return overwrite(path, text)
+		return overwrite(path, text, 0)
 	}
 	replacement := path + ".new"
-	err = os.WriteFile(replacement, []byte(text), mode)
+	err = create(replacement, text)
 	if err == nil {
 		err = os.Rename(replacement, path)
 	}
@@ -36,14 +37,21 @@ func Replace(path, text string) error {
 	}
 	if errors.Is(err, syscall.EBUSY) {
 		// Something is mounted on the file.
-		return os.WriteFile(path, []byte(text), mode)
+		return overwrite(path, text, syscall.O_TRUNC)
 	}
 	return err
 }
 
-// overwrite writes all of a file in one call.
-func overwrite(path, text string) error {
-	file, err := os.OpenFile(path, os.O_WRONLY, 0)
+// create makes a file, in place of whatever is left there.
+func create(path, text string) error {
+	const flags = os.O_WRONLY | os.O_CREATE | os.O_EXCL
+	file, err := os.OpenFile(path, flags, mode)
+	if errors.Is(err, os.ErrExist) {
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+		file, err = os.OpenFile(path, flags, mode)
+	}
 	if err != nil {
 		return err
 	}
@@ -52,4 +60,21 @@ func overwrite(path, text string) error {
 		err = closed
 	}
 	return err
+}
+
+// overwrite writes all of a file in one call.
+func overwrite(path, text string, flags int) error {
+	descriptor, err := open(path, syscall.O_WRONLY|flags)
+	if err != nil {
+		return err
+	}
+	defer syscall.Close(descriptor)
+	n, err := syscall.Write(descriptor, []byte(text))
+	if err == nil && n < len(text) {
+		err = io.ErrShortWrite
+	}
+	if err != nil {
+		return &os.PathError{Op: "write", Path: path, Err: err}
+	}
+	return nil
 }

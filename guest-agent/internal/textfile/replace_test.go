@@ -100,3 +100,68 @@ func TestErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatAGuestPutInTheWay plays what the root user of a guest can put in the place of a file: it stays, and is not waited for.
+func TestWhatAGuestPutInTheWay(t *testing.T) {
+	nstest.Need(t)
+	for name, make := range map[string]func(path string) error{
+		"directory":    func(path string) error { return os.Mkdir(path, 0o755) },
+		"pipe":         func(path string) error { return syscall.Mkfifo(path, 0o644) },
+		"endless file": func(path string) error { return os.Symlink("/dev/zero", path) },
+		"loop":         func(path string) error { return os.Symlink(path, path) },
+		"silent file":  func(path string) error { return os.Symlink("/proc/kmsg", path) },
+		"huge file": func(path string) error {
+			if err := os.WriteFile(path, nil, 0o644); err != nil {
+				return err
+			}
+			return os.Truncate(path, 1<<40)
+		},
+	} {
+		path := filepath.Join(t.TempDir(), "name")
+		if err := make(path); err != nil {
+			t.Fatal(err)
+		}
+		before, err := os.Lstat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := Replace(path, "text"); err == nil {
+			t.Errorf("%s: replaced", name)
+		}
+		if after, err := os.Lstat(path); err != nil || !os.SameFile(before, after) || after.Size() != before.Size() {
+			t.Errorf("%s: is no longer what it was: %v", name, err)
+		}
+	}
+}
+
+func TestWhatIsLeftOfAReplacementIsNotFollowed(t *testing.T) {
+	directory := t.TempDir()
+	path, other := filepath.Join(directory, "name"), filepath.Join(directory, "other")
+	replace(t, other, "of the user")
+	for _, put := range []func() error{
+		func() error { return os.Symlink(other, path+".new") },
+		func() error { return syscall.Mkfifo(path+".new", 0o644) },
+	} {
+		_ = os.Remove(path)
+		if err := put(); err != nil {
+			t.Fatal(err)
+		}
+		replace(t, path, "text")
+	}
+	if text, err := os.ReadFile(other); err != nil || string(text) != "of the user" {
+		t.Errorf("%q %v", text, err)
+	}
+}
+
+func TestALinkIsFollowed(t *testing.T) {
+	directory := t.TempDir()
+	target, path := filepath.Join(directory, "target"), filepath.Join(directory, "name")
+	replace(t, target, "box\n")
+	if err := os.Symlink(target, path); err != nil {
+		t.Fatal(err)
+	}
+	replace(t, path, "cat\n")
+	if text, err := os.ReadFile(target); err != nil || string(text) != "cat\n" {
+		t.Errorf("%q %v", text, err)
+	}
+}

@@ -98,7 +98,7 @@ export class Pausing {
       if (!lifecycle.destroySignal.aborted) lifecycle.returnTo("paused");
       await journal.write(record);
       garbage.schedule();
-      throw explainSilence(error, sandbox.id);
+      throw explainFailure(error, sandbox.id);
     }
   }
 
@@ -169,9 +169,11 @@ export class Pausing {
   }
 }
 
-/** Says of a guest that did not wake up that nothing of it is lost. */
-function explainSilence(error: unknown, id: string): unknown {
-  if (!(error instanceof WarrenError) || error.code !== "guest_unreachable") return error;
-  const message = `sandbox ${id} did not resume: its guest agent did not confirm its identity. It stays paused as it was; try again, or destroy it`;
+/** Says of a guest that did not wake up, or not as it should, that nothing of it is lost. */
+function explainFailure(error: unknown, id: string): unknown {
+  if (!(error instanceof WarrenError)) return error;
+  if (error.code !== "guest_unreachable" && error.code !== "agent_error") return error;
+  const why = error.code === "agent_error" ? error.message : "its guest agent did not confirm its identity";
+  const message = `sandbox ${id} did not resume: ${why}. It stays paused as it was; try again, or destroy it`;
   return new WarrenError(error.code, message, { cause: error });
 }
