@@ -1,4 +1,4 @@
-// Package textfile replaces small text files of the system.
+// Package textfile reads and replaces small text files of the system, which belong to the guest.
 package textfile
 
 import (

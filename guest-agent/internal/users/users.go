@@ -2,13 +2,14 @@
 package users
 
 import (
+	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
+
+	"warren/guest-agent/internal/textfile"
 )
 
 // User is an account of the image with everything that a process of it needs.
@@ -90,28 +91,13 @@ func nameOr(names map[uint32]string, id uint32) string {
 	return strconv.FormatUint(uint64(id), 10)
 }
 
-// maxFile bounds how much of an account file is read, in bytes.
-const maxFile = 4 << 20
-
-// read returns a file's text, empty when there is no such file. The guest may have put anything in its place.
+// read returns a file's text, empty when there is no such file.
 func (d *Database) read(path string) (string, error) {
-	file, err := os.OpenFile(filepath.Join(d.root, path), os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
-	if os.IsNotExist(err) {
+	text, err := textfile.Read(filepath.Join(d.root, path))
+	if errors.Is(err, os.ErrNotExist) {
 		return "", nil
 	}
-	if err != nil {
-		return "", err
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return "", err
-	}
-	if !info.Mode().IsRegular() {
-		return "", fmt.Errorf("/%s is not a regular file", path)
-	}
-	text, err := io.ReadAll(io.LimitReader(file, maxFile))
-	return string(text), err
+	return text, err
 }
 
 type groupEntry struct {

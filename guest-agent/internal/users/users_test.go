@@ -132,3 +132,16 @@ func TestAccountFilesThatAreNone(t *testing.T) {
 		}
 	}
 }
+
+func TestAccountsThatNeverComeAreNotWaitedFor(t *testing.T) {
+	root := t.TempDir()
+	if err := os.Mkdir(root+"/etc", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/proc/kmsg", root+"/etc/passwd"); err != nil {
+		t.Fatal(err)
+	}
+	if user, err := NewDatabase(root).Lookup("root"); err != nil || user.Home != "/root" {
+		t.Errorf("%+v %v", user, err)
+	}
+}
