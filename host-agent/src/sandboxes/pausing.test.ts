@@ -1,0 +1,27 @@
+import { WarrenError } from "@warren/contracts/errors";
+import { expect, test } from "vitest";
+import type { SandboxRecord } from "./journal.ts";
+import { Pausing, type PausingParts } from "./pausing.ts";
+import { Sandbox } from "./sandbox.ts";
+
+test.each([
+  ["agent_error", "the guest agent refused its identity: no", /refused its identity: no\. It stays paused as it was/],
+  ["guest_unreachable", "no answer", /did not confirm its identity\. It stays paused as it was/],
+  ["disk_full", "no space", /^no space$/],
+] as const)("a resume that fails by %s leaves the sandbox paused and says so", async (code, reason, told) => {
+  const record = { id: "sb", status: "paused", lastActiveAt: 0, snapshot: "s", timeoutSec: 1 } as SandboxRecord;
+  const sandbox = new Sandbox(structuredClone(record));
+  const written: SandboxRecord[] = [];
+  const parts = {
+    journal: { write: async (each: SandboxRecord) => void written.push(structuredClone(each)) },
+    snapshots: { get: () => ({ id: "s" }) },
+    space: { requireAccess: async () => undefined },
+    starting: { requireRoom: async () => undefined },
+    microvms: { restore: () => Promise.reject(new WarrenError(code, reason)), stop: async () => undefined },
+    garbage: { schedule: () => undefined },
+  };
+  const resumed = new Pausing(parts as unknown as PausingParts).resume(sandbox, 60);
+  await expect(resumed).rejects.toMatchObject({ code, message: expect.stringMatching(told) });
+  expect(sandbox.lifecycle.status).toBe("paused");
+  expect(written).toEqual([record]);
+});
