@@ -54,6 +54,8 @@ export async function createApp(options: AppOptions): Promise<App> {
     bodyLimit: LIMITS.jsonBodyBytes,
     // Sockets without a request do not delay the end.
     forceCloseConnections: "idle",
+    // Those that come when it stops are answered by open-requests.ts.
+    return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: false, maxParamLength: 256 },
     schemaErrorFormatter: formatSchemaErrors,
     frameworkErrors: answerFrameworkError,

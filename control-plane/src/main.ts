@@ -270,6 +270,7 @@ async function listen(app: App, { host, port }: ListenAddress): Promise<string> 
 
 /** Takes no new requests, tells those that do not end in time that the server ends, and cuts off clients that do not listen. */
 async function closeWithin(app: App, requests: OpenRequests, milliseconds: number): Promise<void> {
+  requests.refuseMore(new WarrenError("server_stopping", "the server is being stopped; try again when it is back"));
   const ends = setTimeout(() => {
     const message =
       "the server is being stopped; what was asked for may have happened, or may go on: look when it is back";

@@ -1,8 +1,10 @@
+import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { openDatabase } from "./database/database.ts";
 import { createDatabase, type TestDatabase } from "./database/testing/each-database.ts";
 import { createLogger } from "./logging.ts";
 import { TRANSFER_LIMITS } from "./slow-clients/transfer-limits.ts";
+import { connectTo } from "./testing/raw-http.ts";
 import { errorOf, TestStack } from "./testing/test-stack.ts";
 
 let database: TestDatabase;
@@ -37,19 +39,18 @@ async function rowOf(id: string) {
   }
 }
 
+const takesConnections = () =>
+  fetch(`${stack.url}/health`).then(
+    () => true,
+    () => false,
+  );
+
 it("answers what is under way, and takes nothing new", async () => {
   const { reached, go } = heldCreation();
   const creation = stack.call("POST", "/v1/sandboxes", {});
   const id = await reached;
   const closing = stack.controlPlane.close();
-  await expect
-    .poll(() =>
-      fetch(`${stack.url}/health`).then(
-        () => "answers",
-        () => "refused",
-      ),
-    )
-    .toBe("refused");
+  await expect.poll(takesConnections).toBe(false);
   go();
   expect((await creation).status).toBe(201);
   await closing;
@@ -62,6 +63,22 @@ it("tells a client that it does not wait for it any more", async () => {
   await expect.poll(() => stack.host.guest(id).processes.size).toBe(1);
   const closing = stack.controlPlane.close();
   expect(await errorOf(await exec)).toMatchObject({ status: 503, code: "server_stopping" });
+  await closing;
+});
+
+it("tells a request that still comes on an open connection", async () => {
+  const { reached, go } = heldCreation();
+  const socket = await connectTo(stack.url);
+  const request = (method: string, body: string) =>
+    `${method} /v1/sandboxes HTTP/1.1\r\nHost: localhost\r\nX-API-Key: ${stack.apiKey}\r\n${body}`;
+  socket.write(request("POST", "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"));
+  await reached;
+  const closing = stack.controlPlane.close();
+  await expect.poll(takesConnections).toBe(false);
+  await new Promise<void>((sent) => socket.write(request("GET", "\r\n"), () => sent()));
+  const answers = text(socket);
+  go();
+  expect(await answers).toMatch(/^HTTP\/1\.1 201 .*HTTP\/1\.1 503 .*{"error":{"code":"server_stopping"/s);
   await closing;
 });
 

@@ -110,7 +110,7 @@ async function endOf(warren: Warren, { id }: Sandbox, error: unknown, signal: Ab
 
 async function destroyOrSay(sandbox: Sandbox): Promise<void> {
   await sandbox.destroy().catch((error) => {
-    if (error instanceof WarrenError && error.code === "server_unreachable") {
+    if (error instanceof WarrenError && (error.code === "server_unreachable" || error.code === "server_stopping")) {
       throw new Error(
         `The server has ended or is out of reach, and the sandbox ${sandbox.id} with its command is left there. The ` +
           `server removes it within ${LEASE_SEC} s, or when it runs again.`,
