@@ -330,7 +330,8 @@ export class GuestClient {
         this.#process.sendSignal({ process: { selector: { case: "pid", value: pid } }, signal, killAfterMs }, options),
       );
     } catch (error) {
-      if (error instanceof WarrenError && error.code === "not_found") return;
+      const { cause } = error as WarrenError;
+      if (cause instanceof ConnectError && cause.code === Code.NotFound) return;
       throw error;
     }
   }

@@ -1,11 +1,13 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type ErrorCode, WarrenError } from "@warren/contracts/errors";
 
+/**
+ * Codes with which the guest agent refuses to start a command. Others would say of the sandbox, or of its caller, what only
+ * the host knows.
+ */
 const CODE_OF_RPC: Partial<Record<Code, ErrorCode>> = {
   [Code.InvalidArgument]: "invalid_request",
-  [Code.NotFound]: "not_found",
-  [Code.AlreadyExists]: "already_exists",
-  [Code.FailedPrecondition]: "invalid_state",
+  // A user whom the image does not have.
   [Code.Unauthenticated]: "invalid_request",
   [Code.Unavailable]: "guest_unreachable",
   [Code.ResourceExhausted]: "guest_exhausted",

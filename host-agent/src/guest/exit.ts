@@ -1,5 +1,6 @@
 import type { ProcessEvent_EndEvent } from "@warren/contracts/gen/process/process_pb";
 import { SIGNALS } from "@warren/contracts/signals";
+import { refused } from "./errors.ts";
 import { guestText } from "./guest-text.ts";
 
 /** How a command ended. */
@@ -41,12 +42,17 @@ const TEXTS = new Map<string, number>(
   }),
 );
 
-/** The exit of a command by the guest agent's last event; `mayBeLate` tells whether its time can have been up. */
+/**
+ * The exit of a command by the guest agent's last event; `mayBeLate` tells whether its time can have been up. Throws
+ * `agent_error` when it is none.
+ */
 export function commandExit(end: ProcessEvent_EndEvent, mayBeLate: boolean): CommandExit {
   const timedOut = end.timedOut && mayBeLate;
   const memory = end.outOfMemory && {
     outOfMemory: { process: guestText(end.outOfMemory.process).slice(0, NAME_CHARACTERS), pid: end.outOfMemory.pid },
   };
+  // Eight bits are all that a process can say (wait(2)).
+  if (end.exited && (end.exitCode < 0 || end.exitCode > 255)) throw refused("no exit status is such a number");
   if (end.exited) return { exitCode: end.exitCode, signal: "", timedOut, ...memory };
   const text = end.status.replace(/^signal: /, "").replace(/ \(core dumped\)$/, "");
   const signal = end.signal <= SIGRTMAX ? end.signal : 0;

@@ -294,6 +294,35 @@ it("a file that a guest stops taking is given up, one that its caller is slow to
   await guest.client(LIMIT_MS).files.write({ path: "/f", user: undefined }, slowly());
 });
 
+/** Codes by which a call of the API says something of the sandbox or the caller; the guest agent starts no command with them. */
+it.each(["not_found", "already_exists", "failed_precondition", "permission_denied", "aborted", "made_up"])(
+  "a command whose guest refuses it with %s fails by the agent's fault",
+  async (code) => {
+    const error = JSON.stringify({ error: { code, message: "sandbox sb is gone" } });
+    const streamed = await startGuest(streaming(frame(error, { flags: 2 })));
+    expect(await failed(runCommand(sandboxOf(streamed), COMMAND, undefined))).toBe("agent_error");
+    const plain = await startGuest((socket) => {
+      socket.end(`${head("application/json", "404 Not Found")}${JSON.stringify({ code, message: "gone" })}`);
+    });
+    expect(await failed(runCommand(sandboxOf(plain), COMMAND, undefined))).toBe("agent_error");
+  },
+);
+
+it.each([
+  ["invalid_argument", "invalid_request"],
+  ["resource_exhausted", "guest_exhausted"],
+])("a command whose guest refuses it with %s fails with %s", async (code, expected) => {
+  const error = JSON.stringify({ error: { code, message: "cwd '/x' does not exist" } });
+  const guest = await startGuest(streaming(frame(error, { flags: 2 })));
+  expect(await failed(runCommand(sandboxOf(guest), COMMAND, undefined))).toBe(expected);
+});
+
+it.each([-1, 256, 2 ** 31 - 1])("a command whose guest says that it ended with status %d fails", async (exitCode) => {
+  const end = json({ event: { end: { exitCode, exited: true, status: "" } } });
+  const guest = await startGuest(streaming(START, end));
+  expect(await failed(runCommand(sandboxOf(guest), COMMAND, undefined))).toBe("agent_error");
+});
+
 it("a command whose guest does not end it when its time is up is given up", async () => {
   const guest = await startGuest(streaming(START));
   const limited = { ...COMMAND, timeoutMs: 100 };
