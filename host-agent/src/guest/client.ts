@@ -138,8 +138,9 @@ export class GuestClient {
   /**
    * Gives the microVM its identity, time and random state. Throws unless the guest agent confirms each of them; from
    * then on the client uses the new token. One that answers nothing while its vCPUs rest is given up before the limit.
+   * Aborting `signal` ends the wait, as in `freeze` and `unfreeze`.
    */
-  async init(identity: GuestIdentity, limitMs = INIT_LIMIT_MS): Promise<InitConfirmation> {
+  async init(identity: GuestIdentity, limitMs = INIT_LIMIT_MS, signal?: AbortSignal): Promise<InitConfirmation> {
     const body = JSON.stringify({
       timestamp: new Date().toISOString(),
       accessToken: identity.token,
@@ -155,9 +156,9 @@ export class GuestClient {
     });
     const headers = { "content-type": "application/json", accept: "application/json" };
     const dead = new AbortController();
-    const signal = AbortSignal.any([AbortSignal.timeout(limitMs * hostLoad()), dead.signal]);
+    const over = AbortSignal.any([AbortSignal.timeout(limitMs * hostLoad()), dead.signal, ...(signal ? [signal] : [])]);
     const answer = await whileAlive(
-      this.#requests.ask({ method: "POST", path: "/init", headers, signal }, MAX_JSON, body),
+      this.#requests.ask({ method: "POST", path: "/init", headers, signal: over }, MAX_JSON, body),
       // Its vCPUs are not looked at: whoever gives an identity is at an operation that the look would wait for.
       { probe: () => this.health(), processorMs: this.#limits.processorMs, hasHung: async () => false },
       this.#limits,
@@ -179,13 +180,13 @@ export class GuestClient {
   }
 
   /** Puts all processes of the guest but its agent to sleep, until `unfreeze` or `init`. */
-  freeze(): Promise<void> {
-    return this.#post("/freeze");
+  freeze(signal?: AbortSignal): Promise<void> {
+    return this.#post("/freeze", signal);
   }
 
   /** Wakes them up; does nothing when they are awake. */
-  unfreeze(): Promise<void> {
-    return this.#post("/unfreeze");
+  unfreeze(signal?: AbortSignal): Promise<void> {
+    return this.#post("/unfreeze", signal);
   }
 
   /** Runs a command and yields its events. Aborting `signal` ends the stream, not the command: see {@link end}. */
@@ -355,9 +356,10 @@ export class GuestClient {
     this.#connections.close();
   }
 
-  async #post(path: string): Promise<void> {
-    const signal = AbortSignal.timeout(this.#limits.unaryMs * hostLoad());
-    const { status, body } = await this.#requests.ask({ method: "POST", path, signal }, MAX_JSON);
+  async #post(path: string, signal?: AbortSignal): Promise<void> {
+    const limit = AbortSignal.timeout(this.#limits.unaryMs * hostLoad());
+    const over = signal ? AbortSignal.any([limit, signal]) : limit;
+    const { status, body } = await this.#requests.ask({ method: "POST", path, signal: over }, MAX_JSON);
     if (status < 300) return;
     throw new WarrenError("agent_error", `the guest agent answered ${status} to ${path}: ${errorMessage(body)}`);
   }

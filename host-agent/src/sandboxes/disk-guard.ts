@@ -158,7 +158,7 @@ export class DiskGuard {
     delete record.reason;
     sandbox.held = undefined;
     log.info({ sandbox: sandbox.id }, "a held sandbox runs on");
-    await freezing.release(live);
+    await freezing.release(sandbox);
     await journal.write(record);
   }
 }

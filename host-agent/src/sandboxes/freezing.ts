@@ -11,7 +11,8 @@ import type { SnapshotStore } from "../snapshots/store.ts";
 import type { Vmm } from "../vmm/vmm.ts";
 import type { DiskSpace } from "./disk-space.ts";
 import type { Journal, SandboxRecord } from "./journal.ts";
-import type { LiveParts, Sandbox } from "./sandbox.ts";
+import type { Lifecycle } from "./lifecycle.ts";
+import type { Sandbox } from "./sandbox.ts";
 import { shapeOf } from "./shape.ts";
 
 /** What snapshots are made with. */
@@ -22,6 +23,8 @@ export interface FreezingParts {
   disks: DiskLayers;
   snapshots: SnapshotStore;
   space: DiskSpace;
+  /** Aborts when guests are not waited for any more: the host agent ends. */
+  ending: AbortSignal;
   log: Logger;
 }
 
@@ -70,35 +73,48 @@ export class Freezing {
     }
   }
 
-  /** Lets a stopped microVM and its processes run on. What a guest makes of it that does not answer is its own affair. */
-  async release({ vm, guest }: LiveParts): Promise<void> {
+  /**
+   * Lets a stopped microVM and its processes run on. What a guest makes of it that does not answer is its own affair; it
+   * is not waited for once a destroy is asked for.
+   */
+  async release({ id, live, lifecycle }: Sandbox): Promise<void> {
+    if (!live) return;
+    const { vm, guest } = live;
+    const over = this.#over(lifecycle);
     await vm.thaw();
     await guest
-      .unfreeze()
-      .catch(() => guest.unfreeze())
+      .unfreeze(over)
+      .catch(() => guest.unfreeze(over))
       .catch((error: unknown) =>
-        this.#parts.log.warn({ err: error }, "a guest did not confirm that its processes run on"),
+        this.#parts.log.warn({ sandbox: id, err: error }, "a guest did not confirm that its processes run on"),
       );
   }
 
   /**
    * Has the processes of a guest sleep until they have been told their time and identity. A guest that refuses, or does not
    * answer in time, is stopped all the same, and its processes run from the first instant of their next time. Only a
-   * template that everybody starts from is not made of such a guest.
+   * template that everybody starts from is not made of such a guest. Throws once a destroy is asked for.
    */
-  async #askToRest({ record, live }: Sandbox): Promise<void> {
+  async #askToRest({ record, live, lifecycle }: Sandbox): Promise<void> {
     try {
-      await live?.guest.freeze();
+      await live?.guest.freeze(this.#over(lifecycle));
     } catch (error) {
+      lifecycle.destroySignal.throwIfAborted();
       if (record.purpose === "template") throw error;
       this.#parts.log.warn({ sandbox: record.id, err: error }, "a guest is stopped that did not go to rest");
     }
+  }
+
+  /** Aborts when the guest of a sandbox is not waited for any more. */
+  #over({ destroySignal }: Lifecycle): AbortSignal {
+    return AbortSignal.any([destroySignal, this.#parts.ending]);
   }
 
   async #copy(sandbox: Sandbox, next: { frozen: DiskChain; path: string } | undefined): Promise<FrozenCopy> {
     const { record, live } = sandbox;
     if (!live) throw new WarrenError("internal_error", `sandbox ${record.id} has no microVM`);
     const { vm } = live;
+    const { destroySignal } = sandbox.lifecycle;
     const parent = record.memory?.header ?? null;
     const memory = await ProcessMemory.open(await vm.memoryMapping());
     try {
@@ -111,12 +127,14 @@ export class Freezing {
         const stoppedMs = performance.now() - started;
         if (next) await vm.stackDisk(next.path);
         const deviceState = await readFile(state.path);
-        if (next) await this.release(live);
+        if (next) await this.release(sandbox);
+        destroySignal.throwIfAborted();
         const disk = next?.frozen ?? record.disk;
         return this.#frozenCopy(sandbox, capture, disk, next !== undefined, deviceState, stoppedMs);
       } catch (error) {
         await capture?.discard();
-        await this.release(live);
+        if (destroySignal.aborted) throw destroySignal.reason;
+        await this.release(sandbox);
         throw error;
       }
     } finally {

@@ -35,6 +35,8 @@ export interface MicrovmParts {
   dns: readonly string[];
   /** Milliseconds from the first instruction of a microVM to its guest agent's readiness. */
   bootLimitMs: number;
+  /** Aborts when guests are not waited for any more: the host agent ends. */
+  ending: AbortSignal;
   log: Logger;
 }
 
@@ -101,6 +103,8 @@ export class Microvms {
       record.snapshot = snapshotId;
       const state = await snapshots.deviceState(snapshotId);
       const image = await memoryImages.acquire(manifest.memory, record.ownSnapshot);
+      sandbox.image = image;
+      sandbox.lifecycle.destroySignal.throwIfAborted();
       const slot = await this.#prepare(sandbox, image);
       await disks.createTop(record.disk);
       const machine = { ...this.#describe(record, slot, image), background };
@@ -113,7 +117,7 @@ export class Microvms {
     }
   }
 
-  /** Gives a guest the identity of its record; throws unless the guest agent confirms it. */
+  /** Gives a guest the identity of its record; throws unless the guest agent confirms it before a destroy is asked for. */
   async identify(sandbox: Sandbox): Promise<void> {
     const { record, live, environment } = sandbox;
     if (!live) throw new WarrenError("internal_error", `sandbox ${record.id} has no microVM`);
@@ -126,7 +130,12 @@ export class Microvms {
       defaultUser: "user",
       entropy: randomBytes(ENTROPY_BYTES),
     };
-    await live.guest.init(identity);
+    const { destroySignal } = sandbox.lifecycle;
+    try {
+      await live.guest.init(identity, undefined, AbortSignal.any([destroySignal, this.#parts.ending]));
+    } finally {
+      destroySignal.throwIfAborted();
+    }
     sandbox.environment = undefined;
   }
 

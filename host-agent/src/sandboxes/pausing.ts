@@ -54,7 +54,7 @@ export class Pausing {
         await this.#record(sandbox, snapshot, reason);
       } catch (error) {
         Object.assign(record, former);
-        if (sandbox.live) await freezing.release(sandbox.live);
+        await freezing.release(sandbox);
         throw error;
       }
     } catch (error) {

@@ -79,22 +79,30 @@ function isAtRest(record: SandboxRecord, snapshots: SnapshotStore): boolean {
 }
 
 async function adopt(parts: RecoveryParts, sandbox: Sandbox): Promise<boolean> {
-  const { journal, microvms, freezing, inactivity, log } = parts;
+  const { journal, microvms, inactivity, log } = parts;
   const { record, lifecycle } = sandbox;
   try {
     const live = await microvms.adopt(sandbox);
     if (!live) return false;
     if (record.reason && isHeldFor(record.reason)) hold(sandbox, record.reason);
     // An agent that ended in the middle of a copy left it stopped; one that runs does not mind.
-    if (!sandbox.held) await freezing.release(live);
+    if (!sandbox.held) await live.vm.thaw();
     if (record.status === "pausing") lifecycle.transition("running");
     record.status = "running";
     await journal.write(record);
     inactivity.watch(sandbox);
     log.info({ sandbox: record.id }, "adopted a live sandbox");
+    // A guest may take its time to say that its processes run on; the sandboxes of others do not wait for that.
+    if (!sandbox.held) releaseSoon(parts, sandbox);
     return true;
   } catch (error) {
     log.error({ sandbox: record.id, err: error }, "cannot adopt a sandbox");
     return false;
   }
+}
+
+function releaseSoon({ freezing, log }: RecoveryParts, sandbox: Sandbox): void {
+  sandbox.lifecycle
+    .perform("release", () => freezing.release(sandbox))
+    .catch((error: unknown) => log.error({ sandbox: sandbox.id, err: error }, "an adopted sandbox does not run on"));
 }

@@ -28,8 +28,11 @@ import type { Sandbox } from "./sandbox.ts";
 import { type NewSandbox, type SandboxSettings, Starting } from "./starting.ts";
 import type { WarmPoolLimits } from "./warm-pool.ts";
 
+/** Milliseconds for which operations may wait for a guest once the host agent ends, which has half a minute for all of it. */
+const END_GRACE_MS = 10_000;
+
 /** Parts that the sandboxes of one host are made from. */
-export interface SandboxParts extends MicrovmParts {
+export interface SandboxParts extends Omit<MicrovmParts, "ending"> {
   dataDirectory: string;
   memory: MemoryStore;
   templates: TemplateStore;
@@ -57,6 +60,8 @@ export class SandboxService {
   readonly #starting: Starting;
   readonly #pausing: Pausing;
   readonly #guard: DiskGuard;
+  /** Aborts when no guest is waited for any more. */
+  readonly #ending = new AbortController();
 
   constructor(parts: SandboxParts) {
     this.#parts = parts;
@@ -68,14 +73,19 @@ export class SandboxService {
     const garbage = new Garbage({ ...parts, registry });
     const hangs = new HangWatch(parts);
     const memory = new OutOfMemoryNotes({ ...parts, registry });
-    const microvms = new Microvms(parts, {
-      onExit: (sandbox, exit) => loss.happened(sandbox, exit),
-      onDiskFailure: (sandbox, failure) => this.#guard.failed(sandbox, failure),
-      onSilence: (sandbox) => hangs.hangs(sandbox),
-      onConsoleLine: (sandbox, line) => memory.printed(sandbox, line),
-      onCall: (sandbox, answered) => hangs.called(sandbox, answered),
-    });
-    const freezing = new Freezing({ ...parts, space });
+    const ending = this.#ending.signal;
+    const microvms = new Microvms(
+      { ...parts, ending },
+      {
+        onExit: (sandbox, exit) => loss.happened(sandbox, exit),
+        onDiskFailure: (sandbox, failure) => this.#guard.failed(sandbox, failure),
+        // The making of one that stands ready is an operation that the look would wait for.
+        onSilence: async (sandbox) => !registry.isUnclaimed(sandbox) && hangs.hangs(sandbox),
+        onConsoleLine: (sandbox, line) => memory.printed(sandbox, line),
+        onCall: (sandbox, answered) => hangs.called(sandbox, answered),
+      },
+    );
+    const freezing = new Freezing({ ...parts, space, ending });
     const removal = new Removal({ ...parts, registry, microvms, inactivity, garbage });
     const starting = new Starting({ ...parts, registry, microvms, freezing, removal, inactivity, space });
     const { pool } = starting;
@@ -324,6 +334,7 @@ export class SandboxService {
   /** Ends every sandbox for a reason that its owner will be told, for an operator who wants none any more. */
   async endAll(reason: SandboxReason): Promise<void> {
     this.#guard.close();
+    this.#ending.abort(new Error("every sandbox is ended"));
     await Promise.all([
       ...this.list().map((sandbox) => sandbox.lifecycle.perform("lost", () => this.#removal.end(sandbox, reason))),
       this.#starting.pool.close(),
@@ -331,10 +342,14 @@ export class SandboxService {
     await this.#garbage.close();
   }
 
-  /** Lets every operation end and lets go of the microVMs, which run on until the next start of the agent. */
+  /**
+   * Lets every operation end, waiting for guests no longer than a moment, and lets go of the microVMs, which run on until
+   * the next start of the agent.
+   */
   async release(): Promise<void> {
     this.#inactivity.close();
     this.#guard.close();
+    const grace = setTimeout(() => this.#ending.abort(new Error("the host agent is stopping")), END_GRACE_MS);
     await this.#starting.pool.close();
     await Promise.all(
       this.list().map(async (sandbox) => {
@@ -344,6 +359,7 @@ export class SandboxService {
         await live?.vm.detach();
       }),
     );
+    clearTimeout(grace);
     await this.#garbage.close();
   }
 
