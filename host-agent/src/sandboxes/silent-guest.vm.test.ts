@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { pino } from "pino";
@@ -21,10 +21,10 @@ let host: Awaited<ReturnType<typeof openHost>>;
 let fake: FakeGuest | undefined;
 let made = 0;
 
-async function openAnew(): Promise<void> {
+async function openAnew(warmPool = 0): Promise<void> {
   host = await openHost({
     dataDirectory: directory,
-    settings: { ...readSettings({}), spareSlots: 0, warmPool: 0 },
+    settings: { ...readSettings({}), spareSlots: 0, warmPool },
     images: { directory: IMAGES, boot },
     log: pino({ level: "silent" }),
   });
@@ -121,8 +121,26 @@ it("a sandbox whose agent is silent keeps the host agent neither from ending nor
   await silent.asked;
   await close("release");
   await snapshot;
-  vi.spyOn(GuestClient.prototype, "unfreeze").mockImplementation((signal) => silent.guest.unfreeze(signal));
+  const { unfreeze } = GuestClient.prototype;
+  const asked = Promise.withResolvers<void>();
+  vi.spyOn(GuestClient.prototype, "unfreeze").mockImplementation((signal) => {
+    asked.resolve();
+    return unfreeze.call(silent.guest, signal);
+  });
   await openAnew();
   expect(host.sandboxes.get(sandbox.id).status).toBe("running");
+  await asked.promise;
   await host.sandboxes.destroy(sandbox.id);
+});
+
+it("a sandbox that never becomes ready keeps the host agent from ending no more", async () => {
+  await close("destroyAll");
+  await openAnew(1);
+  const { guest, asked } = await silentAt("/process.Process/Start");
+  const { run } = GuestClient.prototype;
+  vi.spyOn(GuestClient.prototype, "run").mockImplementation((...of) => run.apply(guest, of));
+  await create();
+  await asked;
+  await host.sandboxes.destroyAll();
+  expect(await readdir(join(directory, "sandboxes"))).toEqual([]);
 });

@@ -8,6 +8,7 @@ import type { BootImages } from "../images/images.ts";
 import type { SnapshotStore } from "../snapshots/store.ts";
 import type { BaseTemplates } from "../templates/base-templates.ts";
 import type { Vmm } from "../vmm/vmm.ts";
+import { abortable } from "./abortable.ts";
 import type { DiskSpace } from "./disk-space.ts";
 import type { Freezing } from "./freezing.ts";
 import type { InactivityTimers } from "./inactivity.ts";
@@ -84,7 +85,7 @@ export class Starting {
     this.pool = new WarmPool({
       ...parts.warmPool,
       log: parts.log,
-      make: (snapshot, isAwaited) => this.#makeSpare(snapshot, isAwaited),
+      make: (snapshot, signal, isAwaited) => this.#makeSpare(snapshot, signal, isAwaited),
       drop: (sandbox) => parts.removal.remove(sandbox),
     });
   }
@@ -102,8 +103,7 @@ export class Starting {
         await this.requireRoom(sandbox);
         await space.requireLeft();
         await journal.create(sandbox.record);
-        const snapshot = await find();
-        sandbox.lifecycle.destroySignal.throwIfAborted();
+        const snapshot = await abortable(Promise.resolve(find()), sandbox.lifecycle.destroySignal);
         if (snapshot === undefined) await this.#boot(sandbox);
         else if (!(await this.#claim(sandbox, snapshot))) await microvms.restore(sandbox, snapshot);
         await this.running(sandbox);
@@ -154,9 +154,9 @@ export class Starting {
   /** Gives a sandbox the microVM of one that stands ready; false when none does, or it did not wake up. */
   async #claim(sandbox: Sandbox, snapshot: string): Promise<boolean> {
     const { journal, registry, microvms, log } = this.#parts;
-    const spare = await this.pool.take(snapshot);
+    const { record, lifecycle } = sandbox;
+    const spare = await this.pool.take(snapshot, lifecycle.destroySignal);
     if (!spare) return false;
-    const { record } = sandbox;
     const former = record.instance;
     try {
       microvms.handOver(spare, sandbox);
@@ -169,6 +169,7 @@ export class Starting {
       await microvms.identify(sandbox);
       return true;
     } catch (error) {
+      lifecycle.destroySignal.throwIfAborted();
       log.warn({ sandbox: record.id, err: error }, "a sandbox of the warm pool did not wake up");
       await microvms.stop(sandbox, goneError(sandbox.id));
       return false;
@@ -192,27 +193,44 @@ export class Starting {
     }
   }
 
-  /**
-   * Makes a sandbox for the warm pool: restored, warmed up and suspended. One that somebody may ask for at any moment
-   * (`isAwaited`) is warmed up with the first command only, and not at all once it is asked for.
-   */
-  async #makeSpare(snapshot: string, isAwaited?: () => boolean): Promise<Sandbox> {
-    const { snapshots, journal, microvms, removal, space } = this.#parts;
+  /** Makes a sandbox for the warm pool, see {@link #restoreSpare}; nothing is left of it when it fails or `signal` aborts. */
+  async #makeSpare(snapshot: string, signal: AbortSignal, isAwaited?: () => boolean): Promise<Sandbox> {
+    const { snapshots, removal } = this.#parts;
+    signal.throwIfAborted();
     const sandbox = this.#newUnclaimed("pool", snapshots.get(snapshot).shape);
+    const { lifecycle } = sandbox;
+    let removed: Promise<void> | undefined;
+    const remove = () => (removed ??= lifecycle.perform("destroy", () => removal.remove(sandbox)));
+    const giveUp = () => void remove().catch(() => undefined);
+    signal.addEventListener("abort", giveUp, { once: true });
     try {
-      await this.requireRoom(sandbox);
-      await space.requireLeft();
-      await journal.create(sandbox.record);
-      const { vm, guest } = await microvms.restore(sandbox, snapshot, isAwaited === undefined);
-      if (!isAwaited?.()) await warmUp(guest, isAwaited && WARM_UP.slice(0, 1));
-      // Its agent rests too: what it is about to do by itself would be done when the sandbox is handed out.
-      if (!isAwaited?.()) await guest.freeze();
-      await vm.suspend();
+      await lifecycle.perform("create", () => this.#restoreSpare(sandbox, snapshot, isAwaited));
+      signal.throwIfAborted();
       return sandbox;
     } catch (error) {
-      await removal.remove(sandbox);
+      await remove();
       throw error;
+    } finally {
+      signal.removeEventListener("abort", giveUp);
     }
+  }
+
+  /**
+   * Restores a sandbox for the warm pool, warms it up and suspends it. One that somebody may ask for at any moment
+   * (`isAwaited`) is warmed up with the first command only, and not at all once it is asked for. A destroy ends each wait
+   * for the guest.
+   */
+  async #restoreSpare(sandbox: Sandbox, snapshot: string, isAwaited?: () => boolean): Promise<void> {
+    const { journal, microvms, space } = this.#parts;
+    const { destroySignal } = sandbox.lifecycle;
+    await this.requireRoom(sandbox);
+    await space.requireLeft();
+    await journal.create(sandbox.record);
+    const { vm, guest } = await microvms.restore(sandbox, snapshot, isAwaited === undefined);
+    if (!isAwaited?.()) await warmUp(guest, isAwaited && WARM_UP.slice(0, 1), destroySignal);
+    // Its agent rests too: what it is about to do by itself would be done when the sandbox is handed out.
+    if (!isAwaited?.()) await guest.freeze(destroySignal);
+    await vm.suspend();
   }
 
   #newUnclaimed(purpose: "pool" | "template", { vcpus, memoryMb }: { vcpus: number; memoryMb: number }): Sandbox {
@@ -254,9 +272,9 @@ export class Starting {
   }
 }
 
-async function warmUp(guest: GuestClient, commands = WARM_UP): Promise<void> {
+async function warmUp(guest: GuestClient, commands = WARM_UP, signal?: AbortSignal): Promise<void> {
   for (const command of commands) {
-    const events = guest.run({ ...command, env: {}, timeoutMs: WARM_UP_LIMIT_MS, stdin: false });
+    const events = guest.run({ ...command, env: {}, timeoutMs: WARM_UP_LIMIT_MS, stdin: false }, signal);
     for await (const event of events) {
       if (event.type === "ended" && event.exitCode !== 0) {
         throw new WarrenError("boot_failed", `${command.cmd} ended with status ${event.exitCode} in a new sandbox`);

@@ -2,6 +2,8 @@ import type { WarmPoolLimits } from "./warm-pool.ts";
 
 /** Milliseconds for which a use counts as demand. */
 const WINDOW_MS = 600_000;
+/** Milliseconds for which uses of a snapshot count as none that is to be ignored. */
+const IGNORED_MS = 300_000;
 
 export interface DemandLimits extends WarmPoolLimits {
   /** MiB of guest memory up to which one use is demand enough; of a larger sandbox the second one is. */
@@ -23,6 +25,8 @@ export class WarmPoolDemand {
   readonly #limits: DemandLimits;
   /** By snapshot, in the order of their last use. */
   readonly #uses = new Map<string, Uses>();
+  /** Until when uses are ignored, by snapshot, the earliest first. */
+  readonly #ignored = new Map<string, number>();
 
   constructor(limits: DemandLimits) {
     this.#limits = limits;
@@ -30,9 +34,18 @@ export class WarmPoolDemand {
 
   /** A sandbox of `memoryMb` MiB was started from a snapshot; times are those of performance.now(). */
   used(snapshot: string, memoryMb: number, now: number): void {
+    if ((this.#ignored.get(snapshot) ?? 0) > now) return;
     const times = [...(this.#uses.get(snapshot)?.times ?? []), now].slice(-this.#limits.size - 1);
     this.#uses.delete(snapshot);
     this.#uses.set(snapshot, { memoryMb, times });
+  }
+
+  /** Forgets a snapshot, and leaves its uses in the next minutes out of account. */
+  ignore(snapshot: string, now: number): void {
+    for (const [id, until] of this.#ignored) if (until <= now) this.#ignored.delete(id);
+    this.forget(snapshot);
+    this.#ignored.delete(snapshot);
+    this.#ignored.set(snapshot, now + IGNORED_MS);
   }
 
   forget(snapshot: string): void {

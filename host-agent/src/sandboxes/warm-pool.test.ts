@@ -1,3 +1,4 @@
+import { WarrenError } from "@warren/contracts/errors";
 import { pino } from "pino";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { Sandbox } from "./sandbox.ts";
@@ -7,6 +8,7 @@ import { WarmPool } from "./warm-pool.ts";
 let made: {
   done?: boolean;
   sandbox: Sandbox;
+  signal: AbortSignal;
   isAwaited: (() => boolean) | undefined;
   finish: (error?: Error) => void;
 }[];
@@ -17,10 +19,10 @@ function pool(size: number, memoryMb = 1024): WarmPool {
     size,
     memoryMb,
     log: pino({ enabled: false }),
-    make: (snapshot, isAwaited) =>
+    make: (snapshot, signal, isAwaited) =>
       new Promise((resolve, reject) => {
         const sandbox = { snapshot, number: made.length } as unknown as Sandbox;
-        made.push({ sandbox, isAwaited, finish: (error) => (error ? reject(error) : resolve(sandbox)) });
+        made.push({ sandbox, signal, isAwaited, finish: (error) => (error ? reject(error) : resolve(sandbox)) });
       }),
     drop: async (sandbox) => void dropped.push(sandbox),
   });
@@ -166,4 +168,105 @@ it("lets go of what was prepared and never used", async () => {
   await settled();
   expect(dropped).toHaveLength(1);
   expect(await warm.take("a")).toBeUndefined();
+});
+
+/** Ends what is being made once it is told to end, and never before. */
+function endWhenTold(index: number): void {
+  const { signal, finish } = made[index]!;
+  made[index]!.done = true;
+  signal.addEventListener("abort", () => finish(new Error("ended")), { once: true });
+}
+/** Longer than making one may take on the busiest host. */
+const TOO_LONG = 11 * MINUTES;
+
+it("gives up one that does not become ready, and makes those of others", async () => {
+  const warm = pool(1);
+  warm.want("stuck", 128);
+  endWhenTold(0);
+  vi.advanceTimersByTime(50_000);
+  warm.want("other", 128);
+  expect(made).toHaveLength(1);
+  vi.advanceTimersByTime(TOO_LONG - 60_000 - 50_000);
+  await settled();
+  expect(made[0]!.signal.aborted).toBe(true);
+  warm.want("other", 128);
+  expect(await makeAll()).toEqual(["other"]);
+  expect(await warm.take("other")).toBeDefined();
+});
+
+it("does not try again for a while what failed, whoever asks for it", async () => {
+  const warm = pool(1);
+  warm.want("bad", 128);
+  made[0]!.done = true;
+  made[0]!.finish(new WarrenError("guest_unreachable", "it is silent"));
+  await settled();
+  warm.want("bad", 128);
+  expect(await makeAll()).toEqual([]);
+  vi.advanceTimersByTime(6 * MINUTES);
+  warm.want("bad", 128);
+  expect(await makeAll()).toEqual(["bad"]);
+});
+
+it("tries again at once what failed for want of room", async () => {
+  const warm = pool(1);
+  warm.want("a", 128);
+  made[0]!.done = true;
+  made[0]!.finish(new WarrenError("host_full", "no room"));
+  await settled();
+  expect(made).toHaveLength(1);
+  warm.want("a", 128);
+  expect(await makeAll()).toEqual(["a"]);
+});
+
+it("makes first what has become ready before", async () => {
+  const warm = pool(1);
+  warm.want("known", 128);
+  expect(await makeAll()).toEqual(["known"]);
+  warm.want("new", 128);
+  expect(await warm.take("known")).toBeDefined();
+  warm.want("known", 128);
+  warm.want("newer", 128);
+  expect(await makeAll()).toEqual(["new", "known", "newer"]);
+});
+
+it.each([
+  ["gives way", (warm: WarmPool) => warm.giveWay()],
+  ["is closed", (warm: WarmPool) => warm.close()],
+])("ends at once what is being made when it %s", async (_, end) => {
+  const warm = pool(1);
+  warm.want("a", 128);
+  warm.prepare("b");
+  endWhenTold(0);
+  endWhenTold(1);
+  await end(warm);
+  await settled();
+  expect(made).toHaveLength(2);
+});
+
+it("makes again what was ended to make room, when it is used again", async () => {
+  const warm = pool(1);
+  warm.want("a", 128);
+  endWhenTold(0);
+  expect(await warm.giveWay()).toBe(true);
+  warm.want("a", 128);
+  expect(await makeAll()).toEqual(["a"]);
+});
+
+it("ends at once what is being made of a snapshot from which none will be started", async () => {
+  const warm = pool(1);
+  warm.want("a", 128);
+  endWhenTold(0);
+  await warm.empty("a");
+  expect(made[0]!.signal.aborted).toBe(true);
+});
+
+it("lets go of whoever waits for what is being prepared and does not want it any more", async () => {
+  const warm = pool(0);
+  warm.prepare("a");
+  const gone = new AbortController();
+  const taker = warm.take("a", gone.signal);
+  gone.abort(new Error("gone"));
+  await expect(taker).rejects.toThrow("gone");
+  made[0]!.finish();
+  expect(await warm.take("a")).toBe(made[0]!.sandbox);
 });

@@ -1,5 +1,8 @@
+import { type ErrorCode, WarrenError } from "@warren/contracts/errors";
 import { LIMITS } from "@warren/contracts/limits";
 import type { Logger } from "pino";
+import { hostLoad } from "../guest/host-load.ts";
+import { abortable } from "./abortable.ts";
 import type { Sandbox } from "./sandbox.ts";
 import { WarmPoolDemand } from "./warm-pool-demand.ts";
 
@@ -7,6 +10,12 @@ import { WarmPoolDemand } from "./warm-pool-demand.ts";
 const REST_MS = 30_000;
 /** Milliseconds for which a sandbox that was prepared waits for its first use. */
 const PREPARED_MS = 600_000;
+/** Milliseconds for which one may be made on an idle host; more by its load. */
+const MAKE_LIMIT_MS = 60_000;
+/** Failures that are no fault of the snapshot: the next use of it tries again. */
+const NOT_ITS_FAULT: readonly ErrorCode[] = ["host_full", "host_disk_full"];
+/** Why one that is being made is ended before its time. */
+const NOT_NEEDED = new Error("the sandbox is no longer to stand ready");
 
 /** What may stand ready. */
 export interface WarmPoolLimits {
@@ -19,10 +28,11 @@ export interface WarmPoolLimits {
 export interface WarmPoolOptions extends WarmPoolLimits {
   log: Logger;
   /**
-   * Makes one: restored, warmed up and suspended, so that it costs no processor time. `isAwaited`, for one that is prepared,
-   * tells whether somebody waits for it already: then it is not to be warmed up.
+   * Makes one: restored, warmed up and suspended, so that it costs no processor time. When `signal` aborts, it rejects as
+   * soon as nothing of it is left. `isAwaited`, for one that is prepared, tells whether somebody waits for it already: then
+   * it is not to be warmed up.
    */
-  make: (snapshot: string, isAwaited?: () => boolean) => Promise<Sandbox>;
+  make: (snapshot: string, signal: AbortSignal, isAwaited?: () => boolean) => Promise<Sandbox>;
   drop: (sandbox: Sandbox) => Promise<void>;
 }
 
@@ -33,16 +43,27 @@ interface Prepared {
   expiry: NodeJS.Timeout;
 }
 
+/** One that is being made. */
+interface Making {
+  snapshot: string;
+  abort: AbortController;
+  done: Promise<void>;
+}
+
 /**
  * Sandboxes that stand ready to be handed out, by the snapshot that they were started from. Each is handed out at most
  * once. Their number follows the demand, see {@link WarmPoolDemand}; they are made in the background, one at a time, so
- * that this never competes much with what callers wait for.
+ * that this never competes much with what callers wait for. A guest may do what it can to keep this from ending: each has a
+ * limit of time, its snapshot is left alone for a while once that has passed, and those that went well before come first.
  */
 export class WarmPool {
   readonly #options: WarmPoolOptions;
   readonly #demand: WarmPoolDemand;
   readonly #ready = new Map<string, Sandbox[]>();
   readonly #prepared = new Map<string, Prepared>();
+  readonly #making = new Set<Making>();
+  /** Snapshots of which one has become ready, and none has failed since. */
+  readonly #proven = new Set<string>();
   #filling: Promise<void> | undefined;
   /** Goes off when the demand has become less by the passing of time. */
   #aging: NodeJS.Timeout | undefined;
@@ -55,12 +76,12 @@ export class WarmPool {
     this.#demand = new WarmPoolDemand({ ...options, ordinaryMb: LIMITS.memoryMb.default });
   }
 
-  /** Takes a sandbox out of the pool; waits for one that is being prepared. */
-  async take(snapshot: string): Promise<Sandbox | undefined> {
+  /** Takes a sandbox out of the pool; waits for one that is being prepared, until `signal` aborts. */
+  async take(snapshot: string, signal?: AbortSignal): Promise<Sandbox | undefined> {
     const prepared = this.#prepared.get(snapshot);
     if (prepared) {
       prepared.awaited = true;
-      await prepared.made;
+      await (signal ? abortable(prepared.made, signal) : prepared.made);
       this.#forgetPrepared(snapshot, prepared);
     }
     return this.#ready.get(snapshot)?.shift();
@@ -100,18 +121,23 @@ export class WarmPool {
   /** Drops the sandboxes of a snapshot, from which none will be started any more. */
   async empty(snapshot: string): Promise<void> {
     this.#demand.forget(snapshot);
+    this.#proven.delete(snapshot);
+    this.#end(snapshot);
     const prepared = this.#prepared.get(snapshot);
     if (prepared) this.#forgetPrepared(snapshot, prepared);
     await this.#dropSurplus();
   }
 
-  /** Drops all sandboxes to make room, until their snapshots are used again. False when there was none. */
+  /**
+   * Drops all sandboxes to make room, and ends what is being made, until their snapshots are used again. False when there
+   * was none.
+   */
   async giveWay(): Promise<boolean> {
     this.#demand.clear();
-    const prepared = [...this.#prepared];
-    for (const [snapshot, each] of prepared) this.#forgetPrepared(snapshot, each);
-    const [dropped] = await Promise.all([this.#dropSurplus(), ...prepared.map(([, { made }]) => made)]);
-    return dropped + prepared.length > 0;
+    for (const [snapshot, each] of this.#prepared) this.#forgetPrepared(snapshot, each);
+    const ended = this.#end();
+    const [dropped] = await Promise.all([this.#dropSurplus(), ...ended.map(({ done }) => done)]);
+    return dropped + ended.length > 0;
   }
 
   /** The host is short of memory: drops all sandboxes, and makes none ready for a while. */
@@ -143,11 +169,12 @@ export class WarmPool {
     this.#aging.unref();
   }
 
-  /** Makes what is missing, that of the snapshot first that was used last. */
+  /** Makes what is missing: of those that went well before, and then of all, that of the snapshot first that was used last. */
   async #fill(): Promise<void> {
     for (;;) {
       const wanted = this.#demand.wanted(performance.now());
-      const snapshot = [...wanted.keys()].find((id) => this.#isShort(id, wanted));
+      const short = [...wanted.keys()].filter((id) => this.#isShort(id, wanted));
+      const snapshot = short.find((id) => this.#proven.has(id)) ?? short[0];
       if (snapshot === undefined || this.#closed) return;
       await this.#makeReady(snapshot, () => this.#isShort(snapshot, this.#demand.wanted(performance.now())));
     }
@@ -158,19 +185,52 @@ export class WarmPool {
   }
 
   /** Makes one; `isWanted` tells at the end whether to keep it. Never rejects. */
-  async #makeReady(snapshot: string, isWanted: () => boolean, isAwaited?: () => boolean): Promise<void> {
-    const { make, log } = this.#options;
+  #makeReady(snapshot: string, isWanted: () => boolean, isAwaited?: () => boolean): Promise<void> {
+    const abort = new AbortController();
+    const late = new WarrenError("guest_unreachable", "a sandbox did not become ready in time");
+    const limit = setTimeout(() => abort.abort(late), MAKE_LIMIT_MS * hostLoad());
+    limit.unref();
+    const done = this.#make(snapshot, abort.signal, isWanted, isAwaited).finally(() => {
+      clearTimeout(limit);
+      this.#making.delete(making);
+    });
+    const making: Making = { snapshot, abort, done };
+    this.#making.add(making);
+    return done;
+  }
+
+  async #make(
+    snapshot: string,
+    signal: AbortSignal,
+    isWanted: () => boolean,
+    isAwaited?: () => boolean,
+  ): Promise<void> {
     try {
-      const sandbox = await make(snapshot, isAwaited);
+      const sandbox = await this.#options.make(snapshot, signal, isAwaited);
       const ready = this.#ready.get(snapshot) ?? [];
       this.#ready.set(snapshot, ready);
-      if (isWanted() && !this.#closed) ready.push(sandbox);
-      else await this.#drop([sandbox]);
+      if (isWanted() && !this.#closed) {
+        this.#proven.add(snapshot);
+        ready.push(sandbox);
+      } else await this.#drop([sandbox]);
     } catch (error) {
-      // The next use of the snapshot tries again; who starts a sandbox meanwhile waits for it to be restored.
-      this.#demand.forget(snapshot);
-      log.warn({ snapshot, err: error }, "no sandbox could be made ready");
+      if (signal.reason !== NOT_NEEDED) this.#failed(snapshot, signal.aborted ? signal.reason : error);
     }
+  }
+
+  /** Who starts a sandbox of the snapshot meanwhile waits for it to be restored. */
+  #failed(snapshot: string, error: unknown): void {
+    this.#options.log.warn({ snapshot, err: error }, "no sandbox could be made ready");
+    this.#proven.delete(snapshot);
+    if (error instanceof WarrenError && NOT_ITS_FAULT.includes(error.code)) this.#demand.forget(snapshot);
+    else this.#demand.ignore(snapshot, performance.now());
+  }
+
+  /** Ends what is being made of a snapshot, or of all, and gives it. */
+  #end(snapshot?: string): Making[] {
+    const ended = [...this.#making].filter((making) => snapshot === undefined || making.snapshot === snapshot);
+    for (const { abort } of ended) abort.abort(NOT_NEEDED);
+    return ended;
   }
 
   /** Drops what stands ready beyond the demand. Gives the number of what was dropped. */
