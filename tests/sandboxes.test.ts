@@ -268,6 +268,7 @@ describe("a sandbox", () => {
     await files.mkdir("/tmp/tree/deep", { parents: true });
     await files.mkdir("/tmp/tree/deep", { parents: true });
     await files.write("/tmp/tree/deep/file", "12345", { mode: 0o640 });
+    await files.write("kept", "kept");
     await sandbox.exec("ln", ["-s", "deep/file", "/tmp/tree/link"]);
     const entries = await collect(files.list("/tmp/tree", { depth: 2 }));
     expect(entries.map(({ path, type, target }) => [path, type, target])).toEqual([
@@ -291,11 +292,15 @@ describe("a sandbox", () => {
       [() => files.move("/tmp/tree/deep/file", "/tmp/tree/deep/link"), "already_exists"],
       [() => files.remove("/tmp/tree"), "conflict"],
       [() => files.remove("/etc/passwd"), "file_forbidden"],
+      [() => files.remove("/home/user", { recursive: true }), "file_forbidden"],
       [() => collect(files.list("/root")), "file_forbidden"],
       [() => collect(files.list("/etc/passwd")), "invalid_path"],
     ] as const) {
       await expect(action()).rejects.toMatchObject({ code });
     }
+    expect(await files.read("kept")).toEqual(Buffer.from("kept"));
+    await sandbox.exec("ln", ["-s", "/not/there", "/tmp/tree/astray"]);
+    await expect(files.write("/tmp/tree/astray", "x")).rejects.toThrow(/link to '\/not\/there', whose directory/);
     const descend = 'for level in $(seq 60); do mkdir "$0" && cd -P "$0" || exit; done; touch end';
     await sh(`mkdir /tmp/far && cd /tmp/far && sh -c '${descend}' "$(printf %0200d 0)"`);
     const far = await collect(files.list("/tmp/far", { depth: 64 }));

@@ -67,7 +67,9 @@ export function directoryRoutes(files: FileService): Routes {
         schema: {
           tags,
           summary: "Remove a file or a directory",
-          description: "A directory that is not empty wants `recursive`. A link is removed, not what it leads to.",
+          description:
+            "A directory that is not empty wants `recursive`. A link is removed, not what it leads to. When something in a " +
+            "directory may not be removed, the rest of it has gone, and the error says so.",
           params,
           body: RemoveFile,
           response: { 204: Type.Null(), ...errors },

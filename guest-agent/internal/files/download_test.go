@@ -71,6 +71,7 @@ func TestDownloadThatIsRefused(t *testing.T) {
 	s.check(syscall.Mkfifo(s.home+"/pipe", 0o644))
 	s.check(os.Symlink("/dev/zero", s.home+"/to-device"))
 	s.check(os.Symlink("loop", s.home+"/loop"))
+	s.check(os.Symlink("/not/there", s.home+"/astray"))
 	s.write(s.home+"/file", "")
 	s.write(s.home+"/secret", "")
 	s.check(os.Chmod(s.home+"/secret", 0o600))
@@ -80,6 +81,7 @@ func TestDownloadThatIsRefused(t *testing.T) {
 		message string
 	}{
 		"missing":         {404, "path '" + s.home + "/missing' does not exist"},
+		"astray":          {404, "path '" + s.home + "/astray' is a link to '/not/there', which does not exist"},
 		"dir":             {400, "path '" + s.home + "/dir' is a directory"},
 		"":                {400, "path '" + s.home + "' is a directory"},
 		"pipe":            {400, "path '" + s.home + "/pipe' is not a regular file"},

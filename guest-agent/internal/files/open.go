@@ -8,12 +8,16 @@ import (
 	"syscall"
 
 	"warren/guest-agent/internal/httpapi"
+	"warren/guest-agent/internal/paths"
 )
 
 // openSource opens a regular file for reading. Whatever could block or never end (devices, pipes, sockets) is refused, before it
 // is opened where opening has effects, and again afterwards because the path may have changed.
 func openSource(path string) (*os.File, os.FileInfo, error) {
 	info, err := os.Stat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil, httpapi.Errorf(http.StatusNotFound, "%s", paths.Missing(path))
+	}
 	if err == nil {
 		err = regular(path, info)
 	}

@@ -78,6 +78,9 @@ func (t *target) openFormer() error {
 			return nil
 		}
 		file, err := os.OpenFile(t.path, os.O_WRONLY|os.O_CREATE|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0o644)
+		if errors.Is(err, os.ErrNotExist) {
+			return leadsAstray(t.path)
+		}
 		if err != nil {
 			return err
 		}
@@ -107,6 +110,15 @@ func (t *target) openFormer() error {
 		return err
 	}
 	return t.take(file)
+}
+
+// leadsAstray is the error of a link to a place where no file can be made.
+func leadsAstray(link string) error {
+	target, err := os.Readlink(link)
+	if err != nil {
+		return err
+	}
+	return httpapi.Errorf(http.StatusNotFound, "path '%s' is a link to '%s', whose directory does not exist: make that first, or remove the link", link, target)
 }
 
 // take makes an open file the former one.

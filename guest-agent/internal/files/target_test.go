@@ -82,6 +82,9 @@ func TestAnUploadCopiesIntoAFileThatCannotBeReplaced(t *testing.T) {
 	if got := s.post("dangling", "x", nil); got.status != 200 || s.read(s.home+"/made") != "x" {
 		t.Errorf("where a link leads: %d %s", got.status, got.body)
 	}
+	s.check(os.Symlink("/not/there", s.home+"/astray"))
+	s.post("astray", "x", nil).wantError(t, "a link to nowhere", 404,
+		"path '"+s.home+"/astray' is a link to '/not/there', whose directory does not exist: make that first, or remove the link")
 }
 
 // A program that runs cannot be written, but replaced.

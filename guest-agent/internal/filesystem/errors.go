@@ -5,6 +5,7 @@ import (
 	"os"
 	"syscall"
 
+	"warren/guest-agent/internal/paths"
 	"warren/guest-agent/internal/rpc"
 )
 
@@ -19,18 +20,26 @@ var codeOf = map[syscall.Errno]rpc.Code{
 	syscall.EMFILE: rpc.Internal, syscall.ENFILE: rpc.Internal, syscall.ENOMEM: rpc.Internal,
 }
 
-// pathError gives errors of the file system their codes.
+// pathError gives errors of the file system their codes, and says what they left done.
 func pathError(path string, err error) error {
 	var errno syscall.Errno
+	var partly partlyRemoved
 	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &partly) && errors.As(err, &errno):
+		return rpc.Errorf(codeOfErrno(errno), "path '%s': %v; the rest of '%s' has gone", partly.stayed.Path, errno, partly.path)
 	case errors.Is(err, os.ErrNotExist):
-		return rpc.Errorf(rpc.NotFound, "path '%s' does not exist", path)
+		return rpc.Errorf(rpc.NotFound, "%s", paths.Missing(path))
 	case errors.As(err, &errno):
-		code, known := codeOf[errno]
-		if !known {
-			code = rpc.DataLoss
-		}
-		return rpc.Errorf(code, "path '%s': %v", path, errno)
+		return rpc.Errorf(codeOfErrno(errno), "path '%s': %v", path, errno)
 	}
 	return rpc.Errorf(rpc.Internal, "path '%s': %v", path, err)
+}
+
+func codeOfErrno(errno syscall.Errno) rpc.Code {
+	if code, known := codeOf[errno]; known {
+		return code
+	}
+	return rpc.DataLoss
 }

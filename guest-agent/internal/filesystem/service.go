@@ -2,6 +2,7 @@ package filesystem
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -143,15 +144,34 @@ func (s *Service) makeDir(_ context.Context, call *rpc.Call, request makeDirRequ
 			}
 			return nil, rpc.Errorf(rpc.InvalidArgument, "path '%s' exists and is not a directory", path)
 		}
-		makeAll := paths.MakeDirectories
-		if request.withoutParents {
-			makeAll = func(path string) error { return os.Mkdir(path, 0o755) }
-		}
-		if err := makeAll(path); err != nil {
-			return nil, pathError(path, err)
+		if err := makeDirectory(path, request.withoutParents); err != nil {
+			return nil, err
 		}
 		return s.answer(path)
 	}, &path)
+}
+
+func makeDirectory(path string, withoutParents bool) error {
+	if !withoutParents {
+		return pathError(path, paths.MakeDirectories(path))
+	}
+	err := os.Mkdir(path, 0o755)
+	if errors.Is(err, os.ErrNotExist) {
+		return rpc.Errorf(rpc.NotFound, "there is no directory '%s' for '%s': make it first, or ask for parents too", firstMissing(path), path)
+	}
+	return pathError(path, err)
+}
+
+// firstMissing is the first directory of those above a path that is not there.
+func firstMissing(path string) string {
+	missing := filepath.Dir(path)
+	for above := filepath.Dir(missing); above != missing; above = filepath.Dir(missing) {
+		if _, err := os.Stat(above); err == nil {
+			break
+		}
+		missing = above
+	}
+	return missing
 }
 
 func (s *Service) move(_ context.Context, call *rpc.Call, request moveRequest) (any, error) {
@@ -228,13 +248,42 @@ func (s *Service) remove(_ context.Context, call *rpc.Call, request removeReques
 		if path == "/" {
 			return nil, rpc.Errorf(rpc.InvalidArgument, "the root directory cannot be removed")
 		}
-		removeAll := os.RemoveAll
+		remove := removeTree
 		if request.single {
-			removeAll = os.Remove
+			remove = os.Remove
 		}
-		if err := removeAll(path); err != nil {
+		if err := remove(path); err != nil {
 			return nil, pathError(path, err)
 		}
 		return empty{}, nil
 	}, &path)
 }
+
+// removeTree removes what is at a path with all that is in it, which may be nothing. The path itself comes first: the kernel
+// says of a directory that its user may not remove it before it says that something is in it, so that nothing goes in vain.
+func removeTree(path string) error {
+	err := os.Remove(path)
+	if err == nil || errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if !errors.Is(err, syscall.ENOTEMPTY) && !errors.Is(err, syscall.EEXIST) {
+		return err
+	}
+	err = os.RemoveAll(path)
+	var stayed *os.PathError
+	if !errors.As(err, &stayed) {
+		return err
+	}
+	return partlyRemoved{path: path, stayed: stayed}
+}
+
+// partlyRemoved is the error of a tree of which something could not be removed.
+type partlyRemoved struct {
+	path string
+	// stayed names the first that could not, and says why.
+	stayed *os.PathError
+}
+
+func (e partlyRemoved) Error() string { return e.stayed.Error() }
+
+func (e partlyRemoved) Unwrap() error { return e.stayed.Err }

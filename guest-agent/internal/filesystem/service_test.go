@@ -187,6 +187,49 @@ func TestRemove(t *testing.T) {
 	}
 }
 
+func TestRemoveOfWhatMustStayTouchesNothing(t *testing.T) {
+	s := newSandbox(t)
+	s.check(os.Mkdir(s.home+"/../sticky", 0o777))
+	s.check(os.Chmod(s.home+"/../sticky", os.ModeSticky|0o777))
+	for _, directory := range []string{s.home, s.home + "/../sticky/others"} {
+		s.write(directory+"/kept", "x")
+		s.check(os.Chmod(directory, 0o777))
+		message := s.WantFailure(prefix+"Remove", object{"path": directory}, "permission_denied")
+		if strings.Contains(message, "has gone") {
+			t.Errorf("%s: %s", directory, message)
+		}
+		if _, err := os.Stat(directory + "/kept"); err != nil {
+			t.Errorf("%s could not be removed, and was emptied", directory)
+		}
+	}
+}
+
+func TestRemoveOfATreeSaysWhatMustStay(t *testing.T) {
+	s := newSandbox(t)
+	s.write(s.home+"/tree/a", "x")
+	s.write(s.home+"/tree/roots/secret", "x")
+	s.write(s.home+"/tree/z", "x")
+	s.check(os.Chown(s.home+"/tree", annID, annGroup))
+	message := s.WantFailure(prefix+"Remove", object{"path": "tree"}, "permission_denied")
+	for _, part := range []string{"'" + s.home + "/tree/roots/secret': permission denied", "the rest of '" + s.home + "/tree' has gone"} {
+		if !strings.Contains(message, part) {
+			t.Errorf("%q is not in %q", part, message)
+		}
+	}
+	if left := s.list("tree", 2); len(left) != 2 || left[0].Name != "roots" || left[1].Name != "secret" {
+		t.Errorf("left: %+v", left)
+	}
+}
+
+func TestMakeDirSaysWhichDirectoryIsMissing(t *testing.T) {
+	s := newSandbox(t)
+	s.check(os.Mkdir(s.home+"/p", 0o755))
+	message := s.WantFailure(prefix+"MakeDir", object{"path": "p/q/r/s", "withoutParents": true}, "not_found")
+	if want := "there is no directory '" + s.home + "/p/q' for '" + s.home + "/p/q/r/s'"; !strings.Contains(message, want) {
+		t.Errorf("%q is not in %q", want, message)
+	}
+}
+
 func TestListDir(t *testing.T) {
 	s := newSandbox(t)
 	for _, path := range []string{"b/z/deep/er", "b/a", "B", "a.txt", "a", "c d"} {

@@ -3,6 +3,7 @@ package paths
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -47,4 +48,12 @@ func Resolve(path string, user users.User, workdir string) (string, error) {
 // OfDescriptor is a path that leads to an open file, whatever its own has become.
 func OfDescriptor(file *os.File) string {
 	return kernelfs.Path("/proc/self/fd/") + strconv.Itoa(int(file.Fd()))
+}
+
+// Missing says of a path that leads to nothing what is not there.
+func Missing(path string) string {
+	if target, err := os.Readlink(path); err == nil {
+		return fmt.Sprintf("path '%s' is a link to '%s', which does not exist", path, target)
+	}
+	return fmt.Sprintf("path '%s' does not exist", path)
 }

@@ -36,7 +36,7 @@ export function guestError(error: unknown): WarrenError {
 }
 
 /** Turns an HTTP answer of the guest agent's file endpoints into an error of the catalogue. */
-export function guestHttpError(status: number, message: string, path: string): WarrenError {
+export function guestHttpError(status: number, message: string): WarrenError {
   switch (status) {
     case 400:
       return new WarrenError("invalid_path", message);
@@ -48,7 +48,7 @@ export function guestHttpError(status: number, message: string, path: string): W
         `${message}. Name another user, such as root, to use that user's rights`,
       );
     case 404:
-      return new WarrenError("file_not_found", `there is no file ${path} in the sandbox`);
+      return new WarrenError("file_not_found", message);
     case 409:
       return new WarrenError("conflict", message);
     case 422:

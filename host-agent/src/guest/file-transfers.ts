@@ -70,7 +70,7 @@ export class FileTransfers {
       this.#limits.unaryMs * hostLoad(),
     );
     const response = await answer.finally(() => clearTimeout(late));
-    if (response.statusCode !== 200) throw await this.#error(response, path);
+    if (response.statusCode !== 200) throw await this.#error(response);
     const { socket } = response;
     const transfer = { moved: () => socket.bytesRead, waiting: () => response.readableLength === 0 && !isFull() };
     const watched = this.#watch(transfer, () => response.destroy(stalled()));
@@ -102,7 +102,7 @@ export class FileTransfers {
     };
     const watched = this.#watch(transfer, () => request.destroy(stalled()));
     try {
-      await this.#send(request, answer, content, path);
+      await this.#send(request, answer, content);
     } finally {
       watched();
     }
@@ -117,7 +117,6 @@ export class FileTransfers {
     request: ClientRequest,
     answer: Promise<IncomingMessage>,
     content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-    path: string,
   ): Promise<void> {
     try {
       await pipeline(content, request);
@@ -130,19 +129,19 @@ export class FileTransfers {
       }
     }
     const response = await answer;
-    if (response.statusCode !== 200) throw await this.#error(response, path);
+    if (response.statusCode !== 200) throw await this.#error(response);
     await readWhole(response, MAX_JSON).catch((error: unknown) => {
       throw guestError(error);
     });
   }
 
   /** The error of a request for a file, which has to say so in time. */
-  async #error(response: IncomingMessage, path: string): Promise<WarrenError> {
+  async #error(response: IncomingMessage): Promise<WarrenError> {
     const timer = setTimeout(() => response.destroy(), this.#limits.unaryMs);
     const body = await readWhole(response, MAX_JSON)
       .catch(() => Buffer.alloc(0))
       .finally(() => clearTimeout(timer));
-    return guestHttpError(response.statusCode ?? 0, errorMessage(body), path);
+    return guestHttpError(response.statusCode ?? 0, errorMessage(body));
   }
 }
 
