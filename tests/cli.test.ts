@@ -382,6 +382,16 @@ describe("warren up", () => {
       status: 1,
       stderr: expect.stringMatching(/closed.*Permission denied/),
     });
+    for (const [closed, local] of [
+      ["/tmp/moved/closed", `${tree}.closed`],
+      ["/root/", `${tree}.root`],
+    ] as const) {
+      expect(await run(["cp", `${id}:${closed}`, local], { env: server })).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining(`${closed.replace(/\/$/, "")}: Cannot open: Permission denied`),
+      });
+      await expect(stat(local)).rejects.toMatchObject({ code: "ENOENT" });
+    }
     expect((await exec(["sh", "-c", "rmdir /tmp/moved/closed"])).status).toBe(0);
     const listed = await run(["files", "ls", "--json", `${id}:/tmp/moved`], { env: server });
     const entries = JSON.parse(listed.stdout.toString()) as { name: string }[];

@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
-import { open, realpath, rename, rm, stat } from "node:fs/promises";
+import { access, constants, open, realpath, rename, rm, stat } from "node:fs/promises";
 import { basename, join, posix } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { getSystemErrorMessage } from "node:util";
 import type { Sandbox } from "@warren/sdk";
 import type { FilePair } from "./arguments/parse.ts";
 
@@ -18,20 +19,22 @@ export interface TransferOptions {
 
 /** Throws unless a local file can be uploaded; known before a sandbox is made. */
 export async function checkReadable(local: string): Promise<void> {
-  const found = await stat(local).catch((error: NodeJS.ErrnoException) => {
-    throw new Error(
-      error.code === "ENOENT" ? `There is no file ${local}.` : `${local} cannot be read: ${error.message}`,
-    );
-  });
+  const refuse = (error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") throw new Error(`There is no file ${local}.`);
+    throw new Error(`${local} cannot be read: ${getSystemErrorMessage(error.errno ?? 0)}`);
+  };
+  const found = await stat(local).catch(refuse);
   if (found.isDirectory())
     throw new Error(`${local} is a directory: pack it into one file first, for instance with tar.`);
+  await access(local, constants.R_OK).catch(refuse);
 }
 
 /** Throws unless there is a directory for a file that is to be downloaded. */
 export async function checkWritable(local: string): Promise<void> {
   const directory = local.endsWith("/") ? local : join(local, "..");
   const found = (await isDirectory(local)) || (await isDirectory(directory));
-  if (!found) throw new Error(`There is no directory ${directory} for ${basename(local)}.`);
+  if (found) return;
+  throw new Error(`There is no directory ${directory}${directory === local ? "" : ` for ${basename(local)}`}.`);
 }
 
 /** Copies a local file into a sandbox, with its mode and time; into a directory, under its own name. */
@@ -55,14 +58,18 @@ export async function downloadFile(
   options: TransferOptions,
 ): Promise<void> {
   const named = (await isDirectory(local)) ? join(local, posix.basename(guest)) : local;
-  const { content, mode, modifiedAt } = await sandbox.files.open(guest, options);
   const existing = await stat(named).catch(() => undefined);
+  if (existing?.isDirectory()) throw new Error(`${named} is a directory: name another place for the file.`);
+  const { content, mode, modifiedAt } = await sandbox.files.open(guest, options);
   if (existing && !existing.isFile()) return pipeline(content, createWriteStream(named, { flags: "w" }));
   // What a link leads to is replaced, not the link.
   const target = existing ? await realpath(named) : named;
   const partial = `${target}.warren-${randomUUID()}`;
+  await using file = await open(partial, "wx", mode === undefined ? 0o666 : 0o600).catch((error) => {
+    content.destroy();
+    throw Object.assign(error, { path: named });
+  });
   try {
-    await using file = await open(partial, "wx", mode === undefined ? 0o666 : 0o600);
     await file.writeFile(content);
     if (mode !== undefined) await file.chmod(mode & PERMISSIONS);
     if (modifiedAt) await file.utimes(new Date(), modifiedAt);

@@ -1,3 +1,4 @@
+import { getSystemErrorMessage } from "node:util";
 import { WarrenError } from "@warren/sdk";
 import { printable } from "./printable.ts";
 
@@ -12,6 +13,12 @@ const ADVICE: Record<string, string> = { template_not_found: ": 'warren template
 /** What an error says to the user; the code of the catalogue, when it has one, is for scripts and for searching. */
 export function describe(error: unknown): string {
   if (error instanceof WarrenError) return `${error.message} (${error.code})${ADVICE[error.code] ?? ""}`;
+  if (isSystemError(error)) return `${error.path}: ${getSystemErrorMessage(error.errno)}`;
   if (error instanceof Error) return error.message;
   return String(error);
+}
+
+/** Whether an error is one of the system's about a file here. */
+function isSystemError(error: unknown): error is Error & { errno: number; path: string } {
+  return error instanceof Error && "errno" in error && typeof error.errno === "number" && "path" in error;
 }

@@ -10,6 +10,13 @@ const TYPES: Record<string, ArchiveEntry["type"]> = { "": "file", "0": "file", "
 const EXTENDED = "x";
 const EXTENDED_FOR_ALL = "g";
 
+/** An archive that is none, or holds what the sandbox was not asked for. */
+export class ArchiveError extends Error {
+  constructor(what: string) {
+    super(`The sandbox sent ${what}.`);
+  }
+}
+
 /** One member of an archive. */
 export interface ArchiveEntry {
   /** As the archive has it. */
@@ -26,7 +33,7 @@ export interface ArchiveEntry {
 
 /**
  * Reads a tar archive in the pax format, as its bytes come. Whoever made it may be an enemy: all that is held is bounded, and
- * what is not well-formed throws. Names are not checked.
+ * what is not well-formed throws an ArchiveError. Names are not checked.
  */
 export async function* readArchive(bytes: AsyncIterable<Buffer>): AsyncGenerator<ArchiveEntry> {
   const source = new Source(bytes);
@@ -165,6 +172,6 @@ function padding(size: number): number {
   return (BLOCK - (size % BLOCK)) % BLOCK;
 }
 
-function malformed(what: string): Error {
-  return new Error(`The sandbox sent ${what} where a directory was expected.`);
+function malformed(what: string): ArchiveError {
+  return new ArchiveError(`${what} where a directory was expected`);
 }

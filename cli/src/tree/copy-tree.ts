@@ -1,9 +1,10 @@
-import { mkdir, stat } from "node:fs/promises";
+import { access, constants, lstat, mkdir, rmdir, stat } from "node:fs/promises";
 import { basename, join, posix } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { Sandbox } from "@warren/sdk";
 import type { FilePair } from "../arguments/parse.ts";
 import type { TransferOptions } from "../transfer.ts";
+import { ArchiveError } from "./archive.ts";
 import { PACK, pack, shownOf, UNPACK } from "./pack.ts";
 import { unpack } from "./unpack.ts";
 
@@ -14,6 +15,7 @@ export async function uploadTree(
   options: TransferOptions,
 ): Promise<void> {
   const { files } = sandbox;
+  await access(local, constants.R_OK | constants.X_OK);
   const there = await files.stat(guest, options).catch((error) => {
     if (error.code === "file_not_found") return undefined;
     throw error;
@@ -24,6 +26,8 @@ export async function uploadTree(
   try {
     remote.stdout.resume();
     const words = shownOf(remote.stderr);
+    // Of no interest when something else fails first.
+    words.catch(() => undefined);
     const { archive, packed } = pack(local, options.signal);
     // A sandbox that takes no more says why.
     const sent = pipeline(archive, remote.stdin).catch(() => archive.destroy());
@@ -46,13 +50,44 @@ export async function downloadTree(
   const source = await sandbox.files.stat(guest, options);
   const there = await stat(local).catch(() => undefined);
   const root = there?.isDirectory() ? join(local, nameOf(source.path)) : local;
+  await makeNew(root);
+  try {
+    await fetchTree(sandbox, source.path, root, options);
+  } catch (error) {
+    // Stays unless nothing came.
+    await rmdir(root).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Makes a directory here in a place where nothing is. */
+async function makeNew(root: string): Promise<void> {
+  const there = await lstat(root).catch(() => undefined);
+  if (there?.isDirectory())
+    throw new Error(`${root} is there already: remove it, or name another place for the directory.`);
+  if (there)
+    throw new Error(`${root} is there already and no directory: remove it, or name another place for the directory.`);
   await mkdir(root, 0o700);
-  const remote = await sandbox.stream("tar", [...PACK, "--directory", source.path, "."], options);
+}
+
+/** Fills a new directory here with what is in one of the sandbox. */
+async function fetchTree(sandbox: Sandbox, path: string, root: string, options: TransferOptions): Promise<void> {
+  const remote = await sandbox.stream("tar", [...PACK, "--directory", path, "."], options);
   try {
     const words = shownOf(remote.stderr);
-    await unpack(remote.stdout, root);
+    // Of no interest when something else fails first.
+    words.catch(() => undefined);
+    let malformed: ArchiveError | undefined;
+    try {
+      await unpack(remote.stdout, root);
+    } catch (error) {
+      // Why an archive ended early, the sandbox says.
+      if (!(error instanceof ArchiveError && remote.stdout.readableEnded)) throw error;
+      malformed = error;
+    }
     const { exitCode } = await remote.exit;
-    if (exitCode !== 0) throw new Error(`The sandbox could not read all of ${guest}: ${(await words).trim()}`);
+    if (exitCode !== 0) throw new Error(`The sandbox could not read all of ${path}: ${(await words).trim()}`);
+    if (malformed) throw malformed;
   } finally {
     remote.close();
   }

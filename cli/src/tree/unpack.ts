@@ -1,6 +1,6 @@
 import { chmod, lutimes, mkdir, open, rm, symlink, utimes } from "node:fs/promises";
 import { join } from "node:path";
-import { type ArchiveEntry, readArchive } from "./archive.ts";
+import { type ArchiveEntry, ArchiveError, readArchive } from "./archive.ts";
 
 /** Bits of a mode that cross the border of a sandbox: a file from one gives nobody the rights of its owner. */
 const PERMISSIONS = 0o777;
@@ -89,6 +89,6 @@ function leftOutText(leftOut: string[]): string {
   return `Not all of the directory was copied: ${leftOut.slice(0, NAMED).join("; ")}${more}.`;
 }
 
-function strange(path: string): Error {
-  return new Error(`The sandbox sent an archive with the path ${JSON.stringify(path.slice(0, 200))}.`);
+function strange(path: string): ArchiveError {
+  return new ArchiveError(`an archive with the path ${JSON.stringify(path.slice(0, 200))}`);
 }
