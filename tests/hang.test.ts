@@ -60,6 +60,37 @@ it("a guest that has hung says so and can be rolled back to its last pause", { t
   await sandbox.destroy();
 });
 
+it("a guest whose kernel panicked and was told to stay says so soon, and fails calls within seconds", {
+  timeout: 600_000,
+}, async () => {
+  const sandbox = await stack.warren.sandboxes.create({ memoryMb: MEMORY_MB });
+  const { id } = sandbox;
+  await sandbox.pause();
+  await sandbox.resume();
+  const root = (script: string) => sandbox.exec("sh", ["-c", script], { user: "root", timeoutSec: 600 });
+  const get = async () => (await stack.warren.sandboxes.get(id)).fields;
+  const panic = "Kernel panic - not syncing: only words";
+  // Longer than a guest is looked at.
+  expect((await root(`echo '${panic}' > /dev/console; sleep 12; echo alive`)).stdout).toBe("alive\n");
+  expect(await get()).not.toHaveProperty("reason");
+
+  const panicked = {
+    code: "guest_unreachable",
+    message: expect.stringContaining("its kernel panicked: sysrq triggered crash"),
+  };
+  await expect(root("echo 0 > /proc/sys/kernel/panic; echo c > /proc/sysrq-trigger")).rejects.toMatchObject(panicked);
+  expect(await get()).toMatchObject({ status: "running", reason: { code: "guest_panicked" } });
+  const since = performance.now();
+  await expect(root("true")).rejects.toMatchObject(panicked);
+  await expect(sandbox.files.stat("/")).rejects.toMatchObject(panicked);
+  expect(performance.now() - since).toBeLessThan(40_000);
+  await sandbox.rollback();
+  await sandbox.resume();
+  expect((await root("echo back")).stdout).toBe("back\n");
+  expect(await get()).not.toHaveProperty("reason");
+  await sandbox.destroy();
+});
+
 it("a guest that is only busy is not taken for one that has hung", { timeout: 600_000 }, async () => {
   const sandbox = await stack.warren.sandboxes.create({ memoryMb: MEMORY_MB });
   // It ends with its sandbox, however that is told.

@@ -31,7 +31,8 @@ export const SANDBOX_REASONS = {
   inactivity: "nothing has used the sandbox for `timeout_sec` seconds",
   guest_powered_off: "the system in the sandbox powered itself off",
   guest_rebooted: "the system in the sandbox rebooted; a microVM ends with that",
-  guest_panicked: "the kernel in the sandbox panicked",
+  guest_panicked:
+    "the kernel in the sandbox panicked. One that was told to stay then leaves the sandbox `running` until it is rolled back to its last pause or destroyed",
   guest_hung:
     "the system in the sandbox has hung: its kernel makes no progress. It stays `running` until it is rolled back to its last pause or destroyed",
   guest_unresponsive:

@@ -133,3 +133,13 @@ it("answers 409 for a sandbox that does not run and 503 when its host is away", 
   await stack.host.listen();
   expect((await call({ cmd: "true" })).status).toBe(200);
 });
+
+it("has told what the host knows of a guest that does not answer, once a call says that it does not", async () => {
+  const { id: silent } = await stack.createSandbox();
+  const reason = { code: "guest_hung", message: "its kernel has made no progress for 10 s", atUnixMs: 0n };
+  Object.assign(stack.host.guest(silent), { silent: true, reason });
+  const error = await errorOf(await stack.call("POST", `/v1/sandboxes/${silent}/exec`, { cmd: "true" }));
+  expect(error).toMatchObject({ status: 504, code: "guest_unreachable" });
+  const found = await (await stack.call("GET", `/v1/sandboxes/${silent}`)).json();
+  expect(found).toMatchObject({ status: "running", reason: { code: "guest_hung" } });
+});

@@ -1,4 +1,4 @@
-import { WarrenError } from "@warren/contracts/errors";
+import { type ErrorCode, WarrenError } from "@warren/contracts/errors";
 import { SANDBOX_ID } from "@warren/contracts/identifiers";
 import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import type { FastifyRequest } from "fastify";
@@ -13,6 +13,8 @@ import type { SandboxLocation, SandboxStore } from "./sandbox-store.ts";
 /** Milliseconds for which the location of a running sandbox is reused. */
 const CACHE_MS = 2000;
 const CACHE_ENTRIES = 10_000;
+/** What a host says of a sandbox that may have become another than the database has it for. */
+const NEWS = ["not_found", "invalid_state", "guest_unreachable"] as const satisfies ErrorCode[];
 /** States that a resume leads out of. */
 const ASLEEP: SandboxStatus[] = ["paused", "resuming"];
 
@@ -79,7 +81,7 @@ export class SandboxAccess {
    * takes.
    */
   async explain(id: string, error: WarrenError, needed: SandboxStatus[]): Promise<WarrenError> {
-    if (error.code !== "not_found" && error.code !== "invalid_state") return error;
+    if (!(NEWS as readonly ErrorCode[]).includes(error.code)) return error;
     const followed = await this.#followed(id);
     if (followed === undefined || needed.includes(followed.status)) return error;
     const wrong = wrongState(followed, needed);

@@ -47,6 +47,12 @@ describe("a sandbox whose agent does not answer", () => {
 
   /** A sandbox in which a call was not answered, and whose vCPUs are seen in these states in turn. */
   async function makeSilent(answers: () => boolean, processors: ProcessorState[], watching = WATCHING) {
+    const made = await make(answers, processors, watching);
+    made.watch.called(made.sandbox, false);
+    return made;
+  }
+
+  async function make(answers: () => boolean, processors: ProcessorState[], watching = WATCHING) {
     guest = await FakeGuest.start((socket) => void (answers() && socket.end("HTTP/1.1 204 No Content\r\n\r\n")));
     const sandbox = new Sandbox({ id: "sb", status: "running", lastActiveAt: 0 } as SandboxRecord);
     let looks = 0;
@@ -54,7 +60,8 @@ describe("a sandbox whose agent does not answer", () => {
     sandbox.attach({ vm, guest: guest.client(1000) } as unknown as LiveParts);
     const journal = { write: async (record: SandboxRecord) => void written.push(structuredClone(record)) };
     const watch = new HangWatch({ journal, log: pino({ enabled: false }) }, watching);
-    watch.called(sandbox, false);
+    sandbox.beforeCall = () => watch.admit(sandbox);
+    sandbox.onCall = (answered) => watch.called(sandbox, answered);
     return { sandbox, watch };
   }
 
@@ -80,5 +87,55 @@ describe("a sandbox whose agent does not answer", () => {
     const { sandbox } = await makeSilent(() => ++questions > 2, [PROGRAM], { ...WATCHING, silentMs: 600_000 });
     await expect.poll(() => questions).toBeGreaterThan(2);
     expect(sandbox.reason).toBeUndefined();
+  });
+
+  const PANIC_LINE = "[   12.3] Kernel panic - not syncing: sysrq triggered crash";
+
+  it("is found to have panicked soon after its kernel said so, which ends the calls into it", async () => {
+    const { sandbox, watch } = await make(() => false, [KERNEL], { ...WATCHING, askMs: 50 });
+    const underWay = sandbox.useOnce((_, gone) => new Promise((_, reject) => gone.addEventListener("abort", reject)));
+    watch.printed(sandbox, PANIC_LINE);
+    const error = {
+      code: "guest_unreachable",
+      message: expect.stringContaining("its kernel panicked: sysrq triggered crash"),
+    };
+    await expect(underWay).rejects.toMatchObject(error);
+    expect(sandbox).toMatchObject({ status: "running", reason: { code: "guest_panicked" } });
+    expect(written.at(-1)).toMatchObject({ status: "running", reason: { code: "guest_panicked" } });
+    expect(await watch.silenceOf(sandbox)).toMatchObject({ code: "guest_panicked" });
+    await expect(sandbox.useOnce(async () => "never")).rejects.toMatchObject(error);
+  });
+
+  it("has hung, and not panicked, when it answered after it printed the words of a panic", async () => {
+    let answers = true;
+    const patient = { ...WATCHING, looks: 20, everyMs: 20 };
+    const { sandbox, watch } = await make(() => answers, [KERNEL], patient);
+    await watch.printed(sandbox, PANIC_LINE);
+    answers = false;
+    watch.called(sandbox, false);
+    await expect.poll(() => sandbox.reason).toMatchObject({ code: "guest_hung" });
+  });
+
+  it("takes calls again as soon as it answers, though it was found to have hung", async () => {
+    let answers = false;
+    const { sandbox } = await makeSilent(() => answers, [KERNEL], { ...WATCHING, askMs: 500 });
+    await expect.poll(() => sandbox.reason).toMatchObject({ code: "guest_hung" });
+    const hung = { code: "guest_unreachable", message: expect.stringContaining("its kernel has made no progress") };
+    await expect(sandbox.useOnce(async () => "never")).rejects.toMatchObject(hung);
+    answers = true;
+    expect(await sandbox.useOnce(async () => "done")).toBe("done");
+    await expect.poll(() => sandbox.reason).toBeUndefined();
+  });
+
+  it.each([
+    ["answers", () => true, [KERNEL]],
+    ["runs programs", () => false, [PROGRAM, KERNEL]],
+    ["rests", () => false, [REST]],
+  ])("is not touched for the words of a panic that a program printed, when it %s", async (_, answers, processors) => {
+    const patient = { ...WATCHING, looks: 20, everyMs: 20 };
+    const { sandbox, watch } = await make(answers, processors as ProcessorState[], patient);
+    expect(await watch.printed(sandbox, PANIC_LINE)).toBe(false);
+    expect(sandbox.reason).toBeUndefined();
+    expect(await sandbox.useOnce(async () => "done")).toBe("done");
   });
 });

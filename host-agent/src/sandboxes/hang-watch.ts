@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import { hostLoad } from "../guest/host-load.ts";
 import type { ProcessorState } from "../vmm/vmm.ts";
 import type { Journal } from "./journal.ts";
-import { reasonOf, type SandboxReason } from "./reason.ts";
+import { panicWords, quote, reasonOf, type SandboxReason, silentError } from "./reason.ts";
 import type { LiveParts, Sandbox } from "./sandbox.ts";
 
 /** How long a guest that gave no answer is watched. */
@@ -18,8 +18,19 @@ export interface Watching {
   silentMs: number;
 }
 
+/** Milliseconds for which a guest that says again that its kernel panics is not looked at again for that. */
+const PANIC_QUIET_MS = 10_000;
+
 /** Ten seconds of looks. A vCPU that runs programs a twentieth of its time is caught at that with a probability of 99.4 %. */
 const WATCHING: Watching = { looks: 100, everyMs: 100, askMs: 5_000, silentMs: 120_000 };
+
+/** That the kernel of a guest said that it panics. */
+interface PanicNote {
+  /** Undefined once the guest has answered: it goes on, whatever printed them. */
+  words: string | undefined;
+  /** When its vCPUs were last looked at for it, by `performance.now()`. */
+  lookedAt: number;
+}
 
 /** What a guest that gave no answer is found to do; undefined when it answers, or no longer runs. */
 type Finding = "hangs" | "works" | "rests" | undefined;
@@ -30,6 +41,9 @@ type Finding = "hangs" | "works" | "rests" | undefined;
  * loaded with, gives each runnable program its turn and answers. A guest that has not hung is asked on: its agent may be
  * short of processor time, or stopped, cut off or dead in a way that the kernel survives, which nobody outside can tell
  * apart. After a while of silence the sandbox says that its agent does not answer, and nothing else happens to it.
+ *
+ * A kernel that panics and was told to stay says so on the console, where any program of the root user may say the same: the
+ * words make the watch look at once, and name what is found, no more.
  */
 export class HangWatch {
   readonly #journal: Pick<Journal, "write">;
@@ -39,6 +53,9 @@ export class HangWatch {
   readonly #looks = new Map<Sandbox, Promise<Finding>>();
   /** MicroVMs whose guests are asked until they answer. */
   readonly #asked = new Set<LiveParts>();
+  readonly #panics = new WeakMap<LiveParts, PanicNote>();
+  /** Questions to guests that were found to have hung, on whose answers calls wait. */
+  readonly #questions = new Map<LiveParts, Promise<boolean>>();
 
   constructor({ journal, log }: { journal: Pick<Journal, "write">; log: Logger }, watching: Watching = WATCHING) {
     this.#journal = journal;
@@ -49,6 +66,33 @@ export class HangWatch {
   /** Looks whether the guest of a sandbox has hung; one that has says so from then on. Never rejects. */
   async hangs(sandbox: Sandbox): Promise<boolean> {
     return (await this.#look(sandbox)) === "hangs";
+  }
+
+  /**
+   * The guest has printed a line on its console. When it says that the kernel panics, resolves with whether it was looked at
+   * and has hung. Never rejects.
+   */
+  async printed(sandbox: Sandbox, line: string): Promise<boolean> {
+    const { live } = sandbox;
+    const words = panicWords(line);
+    if (words === undefined || live === undefined) return false;
+    const now = performance.now();
+    const lookedAt = this.#panics.get(live)?.lookedAt;
+    const looks = lookedAt === undefined || now - lookedAt >= PANIC_QUIET_MS;
+    this.#panics.set(live, { words, lookedAt: looks ? now : lookedAt });
+    return looks && this.hangs(sandbox);
+  }
+
+  /** Lets a call into a sandbox begin. Throws when its guest was found to have hung, and still does not answer. */
+  async admit(sandbox: Sandbox): Promise<void> {
+    const { id, live, record } = sandbox;
+    const { reason } = record;
+    if (live === undefined || !hasStopped(reason)) return;
+    const before = this.#questions.get(live);
+    const question = before ?? this.#answers(live).finally(() => this.#questions.delete(live));
+    if (!before) this.#questions.set(live, question);
+    if (!(await question)) throw silentError(id, reason);
+    this.called(sandbox, true);
   }
 
   async #look(sandbox: Sandbox): Promise<Finding> {
@@ -69,6 +113,7 @@ export class HangWatch {
   /** Takes note of whether a call into a sandbox was answered. */
   called(sandbox: Sandbox, answered: boolean): void {
     const { live, record } = sandbox;
+    if (live !== undefined && answered) this.#forgetPanic(live);
     if (live === undefined || answered !== isSilence(record.reason)) return;
     const work = answered ? this.#takeBack(sandbox, live) : this.#follow(sandbox, live);
     work.catch((error: unknown) =>
@@ -124,18 +169,33 @@ export class HangWatch {
       await setTimeout(everyMs);
     }
     await answer;
+    if (answered) this.#forgetPanic(live);
     if (answered) return undefined;
     if (!hasHung(seen)) {
+      this.#forgetPanic(live);
       const rests = seen.every((states) => states.every(({ halted }) => halted));
       const finding = rests ? "a silent guest rests" : "a silent guest is busy";
       this.#log.info({ sandbox: sandbox.id, processors: lastLook(seen) }, finding);
       return rests ? "rests" : "works";
     }
-    const seconds = Math.round((looks * everyMs) / 1000);
-    const message = `its kernel has made no progress for ${seconds} s; roll it back to its last pause, or destroy it`;
-    await this.#note(sandbox, live, reasonOf("guest_hung", message));
+    await this.#noteHang(sandbox, live, Math.round((looks * everyMs) / 1000));
     this.#log.warn({ sandbox: sandbox.id, processors: lastLook(seen) }, "a guest has hung");
     return "hangs";
+  }
+
+  /** Says why the guest will not answer, and ends the calls that wait for it. */
+  async #noteHang(sandbox: Sandbox, live: LiveParts, seconds: number): Promise<void> {
+    const panic = this.#panics.get(live)?.words;
+    const what = panic === undefined ? `has made no progress for ${seconds} s` : `panicked: ${quote(panic)}`;
+    const message = `its kernel ${what}; roll it back to its last pause, or destroy it`;
+    const reason = reasonOf(panic === undefined ? "guest_hung" : "guest_panicked", message);
+    const noted = await this.#note(sandbox, live, reason);
+    if (noted) sandbox.interrupt(silentError(sandbox.id, reason));
+  }
+
+  #forgetPanic(live: LiveParts): void {
+    const note = this.#panics.get(live);
+    if (note) note.words = undefined;
   }
 
   #answers({ guest }: LiveParts): Promise<boolean> {
@@ -152,11 +212,14 @@ export class HangWatch {
     this.#log.warn({ sandbox: sandbox.id, seconds }, "the agent of a guest does not answer");
   }
 
-  async #note(sandbox: Sandbox, live: LiveParts, reason: SandboxReason): Promise<void> {
-    await this.#perform(sandbox, live, async () => {
+  /** Returns whether the sandbox runs as before, and says so now. */
+  async #note(sandbox: Sandbox, live: LiveParts, reason: SandboxReason): Promise<boolean> {
+    const noted = await this.#perform(sandbox, live, async () => {
       sandbox.record.reason = reason;
       await this.#journal.write(sandbox.record);
+      return true;
     });
+    return noted ?? false;
   }
 
   async #takeBack(sandbox: Sandbox, live: LiveParts): Promise<void> {
@@ -178,7 +241,12 @@ export class HangWatch {
 
 /** Whether a reason is that of a guest that does not answer, and goes away when it does. */
 function isSilence(reason: SandboxReason | undefined): reason is SandboxReason {
-  return reason?.code === "guest_hung" || reason?.code === "guest_unresponsive";
+  return reason?.code === "guest_unresponsive" || hasStopped(reason);
+}
+
+/** Whether a reason of a sandbox that runs is that its kernel was found to do nothing any more. */
+function hasStopped(reason: SandboxReason | undefined): reason is SandboxReason {
+  return reason?.code === "guest_hung" || reason?.code === "guest_panicked";
 }
 
 /** Whether a vCPU was seen in the kernel in each of the looks, and never at rest. */

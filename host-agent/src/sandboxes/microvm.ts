@@ -50,6 +50,8 @@ export interface MicrovmEvents {
   onSilence(sandbox: Sandbox): Promise<boolean>;
   /** The guest has printed a line on its console. */
   onConsoleLine(sandbox: Sandbox, line: string): void;
+  /** A call into the guest is about to begin; rejects when the guest is known to give no answer. */
+  beforeCall(sandbox: Sandbox): Promise<void>;
   /** A call into the guest was answered, or was not. */
   onCall(sandbox: Sandbox, answered: boolean): void;
 }
@@ -231,6 +233,7 @@ export class Microvms {
     vm.onConsoleLine((line) => {
       if (sandbox.live?.vm === vm) this.#events.onConsoleLine(sandbox, line);
     });
+    sandbox.beforeCall = () => this.#events.beforeCall(sandbox);
     sandbox.onCall = (answered) => this.#events.onCall(sandbox, answered);
     guest.hasHung = () => this.#events.onSilence(sandbox);
     void vm.exited.then((exit) => {

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { reasonOfExit } from "./reason.ts";
+import { panicWords, reasonOfExit } from "./reason.ts";
 
 const exit = (cause: "power_off" | "reset" | "process", consoleTail = "") =>
   reasonOfExit({ expected: false, cause, consoleTail });
@@ -20,4 +20,10 @@ it("quotes a panic in few printable characters, whatever the guest printed", () 
   );
   expect(code).toBe("guest_panicked");
   expect(message).toMatch(/^its kernel panicked: \?\[2J[\x20-\x7e]{0,300}$/);
+});
+
+it("finds the words of a panic once, though a kernel that stays repeats them", () => {
+  const end = "---[ end Kernel panic - not syncing: sysrq triggered crash ]---";
+  expect(panicWords(end)).toBeUndefined();
+  expect(panicWords(`Kernel panic - not syncing: sysrq triggered crash\r\n${end}\r\n`)).toBe("sysrq triggered crash");
 });

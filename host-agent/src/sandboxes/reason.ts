@@ -4,8 +4,8 @@ import type { VmExit } from "../vmm/vmm.ts";
 
 /** Characters of what a guest printed that go into a reason. */
 const QUOTE_LENGTH = 200;
-/** First words of the line with which Linux ends, in kernel/panic.c. */
-const PANIC = /Kernel panic - not syncing: ([^\r\n]*)/g;
+/** First words of the line with which Linux ends, in kernel/panic.c. One that stays repeats them behind "end", with marks. */
+const PANIC = /(?<!end )Kernel panic - not syncing: ([^\r\n]*)/g;
 
 /** Why a sandbox is in its status, when no caller asked for it. */
 export interface SandboxReason {
@@ -26,13 +26,23 @@ export function reasonOfExit({ cause, consoleTail }: VmExit): SandboxReason {
       return reasonOf("guest_powered_off", "its system powered itself off");
     case "reset": {
       // A kernel that panics resets the machine, after its last words on the console.
-      const words = [...consoleTail.matchAll(PANIC)].at(-1)?.[1];
+      const words = panicWords(consoleTail);
       if (words === undefined) return reasonOf("guest_rebooted", "its system rebooted, with which a microVM ends");
       return reasonOf("guest_panicked", `its kernel panicked: ${quote(words)}`);
     }
     case "process":
       return reasonOf("microvm_lost", "its microVM was killed or failed");
   }
+}
+
+/** What the kernel of a guest said last when it panicked, by its console. */
+export function panicWords(console: string): string | undefined {
+  return [...console.matchAll(PANIC)].at(-1)?.[1];
+}
+
+/** What calls into a sandbox get whose guest was found to have hung, for this reason. */
+export function silentError(id: string, reason: SandboxReason): WarrenError {
+  return new WarrenError("guest_unreachable", `sandbox ${id} does not answer: ${reason.message}`);
 }
 
 /** What a call into a sandbox gets that has ended by itself. */

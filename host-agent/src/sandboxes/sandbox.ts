@@ -34,6 +34,8 @@ export class Sandbox {
   held: SandboxReason | undefined;
   /** What the calls into the guest may take; shared by all sandboxes of a host once the microVM lives. */
   bounds = new CallBounds();
+  /** Waited for before each call into the guest; rejects when the guest is known to give no answer. */
+  beforeCall: () => Promise<void> = async () => undefined;
   /** Told of each call into the guest whether it was answered, by whatever. */
   onCall: (answered: boolean) => void = () => undefined;
   /** Told when the reason for its status has changed. */
@@ -150,16 +152,21 @@ export class Sandbox {
    */
   async *use<T>(call: (guest: GuestClient, signal: AbortSignal) => AsyncIterable<T>): AsyncGenerator<T> {
     this.requireRunning();
-    if (!this.#live) throw new WarrenError("invalid_state", `sandbox ${this.id} has no microVM`);
+    const live = this.#live;
+    if (!live)
+      throw new WarrenError("invalid_state", `sandbox ${this.id} is leaving its microVM; its status says more soon`);
     const { signal } = this.#calls;
     const leave = this.bounds.enter(this.record);
     this.#callsInFlight += 1;
     this.touch();
     try {
-      yield* call(this.#live.guest, signal);
+      await this.beforeCall();
+      signal.throwIfAborted();
+      yield* call(live.guest, signal);
       this.heard();
     } catch (error) {
       if (signal.aborted) throw signal.reason;
+      if (this.#lost) throw endedError(this.id, this.#lost.reason);
       this.heard(error);
       throw error;
     } finally {
@@ -174,7 +181,10 @@ export class Sandbox {
     const results = this.use(async function* (guest, signal) {
       yield await call(guest, signal);
     });
-    for await (const result of results) return result;
+    let answer: { result: T } | undefined;
+    // To its end, at which it is noted that the guest has answered.
+    for await (const result of results) answer = { result };
+    if (answer) return answer.result;
     throw new WarrenError("internal_error", "a call into the guest gave no result");
   }
 

@@ -81,7 +81,11 @@ export class SandboxService {
         onDiskFailure: (sandbox, failure) => this.#guard.failed(sandbox, failure),
         // The making of one that stands ready is an operation that the look would wait for.
         onSilence: async (sandbox) => !registry.isUnclaimed(sandbox) && hangs.hangs(sandbox),
-        onConsoleLine: (sandbox, line) => memory.printed(sandbox, line),
+        onConsoleLine: (sandbox, line) => {
+          memory.printed(sandbox, line);
+          if (!registry.isUnclaimed(sandbox)) void hangs.printed(sandbox, line);
+        },
+        beforeCall: (sandbox) => hangs.admit(sandbox),
         onCall: (sandbox, answered) => hangs.called(sandbox, answered),
       },
     );

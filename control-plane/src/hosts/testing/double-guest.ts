@@ -3,6 +3,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { join, normalize } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
 import type { CreateSandboxRequest } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import { rpcError } from "./double-errors.ts";
 
 /** A directory and processes of this machine that stand for a guest. */
 export class DoubleGuest {
@@ -12,6 +13,8 @@ export class DoubleGuest {
   status = "running";
   /** It has a pause that it can return to. */
   wasPaused = false;
+  /** Its agent does not answer. */
+  silent = false;
   /** Milliseconds that the last command was given; 0 = no limit. */
   timeLimit: number | undefined;
   /** Why it is in its status, as the host says. */
@@ -43,6 +46,7 @@ export class DoubleGuest {
 
   requireRunning(): void {
     if (this.status !== "running") throw new WarrenError("invalid_state", `the sandbox is ${this.status}`);
+    if (this.silent) throw rpcError("guest_unreachable", "the sandbox does not answer");
   }
 
   info() {
