@@ -187,6 +187,16 @@ describe("a streamed command", () => {
     expect(frames).toMatchObject([{ terminal: { cols: 100, rows: 30 } }, { type: "resize", cols: 90, rows: 20 }]);
   });
 
+  test("throws for what the server would refuse, and goes on", async () => {
+    const process = await start((socket) => socket.on("message", () => socket.send(exit({}))));
+    const refused = expect.objectContaining({ code: "invalid_request" });
+    expect(() => process.kill("SIGFOO" as "SIGINT")).toThrow(refused);
+    expect(() => process.setTimeLimit(-1)).toThrow(refused);
+    expect(() => process.resize({ cols: 0, rows: 1 })).toThrow(refused);
+    process.kill("SIGINT");
+    expect(await process.exit).toMatchObject({ exitCode: 0 });
+  });
+
   test("takes no input that was not asked for", async () => {
     const frames: unknown[] = [];
     const process = await start((socket) => {

@@ -10,7 +10,7 @@ import {
   STREAM_BYTE,
   type TerminalSize,
 } from "@warren/contracts/rest/commands";
-import type { SignalName } from "@warren/contracts/signals";
+import { SIGNALS, type SignalName } from "@warren/contracts/signals";
 import WebSocket, { type RawData } from "ws";
 import { errorOf, unreachable } from "./errors.ts";
 import type { Transport } from "./transport.ts";
@@ -20,6 +20,9 @@ const STDIN_FRAME_BYTES = 64 * 1024;
 
 /** Milliseconds between signs of life while the connection is not read and so cannot answer the server's pings. */
 const HEARTBEAT_MS = 5000;
+
+/** Most characters of a terminal in each direction (`struct winsize` of ioctl_tty(2)). */
+const MOST_CHARACTERS = 65_535;
 
 /** What a command is started with. */
 export interface StartOptions {
@@ -79,16 +82,21 @@ export class SandboxProcess {
 
   /** Sends a signal to the command. */
   kill(signal: SignalName = "SIGTERM"): void {
+    if (!Object.hasOwn(SIGNALS, signal)) throw invalid(`${signal} is the name of no signal; one is SIGTERM`);
     this.#connection.send({ type: "signal", signal });
   }
 
   /** Sets a new time limit, which counts from now on; 0 = no limit. */
   setTimeLimit(seconds: number): void {
+    const { min, max } = LIMITS.execTimeoutSec;
+    requireWhole("a time limit in seconds", seconds, min, max);
     this.#connection.send({ type: "timeout", timeout_sec: seconds });
   }
 
   /** Changes the size of its terminal. */
   resize({ cols, rows }: TerminalSize): void {
+    requireWhole("cols", cols, 1, MOST_CHARACTERS);
+    requireWhole("rows", rows, 1, MOST_CHARACTERS);
     this.#connection.send({ type: "resize", cols, rows });
   }
 
@@ -96,6 +104,15 @@ export class SandboxProcess {
   close(): void {
     this.#connection.close();
   }
+}
+
+function requireWhole(what: string, value: number, least: number, most: number): void {
+  if (Number.isInteger(value) && value >= least && value <= most) return;
+  throw invalid(`${what} must be a whole number from ${least} to ${most}, not ${value}`);
+}
+
+function invalid(message: string): WarrenError {
+  return new WarrenError("invalid_request", message);
 }
 
 /** Starts a command over the WebSocket route `path` and resolves once it runs. */

@@ -172,5 +172,7 @@ export type ExecServerFrame =
   | { type: "stdin_taken"; bytes: number }
   /** exit_code is 128 + n when signal n, whose name is `signal`, ended the command. */
   | { type: "exit"; exit_code: number; signal?: string; timed_out?: true; out_of_memory?: OutOfMemory }
+  /** A signal, time limit or size could not be taken, and changed nothing; the command goes on. As for `error`. */
+  | { type: "refused"; code: string; data: string }
   /** `code` is one of the error catalogue; data is for people. */
   | { type: "error"; code: string; data: string };

@@ -18,10 +18,10 @@ const STREAM_DESCRIPTION = `A WebSocket. The client's first frame is \`{"type":"
 \`"stdin":true\` when input follows, and \`"terminal":{"cols":80,"rows":24}\` for a terminal, which
 \`{"type":"resize","cols":…,"rows":…}\` resizes; other later frames are
 \`{"type":"stdin","data":…,"encoding":"utf-8"|"base64"}\`,
-\`{"type":"close_stdin"}\`, \`{"type":"signal","signal":"SIGINT"}\` (any name of signal(7)),
+\`{"type":"close_stdin"}\`, \`{"type":"signal","signal":"SIGINT"}\` (any name of signal(7), SIG may be left out),
 \`{"type":"timeout","timeout_sec":…}\`, a new time limit that counts from there, and \`{"type":"stop"}\`. The server sends
 \`{"type":"start","pid":…}\`, \`{"type":"stdout"|"stderr","data":…}\` with \`"encoding":"base64"\` when the bytes are not
-UTF-8, and at the end \`{"type":"exit","exit_code":…}\` or \`{"type":"error","code":…,"data":…}\`. Ending the connection
+UTF-8, \`{"type":"refused","code":…,"data":…}\` for a signal, time limit or size that it cannot take, which changes nothing, and at the end \`{"type":"exit","exit_code":…}\` or \`{"type":"error","code":…,"data":…}\`. Ending the connection
 ends the command and all its processes. With the subprotocol \`${EXEC_SUBPROTOCOL}\` standard streams travel as binary messages: a byte (1 =
 stdin or stdout, 2 = stderr), then the bytes.`;
 

@@ -5,6 +5,7 @@ import {
   type ExecServerFrame,
   STREAM_BYTE,
 } from "@warren/contracts/rest/commands";
+import { SIGNALS, type SignalName } from "@warren/contracts/signals";
 import { compileCheck } from "../errors/validation.ts";
 import { decodeBase64 } from "./base64.ts";
 
@@ -16,11 +17,15 @@ export type ClientMessage =
       bytes: Buffer;
     };
 
+/** A frame that asks for something which the command can do without: it may be refused, and nothing is lost. */
+export class RefusedFrame extends WarrenError {}
+const REFUSABLE = ["signal", "timeout", "resize"];
+
 const checks = Object.fromEntries(
   Object.entries(EXEC_CLIENT_FRAMES).map(([type, schema]) => [type, compileCheck<ExecClientFrame>(schema, "frame")]),
 );
 
-/** Reads a WebSocket message; throws `invalid_request` when it is no frame. `binary` allows binary messages. */
+/** Reads a WebSocket message; throws `invalid_request` when it is no frame, as a RefusedFrame when that does no harm. `binary` allows binary messages. */
 export function parseClientMessage(data: Buffer, isBinary: boolean, binary: boolean): ClientMessage {
   if (isBinary) {
     if (!binary) throw new WarrenError("invalid_request", "binary messages need the subprotocol warren.exec.v1");
@@ -47,7 +52,21 @@ function parseJsonFrame(data: Buffer): ExecClientFrame {
   if (!check) {
     throw new WarrenError("invalid_request", `frame/type must be one of ${Object.keys(checks).join(", ")}`);
   }
-  return check(value);
+  try {
+    return check(withSignalName(value as ExecClientFrame));
+  } catch (error) {
+    if (error instanceof WarrenError && REFUSABLE.includes(String(type))) {
+      throw new RefusedFrame(error.code, error.message);
+    }
+    throw error;
+  }
+}
+
+/** Gives signals their whole names: kill(1) takes them without SIG and in small letters too. */
+function withSignalName(frame: ExecClientFrame): ExecClientFrame {
+  if (frame.type !== "signal" || typeof frame.signal !== "string") return frame;
+  const name = frame.signal.toUpperCase().replace(/^(?:SIG)?/, "SIG");
+  return Object.hasOwn(SIGNALS, name) ? { ...frame, signal: name as SignalName } : frame;
 }
 
 /** Writes a frame as a text message. */

@@ -8,7 +8,13 @@ import type { FastifyBaseLogger } from "fastify";
 import type { WebSocket } from "ws";
 import { toCatalogueError } from "../errors/catalogue-error.ts";
 import { type CommandInput, outOfMemory } from "./command-service.ts";
-import { type ClientMessage, encodeFrame, encodeOutputMessage, parseClientMessage } from "./exec-frames.ts";
+import {
+  type ClientMessage,
+  encodeFrame,
+  encodeOutputMessage,
+  parseClientMessage,
+  RefusedFrame,
+} from "./exec-frames.ts";
 import { InputQueue } from "./input-queue.ts";
 import { type EncodedChunk, Utf8Chunks } from "./output-encoding.ts";
 import { SocketSender } from "./socket-sender.ts";
@@ -24,6 +30,8 @@ export type RunCommand = (
 /** Bytes of input that wait for the host before the socket is read no further, and at which reading goes on. */
 const INPUT_HIGH = 512 * 1024;
 const INPUT_LOW = 128 * 1024;
+/** Answers to refused frames that may wait for a client. */
+const MOST_REFUSALS = 100;
 /** Milliseconds that a client has for its first frame. */
 const START_TIMEOUT_MS = 10_000;
 
@@ -46,6 +54,8 @@ export class ExecSession {
   readonly #start = Promise.withResolvers<ExecStartFrame>();
   #started: ExecStartFrame | undefined;
   #stdinClosed = false;
+  /** Answers to refused frames that wait for the client. */
+  #refusals = 0;
 
   /** A client that takes nothing of its output for `stalledMs` is cut off; `connection` is the one below the socket. */
   constructor(
@@ -101,8 +111,22 @@ export class ExecSession {
     try {
       this.#handle(parseClientMessage(data, isBinary, this.#binary));
     } catch (error) {
-      this.#violate(error);
+      if (error instanceof RefusedFrame && this.#started) this.#refuse(error);
+      else this.#violate(error);
     }
+  }
+
+  /** Says that a frame changed nothing; a client that sends many and reads none of the answers ends its session. */
+  #refuse(error: RefusedFrame): void {
+    if (this.#refusals >= MOST_REFUSALS) {
+      this.#violate(error);
+      return;
+    }
+    this.#refusals += 1;
+    const done = () => {
+      this.#refusals -= 1;
+    };
+    this.#send({ type: "refused", code: error.code, data: error.message }).then(done, done);
   }
 
   #handle(message: ClientMessage): void {
@@ -127,7 +151,7 @@ export class ExecSession {
       return;
     }
     if (message.type === "resize") {
-      if (!this.#started.terminal) throw new WarrenError("invalid_request", "the command has no terminal to resize");
+      if (!this.#started.terminal) throw new RefusedFrame("invalid_request", "the command has no terminal to resize");
       const { cols, rows } = message;
       this.#input.push({ message: { case: "resize", value: { cols, rows } } });
       return;

@@ -73,6 +73,31 @@ it("sends signals", async () => {
   expect(client.text("stdout")).toBe("ready\nbye\n");
 });
 
+it("takes the names of signals as kill(1) does", async () => {
+  const client = await open();
+  client.send({ type: "start", cmd: "sleep", args: ["1000"] });
+  await client.frame("start");
+  client.send({ type: "signal", signal: "int" });
+  expect(await client.frame("exit")).toMatchObject({ exit_code: 130, signal: "SIGINT" });
+});
+
+it.each([
+  ["a signal that there is not", { type: "signal", signal: "SIGFOO" }, "frame/signal must be one of SIGHUP, SIGINT"],
+  ["a signal that has no name here", { type: "signal", signal: "SIGRTMIN+3" }, "frame/signal must be one of"],
+  ["a time limit that cannot be", { type: "timeout", timeout_sec: -1 }, "frame/timeout_sec must be >= 0"],
+  ["the size of no terminal", { type: "resize", cols: 80, rows: 24 }, "the command has no terminal to resize"],
+])("refuses %s, and the command goes on", async (_name, frame, text) => {
+  const client = await open();
+  client.send({ ...sh("read line; echo got $line"), stdin: true });
+  await client.frame("start");
+  client.send(frame);
+  const refused = await client.frame("refused");
+  expect(refused).toEqual({ type: "refused", code: "invalid_request", data: expect.stringContaining(text) });
+  client.send({ type: "stdin", data: "on\n" });
+  expect(await client.frame("exit")).toEqual({ type: "exit", exit_code: 0 });
+  expect(client.text("stdout")).toBe("got on\n");
+});
+
 it("sends the signal of ^C", async () => {
   const client = await open();
   client.send({ type: "start", cmd: "sleep", args: ["1000"] });
