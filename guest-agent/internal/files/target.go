@@ -45,18 +45,22 @@ type target struct {
 // openTarget checks that a path can be written and makes missing directories above it.
 func openTarget(path string, user users.User, wanted attributes, attached map[string]string) (_ *target, err error) {
 	t := &target{user: user, path: path, attributes: wanted, metadata: attached, place: path}
+	undo := func() {}
 	defer func() {
 		if err != nil {
 			t.close()
+			undo()
 		}
 	}()
 	if err := t.openFormer(); err != nil {
 		return nil, err
 	}
 	if t.status == nil {
-		if err := paths.MakeParents(path); err != nil {
+		made, err := makeDirectoryFor(path)
+		if err != nil {
 			return nil, err
 		}
+		undo = made.Undo
 	} else if err := t.inspect(); err != nil {
 		return nil, err
 	}
@@ -68,6 +72,19 @@ func openTarget(path string, user users.User, wanted attributes, attached map[st
 		t.place, err = "", nil
 	}
 	return t, err
+}
+
+// makeDirectoryFor makes the missing directories above a file, unless no file can have its name, which is known only there.
+func makeDirectoryFor(path string) (paths.Made, error) {
+	made, err := paths.MakeParents(path)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Lstat(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		made.Undo()
+		return nil, err
+	}
+	return made, nil
 }
 
 // openFormer opens what is at the path, links followed by the kernel's rules.

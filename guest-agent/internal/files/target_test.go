@@ -102,6 +102,15 @@ func TestAnUploadReplacesAProgramThatRuns(t *testing.T) {
 	}
 }
 
+func TestAnUploadToANameThatNoFileCanHaveMakesNothing(t *testing.T) {
+	s := newSandbox(t)
+	path := "new/deep/" + strings.Repeat("x", 300)
+	s.post(path, "x", nil).wantError(t, "a long name", 400, "path '"+s.home+"/"+path+"': file name too long")
+	if _, err := os.Stat(s.home + "/new"); err == nil {
+		t.Error("directories stay behind")
+	}
+}
+
 func TestUploadsThatBreakOffChangeNothing(t *testing.T) {
 	s := newSandbox(t)
 	s.give(s.home+"/file", "kept")

@@ -153,7 +153,8 @@ func (s *Service) makeDir(_ context.Context, call *rpc.Call, request makeDirRequ
 
 func makeDirectory(path string, withoutParents bool) error {
 	if !withoutParents {
-		return pathError(path, paths.MakeDirectories(path))
+		_, err := paths.MakeDirectories(path)
+		return pathError(path, err)
 	}
 	err := os.Mkdir(path, 0o755)
 	if errors.Is(err, os.ErrNotExist) {
@@ -183,10 +184,12 @@ func (s *Service) move(_ context.Context, call *rpc.Call, request moveRequest) (
 		if info, err := os.Stat(request.destination); into || err == nil && info.IsDir() {
 			request.destination = filepath.Join(request.destination, filepath.Base(request.source))
 		}
-		if err := paths.MakeParents(request.destination); err != nil {
+		made, err := paths.MakeParents(request.destination)
+		if err != nil {
 			return nil, pathError(request.destination, err)
 		}
 		if err := rename(request); err != nil {
+			made.Undo()
 			return nil, moveError(request, err)
 		}
 		return s.answer(request.destination)

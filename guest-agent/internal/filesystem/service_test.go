@@ -117,12 +117,15 @@ func TestErrorsOfPaths(t *testing.T) {
 		{"Remove", object{"path": "/etc/passwd"}, "permission_denied"},
 		{"Remove", object{"path": "/"}, "invalid_argument"},
 		{"Remove", object{"path": "/proc/self/status"}, "permission_denied"},
+		{"MakeDir", object{"path": "new/deep/" + strings.Repeat("x", 300)}, "invalid_argument"},
+		{"Move", object{"source": "/etc/passwd", "destination": "new/deep/passwd"}, "permission_denied"},
+		{"Move", object{"source": "dir", "destination": "new/deep/" + strings.Repeat("x", 300)}, "invalid_argument"},
 		{"WatchDirX", object{}, "unimplemented"},
 	} {
 		s.WantFailure(prefix+test.procedure, test.request, test.code)
 	}
 	if _, err := os.Stat(s.home + "/new"); err == nil {
-		t.Error("a move that failed left a directory behind")
+		t.Error("a call that failed left a directory behind")
 	}
 	s.As("stranger").WantFailure(prefix+"Stat", object{"path": "file"}, "unauthenticated")
 }

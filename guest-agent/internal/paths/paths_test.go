@@ -60,8 +60,8 @@ func FuzzResolve(f *testing.F) {
 	})
 }
 
-func asAnn(make func(string) error, path string) error {
-	return rights.As(ann, func() error { return make(path) })
+func asAnn(make func(string) (Made, error), path string) error {
+	return rights.As(ann, func() error { _, err := make(path); return err })
 }
 
 func TestMakeDirectories(t *testing.T) {
