@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { dataDirOption } from "../arguments/data-dir.ts";
 import { lockDirectory } from "../servers/directory-lock.ts";
 import { countSandboxes, describeCounts, endSandboxes } from "../servers/left-sandboxes.ts";
-import { findLocalServer } from "../servers/local-server.ts";
+import { announce, findLocalServer } from "../servers/local-server.ts";
 
 /** `warren down`: ends what `warren up` started and left. */
 export function downCommand(finish: (status: number) => void): Command {
@@ -36,6 +36,7 @@ async function stopServer(dataDir: string) {
   if (!server) {
     throw new Error(`Another command works on ${dataDir}, or a server that is not ready: try again when it has ended.`);
   }
+  await announce(dataDir, { ...server, goingDown: true });
   process.kill(server.pid, "SIGTERM");
   process.stdout.write(`Stopping the server at ${server.url}.\n`);
   return lockDirectory(dataDir, { wait: true })!;

@@ -64,15 +64,21 @@ async function up({ dataDir, listen, json = false }: UpOptions): Promise<number>
     throw error;
   }
   progress.done();
+  let goingDown = false;
   try {
     await announce(dataDir, { url: stack.url, pid: process.pid });
     printReady(stack, json, dataDir);
     const died = await Promise.race([stack.failed, whenAborted(interruption.signal)]);
     if (died) throw died;
   } finally {
+    goingDown = await findLocalServer(dataDir).then(
+      (announced) => announced?.goingDown ?? false,
+      () => false,
+    );
     await withdraw(dataDir);
     await stack.stop();
   }
+  if (goingDown) return 0;
   const left = describeCounts(await countSandboxes(dataDir));
   if (left !== "") {
     const flag = dataDirFlag(dataDir);

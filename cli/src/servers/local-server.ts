@@ -5,6 +5,8 @@ import { join } from "node:path";
 export interface LocalServer {
   url: string;
   pid: number;
+  /** Whoever asked it to stop ends its sandboxes too. */
+  goingDown?: true;
 }
 
 /** Announces a running server, so that other commands of this machine find it. */
