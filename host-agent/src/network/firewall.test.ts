@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { isIPv4, isIPv6 } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -361,6 +361,20 @@ describe("a slot", () => {
     await host.send("for the former guest");
     expect(await host.ask("udp", slot.hostIp, 5001)).toBe(GUEST_NETWORK.gateway);
     expect(await next.arrived()).toEqual(["udp 5001"]);
+  });
+
+  it("leaves nothing in the host's table of connections though somebody goes on sending to its guest", async () => {
+    const agent = await machine.hostAgent({ dataDirectory, networks, spare: 0 });
+    const slot = await agent.acquire();
+    const end = join(dataDirectory, "end");
+    const send = `exec 3<>/dev/udp/${slot.hostIp}/5000; while [ ! -e ${end} ]; do echo hello >&3; read -t 0.001; done`;
+    const sending = machine.run(`bash -c '${send}' 2>/dev/null || :`);
+    await expect.poll(connectionsOfHost, { timeout: 30_000 }).toBe(1);
+    await agent.release(slot);
+    await writeFile(end, "");
+    await sending;
+    // One that was begun anew would last for 30 s from its last packet on.
+    await expect.poll(connectionsOfHost, { timeout: 10_000 }).toBe(0);
   });
 
   it("ends the connections that a guest brings from another slot", async () => {

@@ -120,11 +120,8 @@ export interface Removal {
   inode: number;
 }
 
-/**
- * Removes slots, whatever parts of them exist: the interfaces and with them the routes, the namespaces, and last the
- * claims of those of which nothing is left.
- */
-export function removeScript(removals: readonly Removal[]): string {
+/** Has the numbers of those slots in `held` that their owners still hold. */
+function holding(removals: readonly Removal[]): string {
   return `${LOCK}
 held=
 while read -r number inode; do
@@ -132,12 +129,23 @@ while read -r number inode; do
   held="$held $number"
 done <<'REMOVALS'
 ${removals.map(({ slot, inode }) => `${slot.number} ${inode}`).join("\n")}
-REMOVALS
+REMOVALS`;
+}
+
+/** Removes slots, whatever parts of them exist: the interfaces and with them the routes, then the namespaces. They stay claimed. */
+export function unlinkScript(removals: readonly Removal[]): string {
+  return `${holding(removals)}
 {
   for number in $held; do echo link set dev ${VETH_PREFIX}$number group ${REMOVAL_GROUP}; done
   echo link del group ${REMOVAL_GROUP}
   for number in $held; do echo netns del ${NAMESPACE_PREFIX}$number; done
-} | ip -force -batch - || : # Parts that never came into being are reported as errors; what is left is looked for below.
+} | ip -force -batch - || : # Parts that never came into being are reported as errors; what is left is looked for at the release.
+`;
+}
+
+/** Gives up the claims of slots of which nothing is left. */
+export function releaseScript(removals: readonly Removal[]): string {
+  return `${holding(removals)}
 for number in $held; do
   [ -e /run/netns/${NAMESPACE_PREFIX}$number ] || [ -e /proc/sys/net/ipv4/conf/${VETH_PREFIX}$number ] ||
     rm -f ${SLOTS_DIRECTORY}/$number

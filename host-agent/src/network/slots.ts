@@ -5,7 +5,7 @@ import { AddressPlan, type SlotAddresses } from "./addresses.ts";
 import type { Claim, SlotClaims } from "./claims.ts";
 import { forgetConnections } from "./conntrack.ts";
 import { GUEST_NETWORK, type Slot } from "./network.ts";
-import { buildScript, type Removal, removeScript, runScript } from "./scripts.ts";
+import { buildScript, type Removal, releaseScript, runScript, unlinkScript } from "./scripts.ts";
 
 /** Makes and removes slots on this machine. */
 export class SlotBuilder {
@@ -71,12 +71,14 @@ export class SlotBuilder {
 
   /** Removes slots that their owners still hold. Throws when something of them is left. */
   async remove(removals: readonly Removal[]): Promise<void> {
-    // While the slots are still claimed: the connections are certainly those of their last guests.
+    const { stderr } = await runScript("Removing network slots", unlinkScript(removals));
+    // Once no packet can begin them anew, and while the slots are still claimed: the connections are certainly those of
+    // their last guests.
     await forgetConnections({
       sources: removals.map(({ slot }) => slot.peerIp),
       destinations: removals.map(({ slot }) => slot.hostIp),
     });
-    const { stderr } = await runScript("Removing network slots", removeScript(removals));
+    await runScript("Releasing network slots", releaseScript(removals));
     for (const { slot, inode } of removals) {
       if ((await this.#claims.get(slot.number))?.inode === inode) {
         throw new WarrenError("internal_error", `network slot ${slot.number} could not be removed: ${stderr.trim()}`);
