@@ -6,20 +6,11 @@ import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { openHost } from "./host.ts";
 import { ensureImages } from "./images/ensure.ts";
 import type { BootImages } from "./images/images.ts";
+import { newSandbox } from "./sandboxes/testing/new-sandbox.ts";
 import { readSettings } from "./settings.ts";
 
 const IMAGES = resolve(process.env.WARREN_TEST_IMAGES ?? "/var/lib/warren/images");
-const REQUEST = {
-  id: "sbaaaaaaaaaaaaaaaaaaaa",
-  teamId: "team",
-  template: "minimal",
-  vcpus: 1,
-  memoryMb: 128,
-  timeoutSec: 0,
-  onTimeout: "pause",
-  autoResume: false,
-  env: {},
-} as const;
+const REQUEST = newSandbox("sbaaaaaaaaaaaaaaaaaaaa");
 
 describe("a microVM that does not come up", () => {
   let images: BootImages;

@@ -10,6 +10,7 @@ import { ensureImages } from "../images/ensure.ts";
 import type { BootImages } from "../images/images.ts";
 import { readSettings } from "../settings.ts";
 import type { Sandbox } from "./sandbox.ts";
+import { newSandbox } from "./testing/new-sandbox.ts";
 
 const IMAGES = resolve(process.env.WARREN_TEST_IMAGES ?? "/var/lib/warren/images");
 /** Milliseconds for which the client waits for an answer: longer than a test may take. */
@@ -61,17 +62,7 @@ async function silentAt(path: string): Promise<{ guest: GuestClient; asked: Prom
 
 function create() {
   made += 1;
-  return host.sandboxes.create({
-    id: `sb${"abcdefghij"[made]?.repeat(20)}`,
-    teamId: "team",
-    template: "minimal",
-    vcpus: 1,
-    memoryMb: 128,
-    timeoutSec: 0,
-    onTimeout: "pause",
-    autoResume: false,
-    env: {},
-  });
+  return host.sandboxes.create(newSandbox(`sb${"abcdefghij"[made]?.repeat(20)}`));
 }
 
 /** Destroys a sandbox whose guest is waited for by an operation, which then ends without it. */
