@@ -1,10 +1,9 @@
-/** Layer rules: data flows client → control plane → host agent → guest agent, and parts meet in contracts/ only. What several of the programs need is in relay/ and server/. */
-const parts = ["relay", "server", "control-plane", "host-agent", "sdk", "cli", "dashboard", "bench", "tests"];
+/** Layer rules: data flows client → control plane → host agent → guest agent, and parts meet in contracts/ only. What several of the programs need is in server/. */
+const parts = ["server", "control-plane", "host-agent", "sdk", "cli", "dashboard", "bench", "tests"];
 const may = {
-  relay: [],
   server: [],
-  "control-plane": ["relay", "server"],
-  "host-agent": ["relay", "server"],
+  "control-plane": ["server"],
+  "host-agent": ["server"],
   sdk: [],
   cli: ["sdk", "server"],
   dashboard: ["sdk"],

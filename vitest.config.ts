@@ -3,7 +3,7 @@ import { NODE_FLAGS } from "./server/src/node-flags.ts";
 
 /** Files of tests that boot microVMs: on a small machine two at a time starve each other. */
 const MICROVM_TESTS = "**/*.vm.test.ts";
-const PARTS = ["contracts", "relay", "server", "host-agent", "sdk", "cli", "bench"];
+const PARTS = ["contracts", "server", "host-agent", "sdk", "cli", "bench"];
 /** Starts what tests of the control plane share: one PostgreSQL server, one prepared embedded database. */
 const DATABASES = "control-plane/src/database/testing/global-setup.ts";
 

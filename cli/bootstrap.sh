@@ -168,7 +168,7 @@ ensure_node_modules() {
 bundle_is_current() {
   local stamp="$root/.warren/bundle/stamp" source sources=()
   [[ -r $stamp && $(<"$stamp") == "$root" ]] || return 1
-  for source in contracts relay server control-plane host-agent sdk cli package-lock.json; do
+  for source in contracts server control-plane host-agent sdk cli package-lock.json; do
     [[ ! -e $root/$source ]] || sources+=("$root/$source")
   done
   [[ -z $(find "${sources[@]}" -name node_modules -prune -o -newer "$stamp" -print -quit) ]]

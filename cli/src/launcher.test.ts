@@ -178,7 +178,7 @@ describe("the launcher", () => {
     await rm(source);
     expect(await bundled()).toBe(3);
     expect(await bundled()).toBe(3);
-    const parts = ["contracts", "relay", "server", "control-plane", "host-agent", "sdk"];
+    const parts = ["contracts", "server", "control-plane", "host-agent", "sdk"];
     for (const [count, part] of parts.entries()) {
       await mkdir(join(repository, part));
       expect(await bundled()).toBe(4 + count);

@@ -7,7 +7,7 @@ import { LIMITS } from "@warren/contracts/limits";
 import { ErrorBody } from "@warren/contracts/rest/error";
 import { FileMode, FileTime, ReadFile, WriteFileFields } from "@warren/contracts/rest/files";
 import { SandboxParams } from "@warren/contracts/rest/sandboxes";
-import { isWorthRelaying, relayBody } from "@warren/relay";
+import { isWorthRelaying, relayBody } from "@warren/server/body-relay";
 import type { FastifyReply, FastifyRequest, FastifySchemaCompiler } from "fastify";
 import { Type } from "typebox";
 import type { Routes } from "../app.ts";

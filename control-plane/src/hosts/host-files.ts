@@ -5,7 +5,7 @@ import { pipeline } from "node:stream/promises";
 import { isErrorCode, WarrenError } from "@warren/contracts/errors";
 import { HOST_FILES } from "@warren/contracts/host-files";
 import type { ErrorBody } from "@warren/contracts/rest/error";
-import { RelayAgent } from "@warren/relay";
+import { RelayAgent } from "@warren/server/body-relay";
 
 /** A file of a sandbox on the host. */
 export interface HostFile {

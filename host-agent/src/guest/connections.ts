@@ -1,6 +1,6 @@
 import type http from "node:http";
 import type { Duplex } from "node:stream";
-import { RelayAgent } from "@warren/relay";
+import { RelayAgent } from "@warren/server/body-relay";
 
 /** Connections to one guest agent: kept for the next call, and ended all at once. */
 export class GuestConnections extends RelayAgent {

@@ -3,7 +3,7 @@ import type { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { WarrenError } from "@warren/contracts/errors";
 import { LIMITS } from "@warren/contracts/limits";
-import { relayBody } from "@warren/relay";
+import { relayBody } from "@warren/server/body-relay";
 import { BoundedBytes } from "../guest/bounded-bytes.ts";
 import { guestError } from "../guest/errors.ts";
 import type { GuestFile, NewFile } from "../guest/file-transfers.ts";

@@ -4,7 +4,7 @@ import http, { type IncomingMessage, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { PassThrough, Writable } from "node:stream";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { isWorthRelaying, RelayAgent, relayBody } from "./relay.ts";
+import { isWorthRelaying, RelayAgent, relayBody } from "./body-relay.ts";
 
 const bytes = randomBytes(7_000_001);
 
