@@ -4,12 +4,12 @@ import { resolve } from "node:path";
 import { parseEnv } from "node:util";
 import { WarrenError } from "@warren/contracts/errors";
 import type { QuotaAmounts } from "@warren/contracts/rest/quotas";
-import { type AllowedHost, parseHost } from "./browsers/host-check.ts";
 import { readSmtpSettings, type SmtpSettings } from "./email-verification/smtp-settings.ts";
+import { type AllowedHost, parseHost } from "./http/host-check.ts";
+import { TRANSFER_LIMITS, type TransferLimits } from "./http/slow-clients/transfer-limits.ts";
 import { type OAuthSettings, readOAuthSettings } from "./oauth/oauth-settings.ts";
 import { DEFAULT_QUOTA, parseTeamQuota } from "./quotas/quota-settings.ts";
 import { SecretKeys } from "./secrets/secret-keys.ts";
-import { TRANSFER_LIMITS, type TransferLimits } from "./slow-clients/transfer-limits.ts";
 
 /** Settings of one control plane process. */
 export interface Config {

@@ -2,8 +2,8 @@ import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { openDatabase } from "./database/database.ts";
 import { createDatabase, type TestDatabase } from "./database/testing/each-database.ts";
+import { TRANSFER_LIMITS } from "./http/slow-clients/transfer-limits.ts";
 import { createLogger } from "./logging.ts";
-import { TRANSFER_LIMITS } from "./slow-clients/transfer-limits.ts";
 import { connectTo } from "./testing/raw-http.ts";
 import { errorOf, TestStack } from "./testing/test-stack.ts";
 

@@ -12,10 +12,11 @@ import {
 } from "@warren/contracts/rest/admin";
 import { SetTeamQuota } from "@warren/contracts/rest/quotas";
 import Fastify, { type FastifyBaseLogger } from "fastify";
-import type { App } from "../app.ts";
-import { handleErrors } from "../errors/error-handler.ts";
-import { createValidatorCompiler, formatSchemaErrors } from "../errors/validation.ts";
-import { type Logger, RequestLog } from "../logging.ts";
+import type { App } from "../http/app-types.ts";
+import { handleErrors } from "../http/errors/error-handler.ts";
+import { createValidatorCompiler, formatSchemaErrors } from "../http/errors/validation.ts";
+import { RequestLog } from "../http/request-log.ts";
+import type { Logger } from "../logging.ts";
 import type { QuotaStore } from "../quotas/quota-store.ts";
 import type { StoredKeys } from "../signing-keys/stored-keys.ts";
 import type { AdminService } from "./admin-service.ts";

@@ -2,7 +2,7 @@ import { WarrenError } from "@warren/contracts/errors";
 import { LIMITS } from "@warren/contracts/limits";
 import { type CreateApiKey, DEFAULT_API_KEY_SCOPES } from "@warren/contracts/rest/api-keys";
 import type { AccessChanges } from "../auth/access-changes.ts";
-import type { UserCaller } from "../auth/caller.ts";
+import type { UserCaller } from "../callers/caller.ts";
 import { momentOf } from "../date-time.ts";
 import type { RateLimiter } from "../rate-limits/rate-limiter.ts";
 import { RATES } from "../rate-limits/rates.ts";

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { ApiKeyScope } from "@warren/contracts/rest/api-keys";
 import { type Selectable, sql } from "kysely";
-import type { ApiKeyCaller } from "../auth/caller.ts";
+import type { ApiKeyCaller } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
 import { displayedPrefix, hashApiKey } from "./api-key.ts";
 import type { ApiKeysTable } from "./api-keys-table.ts";

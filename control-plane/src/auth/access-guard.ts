@@ -4,12 +4,12 @@ import { WarrenError } from "@warren/contracts/errors";
 import type { ApiKeyScope } from "@warren/contracts/rest/api-keys";
 import type { FastifyRequest } from "fastify";
 import type { WebSocket } from "ws";
-import type { App } from "../app.ts";
-import { breakOff } from "../errors/protocol-errors.ts";
-import { whenOver } from "../slow-clients/when-over.ts";
+import { type ApiKeyCaller, type Identity, withTeam } from "../callers/caller.ts";
+import type { App } from "../http/app-types.ts";
+import { breakOff } from "../http/errors/protocol-errors.ts";
+import { whenOver } from "../http/slow-clients/when-over.ts";
 import type { AccessChanges } from "./access-changes.ts";
 import type { Authenticator } from "./authenticator.ts";
-import { type ApiKeyCaller, type Identity, withTeam } from "./caller.ts";
 import { type Right, RightWatch } from "./right-watch.ts";
 
 declare module "fastify" {

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { WarrenError } from "@warren/contracts/errors";
-import type { Identity } from "./caller.ts";
+import type { Identity } from "../callers/caller.ts";
 
 /** Resolves the credential of a request to who makes it. */
 export interface Authenticator {

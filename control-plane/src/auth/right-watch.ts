@@ -1,6 +1,6 @@
 import { WarrenError } from "@warren/contracts/errors";
+import type { Identity } from "../callers/caller.ts";
 import { type AccessChanges, concerns } from "./access-changes.ts";
-import type { Identity } from "./caller.ts";
 
 /** Milliseconds that a timer can wait at most. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;

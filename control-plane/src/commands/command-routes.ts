@@ -4,11 +4,11 @@ import { EXEC_SUBPROTOCOL, ExecRequest, ExecResult } from "@warren/contracts/res
 import { ErrorBody } from "@warren/contracts/rest/error";
 import { SandboxParams } from "@warren/contracts/rest/sandboxes";
 import type { FastifyRequest } from "fastify";
-import type { Routes } from "../app.ts";
-import { callerOf } from "../auth/request-caller.ts";
-import { clientGone } from "../client-gone.ts";
-import type { AnswerBudget } from "../slow-clients/answer-budget.ts";
-import type { TransferLimits } from "../slow-clients/transfer-limits.ts";
+import { callerOf } from "../callers/request-caller.ts";
+import type { Routes } from "../http/app-types.ts";
+import { clientGone } from "../http/client-gone.ts";
+import type { AnswerBudget } from "../http/slow-clients/answer-budget.ts";
+import type { TransferLimits } from "../http/slow-clients/transfer-limits.ts";
 import type { CommandService } from "./command-service.ts";
 import { ExecSession } from "./exec-session.ts";
 

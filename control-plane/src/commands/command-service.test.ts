@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type Http2Server, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import type { Caller } from "../auth/caller.ts";
+import type { Caller } from "../callers/caller.ts";
 import { createHostClient, type HostClient } from "../hosts/host-client.ts";
 import type { SandboxAccess } from "../sandboxes/sandbox-access.ts";
 import { CommandService } from "./command-service.ts";

@@ -9,7 +9,7 @@ import type {
 import { LIMITS } from "@warren/contracts/limits";
 import type { ExecRequest, ExecResult, ExecStartFrame, OutOfMemory } from "@warren/contracts/rest/commands";
 import { turns } from "@warren/server/fair-turns";
-import type { Caller } from "../auth/caller.ts";
+import type { Caller } from "../callers/caller.ts";
 import type { SandboxAccess } from "../sandboxes/sandbox-access.ts";
 import { decodeBase64 } from "./base64.ts";
 import { encodeOutput } from "./output-encoding.ts";

@@ -6,7 +6,7 @@ import {
   STREAM_BYTE,
 } from "@warren/contracts/rest/commands";
 import { SIGNALS, type SignalName } from "@warren/contracts/signals";
-import { compileCheck } from "../errors/validation.ts";
+import { compileCheck } from "../http/errors/validation.ts";
 import { decodeBase64 } from "./base64.ts";
 
 /** A message of a client, with the bytes of its standard input decoded. */

@@ -6,7 +6,7 @@ import { EXEC_SUBPROTOCOL, type ExecServerFrame, type ExecStartFrame } from "@wa
 import { SIGNALS } from "@warren/contracts/signals";
 import type { FastifyBaseLogger } from "fastify";
 import type { WebSocket } from "ws";
-import { toCatalogueError } from "../errors/catalogue-error.ts";
+import { toCatalogueError } from "../http/errors/catalogue-error.ts";
 import { type CommandInput, outOfMemory } from "./command-service.ts";
 import {
   type ClientMessage,

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
-import { takenOf } from "../slow-clients/transfer-watch.ts";
+import { takenOf } from "../http/slow-clients/transfer-watch.ts";
 
 /** Bytes that wait for a client before more is taken from the command. */
 const SEND_HIGH = 1024 * 1024;

@@ -2,8 +2,8 @@ import { LIMITS } from "@warren/contracts/limits";
 import { ConfirmEmail } from "@warren/contracts/rest/accounts";
 import { ErrorBody } from "@warren/contracts/rest/error";
 import { Type } from "typebox";
-import type { Routes } from "../app.ts";
-import { userOf } from "../auth/request-caller.ts";
+import { userOf } from "../callers/request-caller.ts";
+import type { Routes } from "../http/app-types.ts";
 import type { EmailVerification } from "./email-verification.ts";
 
 const tags = ["accounts"];

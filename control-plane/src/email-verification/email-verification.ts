@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { WarrenError } from "@warren/contracts/errors";
 import { sql } from "kysely";
-import type { SignedInUser } from "../auth/caller.ts";
+import type { SignedInUser } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
 import type { DetachedOperations } from "../detached-operations.ts";
 import type { RateLimiter } from "../rate-limits/rate-limiter.ts";

@@ -10,8 +10,8 @@ import {
 } from "@warren/contracts/rest/files";
 import { SandboxParams } from "@warren/contracts/rest/sandboxes";
 import { Type } from "typebox";
-import type { Routes } from "../app.ts";
-import { callerOf } from "../auth/request-caller.ts";
+import { callerOf } from "../callers/request-caller.ts";
+import type { Routes } from "../http/app-types.ts";
 import type { FileService } from "./file-service.ts";
 
 const tags = ["files"];

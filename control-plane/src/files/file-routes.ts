@@ -10,11 +10,11 @@ import { SandboxParams } from "@warren/contracts/rest/sandboxes";
 import { isWorthRelaying, relayBody } from "@warren/server/body-relay";
 import type { FastifyReply, FastifyRequest, FastifySchemaCompiler } from "fastify";
 import { Type } from "typebox";
-import type { Routes } from "../app.ts";
-import { callerOf } from "../auth/request-caller.ts";
-import { clientGone } from "../client-gone.ts";
-import { createValidatorCompiler } from "../errors/validation.ts";
+import { callerOf } from "../callers/request-caller.ts";
 import type { HostFileContent } from "../hosts/host-files.ts";
+import type { Routes } from "../http/app-types.ts";
+import { clientGone } from "../http/client-gone.ts";
+import { createValidatorCompiler } from "../http/errors/validation.ts";
 import type { FileService } from "./file-service.ts";
 import { receiveUpload, type Spool, type UploadOptions } from "./upload.ts";
 

@@ -11,7 +11,7 @@ import type {
   RemoveFile,
   StatFile,
 } from "@warren/contracts/rest/files";
-import type { Caller } from "../auth/caller.ts";
+import type { Caller } from "../callers/caller.ts";
 import { momentOf } from "../date-time.ts";
 import type { HostAgent } from "../hosts/host-client.ts";
 import type { HostFileContent } from "../hosts/host-files.ts";

@@ -8,10 +8,10 @@ import { WarrenError } from "@warren/contracts/errors";
 import { LIMITS } from "@warren/contracts/limits";
 import { WriteFileFields } from "@warren/contracts/rest/files";
 import type { FastifyRequest } from "fastify";
-import { compileCheck } from "../errors/validation.ts";
+import { compileCheck } from "../http/errors/validation.ts";
+import { teamOf } from "../http/slow-clients/bound-clients.ts";
+import type { SpoolBudget } from "../http/slow-clients/spool-budget.ts";
 import { networkOf } from "../rate-limits/network.ts";
-import { teamOf } from "../slow-clients/bound-clients.ts";
-import type { SpoolBudget } from "../slow-clients/spool-budget.ts";
 
 /** A file on its way in. `content` throws when the form turns out not to be valid; what was written must then be dropped. */
 export interface Upload {

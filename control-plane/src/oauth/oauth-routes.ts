@@ -4,7 +4,7 @@ import { type OAuthError, SignInOptions } from "@warren/contracts/rest/accounts"
 import { ErrorBody } from "@warren/contracts/rest/error";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
-import type { Routes } from "../app.ts";
+import type { Routes } from "../http/app-types.ts";
 import type { Logger } from "../logging.ts";
 import { networkOf } from "../rate-limits/network.ts";
 import type { RateLimiter } from "../rate-limits/rate-limiter.ts";

@@ -3,7 +3,7 @@ import { SANDBOX_ID } from "@warren/contracts/identifiers";
 import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import type { FastifyRequest } from "fastify";
 import { LRUCache } from "lru-cache";
-import type { Caller } from "../auth/caller.ts";
+import type { Caller } from "../callers/caller.ts";
 import type { BatchedTimestamps } from "../database/batched-timestamps.ts";
 import type { HostClient } from "../hosts/host-client.ts";
 import type { HostClientPool } from "../hosts/host-client-pool.ts";

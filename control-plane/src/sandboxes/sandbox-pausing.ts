@@ -3,10 +3,10 @@ import type { SandboxInfo } from "@warren/contracts/gen/hostagent/v1/hostagent_p
 import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import type { Db } from "../database/tables.ts";
 import type { DetachedOperations } from "../detached-operations.ts";
-import { toCatalogueError } from "../errors/catalogue-error.ts";
 import type { HostAgent } from "../hosts/host-client.ts";
 import type { HostClientPool } from "../hosts/host-client-pool.ts";
 import { callHost } from "../hosts/rpc-errors.ts";
+import { toCatalogueError } from "../http/errors/catalogue-error.ts";
 import { pausedFields } from "./reported-fields.ts";
 import { type SandboxAccess, sandboxNotFound, wrongState } from "./sandbox-access.ts";
 import type { SandboxQuota } from "./sandbox-quota.ts";

@@ -11,8 +11,8 @@ import {
 } from "@warren/contracts/rest/sandboxes";
 import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
-import type { Routes } from "../app.ts";
-import { callerOf } from "../auth/request-caller.ts";
+import { callerOf } from "../callers/request-caller.ts";
+import type { Routes } from "../http/app-types.ts";
 import type { SandboxForks } from "./sandbox-forks.ts";
 import type { SandboxPausing } from "./sandbox-pausing.ts";
 import type { SandboxService } from "./sandbox-service.ts";

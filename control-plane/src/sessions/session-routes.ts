@@ -3,9 +3,9 @@ import { AuthResponse, LogIn, SignUp, SwitchTeam } from "@warren/contracts/rest/
 import { ErrorBody } from "@warren/contracts/rest/error";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
-import type { Routes } from "../app.ts";
 import type { AccessChanges } from "../auth/access-changes.ts";
-import { userOf } from "../auth/request-caller.ts";
+import { userOf } from "../callers/request-caller.ts";
+import type { Routes } from "../http/app-types.ts";
 import { fromWireId } from "../identifiers/wire-id.ts";
 import { limitNetwork } from "../rate-limits/limit-network.ts";
 import { networkOf } from "../rate-limits/network.ts";

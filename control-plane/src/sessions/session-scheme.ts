@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { type AccessChanges, concerns } from "../auth/access-changes.ts";
 import type { CredentialScheme } from "../auth/authenticator.ts";
-import type { SignedInUser } from "../auth/caller.ts";
 import { FreshCache } from "../auth/fresh-cache.ts";
+import type { SignedInUser } from "../callers/caller.ts";
 import type { SessionCookie } from "./session-cookie.ts";
 import type { SessionStore } from "./session-store.ts";
 import { invalidToken, type UserTokens } from "./user-tokens.ts";

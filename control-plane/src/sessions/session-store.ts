@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { sql } from "kysely";
-import type { SignedInUser } from "../auth/caller.ts";
+import type { SignedInUser } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
 import type { UserTokenIds } from "./user-tokens.ts";
 

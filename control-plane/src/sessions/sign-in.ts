@@ -1,6 +1,6 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { LogIn, SignUp, TeamRole } from "@warren/contracts/rest/accounts";
-import type { SignedInUser } from "../auth/caller.ts";
+import type { SignedInUser } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
 import type { EmailVerification } from "../email-verification/email-verification.ts";
 import type { LoginAttempts } from "../rate-limits/login-attempts.ts";

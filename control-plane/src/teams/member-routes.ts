@@ -9,7 +9,7 @@ import {
   TransferOwnership,
 } from "@warren/contracts/rest/teams";
 import { Type } from "typebox";
-import type { Routes } from "../app.ts";
+import type { Routes } from "../http/app-types.ts";
 import { fromWireId } from "../identifiers/wire-id.ts";
 import type { MemberService } from "./member-service.ts";
 import { memberOfTeam } from "./team-routes.ts";

@@ -3,7 +3,7 @@ import { LIMITS } from "@warren/contracts/limits";
 import type { TeamRole } from "@warren/contracts/rest/accounts";
 import type { ApiKeyStore } from "../api-keys/api-key-store.ts";
 import type { AccessChanges } from "../auth/access-changes.ts";
-import type { UserCaller } from "../auth/caller.ts";
+import type { UserCaller } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
 import { isUniqueViolation } from "../database/unique-violation.ts";
 import type { RateLimiter } from "../rate-limits/rate-limiter.ts";

@@ -4,7 +4,7 @@ import type { TeamRole } from "@warren/contracts/rest/accounts";
 import type { UpdateTeam } from "@warren/contracts/rest/teams";
 import { sql } from "kysely";
 import type { AccessChanges } from "../auth/access-changes.ts";
-import type { SignedInUser, UserCaller } from "../auth/caller.ts";
+import type { SignedInUser, UserCaller } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
 import type { RateLimiter } from "../rate-limits/rate-limiter.ts";
 import { RATES } from "../rate-limits/rates.ts";

@@ -7,8 +7,8 @@ import {
   SnapshotParams,
 } from "@warren/contracts/rest/snapshots";
 import { Type } from "typebox";
-import type { Routes } from "../app.ts";
-import { callerOf } from "../auth/request-caller.ts";
+import { callerOf } from "../callers/request-caller.ts";
+import type { Routes } from "../http/app-types.ts";
 import type { TemplateService } from "./template-service.ts";
 import type { Template } from "./template-store.ts";
 

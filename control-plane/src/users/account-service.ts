@@ -1,7 +1,7 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { ChangePassword, Me, UpdateMe } from "@warren/contracts/rest/accounts";
 import type { AccessChanges } from "../auth/access-changes.ts";
-import type { SignedInUser } from "../auth/caller.ts";
+import type { SignedInUser } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
 import { toWireId } from "../identifiers/wire-id.ts";
 import type { RateLimiter } from "../rate-limits/rate-limiter.ts";

@@ -8,8 +8,8 @@ import {
 } from "@warren/contracts/rest/accounts";
 import { ErrorBody } from "@warren/contracts/rest/error";
 import { Type } from "typebox";
-import type { Routes } from "../app.ts";
-import { userOf } from "../auth/request-caller.ts";
+import { userOf } from "../callers/request-caller.ts";
+import type { Routes } from "../http/app-types.ts";
 import { toWireId } from "../identifiers/wire-id.ts";
 import { limitNetwork } from "../rate-limits/limit-network.ts";
 import type { RateLimiter } from "../rate-limits/rate-limiter.ts";

@@ -11,7 +11,7 @@ import type {
   StatFileRequest,
 } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { HOST_FILES } from "@warren/contracts/host-files";
-import { errorBody } from "../../errors/error-body.ts";
+import { errorBody } from "../../http/errors/error-body.ts";
 import { fromRpcError } from "../rpc-errors.ts";
 import { rpcError } from "./double-errors.ts";
 import type { DoubleGuest } from "./double-guest.ts";

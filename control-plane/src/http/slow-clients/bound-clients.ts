@@ -1,0 +1,75 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { WarrenError } from "@warren/contracts/errors";
+import { Budget } from "@warren/server/budget";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Identity } from "../../callers/caller.ts";
+import { networkOf } from "../../rate-limits/network.ts";
+import { RateLimited } from "../../rate-limits/rate-limited.ts";
+import type { App } from "../app-types.ts";
+import { OpenBodies } from "./open-bodies.ts";
+import { OpenConnections } from "./open-connections.ts";
+import type { TransferLimits } from "./transfer-limits.ts";
+import { bringsBody, TransferWatch } from "./transfer-watch.ts";
+import { whenOver } from "./when-over.ts";
+
+/** What clients may do, and the proxies through which they come, if any. */
+export type ClientLimits = TransferLimits & { trustedProxies: readonly string[] };
+
+/** Bounds how slow the clients of a server may be, and how much they may have open and under way. */
+export function boundClients(app: App, limits: ClientLimits): void {
+  const watch = new TransferWatch(limits);
+  const bodies = new OpenBodies();
+  boundConnections(app, limits);
+  const requests = new Budget(Number.MAX_SAFE_INTEGER);
+  /** Counts a request until its answer is over, and a WebSocket until it is closed. */
+  const enter = (owner: string, most: number, request: FastifyRequest, reply: FastifyReply) => {
+    const claims = [{ owner, most }];
+    if (!requests.take(claims)) throw new RateLimited(`${most} requests are under way already`, 1);
+    const release = () => requests.release(claims);
+    if (request.ws) request.raw.socket.once("close", release);
+    else whenOver(reply.raw, release);
+  };
+  app.addHook("onRequest", async (request, reply) => {
+    const { socket } = request;
+    if (socket.remoteAddress === undefined) {
+      // The kernel knows already that the other end is gone, and to whom it belonged no longer.
+      socket.destroy(Object.assign(new Error("the client has left"), { code: "ECONNRESET" }));
+      throw new WarrenError("invalid_request", "the client has left");
+    }
+    enter(`network ${networkOf(request.ip)}`, limits.requestsPerNetwork, request, reply);
+    if (request.ws) return;
+    watch.add(request.raw, reply.raw);
+    if (bringsBody(request.raw)) {
+      bodies.enter(`network ${networkOf(request.ip)}`, request.raw, reply.raw, limits.bodiesPerNetwork);
+    }
+  });
+  // After the hooks that authenticate, and before the body is read.
+  app.addHook("preParsing", async (request, reply) => {
+    const teamId = teamOf(request.caller);
+    if (teamId !== undefined) enter(`team ${teamId}`, limits.requestsPerTeam, request, reply);
+    if (teamId === undefined || request.ws || !bringsBody(request.raw)) return;
+    bodies.enter(`team ${teamId}`, request.raw, reply.raw, limits.bodiesPerTeam);
+  });
+  const timer = setInterval(() => watch.check(), watch.intervalMs).unref();
+  app.addHook("onClose", async () => clearInterval(timer));
+}
+
+/** Where all come through a proxy, the networks of clients do not show in connections. */
+function boundConnections(app: App, { trustedProxies, ...limits }: ClientLimits): void {
+  const { connections, connectionsPerNetwork } = limits;
+  const open = new OpenConnections({
+    connections,
+    connectionsPerNetwork: trustedProxies.length > 0 ? connections : connectionsPerNetwork,
+  });
+  app.server.on("connection", (socket) => open.add(socket));
+  app.server.on("upgrade", ({ socket }: IncomingMessage) => open.begin(socket));
+  app.server.on("request", ({ socket }: IncomingMessage, response: ServerResponse) => {
+    open.begin(socket);
+    whenOver(response, () => open.end(socket));
+  });
+}
+
+/** UUID of the team for which somebody acts. */
+export function teamOf(identity: Identity | null): string | undefined {
+  return identity?.kind === "api_key" ? identity.teamId : identity?.team?.id;
+}

@@ -1,0 +1,143 @@
+import { AdminService } from "../admin/admin-service.ts";
+import { PlatformStore } from "../admin/platform-store.ts";
+import { ApiKeyService } from "../api-keys/api-key-service.ts";
+import type { ApiKeyStore } from "../api-keys/api-key-store.ts";
+import type { AccessChanges } from "../auth/access-changes.ts";
+import type { Config } from "../config.ts";
+import type { Db } from "../database/tables.ts";
+import type { DetachedOperations } from "../detached-operations.ts";
+import { EmailVerification } from "../email-verification/email-verification.ts";
+import { Mailer } from "../email-verification/mailer.ts";
+import type { Logger } from "../logging.ts";
+import { IdentityStore } from "../oauth/identity-store.ts";
+import { createProviders } from "../oauth/oauth-settings.ts";
+import { OAuthSignIn } from "../oauth/oauth-sign-in.ts";
+import { OAuthStates } from "../oauth/oauth-states.ts";
+import { LoginAttempts } from "../rate-limits/login-attempts.ts";
+import { RateLimiter } from "../rate-limits/rate-limiter.ts";
+import type { SandboxService } from "../sandboxes/sandbox-service.ts";
+import type { Secrets } from "../secrets/secrets.ts";
+import { SessionStore } from "../sessions/session-store.ts";
+import { SignIn } from "../sessions/sign-in.ts";
+import { UserTokens } from "../sessions/user-tokens.ts";
+import { ConfiguredKeys } from "../signing-keys/signing-keys.ts";
+import { StoredKeys } from "../signing-keys/stored-keys.ts";
+import { MemberService } from "../teams/member-service.ts";
+import { MembershipStore } from "../teams/membership-store.ts";
+import { TeamService } from "../teams/team-service.ts";
+import type { TeamStore } from "../teams/team-store.ts";
+import type { TemplateService } from "../templates/template-service.ts";
+import { AccountService } from "../users/account-service.ts";
+import { AccountStore } from "../users/account-store.ts";
+import { PasswordHasher } from "../users/passwords.ts";
+import { UserSearch } from "../users/user-search.ts";
+import { UserStore } from "../users/user-store.ts";
+
+/** What the wiring of accounts takes from that of the rest. */
+interface AccountsNeed {
+  config: Config;
+  db: Db;
+  secrets: Secrets;
+  changes: AccessChanges;
+  operations: DetachedOperations;
+  log: Logger;
+  teams: TeamStore;
+  apiKeys: ApiKeyStore;
+  sandboxes: SandboxService;
+  templates: TemplateService;
+}
+
+/** Wires people, their sessions, teams and keys together. */
+export async function createAccounts({
+  config,
+  db,
+  secrets,
+  changes,
+  operations,
+  log,
+  teams,
+  apiKeys,
+  sandboxes,
+  templates,
+}: AccountsNeed) {
+  const [secret, ...previous] = config.jwtSecrets;
+  const storedKeys = secret === undefined ? new StoredKeys(db, secrets, changes) : undefined;
+  await storedKeys?.prepare();
+  const keys = storedKeys ?? new ConfiguredKeys([secret!, ...previous]);
+
+  const limiter = new RateLimiter(db, config.rateLimitFactor);
+  const hasher = new PasswordHasher();
+  const users = new UserStore(db);
+  const memberships = new MembershipStore(db);
+  const stored = new AccountStore(users, teams, memberships);
+  const sessions = new SessionStore(db);
+  const tokens = new UserTokens(keys);
+  const attempts = new LoginAttempts(db);
+  const { signUpOpen, publicUrl = "", smtp } = config;
+  const mail = smtp && { mailer: new Mailer(smtp, log) };
+  const verification = new EmailVerification({ db, users, limiter, operations, publicUrl, ...mail });
+  const signIn = new SignIn({
+    db,
+    users,
+    accounts: stored,
+    memberships,
+    sessions,
+    tokens,
+    hasher,
+    limiter,
+    attempts,
+    verification,
+    signUpOpen,
+  });
+  const teamService = new TeamService({ db, teams, memberships, sandboxes, templates, limiter, changes });
+  const platform = new PlatformStore(db);
+  return {
+    keys,
+    storedKeys,
+    limiter,
+    tokens,
+    sessions,
+    stored,
+    signIn,
+    verification,
+    platform,
+    search: new UserSearch(db, limiter),
+    own: new AccountService({ db, users, teams, sessions, hasher, limiter, changes }),
+    teams: teamService,
+    members: new MemberService({
+      teams: teamService,
+      memberships,
+      users,
+      apiKeys,
+      limiter,
+      verifiedOnly: config.verifiedMembersOnly,
+      changes,
+    }),
+    apiKeys: new ApiKeyService({ store: apiKeys, teams: teamService, limiter, changes }),
+    admins: new AdminService({ db, platform, users, accounts: stored, sessions, hasher, changes }),
+  };
+}
+
+/** Wires signing in through providers together. */
+export function createOAuth(
+  config: Config,
+  db: Db,
+  { keys, stored, signIn }: Awaited<ReturnType<typeof createAccounts>>,
+) {
+  // Providers are configured only together with a public address.
+  const publicUrl = config.publicUrl ?? "";
+  return {
+    providers: createProviders(config.oauth),
+    states: new OAuthStates(db, keys),
+    signIn: new OAuthSignIn({ db, identities: new IdentityStore(db), accounts: stored, signIn }),
+    publicUrl,
+    dashboardUrl: config.oauth.dashboardUrl ?? publicUrl,
+    secure: isSecure(config),
+    signUpOpen: config.signUpOpen,
+  };
+}
+
+/** Whether browsers reach the server by https. */
+export function isSecure({ publicUrl }: Config): boolean {
+  return publicUrl?.startsWith("https:") ?? false;
+}
