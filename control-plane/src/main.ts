@@ -2,7 +2,9 @@ import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
+import { claimDataDirectory } from "@warren/server/data-directory-lock";
 import { keepFilesPrivate } from "@warren/server/private-directory";
+import { endRequested, StartReport } from "@warren/server/supervision";
 import { adminRoutes } from "./admin/admin-routes.ts";
 import { startOperatorServer } from "./admin/operator-server.ts";
 import { apiKeyRoutes } from "./api-keys/api-key-routes.ts";
@@ -16,7 +18,6 @@ import { CredentialsFile } from "./bootstrap/credentials-file.ts";
 import { commandRoutes } from "./commands/command-routes.ts";
 import { CommandService } from "./commands/command-service.ts";
 import { type Config, type ListenAddress, parseConfig, readEnvironment, readReadyFd } from "./config.ts";
-import { lockDataDirectory } from "./data-directory/lock.ts";
 import { BatchedTimestamps } from "./database/batched-timestamps.ts";
 import { openDatabase } from "./database/database.ts";
 import { DetachedOperations } from "./detached-operations.ts";
@@ -41,7 +42,6 @@ import { createLogger, type Logger } from "./logging.ts";
 import { oauthRoutes } from "./oauth/oauth-routes.ts";
 import { QuotaStore } from "./quotas/quota-store.ts";
 import { TeamAdmission } from "./quotas/team-admission.ts";
-import { notReady, reportReadiness } from "./readiness.ts";
 import { SandboxReconciler } from "./sandboxes/reconciler.ts";
 import { requireSandboxId, SandboxAccess, sandboxNotFound, wrongState } from "./sandboxes/sandbox-access.ts";
 import { SandboxForks } from "./sandboxes/sandbox-forks.ts";
@@ -101,7 +101,7 @@ async function start(
   log: Logger,
   onClose: (end: () => Promise<unknown>) => void,
 ): Promise<Omit<ControlPlane, "close">> {
-  const lock = await lockDataDirectory(config.dataDir);
+  const lock = await claimDataDirectory(config.dataDir, "control plane");
   onClose(() => lock.release());
   const database = await openDatabase(config, log);
   onClose(() => database.close());
@@ -291,35 +291,26 @@ function readVersion(): string {
 /** Runs until a signal, or the end of standard input, asks it to stop. */
 async function run(): Promise<void> {
   keepFilesPrivate();
-  let readyFd: number | undefined;
+  let report = new StartReport(undefined);
   let log = createLogger("info");
   try {
     const environment = readEnvironment(process.cwd(), process.env);
-    readyFd = readReadyFd(environment);
+    report = new StartReport(readReadyFd(environment));
     const config = parseConfig(environment);
     log = createLogger(config.logLevel);
     const controlPlane = await startControlPlane(config, log);
-    stopOnSignal(controlPlane, config.exitWithParent, log);
-    await reportReadiness(readyFd, { ready: true, url: controlPlane.url });
+    void endRequested(config).then(async (reason) => {
+      log.info({ reason }, "stopping");
+      await controlPlane.close();
+      process.exit(0);
+    });
+    report.ready(controlPlane.url);
   } catch (error) {
     const reason = toCatalogueError(error);
     log.fatal({ err: error, code: reason.code }, "cannot start");
-    await reportReadiness(readyFd, notReady(reason));
+    report.failed(reason);
     process.exitCode = 1;
   }
-}
-
-function stopOnSignal(controlPlane: ControlPlane, exitWithParent: boolean, log: Logger): void {
-  let stopping = false;
-  const stop = (reason: string) => {
-    if (stopping) process.exit(1);
-    stopping = true;
-    log.info({ reason }, "stopping");
-    void controlPlane.close().then(() => process.exit(0));
-  };
-  process.on("SIGTERM", stop);
-  process.on("SIGINT", stop);
-  if (exitWithParent) process.stdin.once("close", () => !stopping && stop("standard input ended")).resume();
 }
 
 if (import.meta.main) await run();

@@ -3,11 +3,11 @@ import { totalmem } from "node:os";
 import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
 import { LIMITS } from "@warren/contracts/limits";
-import { makePrivateDirectory } from "@warren/server/private-directory";
+import { claimDataDirectory, lockDataDirectory } from "@warren/server/data-directory-lock";
+import { EmergencySpace } from "@warren/server/emergency-space";
+import { MICROVM_IDS, requireOwnIds } from "@warren/server/user-ids";
 import type { Logger } from "pino";
 import { detectCgroups } from "./cgroup/detect.ts";
-import { EmergencySpace } from "./data-directory/emergency-space.ts";
-import { lockFile } from "./data-directory/lock.ts";
 import { DiskLayers } from "./disk/layers.ts";
 import { createQcow2Store } from "./disk/qcow2/store.ts";
 import { ensureImages } from "./images/ensure.ts";
@@ -32,7 +32,6 @@ import { BaseTemplates } from "./templates/base-templates.ts";
 import { TemplateStore } from "./templates/store.ts";
 import { createQemuVmm, examineQemuHost, type QemuHost } from "./vmm/qemu/driver.ts";
 import { probeKvm } from "./vmm/qemu/kvm-probe.ts";
-import { requireOwnUserIds } from "./vmm/user-ids.ts";
 
 /** Milliseconds that a microVM may take from its first instruction to its guest agent's readiness. */
 const BOOT_LIMIT = { kvm: 30_000, tcg: 90_000 } as const;
@@ -60,10 +59,9 @@ export interface Host {
 /** Wires the host agent of one data directory together, takes up what an earlier one left, and serves. */
 export async function serveHost(options: ServeOptions): Promise<Host> {
   requireRoot();
-  await requireOwnUserIds();
+  await requireOwnIds(MICROVM_IDS);
   const settings = readSettings(options.environment);
-  await makePrivateDirectory(options.dataDirectory);
-  const lock = await lockFile(join(options.dataDirectory, "host-agent.lock"), "the data directory");
+  const lock = await claimDataDirectory(options.dataDirectory, "host agent");
   const [built, qemu] = await Promise.all([
     ensureImages({
       directory: options.imagesDirectory,
@@ -132,7 +130,7 @@ export async function sweepHost(
 ): Promise<void> {
   requireRoot();
   if (!(await exists(dataDirectory))) return;
-  const lock = await lockFile(join(dataDirectory, "host-agent.lock"), "the data directory");
+  const lock = await lockDataDirectory(dataDirectory, "host agent");
   const parts = await openHost({ dataDirectory, settings: { ...readSettings(environment), spareSlots: 0 }, log });
   if (tell)
     await parts.sandboxes.endAll(reasonOf("ended_by_operator", "the operator of the server ended all sandboxes"));

@@ -3,11 +3,11 @@ import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { WarrenError } from "@warren/contracts/errors";
 import { keepFilesPrivate } from "@warren/server/private-directory";
+import { endRequested, StartReport } from "@warren/server/supervision";
 import { canRunSandboxes, examine } from "./doctor/doctor.ts";
 import { countSandboxes, type ServeOptions, serveHost, sweepHost } from "./host.ts";
 import { ensureImages } from "./images/ensure.ts";
-import { createLogger } from "./process/log.ts";
-import { endRequested, StartReport } from "./process/supervision.ts";
+import { createLogger } from "./logging.ts";
 
 /** Exit status of a program that wrote to a pipe without a reader: 128 + SIGPIPE. */
 const BROKEN_PIPE = 141;
@@ -66,10 +66,9 @@ switch (positionals[0]) {
 }
 
 async function serve(): Promise<void> {
-  const readyFd = values["ready-fd"] === undefined ? undefined : Number(values["ready-fd"]);
-  const report = new StartReport(readyFd);
+  const report = new StartReport(values["ready-fd"] === undefined ? undefined : Number(values["ready-fd"]));
   const log = createLogger();
-  const end = endRequested({ readyFd, exitWithParent: values["exit-with-parent"] });
+  const end = endRequested({ exitWithParent: values["exit-with-parent"] });
   let started = false;
   void end.then((reason) => {
     if (started) return;

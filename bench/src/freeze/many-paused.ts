@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { DiskLayers } from "@warren/host-agent/disk/layers";
@@ -6,6 +5,7 @@ import { createQcow2Store } from "@warren/host-agent/disk/qcow2/store";
 import { MemoryStore } from "@warren/host-agent/memory/store";
 import { Journal } from "@warren/host-agent/sandboxes/journal";
 import { SnapshotStore } from "@warren/host-agent/snapshots/store";
+import { newSandboxId } from "@warren/server/sandbox-id";
 import { HostAgent } from "../measure/host-agent.ts";
 import { proportionalMemory } from "../measure/processes.ts";
 import type { Figure } from "../measure/report.ts";
@@ -104,8 +104,4 @@ async function resume(agent: HostAgent, sandboxId: string): Promise<number> {
     // A microVM outlives its host agent.
     await agent.call("DestroySandbox", { sandboxId });
   }
-}
-
-function newSandboxId(): string {
-  return `sb${[...randomBytes(20)].map((byte) => "abcdefghijklmnopqrstuvwxyz234567"[byte & 31]).join("")}`;
 }

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { NODE_FLAGS } from "@warren/server/node-flags";
+import type { Readiness } from "@warren/server/supervision";
 import type { ProgressStep } from "../terminal/progress.ts";
 import { LastLines } from "./last-lines.ts";
 
@@ -133,7 +134,4 @@ export class ServerProcess {
 }
 
 /** Lines of the ready descriptor. */
-type Report =
-  | { progress: ProgressStep }
-  | { ready: true; url: string }
-  | { ready: false; error: { code: string; message: string } };
+type Report = { progress: ProgressStep } | Readiness;

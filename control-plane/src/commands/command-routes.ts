@@ -3,10 +3,10 @@ import { WarrenError } from "@warren/contracts/errors";
 import { EXEC_SUBPROTOCOL, ExecRequest, ExecResult } from "@warren/contracts/rest/commands";
 import { ErrorBody } from "@warren/contracts/rest/error";
 import { SandboxParams } from "@warren/contracts/rest/sandboxes";
+import { callerGone } from "@warren/server/caller-gone";
 import type { FastifyRequest } from "fastify";
 import { callerOf } from "../callers/request-caller.ts";
 import type { Routes } from "../http/app-types.ts";
-import { clientGone } from "../http/client-gone.ts";
 import type { AnswerBudget } from "../http/slow-clients/answer-budget.ts";
 import type { TransferLimits } from "../http/slow-clients/transfer-limits.ts";
 import type { CommandService } from "./command-service.ts";
@@ -45,7 +45,7 @@ export function commandRoutes(
       },
       async (request, reply) => {
         const caller = callerOf(request);
-        const result = await commands.exec(caller, request.params.id, request.body, clientGone(reply.raw));
+        const result = await commands.exec(caller, request.params.id, request.body, callerGone(reply.raw));
         answers.hold(caller.teamId, result.stdout.length + result.stderr.length, reply.raw);
         return result;
       },

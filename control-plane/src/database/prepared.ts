@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { syncDirectory } from "@warren/server/durable-file";
-import { syncFileSystem } from "../data-directory/sync.ts";
+import { syncFileSystem } from "@warren/server/file-system-sync";
 import type { Logger } from "../logging.ts";
 import type { EmbeddedOptions } from "./embedded.ts";
 import { loadMigrations } from "./migrations.ts";

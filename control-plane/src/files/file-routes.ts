@@ -8,12 +8,12 @@ import { ErrorBody } from "@warren/contracts/rest/error";
 import { FileMode, FileTime, ReadFile, WriteFileFields } from "@warren/contracts/rest/files";
 import { SandboxParams } from "@warren/contracts/rest/sandboxes";
 import { isWorthRelaying, relayBody } from "@warren/server/body-relay";
+import { callerGone } from "@warren/server/caller-gone";
 import type { FastifyReply, FastifyRequest, FastifySchemaCompiler } from "fastify";
 import { Type } from "typebox";
 import { callerOf } from "../callers/request-caller.ts";
 import type { HostFileContent } from "../hosts/host-files.ts";
 import type { Routes } from "../http/app-types.ts";
-import { clientGone } from "../http/client-gone.ts";
 import { createValidatorCompiler } from "../http/errors/validation.ts";
 import type { FileService } from "./file-service.ts";
 import { receiveUpload, type Spool, type UploadOptions } from "./upload.ts";
@@ -44,7 +44,7 @@ export function fileRoutes(files: FileService, spool: Spool): Routes {
     const write = (options: UploadOptions) => async (request: FastifyRequest, reply: FastifyReply) => {
       const caller = callerOf(request);
       const { id } = request.params as { id: string };
-      const gone = clientGone(reply.raw);
+      const gone = callerGone(reply.raw);
       try {
         await receiveUpload(request, options, (upload) => files.write(caller, id, upload, gone));
       } catch (error) {
@@ -88,7 +88,7 @@ export function fileRoutes(files: FileService, spool: Spool): Routes {
         url,
         { schema: { tags, summary, params: SandboxParams, body: ReadFile, response: { 200: octets, ...errors } } },
         async (request, reply) => {
-          const gone = clientGone(reply.raw);
+          const gone = callerGone(reply.raw);
           await files.read(callerOf(request), request.params.id, request.body, gone, (file) => send(reply, file));
           return reply;
         },

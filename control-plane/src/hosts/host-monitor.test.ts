@@ -1,5 +1,6 @@
 import { BUILT_IN_TEAM } from "@warren/contracts/identifiers";
 import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
+import { newSandboxId } from "@warren/server/sandbox-id";
 import { sql } from "kysely";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { BatchedTimestamps } from "../database/batched-timestamps.ts";
@@ -8,7 +9,6 @@ import { eachDatabase } from "../database/testing/each-database.ts";
 import { createLogger } from "../logging.ts";
 import { SandboxReconciler } from "../sandboxes/reconciler.ts";
 import { SandboxAccess } from "../sandboxes/sandbox-access.ts";
-import { newSandboxId } from "../sandboxes/sandbox-id.ts";
 import { SandboxStore } from "../sandboxes/sandbox-store.ts";
 import { TeamStore } from "../teams/team-store.ts";
 import { TemplateStore } from "../templates/template-store.ts";

@@ -1,12 +1,12 @@
 import { isErrorCode, WarrenError } from "@warren/contracts/errors";
 import type { ForkResult as HostResult } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import { newSandboxId } from "@warren/server/sandbox-id";
 import type { Db } from "../database/tables.ts";
 import type { DetachedOperations } from "../detached-operations.ts";
 import type { HostAddress, HostClientPool } from "../hosts/host-client-pool.ts";
 import { callHost } from "../hosts/rpc-errors.ts";
 import { toCatalogueError } from "../http/errors/catalogue-error.ts";
 import { type SandboxAccess, sandboxNotFound, wrongState } from "./sandbox-access.ts";
-import { newSandboxId } from "./sandbox-id.ts";
 import type { SandboxQuota } from "./sandbox-quota.ts";
 import type { SandboxRow, SandboxStore } from "./sandbox-store.ts";
 

@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
 import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
+import { newSandboxId } from "@warren/server/sandbox-id";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Database, openDatabase } from "../database/database.ts";
 import { eachDatabase } from "../database/testing/each-database.ts";
 import { createLogger } from "../logging.ts";
-import { newSandboxId } from "./sandbox-id.ts";
 import { SandboxReads } from "./sandbox-reads.ts";
 import { FINAL } from "./sandbox-store.ts";
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { NODE_FLAGS } from "@warren/server/node-flags";
-import type { Readiness } from "../readiness.ts";
+import type { Readiness } from "@warren/server/supervision";
 
 /** A control plane in a process of its own, as a supervisor starts it. */
 export class ControlPlaneProcess {

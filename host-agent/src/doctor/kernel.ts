@@ -1,12 +1,12 @@
 import { closeSync, constants } from "node:fs";
 import { access, readFile } from "node:fs/promises";
 import { arch, release } from "node:os";
+import { describeOwners, findOwners, MICROVM_IDS } from "@warren/server/user-ids";
 import koffi from "koffi";
 import { detectCgroups } from "../cgroup/detect.ts";
 import { AddressPlan, DEFAULT_NETWORKS } from "../network/addresses.ts";
 import { CONNECTION_LIMIT, CONNECTION_TABLE, HOST_CONNECTIONS } from "../network/connection-table.ts";
 import { hostRules, sandboxRules } from "../network/firewall.ts";
-import { describeOwners, findOwners, REMEDY } from "../vmm/user-ids.ts";
 import type { Check, Finding } from "./finding.ts";
 import { firstLine, runProgram } from "./run-program.ts";
 
@@ -37,9 +37,9 @@ const root: Check = {
 const userIds: Check = {
   name: "user ids",
   async run() {
-    const owners = await findOwners();
+    const owners = await findOwners(MICROVM_IDS);
     if (owners.length === 0) return { status: "ok", found: "those of microVMs are nobody else's" };
-    return { status: "fail", found: describeOwners(owners), consequence: REMEDY };
+    return { status: "fail", found: describeOwners(MICROVM_IDS, owners), consequence: MICROVM_IDS.remedy };
   },
 };
 

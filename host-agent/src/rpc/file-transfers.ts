@@ -2,6 +2,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from "node:http
 import { WarrenError } from "@warren/contracts/errors";
 import { HOST_FILES } from "@warren/contracts/host-files";
 import type { ErrorBody } from "@warren/contracts/rest/error";
+import { callerGone } from "@warren/server/caller-gone";
 import type { Logger } from "pino";
 import type { GuestFile } from "../guest/file-transfers.ts";
 import { sendFile, writeFile } from "../sandboxes/files.ts";
@@ -42,15 +43,6 @@ async function transfer(
     response.writeHead(204).end();
   } else
     throw new WarrenError("invalid_request", `files are read with GET and written with PUT, not ${request.method}`);
-}
-
-/** A signal that is aborted when the caller hangs up before the answer is complete. */
-function callerGone(response: ServerResponse): AbortSignal {
-  const controller = new AbortController();
-  response.once("close", () => {
-    if (!response.writableFinished) controller.abort();
-  });
-  return controller.signal;
 }
 
 function refuse(request: IncomingMessage, response: ServerResponse, error: unknown, log: Logger): void {

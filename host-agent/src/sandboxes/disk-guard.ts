@@ -1,5 +1,5 @@
+import type { EmergencySpace } from "@warren/server/emergency-space";
 import type { Logger } from "pino";
-import type { EmergencySpace } from "../data-directory/emergency-space.ts";
 import type { DiskLayers } from "../disk/layers.ts";
 import type { ImageCache } from "../memory/image-cache.ts";
 import type { DiskFailure } from "../vmm/vmm.ts";

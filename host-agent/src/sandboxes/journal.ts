@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { removeUnfinishedWrites, syncDirectory, writeFileDurably } from "@warren/server/durable-file";
-import { EmergencySpace } from "../data-directory/emergency-space.ts";
+import { EmergencySpace } from "@warren/server/emergency-space";
 import type { DiskChain } from "../disk/layers.ts";
 import type { VmProcess } from "../vmm/vmm.ts";
 import type { SandboxStatus } from "./lifecycle.ts";

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
+import { userIdOf } from "@warren/server/user-ids";
 import type { DiskLayers } from "../disk/layers.ts";
 import { guestNetworkParameters, type Slot } from "../network/network.ts";
-import { userIdOf } from "../vmm/user-ids.ts";
 import type { Jail, Machine } from "../vmm/vmm.ts";
 import type { SandboxRecord } from "./journal.ts";
 

@@ -1,7 +1,7 @@
 import { WarrenError } from "@warren/contracts/errors";
 import { BASE_TEMPLATE, SANDBOX_ID } from "@warren/contracts/identifiers";
+import type { EmergencySpace } from "@warren/server/emergency-space";
 import type { Logger } from "pino";
-import type { EmergencySpace } from "../data-directory/emergency-space.ts";
 import type { BootImages } from "../images/images.ts";
 import type { MemoryStore } from "../memory/store.ts";
 import type { SnapshotManifest } from "../snapshots/manifest.ts";

@@ -1,8 +1,8 @@
 import { WarrenError } from "@warren/contracts/errors";
+import { hasLeft } from "@warren/server/caller-gone";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { RateLimited } from "../../rate-limits/rate-limited.ts";
 import type { App } from "../app-types.ts";
-import { hasLeft } from "../client-gone.ts";
 import { AllowedMethods } from "./allowed-methods.ts";
 import { toCatalogueError } from "./catalogue-error.ts";
 import { errorBody } from "./error-body.ts";

@@ -1,18 +1,17 @@
 import { closeSync, writeSync } from "node:fs";
 import { WarrenError } from "@warren/contracts/errors";
 
-/** How a supervisor holds this process; docs/processes.md is the contract. */
-export interface Supervision {
-  /** Descriptor for lines of JSON about the start; undefined = none. */
-  readyFd: number | undefined;
-  /** End when standard input does. */
-  exitWithParent: boolean;
-}
+/** The last line of the readiness descriptor. */
+export type Readiness = { ready: true; url: string } | { ready: false; error: { code: string; message: string } };
 
-/** Tells the supervisor how the start goes. The last call is `ready` or `failed`. */
+/** A line of the readiness descriptor. `fraction` is from 0 to 1. */
+type StartLine = { progress: { step: string; detail?: string | undefined; fraction?: number | undefined } } | Readiness;
+
+/** Tells the supervisor how the start goes; docs/processes.md is the contract. The last call is `ready` or `failed`. */
 export class StartReport {
   #fd: number | undefined;
 
+  /** `fd` takes the lines; undefined = nobody wants to know. */
   constructor(fd: number | undefined) {
     this.#fd = fd;
   }
@@ -32,7 +31,7 @@ export class StartReport {
     this.#close();
   }
 
-  #write(line: object): void {
+  #write(line: StartLine): void {
     if (this.#fd === undefined) return;
     try {
       writeSync(this.#fd, `${JSON.stringify(line)}\n`);
@@ -52,7 +51,7 @@ export class StartReport {
  * Resolves when this process is asked to end: by SIGTERM, SIGINT or, if so agreed, the end of standard input. A second
  * signal ends it at once.
  */
-export function endRequested(supervision: Supervision): Promise<string> {
+export function endRequested({ exitWithParent }: { exitWithParent: boolean }): Promise<string> {
   return new Promise((resolve) => {
     let asked = false;
     const ask = (reason: string) => {
@@ -61,7 +60,7 @@ export function endRequested(supervision: Supervision): Promise<string> {
       resolve(reason);
     };
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => ask(signal));
-    if (supervision.exitWithParent) {
+    if (exitWithParent) {
       const parentGone = () => {
         if (!asked) ask("the supervisor ended");
       };

@@ -2,17 +2,32 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
 
+/** User and group ids that Warren gives to processes, and that nobody else of a machine may have. */
+export interface OwnIds {
+  first: number;
+  last: number;
+  /** Whose they are. */
+  of: string;
+  /** What happens when others have them too, and what to do about it. */
+  remedy: string;
+}
+
 /**
  * User and group ids of microVMs: that of slot n is the first plus n. Slots are unique on a machine, so these are too. They are
  * above what others give by themselves: useradd to containers of users (SUB_UID_MAX of login.defs(5), 600,100,000), systemd
  * (up to 1,879,048,191 and from 2,147,418,112 on, "Users, Groups, UIDs and GIDs on systemd Systems") and SSSD to users of a
  * directory (up to 2,000,200,000, ldap_idmap_range_max of sssd-ldap(5)).
  */
-const FIRST_UID = 2_100_000_000;
-/** The highest slot is 32,767, see network/addresses.ts. */
-const LAST_UID = FIRST_UID + 32_767;
+export const MICROVM_IDS: OwnIds = {
+  first: 2_100_000_000,
+  // The highest slot is 32,767, see host-agent/src/network/addresses.ts.
+  last: 2_100_032_767,
+  of: "microVMs",
+  remedy:
+    "microVMs and processes of these users could reach each other; give them other ids (usermod --del-subuids, --add-subuids)",
+};
 
-/** Somebody to whom the machine has given an id of microVMs. */
+/** Somebody to whom the machine has given an id of Warren's. */
 export interface IdOwner {
   name: string;
   /** File that says so. */
@@ -21,7 +36,7 @@ export interface IdOwner {
 
 /** The user and group id of the microVM in a slot. */
 export function userIdOf(slot: number): number {
-  return FIRST_UID + slot;
+  return MICROVM_IDS.first + slot;
 }
 
 /** Columns, from 0, of the ids that an account or a group has. */
@@ -29,8 +44,9 @@ const SINGLE = { passwd: [2, 3], group: [2] };
 /** Files of ranges that users may give to their containers: name, first id, number of ids (subuid(5)). */
 const RANGES = ["subuid", "subgid"];
 
-/** All to whom files of `etc` give ids of microVMs: their processes and microVMs could reach, and be taken for, each other. */
-export async function findOwners(etc = "/etc"): Promise<IdOwner[]> {
+/** All to whom files of `etc` give some of the ids: their processes and Warren's could reach, and be taken for, each other. */
+export async function findOwners(ids: OwnIds, etc = "/etc"): Promise<IdOwner[]> {
+  const overlaps = (first: number, count: number) => first <= ids.last && first + count > ids.first;
   const single = Object.entries(SINGLE).map(([file, columns]) =>
     ownersIn(join(etc, file), (fields) => columns.some((column) => overlaps(Number(fields[column] || Number.NaN), 1))),
   );
@@ -40,21 +56,21 @@ export async function findOwners(etc = "/etc"): Promise<IdOwner[]> {
   return (await Promise.all([...single, ...ranges])).flat();
 }
 
-/** Throws when somebody else of this machine has ids of microVMs. */
-export async function requireOwnUserIds(etc?: string): Promise<void> {
-  const owners = await findOwners(etc);
+/** Throws `conflict` when somebody else of this machine has some of the ids. */
+export async function requireOwnIds(ids: OwnIds, etc?: string): Promise<void> {
+  const owners = await findOwners(ids, etc);
   if (owners.length === 0) return;
-  throw new WarrenError("conflict", `${describeOwners(owners)}: ${REMEDY}`);
+  throw new WarrenError("conflict", `${describeOwners(ids, owners)}: ${ids.remedy}`);
 }
 
-/** What to do about it. */
-export const REMEDY =
-  "microVMs and processes of these users could reach each other; give them other ids (usermod --del-subuids, --add-subuids)";
-
-/** Who has ids of microVMs, in words. */
-export function describeOwners(owners: IdOwner[]): string {
+/** Who else has the ids, in words. */
+export function describeOwners({ first, last, of }: OwnIds, owners: IdOwner[]): string {
   const names = owners.map(({ name, file }) => `${name} (${file})`).join(", ");
-  return `the user ids ${FIRST_UID} to ${LAST_UID}, which are for microVMs, are also those of ${names}`;
+  const which =
+    first === last
+      ? `id ${first}, which is for ${of}, is also that`
+      : `ids ${first} to ${last}, which are for ${of}, are also those`;
+  return `the user ${which} of ${names}`;
 }
 
 async function ownersIn(file: string, isOne: (fields: string[]) => boolean): Promise<IdOwner[]> {
@@ -64,8 +80,4 @@ async function ownersIn(file: string, isOne: (fields: string[]) => boolean): Pro
   });
   const lines = text.split("\n").map((line) => line.split(":"));
   return lines.filter(isOne).map(([name = ""]) => ({ name, file }));
-}
-
-function overlaps(first: number, count: number): boolean {
-  return first <= LAST_UID && first + count > FIRST_UID;
 }
