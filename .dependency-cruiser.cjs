@@ -35,7 +35,7 @@ module.exports = {
     {
       name: "vmm-knows-no-sandboxes",
       severity: "error",
-      from: { path: "^host-agent/src/(vmm|disk|network|memory|images|guest)/" },
+      from: { path: "^host-agent/src/(vmm|disk|network|memory|images|guest|linux)/" },
       to: { path: "^host-agent/src/(sandboxes|rpc|link)/" },
     },
     {

@@ -1,12 +1,8 @@
 import { closeSync, constants, openSync } from "node:fs";
-import { getSystemErrorMap } from "node:util";
-import koffi from "koffi";
+import { BPF_ATTRIBUTES, bpf } from "../linux/bpf.ts";
+import { addressOf } from "../linux/process-memory.ts";
 import type { AllowedDevice } from "./devices.ts";
 
-const syscall = koffi.load(null).func("long syscall(long number, ...)");
-
-/** Number of bpf(2). */
-const SYS_BPF = process.arch === "arm64" ? 280 : 321;
 /** Commands, program and attach types of bpf(2), include/uapi/linux/bpf.h. */
 const BPF_PROG_LOAD = 5;
 const BPF_PROG_ATTACH = 8;
@@ -15,8 +11,6 @@ const BPF_PROG_TYPE_CGROUP_DEVICE = 15;
 const BPF_CGROUP_DEVICE = 6;
 /** Programs of the groups above are asked too, and each can refuse. */
 const BPF_F_ALLOW_MULTI = 2;
-/** Bytes for `union bpf_attr`, more than any kernel knows: it writes answers in, and takes zeros for what it does not know. */
-const ATTRIBUTES = 256;
 
 /** Of `struct bpf_cgroup_dev_ctx`. */
 const DEVICE_TYPES = { block: 1, char: 2 } as const;
@@ -71,14 +65,6 @@ function encode(list: readonly Instruction[]): Buffer {
   return bytes;
 }
 
-function bpf(command: number, attributes: Buffer): number {
-  const result = Number(syscall(SYS_BPF, "int", command, "void *", attributes, "unsigned int", ATTRIBUTES));
-  if (result >= 0) return result;
-  const errno = koffi.errno();
-  const [code, text] = getSystemErrorMap().get(-errno) ?? [`errno ${errno}`, "unknown error"];
-  throw Object.assign(new Error(`bpf: ${code}, ${text}`), { code, errno: -errno, syscall: "bpf" });
-}
-
 /**
  * A program of the kernel that says which devices the processes of a group may open, as the devices controller does in
  * version 1 (Documentation/admin-guide/cgroup-v2.rst, "Device controller").
@@ -95,8 +81,8 @@ export class DeviceProgram {
     const list = instructions(devices);
     const program = encode(list);
     // One buffer holds all that the kernel is pointed to, and is there for as long as the call.
-    const memory = Buffer.concat([Buffer.alloc(ATTRIBUTES), program, Buffer.from("Apache-2.0\0")]);
-    const address = koffi.address(memory) + BigInt(ATTRIBUTES);
+    const memory = Buffer.concat([Buffer.alloc(BPF_ATTRIBUTES), program, Buffer.from("Apache-2.0\0")]);
+    const address = addressOf(memory) + BigInt(BPF_ATTRIBUTES);
     memory.writeUInt32LE(BPF_PROG_TYPE_CGROUP_DEVICE, 0);
     memory.writeUInt32LE(list.length, 4);
     memory.writeBigUInt64LE(address, 8);
@@ -109,7 +95,7 @@ export class DeviceProgram {
     const group = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
     try {
       if (attachedPrograms(group) > 0) return;
-      const attributes = Buffer.alloc(ATTRIBUTES);
+      const attributes = Buffer.alloc(BPF_ATTRIBUTES);
       attributes.writeUInt32LE(group, 0);
       attributes.writeUInt32LE(this.#fd, 4);
       attributes.writeUInt32LE(BPF_CGROUP_DEVICE, 8);
@@ -122,7 +108,7 @@ export class DeviceProgram {
 }
 
 function attachedPrograms(group: number): number {
-  const attributes = Buffer.alloc(ATTRIBUTES);
+  const attributes = Buffer.alloc(BPF_ATTRIBUTES);
   attributes.writeUInt32LE(group, 0);
   attributes.writeUInt32LE(BPF_CGROUP_DEVICE, 4);
   bpf(BPF_PROG_QUERY, attributes);

@@ -2,7 +2,7 @@ import { constants } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { syncDirectory } from "@warren/server/durable-file";
-import { copyFileRange, nextData } from "../memory/system-calls.ts";
+import { copyFileRange, nextData } from "../linux/file-ranges.ts";
 
 /** End of the names of files that are being copied. */
 export const UNFINISHED = ".tmp";

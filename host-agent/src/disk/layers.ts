@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { link, mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { explainFullDisk } from "../memory/files.ts";
-import type { PromiseDisk } from "../memory/image-cache.ts";
+import type { PromiseDisk } from "../memory/image-cache/image-cache.ts";
+import { explainFullDisk } from "../memory/store/files.ts";
 import type { DiskImage } from "../vmm/vmm.ts";
 import { copyDurably, UNFINISHED } from "./copy.ts";
 import type { BaseImage, DiskStore } from "./disk.ts";

@@ -1,17 +1,14 @@
-import { closeSync, constants } from "node:fs";
-import { access, readFile } from "node:fs/promises";
+import { closeSync } from "node:fs";
+import { access, constants, readFile } from "node:fs/promises";
 import { arch, release } from "node:os";
 import { describeOwners, findOwners, MICROVM_IDS } from "@warren/server/user-ids";
-import koffi from "koffi";
 import { detectCgroups } from "../cgroup/detect.ts";
+import { userfaultDescriptor } from "../linux/descriptors.ts";
 import { AddressPlan, DEFAULT_NETWORKS } from "../network/addresses.ts";
 import { CONNECTION_LIMIT, CONNECTION_TABLE, HOST_CONNECTIONS } from "../network/connection-table.ts";
 import { hostRules, sandboxRules } from "../network/firewall.ts";
 import type { Check, Finding } from "./finding.ts";
 import { firstLine, runProgram } from "./run-program.ts";
-
-/** userfaultfd(2). */
-const SYS_USERFAULTFD = arch() === "arm64" ? 282 : 323;
 
 const platform: Check = {
   name: "platform",
@@ -133,18 +130,17 @@ const deviceMapper: Check = {
 const userfaultfd: Check = {
   name: "userfaultfd",
   async run() {
-    const syscall = koffi.load(null).func("long syscall(long number, ...)");
-    const fd = Number(syscall(SYS_USERFAULTFD, "int", constants.O_NONBLOCK));
-    if (fd >= 0) {
-      closeSync(fd);
+    try {
+      closeSync(userfaultDescriptor());
       return { status: "ok", found: "available" };
+    } catch (error) {
+      return {
+        status: "warn",
+        found: `refused (${(error as NodeJS.ErrnoException).code})`,
+        consequence:
+          "restored memory is always mapped from files, never paged in by the page server that Firecracker needs",
+      };
     }
-    return {
-      status: "warn",
-      found: `refused (errno ${koffi.errno()})`,
-      consequence:
-        "restored memory is always mapped from files, never paged in by the page server that Firecracker needs",
-    };
   },
 };
 

@@ -1,6 +1,6 @@
 import { closeSync, writeSync } from "node:fs";
 import { Worker } from "node:worker_threads";
-import koffi from "koffi";
+import { eventDescriptor } from "../linux/descriptors.ts";
 import type { StallPollData, StallTrigger } from "./stall-poll.ts";
 
 /**
@@ -8,7 +8,6 @@ import type { StallPollData, StallTrigger } from "./stall-poll.ts";
  * and far below the point at which guests are felt to be slow.
  */
 const TRIGGER: StallTrigger = { path: "/proc/pressure/memory", stall: 200_000, window: 2_000_000 };
-const EFD_CLOEXEC = 0o2000000;
 
 /** A watch of the memory pressure of this host. */
 export interface PressureWatch {
@@ -40,12 +39,4 @@ export function watchMemoryPressure(onPressure: () => void, trigger: StallTrigge
       closeSync(wake);
     },
   };
-}
-
-/** eventfd(2). */
-function eventDescriptor(): number {
-  const eventfd = koffi.load(null).func("int eventfd(unsigned int initial, int flags)");
-  const fd = eventfd(0, EFD_CLOEXEC);
-  if (fd < 0) throw new Error("eventfd failed");
-  return fd;
 }

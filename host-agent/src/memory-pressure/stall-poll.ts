@@ -1,11 +1,6 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
-import koffi from "koffi";
-
-const POLLIN = 1;
-const POLLPRI = 2;
-const POLLERR = 8;
-const EINTR = 4;
+import { POLLERR, POLLIN, POLLPRI, poll } from "../linux/poll.ts";
 
 /**
  * A trigger of pressure stall information (docs.kernel.org, accounting/psi): it fires when processes have stalled for so
@@ -31,8 +26,6 @@ export interface StallPollData extends StallTrigger {
  * window. Node's own loop cannot wait for the kind of event that the kernel gives here.
  */
 function watch({ path, stall, window, wake }: StallPollData): void {
-  koffi.struct("pollfd", { fd: "int", events: "short", revents: "short" });
-  const poll = koffi.load(null).func("int poll(_Inout_ pollfd *fds, unsigned long count, int timeout)");
   const fd = openSync(path, "r+");
   try {
     writeSync(fd, `some ${stall} ${window}\0`);
@@ -42,12 +35,11 @@ function watch({ path, stall, window, wake }: StallPollData): void {
         { fd, events: POLLPRI, revents: 0 },
         { fd: wake, events: POLLIN, revents: 0 },
       ];
-      const count = poll(set, set.length, -1);
-      if (count < 0 && koffi.errno() !== EINTR) throw new Error("poll on pressure stall information failed");
+      poll(set);
       const [pressure = 0, end = 0] = set.map(({ revents }) => revents);
-      if (count > 0 && end !== 0) return;
-      if (count > 0 && pressure & POLLERR) throw new Error("the source of pressure stall information has gone");
-      if (count > 0) parentPort?.postMessage("stalled");
+      if (end !== 0) return;
+      if (pressure & POLLERR) throw new Error("the source of pressure stall information has gone");
+      parentPort?.postMessage("stalled");
     }
   } finally {
     closeSync(fd);

@@ -1,7 +1,7 @@
 import type { EmergencySpace } from "@warren/server/emergency-space";
 import type { Logger } from "pino";
 import type { DiskLayers } from "../disk/layers.ts";
-import type { ImageCache } from "../memory/image-cache.ts";
+import type { ImageCache } from "../memory/image-cache/image-cache.ts";
 import type { DiskFailure } from "../vmm/vmm.ts";
 import type { DiskSpace } from "./disk-space.ts";
 import type { Freezing } from "./freezing.ts";

@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { expect, onTestFinished, test } from "vitest";
 import { DiskLayers } from "../disk/layers.ts";
 import { createQcow2Store } from "../disk/qcow2/store.ts";
-import { MemoryStore } from "../memory/store.ts";
+import { MemoryStore } from "../memory/store/store.ts";
 import { SnapshotStore } from "../snapshots/store.ts";
 import { DiskMerger } from "./disk-merger.ts";
 import { Journal, type SandboxRecord } from "./journal.ts";

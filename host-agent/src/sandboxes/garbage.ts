@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import type { ImageCache } from "../memory/image-cache.ts";
+import type { ImageCache } from "../memory/image-cache/image-cache.ts";
 import type { SnapshotStore } from "../snapshots/store.ts";
 import type { BaseTemplates } from "../templates/base-templates.ts";
 import type { TemplateStore } from "../templates/store.ts";

@@ -4,7 +4,7 @@ import { WarrenError } from "@warren/contracts/errors";
 import type { Logger } from "pino";
 import type { DiskLayers } from "../disk/layers.ts";
 import { GuestClient, type GuestIdentity } from "../guest/client.ts";
-import type { ImageCache, MemoryImage } from "../memory/image-cache.ts";
+import type { ImageCache, MemoryImage } from "../memory/image-cache/image-cache.ts";
 import { GUEST_NETWORK, type Slot, type SlotPool } from "../network/network.ts";
 import { requireSameShape } from "../snapshots/manifest.ts";
 import type { SnapshotStore } from "../snapshots/store.ts";

@@ -1,7 +1,7 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { Logger } from "pino";
-import { mergeDue, mergeLayers } from "../memory/merge.ts";
-import type { MemoryStore } from "../memory/store.ts";
+import { mergeDue, mergeLayers } from "../memory/store/merge.ts";
+import type { MemoryStore } from "../memory/store/store.ts";
 import type { SnapshotManifest } from "../snapshots/manifest.ts";
 import type { SnapshotStore } from "../snapshots/store.ts";
 import type { DiskMerger } from "./disk-merger.ts";

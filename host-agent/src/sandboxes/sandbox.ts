@@ -1,6 +1,6 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { GuestClient } from "../guest/client.ts";
-import type { MemoryImage } from "../memory/image-cache.ts";
+import type { MemoryImage } from "../memory/image-cache/image-cache.ts";
 import type { Slot } from "../network/network.ts";
 import type { Vm } from "../vmm/vmm.ts";
 import { CallBounds } from "./call-bounds.ts";

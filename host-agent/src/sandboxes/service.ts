@@ -3,7 +3,7 @@ import { BASE_TEMPLATE, SANDBOX_ID } from "@warren/contracts/identifiers";
 import type { EmergencySpace } from "@warren/server/emergency-space";
 import type { Logger } from "pino";
 import type { BootImages } from "../images/images.ts";
-import type { MemoryStore } from "../memory/store.ts";
+import type { MemoryStore } from "../memory/store/store.ts";
 import type { SnapshotManifest } from "../snapshots/manifest.ts";
 import type { BaseTemplates } from "../templates/base-templates.ts";
 import type { Template, TemplateStore } from "../templates/store.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { DiskLayers } from "../disk/layers.ts";
 import { createQcow2Store } from "../disk/qcow2/store.ts";
-import { MemoryStore } from "../memory/store.ts";
+import { MemoryStore } from "../memory/store/store.ts";
 import { SnapshotStore } from "./store.ts";
 
 async function openStore() {

@@ -5,8 +5,8 @@ import { crc32 } from "node:zlib";
 import { WarrenError } from "@warren/contracts/errors";
 import { removeUnfinishedWrites, syncDirectory, writeFileDurably } from "@warren/server/durable-file";
 import type { DiskLayers } from "../disk/layers.ts";
-import { collectGarbage } from "../memory/garbage.ts";
-import type { MemoryStore } from "../memory/store.ts";
+import { collectGarbage } from "../memory/store/garbage.ts";
+import type { MemoryStore } from "../memory/store/store.ts";
 import { damaged, type ManifestDraft, parseManifest, type SnapshotManifest } from "./manifest.ts";
 
 const SNAPSHOT_ID = /^[0-9a-f]{32}$/;

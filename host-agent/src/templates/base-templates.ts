@@ -4,8 +4,8 @@ import { basename, dirname, join } from "node:path";
 import { syncDirectory, writeFileDurably } from "@warren/server/durable-file";
 import type { Logger } from "pino";
 import type { DiskLayers } from "../disk/layers.ts";
-import type { MemoryStore } from "../memory/store.ts";
-import { exportMemory, importMemory } from "../memory/transfer.ts";
+import type { MemoryStore } from "../memory/store/store.ts";
+import { exportMemory, importMemory } from "../memory/store/transfer.ts";
 import { type MachineShape, parseManifest } from "../snapshots/manifest.ts";
 import type { SnapshotStore } from "../snapshots/store.ts";
 

@@ -1,6 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
 import { WarrenError } from "@warren/contracts/errors";
-import { SEALED_PREFIX } from "../memory/sealed-memory.ts";
+import { SEALED_PREFIX } from "../linux/sealed-memory.ts";
 import type { MemoryMapping } from "./vmm.ts";
 
 /** One line of /proc/PID/maps, proc(5). Addresses are kept as the text that also names /proc/PID/map_files/RANGE. */

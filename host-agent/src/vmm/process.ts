@@ -1,7 +1,7 @@
 import { type BigIntStats, closeSync, readFileSync } from "node:fs";
 import { readdir, readFile, readlink, stat } from "node:fs/promises";
 import { WarrenError } from "@warren/contracts/errors";
-import { pidfdEnded, pidfdOpen, pidfdSignal } from "./linux.ts";
+import { pidfdEnded, pidfdOpen, pidfdSignal } from "../linux/processes.ts";
 import type { VmProcess } from "./vmm.ts";
 
 const SIGKILL = 9;

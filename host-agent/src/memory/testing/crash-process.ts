@@ -5,8 +5,8 @@
  */
 import { openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { type FileSystem, hostFiles, type StoredFile } from "../files.ts";
-import { MemoryStore } from "../store.ts";
+import { type FileSystem, hostFiles, type StoredFile } from "../store/files.ts";
+import { MemoryStore } from "../store/store.ts";
 import { Random } from "./random.ts";
 import { type Ledger, Workload } from "./workload.ts";
 

@@ -2,11 +2,11 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
-import { captureLayer } from "../capture.ts";
-import { collectGarbage } from "../garbage.ts";
-import { ImageCache } from "../image-cache.ts";
+import { captureLayer } from "../capture/capture.ts";
+import { ImageCache } from "../image-cache/image-cache.ts";
 import { PAGE_SIZE } from "../pages.ts";
-import { MemoryStore } from "../store.ts";
+import { collectGarbage } from "../store/garbage.ts";
+import { MemoryStore } from "../store/store.ts";
 import { PlainMemory } from "./plain-memory.ts";
 
 const MIB_PAGES = 256;

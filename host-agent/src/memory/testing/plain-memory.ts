@@ -1,4 +1,4 @@
-import type { GuestMemory } from "../dirty-pages.ts";
+import type { GuestMemory } from "../capture/dirty-pages.ts";
 import { PAGE_SIZE, type PageRange } from "../pages.ts";
 
 /** Guest memory in a buffer, for tests of what happens to it after it was read. */

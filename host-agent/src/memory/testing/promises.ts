@@ -1,6 +1,6 @@
 import { expect } from "vitest";
-import { collectGarbage } from "../garbage.ts";
-import type { MemoryStore } from "../store.ts";
+import { collectGarbage } from "../store/garbage.ts";
+import type { MemoryStore } from "../store/store.ts";
 import { readMemory } from "./read-memory.ts";
 import type { Ledger } from "./workload.ts";
 

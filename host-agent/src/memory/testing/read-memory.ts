@@ -1,5 +1,5 @@
-import type { StoredFile } from "../files.ts";
-import type { MemoryStore } from "../store.ts";
+import type { StoredFile } from "../store/files.ts";
+import type { MemoryStore } from "../store/store.ts";
 
 /** Puts a memory together from its header and layers, byte by byte as they are on disk. */
 export async function readMemory(store: MemoryStore, headerId: string): Promise<Buffer> {

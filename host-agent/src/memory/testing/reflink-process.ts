@@ -1,10 +1,10 @@
 /* Composes an image in a directory whose file system can share extents, and reports what that took as JSON. */
 import { readFile, statfs } from "node:fs/promises";
 import { join } from "node:path";
-import { captureLayer } from "../capture.ts";
-import { ImageCache } from "../image-cache.ts";
+import { captureLayer } from "../capture/capture.ts";
+import { ImageCache } from "../image-cache/image-cache.ts";
 import { PAGE_SIZE } from "../pages.ts";
-import { MemoryStore } from "../store.ts";
+import { MemoryStore } from "../store/store.ts";
 import { PlainMemory } from "./plain-memory.ts";
 
 const PAGES = 16_384;

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { MemoryStore, type MemoryStoreOptions } from "../store.ts";
+import { MemoryStore, type MemoryStoreOptions } from "../store/store.ts";
 
 /** Few buffers, so that opening a store costs a test little. */
 const FEW_BUFFERS = { captureBuffers: 2, backgroundBuffers: 1 };

@@ -1,5 +1,5 @@
 import { basename, dirname } from "node:path";
-import type { FileSystem, StoredFile } from "../files.ts";
+import type { FileSystem, StoredFile } from "../store/files.ts";
 import type { Random } from "./random.ts";
 
 /*

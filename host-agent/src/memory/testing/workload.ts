@@ -1,9 +1,9 @@
 import { WarrenError } from "@warren/contracts/errors";
-import { captureLayer } from "../capture.ts";
-import { collectGarbage } from "../garbage.ts";
-import { mergeLayers } from "../merge.ts";
+import { captureLayer } from "../capture/capture.ts";
 import { PAGE_SIZE } from "../pages.ts";
-import type { MemoryStore } from "../store.ts";
+import { collectGarbage } from "../store/garbage.ts";
+import { mergeLayers } from "../store/merge.ts";
+import type { MemoryStore } from "../store/store.ts";
 import { PlainMemory } from "./plain-memory.ts";
 import type { Random } from "./random.ts";
 

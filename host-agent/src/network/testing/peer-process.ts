@@ -3,8 +3,8 @@ import { createSocket, type Socket as UdpSocket } from "node:dgram";
 import { once } from "node:events";
 import { createConnection, createServer, isIPv6, type Socket } from "node:net";
 import { setImmediate } from "node:timers/promises";
+import { enterNamespace } from "../../linux/testing/namespace.ts";
 import type { Protocol } from "./machine.ts";
-import { enterNamespace } from "./namespace.ts";
 import { answerCalls } from "./remote.ts";
 
 const askers: string[] = [];

@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { openSync, read, write } from "node:fs";
 import koffi from "koffi";
+import { enterNamespace } from "../../linux/testing/namespace.ts";
 import { GUEST_NETWORK } from "../network.ts";
-import { enterNamespace } from "./namespace.ts";
 import { answerCalls } from "./remote.ts";
 
 const ioctl = koffi.load(null).func("int ioctl(int fd, unsigned long request, void *argument)");

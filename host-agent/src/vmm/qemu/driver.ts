@@ -3,7 +3,8 @@ import { stat } from "node:fs/promises";
 import { WarrenError } from "@warren/contracts/errors";
 import type { Cgroup, Cgroups } from "../../cgroup/cgroup.ts";
 import { readQcow2Header } from "../../disk/qcow2/header.ts";
-import { isSealed } from "../../memory/sealed-memory.ts";
+import { isSealed } from "../../linux/sealed-memory.ts";
+import { measureCounterKhz } from "../../linux/timestamp-counter.ts";
 import { jailCgroup, prepareJail, sweepJail } from "../jail.ts";
 import { HeldProcess } from "../process.ts";
 import { prepareView, type View } from "../view.ts";
@@ -14,7 +15,6 @@ import { launch, reconnect } from "./launch.ts";
 import { adoptedLifeline, childLifeline } from "./lifeline.ts";
 import { describeProcessor } from "./processor.ts";
 import { QemuVm } from "./qemu-vm.ts";
-import { measureCounterKhz } from "./timestamp-counter.ts";
 import { type QemuVersion, readQemuVersion } from "./version.ts";
 
 const MIB = 1024 * 1024;

@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
 import { WarrenError } from "@warren/contracts/errors";
-import { sendDescriptor } from "../linux.ts";
+import { sendDescriptor } from "../../linux/unix-sockets.ts";
 import { QmpLineParser } from "./qmp-lines.ts";
 
 /** Commands that the driver uses, as QEMU's QMP reference manual gives them. */

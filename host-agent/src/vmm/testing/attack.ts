@@ -10,8 +10,8 @@ import {
   writeSync,
 } from "node:fs";
 import koffi from "koffi";
-import { punchHole } from "../../memory/system-calls.ts";
-import { pidfdOpen } from "../linux.ts";
+import { punchHole } from "../../linux/file-ranges.ts";
+import { pidfdOpen } from "../../linux/processes.ts";
 
 const libc = koffi.load(null);
 const syscall = libc.func("long syscall(long number, ...)");

@@ -1,7 +1,7 @@
 import { constants, open } from "node:fs/promises";
 import { setImmediate } from "node:timers/promises";
-import { append, blankMapping, difference, type MappingEntry } from "./mapping.ts";
-import { copyFileRange, punchHole } from "./system-calls.ts";
+import { copyFileRange, punchHole } from "../../linux/file-ranges.ts";
+import { append, blankMapping, difference, type MappingEntry } from "../store/mapping.ts";
 
 /** Short copies happen on the main thread; other work gets its turn after this many. */
 const COPIES_IN_A_ROW = 64;

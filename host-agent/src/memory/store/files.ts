@@ -1,6 +1,6 @@
 import { constants, type FileHandle, mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
 import { WarrenError } from "@warren/contracts/errors";
-import { nextData } from "./system-calls.ts";
+import { nextData } from "../../linux/file-ranges.ts";
 
 /** Ending of the names of files that are not finished. */
 export const TEMPORARY = ".tmp";

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { dirname, join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
-import { CopyBuffers } from "./copy-buffers.ts";
+import { CopyBuffers } from "../capture/copy-buffers.ts";
 import {
   errorCode,
   exists,

@@ -1,8 +1,8 @@
+import { PAGE_SIZE, type PageRange } from "../pages.ts";
 import { ChecksumBuilder } from "./checksums.ts";
 import type { StoredFile } from "./files.ts";
 import type { LayerRecord } from "./header.ts";
 import { append, type MappingEntry } from "./mapping.ts";
-import { PAGE_SIZE, type PageRange } from "./pages.ts";
 
 /**
  * How pages lie in a layer file. `image`: each at its offset in guest memory, with holes between, so that the file can

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
+import { expectPromisesKept } from "../testing/promises.ts";
+import { Random } from "../testing/random.ts";
+import { DiskGone, SimulatedDisk } from "../testing/simulated-disk.ts";
+import { type Ledger, Workload } from "../testing/workload.ts";
 import { collectGarbage } from "./garbage.ts";
 import { MemoryStore } from "./store.ts";
-import { expectPromisesKept } from "./testing/promises.ts";
-import { Random } from "./testing/random.ts";
-import { DiskGone, SimulatedDisk } from "./testing/simulated-disk.ts";
-import { type Ledger, Workload } from "./testing/workload.ts";
 
 const ROUNDS = 300;
 const LONGEST_ROUND = 400;

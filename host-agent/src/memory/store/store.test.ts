@@ -1,16 +1,16 @@
 import { copyFile, mkdir, readdir, readFile, rename, stat, truncate, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { captureLayer } from "./capture.ts";
+import { captureLayer } from "../capture/capture.ts";
+import { PAGE_SIZE } from "../pages.ts";
+import { PlainMemory } from "../testing/plain-memory.ts";
+import { readMemory } from "../testing/read-memory.ts";
+import { reopened, scratchStore } from "../testing/scratch.ts";
 import { type FileSystem, hostFiles } from "./files.ts";
 import { collectGarbage, measureUsage } from "./garbage.ts";
 import type { MemoryHeader } from "./header.ts";
 import { GENERATION_CAP, mergeDue, mergeLayers } from "./merge.ts";
-import { PAGE_SIZE } from "./pages.ts";
 import type { MemoryStore } from "./store.ts";
-import { PlainMemory } from "./testing/plain-memory.ts";
-import { readMemory } from "./testing/read-memory.ts";
-import { reopened, scratchStore } from "./testing/scratch.ts";
 
 const SIZE = 600 * PAGE_SIZE;
 

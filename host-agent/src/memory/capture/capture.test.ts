@@ -1,12 +1,12 @@
 import { readdir, stat } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
+import { PAGE_SIZE } from "../pages.ts";
+import { hostFiles, type StoredFile } from "../store/files.ts";
+import { PlainMemory } from "../testing/plain-memory.ts";
+import { readMemory } from "../testing/read-memory.ts";
+import { reopened, scratchStore } from "../testing/scratch.ts";
 import { captureLayer } from "./capture.ts";
 import { COPY_BUFFER_LENGTH } from "./copy-buffers.ts";
-import { hostFiles, type StoredFile } from "./files.ts";
-import { PAGE_SIZE } from "./pages.ts";
-import { PlainMemory } from "./testing/plain-memory.ts";
-import { readMemory } from "./testing/read-memory.ts";
-import { reopened, scratchStore } from "./testing/scratch.ts";
 
 const PAGES = 64;
 const BLANK = Buffer.alloc(PAGES * PAGE_SIZE);

@@ -4,12 +4,12 @@ import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { NODE_FLAGS } from "@warren/server/node-flags";
 import { expect, test } from "vitest";
+import { expectPromisesKept } from "../testing/promises.ts";
+import { scratchDirectory } from "../testing/scratch.ts";
 import { MemoryStore } from "./store.ts";
-import { expectPromisesKept } from "./testing/promises.ts";
-import { scratchDirectory } from "./testing/scratch.ts";
 
 const ROUNDS = 200;
-const PROGRAM = new URL("testing/crash-process.ts", import.meta.url).pathname;
+const PROGRAM = new URL("../testing/crash-process.ts", import.meta.url).pathname;
 
 test("a store outlives SIGKILL at any point of writing, publishing, merging and collecting", {
   timeout: 600_000,

@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
-import { PAGE_SIZE } from "./pages.ts";
-import { addressOf } from "./system-calls.ts";
+import { addressOf } from "../../linux/process-memory.ts";
+import { PAGE_SIZE } from "../pages.ts";
 
 /** Bytes of one copy buffer: long enough that the way to another thread and back costs little. */
 export const COPY_BUFFER_LENGTH = 4 * 1024 * 1024;

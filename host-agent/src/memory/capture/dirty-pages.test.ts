@@ -3,12 +3,12 @@ import { readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { createSealedMemory } from "../../linux/sealed-memory.ts";
+import { FileMapping } from "../../linux/testing/file-mapping.ts";
+import { PAGE_SIZE } from "../pages.ts";
+import { MappedProcess } from "../testing/mapped-process.ts";
+import { scratchDirectory } from "../testing/scratch.ts";
 import { ProcessMemory } from "./dirty-pages.ts";
-import { PAGE_SIZE } from "./pages.ts";
-import { createSealedMemory } from "./sealed-memory.ts";
-import { MappedProcess } from "./testing/mapped-process.ts";
-import { FileMapping } from "./testing/private-mapping.ts";
-import { scratchDirectory } from "./testing/scratch.ts";
 
 const PAGES = 96;
 

@@ -1,7 +1,7 @@
 import { closeSync } from "node:fs";
+import { createSealedMemory, SEALED_PREFIX } from "../../linux/sealed-memory.ts";
+import type { MemoryHeader } from "../store/header.ts";
 import { composeInto } from "./compose.ts";
-import type { MemoryHeader } from "./header.ts";
-import { createSealedMemory, SEALED_PREFIX } from "./sealed-memory.ts";
 
 /** Sealed memory in the hands of one user. */
 export interface SealedImage {

@@ -1,8 +1,8 @@
 import { type FileHandle, open, readFile } from "node:fs/promises";
 import { WarrenError } from "@warren/contracts/errors";
-import type { MemoryMapping } from "../vmm/vmm.ts";
-import { PAGE_SIZE, type PageRange } from "./pages.ts";
-import { hostPageSize, readProcessMemory } from "./system-calls.ts";
+import { hostPageSize, readProcessMemory } from "../../linux/process-memory.ts";
+import type { MemoryMapping } from "../../vmm/vmm.ts";
+import { PAGE_SIZE, type PageRange } from "../pages.ts";
 
 /** The memory of a guest whose vCPUs stand still. */
 export interface GuestMemory {

@@ -1,7 +1,7 @@
 import { crc32 } from "node:zlib";
 import { WarrenError } from "@warren/contracts/errors";
+import { PAGE_SIZE } from "../pages.ts";
 import { bytesByLayer, continues, type MappingEntry } from "./mapping.ts";
-import { PAGE_SIZE } from "./pages.ts";
 
 /*
  * A memory header says what guest memory was at one instant. All integers are little-endian.

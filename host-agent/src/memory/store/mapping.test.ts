@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { PAGE_SIZE } from "../pages.ts";
 import { append, blankMapping, bytesByLayer, continues, difference, type MappingEntry, overlay } from "./mapping.ts";
-import { PAGE_SIZE } from "./pages.ts";
 
 /** Where one page lives: layer and page number in it, or zero. */
 type Page = { layer: string; page: number } | null;

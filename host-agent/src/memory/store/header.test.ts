@@ -1,6 +1,7 @@
 import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { PAGE_SIZE } from "../pages.ts";
 import {
   CHECKSUM_SPAN,
   DamagedSnapshotError,
@@ -11,7 +12,6 @@ import {
   parseSummary,
 } from "./header.ts";
 import { append, bytesByLayer, type MappingEntry } from "./mapping.ts";
-import { PAGE_SIZE } from "./pages.ts";
 
 const id = fc
   .uint8Array({ minLength: 16, maxLength: 16 })

@@ -1,15 +1,15 @@
 import { WarrenError } from "@warren/contracts/errors";
+import type { PromiseDisk } from "../image-cache/image-cache.ts";
+import { groupsOf, PAGE_SIZE, type PageRange, totalLength } from "../pages.ts";
+import { explainFullDisk } from "../store/files.ts";
+import type { LayerRecord, MemoryHeader } from "../store/header.ts";
+import { LayerWriter } from "../store/layer-writer.ts";
+import { blankMapping, bytesByLayer, overlay } from "../store/mapping.ts";
+import { GENERATION_CAP, mergeLayers } from "../store/merge.ts";
+import type { PendingLayer } from "../store/pending-layer.ts";
+import { type Lease, type MemoryStore, newId } from "../store/store.ts";
 import { COPY_BUFFER_LENGTH } from "./copy-buffers.ts";
 import type { GuestMemory } from "./dirty-pages.ts";
-import { explainFullDisk } from "./files.ts";
-import type { LayerRecord, MemoryHeader } from "./header.ts";
-import type { PromiseDisk } from "./image-cache.ts";
-import { LayerWriter } from "./layer-writer.ts";
-import { blankMapping, bytesByLayer, overlay } from "./mapping.ts";
-import { GENERATION_CAP, mergeLayers } from "./merge.ts";
-import { groupsOf, PAGE_SIZE, type PageRange, totalLength } from "./pages.ts";
-import type { PendingLayer } from "./pending-layer.ts";
-import { type Lease, type MemoryStore, newId } from "./store.ts";
 
 /** What a capture took. */
 export interface CaptureFigures {

@@ -1,15 +1,15 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, open, readdir, readFile, rename, stat, unlink, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import type { MemoryFile } from "../vmm/vmm.ts";
+import type { MemoryFile } from "../../vmm/vmm.ts";
+import { totalLength } from "../pages.ts";
+import { errorCode, explainFullDisk, hostFiles, removeIfThere, TEMPORARY } from "../store/files.ts";
+import { encodeHeader, type MemoryHeader, parseHeader } from "../store/header.ts";
+import type { MappingEntry } from "../store/mapping.ts";
+import { PinCounts } from "../store/pins.ts";
+import type { MemoryStore, Pin } from "../store/store.ts";
 import { composeImage, updateImage } from "./compose.ts";
-import { errorCode, explainFullDisk, hostFiles, removeIfThere, TEMPORARY } from "./files.ts";
-import { encodeHeader, type MemoryHeader, parseHeader } from "./header.ts";
-import type { MappingEntry } from "./mapping.ts";
-import { totalLength } from "./pages.ts";
-import { PinCounts } from "./pins.ts";
 import { SealedImages } from "./sealed-images.ts";
-import type { MemoryStore, Pin } from "./store.ts";
 
 /** A file that a VMM maps MAP_PRIVATE as guest memory. */
 export interface MemoryImage extends MemoryFile {

@@ -1,24 +1,16 @@
 import { WarrenError } from "@warren/contracts/errors";
 import koffi from "koffi";
-import type { PageRange } from "./pages.ts";
+import { offThread, onThread } from "./calls.ts";
+import { systemError } from "./errors.ts";
 
-/** Calls of the Linux kernel that Node does not offer. */
 const libc = koffi.load(null);
-const processVmReadv = libc.func(
-  "int64 process_vm_readv(int pid, const void *local, ulong localCount, const void *remote, ulong remoteCount, ulong flags)",
-);
 const copyFileRangeCall = libc.func(
   "int64 copy_file_range(int source, void *sourceOffset, int target, void *targetOffset, size_t length, uint flags)",
 );
 const sendfile = libc.func("int64 sendfile(int target, int source, void *sourceOffset, size_t length)");
 const fallocate = libc.func("int fallocate(int fd, int mode, int64 offset, int64 length)");
 const lseek = libc.func("int64 lseek(int fd, int64 offset, int whence)");
-const getpagesize = libc.func("int getpagesize()");
 
-type NativeCall = typeof processVmReadv;
-
-const IOV_MAX = 1024;
-const IOVEC_LENGTH = 16;
 const EINTR = koffi.os.errno.EINTR;
 const ENXIO = koffi.os.errno.ENXIO;
 const EXDEV = koffi.os.errno.EXDEV;
@@ -27,47 +19,6 @@ const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
 const FALLOC_FL_KEEP_SIZE = 1;
 const FALLOC_FL_PUNCH_HOLE = 2;
-
-/** Bytes of a page of this machine. */
-export const hostPageSize: number = getpagesize();
-
-/** Address of a buffer in this process. */
-export function addressOf(buffer: Uint8Array): bigint {
-  return koffi.address(buffer);
-}
-
-/**
- * Copies ranges of another process, given relative to `base`, back to back into `target` (process_vm_readv(2)), off the
- * main thread.
- */
-export async function readProcessMemory(
-  pid: number,
-  base: bigint,
-  ranges: readonly PageRange[],
-  target: Uint8Array,
-): Promise<void> {
-  let filled = 0;
-  for (let first = 0; first < ranges.length; first += IOV_MAX) {
-    const part = ranges.slice(first, first + IOV_MAX);
-    const remote = Buffer.allocUnsafe(part.length * IOVEC_LENGTH);
-    let length = 0;
-    for (const [index, range] of part.entries()) {
-      remote.writeBigUInt64LE(base + BigInt(range.offset), index * IOVEC_LENGTH);
-      remote.writeBigUInt64LE(BigInt(range.length), index * IOVEC_LENGTH + 8);
-      length += range.length;
-    }
-    if (filled + length > target.length) throw new RangeError("the ranges do not fit into the buffer");
-    const local = Buffer.allocUnsafe(IOVEC_LENGTH);
-    local.writeBigUInt64LE(addressOf(target) + BigInt(filled), 0);
-    local.writeBigUInt64LE(BigInt(length), 8);
-    const { result: copied, errno } = await offThread(processVmReadv, pid, local, 1, remote, part.length, 0);
-    if (copied !== length) {
-      const reason = copied < 0 ? errorCode(errno) : `${copied} of ${length} bytes were there`;
-      throw new WarrenError("invalid_state", `the memory of process ${pid} cannot be read: ${reason}`);
-    }
-    filled += length;
-  }
-}
 
 /**
  * Copies a part of one file to another inside the kernel (copy_file_range(2)): shared extents where the file system
@@ -142,33 +93,4 @@ export function nextData(fd: number, position: number): { start: number; end: nu
   const end = Number(lseek(fd, start, SEEK_HOLE));
   if (end < 0) throw systemError("lseek", koffi.errno());
   return { start, end };
-}
-
-interface Outcome {
-  result: number;
-  /** Valid when the result says that the call failed. */
-  errno: number;
-}
-
-function onThread(call: NativeCall, ...values: unknown[]): Outcome {
-  return { result: Number(call(...values)), errno: koffi.errno() };
-}
-
-/** Runs a call on another thread. The error number is at hand only while the callback runs. */
-function offThread(call: NativeCall, ...values: unknown[]): Promise<Outcome> {
-  return new Promise((resolve, reject) => {
-    call.async(...values, (error: Error | null, result: number | bigint) => {
-      if (error) reject(error);
-      else resolve({ result: Number(result), errno: koffi.errno() });
-    });
-  });
-}
-
-function systemError(call: string, errno: number): NodeJS.ErrnoException {
-  const code = errorCode(errno);
-  return Object.assign(new Error(`${code}: ${call}`), { code, errno, syscall: call });
-}
-
-function errorCode(errno: number): string {
-  return Object.entries(koffi.os.errno).find(([, value]) => value === errno)?.[0] ?? `errno ${errno}`;
 }

@@ -1,14 +1,14 @@
 import { mkdir, readdir, rm, stat, truncate, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { captureLayer } from "./capture.ts";
+import { captureLayer } from "../capture/capture.ts";
+import { PAGE_SIZE } from "../pages.ts";
+import { PlainMemory } from "../testing/plain-memory.ts";
+import { readMemory } from "../testing/read-memory.ts";
+import { scratchDirectory, scratchStore } from "../testing/scratch.ts";
 import { collectGarbage } from "./garbage.ts";
 import type { MemoryHeader } from "./header.ts";
-import { PAGE_SIZE } from "./pages.ts";
 import type { MemoryStore } from "./store.ts";
-import { PlainMemory } from "./testing/plain-memory.ts";
-import { readMemory } from "./testing/read-memory.ts";
-import { scratchDirectory, scratchStore } from "./testing/scratch.ts";
 import { exportMemory, importMemory } from "./transfer.ts";
 
 const SIZE = 300 * PAGE_SIZE;

@@ -3,8 +3,8 @@ import { mkdir, open } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
-import { runMounted } from "./testing/mounted.ts";
-import { scratchDirectory } from "./testing/scratch.ts";
+import { runMounted } from "../testing/mounted.ts";
+import { scratchDirectory } from "../testing/scratch.ts";
 
 const run = promisify(execFile);
 

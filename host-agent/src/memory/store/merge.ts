@@ -1,9 +1,9 @@
 import { WarrenError } from "@warren/contracts/errors";
+import type { PageRange } from "../pages.ts";
 import { explainFullDisk, type StoredFile } from "./files.ts";
 import type { MemoryHeader } from "./header.ts";
 import { LayerWriter } from "./layer-writer.ts";
 import { type MappingEntry, overlay } from "./mapping.ts";
-import type { PageRange } from "./pages.ts";
 import type { MemoryStore } from "./store.ts";
 
 /** Layers that a header may rest on before it is to be merged. */
