@@ -6,10 +6,10 @@ import type { Sandbox } from "@warren/contracts/rest/sandboxes";
 import pg from "pg";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { parseConfig } from "./config.ts";
+import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { createDatabase, type TestDatabase } from "./database/testing/each-database.ts";
 import { HostAgentDouble } from "./hosts/testing/host-agent-double.ts";
 import { createLogger } from "./logging.ts";
-import { type ControlPlane, startControlPlane } from "./main.ts";
 
 /** What control planes on one database share beside it. */
 const SECRET_KEY = randomBytes(32).toString("base64");

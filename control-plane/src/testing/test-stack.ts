@@ -3,10 +3,10 @@ import { join } from "node:path";
 import type { ErrorBody } from "@warren/contracts/rest/error";
 import type { Sandbox } from "@warren/contracts/rest/sandboxes";
 import { type Config, parseConfig } from "../config.ts";
+import { type ControlPlane, startControlPlane } from "../control-plane.ts";
 import type { TestDatabase } from "../database/testing/each-database.ts";
 import { HostAgentDouble } from "../hosts/testing/host-agent-double.ts";
 import { createLogger, type Logger } from "../logging.ts";
-import { type ControlPlane, startControlPlane } from "../main.ts";
 
 /** Settings of a control plane under test. */
 export interface TestStackOptions {

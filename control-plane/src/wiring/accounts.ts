@@ -2,13 +2,9 @@ import { AdminService } from "../admin/admin-service.ts";
 import { PlatformStore } from "../admin/platform-store.ts";
 import { ApiKeyService } from "../api-keys/api-key-service.ts";
 import type { ApiKeyStore } from "../api-keys/api-key-store.ts";
-import type { AccessChanges } from "../auth/access-changes.ts";
 import type { Config } from "../config.ts";
-import type { Db } from "../database/tables.ts";
-import type { DetachedOperations } from "../detached-operations.ts";
 import { EmailVerification } from "../email-verification/email-verification.ts";
 import { Mailer } from "../email-verification/mailer.ts";
-import type { Logger } from "../logging.ts";
 import { IdentityStore } from "../oauth/identity-store.ts";
 import { createProviders } from "../oauth/oauth-settings.ts";
 import { OAuthSignIn } from "../oauth/oauth-sign-in.ts";
@@ -16,7 +12,6 @@ import { OAuthStates } from "../oauth/oauth-states.ts";
 import { LoginAttempts } from "../rate-limits/login-attempts.ts";
 import { RateLimiter } from "../rate-limits/rate-limiter.ts";
 import type { SandboxService } from "../sandboxes/sandbox-service.ts";
-import type { Secrets } from "../secrets/secrets.ts";
 import { SessionStore } from "../sessions/session-store.ts";
 import { SignIn } from "../sessions/sign-in.ts";
 import { UserTokens } from "../sessions/user-tokens.ts";
@@ -32,34 +27,22 @@ import { AccountStore } from "../users/account-store.ts";
 import { PasswordHasher } from "../users/passwords.ts";
 import { UserSearch } from "../users/user-search.ts";
 import { UserStore } from "../users/user-store.ts";
+import type { Foundation } from "./foundation.ts";
 
-/** What the wiring of accounts takes from that of the rest. */
+/** What accounts take from the other areas. */
 interface AccountsNeed {
-  config: Config;
-  db: Db;
-  secrets: Secrets;
-  changes: AccessChanges;
-  operations: DetachedOperations;
-  log: Logger;
   teams: TeamStore;
   apiKeys: ApiKeyStore;
   sandboxes: SandboxService;
   templates: TemplateService;
 }
 
+/** People, their sessions, teams and keys. */
+export type Accounts = Awaited<ReturnType<typeof createAccounts>>;
+
 /** Wires people, their sessions, teams and keys together. */
-export async function createAccounts({
-  config,
-  db,
-  secrets,
-  changes,
-  operations,
-  log,
-  teams,
-  apiKeys,
-  sandboxes,
-  templates,
-}: AccountsNeed) {
+export async function createAccounts(foundation: Foundation, { teams, apiKeys, sandboxes, templates }: AccountsNeed) {
+  const { config, db, secrets, changes, operations, log } = foundation;
   const [secret, ...previous] = config.jwtSecrets;
   const storedKeys = secret === undefined ? new StoredKeys(db, secrets, changes) : undefined;
   await storedKeys?.prepare();
@@ -119,11 +102,7 @@ export async function createAccounts({
 }
 
 /** Wires signing in through providers together. */
-export function createOAuth(
-  config: Config,
-  db: Db,
-  { keys, stored, signIn }: Awaited<ReturnType<typeof createAccounts>>,
-) {
+export function createOAuth({ config, db }: Foundation, { keys, stored, signIn }: Accounts) {
   // Providers are configured only together with a public address.
   const publicUrl = config.publicUrl ?? "";
   return {

@@ -1,0 +1,97 @@
+import { readFileSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { WarrenError } from "@warren/contracts/errors";
+import { startOperatorServer } from "./admin/operator-server.ts";
+import { ApiKeyStore } from "./api-keys/api-key-store.ts";
+import { Bootstrap } from "./bootstrap/bootstrap.ts";
+import { CredentialsFile } from "./bootstrap/credentials-file.ts";
+import type { Config, ListenAddress } from "./config.ts";
+import type { App } from "./http/app-types.ts";
+import type { Logger } from "./logging.ts";
+import { QuotaStore } from "./quotas/quota-store.ts";
+import { TeamStore } from "./teams/team-store.ts";
+import { createAccounts } from "./wiring/accounts.ts";
+import { createFoundation, type OnClose } from "./wiring/foundation.ts";
+import { createSandboxes } from "./wiring/sandboxes.ts";
+import { createServer } from "./wiring/server.ts";
+
+/** Milliseconds that operations nobody waits for have when the server stops; the monitor settles what they leave. */
+const DRAIN_MS = 30_000;
+
+/** A control plane that takes requests. */
+export interface ControlPlane {
+  /** Address of the server, such as http://127.0.0.1:3000. */
+  url: string;
+  /** All routes of the server, such as `GET /v1/teams/:id`. */
+  routes: readonly string[];
+  /** Takes no new requests, ends the running ones, writes what is pending and frees everything. */
+  close(): Promise<void>;
+}
+
+/** Wires all parts together and starts them; what has started is ended again when a later part fails. */
+export async function startControlPlane(config: Config, log: Logger): Promise<ControlPlane> {
+  const started: (() => Promise<unknown>)[] = [];
+  const close = async () => {
+    for (const end of started.splice(0).reverse()) {
+      await end().catch((error: unknown) => log.error({ err: error }, "a part did not end cleanly"));
+    }
+  };
+  try {
+    return { ...(await start(config, log, (end) => started.push(end))), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function start(config: Config, log: Logger, onClose: OnClose): Promise<Omit<ControlPlane, "close">> {
+  const foundation = await createFoundation(config, log, onClose);
+  const { db, operations } = foundation;
+  const teams = new TeamStore(db);
+  const quotas = new QuotaStore(db, config.teamQuota);
+  const apiKeys = new ApiKeyStore(db);
+  const sandboxes = await createSandboxes(foundation, { teams, quotas });
+  const { monitor, leases, templates } = sandboxes;
+  onClose(() => operations.drain(DRAIN_MS));
+  const accounts = await createAccounts(foundation, { teams, apiKeys, sandboxes: sandboxes.sandboxes, templates });
+  const version = readVersion();
+  const app = await createServer(foundation, { version, teams, quotas, apiKeys, accounts, sandboxes });
+
+  leases.start();
+  onClose(() => leases.close());
+  monitor.start();
+  onClose(() => monitor.close());
+
+  const url = await listen(app, config.listen);
+  const file = new CredentialsFile(config.dataDir);
+  await new Bootstrap({ db, teams, apiKeys, file, log }).run(config.publicUrl ?? url);
+  if (config.firstAdmin) await accounts.admins.ensureFirst(config.firstAdmin);
+  const { admins, platform, storedKeys: keys } = accounts;
+  const operator = await startOperatorServer(config.dataDir, { admins, platform, quotas, keys, log });
+  onClose(() => operator.close());
+  log.info({ url }, "ready");
+  return { url, routes: app.routes };
+}
+
+async function listen(app: App, { host, port }: ListenAddress): Promise<string> {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "EADDRINUSE" && code !== "EACCES" && code !== "EADDRNOTAVAIL") throw error;
+    const reason = {
+      EADDRINUSE: "is in use",
+      EACCES: "may not be used by this user",
+      EADDRNOTAVAIL: "is not of this machine",
+    };
+    throw new WarrenError("conflict", `the address ${host}:${port} ${reason[code]}; choose another with WARREN_LISTEN`);
+  }
+  const address = app.server.address() as AddressInfo;
+  return `http://${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
+}
+
+function readVersion(): string {
+  const file = readFileSync(join(import.meta.dirname, "..", "package.json"), "utf8");
+  return (JSON.parse(file) as { version: string }).version;
+}

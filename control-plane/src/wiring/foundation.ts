@@ -1,0 +1,38 @@
+import { claimDataDirectory } from "@warren/server/data-directory-lock";
+import { AccessChanges } from "../auth/access-changes.ts";
+import type { Config } from "../config.ts";
+import { type Database, openDatabase } from "../database/database.ts";
+import type { Db } from "../database/tables.ts";
+import { DetachedOperations } from "../detached-operations.ts";
+import type { Logger } from "../logging.ts";
+import { Secrets } from "../secrets/secrets.ts";
+
+/** Has something done when the control plane ends; the last that was said is done first. */
+export type OnClose = (end: () => Promise<unknown>) => void;
+
+/** What all areas stand on. */
+export interface Foundation {
+  config: Config;
+  log: Logger;
+  database: Database;
+  db: Db;
+  secrets: Secrets;
+  /** Changes of who may do what. */
+  changes: AccessChanges;
+  /** What goes on when its client has left. */
+  operations: DetachedOperations;
+  onClose: OnClose;
+}
+
+/** Takes the data directory and opens the database. */
+export async function createFoundation(config: Config, log: Logger, onClose: OnClose): Promise<Foundation> {
+  const lock = await claimDataDirectory(config.dataDir, "control plane");
+  onClose(() => lock.release());
+  const database = await openDatabase(config, log);
+  onClose(() => database.close());
+  const { db } = database;
+  const secrets = await Secrets.open(db, config, log);
+  const changes = new AccessChanges(database.messages, log);
+  onClose(await changes.follow());
+  return { config, log, database, db, secrets, changes, operations: new DetachedOperations(), onClose };
+}

@@ -1,0 +1,142 @@
+import { join } from "node:path";
+import { WarrenError } from "@warren/contracts/errors";
+import { adminRoutes } from "../admin/admin-routes.ts";
+import { apiKeyRoutes } from "../api-keys/api-key-routes.ts";
+import { ApiKeyScheme } from "../api-keys/api-key-scheme.ts";
+import type { ApiKeyStore } from "../api-keys/api-key-store.ts";
+import { AccessGuard } from "../auth/access-guard.ts";
+import { SchemeAuthenticator } from "../auth/authenticator.ts";
+import { commandRoutes } from "../commands/command-routes.ts";
+import { CommandService } from "../commands/command-service.ts";
+import { BatchedTimestamps } from "../database/batched-timestamps.ts";
+import { emailVerificationRoutes } from "../email-verification/email-verification-routes.ts";
+import { directoryRoutes } from "../files/directory-routes.ts";
+import { fileRoutes } from "../files/file-routes.ts";
+import { FileService } from "../files/file-service.ts";
+import { createApp } from "../http/app.ts";
+import type { App } from "../http/app-types.ts";
+import { docsRoutes } from "../http/docs/docs-routes.ts";
+import { healthRoutes } from "../http/health-routes.ts";
+import { OpenRequests } from "../http/open-requests.ts";
+import { AnswerBudget } from "../http/slow-clients/answer-budget.ts";
+import { SpoolBudget } from "../http/slow-clients/spool-budget.ts";
+import { oauthRoutes } from "../oauth/oauth-routes.ts";
+import type { QuotaStore } from "../quotas/quota-store.ts";
+import { requireSandboxId } from "../sandboxes/sandbox-access.ts";
+import { sandboxRoutes } from "../sandboxes/sandbox-routes.ts";
+import { SessionCookie } from "../sessions/session-cookie.ts";
+import { sessionRoutes, signInRoutes } from "../sessions/session-routes.ts";
+import { SessionScheme } from "../sessions/session-scheme.ts";
+import { memberRoutes } from "../teams/member-routes.ts";
+import { teamRoutes } from "../teams/team-routes.ts";
+import type { TeamStore } from "../teams/team-store.ts";
+import { templateRoutes } from "../templates/template-routes.ts";
+import { userRoutes } from "../users/user-routes.ts";
+import { type Accounts, createOAuth, isSecure } from "./accounts.ts";
+import type { Foundation } from "./foundation.ts";
+import type { Sandboxes } from "./sandboxes.ts";
+
+/** Milliseconds that clients have to take the last answers of a server that stops. */
+const LAST_WORDS_MS = 2_000;
+
+/** What the server's routes lead to. */
+interface ServerNeed {
+  version: string;
+  teams: TeamStore;
+  quotas: QuotaStore;
+  apiKeys: ApiKeyStore;
+  accounts: Accounts;
+  sandboxes: Sandboxes;
+}
+
+/** The HTTP server with the routes of all features; it does not listen yet. */
+export async function createServer(foundation: Foundation, need: ServerNeed): Promise<App> {
+  const { config, log, changes, onClose } = foundation;
+  const { trustedProxies, allowedOrigins, publicUrl, transfers } = config;
+  const cookie = new SessionCookie(isSecure(config));
+  const guard = createGuard(foundation, need, cookie);
+  const origins = { allowedOrigins, cookie, ...(publicUrl === undefined ? {} : { publicUrl }) };
+  const app = await createApp({ log, version: need.version, trustedProxies, hosts: config, transfers, origins });
+  const requests = new OpenRequests(app);
+  onClose(() => closeWithin(app, requests, transfers.endMs));
+  guard.watchWebSockets(app);
+  await app.register(healthRoutes(need.version));
+  await app.register(docsRoutes);
+  await app.register(signInRoutes({ ...need.accounts, cookie, changes }));
+  const oauth = createOAuth(foundation, need.accounts);
+  await app.register(oauthRoutes({ ...oauth, cookie, limiter: need.accounts.limiter, log }));
+  await registerAccountRoutes(app, guard, foundation, need, cookie);
+  await registerSandboxRoutes(app, guard, foundation, need.sandboxes);
+  return app;
+}
+
+/** Recognizes programs by API keys and people by sessions. */
+function createGuard(
+  { log, changes, onClose }: Foundation,
+  { apiKeys, accounts }: ServerNeed,
+  cookie: SessionCookie,
+): AccessGuard {
+  const keysLastUsed = new BatchedTimestamps((times) => apiKeys.writeLastUsed(times), log);
+  onClose(() => keysLastUsed.close());
+  const authenticator = new SchemeAuthenticator([
+    new ApiKeyScheme(apiKeys, keysLastUsed, changes),
+    new SessionScheme({ ...accounts, store: accounts.sessions, cookie, changes }),
+  ]);
+  return new AccessGuard(authenticator, changes);
+}
+
+async function registerAccountRoutes(
+  app: App,
+  guard: AccessGuard,
+  { changes }: Foundation,
+  { accounts, quotas, teams }: ServerNeed,
+  cookie: SessionCookie,
+): Promise<void> {
+  await app.register(async (scope) => {
+    guard.requireUser(scope);
+    await scope.register(sessionRoutes({ ...accounts, cookie, changes }));
+    await scope.register(userRoutes({ ...accounts, accounts: accounts.own }));
+    await scope.register(emailVerificationRoutes(accounts.verification));
+    await scope.register(teamRoutes({ teams: accounts.teams, members: accounts.members, quotas }));
+    await scope.register(memberRoutes(accounts.members));
+    await scope.register(apiKeyRoutes(accounts.apiKeys));
+    await scope.register(adminRoutes({ ...accounts, quotas, teams }));
+  });
+}
+
+async function registerSandboxRoutes(
+  app: App,
+  guard: AccessGuard,
+  { config }: Foundation,
+  { access, templates, ...sandboxes }: Sandboxes,
+): Promise<void> {
+  const { transfers } = config;
+  await app.register(async (scope) => {
+    guard.requireCaller(scope, "sandboxes");
+    scope.addHook("preValidation", requireSandboxId);
+    await scope.register(sandboxRoutes(sandboxes));
+    await scope.register(commandRoutes(new CommandService(access), new AnswerBudget(transfers), transfers));
+    const files = new FileService(access);
+    const spool = { directory: join(config.dataDir, "spool"), budget: new SpoolBudget(transfers) };
+    await scope.register(fileRoutes(files, spool));
+    await scope.register(directoryRoutes(files));
+  });
+  await app.register(async (scope) => {
+    guard.requireCaller(scope, "templates");
+    await scope.register(templateRoutes(templates));
+  });
+}
+
+/** Takes no new requests, tells those that do not end in time that the server ends, and cuts off clients that do not listen. */
+async function closeWithin(app: App, requests: OpenRequests, milliseconds: number): Promise<void> {
+  requests.refuseMore(new WarrenError("server_stopping", "the server is being stopped; try again when it is back"));
+  const ends = setTimeout(() => {
+    const message =
+      "the server is being stopped; what was asked for may have happened, or may go on: look when it is back";
+    requests.breakOff(new WarrenError("server_stopping", message));
+  }, milliseconds);
+  const cut = setTimeout(() => app.server.closeAllConnections(), milliseconds + LAST_WORDS_MS);
+  await app.close();
+  clearTimeout(ends);
+  clearTimeout(cut);
+}
