@@ -4,16 +4,15 @@ import { removeUnfinishedWrites, syncDirectory, writeFileDurably } from "@warren
 import { EmergencySpace } from "@warren/server/emergency-space";
 import type { DiskChain } from "../disk/layers.ts";
 import type { VmProcess } from "../vmm/vmm.ts";
-import type { SandboxStatus } from "./lifecycle.ts";
+import type { SandboxState } from "./lifecycle.ts";
 import { reasonOf, type SandboxReason } from "./reason.ts";
 
 /** Version of the record; a record of another version is reported and left alone. */
 const RECORD_VERSION = 1;
 
 /** What must be known of a sandbox after a crash. Written before each step that creates something on the host. */
-export interface SandboxRecord {
+export interface SandboxRecord extends SandboxState {
   version: typeof RECORD_VERSION;
-  id: string;
   /** Name of its directory and its control group; differs from `id` when it stood in the warm pool before it had one. */
   instance: string;
   /** What it is kept for: a caller, the warm pool, or to be frozen into a template. */
@@ -28,7 +27,6 @@ export interface SandboxRecord {
   onTimeout: "pause" | "destroy";
   /** A call that needs it resumes it when it is paused. */
   autoResume: boolean;
-  status: Exclude<SandboxStatus, "gone">;
   /** Milliseconds since the epoch. */
   createdAt: number;
   /** Milliseconds since the epoch of the last activity before the record was written. */

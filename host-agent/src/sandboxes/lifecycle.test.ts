@@ -4,19 +4,19 @@ import { Lifecycle, type OperationKind, type SandboxStatus } from "./lifecycle.t
 
 describe("the life cycle of a sandbox", () => {
   it("refuses a step that the state machine does not have", () => {
-    const lifecycle = new Lifecycle("sb1", "starting");
-    expect(() => lifecycle.transition("paused")).toThrow("cannot go from starting to paused");
-    lifecycle.transition("running");
+    const lifecycle = new Lifecycle({ id: "sb1", status: "starting" });
+    expect(() => lifecycle.moveTo("paused")).toThrow("cannot go from starting to paused");
+    lifecycle.moveTo("running");
     expect(lifecycle.status).toBe("running");
   });
 
   it("says which state a call needs", () => {
-    const lifecycle = new Lifecycle("sb1", "paused");
+    const lifecycle = new Lifecycle({ id: "sb1", status: "paused" });
     expect(() => lifecycle.require("running")).toThrow("sandbox sb1 is paused; this call needs it to be running");
   });
 
   it("runs one operation at a time, in the order in which they were asked for", async () => {
-    const lifecycle = new Lifecycle("sb1", "running");
+    const lifecycle = new Lifecycle({ id: "sb1", status: "running" });
     const order: string[] = [];
     const first = Promise.withResolvers<void>();
     const fork = lifecycle.perform("fork", async () => {
@@ -33,7 +33,7 @@ describe("the life cycle of a sandbox", () => {
   });
 
   it("lets a second pause join the first", async () => {
-    const lifecycle = new Lifecycle("sb1", "running");
+    const lifecycle = new Lifecycle({ id: "sb1", status: "running" });
     let pauses = 0;
     const pause = () =>
       lifecycle.perform("pause", async () => {
@@ -44,7 +44,7 @@ describe("the life cycle of a sandbox", () => {
   });
 
   it("tells the operation under way of a destroy, and refuses what comes after it", async () => {
-    const lifecycle = new Lifecycle("sb1", "starting");
+    const lifecycle = new Lifecycle({ id: "sb1", status: "starting" });
     const create = lifecycle.perform("create", async () => {
       lifecycle.destroySignal.throwIfAborted();
       await new Promise<never>((_, reject) => {
@@ -52,8 +52,8 @@ describe("the life cycle of a sandbox", () => {
       });
     });
     const destroy = lifecycle.perform("destroy", async () => {
-      lifecycle.transition("stopping");
-      lifecycle.transition("gone");
+      lifecycle.moveTo("stopping");
+      lifecycle.moveTo("gone");
     });
     await expect(lifecycle.perform("pause", async () => undefined)).rejects.toThrow("is being destroyed");
     await expect(create).rejects.toThrow("is being destroyed");
@@ -63,14 +63,14 @@ describe("the life cycle of a sandbox", () => {
   });
 
   it("can be destroyed again after a destroy that failed", async () => {
-    const lifecycle = new Lifecycle("sb1", "running");
+    const lifecycle = new Lifecycle({ id: "sb1", status: "running" });
     await expect(
       lifecycle.perform("destroy", async () => {
-        lifecycle.transition("stopping");
+        lifecycle.moveTo("stopping");
         throw new Error("the namespace is busy");
       }),
     ).rejects.toThrow("busy");
-    await lifecycle.perform("destroy", async () => lifecycle.transition("gone"));
+    await lifecycle.perform("destroy", async () => lifecycle.moveTo("gone"));
     expect(lifecycle.status).toBe("gone");
   });
 
@@ -85,7 +85,7 @@ describe("the life cycle of a sandbox", () => {
       fc.asyncProperty(
         fc.array(fc.record({ kind: fc.constantFrom(...kinds), fails: fc.boolean() }), { maxLength: 12 }),
         async (calls) => {
-          const lifecycle = new Lifecycle("sb1", "running");
+          const lifecycle = new Lifecycle({ id: "sb1", status: "running" });
           let underWay = 0;
           const results = calls.map(({ kind, fails }) =>
             lifecycle.perform(kind, async () => {
@@ -93,17 +93,17 @@ describe("the life cycle of a sandbox", () => {
               expect(underWay).toBe(1);
               try {
                 if (kind === "destroy") {
-                  lifecycle.transition("stopping");
+                  lifecycle.moveTo("stopping");
                   await Promise.resolve();
-                  lifecycle.transition("gone");
+                  lifecycle.moveTo("gone");
                   return;
                 }
                 const step = steps[kind];
                 if (!step) return await Promise.resolve();
                 lifecycle.require(step[0]);
-                lifecycle.transition(step[1]);
+                lifecycle.moveTo(step[1]);
                 await Promise.resolve();
-                lifecycle.transition(fails ? step[3] : step[2]);
+                lifecycle.moveTo(fails ? step[3] : step[2]);
               } finally {
                 underWay -= 1;
               }

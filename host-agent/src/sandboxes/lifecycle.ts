@@ -14,14 +14,17 @@ export type SandboxStatus =
   | "stopped"
   | "gone";
 
-/** Allowed changes of state (design: `starting → running → pausing → paused → resuming → running`, any → `stopping` → `gone`). */
+/**
+ * Allowed changes of state: `starting → running → pausing → paused → resuming → running`, any → `stopping` → `gone`. One
+ * that loses its microVM returns to `paused` from wherever it was. What failed half way may be begun anew.
+ */
 const TRANSITIONS: Record<SandboxStatus, readonly SandboxStatus[]> = {
   starting: ["running", "stopping"],
-  running: ["pausing", "stopping"],
+  running: ["pausing", "paused", "stopping"],
   pausing: ["paused", "running", "stopping"],
-  paused: ["resuming", "stopping"],
+  paused: ["paused", "resuming", "stopping"],
   resuming: ["running", "paused", "stopping"],
-  stopping: ["stopped", "gone"],
+  stopping: ["stopping", "stopped", "gone"],
   stopped: ["stopping"],
   gone: [],
 };
@@ -46,25 +49,29 @@ interface Operation {
   done: Promise<unknown>;
 }
 
+/** Where the state of a sandbox stands. It is changed by its life cycle alone. */
+export interface SandboxState {
+  readonly id: string;
+  readonly status: SandboxStatus;
+}
+
 /**
  * The state of one sandbox and the queue of its operations. At most one operation runs at a time; a second call of the
  * kind that is last in line joins it; after a destroy has been asked for, nothing else is accepted.
  */
 export class Lifecycle {
-  #status: SandboxStatus;
+  readonly #state: { id: string; status: SandboxStatus };
   #last: Operation | undefined;
   #destroyed = new AbortController();
   /** Called after each operation, however it ended. */
   onEnd: () => void = () => undefined;
-  readonly #id: string;
 
-  constructor(id: string, status: SandboxStatus) {
-    this.#id = id;
-    this.#status = status;
+  constructor(state: SandboxState) {
+    this.#state = state;
   }
 
   get status(): SandboxStatus {
-    return this.#status;
+    return this.#state.status;
   }
 
   /** Aborts when a destroy has been asked for, so that an operation that is under way may stop early. */
@@ -73,24 +80,21 @@ export class Lifecycle {
   }
 
   /** Changes the state. Throws when the state machine has no such step. */
-  transition(to: SandboxStatus): void {
-    if (!TRANSITIONS[this.#status].includes(to)) {
-      throw new WarrenError("internal_error", `sandbox ${this.#id} cannot go from ${this.#status} to ${to}`);
+  moveTo(to: SandboxStatus): void {
+    const { id, status } = this.#state;
+    if (!TRANSITIONS[status].includes(to)) {
+      throw new WarrenError("internal_error", `sandbox ${id} cannot go from ${status} to ${to}`);
     }
-    this.#status = to;
-  }
-
-  /** Sets the state after the microVM was lost, which can happen in any state. */
-  returnTo(status: "paused"): void {
-    this.#status = status;
+    this.#state.status = to;
   }
 
   /** Throws `invalid_state` unless the sandbox is in one of the given states. */
   require(...allowed: SandboxStatus[]): void {
-    if (!allowed.includes(this.#status)) {
+    const { id, status } = this.#state;
+    if (!allowed.includes(status)) {
       throw new WarrenError(
         "invalid_state",
-        `sandbox ${this.#id} is ${this.#status}; this call needs it to be ${allowed.join(" or ")}`,
+        `sandbox ${id} is ${status}; this call needs it to be ${allowed.join(" or ")}`,
       );
     }
   }
@@ -105,7 +109,7 @@ export class Lifecycle {
       return Promise.reject(this.#destroyed.signal.reason);
     }
     if (kind === "destroy") {
-      this.#destroyed.abort(new WarrenError("not_found", `sandbox ${this.#id} is being destroyed`));
+      this.#destroyed.abort(new WarrenError("not_found", `sandbox ${this.#state.id} is being destroyed`));
     }
     const before = last?.done ?? Promise.resolve();
     const done = before.then(work, work);
@@ -113,7 +117,7 @@ export class Lifecycle {
     this.#last = operation;
     const clear = () => {
       if (this.#last === operation) this.#last = undefined;
-      if (kind === "destroy" && this.#status !== "gone") this.#destroyed = new AbortController();
+      if (kind === "destroy" && this.status !== "gone") this.#destroyed = new AbortController();
       this.onEnd();
     };
     done.then(clear, clear);

@@ -40,10 +40,8 @@ export class Pausing {
   /** Writes a running sandbox to disk and frees its microVM; with a reason unless asked to. On a failure it runs on. */
   async pause(sandbox: Sandbox, reason?: SandboxReason): Promise<void> {
     const { journal, freezing, snapshots, microvms, inactivity, garbage } = this.#parts;
-    const { record, lifecycle } = sandbox;
-    const former = { snapshot: record.snapshot, ownSnapshot: record.ownSnapshot };
-    lifecycle.transition("pausing");
-    record.status = "pausing";
+    const { record } = sandbox;
+    sandbox.moveTo("pausing");
     let snapshot: SnapshotManifest;
     const reserved = snapshots.reserve();
     try {
@@ -53,14 +51,11 @@ export class Pausing {
         snapshot = await copy.publish(reserved.id);
         await this.#record(sandbox, snapshot, reason);
       } catch (error) {
-        Object.assign(record, former);
         await freezing.release(sandbox);
         throw error;
       }
     } catch (error) {
-      lifecycle.transition("running");
-      record.status = "running";
-      delete record.reason;
+      sandbox.moveTo("running", { reason: undefined });
       await journal.write(record);
       garbage.schedule();
       throw error;
@@ -68,7 +63,6 @@ export class Pausing {
       reserved.release();
     }
     inactivity.forget(sandbox);
-    lifecycle.transition("paused");
     // From here on the sandbox is paused whatever happens: a microVM that does not go is removed by the next start.
     await microvms.stop(sandbox, new WarrenError("invalid_state", `sandbox ${sandbox.id} was paused`));
     await this.#merge(record, snapshot);
@@ -80,22 +74,19 @@ export class Pausing {
   /** Continues a paused sandbox where it stood. On a failure it stays paused. */
   async resume(sandbox: Sandbox, timeoutSec: number | undefined): Promise<void> {
     const { journal, snapshots, microvms, starting, garbage, space } = this.#parts;
-    const { record, lifecycle } = sandbox;
-    const before = structuredClone(record);
+    const { record } = sandbox;
+    const { disk, timeoutSec: formerTimeoutSec, lastActiveAt, reason } = record;
     const snapshot = snapshots.get(record.snapshot ?? "");
     await space.requireAccess();
     await starting.requireRoom(sandbox);
-    lifecycle.transition("resuming");
-    record.status = "resuming";
-    if (timeoutSec !== undefined) record.timeoutSec = timeoutSec;
+    sandbox.moveTo("resuming", timeoutSec === undefined ? {} : { timeoutSec });
     try {
       await microvms.restore(sandbox, snapshot.id);
       delete record.reason;
       await starting.running(sandbox);
     } catch (error) {
       await microvms.stop(sandbox, new WarrenError("invalid_state", `sandbox ${sandbox.id} did not resume`));
-      Object.assign(record, before);
-      if (!lifecycle.destroySignal.aborted) lifecycle.returnTo("paused");
+      sandbox.moveTo("paused", { disk, timeoutSec: formerTimeoutSec, lastActiveAt, reason });
       await journal.write(record);
       garbage.schedule();
       throw explainFailure(error, sandbox.id);
@@ -116,8 +107,9 @@ export class Pausing {
   /** Brings a sandbox whose microVM is gone, or is to go, back to its last pause. `reason`: nobody asked for it. */
   async returnToLastPause(sandbox: Sandbox, reason?: SandboxReason): Promise<void> {
     const { journal, snapshots, microvms, inactivity, garbage, log } = this.#parts;
-    const { record, lifecycle } = sandbox;
-    if (record.status !== "paused") log.warn({ sandbox: record.id, reason }, "a sandbox returns to its last pause");
+    const { record } = sandbox;
+    const { status } = record;
+    if (status !== "paused") log.warn({ sandbox: record.id, reason }, "a sandbox returns to its last pause");
     inactivity.forget(sandbox);
     await microvms.stop(
       sandbox,
@@ -126,14 +118,11 @@ export class Pausing {
         `sandbox ${record.id} went back to its last pause: ${reason?.message ?? "it was rolled back"}`,
       ),
     );
-    if (record.snapshot && snapshots.has(record.snapshot)) record.disk = snapshots.get(record.snapshot).disk;
-    lifecycle.returnTo("paused");
+    const { snapshot } = record;
+    const disk = snapshot && snapshots.has(snapshot) ? snapshots.get(snapshot).disk : record.disk;
     // One that was paused, or not yet back, has lost nothing and keeps what it was paused for.
-    if (record.status === "running" || record.status === "pausing") {
-      if (reason) record.reason = reason;
-      else delete record.reason;
-    }
-    record.status = "paused";
+    const hasLost = status === "running" || status === "pausing";
+    sandbox.moveTo("paused", { disk, reason: hasLost ? reason : record.reason });
     await journal.write(record);
     garbage.schedule();
   }
@@ -146,12 +135,11 @@ export class Pausing {
     const paused = {
       snapshot: snapshot.id,
       ownSnapshot: true,
-      status: "paused" as const,
       ...(reason && { reason }),
       lastActiveAt: sandbox.lastActiveAt,
     };
-    await this.#parts.journal.write({ ...record, ...paused });
-    Object.assign(record, paused);
+    await this.#parts.journal.write({ ...record, ...paused, status: "paused" });
+    sandbox.moveTo("paused", paused);
   }
 
   /** Bounds how many layers the memory and the disk of a paused sandbox rest on. Its content stays the same. */

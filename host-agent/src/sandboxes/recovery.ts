@@ -80,15 +80,14 @@ function isAtRest(record: SandboxRecord, snapshots: SnapshotStore): boolean {
 
 async function adopt(parts: RecoveryParts, sandbox: Sandbox): Promise<boolean> {
   const { journal, microvms, inactivity, log } = parts;
-  const { record, lifecycle } = sandbox;
+  const { record } = sandbox;
   try {
     const live = await microvms.adopt(sandbox);
     if (!live) return false;
     if (record.reason && isHeldFor(record.reason)) hold(sandbox, record.reason);
     // An agent that ended in the middle of a copy left it stopped; one that runs does not mind.
     if (!sandbox.held) await live.vm.thaw();
-    if (record.status === "pausing") lifecycle.transition("running");
-    record.status = "running";
+    if (record.status === "pausing") sandbox.moveTo("running");
     await journal.write(record);
     inactivity.watch(sandbox);
     log.info({ sandbox: record.id }, "adopted a live sandbox");

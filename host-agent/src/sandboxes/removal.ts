@@ -32,12 +32,11 @@ export class Removal {
     const { record, lifecycle } = sandbox;
     if (lifecycle.status === "gone") return;
     inactivity.forget(sandbox);
-    if (lifecycle.status !== "stopping") lifecycle.transition("stopping");
-    record.status = "stopping";
+    sandbox.moveTo("stopping");
     if (record.slot !== undefined) await journal.write(record);
     await microvms.stop(sandbox, reason);
     await journal.remove(record.instance);
-    lifecycle.transition("gone");
+    sandbox.moveTo("gone");
     registry.remove(sandbox);
     garbage.schedule();
   }
@@ -48,23 +47,20 @@ export class Removal {
    */
   async end(sandbox: Sandbox, reason: SandboxReason): Promise<void> {
     const { journal, registry, microvms, inactivity, garbage } = this.#parts;
-    const { record, lifecycle } = sandbox;
+    const { record } = sandbox;
     inactivity.forget(sandbox);
-    if (lifecycle.status !== "stopping") lifecycle.transition("stopping");
+    sandbox.moveTo("stopping", { reason });
     const ended = endedError(sandbox.id, reason);
     // Before they find that the guest no longer answers.
     sandbox.interrupt(ended);
-    Object.assign(record, { status: "stopping", reason });
     await journal.write(record);
     await microvms.stop(sandbox, ended);
     await journal.clear(record.instance);
     // What it no longer needs may go: layers of its disk, its pause, secrets that were given to it.
     const { snapshot: _, ...rest } = record;
-    const left = { ...rest, status: "stopped" as const, disk: { ...record.disk, layers: [] }, token: "" };
-    await journal.write(left);
-    Object.assign(record, left);
-    delete record.snapshot;
-    lifecycle.transition("stopped");
+    const left = { disk: { ...record.disk, layers: [] }, token: "" };
+    await journal.write({ ...rest, ...left, status: "stopped" });
+    sandbox.moveTo("stopped", { ...left, snapshot: undefined });
     registry.remove(sandbox);
     registry.add(sandbox);
     garbage.schedule();

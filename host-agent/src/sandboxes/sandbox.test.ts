@@ -15,3 +15,13 @@ it("a call that its microVM takes along says how the sandbox ended, before all i
   await expect(call).rejects.toMatchObject(ended);
   await expect(sandbox.useOnce(async () => "never")).rejects.toMatchObject(ended);
 });
+
+it("moves its state and its record together, or neither", () => {
+  const record = { id: "sb", status: "running", lastActiveAt: 0, token: "t" } as SandboxRecord;
+  const sandbox = new Sandbox(record);
+  sandbox.moveTo("pausing", { token: "u" });
+  expect(sandbox.status).toBe("pausing");
+  expect(record).toMatchObject({ status: "pausing", token: "u" });
+  expect(() => sandbox.moveTo("stopped", { token: "v" })).toThrow("cannot go from pausing to stopped");
+  expect(record).toMatchObject({ status: "pausing", token: "u" });
+});

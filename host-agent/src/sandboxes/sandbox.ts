@@ -16,6 +16,11 @@ export interface LiveParts {
   image: MemoryImage;
 }
 
+/** What of a record may change together with its state; what is undefined is taken out of it. */
+export type RecordChanges = {
+  [Name in Exclude<keyof SandboxRecord, "id" | "status">]?: SandboxRecord[Name] | undefined;
+};
+
 /** One sandbox of this host: its record, its state and, while its microVM lives, the parts it is made of. */
 export class Sandbox {
   readonly record: SandboxRecord;
@@ -51,7 +56,7 @@ export class Sandbox {
   constructor(record: SandboxRecord, environment?: Record<string, string>) {
     this.record = record;
     this.environment = environment;
-    this.lifecycle = new Lifecycle(record.id, record.status);
+    this.lifecycle = new Lifecycle(record);
     this.lastActiveAt = record.lastActiveAt;
     this.#told = this.reason;
     this.lifecycle.onEnd = () => this.#tell();
@@ -59,6 +64,12 @@ export class Sandbox {
 
   get id(): string {
     return this.record.id;
+  }
+
+  /** Changes the state and, with it, what else of the record changes at that moment. It is yet to be written. */
+  moveTo(status: SandboxStatus, changes: RecordChanges = {}): void {
+    this.lifecycle.moveTo(status);
+    Object.assign(this.record, changes);
   }
 
   /** The status as callers see it: whoever is held, or has lost its microVM, does not run. */

@@ -118,10 +118,8 @@ export class Starting {
 
   /** The microVM of a sandbox runs and has confirmed its identity. */
   async running(sandbox: Sandbox): Promise<void> {
-    sandbox.lifecycle.transition("running");
-    sandbox.record.status = "running";
     sandbox.touch();
-    sandbox.record.lastActiveAt = sandbox.lastActiveAt;
+    sandbox.moveTo("running", { lastActiveAt: sandbox.lastActiveAt });
     await this.#parts.journal.write(sandbox.record);
     this.#parts.inactivity.watch(sandbox);
   }
