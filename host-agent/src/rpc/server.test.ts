@@ -16,7 +16,8 @@ import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { GuestClient } from "../guest/client.ts";
 import type { SandboxRecord } from "../sandboxes/journal.ts";
-import { type LiveParts, Sandbox } from "../sandboxes/sandbox.ts";
+import type { LiveMicrovm } from "../sandboxes/microvm.ts";
+import { Sandbox } from "../sandboxes/sandbox.ts";
 import { fileTransfers } from "./file-transfers.ts";
 import { type RpcServer, serve } from "./server.ts";
 
@@ -37,7 +38,7 @@ beforeEach(async () => {
   await once(guest, "listening");
   sandbox = new Sandbox({ id: ID, status: "running", lastActiveAt: 0, timeoutSec: 1 } as SandboxRecord);
   const client = new GuestClient("127.0.0.1", (guest.address() as AddressInfo).port, "token");
-  sandbox.attach({ guest: client } as LiveParts);
+  sandbox.attach({ guest: client } as unknown as LiveMicrovm);
   const awake = async (id: string) => {
     if (id === ID) return sandbox;
     throw new WarrenError("not_found", `there is no sandbox ${id} on this host`);

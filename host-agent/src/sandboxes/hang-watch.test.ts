@@ -4,7 +4,8 @@ import { FakeGuest } from "../guest/testing/fake-guest.ts";
 import type { ProcessorState } from "../vmm/vmm.ts";
 import { HangWatch, hasHung } from "./hang-watch.ts";
 import type { SandboxRecord } from "./journal.ts";
-import { type LiveParts, Sandbox } from "./sandbox.ts";
+import type { LiveMicrovm } from "./microvm.ts";
+import { Sandbox } from "./sandbox.ts";
 
 const KERNEL: ProcessorState = { instructionPointer: 0xffffffffb7207043n, halted: false };
 const PROGRAM: ProcessorState = { instructionPointer: 0x41ec95n, halted: false };
@@ -57,7 +58,7 @@ describe("a sandbox whose agent does not answer", () => {
     const sandbox = new Sandbox({ id: "sb", status: "running", lastActiveAt: 0 } as SandboxRecord);
     let looks = 0;
     const vm = { processors: async () => [processors[looks++ % processors.length]!] };
-    sandbox.attach({ vm, guest: guest.client(1000) } as unknown as LiveParts);
+    sandbox.attach({ vm, guest: guest.client(1000) } as unknown as LiveMicrovm);
     const journal = { write: async (record: SandboxRecord) => void written.push(structuredClone(record)) };
     const watch = new HangWatch({ journal, log: pino({ enabled: false }) }, watching);
     sandbox.beforeCall = () => watch.admit(sandbox);

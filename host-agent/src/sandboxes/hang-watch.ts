@@ -3,8 +3,9 @@ import type { Logger } from "pino";
 import { hostLoad } from "../guest/host-load.ts";
 import type { ProcessorState } from "../vmm/vmm.ts";
 import type { Journal } from "./journal.ts";
+import type { LiveMicrovm } from "./microvm.ts";
 import { panicWords, quote, reasonOf, type SandboxReason, silentError } from "./reason.ts";
-import type { LiveParts, Sandbox } from "./sandbox.ts";
+import type { Sandbox } from "./sandbox.ts";
 
 /** How long a guest that gave no answer is watched. */
 export interface Watching {
@@ -52,10 +53,10 @@ export class HangWatch {
   /** Sandboxes that are looked at, and what will be found. */
   readonly #looks = new Map<Sandbox, Promise<Finding>>();
   /** MicroVMs whose guests are asked until they answer. */
-  readonly #asked = new Set<LiveParts>();
-  readonly #panics = new WeakMap<LiveParts, PanicNote>();
+  readonly #asked = new Set<LiveMicrovm>();
+  readonly #panics = new WeakMap<LiveMicrovm, PanicNote>();
   /** Questions to guests that were found to have hung, on whose answers calls wait. */
-  readonly #questions = new Map<LiveParts, Promise<boolean>>();
+  readonly #questions = new Map<LiveMicrovm, Promise<boolean>>();
 
   constructor({ journal, log }: { journal: Pick<Journal, "write">; log: Logger }, watching: Watching = WATCHING) {
     this.#journal = journal;
@@ -132,7 +133,7 @@ export class HangWatch {
   }
 
   /** Asks a guest that gave no answer until it gives one, or its sandbox says that it does not. */
-  async #follow(sandbox: Sandbox, live: LiveParts): Promise<void> {
+  async #follow(sandbox: Sandbox, live: LiveMicrovm): Promise<void> {
     if (this.#asked.has(live)) return;
     this.#asked.add(live);
     try {
@@ -152,7 +153,7 @@ export class HangWatch {
     }
   }
 
-  async #watch(sandbox: Sandbox, live: LiveParts): Promise<Finding> {
+  async #watch(sandbox: Sandbox, live: LiveMicrovm): Promise<Finding> {
     const { looks, everyMs } = this.#watching;
     let answered = false;
     const answer = live.guest.health(looks * everyMs).then(
@@ -184,7 +185,7 @@ export class HangWatch {
   }
 
   /** Says why the guest will not answer, and ends the calls that wait for it. */
-  async #noteHang(sandbox: Sandbox, live: LiveParts, seconds: number): Promise<void> {
+  async #noteHang(sandbox: Sandbox, live: LiveMicrovm, seconds: number): Promise<void> {
     const panic = this.#panics.get(live)?.words;
     const what = panic === undefined ? `has made no progress for ${seconds} s` : `panicked: ${quote(panic)}`;
     const message = `its kernel ${what}; roll it back to its last pause, or destroy it`;
@@ -193,19 +194,19 @@ export class HangWatch {
     if (noted) sandbox.interrupt(silentError(sandbox.id, reason));
   }
 
-  #forgetPanic(live: LiveParts): void {
+  #forgetPanic(live: LiveMicrovm): void {
     const note = this.#panics.get(live);
     if (note) note.words = undefined;
   }
 
-  #answers({ guest }: LiveParts): Promise<boolean> {
+  #answers({ guest }: LiveMicrovm): Promise<boolean> {
     return guest.health(this.#watching.askMs).then(
       () => true,
       () => false,
     );
   }
 
-  async #noteSilence(sandbox: Sandbox, live: LiveParts, silentMs: number): Promise<void> {
+  async #noteSilence(sandbox: Sandbox, live: LiveMicrovm, silentMs: number): Promise<void> {
     const seconds = Math.round(silentMs / 1000);
     const message = `the agent in it has not answered for ${seconds} s: it is stopped, cut off, or gets no turn; wait if it is busy, else roll it back to its last pause or destroy it`;
     await this.#note(sandbox, live, reasonOf("guest_unresponsive", message));
@@ -213,7 +214,7 @@ export class HangWatch {
   }
 
   /** Returns whether the sandbox runs as before, and says so now. */
-  async #note(sandbox: Sandbox, live: LiveParts, reason: SandboxReason): Promise<boolean> {
+  async #note(sandbox: Sandbox, live: LiveMicrovm, reason: SandboxReason): Promise<boolean> {
     const noted = await this.#perform(sandbox, live, async () => {
       sandbox.record.reason = reason;
       await this.#journal.write(sandbox.record);
@@ -222,7 +223,7 @@ export class HangWatch {
     return noted ?? false;
   }
 
-  async #takeBack(sandbox: Sandbox, live: LiveParts): Promise<void> {
+  async #takeBack(sandbox: Sandbox, live: LiveMicrovm): Promise<void> {
     await this.#perform(sandbox, live, async () => {
       if (!isSilence(sandbox.record.reason)) return;
       delete sandbox.record.reason;
@@ -231,7 +232,7 @@ export class HangWatch {
   }
 
   /** Between the operations on a sandbox; undefined when it no longer runs with the same microVM. */
-  #perform<T>(sandbox: Sandbox, live: LiveParts, work: () => Promise<T>): Promise<T | undefined> {
+  #perform<T>(sandbox: Sandbox, live: LiveMicrovm, work: () => Promise<T>): Promise<T | undefined> {
     return sandbox.lifecycle.perform("look", async () => {
       if (sandbox.status !== "running" || sandbox.live !== live) return undefined;
       return work();

@@ -15,7 +15,8 @@ import { CALL_LIMITS, CallBounds } from "./call-bounds.ts";
 import { runCommand, streamCommand } from "./commands.ts";
 import { readWholeFile, sendFile } from "./files.ts";
 import type { SandboxRecord } from "./journal.ts";
-import { type LiveParts, Sandbox } from "./sandbox.ts";
+import type { LiveMicrovm } from "./microvm.ts";
+import { Sandbox } from "./sandbox.ts";
 
 const MIB = 1024 * 1024;
 const NEVER = new AbortController().signal;
@@ -205,7 +206,7 @@ function sandboxOf(guest: FakeGuest, record: Partial<SandboxRecord> = {}, bounds
   const usual = { id: "sb", teamId: "team", status: "running", lastActiveAt: 0, timeoutSec: 0 };
   const sandbox = new Sandbox({ ...usual, ...record } as SandboxRecord);
   sandbox.bounds = bounds;
-  sandbox.attach({ guest: guest.client(LIMIT_MS, 600_000) } as LiveParts);
+  sandbox.attach({ guest: guest.client(LIMIT_MS, 600_000) } as unknown as LiveMicrovm);
   return sandbox;
 }
 
@@ -237,7 +238,7 @@ it("a file that a guest sends in drops is given up", async () => {
 it("a file that a guest sends in chunks of a byte is given up", async () => {
   const guest = await startGuest(inTinyChunks("application/octet-stream", Buffer.from("some"), Buffer.from("more")));
   const sandbox = sandboxOf(guest);
-  sandbox.attach({ guest: guest.client(600_000) } as LiveParts);
+  sandbox.attach({ guest: guest.client(600_000) } as unknown as LiveMicrovm);
   const taken = new PassThrough().resume();
   expect(await failed(sendFile(sandbox, "/f", undefined, () => taken, NEVER))).toBe("agent_error");
   expect(await failed(readWholeFile(sandbox, "/f", undefined))).toBe("agent_error");
@@ -502,7 +503,7 @@ describe("guests that never end what they begin", () => {
     });
     const bounds = new CallBounds({ ...CALL_LIMITS, outputPerTeam: 2 * PIECE });
     const sandbox = sandboxOf(guest, {}, bounds);
-    sandbox.attach({ guest: guest.client(600_000) } as LiveParts);
+    sandbox.attach({ guest: guest.client(600_000) } as unknown as LiveMicrovm);
     const caller = new AbortController();
     const { listFiles } = fileCalls({ awake: async () => sandbox });
     const request = create(ListFilesRequestSchema, { sandboxId: "sb", path: "/", depth: 1, limit: 10 });
@@ -527,7 +528,7 @@ describe("guests that never end what they begin", () => {
     });
     const client = guest.client(600_000);
     const sandbox = sandboxOf(guest, {}, bounds);
-    sandbox.attach({ guest: client } as LiveParts);
+    sandbox.attach({ guest: client } as unknown as LiveMicrovm);
     const run = failed(runCommand(sandbox, COMMAND, undefined));
     await ending.promise;
     bounds.hold({ id: "sb", teamId: "team" }).add(2 * PIECE - 1);

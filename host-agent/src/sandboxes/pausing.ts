@@ -10,7 +10,7 @@ import type { Freezing } from "./freezing.ts";
 import type { Garbage } from "./garbage.ts";
 import type { InactivityTimers } from "./inactivity.ts";
 import type { Journal, SandboxRecord } from "./journal.ts";
-import type { Microvms } from "./microvm.ts";
+import type { Microvms } from "./microvms.ts";
 import type { SandboxReason } from "./reason.ts";
 import type { Sandbox } from "./sandbox.ts";
 import type { Starting } from "./starting.ts";

@@ -7,7 +7,7 @@ import type { Freezing } from "./freezing.ts";
 import type { Garbage } from "./garbage.ts";
 import type { InactivityTimers } from "./inactivity.ts";
 import type { Journal, SandboxRecord } from "./journal.ts";
-import type { Microvms } from "./microvm.ts";
+import type { Microvms } from "./microvms.ts";
 import type { Pausing } from "./pausing.ts";
 import { isHeldFor, reasonOf } from "./reason.ts";
 import type { SandboxRegistry } from "./registry.ts";

@@ -2,7 +2,7 @@ import { WarrenError } from "@warren/contracts/errors";
 import type { Garbage } from "./garbage.ts";
 import type { InactivityTimers } from "./inactivity.ts";
 import type { Journal } from "./journal.ts";
-import type { Microvms } from "./microvm.ts";
+import type { Microvms } from "./microvms.ts";
 import { endedError, type SandboxReason } from "./reason.ts";
 import type { SandboxRegistry } from "./registry.ts";
 import type { Sandbox } from "./sandbox.ts";

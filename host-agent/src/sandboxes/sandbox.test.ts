@@ -1,12 +1,13 @@
 import { WarrenError } from "@warren/contracts/errors";
 import { expect, it } from "vitest";
 import type { SandboxRecord } from "./journal.ts";
+import type { LiveMicrovm } from "./microvm.ts";
 import { reasonOf } from "./reason.ts";
-import { type LiveParts, Sandbox } from "./sandbox.ts";
+import { Sandbox } from "./sandbox.ts";
 
 it("a call that its microVM takes along says how the sandbox ended, before all is cleared away", async () => {
   const sandbox = new Sandbox({ id: "sb", status: "running", lastActiveAt: 0 } as SandboxRecord);
-  sandbox.attach({} as LiveParts);
+  sandbox.attach({} as unknown as LiveMicrovm);
   const call = sandbox.useOnce(async () => {
     sandbox.lose(reasonOf("microvm_lost", "its microVM was killed or failed"));
     throw new WarrenError("guest_unreachable", "the sandbox does not answer");

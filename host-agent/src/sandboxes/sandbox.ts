@@ -1,35 +1,22 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { GuestClient } from "../guest/client.ts";
-import type { MemoryImage } from "../memory/image-cache/image-cache.ts";
-import type { Slot } from "../network/network.ts";
-import type { Vm } from "../vmm/vmm.ts";
 import { CallBounds } from "./call-bounds.ts";
 import type { SandboxRecord } from "./journal.ts";
 import { Lifecycle, type SandboxStatus } from "./lifecycle.ts";
+import { type LiveMicrovm, Microvm } from "./microvm.ts";
 import { endedError, heldError, type SandboxReason } from "./reason.ts";
-
-/** What a sandbox holds while its microVM lives. */
-export interface LiveParts {
-  vm: Vm;
-  slot: Slot;
-  guest: GuestClient;
-  image: MemoryImage;
-}
 
 /** What of a record may change together with its state; what is undefined is taken out of it. */
 export type RecordChanges = {
   [Name in Exclude<keyof SandboxRecord, "id" | "status">]?: SandboxRecord[Name] | undefined;
 };
 
-/** One sandbox of this host: its record, its state and, while its microVM lives, the parts it is made of. */
+/** One sandbox of this host: its record, its state and its microVM, while it has one. */
 export class Sandbox {
   readonly record: SandboxRecord;
   readonly lifecycle: Lifecycle;
   /** Milliseconds since the epoch of the last call that counts as activity. */
   lastActiveAt: number;
-  /** Taken for a start that is under way or has failed half way. */
-  slot: Slot | undefined;
-  image: MemoryImage | undefined;
   /**
    * Variables of all its processes, until its guest has confirmed them: from then on they are in the guest's memory
    * alone, which pauses and copies go on with.
@@ -49,7 +36,10 @@ export class Sandbox {
   #lost: { status: "paused" | "stopped"; reason: SandboxReason } | undefined;
   /** The reason that was told last. */
   #told: SandboxReason | undefined;
-  #live: LiveParts | undefined;
+  /** Its microVM, live or half started, or what could not be given back of it yet. */
+  #microvm: Microvm | undefined;
+  /** The microVM has been started, and not been told to end. */
+  #isLive = false;
   #calls = new AbortController();
   #callsInFlight = 0;
 
@@ -83,13 +73,21 @@ export class Sandbox {
     return this.#lost?.reason ?? this.held ?? this.record.reason;
   }
 
-  get live(): LiveParts | undefined {
-    return this.#live;
+  /** Its microVM while it lives. */
+  get live(): LiveMicrovm | undefined {
+    return this.#isLive ? (this.#microvm as LiveMicrovm) : undefined;
   }
 
-  /** The microVM lives and its guest agent has confirmed its identity. */
-  attach(live: LiveParts): void {
-    this.#live = live;
+  /** A microVM is about to be started, which gets what it needs step by step. */
+  begin(): Microvm {
+    this.#microvm = new Microvm();
+    return this.#microvm;
+  }
+
+  /** Its microVM has been started: it takes calls. */
+  attach(live: LiveMicrovm): void {
+    this.#microvm = live;
+    this.#isLive = true;
     this.#lost = undefined;
     this.#calls = new AbortController();
   }
@@ -106,12 +104,16 @@ export class Sandbox {
   }
 
   /** The microVM is about to go: ends all calls into it. */
-  detach(reason: WarrenError): LiveParts | undefined {
-    const live = this.#live;
-    this.#live = undefined;
+  detach(reason: WarrenError): Microvm | undefined {
+    this.#isLive = false;
     this.held = undefined;
     this.#calls.abort(reason);
-    return live;
+    return this.#microvm;
+  }
+
+  /** Nothing is left of its microVM. */
+  clear(): void {
+    this.#microvm = undefined;
   }
 
   /** Ends all calls that are under way. */
@@ -142,10 +144,10 @@ export class Sandbox {
   takeOver(spare: Sandbox): void {
     const { instance, slot, process, disk, memory, snapshot, boot } = spare.record;
     Object.assign(this.record, { instance, slot, process, disk, memory, snapshot, boot });
-    this.slot = spare.slot;
-    this.image = spare.image;
+    this.#microvm = spare.#microvm;
     if (spare.live) this.attach(spare.live);
-    spare.#live = undefined;
+    spare.#microvm = undefined;
+    spare.#isLive = false;
   }
 
   touch(): void {
@@ -163,7 +165,7 @@ export class Sandbox {
    */
   async *use<T>(call: (guest: GuestClient, signal: AbortSignal) => AsyncIterable<T>): AsyncGenerator<T> {
     this.requireRunning();
-    const live = this.#live;
+    const { live } = this;
     if (!live)
       throw new WarrenError("invalid_state", `sandbox ${this.id} is leaving its microVM; its status says more soon`);
     const { signal } = this.#calls;

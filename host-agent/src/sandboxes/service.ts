@@ -17,7 +17,7 @@ import { HangWatch } from "./hang-watch.ts";
 import { onInactive } from "./inactive.ts";
 import { InactivityTimers } from "./inactivity.ts";
 import { Loss } from "./loss.ts";
-import { type MicrovmParts, Microvms } from "./microvm.ts";
+import { type MicrovmParts, Microvms } from "./microvms.ts";
 import { OutOfMemoryNotes } from "./out-of-memory.ts";
 import { Pausing } from "./pausing.ts";
 import type { SandboxReason } from "./reason.ts";
@@ -358,9 +358,7 @@ export class SandboxService {
     await Promise.all(
       this.list().map(async (sandbox) => {
         await sandbox.lifecycle.settled();
-        const live = sandbox.detach(new WarrenError("host_unavailable", "the host agent is stopping; try again"));
-        live?.guest.close();
-        await live?.vm.detach();
+        await sandbox.detach(new WarrenError("host_unavailable", "the host agent is stopping; try again"))?.letGo();
       }),
     );
     clearTimeout(grace);

@@ -13,7 +13,7 @@ import type { DiskSpace } from "./disk-space.ts";
 import type { Freezing } from "./freezing.ts";
 import type { InactivityTimers } from "./inactivity.ts";
 import type { Journal, SandboxRecord } from "./journal.ts";
-import type { Microvms } from "./microvm.ts";
+import type { Microvms } from "./microvms.ts";
 import type { SandboxRegistry } from "./registry.ts";
 import { goneError, type Removal } from "./removal.ts";
 import { Sandbox } from "./sandbox.ts";
