@@ -4,7 +4,7 @@ import type { DiskLayers } from "../disk/layers.ts";
 import type { ImageCache } from "../memory/image-cache/image-cache.ts";
 import type { DiskFailure } from "../vmm/vmm.ts";
 import type { DiskSpace } from "./disk-space.ts";
-import type { Freezing } from "./freezing.ts";
+import type { Freezer } from "./freezer.ts";
 import type { Journal } from "./journal.ts";
 import { heldError, reasonOf, type SandboxReason } from "./reason.ts";
 import type { SandboxRegistry } from "./registry.ts";
@@ -24,7 +24,7 @@ export interface DiskGuardParts {
   emergency: EmergencySpace;
   disks: DiskLayers;
   journal: Journal;
-  freezing: Freezing;
+  freezer: Freezer;
   pool: WarmPool;
   memoryImages: ImageCache;
   log: Logger;
@@ -151,14 +151,14 @@ export class DiskGuard {
   }
 
   async #release(sandbox: Sandbox): Promise<void> {
-    const { freezing, journal, log } = this.#parts;
+    const { freezer, journal, log } = this.#parts;
     const { live, record } = sandbox;
     if (!sandbox.held || !live) return;
     this.#marks?.delete(sandbox);
     delete record.reason;
     sandbox.held = undefined;
     log.info({ sandbox: sandbox.id }, "a held sandbox runs on");
-    await freezing.release(sandbox);
+    await freezer.release(sandbox);
     await journal.write(record);
   }
 }

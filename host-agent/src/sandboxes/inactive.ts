@@ -1,19 +1,19 @@
 import type { Logger } from "pino";
 import type { HangWatch } from "./hang-watch.ts";
-import type { Pausing } from "./pausing.ts";
+import type { Pauser } from "./pauser.ts";
 import { reasonOf } from "./reason.ts";
-import type { Removal } from "./removal.ts";
+import type { Remover } from "./remover.ts";
 import type { Sandbox } from "./sandbox.ts";
 
 export interface InactiveParts {
-  pausing: Pausing;
-  removal: Removal;
+  pauser: Pauser;
+  remover: Remover;
   hangs: HangWatch;
   log: Logger;
 }
 
 /** Does with a sandbox whose timeout has passed what its settings say, unless it is in use again. */
-export async function onInactive({ pausing, removal, hangs, log }: InactiveParts, sandbox: Sandbox): Promise<void> {
+export async function onInactive({ pauser, remover, hangs, log }: InactiveParts, sandbox: Sandbox): Promise<void> {
   const { onTimeout, timeoutSec } = sandbox.record;
   const kind = onTimeout === "destroy" ? "lost" : "pause";
   await sandbox.lifecycle.perform(kind, async () => {
@@ -23,11 +23,11 @@ export async function onInactive({ pausing, removal, hangs, log }: InactiveParts
     // A guest that does not answer could not be resumed: it does not take the place of a pause that can.
     const silence = sandbox.record.ownSnapshot && onTimeout === "pause" && (await hangs.silenceOf(sandbox));
     if (silence) {
-      await pausing.returnToLastPause(sandbox, silence);
+      await pauser.returnToLastPause(sandbox, silence);
       return;
     }
     const reason = reasonOf("inactivity", `nothing used it for ${timeoutSec} s`);
-    if (onTimeout === "destroy") await removal.end(sandbox, reason);
-    else await pausing.pause(sandbox, reason);
+    if (onTimeout === "destroy") await remover.end(sandbox, reason);
+    else await pauser.pause(sandbox, reason);
   });
 }

@@ -3,15 +3,15 @@ import type { Logger } from "pino";
 import type { SlotPool } from "../network/network.ts";
 import type { SnapshotStore } from "../snapshots/store.ts";
 import { hold } from "./disk-guard.ts";
-import type { Freezing } from "./freezing.ts";
-import type { Garbage } from "./garbage.ts";
+import type { Freezer } from "./freezer.ts";
+import type { GarbageCollector } from "./garbage-collector.ts";
 import type { InactivityTimers } from "./inactivity.ts";
 import type { Journal, SandboxRecord } from "./journal.ts";
 import type { Microvms } from "./microvms.ts";
-import type { Pausing } from "./pausing.ts";
+import type { Pauser } from "./pauser.ts";
 import { isHeldFor, reasonOf } from "./reason.ts";
 import type { SandboxRegistry } from "./registry.ts";
-import type { Removal } from "./removal.ts";
+import type { Remover } from "./remover.ts";
 import { Sandbox } from "./sandbox.ts";
 
 export interface RecoveryParts {
@@ -19,12 +19,12 @@ export interface RecoveryParts {
   slots: SlotPool;
   registry: SandboxRegistry;
   microvms: Microvms;
-  freezing: Freezing;
+  freezer: Freezer;
   snapshots: SnapshotStore;
-  pausing: Pausing;
-  removal: Removal;
+  pauser: Pauser;
+  remover: Remover;
   inactivity: InactivityTimers;
-  garbage: Garbage;
+  garbage: GarbageCollector;
   log: Logger;
 }
 
@@ -45,18 +45,18 @@ export async function recover(parts: RecoveryParts): Promise<void> {
 }
 
 async function recoverOne(parts: RecoveryParts, sandbox: Sandbox): Promise<void> {
-  const { registry, pausing, removal, log } = parts;
+  const { registry, pauser, remover, log } = parts;
   const { record } = sandbox;
   if (record.status === "stopping" && record.reason) {
     registry.add(sandbox);
-    await removal.end(sandbox, record.reason);
+    await remover.end(sandbox, record.reason);
     return;
   }
   // A start that gave a sandbox the microVM of one that stood ready can leave two records of it, neither promised.
   const claimed = record.purpose === "sandbox" && record.status !== "starting" && record.status !== "stopping";
   if (!claimed) {
     log.info({ sandbox: record.id, status: record.status }, "removing a sandbox that was not yet, or no longer, there");
-    await removal.remove(sandbox);
+    await remover.remove(sandbox);
     return;
   }
   registry.add(sandbox);
@@ -65,11 +65,11 @@ async function recoverOne(parts: RecoveryParts, sandbox: Sandbox): Promise<void>
   if ((record.status === "running" || record.status === "pausing") && (await adopt(parts, sandbox))) return;
   const reason = reasonOf("microvm_lost", "its microVM had ended when the host agent started");
   if (record.ownSnapshot || record.status === "resuming" || record.status === "paused") {
-    await pausing.returnToLastPause(sandbox, reason);
+    await pauser.returnToLastPause(sandbox, reason);
     return;
   }
   log.info({ sandbox: record.id, status: record.status }, "a sandbox did not outlive the host agent");
-  await removal.end(sandbox, reason);
+  await remover.end(sandbox, reason);
 }
 
 /** Whether a paused sandbox is in its snapshot wholly, with nothing left of a microVM or of an operation on it. */
@@ -100,8 +100,8 @@ async function adopt(parts: RecoveryParts, sandbox: Sandbox): Promise<boolean> {
   }
 }
 
-function releaseSoon({ freezing, log }: RecoveryParts, sandbox: Sandbox): void {
+function releaseSoon({ freezer, log }: RecoveryParts, sandbox: Sandbox): void {
   sandbox.lifecycle
-    .perform("release", () => freezing.release(sandbox))
+    .perform("release", () => freezer.release(sandbox))
     .catch((error: unknown) => log.error({ sandbox: sandbox.id, err: error }, "an adopted sandbox does not run on"));
 }

@@ -1,4 +1,4 @@
-import type { NewSandbox } from "../starting.ts";
+import type { NewSandbox } from "../new-sandbox.ts";
 
 /** What a test asks for that wants a small sandbox of the built-in template. */
 export function newSandbox(id: string): NewSandbox {

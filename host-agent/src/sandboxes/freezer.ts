@@ -16,7 +16,7 @@ import type { Sandbox } from "./sandbox.ts";
 import { shapeOf } from "./shape.ts";
 
 /** What snapshots are made with. */
-export interface FreezingParts {
+export interface FreezerParts {
   journal: Journal;
   vmm: Vmm;
   memory: MemoryStore;
@@ -41,10 +41,10 @@ export interface FrozenCopy {
 }
 
 /** Copies running microVMs. */
-export class Freezing {
-  readonly #parts: FreezingParts;
+export class Freezer {
+  readonly #parts: FreezerParts;
 
-  constructor(parts: FreezingParts) {
+  constructor(parts: FreezerParts) {
     this.#parts = parts;
   }
 
@@ -71,6 +71,12 @@ export class Freezing {
       this.#parts.log.warn({ sandbox: record.id, err: error }, "could not copy a running sandbox");
       throw error;
     }
+  }
+
+  /** Makes a snapshot of a running sandbox under an id that is held; the sandbox runs on. */
+  async snapshotAndContinue(sandbox: Sandbox, id: string): Promise<SnapshotManifest> {
+    const copy = await this.copyAndContinue(sandbox);
+    return copy.publish(id);
   }
 
   /**

@@ -5,7 +5,7 @@ import type { BaseTemplates } from "../templates/base-templates.ts";
 import type { TemplateStore } from "../templates/store.ts";
 import type { SandboxRegistry } from "./registry.ts";
 
-export interface GarbageParts {
+export interface GarbageCollectorParts {
   registry: SandboxRegistry;
   snapshots: SnapshotStore;
   memoryImages: ImageCache;
@@ -15,13 +15,13 @@ export interface GarbageParts {
 }
 
 /** Removes the snapshots, memories and disk layers that no sandbox and no template names. */
-export class Garbage {
-  readonly #parts: GarbageParts;
+export class GarbageCollector {
+  readonly #parts: GarbageCollectorParts;
   #underWay: Promise<void> | undefined;
   #again = false;
   #closed = false;
 
-  constructor(parts: GarbageParts) {
+  constructor(parts: GarbageCollectorParts) {
     this.#parts = parts;
   }
 

@@ -1,5 +1,5 @@
 import { WarrenError } from "@warren/contracts/errors";
-import type { Garbage } from "./garbage.ts";
+import type { GarbageCollector } from "./garbage-collector.ts";
 import type { InactivityTimers } from "./inactivity.ts";
 import type { Journal } from "./journal.ts";
 import type { Microvms } from "./microvms.ts";
@@ -7,19 +7,19 @@ import { endedError, type SandboxReason } from "./reason.ts";
 import type { SandboxRegistry } from "./registry.ts";
 import type { Sandbox } from "./sandbox.ts";
 
-export interface RemovalParts {
+export interface RemoverParts {
   journal: Journal;
   registry: SandboxRegistry;
   microvms: Microvms;
   inactivity: InactivityTimers;
-  garbage: Garbage;
+  garbage: GarbageCollector;
 }
 
 /** Removes sandboxes and notes how they ended. */
-export class Removal {
-  readonly #parts: RemovalParts;
+export class Remover {
+  readonly #parts: RemoverParts;
 
-  constructor(parts: RemovalParts) {
+  constructor(parts: RemoverParts) {
     this.#parts = parts;
   }
 

@@ -6,52 +6,53 @@ import type { SnapshotManifest } from "../snapshots/manifest.ts";
 import type { SnapshotStore } from "../snapshots/store.ts";
 import type { DiskMerger } from "./disk-merger.ts";
 import type { DiskSpace } from "./disk-space.ts";
-import type { Freezing } from "./freezing.ts";
-import type { Garbage } from "./garbage.ts";
+import type { Freezer } from "./freezer.ts";
+import type { GarbageCollector } from "./garbage-collector.ts";
 import type { InactivityTimers } from "./inactivity.ts";
 import type { Journal, SandboxRecord } from "./journal.ts";
 import type { Microvms } from "./microvms.ts";
 import type { SandboxReason } from "./reason.ts";
+import type { Room } from "./room.ts";
+import { noteRunning } from "./running.ts";
 import type { Sandbox } from "./sandbox.ts";
-import type { Starting } from "./starting.ts";
 
-export interface PausingParts {
+export interface PauserParts {
   journal: Journal;
   memory: MemoryStore;
   snapshots: SnapshotStore;
   microvms: Microvms;
-  freezing: Freezing;
-  starting: Starting;
+  freezer: Freezer;
+  room: Room;
   inactivity: InactivityTimers;
-  garbage: Garbage;
+  garbage: GarbageCollector;
   diskMerger: DiskMerger;
   space: DiskSpace;
   log: Logger;
 }
 
 /** Pauses sandboxes to disk and resumes them. The caller owns the sandbox's life cycle at that moment. */
-export class Pausing {
-  readonly #parts: PausingParts;
+export class Pauser {
+  readonly #parts: PauserParts;
 
-  constructor(parts: PausingParts) {
+  constructor(parts: PauserParts) {
     this.#parts = parts;
   }
 
   /** Writes a running sandbox to disk and frees its microVM; with a reason unless asked to. On a failure it runs on. */
   async pause(sandbox: Sandbox, reason?: SandboxReason): Promise<void> {
-    const { journal, freezing, snapshots, microvms, inactivity, garbage } = this.#parts;
+    const { journal, freezer, snapshots, microvms, inactivity, garbage } = this.#parts;
     const { record } = sandbox;
     sandbox.moveTo("pausing");
     let snapshot: SnapshotManifest;
     const reserved = snapshots.reserve();
     try {
       await journal.write(record);
-      const copy = await freezing.stopAndCopy(sandbox);
+      const copy = await freezer.stopAndCopy(sandbox);
       try {
         snapshot = await copy.publish(reserved.id);
         await this.#record(sandbox, snapshot, reason);
       } catch (error) {
-        await freezing.release(sandbox);
+        await freezer.release(sandbox);
         throw error;
       }
     } catch (error) {
@@ -73,17 +74,17 @@ export class Pausing {
 
   /** Continues a paused sandbox where it stood. On a failure it stays paused. */
   async resume(sandbox: Sandbox, timeoutSec: number | undefined): Promise<void> {
-    const { journal, snapshots, microvms, starting, garbage, space } = this.#parts;
+    const { journal, snapshots, microvms, room, garbage, space } = this.#parts;
     const { record } = sandbox;
     const { disk, timeoutSec: formerTimeoutSec, lastActiveAt, reason } = record;
     const snapshot = snapshots.get(record.snapshot ?? "");
     await space.requireAccess();
-    await starting.requireRoom(sandbox);
+    await room.require(sandbox);
     sandbox.moveTo("resuming", timeoutSec === undefined ? {} : { timeoutSec });
     try {
       await microvms.restore(sandbox, snapshot.id);
       delete record.reason;
-      await starting.running(sandbox);
+      await noteRunning(this.#parts, sandbox);
     } catch (error) {
       await microvms.stop(sandbox, new WarrenError("invalid_state", `sandbox ${sandbox.id} did not resume`));
       sandbox.moveTo("paused", { disk, timeoutSec: formerTimeoutSec, lastActiveAt, reason });

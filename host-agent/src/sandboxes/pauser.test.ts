@@ -1,7 +1,7 @@
 import { WarrenError } from "@warren/contracts/errors";
 import { expect, test } from "vitest";
 import type { SandboxRecord } from "./journal.ts";
-import { Pausing, type PausingParts } from "./pausing.ts";
+import { Pauser, type PauserParts } from "./pauser.ts";
 import { Sandbox } from "./sandbox.ts";
 
 test.each([
@@ -16,11 +16,11 @@ test.each([
     journal: { write: async (each: SandboxRecord) => void written.push(structuredClone(each)) },
     snapshots: { get: () => ({ id: "s" }) },
     space: { requireAccess: async () => undefined },
-    starting: { requireRoom: async () => undefined },
+    room: { require: async () => undefined },
     microvms: { restore: () => Promise.reject(new WarrenError(code, reason)), stop: async () => undefined },
     garbage: { schedule: () => undefined },
   };
-  const resumed = new Pausing(parts as unknown as PausingParts).resume(sandbox, 60);
+  const resumed = new Pauser(parts as unknown as PauserParts).resume(sandbox, 60);
   await expect(resumed).rejects.toMatchObject({ code, message: expect.stringMatching(told) });
   expect(sandbox.lifecycle.status).toBe("paused");
   expect(written).toEqual([record]);

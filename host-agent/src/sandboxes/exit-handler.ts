@@ -1,25 +1,25 @@
 import type { Logger } from "pino";
 import type { VmExit } from "../vmm/vmm.ts";
-import type { Pausing } from "./pausing.ts";
+import type { Pauser } from "./pauser.ts";
 import { reasonOfExit, type SandboxReason } from "./reason.ts";
 import type { SandboxRegistry } from "./registry.ts";
-import type { Removal } from "./removal.ts";
+import type { Remover } from "./remover.ts";
 import type { Sandbox } from "./sandbox.ts";
 import type { WarmPool } from "./warm-pool.ts";
 
-export interface LossParts {
+export interface ExitHandlerParts {
   registry: SandboxRegistry;
-  pausing: Pausing;
-  removal: Removal;
+  pauser: Pauser;
+  remover: Remover;
   pool: WarmPool;
   log: Logger;
 }
 
 /** What becomes of sandboxes whose microVMs end though nobody asked for it. */
-export class Loss {
-  readonly #parts: LossParts;
+export class ExitHandler {
+  readonly #parts: ExitHandlerParts;
 
-  constructor(parts: LossParts) {
+  constructor(parts: ExitHandlerParts) {
     this.#parts = parts;
   }
 
@@ -47,8 +47,8 @@ export class Loss {
 
   /** One rule for all ends that nobody asked for: back to the last pause, or stopped for good where there is none. */
   async #clearAway(sandbox: Sandbox, reason: SandboxReason): Promise<void> {
-    const { pausing, removal } = this.#parts;
-    if (sandbox.record.ownSnapshot) await pausing.returnToLastPause(sandbox, reason);
-    else await removal.end(sandbox, reason);
+    const { pauser, remover } = this.#parts;
+    if (sandbox.record.ownSnapshot) await pauser.returnToLastPause(sandbox, reason);
+    else await remover.end(sandbox, reason);
   }
 }

@@ -1,0 +1,125 @@
+import type { EmergencySpace } from "@warren/server/emergency-space";
+import type { Logger } from "pino";
+import type { BootImages } from "../images/images.ts";
+import type { MemoryStore } from "../memory/store/store.ts";
+import type { BaseTemplates } from "../templates/base-templates.ts";
+import type { TemplateStore } from "../templates/store.ts";
+import { BaseTemplateMaker } from "./base-template-maker.ts";
+import type { CapacityLimits } from "./capacity.ts";
+import { DiskGuard } from "./disk-guard.ts";
+import { DiskMerger } from "./disk-merger.ts";
+import type { DiskSpace } from "./disk-space.ts";
+import { ExitHandler } from "./exit-handler.ts";
+import { Forker } from "./forker.ts";
+import { Freezer } from "./freezer.ts";
+import { GarbageCollector } from "./garbage-collector.ts";
+import { HangWatch } from "./hang-watch.ts";
+import { onInactive } from "./inactive.ts";
+import { InactivityTimers } from "./inactivity.ts";
+import { type MicrovmParts, Microvms } from "./microvms.ts";
+import { OutOfMemoryNotes } from "./out-of-memory.ts";
+import { Pauser } from "./pauser.ts";
+import { SandboxRegistry } from "./registry.ts";
+import { Remover } from "./remover.ts";
+import { Room } from "./room.ts";
+import { SandboxFactory } from "./sandbox-factory.ts";
+import { Spares } from "./spares.ts";
+import { Starter } from "./starter.ts";
+import { TemplateMaker } from "./template-maker.ts";
+import { WarmPool, type WarmPoolLimits } from "./warm-pool.ts";
+
+/** Parts that the sandboxes of one host are made from. */
+export interface SandboxParts extends Omit<MicrovmParts, "ending"> {
+  dataDirectory: string;
+  memory: MemoryStore;
+  templates: TemplateStore;
+  baseTemplates: BaseTemplates;
+  /** Files that new sandboxes boot from. */
+  images: () => BootImages;
+  limits: CapacityLimits;
+  space: DiskSpace;
+  emergency: EmergencySpace;
+  warmPool: WarmPoolLimits;
+  /** Whether sandboxes of the built-in template boot, rather than continue one that was frozen. */
+  coldBoot: boolean;
+  log: Logger;
+}
+
+/** What keeps the sandboxes of one host, put together. */
+export interface SandboxAssembly {
+  registry: SandboxRegistry;
+  inactivity: InactivityTimers;
+  garbage: GarbageCollector;
+  microvms: Microvms;
+  freezer: Freezer;
+  remover: Remover;
+  pool: WarmPool;
+  baseTemplateMaker: BaseTemplateMaker;
+  templateMaker: TemplateMaker;
+  starter: Starter;
+  forker: Forker;
+  pauser: Pauser;
+  guard: DiskGuard;
+}
+
+/** Puts together what keeps the sandboxes of one host. `ending` aborts when no guest is waited for any more. */
+export function assemble(parts: SandboxParts, ending: AbortSignal): SandboxAssembly {
+  const { log, space } = parts;
+  const registry = new SandboxRegistry(parts.limits, () => parts.memoryImages.sealedBytes);
+  const inactivity: InactivityTimers = new InactivityTimers((sandbox) =>
+    onInactive({ log, remover, pauser, hangs }, sandbox),
+  );
+  const garbage = new GarbageCollector({ ...parts, registry });
+  const hangs = new HangWatch(parts);
+  const memoryNotes = new OutOfMemoryNotes({ ...parts, registry });
+  const microvms: Microvms = new Microvms(
+    { ...parts, ending },
+    {
+      onExit: (sandbox, exit) => exits.happened(sandbox, exit),
+      onDiskFailure: (sandbox, failure) => guard.failed(sandbox, failure),
+      // The making of one that stands ready is an operation that the look would wait for.
+      onSilence: async (sandbox) => !registry.isUnclaimed(sandbox) && hangs.hangs(sandbox),
+      onConsoleLine: (sandbox, line) => {
+        memoryNotes.printed(sandbox, line);
+        if (!registry.isUnclaimed(sandbox)) void hangs.printed(sandbox, line);
+      },
+      beforeCall: (sandbox) => hangs.admit(sandbox),
+      onCall: (sandbox, answered) => hangs.called(sandbox, answered),
+    },
+  );
+  const freezer = new Freezer({ ...parts, ending });
+  const remover = new Remover({ ...parts, registry, microvms, inactivity, garbage });
+  const factory = new SandboxFactory({ ...parts, registry });
+  const spares = new Spares({ ...parts, registry, factory, microvms, remover });
+  const pool = new WarmPool({
+    ...parts.warmPool,
+    log,
+    make: (snapshot, signal, isAwaited) => spares.make(snapshot, signal, isAwaited),
+    drop: (sandbox) => spares.drop(sandbox),
+  });
+  const room = new Room(registry, pool);
+  const baseTemplateMaker = new BaseTemplateMaker({ ...parts, factory, microvms, freezer, remover });
+  const startParts = { registry, factory, microvms, remover, inactivity, pool, room, baseTemplateMaker };
+  const starter = new Starter({ ...parts, ...startParts });
+  const forker = new Forker({ ...parts, registry, starter, freezer, garbage });
+  const templateMaker = new TemplateMaker({ ...parts, freezer, pool, garbage });
+  const diskMerger = new DiskMerger(parts.disks, parts.snapshots);
+  const pauser = new Pauser({ ...parts, microvms, freezer, room, inactivity, garbage, diskMerger, space });
+  const exits = new ExitHandler({ log, registry, pauser, remover, pool });
+  const guard = new DiskGuard({ ...parts, registry, freezer, pool });
+  return {
+    registry,
+    inactivity,
+    garbage,
+    microvms,
+    freezer,
+    remover,
+    pool,
+    baseTemplateMaker,
+    templateMaker,
+    starter,
+    forker,
+    pauser,
+    guard,
+  };
+}
