@@ -135,9 +135,8 @@ export async function relayBody(response: IncomingMessage, destination: Writable
     return rest > 0 && held < PIECES - 1;
   });
   // What waits in the socket goes through the parser, and is then the last that the response itself has.
-  socket.read();
-  const early: Buffer | null = response.read();
-  if (early) pass(early);
+  while (socket.read() !== null);
+  for (let early: Buffer | null = response.read(); early; early = response.read()) pass(early);
   socket.resume();
   return promise;
 }

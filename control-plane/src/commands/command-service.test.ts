@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer, type Http2Server, type ServerHttp2Stream } from "node:http2";
+import { createServer, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { Caller } from "../callers/caller.ts";
@@ -18,7 +18,7 @@ let commands: CommandService;
 beforeEach(async () => {
   server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
-  server.on("stream", (stream, headers) => {
+  server.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
     stream.on("error", () => undefined);
     const answer = () =>
       stream.destroyed || stream.respond({ ":status": 200, "content-type": "application/proto" }, { endStream: true });

@@ -119,7 +119,8 @@ export async function* bodyOf(response: IncomingMessage): AsyncGenerator<Buffer>
   const { socket } = response;
   const cuts = new Allowance(CUTS_AT_ONCE, CUTS_PER_SECOND);
   let before: number | undefined;
-  for await (const piece of response as AsyncIterable<Buffer>) {
+  for await (const first of response as AsyncIterable<Buffer>) {
+    const piece = withRest(first, response);
     const parsed = socket.bytesRead - socket.readableLength;
     // What came first has the headers.
     const around = parsed - (before ?? parsed) - piece.length;
@@ -127,6 +128,13 @@ export async function* bodyOf(response: IncomingMessage): AsyncGenerator<Buffer>
     before = parsed;
     yield piece;
   }
+}
+
+/** The first piece of a body with those that have come since; a stream gives out one of them at a time. */
+function withRest(first: Buffer, body: IncomingMessage): Buffer {
+  const pieces = [first];
+  for (let next: Buffer | null = body.read(); next; next = body.read()) pieces.push(next);
+  return pieces.length === 1 ? first : Buffer.concat(pieces);
 }
 
 /** The whole body of an answer. Throws, and breaks the connection, when it is longer than `maxBytes` or `hold` throws. */

@@ -106,8 +106,7 @@ export class Console {
   #read(): void {
     clearTimeout(this.#rest);
     this.#rest = undefined;
-    const chunk = this.#socket.read() as Buffer | null;
-    if (chunk !== null) this.#receive(chunk);
+    for (let chunk: Buffer | null = this.#socket.read(); chunk; chunk = this.#socket.read()) this.#receive(chunk);
   }
 
   #receive(chunk: Buffer): void {

@@ -74,7 +74,7 @@ export class QmpClient {
   private constructor(socket: Socket) {
     this.#socket = socket;
     this.closed = new Promise((resolve) => socket.once("close", () => resolve()));
-    socket.on("data", (chunk) => this.#receive(chunk));
+    socket.on("data", (chunk: Buffer) => this.#receive(chunk));
     socket.on("error", (error) => this.#fail(`its control connection failed: ${error.message}`));
     socket.on("close", () => this.#fail("it closed its control connection"));
   }
