@@ -182,6 +182,38 @@ describe("headers", () => {
     expect(headers.get("x-powered-by")).toBeNull();
   });
 
+  it.each([
+    ["http", undefined],
+    ["https", PUBLIC_URL],
+  ])("are the same for every answer to a browser that comes by %s, byte for byte", async (scheme, publicUrl) => {
+    const other = await createDatabase("PGlite");
+    const target = await startAccountStack(other, publicUrl === undefined ? {} : { config: { publicUrl } });
+    try {
+      const expected = [
+        "Content-Security-Policy: default-src 'self';img-src 'self' data:;object-src 'none';base-uri 'none';form-action 'self';frame-ancestors 'none'",
+        "Cross-Origin-Opener-Policy: same-origin",
+        "Cross-Origin-Resource-Policy: same-origin",
+        "Origin-Agent-Cluster: ?1",
+        "Referrer-Policy: no-referrer",
+        ...(scheme === "https" ? ["Strict-Transport-Security: max-age=31536000"] : []),
+        "X-Content-Type-Options: nosniff",
+        "X-DNS-Prefetch-Control: off",
+        "X-Download-Options: noopen",
+        "X-Frame-Options: DENY",
+        "X-Permitted-Cross-Domain-Policies: none",
+        "X-XSS-Protection: 0",
+      ];
+      for (const path of ["/health", "/openapi.json", "/v1/me", "/nowhere"]) {
+        const request = `GET ${path} HTTP/1.1\r\nHost: ${new URL(target.url).host}\r\nConnection: close\r\n\r\n`;
+        const { head } = await exchange(target.url, request);
+        expect(head.slice(1, 1 + expected.length)).toEqual(expected);
+      }
+    } finally {
+      await target.close();
+      await other.remove();
+    }
+  });
+
   it("let the Swagger UI load what it needs from this server", async () => {
     const page = await fetch(`${stack.url}/docs/`);
     expect(page.status).toBe(200);

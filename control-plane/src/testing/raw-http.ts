@@ -4,6 +4,8 @@ import { connect, type Socket } from "node:net";
 /** What came back on a connection. */
 export interface RawAnswer {
   status: number;
+  /** The first line and those of the headers, as they came. */
+  head: string[];
   /** Names in lower case. */
   headers: Record<string, string>;
   body: string;
@@ -35,12 +37,13 @@ export async function answerOn(socket: Socket): Promise<RawAnswer> {
 
 function parse(text: string): RawAnswer {
   const end = text.indexOf("\r\n\r\n");
-  const [first = "", ...lines] = text.slice(0, Math.max(0, end)).split("\r\n");
+  const head = text.slice(0, Math.max(0, end)).split("\r\n");
+  const [first = "", ...lines] = head;
   const headers = Object.fromEntries(
     lines.map((line) => {
       const colon = line.indexOf(":");
       return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
     }),
   );
-  return { status: Number(first.split(" ")[1] ?? 0), headers, body: text.slice(end + 4) };
+  return { status: Number(first.split(" ")[1] ?? 0), head, headers, body: text.slice(end + 4) };
 }
