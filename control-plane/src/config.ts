@@ -7,6 +7,7 @@ import type { QuotaAmounts } from "@warren/contracts/rest/quotas";
 import { readSmtpSettings, type SmtpSettings } from "./email-verification/smtp-settings.ts";
 import { type AllowedHost, parseHost } from "./http/host-check.ts";
 import { TRANSFER_LIMITS, type TransferLimits } from "./http/slow-clients/transfer-limits.ts";
+import { LOG_LEVELS, type LogLevel } from "./logging.ts";
 import { type OAuthSettings, readOAuthSettings } from "./oauth/oauth-settings.ts";
 import { DEFAULT_QUOTA, parseTeamQuota } from "./quotas/quota-settings.ts";
 import { SecretKeys } from "./secrets/secret-keys.ts";
@@ -67,9 +68,6 @@ export interface ListenAddress {
   /** 0 = a free one. */
   port: number;
 }
-
-const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
 
 type Environment = Record<string, string | undefined>;
 

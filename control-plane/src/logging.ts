@@ -1,8 +1,10 @@
 import { LogOutput } from "@warren/server/log-output";
 import { type DestinationStream, type Logger, pino } from "pino";
-import type { LogLevel } from "./config.ts";
 
 export type { Logger };
+
+export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** Names of fields that hold secrets, wherever they stand in a logged object down to the third level. */
 const SECRETS = [

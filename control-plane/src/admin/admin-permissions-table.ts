@@ -8,3 +8,9 @@ export interface AdminPermissionsTable {
   permission: PlatformPermission;
   created_at: Generated<Date>;
 }
+
+declare module "../database/tables.ts" {
+  interface Tables {
+    admin_permissions: AdminPermissionsTable;
+  }
+}

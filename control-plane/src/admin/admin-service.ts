@@ -1,10 +1,10 @@
 import { WarrenError } from "@warren/contracts/errors";
 import { LIMITS } from "@warren/contracts/limits";
 import type { CreateAdmin, PlatformPermission, ResetPassword, SetAdmin } from "@warren/contracts/rest/admin";
+import type { AccountStore } from "../accounts/account-store.ts";
 import type { AccessChanges } from "../auth/access-changes.ts";
 import type { Db } from "../database/tables.ts";
 import type { SessionStore } from "../sessions/session-store.ts";
-import type { AccountStore } from "../users/account-store.ts";
 import { normalizeEmail, parseEmail } from "../users/email.ts";
 import type { PasswordHasher } from "../users/passwords.ts";
 import { parseUserName } from "../users/user-name.ts";

@@ -18,3 +18,9 @@ export interface ApiKeysTable {
   created_at: Generated<Date>;
   last_used: Date | null;
 }
+
+declare module "../database/tables.ts" {
+  interface Tables {
+    team_api_keys: ApiKeysTable;
+  }
+}

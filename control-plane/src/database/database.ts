@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import { Kysely } from "kysely";
-import type { Config } from "../config.ts";
 import type { Logger } from "../logging.ts";
 import { watchEventLoop } from "../process/event-loop-watchdog.ts";
 import { openEmbedded } from "./embedded.ts";
@@ -19,11 +18,20 @@ export interface Database {
   close(): Promise<void>;
 }
 
+/** Which database a control plane uses. */
+export interface DatabaseSettings {
+  /** PostgreSQL server; absent = embedded database. */
+  databaseUrl?: string;
+  /** Directory of the embedded database. */
+  dataDir: string;
+  /** Directory of what can be made again and is shared by all data directories. */
+  cacheDir?: string;
+  /** The embedded database need not outlive the server. */
+  ephemeral: boolean;
+}
+
 /** Opens the PostgreSQL server of the settings, or the embedded database of the data directory. */
-export async function openDatabase(
-  config: Pick<Config, "databaseUrl" | "dataDir" | "cacheDir" | "ephemeral">,
-  log: Logger,
-): Promise<Database> {
+export async function openDatabase(config: DatabaseSettings, log: Logger): Promise<Database> {
   if (config.databaseUrl === undefined) {
     const dialect = await openEmbedded(join(config.dataDir, "db"), config, log);
     const db = new Kysely<Tables>({ dialect });

@@ -6,3 +6,9 @@ export interface EmailVerificationsTable {
   email: string;
   expires_at: Date;
 }
+
+declare module "../database/tables.ts" {
+  interface Tables {
+    email_verifications: EmailVerificationsTable;
+  }
+}

@@ -24,3 +24,9 @@ export interface HostsTable {
   created_at: Generated<Date>;
   updated_at: Generated<Date>;
 }
+
+declare module "../database/tables.ts" {
+  interface Tables {
+    hosts: HostsTable;
+  }
+}

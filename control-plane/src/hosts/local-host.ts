@@ -1,15 +1,20 @@
 import type { Logger } from "../logging.ts";
-import type { TemplateStore } from "../templates/template-store.ts";
 import type { HostAddress, HostClientPool } from "./host-client-pool.ts";
 import type { HostStore } from "./host-store.ts";
 
 /** Milliseconds that the host has to describe itself. */
 const DESCRIBE_TIMEOUT_MS = 5000;
 
+/** The templates that everybody may use. */
+export interface BuiltInTemplates {
+  /** Makes those known that are not yet. */
+  addBuiltIn(names: string[]): Promise<void>;
+}
+
 /** What a host of this machine needs. */
 export interface LocalHostParts {
   hosts: HostStore;
-  templates: TemplateStore;
+  templates: BuiltInTemplates;
   pool: HostClientPool;
   log: Logger;
 }

@@ -1,7 +1,12 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { FastifyRequest } from "fastify";
-import type { SessionCookie } from "../sessions/session-cookie.ts";
 import type { App } from "./app-types.ts";
+
+/** The cookie that carries a session. */
+export interface SessionCookieReader {
+  /** The session token of a Cookie header; undefined when it has none. */
+  read(header: string | undefined): string | undefined;
+}
 
 /** Whom browsers may speak for. */
 export interface OriginRules {
@@ -9,7 +14,7 @@ export interface OriginRules {
   publicUrl?: string;
   /** Other origins whose pages may use this server. */
   allowedOrigins: string[];
-  cookie: SessionCookie;
+  cookie: SessionCookieReader;
 }
 
 /**
@@ -41,7 +46,7 @@ function isRead(request: FastifyRequest): boolean {
   return !request.ws && ["GET", "HEAD", "OPTIONS"].includes(request.method);
 }
 
-function usesCookie({ headers }: FastifyRequest, cookie: SessionCookie): boolean {
+function usesCookie({ headers }: FastifyRequest, cookie: SessionCookieReader): boolean {
   if (headers.authorization !== undefined || headers["x-api-key"] !== undefined) return false;
   return cookie.read(headers.cookie) !== undefined;
 }

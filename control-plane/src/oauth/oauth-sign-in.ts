@@ -1,8 +1,8 @@
 import { WarrenError } from "@warren/contracts/errors";
+import type { AccountStore } from "../accounts/account-store.ts";
 import type { Db } from "../database/tables.ts";
 import { isUniqueViolation } from "../database/unique-violation.ts";
 import type { Session, SignIn } from "../sessions/sign-in.ts";
-import type { AccountStore } from "../users/account-store.ts";
 import { parseEmail } from "../users/email.ts";
 import { shortenUserName } from "../users/user-name.ts";
 import type { UserRow } from "../users/user-store.ts";

@@ -17,3 +17,10 @@ export interface OAuthUsedStatesTable {
   state_hash: string;
   expires_at: Date;
 }
+
+declare module "../database/tables.ts" {
+  interface Tables {
+    oauth_providers: OAuthProvidersTable;
+    oauth_used_states: OAuthUsedStatesTable;
+  }
+}

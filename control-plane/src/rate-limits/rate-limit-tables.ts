@@ -15,3 +15,10 @@ export interface LoginAttemptsTable {
   /** When the row is as good as none. */
   forget_at: Date;
 }
+
+declare module "../database/tables.ts" {
+  interface Tables {
+    rate_limits: RateLimitsTable;
+    login_attempts: LoginAttemptsTable;
+  }
+}

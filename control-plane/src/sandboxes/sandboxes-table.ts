@@ -37,3 +37,9 @@ export interface SandboxesTable {
   last_active_at: Date | null;
   last_updated: Generated<Date>;
 }
+
+declare module "../database/tables.ts" {
+  interface Tables {
+    sandboxes: SandboxesTable;
+  }
+}

@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
 import { sql } from "kysely";
-import type { Config } from "../config.ts";
 import type { Db } from "../database/tables.ts";
 import type { Logger } from "../logging.ts";
 import { SEALED_COLUMNS, type SealedColumn } from "./sealed-columns.ts";
@@ -9,6 +8,17 @@ import { keyOfSealed, SecretKeys } from "./secret-keys.ts";
 
 /** Key of the advisory lock under which the key of a database is settled: "seal" in ASCII. */
 const SETTLING_LOCK = 0x7365616c;
+
+/** Where the keys are that seal secrets. */
+export interface SecretSettings {
+  dataDir: string;
+  /** The keys themselves; absent = those of the file. */
+  secretKeys?: SecretKeys;
+  /** File of the keys; absent = `secret.key` in the data directory. */
+  secretKeyFile?: string;
+  /** Give up what is sealed with keys that are not there. */
+  secretKeyLost: boolean;
+}
 
 /** Seals what the database must not tell whoever reads it. The key is in a file or a setting. */
 export class Secrets {
@@ -22,11 +32,7 @@ export class Secrets {
    * Finds the key of a database, which a database without any gets, and seals with it what is plain or sealed with a
    * former key. Throws `conflict`, having changed nothing, when the database has secrets of a key that is not there.
    */
-  static async open(
-    db: Db,
-    config: Pick<Config, "dataDir" | "secretKeys" | "secretKeyFile" | "secretKeyLost">,
-    log: Logger,
-  ): Promise<Secrets> {
+  static async open(db: Db, config: SecretSettings, log: Logger): Promise<Secrets> {
     const file = config.secretKeyFile ?? join(config.dataDir, "secret.key");
     const found = config.secretKeys ?? (await SecretKeys.read(file));
     return db.transaction().execute(async (transaction) => {

@@ -1,5 +1,6 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { LogIn, SignUp, TeamRole } from "@warren/contracts/rest/accounts";
+import type { AccountStore } from "../accounts/account-store.ts";
 import type { SignedInUser } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
 import type { EmailVerification } from "../email-verification/email-verification.ts";
@@ -7,7 +8,6 @@ import type { LoginAttempts } from "../rate-limits/login-attempts.ts";
 import type { RateLimiter } from "../rate-limits/rate-limiter.ts";
 import { RATES } from "../rate-limits/rates.ts";
 import type { MembershipStore } from "../teams/membership-store.ts";
-import type { AccountStore } from "../users/account-store.ts";
 import { normalizeEmail, parseEmail } from "../users/email.ts";
 import type { PasswordHasher } from "../users/passwords.ts";
 import { parseUserName } from "../users/user-name.ts";

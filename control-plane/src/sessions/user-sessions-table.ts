@@ -7,3 +7,9 @@ export interface UserSessionsTable {
   created_at: Generated<Date>;
   expires_at: Date;
 }
+
+declare module "../database/tables.ts" {
+  interface Tables {
+    user_sessions: UserSessionsTable;
+  }
+}

@@ -7,3 +7,9 @@ export interface SigningKeysTable {
   secret: string;
   created_at: Generated<Date>;
 }
+
+declare module "../database/tables.ts" {
+  interface Tables {
+    signing_keys: SigningKeysTable;
+  }
+}

@@ -1,7 +1,6 @@
 import { WarrenError } from "@warren/contracts/errors";
 import { LIMITS } from "@warren/contracts/limits";
 import type { TeamRole } from "@warren/contracts/rest/accounts";
-import type { ApiKeyStore } from "../api-keys/api-key-store.ts";
 import type { AccessChanges } from "../auth/access-changes.ts";
 import type { UserCaller } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
@@ -13,12 +12,18 @@ import type { UserStore } from "../users/user-store.ts";
 import type { MemberRow, MembershipStore } from "./membership-store.ts";
 import type { TeamService } from "./team-service.ts";
 
+/** The API keys of teams. */
+export interface TeamApiKeys {
+  /** Deletes the keys of a team that a user has made. */
+  deleteOfCreator(teamId: string, userId: string, transaction: Db): Promise<void>;
+}
+
 /** What the service needs. */
 export interface MemberServiceParts {
   teams: TeamService;
   memberships: MembershipStore;
   users: UserStore;
-  apiKeys: ApiKeyStore;
+  apiKeys: TeamApiKeys;
   limiter: RateLimiter;
   /** Whether only users whose address is verified are added. */
   verifiedOnly: boolean;

@@ -10,3 +10,9 @@ export interface MembershipsTable {
   role: TeamRole;
   created_at: Generated<Date>;
 }
+
+declare module "../database/tables.ts" {
+  interface Tables {
+    users_teams: MembershipsTable;
+  }
+}

@@ -1,6 +1,5 @@
 import { WarrenError } from "@warren/contracts/errors";
 import { ErrorBody } from "@warren/contracts/rest/error";
-import { TeamQuota } from "@warren/contracts/rest/quotas";
 import { CreateTeam, Team, TeamDetails, TeamParams, UpdateTeam } from "@warren/contracts/rest/teams";
 import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
@@ -8,7 +7,6 @@ import type { UserCaller } from "../callers/caller.ts";
 import { memberOf, userOf } from "../callers/request-caller.ts";
 import type { Routes } from "../http/app-types.ts";
 import { fromWireId } from "../identifiers/wire-id.ts";
-import type { QuotaStore } from "../quotas/quota-store.ts";
 import type { MemberService } from "./member-service.ts";
 import type { TeamService } from "./team-service.ts";
 import { toMember, toTeam } from "./team-view.ts";
@@ -17,8 +15,7 @@ const tags = ["teams"];
 const done = { 204: Type.Null(), "4xx": ErrorBody };
 
 /** Routes of teams. Those of one team are for users whose session is in that team. */
-export function teamRoutes(parts: { teams: TeamService; members: MemberService; quotas: QuotaStore }): Routes {
-  const { teams, members, quotas } = parts;
+export function teamRoutes({ teams, members }: { teams: TeamService; members: MemberService }): Routes {
   return async (app) => {
     app.get(
       "/v1/teams",
@@ -86,19 +83,6 @@ export function teamRoutes(parts: { teams: TeamService; members: MemberService; 
         await teams.delete(memberOfTeam(request, request.params.id));
         return reply.code(204).send(null);
       },
-    );
-
-    app.get(
-      "/v1/teams/:id/quota",
-      {
-        schema: {
-          tags,
-          summary: "Get what a team may use and what it uses",
-          params: TeamParams,
-          response: { 200: TeamQuota, "4xx": ErrorBody },
-        },
-      },
-      async (request) => quotas.get(memberOfTeam(request, request.params.id).teamId),
     );
   };
 }

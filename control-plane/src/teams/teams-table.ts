@@ -13,3 +13,9 @@ export interface TeamsTable {
   deleted_at: Date | null;
   created_at: Generated<Date>;
 }
+
+declare module "../database/tables.ts" {
+  interface Tables {
+    teams: TeamsTable;
+  }
+}

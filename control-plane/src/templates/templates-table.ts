@@ -14,3 +14,9 @@ export interface TemplatesTable {
   host_id: string | null;
   created_at: Generated<Date>;
 }
+
+declare module "../database/tables.ts" {
+  interface Tables {
+    templates: TemplatesTable;
+  }
+}

@@ -15,3 +15,9 @@ export interface UsersTable {
   created_at: Generated<Date>;
   updated_at: Generated<Date>;
 }
+
+declare module "../database/tables.ts" {
+  interface Tables {
+    users: UsersTable;
+  }
+}

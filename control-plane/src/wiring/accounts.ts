@@ -1,3 +1,6 @@
+import { AccountService } from "../accounts/account-service.ts";
+import { AccountStore } from "../accounts/account-store.ts";
+import { UserSearch } from "../accounts/user-search.ts";
 import { AdminService } from "../admin/admin-service.ts";
 import { PlatformStore } from "../admin/platform-store.ts";
 import { ApiKeyService } from "../api-keys/api-key-service.ts";
@@ -22,10 +25,7 @@ import { MembershipStore } from "../teams/membership-store.ts";
 import { TeamService } from "../teams/team-service.ts";
 import type { TeamStore } from "../teams/team-store.ts";
 import type { TemplateService } from "../templates/template-service.ts";
-import { AccountService } from "../users/account-service.ts";
-import { AccountStore } from "../users/account-store.ts";
 import { PasswordHasher } from "../users/passwords.ts";
-import { UserSearch } from "../users/user-search.ts";
 import { UserStore } from "../users/user-store.ts";
 import type { Foundation } from "./foundation.ts";
 

@@ -1,12 +1,11 @@
 import { HostClientPool } from "../hosts/host-client-pool.ts";
 import { HostStore } from "../hosts/host-store.ts";
-import { LocalHost } from "../hosts/local-host.ts";
+import { type BuiltInTemplates, LocalHost } from "../hosts/local-host.ts";
 import { RoundRobinScheduler } from "../hosts/scheduler.ts";
-import type { TemplateStore } from "../templates/template-store.ts";
 import type { Foundation } from "./foundation.ts";
 
 /** Wires the machines that run sandboxes together, and takes that of the configuration in. */
-export async function createHosts({ config, db, log, onClose }: Foundation, templates: TemplateStore) {
+export async function createHosts({ config, db, log, onClose }: Foundation, templates: BuiltInTemplates) {
   const pool = new HostClientPool();
   onClose(async () => pool.close());
   const store = new HostStore(db);

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
+import { accountRoutes } from "../accounts/account-routes.ts";
 import { adminRoutes } from "../admin/admin-routes.ts";
 import { apiKeyRoutes } from "../api-keys/api-key-routes.ts";
 import { ApiKeyScheme } from "../api-keys/api-key-scheme.ts";
@@ -21,6 +22,7 @@ import { OpenRequests } from "../http/open-requests.ts";
 import { AnswerBudget } from "../http/slow-clients/answer-budget.ts";
 import { SpoolBudget } from "../http/slow-clients/spool-budget.ts";
 import { oauthRoutes } from "../oauth/oauth-routes.ts";
+import { quotaRoutes } from "../quotas/quota-routes.ts";
 import type { QuotaStore } from "../quotas/quota-store.ts";
 import { requireSandboxId } from "../sandboxes/sandbox-access.ts";
 import { sandboxRoutes } from "../sandboxes/sandbox-routes.ts";
@@ -31,7 +33,6 @@ import { memberRoutes } from "../teams/member-routes.ts";
 import { teamRoutes } from "../teams/team-routes.ts";
 import type { TeamStore } from "../teams/team-store.ts";
 import { templateRoutes } from "../templates/template-routes.ts";
-import { userRoutes } from "../users/user-routes.ts";
 import { type Accounts, createOAuth, isSecure } from "./accounts.ts";
 import type { Foundation } from "./foundation.ts";
 import type { Sandboxes } from "./sandboxes.ts";
@@ -95,9 +96,10 @@ async function registerAccountRoutes(
   await app.register(async (scope) => {
     guard.requireUser(scope);
     await scope.register(sessionRoutes({ ...accounts, cookie, changes }));
-    await scope.register(userRoutes({ ...accounts, accounts: accounts.own }));
+    await scope.register(accountRoutes({ ...accounts, accounts: accounts.own }));
     await scope.register(emailVerificationRoutes(accounts.verification));
-    await scope.register(teamRoutes({ teams: accounts.teams, members: accounts.members, quotas }));
+    await scope.register(teamRoutes({ teams: accounts.teams, members: accounts.members }));
+    await scope.register(quotaRoutes(quotas));
     await scope.register(memberRoutes(accounts.members));
     await scope.register(apiKeyRoutes(accounts.apiKeys));
     await scope.register(adminRoutes({ ...accounts, quotas, teams }));

@@ -20,7 +20,7 @@ import type { UserSearch } from "./user-search.ts";
 const tags = ["accounts"];
 
 /** Routes of the signed-in user's account, and of the search for other users. */
-export function userRoutes(parts: { accounts: AccountService; search: UserSearch; limiter: RateLimiter }): Routes {
+export function accountRoutes(parts: { accounts: AccountService; search: UserSearch; limiter: RateLimiter }): Routes {
   const { accounts, search, limiter } = parts;
   return async (app) => {
     app.get(

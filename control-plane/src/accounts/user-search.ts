@@ -5,7 +5,7 @@ import type { SignedInUser } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
 import type { RateLimiter } from "../rate-limits/rate-limiter.ts";
 import { RATES } from "../rate-limits/rates.ts";
-import { normalizeEmail } from "./email.ts";
+import { normalizeEmail } from "../users/email.ts";
 
 /** A user whom a search has found. */
 export interface FoundUserRow {

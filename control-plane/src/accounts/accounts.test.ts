@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { normalizeEmail, parseEmail } from "./email.ts";
-import { PasswordHasher } from "./passwords.ts";
-import { parseUserName, shortenUserName } from "./user-name.ts";
+import { normalizeEmail, parseEmail } from "../users/email.ts";
+import { PasswordHasher } from "../users/passwords.ts";
+import { parseUserName, shortenUserName } from "../users/user-name.ts";
 
 /** Cheap parameters. */
 const FAST = { memoryCost: 8, timeCost: 1, parallelism: 1 };

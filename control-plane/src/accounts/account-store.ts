@@ -1,7 +1,7 @@
 import type { Db } from "../database/tables.ts";
 import type { MembershipStore } from "../teams/membership-store.ts";
 import type { TeamStore } from "../teams/team-store.ts";
-import type { NewUser, UserRow, UserStore } from "./user-store.ts";
+import type { NewUser, UserRow, UserStore } from "../users/user-store.ts";
 
 /** Makes accounts: a user and the team of their own, which a user always has at first. */
 export class AccountStore {

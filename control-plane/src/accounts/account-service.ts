@@ -6,18 +6,23 @@ import type { Db } from "../database/tables.ts";
 import { toWireId } from "../identifiers/wire-id.ts";
 import type { RateLimiter } from "../rate-limits/rate-limiter.ts";
 import { RATES } from "../rate-limits/rates.ts";
-import type { SessionStore } from "../sessions/session-store.ts";
 import type { TeamStore } from "../teams/team-store.ts";
-import type { PasswordHasher } from "./passwords.ts";
-import { parseUserName } from "./user-name.ts";
-import type { UserRow, UserStore } from "./user-store.ts";
+import type { PasswordHasher } from "../users/passwords.ts";
+import { parseUserName } from "../users/user-name.ts";
+import type { UserRow, UserStore } from "../users/user-store.ts";
+
+/** The sessions of users. */
+export interface UserSessions {
+  /** Ends all sessions of a user, except one. `db` may be a transaction. */
+  endAll(userId: string, options: { except: string; db: Db }): Promise<void>;
+}
 
 /** What the service needs. */
 export interface AccountServiceParts {
   db: Db;
   users: UserStore;
   teams: TeamStore;
-  sessions: SessionStore;
+  sessions: UserSessions;
   hasher: PasswordHasher;
   limiter: RateLimiter;
   changes: AccessChanges;
