@@ -11,8 +11,66 @@ const may = {
   tests: ["sdk", "cli", "server", "host-agent", "control-plane"],
 };
 
+/** Tests, and what only tests use. */
+const TESTS = "\\.test\\.ts$|/testing/";
+
+/** Folders and files of `control-plane/src` by floors, the highest first: each may import from the floors below its own. */
+const controlPlane = [
+  ["main.ts"],
+  ["control-plane.ts"],
+  ["wiring"],
+  ["config.ts"],
+  ["admin", "bootstrap"],
+  ["oauth", "commands", "files"],
+  ["sessions", "sandboxes"],
+  ["accounts", "email-verification", "quotas", "api-keys", "templates"],
+  ["teams", "hosts", "signing-keys"],
+  ["users", "auth", "secrets"],
+  ["http"],
+  ["rate-limits"],
+  ["database", "callers"],
+  ["logging.ts", "process", "identifiers", "date-time.ts", "detached-operations.ts"],
+];
+
+/** Rules that nothing in a source folder imports what stands on its own floor or a higher one, or on none. */
+function floorRules(source, floors) {
+  const pathOf = (names) => `^${source}/(${names.map((name) => name.replace(/\.ts$/, "\\.ts$")).join("|")})(/|$)`;
+  const rules = floors.flatMap((floor, index) =>
+    floor.map((name) => ({
+      name: `floors-of-${source}`,
+      comment: `${name} imports from its own floor, or from one above; the floors are in .dependency-cruiser.cjs`,
+      severity: "error",
+      from: { path: pathOf([name]), pathNot: TESTS },
+      to: { path: pathOf(floors.slice(0, index + 1).flat()), pathNot: pathOf([name]) },
+    })),
+  );
+  return [
+    ...rules,
+    {
+      name: `every-room-of-${source}-has-a-floor`,
+      severity: "error",
+      from: { path: `^${source}/`, pathNot: [TESTS, pathOf(floors.flat())] },
+      to: {},
+    },
+  ];
+}
+
 module.exports = {
   forbidden: [
+    ...floorRules("control-plane/src", controlPlane),
+    {
+      name: "no-circle-of-types-either",
+      severity: "error",
+      from: { path: "^control-plane/src/", pathNot: "^control-plane/src/database/" },
+      to: { circular: true },
+    },
+    {
+      name: "tests-are-for-tests",
+      comment: "what stands in testing/ is imported by tests alone",
+      severity: "error",
+      from: { path: "/src/", pathNot: TESTS },
+      to: { path: "/testing/" },
+    },
     {
       name: "no-circular",
       severity: "error",
