@@ -1,11 +1,32 @@
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
+import { ResultsReporter } from "./.ci/results-reporter.ts";
 import { NODE_FLAGS } from "./server/src/node-flags.ts";
 
-/** Files of tests that boot microVMs: on a small machine two at a time starve each other. */
+/** File for the results that .ci/test adds up. */
+const RESULTS = process.env.WARREN_TEST_RESULTS;
+/** Files of tests that boot microVMs. */
 const MICROVM_TESTS = "**/*.vm.test.ts";
 const PARTS = ["contracts", "server", "host-agent", "sdk", "cli", "bench"];
 /** Starts what tests of the control plane share: one PostgreSQL server, one prepared embedded database. */
 const DATABASES = "control-plane/src/database/testing/global-setup.ts";
+
+/**
+ * Files that take a minute and more, most of it waiting: what is begun last must be short, or one worker goes on alone for
+ * long.
+ */
+const LONG = ["faults", "hang", "ends", "freeze", "cli", "qemu.vm", "ensure.vm", "vcpus", "power-loss"];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const others = LONG.length;
+    const place = ({ moduleId }: TestSpecification) => {
+      const index = LONG.findIndex((name) => moduleId.endsWith(`/${name}.test.ts`));
+      return index < 0 ? others : index;
+    };
+    return (await super.sort(files)).toSorted((a, b) => place(a) - place(b));
+  }
+}
 
 export default defineConfig({
   test: {
@@ -14,6 +35,10 @@ export default defineConfig({
     hookTimeout: 120_000,
     expect: { poll: { timeout: 30_000 } },
     execArgv: [...NODE_FLAGS],
+    reporters: RESULTS ? ["default", new ResultsReporter(RESULTS)] : ["default"],
+    // A microVM keeps one processor busy at most, and two files of tests leave each other time on two.
+    maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         extends: true,
@@ -21,7 +46,6 @@ export default defineConfig({
           name: "unit",
           include: PARTS.map((part) => `${part}/**/*.test.ts`),
           exclude: ["**/node_modules/**", MICROVM_TESTS],
-          maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
       },
@@ -32,7 +56,6 @@ export default defineConfig({
           include: ["control-plane/**/*.test.ts"],
           exclude: ["**/node_modules/**"],
           globalSetup: [DATABASES],
-          maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
       },
@@ -42,7 +65,6 @@ export default defineConfig({
           name: "microvm",
           include: PARTS.map((part) => `${part}/${MICROVM_TESTS}`),
           exclude: ["**/node_modules/**"],
-          fileParallelism: false,
           testTimeout: 300_000,
           hookTimeout: 900_000,
           sequence: { groupOrder: 1 },
@@ -53,10 +75,9 @@ export default defineConfig({
         test: {
           name: "system",
           include: ["tests/**/*.test.ts"],
-          fileParallelism: false,
           testTimeout: 300_000,
           hookTimeout: 900_000,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 1 },
         },
       },
     ],

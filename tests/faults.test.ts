@@ -1,11 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Sandbox } from "@warren/sdk";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { anonymousMemory, claimedSlots, readRecords, slotNamespaces, vmmProcesses } from "./support/host-state.ts";
+import { anonymousMemory, claimedSlots, readRecords, vmmProcesses } from "./support/host-state.ts";
 import { type Stack, startStack, sweep } from "./support/stack.ts";
 
 const MIB = 1024 * 1024;
-const GIB = 1024 * MIB;
+/** Bytes of output to a slow reader: more than all hops together may hold. */
+const OUTPUT = Number(process.env.WARREN_OUTPUT_MIB ?? 384) * MIB;
 
 describe("what goes wrong inside a sandbox stays inside", () => {
   let stack: Stack;
@@ -20,7 +21,7 @@ describe("what goes wrong inside a sandbox stays inside", () => {
   });
   afterAll(() => stack?.dispose());
 
-  it("1 GiB of output to a slow reader takes bounded memory on every hop", async () => {
+  it("much output to a slow reader takes bounded memory on every hop", async () => {
     const [record] = readRecords(stack.directory).filter(({ id }) => id === sandbox.id);
     const hops = {
       controlPlane: stack.controlPlane.pid,
@@ -28,7 +29,7 @@ describe("what goes wrong inside a sandbox stays inside", () => {
       vmm: record?.process?.pid ?? 0,
     };
     const before = Object.values(hops).map(anonymousMemory);
-    const process = await sandbox.stream("head", ["-c", String(GIB), "/dev/zero"]);
+    const process = await sandbox.stream("head", ["-c", String(OUTPUT), "/dev/zero"]);
     process.stderr.resume();
     let received = 0;
     let most = before;
@@ -41,7 +42,7 @@ describe("what goes wrong inside a sandbox stays inside", () => {
         most = most.map((value, index) => Math.max(value, now[index] ?? 0));
       }
     }
-    expect(received).toBe(GIB);
+    expect(received).toBe(OUTPUT);
     expect(await process.exit).toMatchObject({ exitCode: 0 });
     for (const [index, value] of most.entries()) {
       expect(value - (before[index] ?? 0), Object.keys(hops)[index]).toBeLessThan(200 * MIB);
@@ -196,8 +197,6 @@ describe("the death of a host agent", () => {
     expect(readRecords(stack.directory)).toEqual([]);
     expect(vmmProcesses(stack.directory)).toEqual([]);
     expect(claimedSlots(stack.directory)).toEqual([]);
-    const namespaces = slotNamespaces();
     await stack.startHostAgent();
-    expect(slotNamespaces().length).toBeGreaterThanOrEqual(namespaces.length);
   });
 });

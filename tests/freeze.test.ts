@@ -6,6 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { listOpenToOthers, readRecords, vmmProcesses } from "./support/host-state.ts";
 import { type Stack, startStack } from "./support/stack.ts";
 
+/** Pauses of one sandbox: more than its disk has layers before they are merged. */
+const CYCLES = Number(process.env.WARREN_PAUSE_CYCLES ?? 12);
+
 /** A program with an open file, a timer and a TCP listener, which says how it fares. */
 const PROGRAM = `
 import socket, threading, time
@@ -48,7 +51,9 @@ describe("freezing and thawing", () => {
   const sh = async (sandbox: Sandbox, script: string) => (await sandbox.exec("sh", ["-c", script])).stdout.trim();
   const ask = async (sandbox: Sandbox) => Number((await sandbox.exec("python3", ["-c", ASK])).stdout);
 
-  it("a running program does not notice pauses, nor restarts and deaths of the host agent between them", async () => {
+  it("a running program does not notice pauses, nor restarts and deaths of the host agent between them", {
+    timeout: CYCLES * 60_000,
+  }, async () => {
     const sandbox = await create();
     await sandbox.writeFile("/tmp/program.py", PROGRAM);
     await sh(
@@ -57,14 +62,14 @@ describe("freezing and thawing", () => {
     );
     const pid = await sh(sandbox, "pgrep -x python3");
     let last = await ask(sandbox);
-    for (let cycle = 0; cycle < 20; cycle++) {
+    for (let cycle = 0; cycle < CYCLES; cycle++) {
       expect((await act(sandbox, "pause")).body).toMatchObject({ status: "paused" });
       expect(vmmProcesses(stack.directory)).toEqual([]);
-      if (cycle === 3) {
+      if (cycle % 12 === 3) {
         await stack.hostAgent.kill();
         await stack.startHostAgent();
       }
-      if (cycle === 8 || cycle === 15) {
+      if (cycle % 12 === 6 || cycle % 12 === 10) {
         expect(await stack.hostAgent.stop()).toBe(0);
         await stack.startHostAgent();
       }

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Stack, startStack } from "./support/stack.ts";
 
 /** Seconds of patching for each number of vCPUs. */
-const SECONDS = Number(process.env.WARREN_VCPU_SECONDS ?? 60);
+const SECONDS = Number(process.env.WARREN_VCPU_SECONDS ?? 15);
 const VCPUS = (process.env.WARREN_VCPUS ?? "2").split(",").map(Number);
 
 /**
