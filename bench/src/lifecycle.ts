@@ -4,6 +4,7 @@ import { GuestClient } from "@warren/host-agent/guest/client";
 import type { Sandbox } from "@warren/sdk";
 import { MEMORY_MB, startMs } from "./measure/first-output.ts";
 import { megabytes, milliseconds, seconds, times } from "./measure/format.ts";
+import type { BenchOptions } from "./measure/options.ts";
 import { processorSeconds, proportionalMemory } from "./measure/processes.ts";
 import { type Figure, formatReport, publishReport } from "./measure/report.ts";
 import { BenchStack } from "./measure/stack.ts";
@@ -39,7 +40,7 @@ while True:
 `;
 
 /** Figures of the life of one sandbox: a boot, calls, files, and what it costs when idle. */
-export async function lifecycle(write: boolean): Promise<void> {
+export async function lifecycle({ write }: BenchOptions): Promise<void> {
   const boots = await BenchStack.use({ WARREN_COLD_BOOT: "1", WARREN_WARM_POOL: "0" }, coldBoots);
   const { figures, accelerator } = await BenchStack.use({ WARREN_WARM_POOL: "0" }, measure);
   await publishReport("lifecycle", formatReport([coldBootFigure(boots), ...figures], accelerator), write);

@@ -1,16 +1,48 @@
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
 import { api } from "./api.ts";
+import { footing } from "./footing.ts";
 import { freeze } from "./freeze/freeze.ts";
 import { lifecycle } from "./lifecycle.ts";
+import type { BenchOptions } from "./measure/options.ts";
 import { run } from "./run.ts";
 import { streams } from "./streams.ts";
 
-/** Benches by name. Each prints a table of figures; with `write` it is put into docs/performance.md. */
-const BENCHES: Record<string, (write: boolean) => Promise<void>> = { api, freeze, lifecycle, run, streams };
+/** Benches by name. Each prints a table of figures. */
+const BENCHES: Record<string, (options: BenchOptions) => Promise<void>> = {
+  api,
+  footing,
+  freeze,
+  lifecycle,
+  run,
+  streams,
+};
+/** Those that can measure an older checkout as well. */
+const COMPARING = ["footing"];
 
-const [name = "", ...options] = process.argv.slice(2);
-const bench = BENCHES[name];
-if (!bench || options.some((option) => option !== "--write")) {
-  process.stderr.write(`usage: npm run bench -- NAME [--write]\nbenches: ${Object.keys(BENCHES).join(", ")}\n`);
+const { name, options } = parse(process.argv.slice(2)) ?? usage();
+await BENCHES[name]!(options);
+
+function parse(args: string[]): { name: string; options: BenchOptions } | undefined {
+  try {
+    const { values, positionals } = parseArgs({
+      args,
+      options: { write: { type: "boolean", default: false }, before: { type: "string" } },
+      allowPositionals: true,
+    });
+    const [name = "", ...more] = positionals;
+    if (!Object.hasOwn(BENCHES, name) || more.length > 0) return undefined;
+    if (values.before !== undefined && !COMPARING.includes(name)) return undefined;
+    const before = values.before === undefined ? {} : { before: resolve(values.before) };
+    return { name, options: { write: values.write, ...before } };
+  } catch {
+    return undefined;
+  }
+}
+
+function usage(): never {
+  process.stderr.write(
+    `usage: npm run bench -- NAME [--write] [--before DIR]\nbenches: ${Object.keys(BENCHES).join(", ")}; of them compare with an older checkout in DIR: ${COMPARING.join(", ")}\n`,
+  );
   process.exit(2);
 }
-await bench(options.includes("--write"));

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { seconds } from "./measure/format.ts";
+import type { BenchOptions } from "./measure/options.ts";
 import { type Figure, formatReport, publishReport } from "./measure/report.ts";
 import { BenchStack, LAUNCHER } from "./measure/stack.ts";
 import { median, percentile } from "./measure/statistics.ts";
@@ -12,7 +13,7 @@ const ON_SERVER_GOAL_MS = 1000;
 const OWN_STACK_GOAL_MS = 2500;
 
 /** How long `warren run -- true` takes on a machine that has run it before, with a server and without. */
-export async function run(write: boolean): Promise<void> {
+export async function run({ write }: BenchOptions): Promise<void> {
   const { figure, accelerator } = await BenchStack.use({}, onServer);
   await publishReport("run", formatReport([figure, await onItsOwn()], accelerator), write);
 }

@@ -4,6 +4,7 @@ import { GuestClient } from "@warren/host-agent/guest/client";
 import type { Sandbox } from "@warren/sdk";
 import { MEMORY_MB } from "./measure/first-output.ts";
 import { times } from "./measure/format.ts";
+import type { BenchOptions } from "./measure/options.ts";
 import { type Figure, formatReport, publishReport } from "./measure/report.ts";
 import { BenchStack } from "./measure/stack.ts";
 import { median } from "./measure/statistics.ts";
@@ -35,7 +36,7 @@ while True:
 `;
 
 /** How fast the standard streams of a command are, one way at a time. */
-export async function streams(write: boolean): Promise<void> {
+export async function streams({ write }: BenchOptions): Promise<void> {
   const { figures, accelerator } = await BenchStack.use({ WARREN_WARM_POOL: "0" }, measure);
   await publishReport("streams", formatReport(figures, accelerator), write);
 }

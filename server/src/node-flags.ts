@@ -1,6 +1,23 @@
 /**
  * Options with which Warren starts every Node; those of the launcher are in `cli/bootstrap.sh`. A thread that compiles may
  * wait for the garbage collector while the end of the process waits for the thread, for ever (nodejs/node issues 54918 and
- * 64274): commands, and servers that were to stop, hung with their work done. So code is made by the main thread.
+ * 64274, both open): commands, and servers that were to stop, hung with their work done. So code is made by the main thread.
  */
 export const NODE_FLAGS = ["--no-concurrent-sparkplug", "--no-maglev-build-code-on-background"] as const;
+
+/**
+ * Besides, for servers that stay. The young generation of a busy server grows to 32 MiB and more by default, and stays so;
+ * what a request leaves fits into a small one. MiB.
+ */
+export const LASTING_SERVER_FLAGS = ["--max-semi-space-size=4"] as const;
+
+/**
+ * Besides, for servers that serve one command: functions are optimised ten times later than usual, and the collector
+ * waits for more than a start allocates.
+ */
+export const SHORT_LIVED_SERVER_FLAGS = [
+  "--invocation-count-for-maglev=4000",
+  "--invocation-count-for-turbofan=30000",
+  // MiB.
+  "--min-semi-space-size=32",
+] as const;

@@ -1,3 +1,4 @@
+import type { BenchOptions } from "../measure/options.ts";
 import { type Figure, formatReport, publishReport } from "../measure/report.ts";
 import { BenchStack } from "../measure/stack.ts";
 import { median } from "../measure/statistics.ts";
@@ -7,7 +8,7 @@ import { bigPauses, idleCycles } from "./pauses.ts";
 import { forks, type Stacks, sampleStarts, startFigures } from "./starts.ts";
 
 /** Figures of freezing and thawing, starts as shares of cold boots of the same run. */
-export async function freeze(write: boolean): Promise<void> {
+export async function freeze({ write }: BenchOptions): Promise<void> {
   const { figures, accelerator } = await BenchStack.use({ WARREN_COLD_BOOT: "1", WARREN_WARM_POOL: "0" }, (booting) =>
     BenchStack.use({ WARREN_WARM_POOL: "1" }, (pooled) =>
       BenchStack.use({ WARREN_WARM_POOL: "0" }, (thawing) => measure({ booting, pooled, thawing })),

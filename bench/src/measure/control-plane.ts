@@ -2,35 +2,40 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
-import { NODE_FLAGS } from "@warren/server/node-flags";
+import type { Checkout } from "./checkout.ts";
+import { timed } from "./timing.ts";
 
-const PROGRAM = resolve(import.meta.dirname, "../../../control-plane/src/main.ts");
-
-/** A control plane without hosts, in a process of its own. */
+/** A control plane without hosts, in a process of its own, as `warren up` runs it. */
 export class ControlPlane {
   readonly url: string;
   readonly apiKey: string;
+  readonly pid: number;
+  /** Milliseconds from its start to its first answer to `GET /health`. */
+  readonly startMs: number;
   readonly #process: ChildProcess;
-  readonly #directory: string;
 
-  private constructor(parts: { url: string; apiKey: string; process: ChildProcess; directory: string }) {
-    this.url = parts.url;
-    this.apiKey = parts.apiKey;
-    this.#process = parts.process;
-    this.#directory = parts.directory;
+  private constructor(process: ChildProcess, ready: { url: string; apiKey: string; startMs: number }) {
+    this.#process = process;
+    this.pid = process.pid!;
+    this.url = ready.url;
+    this.apiKey = ready.apiKey;
+    this.startMs = ready.startMs;
   }
 
-  /** Starts it with its usual settings on a database; its log goes nowhere. */
-  static async start(databaseUrl: string): Promise<ControlPlane> {
-    const directory = await mkdtemp(join(tmpdir(), "warren-bench-control-plane-"));
-    const child = spawn(process.execPath, [...NODE_FLAGS, PROGRAM], {
+  /**
+   * Starts it with its usual settings, on the database of a connection string or on the embedded one; its log goes nowhere.
+   */
+  static async start(checkout: Checkout, directory: string, databaseUrl?: string): Promise<ControlPlane> {
+    const begin = performance.now();
+    const child = spawn(checkout.node, checkout.server("control-plane"), {
       cwd: directory,
       env: {
         PATH: process.env.PATH,
-        DATABASE_URL: databaseUrl,
+        NODE_COMPILE_CACHE: checkout.compileCache,
+        ...(databaseUrl !== undefined && { DATABASE_URL: databaseUrl }),
         WARREN_DATA_DIR: directory,
         WARREN_LISTEN: "127.0.0.1:0",
         WARREN_READY_FD: "3",
@@ -41,14 +46,30 @@ export class ControlPlane {
     const line = await text(child.stdio[3] as Readable);
     const ready = JSON.parse(line) as { ready: boolean; url: string };
     if (!ready.ready) throw new Error(`the control plane did not start: ${line}`);
+    const answer = await fetch(`${ready.url}/health`);
+    if (!answer.ok) throw new Error(`the control plane is not healthy: ${await answer.text()}`);
+    const startMs = performance.now() - begin;
     const { api_key } = JSON.parse(await readFile(join(directory, "credentials.json"), "utf8"));
-    return new ControlPlane({ url: ready.url, apiKey: api_key, process: child, directory });
+    return new ControlPlane(child, { url: ready.url, apiKey: api_key, startMs });
   }
 
-  async close(): Promise<void> {
-    const exit = once(this.#process, "exit");
-    this.#process.kill("SIGTERM");
-    await exit;
-    await rm(this.#directory, { recursive: true, force: true });
+  /** Milliseconds until it is gone. */
+  async stop(): Promise<number> {
+    const { ms } = await timed(async () => {
+      const exit = once(this.#process, "exit");
+      this.#process.kill("SIGTERM");
+      await exit;
+    });
+    return ms;
+  }
+}
+
+/** A data directory for some work. */
+export async function withDirectory<T>(work: (directory: string) => Promise<T>): Promise<T> {
+  const directory = await mkdtemp(join(tmpdir(), "warren-bench-control-plane-"));
+  try {
+    return await work(directory);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
   }
 }

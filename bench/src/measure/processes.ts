@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 
 /** Clock ticks per second of /proc/PID/stat (USER_HZ, 100 on every architecture that Linux has kept). */
 const TICKS_PER_SECOND = 100;
@@ -22,6 +22,14 @@ export function proportionalMemoryOfFile(pid: number, path: string): number {
     return inode === undefined ? fields[5] === path : Number(fields[4]) === inode;
   });
   return sumOfPss(ofFile.join(""));
+}
+
+/** A process and all that descend from it. */
+export function processTree(pid: number): number[] {
+  const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+    readFileSync(`/proc/${pid}/task/${task}/children`, "utf8").split(" ").filter(Boolean).map(Number),
+  );
+  return [pid, ...children.flatMap(processTree)];
 }
 
 /** Seconds of processor time that a process has used. */

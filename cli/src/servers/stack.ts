@@ -1,5 +1,6 @@
 import { mkdir, realpath } from "node:fs/promises";
 import { join } from "node:path";
+import { LASTING_SERVER_FLAGS, SHORT_LIVED_SERVER_FLAGS } from "@warren/server/node-flags";
 import type { ProgressStep } from "../terminal/progress.ts";
 import type { DirectoryLock } from "./directory-lock.ts";
 import { readApiKey } from "./local-server.ts";
@@ -131,10 +132,11 @@ class Servers {
 
   async #startControlPlane(): Promise<ServerProcess> {
     const environment = this.#controlPlaneEnvironment();
-    if (!this.#options.ephemeral) return this.#run("control plane", [CONTROL_PLANE], environment);
+    if (!this.#options.ephemeral)
+      return this.#run("control plane", [...LASTING_SERVER_FLAGS, CONTROL_PLANE], environment);
     const database = join(this.#options.directory, "db");
     await mkdir(database, { mode: 0o700 });
-    const options = [...SHORT_LIVED, ...SHORT_LIVED_DATABASE];
+    const options = [...SHORT_LIVED_SERVER_FLAGS, ...SHORT_LIVED_DATABASE];
     return this.#run("control plane", [...options, CONTROL_PLANE], environment, inMemory(database));
   }
 
@@ -163,7 +165,7 @@ class Servers {
   #hostAgentArguments(): string[] {
     const { directory, imagesDir, ephemeral, prepare } = this.#options;
     return [
-      ...(ephemeral ? SHORT_LIVED : []),
+      ...(ephemeral ? SHORT_LIVED_SERVER_FLAGS : LASTING_SERVER_FLAGS),
       HOST_AGENT,
       "serve",
       ...["--data-dir", directory, "--images-dir", imagesDir, "--listen", `unix:${this.#socket}`],
@@ -195,16 +197,6 @@ class Servers {
   }
 }
 
-/**
- * Options of Node for servers that serve one command: functions are optimised ten times later than usual, and the
- * collector waits for more than a start allocates.
- */
-const SHORT_LIVED = [
-  "--invocation-count-for-maglev=4000",
-  "--invocation-count-for-turbofan=30000",
-  // MiB.
-  "--min-semi-space-size=32",
-];
 /** The embedded database, which is WebAssembly, is translated as it is used, and never optimised. */
 const SHORT_LIVED_DATABASE = ["--liftoff-only", "--wasm-lazy-compilation", "--wasm-lazy-validation"];
 
