@@ -4,7 +4,6 @@ import type { HostAddress, HostClientPool } from "../hosts/host-client-pool.ts";
 import type { SandboxFollower } from "../hosts/host-monitor.ts";
 import type { Logger } from "../logging.ts";
 import { pausedFields, reasonCode, reportedReason, runningFields, stoppedFields } from "./reported-fields.ts";
-import type { SandboxAccess } from "./sandbox-access.ts";
 import type { RowOnHost, SandboxStore, SettingsFields, StatusFields } from "./sandbox-store.ts";
 
 /** Seconds after which a creation that its host has not finished counts as abandoned; longer than a creation takes. */
@@ -31,13 +30,11 @@ type Observation = RowOnHost & { reported: SandboxInfo | undefined };
 export class SandboxReconciler implements SandboxFollower {
   readonly #store: SandboxStore;
   readonly #pool: HostClientPool;
-  readonly #access: SandboxAccess;
   readonly #log: Logger;
 
-  constructor(parts: { store: SandboxStore; pool: HostClientPool; access: SandboxAccess; log: Logger }) {
+  constructor(parts: { store: SandboxStore; pool: HostClientPool; log: Logger }) {
     this.#store = parts.store;
     this.#pool = parts.pool;
-    this.#access = parts.access;
     this.#log = parts.log;
   }
 
@@ -53,7 +50,7 @@ export class SandboxReconciler implements SandboxFollower {
   }
 
   async hostLost(hostId: string): Promise<void> {
-    for (const id of await this.#store.markMissing(hostId)) this.#access.forget(id);
+    await this.#store.markMissing(hostId);
   }
 
   async #settle(host: HostAddress, row: Observation): Promise<void> {
@@ -66,7 +63,6 @@ export class SandboxReconciler implements SandboxFollower {
     if (!changed) return;
     // The end is noted: the host may forget it.
     if (row.reported?.status === "stopped" && !verdict.destroy) await this.#destroy(host, row.id);
-    this.#access.forget(row.id);
     this.#log.info(
       { sandbox: row.id, from: row.status, to: verdict.status, reported: row.reported?.status ?? "absent" },
       "a sandbox follows its host",

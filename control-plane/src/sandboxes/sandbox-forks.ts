@@ -6,7 +6,8 @@ import type { DetachedOperations } from "../detached-operations.ts";
 import type { HostAddress, HostClientPool } from "../hosts/host-client-pool.ts";
 import { callHost } from "../hosts/rpc-errors.ts";
 import { toCatalogueError } from "../http/errors/catalogue-error.ts";
-import { type SandboxAccess, sandboxNotFound, wrongState } from "./sandbox-access.ts";
+import type { HostErrors } from "./host-errors.ts";
+import { sandboxNotFound, wrongState } from "./sandbox-errors.ts";
 import type { SandboxQuota } from "./sandbox-quota.ts";
 import type { SandboxRow, SandboxStore } from "./sandbox-store.ts";
 
@@ -18,7 +19,7 @@ export interface SandboxForksParts {
   store: SandboxStore;
   quota: SandboxQuota;
   pool: HostClientPool;
-  access: SandboxAccess;
+  errors: HostErrors;
   operations: DetachedOperations;
 }
 
@@ -51,7 +52,7 @@ export class SandboxForks {
     } catch (error) {
       const reason = toCatalogueError(error);
       await Promise.all(rows.map((row) => this.#parts.store.fail(row, reason.message)));
-      throw await this.#parts.access.explain(parent.id, reason, ["running"]);
+      throw await this.#parts.errors.explain(parent.id, reason, ["running"]);
     }
     const byId = new Map(results.map((result) => [result.sandboxId, result]));
     return Promise.all(rows.map((row) => this.#settle(row, byId.get(row.id))));

@@ -2,13 +2,15 @@ import { WarrenError } from "@warren/contracts/errors";
 import type { SandboxInfo } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import type { Db } from "../database/tables.ts";
+import { transact } from "../database/transact.ts";
 import type { DetachedOperations } from "../detached-operations.ts";
 import type { HostAgent } from "../hosts/host-client.ts";
 import type { HostClientPool } from "../hosts/host-client-pool.ts";
 import { callHost } from "../hosts/rpc-errors.ts";
 import { toCatalogueError } from "../http/errors/catalogue-error.ts";
+import type { HostErrors } from "./host-errors.ts";
 import { pausedFields } from "./reported-fields.ts";
-import { type SandboxAccess, sandboxNotFound, wrongState } from "./sandbox-access.ts";
+import { sandboxNotFound, wrongState } from "./sandbox-errors.ts";
 import type { SandboxQuota } from "./sandbox-quota.ts";
 import type { SandboxSettings } from "./sandbox-settings.ts";
 import type { SandboxRow, SandboxStore, StatusFields } from "./sandbox-store.ts";
@@ -23,7 +25,7 @@ export interface SandboxPausingParts {
   store: SandboxStore;
   quota: SandboxQuota;
   pool: HostClientPool;
-  access: SandboxAccess;
+  errors: HostErrors;
   settings: SandboxSettings;
   operations: DetachedOperations;
 }
@@ -104,14 +106,13 @@ export class SandboxPausing {
   }
 
   async #perform(teamId: string, id: string, step: Step): Promise<SandboxRow> {
-    const { store, access } = this.#parts;
+    const { store } = this.#parts;
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const row = await store.find(teamId, id);
       if (!row) throw sandboxNotFound(id);
       if (row.status === step.to) return this.#confirm(row, step);
       if (row.status !== step.from && row.status !== step.during) throw wrongState(row, [step.from]);
       const claimed = row.status === step.during ? row : await step.claim(row);
-      access.forget(id);
       if (!claimed) continue;
       const changed = await this.#call(claimed, step);
       if (changed) return changed;
@@ -124,21 +125,21 @@ export class SandboxPausing {
    * resumed by a call. What a silent host has become of it is found out when it answers.
    */
   async #confirm(row: SandboxRow, step: Step): Promise<SandboxRow> {
-    const { store, access } = this.#parts;
+    const { store, errors } = this.#parts;
     try {
       const agent = await this.#agentOf(row);
       await callHost(() => step.call(agent, row.id));
     } catch (error) {
       const reason = toCatalogueError(error);
       if (reason.code === "host_unavailable") return row;
-      throw await access.explain(row.id, reason, [step.from, step.to]);
+      throw await errors.explain(row.id, reason, [step.from, step.to]);
     }
     return (await store.find(row.team_id, row.id)) ?? row;
   }
 
   /** Undefined when another call, which the host has joined with this one, was first to note the result. */
   async #call(row: SandboxRow, step: Step): Promise<SandboxRow | undefined> {
-    const { store, access } = this.#parts;
+    const { store, errors } = this.#parts;
     try {
       const agent = await this.#agentOf(row);
       const info = await callHost(() => step.call(agent, row.id));
@@ -147,16 +148,14 @@ export class SandboxPausing {
       // The host is back in the former state. One that does not answer is compared with the database when it does.
       const reason = toCatalogueError(error);
       if (reason.code !== "host_unavailable") await store.change(row, step.from);
-      throw await access.explain(row.id, reason, [step.from]);
-    } finally {
-      access.forget(row.id);
+      throw await errors.explain(row.id, reason, [step.from]);
     }
   }
 
   /** A resumed sandbox uses its team's quota again. */
   #admit(row: SandboxRow, timeoutSec: number | undefined): Promise<SandboxRow | undefined> {
     const { db, quota, store } = this.#parts;
-    return db.transaction().execute(async (transaction) => {
+    return transact(db, async (transaction) => {
       await quota.admit(transaction, row.team_id, { vcpus: row.vcpus, memoryMb: row.memory_mb });
       const fields = timeoutSec === undefined ? {} : { timeout_sec: timeoutSec };
       return store.change(row, "resuming", fields, transaction);

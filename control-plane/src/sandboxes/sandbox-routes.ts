@@ -1,4 +1,5 @@
 import { WarrenError } from "@warren/contracts/errors";
+import { SANDBOX_ID } from "@warren/contracts/identifiers";
 import { LIMITS } from "@warren/contracts/limits";
 import { ErrorBody } from "@warren/contracts/rest/error";
 import { ForkResult, ForkSandbox, ResumeSandbox } from "@warren/contracts/rest/forks";
@@ -13,6 +14,7 @@ import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import { callerOf } from "../callers/request-caller.ts";
 import type { Routes } from "../http/app-types.ts";
+import { sandboxNotFound } from "./sandbox-errors.ts";
 import type { SandboxForks } from "./sandbox-forks.ts";
 import type { SandboxPausing } from "./sandbox-pausing.ts";
 import type { SandboxService } from "./sandbox-service.ts";
@@ -21,6 +23,12 @@ import type { SandboxRow } from "./sandbox-store.ts";
 import { toSandbox } from "./sandbox-view.ts";
 
 const tags = ["sandboxes"];
+
+/** Hook of routes of one sandbox: what cannot be the id of one is the id of none. */
+export async function requireSandboxId({ params }: FastifyRequest): Promise<void> {
+  const { id } = params as { id?: string };
+  if (id !== undefined && !SANDBOX_ID.test(id)) throw sandboxNotFound(id);
+}
 
 /** Takes a request without a body as one with an empty object, for routes all of whose fields are optional. */
 const allowNoBody = async (request: FastifyRequest) => {

@@ -13,7 +13,8 @@ import type { Scheduler } from "../hosts/scheduler.ts";
 import { toCatalogueError } from "../http/errors/catalogue-error.ts";
 import type { Logger } from "../logging.ts";
 import type { Template, TemplateStore } from "../templates/template-store.ts";
-import { type SandboxAccess, sandboxNotFound } from "./sandbox-access.ts";
+import type { SandboxAccess } from "./sandbox-access.ts";
+import { sandboxNotFound } from "./sandbox-errors.ts";
 import type { SandboxQuota } from "./sandbox-quota.ts";
 import type { SandboxReads } from "./sandbox-reads.ts";
 import { nameTaken } from "./sandbox-settings.ts";
@@ -112,8 +113,7 @@ export class SandboxService {
     let row = await this.#insert(caller, request, template, hosts[0]!);
     for (const [index, host] of hosts.entries()) {
       try {
-        if (row.host_id !== host.id)
-          row = await this.#unlessEnded(row, store.change(row, "pending", { host_id: host.id }));
+        if (row.host_id !== host.id) row = await this.#unlessEnded(store.change(row, "pending", { host_id: host.id }));
         return await this.#start(row, host, request.env ?? {});
       } catch (error) {
         const reason = toCatalogueError(error);
@@ -182,7 +182,7 @@ export class SandboxService {
     const { sandbox } = await callHost(() => agent.createSandbox(wanted, { timeoutMs: CREATE_TIMEOUT_MS }));
     const now = new Date();
     const fields = { host_ip: sandbox?.hostIp ?? "", started_at: now, last_active_at: now };
-    return this.#unlessEnded(row, this.#parts.store.begin(row, fields));
+    return this.#unlessEnded(this.#parts.store.begin(row, fields));
   }
 
   /** Notes that a sandbox did not start, and has its host remove what may stand of it. */
@@ -201,7 +201,6 @@ export class SandboxService {
     if (GONE.includes(row.status)) return;
     const stopping = row.status === "stopping" ? row : await this.#claim(row);
     if (!stopping) return;
-    this.#parts.access.forget(row.id);
     try {
       await this.#destroyOnHost(stopping);
     } catch (error) {
@@ -211,7 +210,6 @@ export class SandboxService {
       });
     }
     await this.#parts.store.change(stopping, "stopped", { host_ip: "" });
-    this.#parts.access.forget(row.id);
   }
 
   /** Moves a sandbox to `stopping` whatever its state; undefined when it is gone. */
@@ -238,9 +236,8 @@ export class SandboxService {
   }
 
   /** The row of a sandbox that is being created after a change; throws `conflict` when someone ended it meanwhile. */
-  async #unlessEnded(row: SandboxRow, change: Promise<SandboxRow | undefined>): Promise<SandboxRow> {
+  async #unlessEnded(change: Promise<SandboxRow | undefined>): Promise<SandboxRow> {
     const changed = await change;
-    this.#parts.access.forget(row.id);
     if (!changed) throw new WarrenError("conflict", "the sandbox was ended while it was being created");
     return changed;
   }

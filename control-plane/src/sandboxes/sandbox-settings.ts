@@ -4,7 +4,8 @@ import { isUniqueViolation } from "../database/unique-violation.ts";
 import type { DetachedOperations } from "../detached-operations.ts";
 import type { HostClientPool } from "../hosts/host-client-pool.ts";
 import { callHost } from "../hosts/rpc-errors.ts";
-import { type SandboxAccess, sandboxNotFound, wrongState } from "./sandbox-access.ts";
+import type { HostErrors } from "./host-errors.ts";
+import { sandboxNotFound, wrongState } from "./sandbox-errors.ts";
 import type { SandboxRow, SandboxStore } from "./sandbox-store.ts";
 
 /** Milliseconds that a host has to change the settings of a sandbox, which may be in the middle of a pause. */
@@ -19,7 +20,7 @@ const NEEDED: SandboxStatus[] = ["running", "paused"];
 export interface SandboxSettingsParts {
   store: SandboxStore;
   pool: HostClientPool;
-  access: SandboxAccess;
+  errors: HostErrors;
   operations: DetachedOperations;
 }
 
@@ -37,7 +38,7 @@ export class SandboxSettings {
   }
 
   async #update(teamId: string, id: string, changes: UpdateSandbox): Promise<SandboxRow> {
-    const { store, access } = this.#parts;
+    const { store } = this.#parts;
     const row = await store.find(teamId, id);
     if (!row) throw sandboxNotFound(id);
     if (OVER.includes(row.status)) throw wrongState(row, NEEDED);
@@ -57,8 +58,6 @@ export class SandboxSettings {
       return changed;
     } catch (error) {
       throw isUniqueViolation(error) && name ? nameTaken(name) : error;
-    } finally {
-      access.forget(id);
     }
   }
 
@@ -82,7 +81,7 @@ export class SandboxSettings {
     };
     await callHost(() => agent.updateSandbox(request, { timeoutMs: CALL_TIMEOUT_MS })).catch(
       async (error: WarrenError) => {
-        throw await this.#parts.access.explain(row.id, error, NEEDED);
+        throw await this.#parts.errors.explain(row.id, error, NEEDED);
       },
     );
   }

@@ -1,6 +1,8 @@
 import type { SandboxReason, SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import { type Insertable, type Selectable, sql, type Updateable } from "kysely";
 import type { Db } from "../database/tables.ts";
+import { whenCommitted } from "../database/transact.ts";
+import type { SandboxChanges } from "./sandbox-changes.ts";
 import type { SandboxesTable } from "./sandboxes-table.ts";
 
 /** A row of `sandboxes`. */
@@ -49,9 +51,12 @@ export const FINAL: SandboxStatus[] = ["stopped", "error"];
 /** Rows of sandboxes. Every change of status is a compare-and-set on the status and version that were read. */
 export class SandboxStore {
   readonly #db: Db;
+  readonly #changes: SandboxChanges;
 
-  constructor(db: Db) {
+  /** Whatever changes a sandbox is published in `changes` once it is committed. */
+  constructor(db: Db, changes: SandboxChanges) {
     this.#db = db;
+    this.#changes = changes;
   }
 
   /** Stores a new sandbox. `db` may be a transaction. */
@@ -92,7 +97,7 @@ export class SandboxStore {
     fields: StatusFields = {},
     db: Db = this.#db,
   ): Promise<SandboxRow | undefined> {
-    return db
+    const changed = await db
       .updateTable("sandboxes")
       .set({ ...fields, status, version: sql`version + 1`, last_updated: sql`now()` })
       .$if(status === "running", (query) => query.set({ lease_expires_at: LEASE_END as never }))
@@ -101,6 +106,9 @@ export class SandboxStore {
       .where("version", "=", expected.version)
       .returningAll()
       .executeTakeFirst();
+    // One that is no longer as it was read has been changed by another control plane, maybe.
+    this.#publish([expected], db);
+    return changed;
   }
 
   /**
@@ -125,7 +133,7 @@ export class SandboxStore {
   async changeSettings(id: string, fields: SettingsFields): Promise<SandboxRow | undefined> {
     const { lease_sec } = fields;
     const leaseEnd = sql`now() + ${lease_sec ?? null}::integer * interval '1 second'`;
-    return this.#db
+    const changed = await this.#db
       .updateTable("sandboxes")
       .set({ ...fields, last_updated: sql`now()` })
       .$if(lease_sec !== undefined, (query) => query.set({ lease_expires_at: leaseEnd as never }))
@@ -133,6 +141,8 @@ export class SandboxStore {
       .where("status", "not in", FINAL)
       .returningAll()
       .executeTakeFirst();
+    this.#publish([{ id }]);
+    return changed;
   }
 
   /** Whether a sandbox of a team has this name and is not on its way out. */
@@ -170,8 +180,8 @@ export class SandboxStore {
     return new Set(rows.map((row) => row.id));
   }
 
-  /** Marks all sandboxes of a lost host that could be running. Returns their ids. */
-  async markMissing(hostId: string): Promise<string[]> {
+  /** Marks all sandboxes of a lost host that could be running. */
+  async markMissing(hostId: string): Promise<void> {
     const rows = await this.#db
       .updateTable("sandboxes")
       .set({ status: "missing", version: sql`version + 1`, last_updated: sql`now()` })
@@ -179,29 +189,33 @@ export class SandboxStore {
       .where("status", "in", ["pending", "starting", "running"])
       .returning("id")
       .execute();
-    return rows.map((row) => row.id);
+    this.#publish(rows);
   }
 
   /** Moves all sandboxes of a team that are not over to `stopping`; returns them. */
   async claimAll(teamId: string, transaction: Db): Promise<SandboxRow[]> {
-    return transaction
+    const rows = await transaction
       .updateTable("sandboxes")
       .set({ status: "stopping", reason: null, version: sql`version + 1`, last_updated: sql`now()` })
       .where("team_id", "=", teamId)
       .where("status", "not in", FINAL)
       .returningAll()
       .execute();
+    this.#publish(rows, transaction);
+    return rows;
   }
 
   /** Moves all sandboxes whose lease has run out to `stopping`, for this reason; returns them. */
   async claimExpired(reason: SandboxReason): Promise<SandboxRow[]> {
-    return this.#db
+    const rows = await this.#db
       .updateTable("sandboxes")
       .set({ status: "stopping", version: sql`version + 1`, last_updated: sql`now()`, reason: JSON.stringify(reason) })
       .where("lease_expires_at", "<", sql<Date>`now()`)
       .where("status", "not in", ["stopping", ...FINAL])
       .returningAll()
       .execute();
+    this.#publish(rows);
+    return rows;
   }
 
   /** Lets leases that have run out begin anew. */
@@ -221,5 +235,11 @@ export class SandboxStore {
       update sandboxes set last_active_at = greatest(last_active_at, active.at)
       from (values ${rows}) as active (id, at) where sandboxes.id = active.id
     `.execute(this.#db);
+  }
+
+  #publish(rows: { id: string }[], db: Db = this.#db): void {
+    whenCommitted(db, () => {
+      for (const { id } of rows) this.#changes.publish(id);
+    });
   }
 }

@@ -6,6 +6,7 @@ import { sql } from "kysely";
 import type { AccessChanges } from "../auth/access-changes.ts";
 import type { SignedInUser, UserCaller } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
+import { transact } from "../database/transact.ts";
 import type { RateLimiter } from "../rate-limits/rate-limiter.ts";
 import { RATES } from "../rate-limits/rates.ts";
 import type { MembershipStore } from "./membership-store.ts";
@@ -117,7 +118,7 @@ export class TeamService<Claimed = unknown> {
     change: (transaction: Db, team: TeamWithRole) => Promise<T>,
   ): Promise<T> {
     const { db, teams, memberships } = this.#parts;
-    return db.transaction().execute(async (transaction) => {
+    return transact(db, async (transaction) => {
       const team = await teams.lockLive(caller.teamId, transaction);
       const role = team && (await memberships.roleOf(caller.userId, caller.teamId, transaction));
       if (!team || !role) throw gone();

@@ -2,10 +2,14 @@ import { BatchedTimestamps } from "../database/batched-timestamps.ts";
 import { HostMonitor } from "../hosts/host-monitor.ts";
 import type { QuotaStore } from "../quotas/quota-store.ts";
 import { TeamAdmission } from "../quotas/team-admission.ts";
+import { HostErrors } from "../sandboxes/host-errors.ts";
 import { SandboxReconciler } from "../sandboxes/reconciler.ts";
-import { SandboxAccess, sandboxNotFound, wrongState } from "../sandboxes/sandbox-access.ts";
+import { SandboxAccess } from "../sandboxes/sandbox-access.ts";
+import { SandboxChanges } from "../sandboxes/sandbox-changes.ts";
+import { sandboxNotFound, wrongState } from "../sandboxes/sandbox-errors.ts";
 import { SandboxForks } from "../sandboxes/sandbox-forks.ts";
 import { SandboxLeases } from "../sandboxes/sandbox-leases.ts";
+import { SandboxLocations } from "../sandboxes/sandbox-locations.ts";
 import { SandboxPausing } from "../sandboxes/sandbox-pausing.ts";
 import { SandboxReads } from "../sandboxes/sandbox-reads.ts";
 import { SandboxService } from "../sandboxes/sandbox-service.ts";
@@ -28,28 +32,20 @@ export async function createSandboxes(
   const { db, database, log, operations, onClose } = foundation;
   const templateStore = new TemplateStore(db);
   const { pool, store: hosts, scheduler } = await createHosts(foundation, templateStore);
-  const store = new SandboxStore(db);
+  const changes = new SandboxChanges();
+  const store = new SandboxStore(db, changes);
+  const locations = new SandboxLocations(store, changes);
   const activity = new BatchedTimestamps((times) => store.writeLastActive(times), log);
   onClose(() => activity.close());
   const quota = new TeamAdmission(teams, quotas);
-  const access: SandboxAccess = new SandboxAccess(
-    store,
-    pool,
-    activity,
-    (teamId, id) => pausing.resume(teamId, id),
-    (hostId) => monitor.look(hostId),
-  );
-  const reconciler = new SandboxReconciler({ store, pool, access, log });
-  const monitor: HostMonitor = new HostMonitor({
-    hosts,
-    pool,
-    sandboxes: reconciler,
-    leadership: database.leadership,
-    log,
-  });
-  const settings = new SandboxSettings({ store, pool, access, operations });
-  const pausing: SandboxPausing = new SandboxPausing({ db, store, quota, pool, access, settings, operations });
-  const forks = new SandboxForks({ db, store, quota, pool, access, operations });
+  const reconciler = new SandboxReconciler({ store, pool, log });
+  const { leadership } = database;
+  const monitor = new HostMonitor({ hosts, pool, sandboxes: reconciler, leadership, log });
+  const errors = new HostErrors(locations, monitor);
+  const settings = new SandboxSettings({ store, pool, errors, operations });
+  const pausing = new SandboxPausing({ db, store, quota, pool, errors, settings, operations });
+  const forks = new SandboxForks({ db, store, quota, pool, errors, operations });
+  const access = new SandboxAccess({ locations, pool, activity, pausing, errors });
   const templates = new TemplateService({
     db,
     store: templateStore,
@@ -64,7 +60,7 @@ export async function createSandboxes(
         return location;
       },
       wrongState,
-      explain: (id, error, needed) => access.explain(id, error, needed),
+      explain: (id, error, needed) => errors.explain(id, error, needed),
     },
     log,
   });
@@ -80,6 +76,6 @@ export async function createSandboxes(
     operations,
     log,
   });
-  const leases = new SandboxLeases({ store, sandboxes, leadership: database.leadership, log });
+  const leases = new SandboxLeases({ store, sandboxes, leadership, log });
   return { sandboxes, settings, pausing, forks, templates, access, monitor, leases };
 }
