@@ -7,16 +7,14 @@ import { claimDataDirectory, lockDataDirectory } from "@warren/server/data-direc
 import { EmergencySpace } from "@warren/server/emergency-space";
 import { MICROVM_IDS, requireOwnIds } from "@warren/server/user-ids";
 import type { Logger } from "pino";
-import { detectCgroups } from "./cgroup/detect.ts";
 import { DiskLayers } from "./disk/layers.ts";
 import { createQcow2Store } from "./disk/qcow2/store.ts";
-import { ensureImages } from "./images/ensure.ts";
 import type { BootImages, Progress } from "./images/images.ts";
 import { pruneImages } from "./images/prune.ts";
+import { MACHINERY, type Machinery } from "./machinery.ts";
 import { ImageCache } from "./memory/image-cache/image-cache.ts";
 import { MemoryStore } from "./memory/store/store.ts";
 import { watchMemoryPressure } from "./memory-pressure/memory-pressure.ts";
-import { createSlotPool } from "./network/pool.ts";
 import { fileTransfers } from "./rpc/file-transfers.ts";
 import { readHostFacts } from "./rpc/host-facts.ts";
 import { hostAgentService } from "./rpc/hostagent.ts";
@@ -30,8 +28,7 @@ import { type HostSettings, readSettings } from "./settings.ts";
 import { SnapshotStore } from "./snapshots/store.ts";
 import { BaseTemplates } from "./templates/base-templates.ts";
 import { TemplateStore } from "./templates/store.ts";
-import { createQemuVmm, examineQemuHost, type QemuHost } from "./vmm/qemu/driver.ts";
-import { probeKvm } from "./vmm/qemu/kvm-probe.ts";
+import type { ChooseVmm } from "./vmm/choose.ts";
 
 /** Milliseconds that a microVM may take from its first instruction to its guest agent's readiness. */
 const BOOT_LIMIT = { kvm: 30_000, tcg: 90_000 } as const;
@@ -47,6 +44,8 @@ export interface ServeOptions {
   /** Size of a sandbox of the built-in template to make ready at once; memory in MiB. */
   prepare?: { vcpus: number; memoryMb: number };
   environment: NodeJS.ProcessEnv;
+  /** The machine that it runs on; tests have another one. */
+  machine?: Machinery;
   progress: Progress;
   log: Logger;
 }
@@ -58,24 +57,26 @@ export interface Host {
 
 /** Wires the host agent of one data directory together, takes up what an earlier one left, and serves. */
 export async function serveHost(options: ServeOptions): Promise<Host> {
+  const { machine = MACHINERY } = options;
   requireRoot();
   await requireOwnIds(MICROVM_IDS);
   const settings = readSettings(options.environment);
   const lock = await claimDataDirectory(options.dataDirectory, "host agent");
-  const [built, qemu] = await Promise.all([
-    ensureImages({
+  const [built, chooseVmm] = await Promise.all([
+    machine.ensureImages({
       directory: options.imagesDirectory,
       sourceRoot: options.sourceRoot,
       withNode: settings.withNode,
       progress: options.progress,
     }),
-    examineQemuHost(),
+    machine.examineVmms(),
   ]);
   const images = { ...built, base: built.node ?? built.base };
   const parts = await openHost({
     dataDirectory: options.dataDirectory,
     settings,
-    qemu,
+    machine,
+    chooseVmm,
     images: { directory: options.imagesDirectory, boot: images },
     log: options.log,
   });
@@ -126,12 +127,14 @@ async function pruneOwnImages(
  */
 export async function sweepHost(
   dataDirectory: string,
-  { environment, log, tell }: { environment: NodeJS.ProcessEnv; log: Logger; tell: boolean },
+  options: { environment: NodeJS.ProcessEnv; machine?: Machinery; log: Logger; tell: boolean },
 ): Promise<void> {
   requireRoot();
   if (!(await exists(dataDirectory))) return;
   const lock = await lockDataDirectory(dataDirectory, "host agent");
-  const parts = await openHost({ dataDirectory, settings: { ...readSettings(environment), spareSlots: 0 }, log });
+  const { environment, log, tell, machine = MACHINERY } = options;
+  const settings = { ...readSettings(environment), spareSlots: 0 };
+  const parts = await openHost({ dataDirectory, settings, machine, log });
   if (tell)
     await parts.sandboxes.endAll(reasonOf("ended_by_operator", "the operator of the server ended all sandboxes"));
   else await parts.sandboxes.destroyAll();
@@ -153,8 +156,10 @@ export async function countSandboxes(dataDirectory: string): Promise<Record<stri
 export interface OpenHostOptions {
   dataDirectory: string;
   settings: HostSettings;
-  /** What is known of QEMU; found out when it is absent. */
-  qemu?: QemuHost;
+  /** Gives the VMM; found out when it is absent. */
+  chooseVmm?: ChooseVmm;
+  /** The machine that it runs on; tests have another one. */
+  machine?: Machinery;
   /** Needed to start sandboxes; without them, those that are there can only be ended. */
   images?: { directory: string; boot: BootImages };
   log: Logger;
@@ -162,24 +167,12 @@ export interface OpenHostOptions {
 
 /** Wires the sandboxes of a data directory together, and takes up or removes those that are there. */
 export async function openHost(options: OpenHostOptions) {
-  const { dataDirectory, settings, qemu = await examineQemuHost(), images, log } = options;
-  const cgroups = await detectCgroups();
-  const kvm =
-    images &&
-    (await probeKvm({
-      version: qemu.version.text,
-      kernel: images.boot.vmlinux,
-      kernelRelease: images.boot.kernelRelease,
-      verdictFile: join(images.directory, "kvm-verdict.json"),
-    }));
-  if (kvm) log.info(kvm, "looked for KVM");
-  const vmm = await createQemuVmm({
-    accelerator: kvm?.usable ? "kvm" : "tcg",
-    host: qemu,
-    cgroups,
-    warn: (message, cause) => log.warn({ err: cause }, message),
+  const { dataDirectory, settings, images, log, machine = MACHINERY } = options;
+  const vmm = await (options.chooseVmm ?? (await machine.examineVmms()))({
+    ...(images && { images: { directory: images.directory, ...images.boot } }),
+    log,
   });
-  const slots = await createSlotPool({
+  const slots = await machine.createSlots({
     dataDirectory,
     spare: settings.spareSlots,
     dns: settings.dns,

@@ -3,11 +3,10 @@ import { link, mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { PromiseDisk } from "../memory/image-cache/image-cache.ts";
 import { explainFullDisk } from "../memory/store/files.ts";
-import type { DiskImage } from "../vmm/vmm.ts";
 import { copyDurably, UNFINISHED } from "./copy.ts";
-import type { BaseImage, DiskStore } from "./disk.ts";
+import type { BaseImage, DiskImage, DiskStore, LiveDisk } from "./disk.ts";
 
-const LAYER_NAME = /^([0-9a-f]{32})\.qcow2$/;
+const LAYER_ID = /^[0-9a-f]{32}$/;
 /** Modes of the files of layers. */
 const MODE = { writable: 0o600, closed: 0o400 } as const;
 
@@ -18,7 +17,8 @@ export interface DiskChain {
 }
 
 /**
- * The layers of all disks of a data directory, `disks/{id}.qcow2`. A layer that has another one above it is never
+ * The layers of all disks of a data directory, `disks/{id}` with the end
+ * that the format of the layers gives to names. A layer that has another one above it is never
  * written again, so that disks may share it once no VMM can write it: the one that did has ended, or holds another file
  * (`close`). Whoever makes a layer names it in a record first: what no record names is garbage.
  */
@@ -45,15 +45,20 @@ export class DiskLayers {
     return randomBytes(16).toString("hex");
   }
 
+  /** Name of the file of a layer, in whatever directory. */
+  fileName(id: string): string {
+    return id + this.#disks.suffix;
+  }
+
   path(id: string): string {
-    return join(this.#directory, `${id}.qcow2`);
+    return join(this.#directory, this.fileName(id));
   }
 
   /** The files of a chain. */
   image({ layers, base }: DiskChain): DiskImage {
     return {
       layers: [
-        ...layers.map((id) => ({ path: this.path(id), format: "qcow2" as const })),
+        ...layers.map((id) => ({ path: this.path(id), format: this.#disks.format })),
         { path: base.path, format: base.format },
       ],
     };
@@ -65,6 +70,19 @@ export class DiskLayers {
     if (top === undefined) throw new Error("a disk without a layer of its own");
     // Its size is that of the base, whatever the layers below say: a VMM had them in its hands.
     await this.#disks.create(this.path(top), chain.base);
+  }
+
+  /** Has a microVM that stands still go on with the top layer of a chain, which has been made, above its disk. */
+  async stack(disk: LiveDisk, [top]: readonly string[]): Promise<void> {
+    if (top === undefined) throw new Error("a disk without a layer of its own");
+    await this.#disks.stack(disk, this.path(top));
+  }
+
+  /** Makes a layer over the lowest one of a chain that holds what those between it and the top hold together. */
+  async merge({ layers, base }: DiskChain, merged: string): Promise<void> {
+    const kept = { layers: layers.slice(-1), base };
+    await this.#disks.merge(this.image({ layers, base }), this.image(kept), this.path(merged));
+    await this.sync(merged);
   }
 
   /**
@@ -106,7 +124,7 @@ export class DiskLayers {
 
   /** Gives a layer a second place, in another directory. */
   async giveTo(id: string, directory: string): Promise<void> {
-    await linkOrCopy(this.path(id), join(directory, `${id}.qcow2`));
+    await linkOrCopy(this.path(id), join(directory, this.fileName(id)));
   }
 
   /** Makes a layer that is no longer written, and its name, durable. */
@@ -125,10 +143,12 @@ export class DiskLayers {
    * named and made meanwhile is never taken for garbage.
    */
   async collect(named: () => Promise<ReadonlySet<string>> | ReadonlySet<string>): Promise<void> {
-    const ids = (await readdir(this.#directory)).map((name) => LAYER_NAME.exec(name)?.[1]);
+    const ids = (await readdir(this.#directory))
+      .filter((name) => name.endsWith(this.#disks.suffix))
+      .map((name) => name.slice(0, -this.#disks.suffix.length));
     const needed = await named();
     for (const id of ids) {
-      if (id === undefined || needed.has(id) || this.#held.has(id)) continue;
+      if (!LAYER_ID.test(id) || needed.has(id) || this.#held.has(id)) continue;
       await rm(this.path(id), { force: true });
     }
   }

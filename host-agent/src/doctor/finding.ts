@@ -14,11 +14,3 @@ export interface Check {
   name: string;
   run(): Promise<Omit<Finding, "check">>;
 }
-
-/** How a program ended that a check has run. */
-export interface Outcome {
-  /** Exit status; undefined when the program could not be run. */
-  status: number | undefined;
-  stdout: string;
-  stderr: string;
-}

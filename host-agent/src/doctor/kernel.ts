@@ -4,11 +4,11 @@ import { arch, release } from "node:os";
 import { describeOwners, findOwners, MICROVM_IDS } from "@warren/server/user-ids";
 import { detectCgroups } from "../cgroup/detect.ts";
 import { userfaultDescriptor } from "../linux/descriptors.ts";
+import { firstLine, runProgram } from "../linux/programs.ts";
 import { AddressPlan, DEFAULT_NETWORKS } from "../network/addresses.ts";
 import { CONNECTION_LIMIT, CONNECTION_TABLE, HOST_CONNECTIONS } from "../network/connection-table.ts";
 import { hostRules, sandboxRules } from "../network/firewall.ts";
 import type { Check, Finding } from "./finding.ts";
-import { firstLine, runProgram } from "./run-program.ts";
 
 const platform: Check = {
   name: "platform",
@@ -67,7 +67,7 @@ const nftables: Check = {
   name: "nftables",
   async run() {
     const rules = hostRules(DEFAULT_NETWORKS, []) + sandboxRules(new AddressPlan().slot(1), []);
-    const applied = await runProgram("unshare", ["--net", "nft", "-f", "-"], rules);
+    const applied = await runProgram("unshare", ["--net", "nft", "-f", "-"], { input: rules });
     if (applied.status === 0) return { status: "ok", found: "the rules of sandboxes can be applied" };
     return {
       status: "fail",

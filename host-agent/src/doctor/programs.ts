@@ -1,7 +1,7 @@
 import { arch } from "node:os";
+import { firstLine, runProgram } from "../linux/programs.ts";
 import { parseQemuVersion } from "../vmm/qemu/version.ts";
 import type { Check, Finding } from "./finding.ts";
-import { firstLine, runProgram } from "./run-program.ts";
 
 /** A program that the host agent runs. */
 interface Program {

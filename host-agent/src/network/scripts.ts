@@ -1,5 +1,4 @@
-import { spawn } from "node:child_process";
-import { WarrenError } from "@warren/contracts/errors";
+import { needProgram } from "../linux/programs.ts";
 import { NAMESPACE_PREFIX, type SlotAddresses, type SlotNetworks, VETH_PREFIX } from "./addresses.ts";
 import { OWNERS_DIRECTORY, RUN_DIRECTORY, SLOTS_DIRECTORY } from "./claims.ts";
 import { CONNECTION_LIMIT, CONNECTION_TABLE, HOST_CONNECTIONS } from "./connection-table.ts";
@@ -8,6 +7,9 @@ import { GUEST_NETWORK } from "./network.ts";
 
 // Everything is done by shell scripts that make or remove many slots each: a host agent with a large heap takes over
 // 10 ms to fork, a shell takes 1 ms, and `ip` and `nft` take a batch of commands.
+
+/** Milliseconds for a script: a minute of waiting for the lock, and the work of a batch of slots on an overloaded host. */
+const SCRIPT_LIMIT_MS = 300_000;
 
 /** Interface group, valid under the lock only, by which one command removes many interfaces at the cost of one. */
 const REMOVAL_GROUP = 0x77617272;
@@ -174,23 +176,5 @@ ${RETIRE_HOST}`;
 
 /** Runs a shell script, stops at the first command that fails, and returns what it has printed. */
 export async function runScript(what: string, script: string): Promise<{ stdout: string; stderr: string }> {
-  const child = spawn("sh", ["-ec", script], {
-    stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, LC_ALL: "C", PATH: `${process.env.PATH ?? "/usr/bin:/bin"}:/usr/sbin:/sbin` },
-  });
-  const output = { stdout: "", stderr: "" };
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    output.stdout += text;
-  });
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    output.stderr += text;
-  });
-  const status = await new Promise<string>((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", (code, signal) => resolve(signal ?? String(code)));
-  });
-  if (status !== "0") {
-    throw new WarrenError("internal_error", `${what} failed (status ${status}): ${output.stderr.trim()}`);
-  }
-  return output;
+  return needProgram(what, "sh", ["-ec", script], { limitMs: SCRIPT_LIMIT_MS });
 }

@@ -65,7 +65,7 @@ export class Freezer {
     await journal.write(record);
     await disks.createTop(record.disk);
     try {
-      return await this.#copy(sandbox, { frozen, path: disks.path(top) });
+      return await this.#copy(sandbox, { frozen, layers: record.disk.layers });
     } catch (error) {
       // A microVM that is switched already goes on with the new layer; the record that names it then stays right.
       this.#parts.log.warn({ sandbox: record.id, err: error }, "could not copy a running sandbox");
@@ -116,10 +116,11 @@ export class Freezer {
     return AbortSignal.any([destroySignal, this.#parts.ending]);
   }
 
-  async #copy(sandbox: Sandbox, next: { frozen: DiskChain; path: string } | undefined): Promise<FrozenCopy> {
+  async #copy(sandbox: Sandbox, next: { frozen: DiskChain; layers: string[] } | undefined): Promise<FrozenCopy> {
     const { record, live } = sandbox;
     if (!live) throw new WarrenError("internal_error", `sandbox ${record.id} has no microVM`);
     const { vm } = live;
+    const { disks } = this.#parts;
     const { destroySignal } = sandbox.lifecycle;
     const parent = record.memory?.header ?? null;
     const memory = await ProcessMemory.open(await vm.memoryMapping());
@@ -131,7 +132,7 @@ export class Freezer {
         const state = await vm.freeze();
         capture = await captureLayer(this.#parts.memory, memory, parent, (bytes) => this.#parts.space.promise(bytes));
         const stoppedMs = performance.now() - started;
-        if (next) await vm.stackDisk(next.path);
+        if (next) await disks.stack(vm.disk, next.layers);
         const deviceState = await readFile(state.path);
         if (next) await this.release(sandbox);
         destroySignal.throwIfAborted();
@@ -195,7 +196,7 @@ export class Freezer {
     for (const layer of layers) {
       if (start.has(layer)) continue;
       // Goes with the microVM.
-      const former = join(journal.directory(instance), "jail", `${layer}.qcow2`);
+      const former = join(journal.directory(instance), "jail", disks.fileName(layer));
       await disks.close(layer, former, (bytes) => space.promise(bytes));
     }
   }

@@ -28,9 +28,11 @@ export function describeMachine(
     kernelArguments: ["warren.root=/dev/vda", ...guestNetworkParameters(dns), "warren.hostname=warren"],
     disk: disks.image(record.disk),
     memory: {
-      path: record.memory.path,
-      own: record.memory.own ?? false,
-      ...(sealedMemory !== undefined && { sealed: sealedMemory }),
+      file: {
+        path: record.memory.path,
+        own: record.memory.own ?? false,
+        ...(sealedMemory !== undefined && { sealed: sealedMemory }),
+      },
     },
     network: slot.attachment,
     jail: describeJail(record.instance, directory, slot.number),

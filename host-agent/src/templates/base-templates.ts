@@ -81,7 +81,7 @@ export class BaseTemplates {
     try {
       const { state: _, ...draft } = parseManifest(text, id);
       ends.push(snapshots.expectMemory(draft.memory));
-      for (const layer of draft.disk.layers) ends.push(await disks.take(layer, join(source, `${layer}.qcow2`)));
+      for (const layer of draft.disk.layers) ends.push(await disks.take(layer, join(source, disks.fileName(layer))));
       await importMemory(memory, draft.memory, source);
       await snapshots.publish(draft, await readFile(join(source, DEVICE_STATE)));
       return true;

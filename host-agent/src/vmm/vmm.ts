@@ -1,3 +1,5 @@
+import type { DiskImage, LiveDisk } from "../disk/disk.ts";
+
 /** Everything that a virtual machine monitor needs to know of one microVM. Paths are the host's. */
 export interface Machine {
   /** Sandbox that owns the microVM. */
@@ -10,7 +12,8 @@ export interface Machine {
   /** Kernel arguments of the guest agent, appended to those of the VMM. */
   kernelArguments: string[];
   disk: DiskImage;
-  memory: MemoryFile;
+  /** Where the pages of guest memory come from. */
+  memory: { file: MemoryFile };
   network: NetworkAttachment;
   jail: Jail;
   /** Gives way to other microVMs where processors are short, until `prioritise`; default false. */
@@ -25,11 +28,6 @@ export interface MemoryFile {
   own: boolean;
   /** Descriptor of sealed memory in this process, needed to start a microVM on it. */
   sealed?: number;
-}
-
-/** A disk as layers from the top down to the base; only the first is writable. */
-export interface DiskImage {
-  layers: { path: string; format: "raw" | "qcow2" }[];
 }
 
 /** The one network card of a microVM. */
@@ -103,6 +101,7 @@ export interface ProcessorState {
 /** A live microVM. */
 export interface Vm {
   readonly process: VmProcess;
+  readonly disk: LiveDisk;
   /** Resolves when the process is gone, whoever ended it. Never rejects. */
   readonly exited: Promise<VmExit>;
   /**
@@ -129,11 +128,6 @@ export interface Vm {
   processors(): Promise<ProcessorState[]>;
   /** Gives a microVM that was started in the background its full share of the processors. */
   prioritise(): Promise<void>;
-  /**
-   * Puts an empty layer above the top of the disk; the vCPUs stand still. From then on the former top is never written.
-   * The layer's file has been made for the chain below it.
-   */
-  stackDisk(path: string): Promise<void>;
   /** Ends the process and resolves when it is gone. Does nothing when it is gone already. */
   kill(): Promise<void>;
   memoryMapping(): Promise<MemoryMapping>;

@@ -6,8 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, onTestFinished, test } from "vitest";
-import type { DiskImage } from "../../vmm/vmm.ts";
-import type { BaseImage } from "../disk.ts";
+import type { BaseImage, DiskImage } from "../disk.ts";
 import { readQcow2Header } from "./header.ts";
 import { createQcow2Store } from "./store.ts";
 

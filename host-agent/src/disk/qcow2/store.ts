@@ -1,8 +1,9 @@
 import { open, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
-import type { BaseImage, DiskStore } from "../disk.ts";
+import type { BaseImage, DiskImage, DiskStore, LiveDisk } from "../disk.ts";
 import { bytesPerL2Table, encodeHeader } from "./header.ts";
+import { mergeLayers } from "./merge.ts";
 
 /**
  * Clusters of 128 KiB in 32 parts of 4 KiB, the block size of the guest's file system: a write of one block to an empty
@@ -22,8 +23,20 @@ export function createQcow2Store(): DiskStore {
 }
 
 class Qcow2Store implements DiskStore {
+  readonly format = "qcow2";
+  readonly suffix = ".qcow2";
+
   create(path: string, base: BaseImage): Promise<void> {
     return writeEmptyLayer(path, base.virtualSize);
+  }
+
+  /** The VMM puts layers together by itself. */
+  stack(disk: LiveDisk, path: string): Promise<void> {
+    return disk.stack({ path, format: this.format });
+  }
+
+  merge(image: DiskImage, kept: DiskImage, path: string): Promise<void> {
+    return mergeLayers(image, kept, path);
   }
 
   async sync(path: string): Promise<void> {

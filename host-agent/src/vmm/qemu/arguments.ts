@@ -1,4 +1,5 @@
-import type { DiskImage, Machine } from "../vmm.ts";
+import type { DiskImage } from "../../disk/disk.ts";
+import type { Machine } from "../vmm.ts";
 import { diskNodes } from "./disk-nodes.ts";
 import type { QemuVersion } from "./version.ts";
 

@@ -1,6 +1,8 @@
+import type { DiskFormat } from "../../disk/disk.ts";
+
 /** One layer of a disk in QEMU's block graph. */
 export interface DiskNode {
-  format: "raw" | "qcow2";
+  format: DiskFormat;
   /** Name of the node of the layer; that of the file below it is derived from it. */
   name: string;
   /** Set of descriptors that holds the file. */

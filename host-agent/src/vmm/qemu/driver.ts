@@ -2,17 +2,18 @@ import { fstatSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { WarrenError } from "@warren/contracts/errors";
 import type { Cgroup, Cgroups } from "../../cgroup/cgroup.ts";
+import type { DiskImage } from "../../disk/disk.ts";
 import { readQcow2Header } from "../../disk/qcow2/header.ts";
 import { isSealed } from "../../linux/sealed-memory.ts";
 import { measureCounterKhz } from "../../linux/timestamp-counter.ts";
 import { jailCgroup, prepareJail, sweepJail } from "../jail.ts";
+import { adoptedLifeline, childLifeline } from "../lifeline.ts";
 import { HeldProcess } from "../process.ts";
 import { prepareView, type View } from "../view.ts";
-import type { DiskImage, Jail, Machine, Vm, Vmm, VmProcess } from "../vmm.ts";
+import type { Jail, Machine, Vm, Vmm, VmProcess } from "../vmm.ts";
 import { type Accelerator, MACHINE } from "./arguments.ts";
 import { cpuLimits } from "./cpu-limits.ts";
 import { launch, reconnect } from "./launch.ts";
-import { adoptedLifeline, childLifeline } from "./lifeline.ts";
 import { describeProcessor } from "./processor.ts";
 import { QemuVm } from "./qemu-vm.ts";
 import { type QemuVersion, readQemuVersion } from "./version.ts";
@@ -160,7 +161,8 @@ class QemuVmm implements Vmm {
       await cgroup.create({
         // Of sealed memory, a page that nobody has touched yet is charged to whoever is the first to.
         memoryBytes:
-          machine.memoryMb * MIB * (machine.memory.sealed === undefined ? 1 : 2) + OVERHEAD_BYTES[this.accelerator],
+          machine.memoryMb * MIB * (machine.memory.file.sealed === undefined ? 1 : 2) +
+          OVERHEAD_BYTES[this.accelerator],
         tasks: maxTasks,
         ...cpuLimits(machine),
       });
@@ -209,7 +211,10 @@ async function maxFileBytes({ layers }: DiskImage): Promise<number> {
 }
 
 /** A file that others read must not be opened for writing. QEMU would make a smaller file larger, and so write to it. */
-async function checkMemoryFile({ memory, memoryMb }: Machine, opensForWriting: boolean): Promise<void> {
+async function checkMemoryFile(
+  { memory: { file: memory }, memoryMb }: Machine,
+  opensForWriting: boolean,
+): Promise<void> {
   if (memory.sealed !== undefined) {
     if (!isSealed(memory.sealed)) throw new WarrenError("internal_error", `${memory.path} is not sealed`);
   } else if (opensForWriting && !memory.own) {

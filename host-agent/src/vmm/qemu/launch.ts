@@ -85,9 +85,9 @@ export async function launch(options: Launch): Promise<Launched> {
       ),
       topReadOnly: inherit(openSync(topLayer(machine), constants.O_RDONLY)),
       memory:
-        machine.memory.sealed === undefined
-          ? inherit(openSync(machine.memory.path, constants.O_RDONLY))
-          : 2 + inherited.push(machine.memory.sealed),
+        machine.memory.file.sealed === undefined
+          ? inherit(openSync(machine.memory.file.path, constants.O_RDONLY))
+          : 2 + inherited.push(machine.memory.file.sealed),
     };
     if (options.deviceState !== undefined) descriptors.state = inherit(openSync(options.deviceState, "r"));
     else {

@@ -1,5 +1,6 @@
 import { closeSync, constants, openSync } from "node:fs";
 import { WarrenError } from "@warren/contracts/errors";
+import type { DiskLayer } from "../../disk/disk.ts";
 import { diskNodes } from "./disk-nodes.ts";
 import type { QmpClient } from "./qmp.ts";
 
@@ -7,7 +8,7 @@ import type { QmpClient } from "./qmp.ts";
  * Puts an empty layer above the top of the disk of a stopped microVM, which from then on takes all writes; the former
  * top is only read. The file is passed as a descriptor, since the process sees none of the host's files.
  */
-export async function stackLayer(qmp: QmpClient, path: string, signal: AbortSignal): Promise<void> {
+export async function stackLayer(qmp: QmpClient, { path, format }: DiskLayer, signal: AbortSignal): Promise<void> {
   const [device] = await qmp.execute("query-block", {}, signal);
   const top = device?.inserted?.["node-name"];
   if (top === undefined) throw new WarrenError("agent_error", "QEMU does not know the disk of its microVM");
@@ -17,7 +18,7 @@ export async function stackLayer(qmp: QmpClient, path: string, signal: AbortSign
   // QEMU opens the layer for reading only when it is no longer the top.
   await passFile(qmp, path, constants.O_RDONLY, fdset, signal);
   const name = `layer-${fdset}`;
-  const { file, layer } = diskNodes({ format: "qcow2", name, fdset, writable: true, backing: null });
+  const { file, layer } = diskNodes({ format, name, fdset, writable: true, backing: null });
   await qmp.execute("blockdev-add", file, signal);
   await qmp.execute("blockdev-add", layer, signal);
   await qmp.execute("blockdev-snapshot", { node: top, overlay: name }, signal);

@@ -1,7 +1,9 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { Cgroup } from "../../cgroup/cgroup.ts";
+import type { LiveDisk } from "../../disk/disk.ts";
 import { Console } from "../console.ts";
 import { STATE_IN_CHROOT, takeDeviceState } from "../jail.ts";
+import type { Lifeline } from "../lifeline.ts";
 import { findMemoryMapping } from "../memory-mapping.ts";
 import type {
   DeviceState,
@@ -15,7 +17,6 @@ import type {
 } from "../vmm.ts";
 import { cpuLimits } from "./cpu-limits.ts";
 import type { Attached, StderrPipe } from "./launch.ts";
-import type { Lifeline } from "./lifeline.ts";
 import { stackLayer } from "./live-disk.ts";
 import { type QmpAnswer, type QmpArguments, QmpClient, type QmpCommand } from "./qmp.ts";
 import { parseRegisters } from "./registers.ts";
@@ -39,6 +40,9 @@ export interface QemuVmParts extends Attached {
 export class QemuVm implements Vm {
   readonly process: VmProcess;
   readonly exited: Promise<VmExit>;
+  readonly disk: LiveDisk = {
+    stack: (layer) => stackLayer(this.#session(), layer, AbortSignal.timeout(COMMAND_LIMIT)),
+  };
   readonly #machine: Machine;
   readonly #cgroup: Cgroup;
   readonly #lifeline: Lifeline;
@@ -146,10 +150,6 @@ export class QemuVm implements Vm {
     await this.#cgroup.setCpuShare(cpuLimits({ vcpus: this.#machine.vcpus }).cpuShare);
   }
 
-  async stackDisk(path: string): Promise<void> {
-    await stackLayer(this.#session(), path, AbortSignal.timeout(COMMAND_LIMIT));
-  }
-
   /** Loads a device state into a process that was started for it; the vCPUs stand still until `thaw`. */
   async loadState(uri: string): Promise<void> {
     const qmp = this.#session();
@@ -183,7 +183,7 @@ export class QemuVm implements Vm {
 
   memoryMapping(): Promise<MemoryMapping> {
     const { memory, memoryMb } = this.#machine;
-    return findMemoryMapping(this.process.pid, memory.path, memoryMb * 1024 * 1024);
+    return findMemoryMapping(this.process.pid, memory.file.path, memoryMb * 1024 * 1024);
   }
 
   async detach(): Promise<void> {

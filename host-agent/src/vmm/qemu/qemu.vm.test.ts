@@ -115,7 +115,7 @@ describe("the jail of QEMU", () => {
       /^anon_inode:/,
       /^socket:/,
       new RegExp(`^${machine.jail.directory}/stderr$`),
-      new RegExp(`^${machine.memory.path}$`),
+      new RegExp(`^${machine.memory.file.path}$`),
       ...[machine.kernel, machine.initramfs].map((path) => new RegExp(`^${path}$`)),
       ...machine.disk.layers.map(({ path }) => new RegExp(`^${path}$`)),
     ];

@@ -1,6 +1,5 @@
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import { WarrenError } from "@warren/contracts/errors";
+import { needProgram } from "../../linux/programs.ts";
 
 /** Version of QEMU, and what its command line can do. */
 export interface QemuVersion {
@@ -47,6 +46,6 @@ export function parseQemuVersion(output: string): QemuVersion {
 
 /** Asks a program of QEMU for its version. */
 export async function readQemuVersion(binary: string): Promise<QemuVersion> {
-  const { stdout } = await promisify(execFile)(binary, ["--version"]);
+  const { stdout } = await needProgram("Asking QEMU for its version", binary, ["--version"]);
   return parseQemuVersion(stdout);
 }

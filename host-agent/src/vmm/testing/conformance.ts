@@ -117,7 +117,9 @@ export function describeVmm(name: string, subject: Subject): void {
       const [top] = machine.disk.layers;
       const shared = files.filter(({ path }) => path !== top!.path && !path.startsWith(machine.jail.directory));
       const paths = new Set(shared.map(({ path }) => path.replace(" (deleted)", "")));
-      expect(paths).toEqual(new Set([machine.memory.path, ...machine.disk.layers.slice(1).map(({ path }) => path)]));
+      expect(paths).toEqual(
+        new Set([machine.memory.file.path, ...machine.disk.layers.slice(1).map(({ path }) => path)]),
+      );
       for (const { fd, path } of shared) expect(attacksThatWork(vm.process.pid, fd), path).toEqual([]);
       const [writable] = files.filter(({ path }) => path === top!.path);
       expect(attacksThatWork(vm.process.pid, writable!.fd)).toContain("write");
@@ -140,7 +142,7 @@ export function describeVmm(name: string, subject: Subject): void {
       await vm.suspend();
       const below = machine.disk;
       const above = await host.layer(below);
-      await vm.stackDisk(above.layers[0]!.path);
+      await vm.disk.stack(above.layers[0]!);
       await vm.thaw();
       const frozen = readFileSync(below.layers[0]!.path);
       await host.run(machine, "cat /root/below > /root/above; sync; head -c 1000000 /dev/urandom > /root/noise; sync");
@@ -244,7 +246,7 @@ export function describeVmm(name: string, subject: Subject): void {
         ],
         ["no kernel", "ENOENT", () => ({ kernel: "/nowhere/vmlinuz" })],
         ["no disk", "ENOENT", () => ({ disk: { layers: [{ path: "/nowhere/disk.qcow2", format: "qcow2" }] } })],
-        ["no memory file", "ENOENT", () => ({ memory: { path: "/nowhere/memory", own: true } })],
+        ["no memory file", "ENOENT", () => ({ memory: { file: { path: "/nowhere/memory", own: true } } })],
         [
           "a memory file of another size",
           "internal_error",
@@ -252,7 +254,7 @@ export function describeVmm(name: string, subject: Subject): void {
             const memoryFile = host.path("memory");
             await writeFile(memoryFile, "");
             await truncate(memoryFile, 4096);
-            return { memory: { path: memoryFile, own: true } };
+            return { memory: { file: { path: memoryFile, own: true } } };
           },
         ],
         [

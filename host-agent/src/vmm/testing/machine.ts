@@ -16,7 +16,7 @@ export function describedMachine(changes: Partial<Machine> = {}): Machine {
         { path: "/images/root.ext4", format: "raw" },
       ],
     },
-    memory: { path: "/data/memory", own: false },
+    memory: { file: { path: "/data/memory", own: false } },
     network: { namespacePath: "/run/netns/warren-ns-1", tap: "tap0", mac: "02:fc:00:00:00:05" },
     jail: { directory: "/data/jail", uid: 2100000001, cgroup: "warren/sbaaaaaaaaaaaaaaaaaaaa" },
     ...changes,

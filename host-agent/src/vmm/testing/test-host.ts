@@ -3,6 +3,7 @@ import { mkdtemp, open, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { pino } from "pino";
+import type { DiskImage } from "../../disk/disk.ts";
 import { createQcow2Store } from "../../disk/qcow2/store.ts";
 import { GuestClient } from "../../guest/client.ts";
 import { ensureImages } from "../../images/ensure.ts";
@@ -11,7 +12,7 @@ import { copyFileRange, nextData } from "../../linux/file-ranges.ts";
 import { createSealedMemory, SEALED_PREFIX } from "../../linux/sealed-memory.ts";
 import { GUEST_NETWORK, guestNetworkParameters, type Slot, type SlotPool } from "../../network/network.ts";
 import { createSlotPool } from "../../network/pool.ts";
-import type { DeviceState, DiskImage, Machine, MemoryFile, Vm, Vmm } from "../vmm.ts";
+import type { DeviceState, Machine, MemoryFile, Vm, Vmm } from "../vmm.ts";
 import { composeMemory } from "./compose-memory.ts";
 
 /** Shared by all tests that boot microVMs, and by runs of them: images are built when they are missing or out of date. */
@@ -87,13 +88,13 @@ export class TestHost {
       initramfs: this.images.initramfs,
       kernelArguments: ["warren.root=/dev/vda", ...guestNetworkParameters(["8.8.8.8"]), "warren.hostname=warren"],
       disk,
-      memory: { path: memoryFile, own: true },
+      memory: { file: { path: memoryFile, own: true } },
     });
   }
 
   /** A machine that continues a frozen one on an empty layer over its disk. */
   async clone({ machine, memoryFile, disk }: Frozen): Promise<Machine> {
-    const memory = await this.#seal(memoryFile);
+    const memory = { file: await this.#seal(memoryFile) };
     return this.#place({ ...machine, memory, disk: await this.layer(disk) });
   }
 
@@ -107,7 +108,7 @@ export class TestHost {
   /** Copies the memory and device state of a frozen microVM. */
   async save(state: DeviceState, vm: Vm, machine: Machine): Promise<Frozen> {
     const memoryFile = this.path("memory");
-    const { path } = machine.memory;
+    const { path } = machine.memory.file;
     await composeMemory(await vm.memoryMapping(), this.#sealed.get(path)?.source ?? path, memoryFile);
     return { machine, memoryFile, state: state.path, disk: machine.disk };
   }

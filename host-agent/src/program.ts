@@ -1,0 +1,176 @@
+import { writeSync } from "node:fs";
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { WarrenError } from "@warren/contracts/errors";
+import { keepFilesPrivate } from "@warren/server/private-directory";
+import { endRequested, StartReport } from "@warren/server/supervision";
+import { canRunSandboxes, examine } from "./doctor/doctor.ts";
+import { countSandboxes, type ServeOptions, serveHost, sweepHost } from "./host.ts";
+import { ensureImages } from "./images/ensure.ts";
+import { createLogger } from "./logging.ts";
+import { MACHINERY, type Machinery } from "./machinery.ts";
+
+/** Exit status of a program that wrote to a pipe without a reader: 128 + SIGPIPE. */
+const BROKEN_PIPE = 141;
+
+const USAGE = `usage: main.ts serve --data-dir DIR --images-dir DIR --listen unix:PATH [--ephemeral] [--prepare VCPUSxMIB] [--ready-fd N] [--exit-with-parent]
+       main.ts sweep --data-dir DIR [--tell]
+       main.ts count --data-dir DIR
+       main.ts build-images --images-dir DIR [--with-node] [--refresh] [--json]
+       main.ts doctor --data-dir DIR --images-dir DIR [--json]`;
+
+/** Repository that holds the sources of the guest agent. */
+const SOURCE_ROOT = resolve(import.meta.dirname, "../..");
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    "data-dir": { type: "string" },
+    "images-dir": { type: "string" },
+    listen: { type: "string" },
+    ephemeral: { type: "boolean", default: false },
+    prepare: { type: "string" },
+    "ready-fd": { type: "string" },
+    "exit-with-parent": { type: "boolean", default: false },
+    "with-node": { type: "boolean", default: false },
+    refresh: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
+    tell: { type: "boolean", default: false },
+  },
+});
+
+/** The program of the host agent, as its arguments say. `machine`: tests have another one than the machine that it runs on. */
+export async function runHostAgent(machine: Machinery = MACHINERY): Promise<void> {
+  keepFilesPrivate();
+  switch (positionals[0]) {
+    case "serve":
+      await serve(machine);
+      break;
+    case "sweep":
+      await reportFailure(() => {
+        const options = { environment: process.env, machine, log: createLogger(), tell: values.tell };
+        return sweepHost(directory("data-dir"), options);
+      });
+      break;
+    case "count":
+      await reportFailure(async () => {
+        print(JSON.stringify(await countSandboxes(directory("data-dir"))));
+      });
+      break;
+    case "build-images":
+      await reportFailure(() => build());
+      break;
+    case "doctor":
+      await doctor();
+      break;
+    default:
+      fail(USAGE, 2);
+  }
+}
+
+async function serve(machine: Machinery): Promise<void> {
+  const report = new StartReport(values["ready-fd"] === undefined ? undefined : Number(values["ready-fd"]));
+  const log = createLogger();
+  const end = endRequested({ exitWithParent: values["exit-with-parent"] });
+  let started = false;
+  void end.then((reason) => {
+    if (started) return;
+    // What is half built or half taken up is found again by the next start, or by `sweep`.
+    log.info({ reason }, "host agent ends before it is ready");
+    process.exit(1);
+  });
+  try {
+    const options: ServeOptions = {
+      dataDirectory: directory("data-dir"),
+      imagesDirectory: directory("images-dir"),
+      sourceRoot: SOURCE_ROOT,
+      socketPath: socketPath(values.listen),
+      ephemeral: values.ephemeral,
+      ...(values.prepare === undefined ? {} : { prepare: sandboxSize(values.prepare) }),
+      environment: process.env,
+      machine,
+      progress: (step, detail, fraction) => report.progress(step, detail, fraction),
+      log,
+    };
+    const host = await serveHost(options);
+    started = true;
+    report.ready(`unix:${options.socketPath}`);
+    log.info({ reason: await end }, "host agent is stopping");
+    await host.stop();
+    process.exit(0);
+  } catch (error) {
+    log.fatal({ err: error }, "host agent cannot run");
+    report.failed(error);
+    process.exit(1);
+  }
+}
+
+async function build(): Promise<void> {
+  const present = values.json
+    ? (step: string, detail?: string, fraction?: number) => JSON.stringify({ step, detail, fraction })
+    : (step: string, detail?: string) => (detail ? `${step}: ${detail}` : step);
+  await ensureImages({
+    directory: directory("images-dir"),
+    sourceRoot: SOURCE_ROOT,
+    withNode: values["with-node"],
+    refresh: values.refresh,
+    progress: (step, detail, fraction) => print(present(step, detail, fraction)),
+  });
+}
+
+async function doctor(): Promise<void> {
+  const findings = [];
+  for await (const finding of examine({ dataDir: directory("data-dir"), imagesDir: directory("images-dir") })) {
+    findings.push(finding);
+    const { check, status, found, consequence } = finding;
+    const line = values.json
+      ? JSON.stringify(finding)
+      : `${status.padEnd(5)}${check}: ${found}${consequence ? ` (${consequence})` : ""}`;
+    print(line);
+  }
+  process.exitCode = canRunSandboxes(findings) ? 0 : 1;
+}
+
+async function reportFailure(work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work();
+    process.exit(0);
+  } catch (error) {
+    if (error instanceof WarrenError) fail(error.message, 1);
+    throw error;
+  }
+}
+
+function directory(name: "data-dir" | "images-dir"): string {
+  const value = values[name];
+  if (!value) fail(`--${name} is missing\n${USAGE}`, 2);
+  return resolve(value);
+}
+
+function socketPath(listen: string | undefined): string {
+  if (!listen?.startsWith("unix:/")) {
+    throw new WarrenError("invalid_request", "--listen must be unix:PATH with an absolute path");
+  }
+  return listen.slice("unix:".length);
+}
+
+function sandboxSize(text: string): { vcpus: number; memoryMb: number } {
+  const [, vcpus, memoryMb] = /^(\d{1,4})x(\d{1,8})$/.exec(text) ?? [];
+  if (!vcpus || !memoryMb) throw new WarrenError("invalid_request", `--prepare must be VCPUSxMIB, not "${text}"`);
+  return { vcpus: Number(vcpus), memoryMb: Number(memoryMb) };
+}
+
+/** Writes a line of the result. Like any program in a pipe, this one ends quietly when nobody reads it any more. */
+function print(line: string): void {
+  try {
+    writeSync(1, `${line}\n`);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EPIPE") process.exit(BROKEN_PIPE);
+    throw error;
+  }
+}
+
+function fail(text: string, status: number): never {
+  writeSync(2, `${text}\n`);
+  process.exit(status);
+}

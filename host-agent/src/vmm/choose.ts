@@ -1,0 +1,43 @@
+import { join } from "node:path";
+import type { Logger } from "pino";
+import { detectCgroups } from "../cgroup/detect.ts";
+import type { BootImages } from "../images/images.ts";
+import { createQemuVmm, examineQemuHost } from "./qemu/driver.ts";
+import { probeKvm } from "./qemu/kvm-probe.ts";
+import type { Vmm } from "./vmm.ts";
+
+/** What a VMM is chosen for. */
+export interface VmmPurpose {
+  /** Files that microVMs boot from and the directory of all such files; without them, microVMs can only be ended. */
+  images?: BootImages & { directory: string };
+  log: Logger;
+}
+
+/** Gives the VMM of a host. */
+export type ChooseVmm = (purpose: VmmPurpose) => Promise<Vmm>;
+
+/**
+ * Finds out which VMMs this host has, which takes a tenth of a second. There is QEMU alone, with KVM where a guest has
+ * booted with it.
+ */
+export async function examineVmms(): Promise<ChooseVmm> {
+  const host = await examineQemuHost();
+  return async ({ images, log }) => {
+    const cgroups = await detectCgroups();
+    const kvm =
+      images &&
+      (await probeKvm({
+        version: host.version.text,
+        kernel: images.vmlinux,
+        kernelRelease: images.kernelRelease,
+        verdictFile: join(images.directory, "kvm-verdict.json"),
+      }));
+    if (kvm) log.info(kvm, "looked for KVM");
+    return createQemuVmm({
+      accelerator: kvm?.usable ? "kvm" : "tcg",
+      host,
+      cgroups,
+      warn: (message, cause) => log.warn({ err: cause }, message),
+    });
+  };
+}
