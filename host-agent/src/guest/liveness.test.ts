@@ -1,7 +1,8 @@
 import { afterEach, expect, it } from "vitest";
 import { GuestClient } from "./client.ts";
 import { loadOf } from "./host-load.ts";
-import { FakeGuest, frame, head, START } from "./testing/fake-guest.ts";
+import { FakeGuest } from "./testing/fake-guest.ts";
+import { frame, head, START } from "./testing/frames.ts";
 
 const COMMAND = { cmd: "python3", args: [], env: {}, timeoutMs: 0, stdin: false };
 const END = frame('{"event":{"end":{"exitCode":0,"exited":true,"status":"exit status 0"}}}');

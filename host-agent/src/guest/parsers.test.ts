@@ -8,7 +8,7 @@ import { BoundedBytes } from "./bounded-bytes.ts";
 import { MAX_MESSAGE } from "./envelopes.ts";
 import { EventBounds } from "./event-bounds.ts";
 import { MessageReader } from "./message-reader.ts";
-import { frame } from "./testing/fake-guest.ts";
+import { frame } from "./testing/frames.ts";
 
 /** Messages of a stream, output of one stream together, and how it ends: well, or by being refused. */
 function readStream(chunks: Uint8Array[]): string[] {

@@ -9,7 +9,8 @@ import { ListFilesRequestSchema } from "@warren/contracts/gen/hostagent/v1/hosta
 import { afterEach, describe, expect, it } from "vitest";
 import { type CommandEvent, GuestClient, type GuestIdentity } from "../guest/client.ts";
 import { MAX_MESSAGE } from "../guest/envelopes.ts";
-import { FakeGuest, forever, frame, head, START, type Trick } from "../guest/testing/fake-guest.ts";
+import { FakeGuest, forever, type Trick } from "../guest/testing/fake-guest.ts";
+import { frame, head, START } from "../guest/testing/frames.ts";
 import { fileCalls } from "../rpc/file-calls.ts";
 import { CALL_LIMITS, CallBounds } from "./call-bounds.ts";
 import { runCommand, streamCommand } from "./commands.ts";

@@ -1,13 +1,12 @@
-import { fstatSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { WarrenError } from "@warren/contracts/errors";
 import type { Cgroup, Cgroups } from "../../cgroup/cgroup.ts";
 import type { DiskImage } from "../../disk/disk.ts";
 import { readQcow2Header } from "../../disk/qcow2/header.ts";
-import { isSealed } from "../../linux/sealed-memory.ts";
 import { measureCounterKhz } from "../../linux/timestamp-counter.ts";
 import { jailCgroup, prepareJail, sweepJail } from "../jail.ts";
 import { adoptedLifeline, childLifeline } from "../lifeline.ts";
+import { checkMemoryFile } from "../memory-file.ts";
 import { HeldProcess } from "../process.ts";
 import { prepareView, type View } from "../view.ts";
 import type { Jail, Machine, Vm, Vmm, VmProcess } from "../vmm.ts";
@@ -208,21 +207,6 @@ async function maxFileBytes({ layers }: DiskImage): Promise<number> {
   const [size] = sizes;
   if (size === undefined) throw new WarrenError("internal_error", "a disk without layers");
   return Math.ceil(size * 1.25) + 64 * MIB;
-}
-
-/** A file that others read must not be opened for writing. QEMU would make a smaller file larger, and so write to it. */
-async function checkMemoryFile(
-  { memory: { file: memory }, memoryMb }: Machine,
-  opensForWriting: boolean,
-): Promise<void> {
-  if (memory.sealed !== undefined) {
-    if (!isSealed(memory.sealed)) throw new WarrenError("internal_error", `${memory.path} is not sealed`);
-  } else if (opensForWriting && !memory.own) {
-    throw new WarrenError("internal_error", `QEMU would open ${memory.path} for writing, which others read`);
-  }
-  const { size } = memory.sealed === undefined ? await stat(memory.path) : fstatSync(memory.sealed);
-  if (size === memoryMb * MIB) return;
-  throw new WarrenError("internal_error", `${memory.path} has ${size} bytes; guest memory has ${memoryMb} MiB`);
 }
 
 /** Two processes on one disk would destroy it. */

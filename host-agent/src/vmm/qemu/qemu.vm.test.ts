@@ -6,8 +6,10 @@ import { fileURLToPath } from "node:url";
 import { NODE_FLAGS } from "@warren/server/node-flags";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { detectCgroups } from "../../cgroup/detect.ts";
+import { MACHINERY } from "../../machinery.ts";
 import { processesOf, startTicks } from "../process.ts";
-import { describeVmm } from "../testing/conformance.ts";
+import { describeVmm, type Subject } from "../testing/conformance.ts";
+import { describeGuests } from "../testing/guest-behaviour.ts";
 import { READY, TestHost } from "../testing/test-host.ts";
 import type { Machine, Vm, Vmm, VmProcess } from "../vmm.ts";
 import { createQemuVmm } from "./driver.ts";
@@ -27,7 +29,22 @@ async function createVmm(): Promise<Vmm> {
 
 afterEach(() => expect(warnings.splice(0)).toEqual([]));
 
-describeVmm("QEMU under TCG", { create: createVmm, kernel: ({ vmlinuz }) => vmlinuz });
+/** Replaces a file as a whole, so that whoever reads it sees a number. */
+const COUNTER = "n=0; while :; do n=$((n+1)); echo $n > /run/next && mv /run/next /run/count; sleep 0.05; done";
+const SUBJECT: Subject = {
+  create: createVmm,
+  machinery: MACHINERY,
+  kernel: ({ vmlinuz }) => vmlinuz,
+  scripts: {
+    count: `setsid sh -c '${COUNTER}' >/dev/null 2>&1 </dev/null &
+until [ -e /run/count ]; do sleep 0.05; done`,
+    countsOn: "a=$(cat /run/count); until [ $(cat /run/count) -gt $a ]; do sleep 0.05; done",
+    powerOff: "sync; setsid sh -c 'sleep 0.2; echo o > /proc/sysrq-trigger || kill -TERM 1' >/dev/null 2>&1 &",
+  },
+};
+
+describeVmm("QEMU under TCG", SUBJECT);
+describeGuests("guests of QEMU under TCG", SUBJECT);
 
 describe("the jail of QEMU", () => {
   let host: TestHost;
@@ -37,7 +54,7 @@ describe("the jail of QEMU", () => {
 
   beforeAll(async () => {
     vmm = await createVmm();
-    host = await TestHost.open();
+    host = await TestHost.open(MACHINERY);
     machine = await host.machine({ vcpus: 1, memoryMb: 256 }, host.images.vmlinuz);
     vm = await vmm.start(machine, async () => undefined);
     await vm.waitForConsole(READY);
@@ -169,7 +186,7 @@ describe("a host agent that is killed", () => {
 
   beforeAll(async () => {
     vmm = await createVmm();
-    host = await TestHost.open();
+    host = await TestHost.open(MACHINERY);
   });
   afterEach(() => host.releaseAll(vmm));
   afterAll(() => host?.close(vmm));

@@ -6,12 +6,11 @@ import { pino } from "pino";
 import type { DiskImage } from "../../disk/disk.ts";
 import { createQcow2Store } from "../../disk/qcow2/store.ts";
 import { GuestClient } from "../../guest/client.ts";
-import { ensureImages } from "../../images/ensure.ts";
 import type { BootImages } from "../../images/images.ts";
 import { copyFileRange, nextData } from "../../linux/file-ranges.ts";
 import { createSealedMemory, SEALED_PREFIX } from "../../linux/sealed-memory.ts";
+import type { Machinery } from "../../machinery.ts";
 import { GUEST_NETWORK, guestNetworkParameters, type Slot, type SlotPool } from "../../network/network.ts";
-import { createSlotPool } from "../../network/pool.ts";
 import type { DeviceState, Machine, MemoryFile, Vm, Vmm } from "../vmm.ts";
 import { composeMemory } from "./compose-memory.ts";
 
@@ -48,11 +47,11 @@ export class TestHost {
     this.#slots = slots;
   }
 
-  static async open(): Promise<TestHost> {
+  static async open({ ensureImages, createSlots }: Pick<Machinery, "ensureImages" | "createSlots">): Promise<TestHost> {
     const progress = (step: string, detail?: string) => console.log(`${step}: ${detail ?? ""}`);
     const images = await ensureImages({ directory: IMAGES, sourceRoot: SOURCE_ROOT, withNode: false, progress });
     const folder = await mkdtemp(join(tmpdir(), "warren-vmm-"));
-    const slots = await createSlotPool({ dataDirectory: folder, spare: 0, logger: pino({ level: "silent" }) });
+    const slots = await createSlots({ dataDirectory: folder, spare: 0, logger: pino({ level: "silent" }) });
     return new TestHost(images, folder, slots);
   }
 

@@ -1,0 +1,59 @@
+import { randomInt } from "node:crypto";
+import { createServer } from "node:net";
+import { WarrenError } from "@warren/contracts/errors";
+import { GUEST_NETWORK, type Slot, type SlotPool } from "../network.ts";
+
+/** Numbers of slots, as real ones have them. */
+const SLOTS = 32_767;
+/** Addresses of slots are 127.64.0.1 and the following ones: those of the loopback interface need no preparation. */
+const FIRST = 64;
+
+/** Opens a pool of networks for guests of the fake VMM: addresses of this host at which nobody listens yet. */
+export async function createFakeSlots(): Promise<SlotPool> {
+  return new FakeSlots();
+}
+
+class FakeSlots implements SlotPool {
+  readonly #inUse = new Set<number>();
+  /** Numbers go round from a random one on: pools of other processes begin elsewhere. */
+  #next = randomInt(SLOTS);
+
+  async acquire(): Promise<Slot> {
+    for (let tries = 0; tries < SLOTS; tries++) {
+      this.#next = (this.#next % SLOTS) + 1;
+      const slot = slotOf(this.#next);
+      if (this.#inUse.has(slot.number)) continue;
+      this.#inUse.add(slot.number);
+      if (await isFree(slot.hostIp)) return slot;
+      this.#inUse.delete(slot.number);
+    }
+    throw new WarrenError("host_full", "all network slots are in use");
+  }
+
+  async adopt(number: number): Promise<Slot> {
+    if (this.#inUse.has(number)) throw new WarrenError("conflict", `network slot ${number} is in use already`);
+    this.#inUse.add(number);
+    return slotOf(number);
+  }
+
+  async release(slot: Slot): Promise<void> {
+    this.#inUse.delete(slot.number);
+  }
+
+  async sweep(): Promise<void> {}
+
+  async close(): Promise<void> {}
+}
+
+function slotOf(number: number): Slot {
+  const hostIp = `127.${FIRST}.${number >> 8}.${number & 255}`;
+  return { number, hostIp, attachment: { namespacePath: "/proc/self/ns/net", tap: hostIp, mac: GUEST_NETWORK.mac } };
+}
+
+async function isFree(address: string): Promise<boolean> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once("error", () => resolve(false));
+    server.listen(GUEST_NETWORK.agentPort, address, () => server.close(() => resolve(true)));
+  });
+}
