@@ -18,5 +18,6 @@ describeVmm("the fake VMM", {
   create: async () => createFakeVmm({ warn: (message, cause) => warnings.push(`${message}: ${cause}`) }),
   machinery: { ensureImages: () => ensureFakeImages({ directory }), createSlots: createFakeSlots },
   kernel: ({ vmlinuz }) => vmlinuz,
+  memoryMb: 32,
   scripts: { count: "count && counts", countsOn: "counts", powerOff: "sleep 0.1 && poweroff &" },
 });

@@ -35,6 +35,7 @@ const SUBJECT: Subject = {
   create: createVmm,
   machinery: MACHINERY,
   kernel: ({ vmlinuz }) => vmlinuz,
+  memoryMb: 256,
   scripts: {
     count: `setsid sh -c '${COUNTER}' >/dev/null 2>&1 </dev/null &
 until [ -e /run/count ]; do sleep 0.05; done`,

@@ -15,6 +15,8 @@ export interface Subject {
   machinery: Pick<Machinery, "ensureImages" | "createSlots">;
   /** Which of the kernels the VMM boots. */
   kernel(images: BootImages): string;
+  /** MiB of its guests. */
+  memoryMb: number;
   scripts: {
     /** Begins to count in a process of its own, so that a test sees whether guest programs go on. */
     count: string;
@@ -32,6 +34,7 @@ export function describeVmm(name: string, subject: Subject): void {
     let vmm: Vmm;
     /** A guest with two processors that has booted and counts. */
     let seed: Frozen;
+    const { memoryMb } = subject;
     const { count, countsOn, powerOff } = subject.scripts;
     const start = `${count}; echo started > /root/kept; sync`;
     const goesOn = `${countsOn}; cat /root/kept`;
@@ -45,7 +48,7 @@ export function describeVmm(name: string, subject: Subject): void {
     beforeAll(async () => {
       vmm = await subject.create();
       host = await TestHost.open(subject.machinery);
-      const machine = await host.machine({ vcpus: 2, memoryMb: 256 }, subject.kernel(host.images));
+      const machine = await host.machine({ vcpus: 2, memoryMb }, subject.kernel(host.images));
       const vm = await vmm.start(machine, noSpawn);
       await vm.waitForConsole(READY);
       await host.run(machine, start);
@@ -56,7 +59,7 @@ export function describeVmm(name: string, subject: Subject): void {
     afterAll(() => host?.close(vmm));
 
     test("a microVM boots, runs on after a freeze, is continued twice elsewhere, and leaves nothing behind", async () => {
-      const machine = await host.machine({ vcpus: 1, memoryMb: 256 }, subject.kernel(host.images));
+      const machine = await host.machine({ vcpus: 1, memoryMb }, subject.kernel(host.images));
       let spawned: VmProcess | undefined;
       const vm = await vmm.start(machine, async (process) => {
         spawned = process;
@@ -199,7 +202,7 @@ export function describeVmm(name: string, subject: Subject): void {
     test("the memory of a guest is found in its process", async () => {
       const { vm } = await cloneSeed();
       const mapping = await vm.memoryMapping();
-      expect(mapping).toMatchObject({ pid: vm.process.pid, length: 256 * 1024 * 1024 });
+      expect(mapping).toMatchObject({ pid: vm.process.pid, length: memoryMb * 1024 * 1024 });
     });
 
     describe("what cannot start says why and leaves nothing behind:", () => {
@@ -233,7 +236,7 @@ export function describeVmm(name: string, subject: Subject): void {
         ],
       ];
       test.each(failing)("%s", async (_, code, changes) => {
-        const machine = await host.machine({ vcpus: 1, memoryMb: 256 }, subject.kernel(host.images));
+        const machine = await host.machine({ vcpus: 1, memoryMb }, subject.kernel(host.images));
         const changed = { ...machine, ...(await changes(machine)) };
         await expect(vmm.start(changed, noSpawn)).rejects.toMatchObject({ code });
         expect(await processesOf(machine.jail.uid, machine.jail.directory)).toEqual([]);
