@@ -16,9 +16,7 @@ const create = (letter: string, template = "minimal") =>
   host.calls.createSandbox({
     sandboxId: `sbwarm${letter.repeat(16)}`,
     teamId: "team",
-    template,
-    vcpus: 1,
-    memoryMb: 128,
+    spec: { template, vcpus: 1, memoryMb: 128 },
     env: { LETTER: letter },
   });
 async function shell(letter: string, script: string): Promise<string> {
@@ -107,10 +105,10 @@ it("hands out first what it was told to prepare, and prepares nothing else", asy
     const ready = () => readRecords(prepared.directory).find(({ purpose }) => purpose === "pool")?.process?.pid;
     await expect.poll(ready, { timeout: 120_000 }).toBeDefined();
     const first = ready();
-    const size = { teamId: "team", template: "minimal", vcpus: 1 };
-    await prepared.calls.createSandbox({ ...size, sandboxId: "sbpreparedaaaaaaaaaaaa", memoryMb: 128 });
+    const wanted = { teamId: "team", spec: { template: "minimal", vcpus: 1, memoryMb: 128 } };
+    await prepared.calls.createSandbox({ ...wanted, sandboxId: "sbpreparedaaaaaaaaaaaa" });
     expect(processes()).toEqual([first]);
-    await prepared.calls.createSandbox({ ...size, sandboxId: "sbpreparedbbbbbbbbbbbb", memoryMb: 128 });
+    await prepared.calls.createSandbox({ ...wanted, sandboxId: "sbpreparedbbbbbbbbbbbb" });
     expect(processes()).toHaveLength(2);
     const command = { cmd: "hostname", args: [], timeoutMs: 60_000 };
     const { stdout } = await prepared.calls.exec({ sandboxId: "sbpreparedaaaaaaaaaaaa", command, maxOutputBytes: 100 });

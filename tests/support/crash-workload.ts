@@ -1,5 +1,6 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { SandboxStatus } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { fromRpcError } from "@warren/control-plane/hosts/rpc-errors";
 import { expect } from "vitest";
 import type { HostAgentFixture } from "./host-agent.ts";
@@ -214,7 +215,7 @@ class CrashWorkload {
   }
 
   async #create(sandboxId: string, template = "minimal"): Promise<void> {
-    await this.#host.calls.createSandbox({ sandboxId, teamId: TEAM, template, vcpus: 1, memoryMb: 128 });
+    await this.#host.calls.createSandbox({ sandboxId, teamId: TEAM, spec: { template, vcpus: 1, memoryMb: 128 } });
   }
 
   async #shell(sandboxId: string, script: string): Promise<string> {
@@ -240,10 +241,10 @@ class CrashWorkload {
   /** Statuses by id. Like a control plane, it says of those that have ended by themselves that it knows. */
   async #statuses(): Promise<Map<string, string>> {
     const { sandboxes } = await this.#host.calls.listSandboxes({});
-    const ended = sandboxes.filter(({ status }) => status === "stopped");
+    const ended = sandboxes.filter(({ status }) => status === SandboxStatus.STOPPED);
     await Promise.all(ended.map(({ sandboxId }) => this.#host.calls.destroySandbox({ sandboxId })));
-    const left = sandboxes.filter(({ status }) => status !== "stopped");
-    return new Map(left.map(({ sandboxId, status }) => [sandboxId, status]));
+    const left = sandboxes.filter(({ status }) => status !== SandboxStatus.STOPPED);
+    return new Map(left.map(({ sandboxId, status }) => [sandboxId, SandboxStatus[status].toLowerCase()]));
   }
 
   async #perform(subject: Subject, operation: Operation): Promise<void> {

@@ -1,15 +1,8 @@
 import { type Static, Type } from "typebox";
-import {
-  BASE_TEMPLATE,
-  SANDBOX_ID,
-  SANDBOX_ID_WORDS,
-  SANDBOX_NAME,
-  SANDBOX_NAME_WORDS,
-  TEMPLATE_NAME,
-  TEMPLATE_NAME_WORDS,
-} from "../identifiers.ts";
+import { SANDBOX_ID, SANDBOX_ID_WORDS, SANDBOX_NAME, SANDBOX_NAME_WORDS } from "../identifiers.ts";
 import { LIMITS } from "../limits.ts";
 import { Environment } from "./environment.ts";
+import { changedSettings, requestedSpec, SandboxSpec } from "./sandbox-spec.ts";
 
 /** States of a sandbox. `missing`: its host does not answer; `stopped` and `error` are final. */
 export const SANDBOX_STATUSES = [
@@ -72,51 +65,15 @@ const Metadata = Type.Unsafe<Record<string, string>>({
 const SandboxName = (description: string) =>
   Type.String({ pattern: SANDBOX_NAME.source, "x-words": SANDBOX_NAME_WORDS, description });
 
-/** Settings of a sandbox that may change while it lives. */
-const settings = {
-  timeout_sec: Type.Integer({
-    minimum: LIMITS.timeoutSec.min,
-    maximum: LIMITS.timeoutSec.max,
-    description: "Seconds of inactivity before `on_timeout` happens; 0 = never",
-  }),
-  on_timeout: Type.Enum(["pause", "destroy"], { description: "What inactivity leads to" }),
-  auto_resume: Type.Boolean({ description: "A call that needs the sandbox resumes it when it is paused" }),
-};
-
 const LeaseSec = (description: string) =>
   Type.Integer({ minimum: LIMITS.leaseSec.min, maximum: LIMITS.leaseSec.max, description });
 
 /** Request to create a sandbox. */
 export const CreateSandbox = Type.Object(
   {
-    template: Type.Optional(
-      Type.String({
-        pattern: TEMPLATE_NAME.source,
-        "x-words": TEMPLATE_NAME_WORDS,
-        default: BASE_TEMPLATE,
-        description: "Template to start from",
-      }),
-    ),
-    vcpus: Type.Optional(
-      Type.Integer({
-        minimum: LIMITS.vcpus.min,
-        maximum: LIMITS.vcpus.max,
-        // Without a default of the schema, what was not asked for beside a snapshot is told from what was.
-        description: `Virtual CPUs; default: ${LIMITS.vcpus.default}, or those of a snapshot, which takes no other number`,
-      }),
-    ),
-    memory_mb: Type.Optional(
-      Type.Integer({
-        minimum: LIMITS.memoryMb.min,
-        maximum: LIMITS.memoryMb.max,
-        description: `Memory in MiB; default: ${LIMITS.memoryMb.default}, or that of a snapshot, which takes no other size`,
-      }),
-    ),
+    ...requestedSpec,
     name: Type.Optional(SandboxName("Name, of which the team's live sandboxes have each another")),
     metadata: Type.Optional(Metadata),
-    timeout_sec: Type.Optional({ ...settings.timeout_sec, default: LIMITS.timeoutSec.default }),
-    on_timeout: Type.Optional({ ...settings.on_timeout, default: "pause" }),
-    auto_resume: Type.Optional({ ...settings.auto_resume, default: false }),
     lease_sec: Type.Optional(
       LeaseSec(
         "Seconds after which the sandbox ends, from when it runs, unless its lease is renewed; default: no lease",
@@ -133,9 +90,7 @@ export const UpdateSandbox = Type.Object(
   {
     name: Type.Optional(Type.Union([SandboxName("New name"), Type.Null({ description: "No name" })])),
     metadata: Type.Optional(Metadata),
-    timeout_sec: Type.Optional(settings.timeout_sec),
-    on_timeout: Type.Optional(settings.on_timeout),
-    auto_resume: Type.Optional(settings.auto_resume),
+    ...changedSettings,
     lease_sec: Type.Optional(
       Type.Union([LeaseSec("Renews the lease for so many seconds from now"), Type.Null({ description: "No lease" })]),
     ),
@@ -194,10 +149,7 @@ export const Sandbox = Type.Object(
     name: Type.Optional(Type.String()),
     metadata: Type.Unsafe<Record<string, string>>({ type: "object", additionalProperties: { type: "string" } }),
     status: Type.Enum([...SANDBOX_STATUSES]),
-    template: Type.String(),
-    vcpus: Type.Integer(),
-    memory_mb: Type.Integer({ description: "MiB" }),
-    ...settings,
+    ...SandboxSpec.properties,
     disk_bytes: Type.Integer({
       description: "Bytes on disk that the sandbox took when it was paused last, beyond those of its template",
     }),

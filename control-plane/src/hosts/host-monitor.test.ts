@@ -84,7 +84,8 @@ eachDatabase((fixture) => {
 
   /** Makes a sandbox past the database. */
   async function createOnHost(sandboxId: string): Promise<void> {
-    const request = { sandboxId, teamId, template: "minimal", vcpus: 1, memoryMb: 512, timeoutSec: 0, env: {} };
+    const spec = { template: "minimal", vcpus: 1, memoryMb: 512, timeoutSec: 0 };
+    const request = { sandboxId, teamId, spec, env: {} };
     await pool.agentOf({ id: hostId, address: double.address }).createSandbox(request);
   }
 

@@ -3,7 +3,15 @@ import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import type { HostAddress, HostClientPool } from "../hosts/host-client-pool.ts";
 import type { SandboxFollower } from "../hosts/host-monitor.ts";
 import type { Logger } from "../logging.ts";
-import { pausedFields, reasonCode, reportedReason, runningFields, stoppedFields } from "./reported-fields.ts";
+import {
+  pausedFields,
+  reasonCode,
+  reportedReason,
+  reportedStatus,
+  runningFields,
+  stoppedFields,
+} from "./reported-fields.ts";
+import { differingSettings } from "./sandbox-spec.ts";
 import type { RowOnHost, SandboxStore, SettingsFields, StatusFields } from "./sandbox-store.ts";
 
 /** Seconds after which a creation that its host has not finished counts as abandoned; longer than a creation takes. */
@@ -54,7 +62,7 @@ export class SandboxReconciler implements SandboxFollower {
   }
 
   async #settle(host: HostAddress, row: Observation): Promise<void> {
-    const settings = differingSettings(row);
+    const settings = newerSettings(row);
     if (settings) await this.#store.changeSettings(row.id, settings);
     const verdict = judge(row);
     if (!verdict) return;
@@ -62,9 +70,9 @@ export class SandboxReconciler implements SandboxFollower {
     const changed = await this.#store.change(row, verdict.status, verdict.fields);
     if (!changed) return;
     // The end is noted: the host may forget it.
-    if (row.reported?.status === "stopped" && !verdict.destroy) await this.#destroy(host, row.id);
+    if (reportedStatus(row.reported) === "stopped" && !verdict.destroy) await this.#destroy(host, row.id);
     this.#log.info(
-      { sandbox: row.id, from: row.status, to: verdict.status, reported: row.reported?.status ?? "absent" },
+      { sandbox: row.id, from: row.status, to: verdict.status, reported: reportedStatus(row.reported) ?? "absent" },
       "a sandbox follows its host",
     );
   }
@@ -77,7 +85,7 @@ export class SandboxReconciler implements SandboxFollower {
     const next = async (): Promise<void> => {
       for (let id = strangers.pop(); id !== undefined; id = strangers.pop()) {
         // One that has ended by itself was noted before; only the host's answer to that was lost.
-        if (reported.get(id)?.status !== "stopped") {
+        if (reportedStatus(reported.get(id)) !== "stopped") {
           this.#log.warn({ sandbox: id, host: host.id }, "a host has a sandbox that should not exist; destroying it");
         }
         await this.#destroy(host, id);
@@ -93,7 +101,7 @@ export class SandboxReconciler implements SandboxFollower {
 
 /** What follows from a row and its host's report. */
 export function judge(row: Pick<Observation, "status" | "ageSec" | "reason" | "disk_bytes" | "reported">): Verdict {
-  const reported = row.reported?.status;
+  const reported = reportedStatus(row.reported);
   // How it ended is noted at once, but for a row that a call is about to settle.
   const awaited = row.status === "stopping" || (CREATING.includes(row.status) && row.ageSec < CHANGING_SEC);
   if (reported === "stopped" && !awaited) return { status: "stopped", fields: stoppedFields(row.reported) };
@@ -132,7 +140,8 @@ export function judge(row: Pick<Observation, "status" | "ageSec" | "reason" | "d
 
 /** A host has a sandbox, a copy too, from the moment that its creation comes there. */
 function judgeCreation({ ageSec, reported }: Pick<Observation, "ageSec" | "reported">): Verdict {
-  if (reported?.status === "running" || reported?.status === "paused") return asReported(reported);
+  const status = reportedStatus(reported);
+  if (status === "running" || status === "paused") return asReported(reported);
   const isUnderWay = reported !== undefined;
   if (isUnderWay && ageSec < CREATING_SEC) return undefined;
   const error = isUnderWay ? "the sandbox did not start in time" : "the creation was cut off; try again";
@@ -142,8 +151,9 @@ function judgeCreation({ ageSec, reported }: Pick<Observation, "ageSec" | "repor
 /** The state that a host says, or its lack of the sandbox; nothing while the host changes it. */
 function asReported(reported: SandboxInfo | undefined): Verdict {
   if (reported === undefined) return { status: "stopped", fields: stoppedFields(undefined) };
-  if (reported.status === "running") return { status: "running", fields: runningFields(reported) };
-  return reported.status === "paused" ? { status: "paused", fields: pausedFields(reported) } : undefined;
+  const status = reportedStatus(reported);
+  if (status === "running") return { status: "running", fields: runningFields(reported) };
+  return status === "paused" ? { status: "paused", fields: pausedFields(reported) } : undefined;
 }
 
 /** Whether a host gives another reason than the row, or the same of another time. */
@@ -153,11 +163,8 @@ function saysOtherwise({ reason, reported }: Pick<Observation, "reason" | "repor
 }
 
 /** Settings by which a host acts and that the database does not have; undefined when there are none. */
-function differingSettings({ reported, ...row }: Observation): SettingsFields | undefined {
+function newerSettings(row: Observation): SettingsFields | undefined {
   // A start or a resume that is under way may bring new ones.
-  if (!reported || (row.status !== "running" && row.status !== "paused")) return undefined;
-  const { timeoutSec: timeout_sec, onTimeout, autoResume: auto_resume } = reported;
-  const on_timeout = onTimeout === "destroy" ? "destroy" : "pause";
-  const same = row.timeout_sec === timeout_sec && row.on_timeout === on_timeout && row.auto_resume === auto_resume;
-  return same ? undefined : { timeout_sec, on_timeout, auto_resume };
+  if (row.status !== "running" && row.status !== "paused") return undefined;
+  return differingSettings(row.reported?.spec, row);
 }

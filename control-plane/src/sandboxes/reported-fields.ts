@@ -1,6 +1,23 @@
-import type { SandboxInfo } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import { SandboxStatus as HostStatus, type SandboxInfo } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { SANDBOX_REASONS, type SandboxReason, type SandboxReasonCode } from "@warren/contracts/rest/sandboxes";
 import type { StatusFields } from "./sandbox-store.ts";
+
+/** Statuses that hosts report, as clients see them. */
+const STATUSES = {
+  [HostStatus.UNSPECIFIED]: "unknown",
+  [HostStatus.STARTING]: "starting",
+  [HostStatus.RUNNING]: "running",
+  [HostStatus.PAUSING]: "pausing",
+  [HostStatus.PAUSED]: "paused",
+  [HostStatus.RESUMING]: "resuming",
+  [HostStatus.STOPPING]: "stopping",
+  [HostStatus.STOPPED]: "stopped",
+} as const;
+
+/** The status that a host reports; undefined when it does not have the sandbox. One of a newer host may be unknown. */
+export function reportedStatus(info: SandboxInfo | undefined): (typeof STATUSES)[HostStatus] | undefined {
+  return info && (STATUSES[info.status] ?? "unknown");
+}
 
 /** Fields of a row whose sandbox its host reports as paused. */
 export function pausedFields(info: SandboxInfo | undefined): StatusFields {

@@ -18,6 +18,7 @@ import { sandboxNotFound } from "./sandbox-errors.ts";
 import type { SandboxQuota } from "./sandbox-quota.ts";
 import type { SandboxReads } from "./sandbox-reads.ts";
 import { nameTaken } from "./sandbox-settings.ts";
+import { specOf, toHostSpec } from "./sandbox-spec.ts";
 import type { SandboxRow, SandboxStore } from "./sandbox-store.ts";
 
 /** Milliseconds that a host has to start a sandbox; its own limits end a hanging boot earlier. */
@@ -170,12 +171,7 @@ export class SandboxService {
     const wanted = {
       sandboxId: row.id,
       teamId: row.team_id,
-      template: row.template,
-      vcpus: row.vcpus,
-      memoryMb: row.memory_mb,
-      timeoutSec: row.timeout_sec,
-      onTimeout: row.on_timeout,
-      autoResume: row.auto_resume,
+      spec: toHostSpec(specOf(row)),
       env,
     };
     const agent = this.#parts.pool.agentOf(host);

@@ -68,17 +68,17 @@ eachDatabase((database) => {
     expect(changed.status).toBe(200);
     expect(await changed.json()).toMatchObject({ status: "running", timeout_sec: 60, on_timeout: "destroy" });
     expect((await get(id)).metadata).toEqual({ b: "3" });
-    expect(stack.host.guest(id).info()).toMatchObject({ timeoutSec: 60, onTimeout: "destroy", autoResume: false });
+    expect(stack.host.guest(id).info().spec).toMatchObject({ timeoutSec: 60, onTimeout: "destroy", autoResume: false });
     await stack.call("POST", `/v1/sandboxes/${id}/pause`);
     expect(await (await patch(id, { auto_resume: true })).json()).toMatchObject({ status: "paused", timeout_sec: 60 });
-    expect(stack.host.guest(id).info()).toMatchObject({ timeoutSec: 60, autoResume: true });
+    expect(stack.host.guest(id).info().spec).toMatchObject({ timeoutSec: 60, autoResume: true });
   });
 
   it("takes a timeout for a resume of a sandbox that runs", async () => {
     const { id } = await stack.createSandbox({ timeout_sec: 10 });
     const resumed = await stack.call("POST", `/v1/sandboxes/${id}/resume`, { timeout_sec: 77 });
     expect(await resumed.json()).toMatchObject({ status: "running", timeout_sec: 77 });
-    expect(stack.host.guest(id).info().timeoutSec).toBe(77);
+    expect(stack.host.guest(id).info().spec?.timeoutSec).toBe(77);
   });
 
   it("changes nothing when the host refuses, and what it cannot change of a sandbox that is over", async () => {

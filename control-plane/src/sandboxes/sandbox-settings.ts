@@ -1,4 +1,5 @@
 import { WarrenError } from "@warren/contracts/errors";
+import type { SandboxSettings as Settings } from "@warren/contracts/rest/sandbox-spec";
 import type { ListSandboxesQuery, SandboxStatus, UpdateSandbox } from "@warren/contracts/rest/sandboxes";
 import { isUniqueViolation } from "../database/unique-violation.ts";
 import type { DetachedOperations } from "../detached-operations.ts";
@@ -6,6 +7,7 @@ import type { HostClientPool } from "../hosts/host-client-pool.ts";
 import { callHost } from "../hosts/rpc-errors.ts";
 import type { HostErrors } from "./host-errors.ts";
 import { sandboxNotFound, wrongState } from "./sandbox-errors.ts";
+import { toHostSpec } from "./sandbox-spec.ts";
 import type { SandboxRow, SandboxStore } from "./sandbox-store.ts";
 
 /** Milliseconds that a host has to change the settings of a sandbox, which may be in the middle of a pause. */
@@ -62,7 +64,7 @@ export class SandboxSettings {
   }
 
   /** The host acts by these settings. Should the database not follow, it does so when it is compared with the host. */
-  async #updateOnHost(row: SandboxRow, changes: Omit<UpdateSandbox, "name" | "metadata" | "lease_sec">): Promise<void> {
+  async #updateOnHost(row: SandboxRow, changes: Partial<Settings>): Promise<void> {
     if (!ON_HOST.includes(row.status)) {
       throw new WarrenError(
         "invalid_state",
@@ -72,13 +74,7 @@ export class SandboxSettings {
     const location = await this.#parts.store.locate(row.id);
     if (!location?.host) throw new WarrenError("host_unavailable", "the sandbox has no host");
     const agent = this.#parts.pool.agentOf(location.host);
-    const { timeout_sec, on_timeout, auto_resume } = changes;
-    const request = {
-      sandboxId: row.id,
-      ...(timeout_sec === undefined ? {} : { timeoutSec: timeout_sec }),
-      ...(on_timeout === undefined ? {} : { onTimeout: on_timeout }),
-      ...(auto_resume === undefined ? {} : { autoResume: auto_resume }),
-    };
+    const request = { sandboxId: row.id, spec: toHostSpec(changes) };
     await callHost(() => agent.updateSandbox(request, { timeoutMs: CALL_TIMEOUT_MS })).catch(
       async (error: WarrenError) => {
         throw await this.#parts.errors.explain(row.id, error, NEEDED);

@@ -41,10 +41,7 @@ eachDatabase((database) => {
     expect(sandbox).toMatchObject({ template: "node", vcpus: 2, memory_mb: 1024, timeout_sec: 60 });
     expect(await seen.promise).toMatchObject({
       sandboxId: sandbox.id,
-      template: "node",
-      vcpus: 2,
-      memoryMb: 1024,
-      timeoutSec: 60,
+      spec: { template: "node", vcpus: 2, memoryMb: 1024, timeoutSec: 60 },
       env: { GREETING: "hello" },
     });
   });

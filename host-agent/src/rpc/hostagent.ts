@@ -7,6 +7,7 @@ import {
   type ExecStreamRequest,
   type ExecStreamResponse,
   type HostAgentService,
+  SandboxStatus,
   type StreamWriteFileRequest,
 } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { LIMITS } from "@warren/contracts/limits";
@@ -21,6 +22,7 @@ import type { Template } from "../templates/store.ts";
 import { within } from "./bounds.ts";
 import { fileCalls } from "./file-calls.ts";
 import type { HostFacts } from "./host-facts.ts";
+import { newSpec, settingsOf, specMessage } from "./spec.ts";
 
 /** The `hostagent` service: translates messages, and leaves every decision to the sandboxes. */
 export function hostAgentService(
@@ -32,12 +34,7 @@ export function hostAgentService(
       const sandbox = await sandboxes.create({
         id: request.sandboxId,
         teamId: request.teamId,
-        template: request.template,
-        vcpus: within("vcpus", request.vcpus, LIMITS.vcpus),
-        memoryMb: within("memory_mb", request.memoryMb, LIMITS.memoryMb),
-        timeoutSec: within("timeout_sec", request.timeoutSec, LIMITS.timeoutSec),
-        onTimeout: onTimeout(request.onTimeout),
-        autoResume: request.autoResume,
+        spec: newSpec(request.spec),
         env: request.env,
       });
       return { sandbox: sandboxInfo(sandbox) };
@@ -49,13 +46,8 @@ export function hostAgentService(
       if (timeoutSec !== undefined) within("timeout_sec", timeoutSec, LIMITS.timeoutSec);
       return { sandbox: sandboxInfo(await sandboxes.resume(sandboxId, timeoutSec)) };
     },
-    async updateSandbox({ sandboxId, timeoutSec, onTimeout: action, autoResume }) {
-      const settings = {
-        ...(timeoutSec === undefined ? {} : { timeoutSec: within("timeout_sec", timeoutSec, LIMITS.timeoutSec) }),
-        ...(action === undefined ? {} : { onTimeout: onTimeout(action) }),
-        ...(autoResume === undefined ? {} : { autoResume }),
-      };
-      return { sandbox: sandboxInfo(await sandboxes.update(sandboxId, settings)) };
+    async updateSandbox({ sandboxId, spec }) {
+      return { sandbox: sandboxInfo(await sandboxes.update(sandboxId, settingsOf(spec))) };
     },
     async rollbackSandbox({ sandboxId }) {
       return { sandbox: sandboxInfo(await sandboxes.rollback(sandboxId)) };
@@ -223,22 +215,29 @@ function guestCommand(command: Command | undefined, stdin: boolean): GuestComman
   };
 }
 
+/** States as the protocol names them. A sandbox that is gone is in no answer. */
+const STATUSES = {
+  starting: SandboxStatus.STARTING,
+  running: SandboxStatus.RUNNING,
+  pausing: SandboxStatus.PAUSING,
+  paused: SandboxStatus.PAUSED,
+  resuming: SandboxStatus.RESUMING,
+  stopping: SandboxStatus.STOPPING,
+  stopped: SandboxStatus.STOPPED,
+  gone: SandboxStatus.UNSPECIFIED,
+} as const;
+
 function sandboxInfo(sandbox: Sandbox) {
   const { record, live } = sandbox;
   const { reason } = sandbox;
   return {
     sandboxId: record.id,
     teamId: record.teamId,
-    status: sandbox.status,
-    template: record.template,
-    vcpus: record.vcpus,
-    memoryMb: record.memoryMb,
-    timeoutSec: record.timeoutSec,
+    status: STATUSES[sandbox.status],
+    spec: specMessage(record.spec),
     hostIp: live?.slot.hostIp ?? "",
     createdAtUnixMs: BigInt(record.createdAt),
     lastActiveAtUnixMs: BigInt(sandbox.lastActiveAt),
-    onTimeout: record.onTimeout,
-    autoResume: record.autoResume,
     diskBytes: BigInt(record.diskBytes ?? 0),
     ...(reason && { reason: reasonInfo(reason) }),
   };
@@ -259,10 +258,4 @@ function forkResult(sandboxId: string, result: Sandbox | WarrenError) {
 function templateInfo({ teamId, name, vcpus, memoryMb, sizeBytes, createdAt }: Template) {
   const figures = { sizeBytes: BigInt(sizeBytes), createdAtUnixMs: BigInt(createdAt) };
   return { teamId, name, type: "snapshot", vcpus, memoryMb, ...figures };
-}
-
-function onTimeout(text: string): "pause" | "destroy" {
-  if (text === "" || text === "pause") return "pause";
-  if (text === "destroy") return "destroy";
-  throw new WarrenError("invalid_request", `on_timeout must be pause or destroy, not "${text}"`);
 }

@@ -18,6 +18,7 @@ import { GuestClient } from "../guest/client.ts";
 import type { SandboxRecord } from "../sandboxes/journal.ts";
 import type { LiveMicrovm } from "../sandboxes/microvm.ts";
 import { Sandbox } from "../sandboxes/sandbox.ts";
+import { DEFAULT_SPEC } from "../sandboxes/spec.ts";
 import { fileTransfers } from "./file-transfers.ts";
 import { type RpcServer, serve } from "./server.ts";
 
@@ -36,7 +37,12 @@ beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "warren-rpc-"));
   guest = http.createServer((request, response) => onGuest(request, response)).listen(0, "127.0.0.1");
   await once(guest, "listening");
-  sandbox = new Sandbox({ id: ID, status: "running", lastActiveAt: 0, timeoutSec: 1 } as SandboxRecord);
+  sandbox = new Sandbox({
+    id: ID,
+    status: "running",
+    lastActiveAt: 0,
+    spec: { ...DEFAULT_SPEC, timeoutSec: 1 },
+  } as SandboxRecord);
   const client = new GuestClient("127.0.0.1", (guest.address() as AddressInfo).port, "token");
   sandbox.attach({ guest: client } as unknown as LiveMicrovm);
   const awake = async (id: string) => {

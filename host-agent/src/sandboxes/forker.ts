@@ -40,10 +40,11 @@ export class Forker {
         parent.requireRunning();
         return freezer.snapshotAndContinue(parent, reserved.id);
       });
-      const { teamId, template, vcpus, memoryMb, timeoutSec, onTimeout, autoResume } = parent.record;
-      const shared = { teamId, template, vcpus, memoryMb, timeoutSec, onTimeout, autoResume };
+      const { teamId, spec } = parent.record;
       // The copies are there from the beginning: one of which the host knows nothing is one that nobody makes.
-      const starts = forkIds.map((forkId) => starter.start({ id: forkId, ...shared }, async () => (await frozen).id));
+      const starts = forkIds.map((forkId) =>
+        starter.start({ id: forkId, teamId, spec }, async () => (await frozen).id),
+      );
       const ends = Promise.allSettled(starts);
       await frozen.finally(() => ends);
       return (await ends).map((result) => {

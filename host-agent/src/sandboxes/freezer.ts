@@ -159,7 +159,7 @@ export class Freezer {
     stoppedMs: number,
   ): FrozenCopy {
     const { snapshots, vmm, log } = this.#parts;
-    const { id, token, vcpus, memoryMb } = record;
+    const { id, token, spec } = record;
     const { dirtyPages, streamed } = capture.figures;
     log.info({ sandbox: id, stoppedMs, dirtyPages, streamed }, "copied a microVM");
     return {
@@ -173,7 +173,7 @@ export class Freezer {
           const manifest = newManifest({
             id: snapshotId,
             createdAt: Date.now(),
-            shape: await shapeOf(vmm, { vcpus, memoryMb }),
+            shape: await shapeOf(vmm, spec),
             memory: header.id,
             disk,
             token,

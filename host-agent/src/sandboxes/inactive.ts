@@ -14,7 +14,7 @@ export interface InactiveParts {
 
 /** Does with a sandbox whose timeout has passed what its settings say, unless it is in use again. */
 export async function onInactive({ pauser, remover, hangs, log }: InactiveParts, sandbox: Sandbox): Promise<void> {
-  const { onTimeout, timeoutSec } = sandbox.record;
+  const { onTimeout, timeoutSec } = sandbox.record.spec;
   const kind = onTimeout === "destroy" ? "lost" : "pause";
   await sandbox.lifecycle.perform(kind, async () => {
     // A call may have come while an operation before this one was under way.

@@ -16,7 +16,7 @@ export class InactivityTimers {
   /** Watches a running sandbox. */
   watch(sandbox: Sandbox): void {
     this.forget(sandbox);
-    const { timeoutSec } = sandbox.record;
+    const { timeoutSec } = sandbox.record.spec;
     if (timeoutSec > 0) this.#arm(sandbox, sandbox.lastActiveAt + timeoutSec * 1000 - Date.now());
   }
 
@@ -36,7 +36,7 @@ export class InactivityTimers {
   }
 
   async #check(sandbox: Sandbox): Promise<void> {
-    const limit = sandbox.record.timeoutSec * 1000;
+    const limit = sandbox.record.spec.timeoutSec * 1000;
     if (!sandbox.isInactive()) {
       this.#arm(sandbox, sandbox.busy ? limit : sandbox.lastActiveAt + limit - Date.now());
       return;

@@ -4,19 +4,15 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Journal, parseRecord, type SandboxRecord } from "./journal.ts";
+import { DEFAULT_SPEC } from "./spec.ts";
 
 const RECORD: SandboxRecord = {
-  version: 1,
+  version: 2,
   id: "sbaaaaaaaaaaaaaaaaaaaa",
   instance: "sbaaaaaaaaaaaaaaaaaaaa",
   purpose: "sandbox",
   teamId: "team",
-  template: "minimal",
-  vcpus: 1,
-  memoryMb: 256,
-  timeoutSec: 0,
-  onTimeout: "pause",
-  autoResume: false,
+  spec: { ...DEFAULT_SPEC, memoryMb: 256 },
   status: "starting",
   createdAt: 1_700_000_000_000,
   token: "secret",
@@ -25,6 +21,18 @@ const RECORD: SandboxRecord = {
   ownSnapshot: false,
   boot: { kernel: "/k", initramfs: "/i" },
 };
+
+/** The same as it was written when the fields of the spec stood beside the others. */
+const { spec: _, ...SHARED } = RECORD;
+const SPEC_FIELDS = {
+  template: "minimal",
+  vcpus: 1,
+  memoryMb: 256,
+  timeoutSec: 0,
+  onTimeout: "pause",
+  autoResume: false,
+};
+const OLD_RECORD = { ...SHARED, ...SPEC_FIELDS, version: 1 };
 
 describe("the journal", () => {
   let directory: string;
@@ -44,15 +52,27 @@ describe("the journal", () => {
   });
 
   it("reads why a sandbox is paused from records of version 0.1.0 too", async () => {
-    const paused = { ...RECORD, status: "paused" as const, timeoutSec: 60, pausedBy: "inactivity" };
+    const paused = { ...OLD_RECORD, status: "paused" as const, timeoutSec: 60, pausedBy: "inactivity" };
     const reason = { code: "inactivity", at: RECORD.lastActiveAt };
     expect(parseRecord(JSON.stringify(paused), RECORD.instance)).toMatchObject({ status: "paused", reason });
     const asked = { ...paused, pausedBy: "request" };
     expect(parseRecord(JSON.stringify(asked), RECORD.instance)).not.toHaveProperty("reason");
   });
 
+  it("reads records of version 1, which have no spec, and writes them as those of today", async () => {
+    const changed = { ...OLD_RECORD, vcpus: 2, timeoutSec: 60, onTimeout: "destroy", autoResume: true, slot: 3 };
+    await journal.create(changed as unknown as SandboxRecord);
+    const spec = { ...RECORD.spec, vcpus: 2, timeoutSec: 60, onTimeout: "destroy", autoResume: true };
+    const { records } = await new Journal(directory).load();
+    expect(records).toEqual([{ ...RECORD, spec, slot: 3 }]);
+    await journal.write(records[0]!);
+    expect((await new Journal(directory).load()).records).toEqual(records);
+    const { memoryMb: _, ...damaged } = OLD_RECORD;
+    expect(() => parseRecord(JSON.stringify(damaged), RECORD.id)).toThrow("no memoryMb");
+  });
+
   it("holds no environment, and takes it out of records of version 0.1.0", async () => {
-    await journal.create({ ...RECORD, env: { PASSWORD: "hunter2" } } as SandboxRecord);
+    await journal.create({ ...OLD_RECORD, env: { PASSWORD: "hunter2" } } as unknown as SandboxRecord);
     const { records } = await new Journal(directory).load();
     expect(records).toEqual([RECORD]);
     expect(await readFile(join(journal.directory(RECORD.id), "sandbox.json"), "utf8")).not.toContain("hunter2");
@@ -91,7 +111,7 @@ describe("the journal", () => {
 
   it("refuses the record of another directory and of another version", async () => {
     expect(() => parseRecord(JSON.stringify(RECORD), "sbother")).toThrow("is that of");
-    expect(() => parseRecord(JSON.stringify({ ...RECORD, version: 2 }), RECORD.id)).toThrow("version 2");
+    expect(() => parseRecord(JSON.stringify({ ...RECORD, version: 3 }), RECORD.id)).toThrow("version 3");
   });
 
   it("refuses a record that is cut off at any byte", async () => {

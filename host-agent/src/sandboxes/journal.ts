@@ -6,9 +6,10 @@ import type { DiskChain } from "../disk/layers.ts";
 import type { VmProcess } from "../vmm/vmm.ts";
 import type { SandboxState } from "./lifecycle.ts";
 import { reasonOf, type SandboxReason } from "./reason.ts";
+import { parseSpec, type SandboxSpec } from "./spec.ts";
 
-/** Version of the record; a record of another version is reported and left alone. */
-const RECORD_VERSION = 1;
+/** Version of the record. Those of version 1 are read too, which have the fields of the spec beside the others. */
+const RECORD_VERSION = 2;
 
 /** What must be known of a sandbox after a crash. Written before each step that creates something on the host. */
 export interface SandboxRecord extends SandboxState {
@@ -18,15 +19,7 @@ export interface SandboxRecord extends SandboxState {
   /** What it is kept for: a caller, the warm pool, or to be frozen into a template. */
   purpose: "sandbox" | "pool" | "template";
   teamId: string;
-  template: string;
-  vcpus: number;
-  /** MiB. */
-  memoryMb: number;
-  /** Seconds of inactivity before `onTimeout` happens; 0 = never. */
-  timeoutSec: number;
-  onTimeout: "pause" | "destroy";
-  /** A call that needs it resumes it when it is paused. */
-  autoResume: boolean;
+  spec: SandboxSpec;
   /** Milliseconds since the epoch. */
   createdAt: number;
   /** Milliseconds since the epoch of the last activity before the record was written. */
@@ -128,24 +121,31 @@ export class Journal {
 export function parseRecord(text: string, instance: string): SandboxRecord {
   const record: unknown = JSON.parse(text);
   if (typeof record !== "object" || record === null) throw new Error("the record is not an object");
-  const fields = record as Partial<SandboxRecord>;
+  const fields = withSpec(record) as Partial<SandboxRecord>;
   if (fields.version !== RECORD_VERSION) throw new Error(`the record has version ${String(fields.version)}`);
   if (fields.instance !== instance) throw new Error(`the record is that of ${String(fields.instance)}`);
-  for (const name of ["id", "teamId", "template", "token", "status", "purpose"] as const) {
+  for (const name of ["id", "teamId", "token", "status", "purpose"] as const) {
     if (typeof fields[name] !== "string") throw new Error(`the record has no ${name}`);
   }
-  for (const name of ["vcpus", "memoryMb", "timeoutSec", "createdAt"] as const) {
-    if (!Number.isSafeInteger(fields[name])) throw new Error(`the record has no ${name}`);
-  }
+  if (!Number.isSafeInteger(fields.createdAt)) throw new Error("the record has no createdAt");
   if (!Array.isArray(fields.disk?.layers)) throw new Error("the record has no disk");
   if (typeof fields.boot?.kernel !== "string") throw new Error("the record has no boot files");
-  return withReason(fields as SandboxRecord & { pausedBy?: string });
+  return withReason({ ...fields, spec: parseSpec(fields.spec) } as SandboxRecord & { pausedBy?: string });
+}
+
+/** A record of version 1 as one of version 2; any other as it is. */
+function withSpec(record: object): object {
+  if (!("version" in record) || record.version !== 1) return record;
+  const { template, vcpus, memoryMb, timeoutSec, onTimeout, autoResume, ...rest } = record as Partial<SandboxSpec>;
+  const settings = { ...(onTimeout !== undefined && { onTimeout }), ...(autoResume !== undefined && { autoResume }) };
+  const spec = { version: 1, template, vcpus, memoryMb, timeoutSec, ...settings };
+  return { ...rest, version: RECORD_VERSION, spec };
 }
 
 /** Records of version 0.1.0 name a pause by inactivity in a field of its own. */
 function withReason({ pausedBy, ...record }: SandboxRecord & { pausedBy?: string }): SandboxRecord {
   if (pausedBy !== "inactivity" || record.reason) return record;
-  const reason = reasonOf("inactivity", `nothing used it for ${record.timeoutSec} s`);
+  const reason = reasonOf("inactivity", `nothing used it for ${record.spec.timeoutSec} s`);
   return { ...record, reason: { ...reason, at: record.lastActiveAt } };
 }
 

@@ -21,8 +21,8 @@ export function describeMachine(
   if (!record.memory) throw new WarrenError("internal_error", `sandbox ${record.id} has no memory`);
   return {
     id: record.instance,
-    vcpus: record.vcpus,
-    memoryMb: record.memoryMb,
+    vcpus: record.spec.vcpus,
+    memoryMb: record.spec.memoryMb,
     kernel: record.boot.kernel,
     initramfs: record.boot.initramfs,
     kernelArguments: ["warren.root=/dev/vda", ...guestNetworkParameters(dns), "warren.hostname=warren"],

@@ -84,7 +84,7 @@ export class Microvms {
     const { memoryImages, disks, vmm, bootLimitMs } = this.#parts;
     const { record } = sandbox;
     const microvm = sandbox.begin();
-    const image = await memoryImages.acquireBlank(record.memoryMb * MIB);
+    const image = await memoryImages.acquireBlank(record.spec.memoryMb * MIB);
     const slot = await this.#prepare(sandbox, microvm, image);
     await disks.createTop(record.disk);
     const machine = this.#describe(record, slot, image);
@@ -136,7 +136,7 @@ export class Microvms {
     if (!live) throw new WarrenError("internal_error", `sandbox ${record.id} has no microVM`);
     const identity: GuestIdentity = {
       sandboxId: record.id,
-      templateId: record.template,
+      templateId: record.spec.template,
       token: record.token,
       env: environment,
       hostname: record.id,

@@ -1,23 +1,12 @@
 import { WarrenError } from "@warren/contracts/errors";
 import { SANDBOX_ID } from "@warren/contracts/identifiers";
+import type { SandboxSpec } from "./spec.ts";
 
-/** What is decided about a sandbox, and may be changed while it lives. */
-export interface SandboxSettings {
-  /** Seconds of inactivity before `onTimeout` happens; 0 = never. */
-  timeoutSec: number;
-  onTimeout: "pause" | "destroy";
-  /** A call that needs it resumes it when it is paused. */
-  autoResume: boolean;
-}
-
-/** What is decided about a new sandbox. */
-export interface NewSandbox extends SandboxSettings {
+/** A sandbox that is to be started. */
+export interface NewSandbox {
   id: string;
   teamId: string;
-  template: string;
-  vcpus: number;
-  /** MiB. */
-  memoryMb: number;
+  spec: SandboxSpec;
   /** Variables of all its processes; absent = those of the sandbox that it is a copy of. */
   env?: Record<string, string>;
 }

@@ -76,18 +76,18 @@ export class Pauser {
   async resume(sandbox: Sandbox, timeoutSec: number | undefined): Promise<void> {
     const { journal, snapshots, microvms, room, garbage, space } = this.#parts;
     const { record } = sandbox;
-    const { disk, timeoutSec: formerTimeoutSec, lastActiveAt, reason } = record;
+    const { disk, spec, lastActiveAt, reason } = record;
     const snapshot = snapshots.get(record.snapshot ?? "");
     await space.requireAccess();
     await room.require(sandbox);
-    sandbox.moveTo("resuming", timeoutSec === undefined ? {} : { timeoutSec });
+    sandbox.moveTo("resuming", timeoutSec === undefined ? {} : { spec: { ...spec, timeoutSec } });
     try {
       await microvms.restore(sandbox, snapshot.id);
       delete record.reason;
       await noteRunning(this.#parts, sandbox);
     } catch (error) {
       await microvms.stop(sandbox, new WarrenError("invalid_state", `sandbox ${sandbox.id} did not resume`));
-      sandbox.moveTo("paused", { disk, timeoutSec: formerTimeoutSec, lastActiveAt, reason });
+      sandbox.moveTo("paused", { disk, spec, lastActiveAt, reason });
       await journal.write(record);
       garbage.schedule();
       throw explainFailure(error, sandbox.id);

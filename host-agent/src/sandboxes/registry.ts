@@ -85,7 +85,7 @@ export class SandboxRegistry {
   requireRoom(sandbox: Sandbox): void {
     const others = this.all().filter((other) => other !== sandbox && other.lifecycle.status !== "paused");
     const sharedMb = Math.ceil(this.#sharedMemory() / 1024 ** 2);
-    const memoryMb = others.reduce((sum, { record }) => sum + record.memoryMb, sharedMb);
-    requireRoom(this.#limits, { count: others.length, memoryMb }, sandbox.record.memoryMb);
+    const memoryMb = others.reduce((sum, { record }) => sum + record.spec.memoryMb, sharedMb);
+    requireRoom(this.#limits, { count: others.length, memoryMb }, sandbox.record.spec.memoryMb);
   }
 }

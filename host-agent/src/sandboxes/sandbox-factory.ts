@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { BASE_TEMPLATE } from "@warren/contracts/identifiers";
 import type { DiskLayers } from "../disk/layers.ts";
 import type { BootImages } from "../images/images.ts";
 import type { SandboxRecord } from "./journal.ts";
 import type { NewSandbox } from "./new-sandbox.ts";
 import type { SandboxRegistry } from "./registry.ts";
 import { Sandbox } from "./sandbox.ts";
+import { DEFAULT_SPEC } from "./spec.ts";
 
 export interface SandboxFactoryParts {
   registry: SandboxRegistry;
@@ -30,18 +30,7 @@ export class SandboxFactory {
   /** One that nobody has asked for: for the warm pool, or to be frozen into a template. */
   makeUnclaimed(purpose: "pool" | "template", { vcpus, memoryMb }: { vcpus: number; memoryMb: number }): Sandbox {
     const id = `sb${[...randomBytes(20)].map((byte) => "abcdefghijklmnopqrstuvwxyz234567"[byte & 31]).join("")}`;
-    const request: NewSandbox = {
-      id,
-      teamId: "",
-      template: BASE_TEMPLATE,
-      vcpus,
-      memoryMb,
-      timeoutSec: 0,
-      onTimeout: "pause",
-      autoResume: false,
-      env: {},
-    };
-    return this.#make(request, purpose);
+    return this.#make({ id, teamId: "", spec: { ...DEFAULT_SPEC, vcpus, memoryMb }, env: {} }, purpose);
   }
 
   #make({ env, ...request }: NewSandbox, purpose: SandboxRecord["purpose"]): Sandbox {
@@ -49,7 +38,7 @@ export class SandboxFactory {
     const { vmlinux, initramfs, base } = images();
     const now = Date.now();
     const record: SandboxRecord = {
-      version: 1,
+      version: 2,
       ...request,
       instance: request.id,
       purpose,

@@ -136,7 +136,7 @@ export class Sandbox {
 
   /** Whether its timeout has passed since the last activity. */
   isInactive(): boolean {
-    const { timeoutSec } = this.record;
+    const { timeoutSec } = this.record.spec;
     return timeoutSec > 0 && !this.busy && Date.now() - this.lastActiveAt >= timeoutSec * 1000;
   }
 

@@ -1,10 +1,11 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { Template } from "../templates/store.ts";
 import { assemble, type SandboxAssembly, type SandboxParts } from "./assembly.ts";
-import { type NewSandbox, requireSandboxId, type SandboxSettings } from "./new-sandbox.ts";
+import { type NewSandbox, requireSandboxId } from "./new-sandbox.ts";
 import type { SandboxReason } from "./reason.ts";
 import { recover } from "./recovery.ts";
 import type { Sandbox } from "./sandbox.ts";
+import type { SandboxSettings } from "./spec.ts";
 
 /** Milliseconds for which operations may wait for a guest once the host agent ends, which has half a minute for all of it. */
 const END_GRACE_MS = 10_000;
@@ -51,7 +52,7 @@ export class SandboxService {
   async awake(id: string): Promise<Sandbox> {
     const sandbox = this.get(id);
     const asleep = sandbox.status === "paused" || sandbox.status === "pausing";
-    if (asleep && sandbox.record.autoResume) await this.resume(id);
+    if (asleep && sandbox.record.spec.autoResume) await this.resume(id);
     return sandbox;
   }
 
@@ -61,8 +62,8 @@ export class SandboxService {
     requireSandboxId(request.id);
     registry.requireFree(request.id);
     const sandbox = await starter.startFromTemplate(request);
-    const { snapshot, memoryMb } = sandbox.record;
-    if (snapshot && templateMaker.isInUse(snapshot)) pool.want(snapshot, memoryMb);
+    const { snapshot, spec } = sandbox.record;
+    if (snapshot && templateMaker.isInUse(snapshot)) pool.want(snapshot, spec.memoryMb);
     return sandbox;
   }
 
@@ -101,8 +102,9 @@ export class SandboxService {
     const sandbox = this.get(id);
     await sandbox.lifecycle.perform("update", async () => {
       sandbox.lifecycle.require("running", "paused");
-      await this.#parts.journal.write({ ...sandbox.record, ...settings });
-      Object.assign(sandbox.record, settings);
+      const spec = { ...sandbox.record.spec, ...settings };
+      await this.#parts.journal.write({ ...sandbox.record, spec });
+      sandbox.record.spec = spec;
       if (settings.timeoutSec === undefined) return;
       sandbox.touch();
       if (sandbox.lifecycle.status === "running") this.#assembly.inactivity.watch(sandbox);
@@ -122,7 +124,7 @@ export class SandboxService {
       sandbox.lifecycle.require("paused");
       await this.#assembly.pauser.resume(sandbox, timeoutSec);
     });
-    if (timeoutSec === undefined || sandbox.record.timeoutSec === timeoutSec) return sandbox;
+    if (timeoutSec === undefined || sandbox.record.spec.timeoutSec === timeoutSec) return sandbox;
     return this.update(id, { timeoutSec });
   }
 

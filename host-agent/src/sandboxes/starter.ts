@@ -45,11 +45,12 @@ export class Starter {
   /** Starts a sandbox from the template that it asks for. */
   startFromTemplate(request: NewSandbox): Promise<Sandbox> {
     const { templates, baseTemplateMaker, coldBoot } = this.#parts;
-    if (request.template === BASE_TEMPLATE) {
-      return this.start(request, () => (coldBoot ? undefined : baseTemplateMaker.snapshot(request)));
+    const { teamId, spec } = request;
+    if (spec.template === BASE_TEMPLATE) {
+      return this.start(request, () => (coldBoot ? undefined : baseTemplateMaker.snapshot(spec)));
     }
-    const { vcpus, memoryMb, snapshot } = templates.get(request.teamId, request.template);
-    return this.start({ ...request, vcpus, memoryMb }, () => snapshot);
+    const { vcpus, memoryMb, snapshot } = templates.get(teamId, spec.template);
+    return this.start({ ...request, spec: { ...spec, vcpus, memoryMb } }, () => snapshot);
   }
 
   /**

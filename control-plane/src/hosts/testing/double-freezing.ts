@@ -62,7 +62,7 @@ export function freezingHandlers(double: FreezingDouble) {
           continue;
         }
         const guest = await DoubleGuest.create(join(double.directory, forkId), {
-          ...parent.request,
+          ...structuredClone(parent.request),
           sandboxId: forkId,
         });
         double.guests.set(forkId, guest);
@@ -71,7 +71,7 @@ export function freezingHandlers(double: FreezingDouble) {
       return { results };
     },
     createSnapshot: async (request: { sandboxId: string; teamId: string; name: string; overwrite: boolean }) => {
-      const { vcpus, memoryMb } = double.guest(request.sandboxId).request;
+      const { vcpus = 0, memoryMb = 0 } = double.guest(request.sandboxId).request.spec ?? {};
       const { teamId, name } = request;
       if (templates.has(key(teamId, name)) && !request.overwrite) {
         throw new WarrenError("already_exists", `there is a template ${name} already`);

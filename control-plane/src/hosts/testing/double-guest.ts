@@ -1,8 +1,13 @@
 import type { ChildProcess } from "node:child_process";
 import { mkdir, rm } from "node:fs/promises";
 import { join, normalize } from "node:path";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { WarrenError } from "@warren/contracts/errors";
-import type { CreateSandboxRequest } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import {
+  type CreateSandboxRequest,
+  SandboxSpecSchema,
+  SandboxStatus,
+} from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { rpcError } from "./double-errors.ts";
 
 /** A directory and processes of this machine that stand for a guest. */
@@ -50,8 +55,7 @@ export class DoubleGuest {
   }
 
   info() {
-    const { sandboxId, teamId, template, vcpus, memoryMb, timeoutSec, onTimeout, autoResume } = this.request;
-    const settings = { timeoutSec, onTimeout, autoResume };
+    const { sandboxId, teamId, spec } = this.request;
     const hostIp = this.status === "running" ? "10.11.0.1" : "";
     const now = BigInt(Date.now());
     const times = { createdAtUnixMs: now, lastActiveAtUnixMs: now };
@@ -59,11 +63,8 @@ export class DoubleGuest {
     return {
       sandboxId,
       teamId,
-      template,
-      vcpus,
-      memoryMb,
-      ...settings,
-      status: this.status,
+      ...(spec && { spec }),
+      status: SandboxStatus[this.status.toUpperCase() as keyof typeof SandboxStatus],
       hostIp,
       diskBytes: this.diskBytes,
       ...times,
@@ -72,13 +73,9 @@ export class DoubleGuest {
   }
 
   /** Changes settings; what is undefined stays. */
-  change(settings: {
-    timeoutSec?: number | undefined;
-    onTimeout?: string | undefined;
-    autoResume?: boolean | undefined;
-  }): void {
-    const given = Object.entries(settings).filter(([, value]) => value !== undefined);
-    Object.assign(this.request, Object.fromEntries(given));
+  change(settings: MessageInitShape<typeof SandboxSpecSchema> | undefined): void {
+    const given = Object.entries(settings ?? {}).filter(([, value]) => value !== undefined);
+    this.request.spec = create(SandboxSpecSchema, { ...this.request.spec, ...Object.fromEntries(given) });
   }
 
   /** Kills all processes. */

@@ -172,10 +172,10 @@ export class HostAgentDouble {
         this.onDestroyed(sandboxId);
         return {};
       }),
-      updateSandbox: answering(async ({ sandboxId, timeoutSec, onTimeout, autoResume }: UpdateSandboxRequest) => {
+      updateSandbox: answering(async ({ sandboxId, spec }: UpdateSandboxRequest) => {
         const guest = this.guest(sandboxId);
         await this.onUpdate();
-        guest.change({ timeoutSec, onTimeout, autoResume });
+        guest.change(spec);
         return { sandbox: guest.info() };
       }),
       pingSandbox: answering(async ({ sandboxId }: { sandboxId: string }) => {

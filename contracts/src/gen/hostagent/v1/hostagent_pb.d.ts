@@ -5,7 +5,7 @@
 // What the control plane asks of one host. Errors are Connect errors whose detail is an ErrorDetail: its code is
 // one of the catalogue in contracts/src/errors.ts, and is the contract; messages are for people.
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
@@ -32,6 +32,60 @@ export declare type ErrorDetail = Message<"hostagent.v1.ErrorDetail"> & {
 export declare const ErrorDetailSchema: GenMessage<ErrorDetail>;
 
 /**
+ * What is decided about a sandbox when it is created. The names of the fields are those of SandboxSpec in
+ * contracts/src/rest/sandbox-spec.ts, by which the control plane translates one into the other.
+ *
+ * @generated from message hostagent.v1.SandboxSpec
+ */
+export declare type SandboxSpec = Message<"hostagent.v1.SandboxSpec"> & {
+  /**
+   * Name of a template of the sandbox's team, or of a built-in one.
+   *
+   * @generated from field: optional string template = 1;
+   */
+  template?: string | undefined;
+
+  /**
+   * @generated from field: optional uint32 vcpus = 2;
+   */
+  vcpus?: number | undefined;
+
+  /**
+   * MiB.
+   *
+   * @generated from field: optional uint32 memory_mb = 3;
+   */
+  memoryMb?: number | undefined;
+
+  /**
+   * Seconds of inactivity before on_timeout happens; 0 = never, also when it is absent.
+   *
+   * @generated from field: optional uint32 timeout_sec = 4;
+   */
+  timeoutSec?: number | undefined;
+
+  /**
+   * What inactivity leads to: "pause", also when it is absent, or "destroy".
+   *
+   * @generated from field: optional string on_timeout = 5;
+   */
+  onTimeout?: string | undefined;
+
+  /**
+   * A call that needs the sandbox resumes it when it is paused.
+   *
+   * @generated from field: optional bool auto_resume = 6;
+   */
+  autoResume?: boolean | undefined;
+};
+
+/**
+ * Describes the message hostagent.v1.SandboxSpec.
+ * Use `create(SandboxSpecSchema)` to create a new message.
+ */
+export declare const SandboxSpecSchema: GenMessage<SandboxSpec>;
+
+/**
  * @generated from message hostagent.v1.CreateSandboxRequest
  */
 export declare type CreateSandboxRequest = Message<"hostagent.v1.CreateSandboxRequest"> & {
@@ -48,26 +102,9 @@ export declare type CreateSandboxRequest = Message<"hostagent.v1.CreateSandboxRe
   teamId: string;
 
   /**
-   * @generated from field: string template = 3;
+   * @generated from field: hostagent.v1.SandboxSpec spec = 10;
    */
-  template: string;
-
-  /**
-   * @generated from field: uint32 vcpus = 4;
-   */
-  vcpus: number;
-
-  /**
-   * @generated from field: uint32 memory_mb = 5;
-   */
-  memoryMb: number;
-
-  /**
-   * Seconds of inactivity before the sandbox is paused; 0 = never.
-   *
-   * @generated from field: uint32 timeout_sec = 6;
-   */
-  timeoutSec: number;
+  spec?: SandboxSpec | undefined;
 
   /**
    * Environment of every process started in the sandbox.
@@ -75,20 +112,6 @@ export declare type CreateSandboxRequest = Message<"hostagent.v1.CreateSandboxRe
    * @generated from field: map<string, string> env = 7;
    */
   env: { [key: string]: string };
-
-  /**
-   * What inactivity leads to: "pause" (also when empty) or "destroy".
-   *
-   * @generated from field: string on_timeout = 8;
-   */
-  onTimeout: string;
-
-  /**
-   * A call that needs the sandbox resumes it when it is paused.
-   *
-   * @generated from field: bool auto_resume = 9;
-   */
-  autoResume: boolean;
 };
 
 /**
@@ -222,21 +245,11 @@ export declare type UpdateSandboxRequest = Message<"hostagent.v1.UpdateSandboxRe
   sandboxId: string;
 
   /**
-   * As in CreateSandboxRequest; what is absent stays as it is.
+   * What is absent stays as it is. Template, vcpus and memory_mb cannot change.
    *
-   * @generated from field: optional uint32 timeout_sec = 2;
+   * @generated from field: hostagent.v1.SandboxSpec spec = 5;
    */
-  timeoutSec?: number | undefined;
-
-  /**
-   * @generated from field: optional string on_timeout = 3;
-   */
-  onTimeout?: string | undefined;
-
-  /**
-   * @generated from field: optional bool auto_resume = 4;
-   */
-  autoResume?: boolean | undefined;
+  spec?: SandboxSpec | undefined;
 };
 
 /**
@@ -578,31 +591,14 @@ export declare type SandboxInfo = Message<"hostagent.v1.SandboxInfo"> & {
   teamId: string;
 
   /**
-   * One of "starting", "running", "pausing", "paused", "resuming", "stopping", "stopped".
-   *
-   * @generated from field: string status = 3;
+   * @generated from field: hostagent.v1.SandboxStatus status = 15;
    */
-  status: string;
+  status: SandboxStatus;
 
   /**
-   * @generated from field: string template = 4;
+   * @generated from field: hostagent.v1.SandboxSpec spec = 16;
    */
-  template: string;
-
-  /**
-   * @generated from field: uint32 vcpus = 5;
-   */
-  vcpus: number;
-
-  /**
-   * @generated from field: uint32 memory_mb = 6;
-   */
-  memoryMb: number;
-
-  /**
-   * @generated from field: uint32 timeout_sec = 7;
-   */
-  timeoutSec: number;
+  spec?: SandboxSpec | undefined;
 
   /**
    * Address at which the host reaches the guest, empty unless running.
@@ -627,16 +623,6 @@ export declare type SandboxInfo = Message<"hostagent.v1.SandboxInfo"> & {
    * @generated from field: uint64 disk_bytes = 11;
    */
   diskBytes: bigint;
-
-  /**
-   * @generated from field: string on_timeout = 12;
-   */
-  onTimeout: string;
-
-  /**
-   * @generated from field: bool auto_resume = 13;
-   */
-  autoResume: boolean;
 
   /**
    * Why it is in its status; absent when a caller asked for it.
@@ -1784,6 +1770,58 @@ export declare type TemplateInfo = Message<"hostagent.v1.TemplateInfo"> & {
 export declare const TemplateInfoSchema: GenMessage<TemplateInfo>;
 
 /**
+ * @generated from enum hostagent.v1.SandboxStatus
+ */
+export enum SandboxStatus {
+  /**
+   * @generated from enum value: SANDBOX_STATUS_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: SANDBOX_STATUS_STARTING = 1;
+   */
+  STARTING = 1,
+
+  /**
+   * @generated from enum value: SANDBOX_STATUS_RUNNING = 2;
+   */
+  RUNNING = 2,
+
+  /**
+   * @generated from enum value: SANDBOX_STATUS_PAUSING = 3;
+   */
+  PAUSING = 3,
+
+  /**
+   * @generated from enum value: SANDBOX_STATUS_PAUSED = 4;
+   */
+  PAUSED = 4,
+
+  /**
+   * @generated from enum value: SANDBOX_STATUS_RESUMING = 5;
+   */
+  RESUMING = 5,
+
+  /**
+   * @generated from enum value: SANDBOX_STATUS_STOPPING = 6;
+   */
+  STOPPING = 6,
+
+  /**
+   * It has ended by itself.
+   *
+   * @generated from enum value: SANDBOX_STATUS_STOPPED = 7;
+   */
+  STOPPED = 7,
+}
+
+/**
+ * Describes the enum hostagent.v1.SandboxStatus.
+ */
+export declare const SandboxStatusSchema: GenEnum<SandboxStatus>;
+
+/**
  * @generated from service hostagent.v1.HostAgentService
  */
 export declare const HostAgentService: GenService<{
@@ -1890,7 +1928,7 @@ export declare const HostAgentService: GenService<{
     output: typeof PingSandboxResponseSchema;
   },
   /**
-   * Everything on this host that is not gone, from the journal. A sandbox that ended by itself is listed as "stopped",
+   * Everything on this host that is not gone, from the journal. A sandbox that ended by itself is listed as stopped,
    * with its reason and nothing else left of it, until DestroySandbox says that the caller knows.
    *
    * @generated from rpc hostagent.v1.HostAgentService.ListSandboxes

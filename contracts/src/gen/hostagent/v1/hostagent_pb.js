@@ -5,13 +5,13 @@
 // What the control plane asks of one host. Errors are Connect errors whose detail is an ErrorDetail: its code is
 // one of the catalogue in contracts/src/errors.ts, and is the contract; messages are for people.
 
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
 
 /**
  * Describes the file hostagent/v1/hostagent.proto.
  */
 export const file_hostagent_v1_hostagent = /*@__PURE__*/
-  fileDesc("Chxob3N0YWdlbnQvdjEvaG9zdGFnZW50LnByb3RvEgxob3N0YWdlbnQudjEiGwoLRXJyb3JEZXRhaWwSDAoEY29kZRgBIAEoCSKTAgoUQ3JlYXRlU2FuZGJveFJlcXVlc3QSEgoKc2FuZGJveF9pZBgBIAEoCRIPCgd0ZWFtX2lkGAIgASgJEhAKCHRlbXBsYXRlGAMgASgJEg0KBXZjcHVzGAQgASgNEhEKCW1lbW9yeV9tYhgFIAEoDRITCgt0aW1lb3V0X3NlYxgGIAEoDRI4CgNlbnYYByADKAsyKy5ob3N0YWdlbnQudjEuQ3JlYXRlU2FuZGJveFJlcXVlc3QuRW52RW50cnkSEgoKb25fdGltZW91dBgIIAEoCRITCgthdXRvX3Jlc3VtZRgJIAEoCBoqCghFbnZFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkMKFUNyZWF0ZVNhbmRib3hSZXNwb25zZRIqCgdzYW5kYm94GAEgASgLMhkuaG9zdGFnZW50LnYxLlNhbmRib3hJbmZvIisKFURlc3Ryb3lTYW5kYm94UmVxdWVzdBISCgpzYW5kYm94X2lkGAEgASgJIhgKFkRlc3Ryb3lTYW5kYm94UmVzcG9uc2UiKQoTUGF1c2VTYW5kYm94UmVxdWVzdBISCgpzYW5kYm94X2lkGAEgASgJIkIKFFBhdXNlU2FuZGJveFJlc3BvbnNlEioKB3NhbmRib3gYASABKAsyGS5ob3N0YWdlbnQudjEuU2FuZGJveEluZm8iVAoUUmVzdW1lU2FuZGJveFJlcXVlc3QSEgoKc2FuZGJveF9pZBgBIAEoCRIYCgt0aW1lb3V0X3NlYxgCIAEoDUgAiAEBQg4KDF90aW1lb3V0X3NlYyJDChVSZXN1bWVTYW5kYm94UmVzcG9uc2USKgoHc2FuZGJveBgBIAEoCzIZLmhvc3RhZ2VudC52MS5TYW5kYm94SW5mbyKmAQoUVXBkYXRlU2FuZGJveFJlcXVlc3QSEgoKc2FuZGJveF9pZBgBIAEoCRIYCgt0aW1lb3V0X3NlYxgCIAEoDUgAiAEBEhcKCm9uX3RpbWVvdXQYAyABKAlIAYgBARIYCgthdXRvX3Jlc3VtZRgEIAEoCEgCiAEBQg4KDF90aW1lb3V0X3NlY0INCgtfb25fdGltZW91dEIOCgxfYXV0b19yZXN1bWUiQwoVVXBkYXRlU2FuZGJveFJlc3BvbnNlEioKB3NhbmRib3gYASABKAsyGS5ob3N0YWdlbnQudjEuU2FuZGJveEluZm8iLAoWUm9sbGJhY2tTYW5kYm94UmVxdWVzdBISCgpzYW5kYm94X2lkGAEgASgJIkUKF1JvbGxiYWNrU2FuZGJveFJlc3BvbnNlEioKB3NhbmRib3gYASABKAsyGS5ob3N0YWdlbnQudjEuU2FuZGJveEluZm8iOgoSRm9ya1NhbmRib3hSZXF1ZXN0EhIKCnNhbmRib3hfaWQYASABKAkSEAoIZm9ya19pZHMYAiADKAkiQAoTRm9ya1NhbmRib3hSZXNwb25zZRIpCgdyZXN1bHRzGAEgAygLMhguaG9zdGFnZW50LnYxLkZvcmtSZXN1bHQiggEKCkZvcmtSZXN1bHQSEgoKc2FuZGJveF9pZBgBIAEoCRIsCgdzYW5kYm94GAIgASgLMhkuaG9zdGFnZW50LnYxLlNhbmRib3hJbmZvSAASKAoFZXJyb3IYAyABKAsyFy5ob3N0YWdlbnQudjEuRm9ya0Vycm9ySABCCAoGcmVzdWx0IioKCUZvcmtFcnJvchIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiXQoVQ3JlYXRlU25hcHNob3RSZXF1ZXN0EhIKCnNhbmRib3hfaWQYASABKAkSDwoHdGVhbV9pZBgCIAEoCRIMCgRuYW1lGAMgASgJEhEKCW92ZXJ3cml0ZRgEIAEoCCJGChZDcmVhdGVTbmFwc2hvdFJlc3BvbnNlEiwKCHRlbXBsYXRlGAEgASgLMhouaG9zdGFnZW50LnYxLlRlbXBsYXRlSW5mbyI2ChVEZWxldGVTbmFwc2hvdFJlcXVlc3QSDwoHdGVhbV9pZBgBIAEoCRIMCgRuYW1lGAIgASgJIhgKFkRlbGV0ZVNuYXBzaG90UmVzcG9uc2UiKAoSUGluZ1NhbmRib3hSZXF1ZXN0EhIKCnNhbmRib3hfaWQYASABKAkiFQoTUGluZ1NhbmRib3hSZXNwb25zZSIWChRMaXN0U2FuZGJveGVzUmVxdWVzdCJmChVMaXN0U2FuZGJveGVzUmVzcG9uc2USLAoJc2FuZGJveGVzGAEgAygLMhkuaG9zdGFnZW50LnYxLlNhbmRib3hJbmZvEh8KF2F1dG9fcGF1c2VkX3NhbmRib3hfaWRzGAIgAygJIhcKFVdhdGNoU2FuZGJveGVzUmVxdWVzdCItChZXYXRjaFNhbmRib3hlc1Jlc3BvbnNlEhMKC3NhbmRib3hfaWRzGAEgAygJItICCgtTYW5kYm94SW5mbxISCgpzYW5kYm94X2lkGAEgASgJEg8KB3RlYW1faWQYAiABKAkSDgoGc3RhdHVzGAMgASgJEhAKCHRlbXBsYXRlGAQgASgJEg0KBXZjcHVzGAUgASgNEhEKCW1lbW9yeV9tYhgGIAEoDRITCgt0aW1lb3V0X3NlYxgHIAEoDRIPCgdob3N0X2lwGAggASgJEhoKEmNyZWF0ZWRfYXRfdW5peF9tcxgJIAEoAxIeChZsYXN0X2FjdGl2ZV9hdF91bml4X21zGAogASgDEhIKCmRpc2tfYnl0ZXMYCyABKAQSEgoKb25fdGltZW91dBgMIAEoCRITCgthdXRvX3Jlc3VtZRgNIAEoCBIwCgZyZWFzb24YDiABKAsyGy5ob3N0YWdlbnQudjEuU2FuZGJveFJlYXNvbkgAiAEBQgkKB19yZWFzb24iQgoNU2FuZGJveFJlYXNvbhIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSEgoKYXRfdW5peF9tcxgDIAEoAyKsAQoHQ29tbWFuZBILCgNjbWQYASABKAkSDAoEYXJncxgCIAMoCRIrCgNlbnYYAyADKAsyHi5ob3N0YWdlbnQudjEuQ29tbWFuZC5FbnZFbnRyeRILCgNjd2QYBCABKAkSDAoEdXNlchgFIAEoCRISCgp0aW1lb3V0X21zGAYgASgNGioKCEVudkVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEigQEKC0V4ZWNSZXF1ZXN0EhIKCnNhbmRib3hfaWQYASABKAkSJgoHY29tbWFuZBgCIAEoCzIVLmhvc3RhZ2VudC52MS5Db21tYW5kEhIKBXN0ZGluGAMgASgMSACIAQESGAoQbWF4X291dHB1dF9ieXRlcxgEIAEoDUIICgZfc3RkaW4i4QEKDEV4ZWNSZXNwb25zZRIOCgZzdGRvdXQYASABKAwSDgoGc3RkZXJyGAIgASgMEhEKCWV4aXRfY29kZRgDIAEoERIOCgZzaWduYWwYBCABKAkSGAoQc3Rkb3V0X3RydW5jYXRlZBgFIAEoCBIYChBzdGRlcnJfdHJ1bmNhdGVkGAYgASgIEhEKCXRpbWVkX291dBgHIAEoCBI1Cg1vdXRfb2ZfbWVtb3J5GAggASgLMhkuaG9zdGFnZW50LnYxLk91dE9mTWVtb3J5SACIAQFCEAoOX291dF9vZl9tZW1vcnkiKwoLT3V0T2ZNZW1vcnkSDwoHcHJvY2VzcxgBIAEoCRILCgNwaWQYAiABKA0ijwIKEUV4ZWNTdHJlYW1SZXF1ZXN0EigKBXN0YXJ0GAEgASgLMhcuaG9zdGFnZW50LnYxLkV4ZWNTdGFydEgAEg8KBXN0ZGluGAIgASgMSAASLwoLY2xvc2Vfc3RkaW4YAyABKAsyGC5ob3N0YWdlbnQudjEuQ2xvc2VTdGRpbkgAEiYKBnNpZ25hbBgEIAEoCzIULmhvc3RhZ2VudC52MS5TaWduYWxIABIsCgZyZXNpemUYBSABKAsyGi5ob3N0YWdlbnQudjEuVGVybWluYWxTaXplSAASLQoKdGltZV9saW1pdBgGIAEoCzIXLmhvc3RhZ2VudC52MS5UaW1lTGltaXRIAEIJCgdtZXNzYWdlIpYBCglFeGVjU3RhcnQSEgoKc2FuZGJveF9pZBgBIAEoCRImCgdjb21tYW5kGAIgASgLMhUuaG9zdGFnZW50LnYxLkNvbW1hbmQSDQoFc3RkaW4YAyABKAgSMQoIdGVybWluYWwYBCABKAsyGi5ob3N0YWdlbnQudjEuVGVybWluYWxTaXplSACIAQFCCwoJX3Rlcm1pbmFsIioKDFRlcm1pbmFsU2l6ZRIMCgRjb2xzGAEgASgNEgwKBHJvd3MYAiABKA0iDAoKQ2xvc2VTdGRpbiIYCgZTaWduYWwSDgoGbnVtYmVyGAEgASgNIh8KCVRpbWVMaW1pdBISCgp0aW1lb3V0X21zGAEgASgNIrIBChJFeGVjU3RyZWFtUmVzcG9uc2USLAoHc3RhcnRlZBgBIAEoCzIZLmhvc3RhZ2VudC52MS5FeGVjU3RhcnRlZEgAEhAKBnN0ZG91dBgCIAEoDEgAEhAKBnN0ZGVychgDIAEoDEgAEigKBWVuZGVkGAQgASgLMhcuaG9zdGFnZW50LnYxLkV4ZWNFbmRlZEgAEhUKC3N0ZGluX3Rha2VuGAUgASgNSABCCQoHbWVzc2FnZSIaCgtFeGVjU3RhcnRlZBILCgNwaWQYASABKA0iigEKCUV4ZWNFbmRlZBIRCglleGl0X2NvZGUYASABKBESDgoGc2lnbmFsGAIgASgJEhEKCXRpbWVkX291dBgDIAEoCBI1Cg1vdXRfb2ZfbWVtb3J5GAQgASgLMhkuaG9zdGFnZW50LnYxLk91dE9mTWVtb3J5SACIAQFCEAoOX291dF9vZl9tZW1vcnkiUwoQV3JpdGVGaWxlUmVxdWVzdBISCgpzYW5kYm94X2lkGAEgASgJEgwKBHBhdGgYAiABKAkSDwoHY29udGVudBgDIAEoDBIMCgR1c2VyGAQgASgJIhMKEVdyaXRlRmlsZVJlc3BvbnNlIkEKD1JlYWRGaWxlUmVxdWVzdBISCgpzYW5kYm94X2lkGAEgASgJEgwKBHBhdGgYAiABKAkSDAoEdXNlchgDIAEoCSIjChBSZWFkRmlsZVJlc3BvbnNlEg8KB2NvbnRlbnQYASABKAwiggEKFlN0cmVhbVdyaXRlRmlsZVJlcXVlc3QSJgoEbWV0YRgBIAEoCzIWLmhvc3RhZ2VudC52MS5GaWxlTWV0YUgAEg8KBWNodW5rGAIgASgMSAASJAoDZW5kGAMgASgLMhUuaG9zdGFnZW50LnYxLkZpbGVFbmRIAEIJCgdtZXNzYWdlIjoKCEZpbGVNZXRhEhIKCnNhbmRib3hfaWQYASABKAkSDAoEcGF0aBgCIAEoCRIMCgR1c2VyGAMgASgJIgkKB0ZpbGVFbmQiJwoXU3RyZWFtV3JpdGVGaWxlUmVzcG9uc2USDAoEc2l6ZRgBIAEoBCJHChVTdHJlYW1SZWFkRmlsZVJlcXVlc3QSEgoKc2FuZGJveF9pZBgBIAEoCRIMCgRwYXRoGAIgASgJEgwKBHVzZXIYAyABKAkiZgoWU3RyZWFtUmVhZEZpbGVSZXNwb25zZRIwCgRtZXRhGAEgASgLMiAuaG9zdGFnZW50LnYxLlN0cmVhbVJlYWRGaWxlTWV0YUgAEg8KBWNodW5rGAIgASgMSABCCQoHbWVzc2FnZSIwChJTdHJlYW1SZWFkRmlsZU1ldGESEQoEc2l6ZRgBIAEoBEgAiAEBQgcKBV9zaXplIpwBCglGaWxlRW50cnkSDAoEbmFtZRgBIAEoCRIMCgRwYXRoGAIgASgJEgwKBHR5cGUYAyABKAkSDAoEc2l6ZRgEIAEoBBIMCgRtb2RlGAUgASgNEg0KBW93bmVyGAYgASgJEg0KBWdyb3VwGAcgASgJEhsKE21vZGlmaWVkX2F0X3VuaXhfbXMYCCABKAMSDgoGdGFyZ2V0GAkgASgJIm8KEExpc3RGaWxlc1JlcXVlc3QSEgoKc2FuZGJveF9pZBgBIAEoCRIMCgRwYXRoGAIgASgJEgwKBHVzZXIYAyABKAkSDQoFZGVwdGgYBCABKA0SDQoFbGltaXQYBSABKA0SDQoFYWZ0ZXIYBiABKAkiUAoRTGlzdEZpbGVzUmVzcG9uc2USKAoHZW50cmllcxgBIAMoCzIXLmhvc3RhZ2VudC52MS5GaWxlRW50cnkSEQoJdHJ1bmNhdGVkGAIgASgIIkEKD1N0YXRGaWxlUmVxdWVzdBISCgpzYW5kYm94X2lkGAEgASgJEgwKBHBhdGgYAiABKAkSDAoEdXNlchgDIAEoCSI6ChBTdGF0RmlsZVJlc3BvbnNlEiYKBWVudHJ5GAEgASgLMhcuaG9zdGFnZW50LnYxLkZpbGVFbnRyeSJXChRNYWtlRGlyZWN0b3J5UmVxdWVzdBISCgpzYW5kYm94X2lkGAEgASgJEgwKBHBhdGgYAiABKAkSDAoEdXNlchgDIAEoCRIPCgdwYXJlbnRzGAQgASgIIj8KFU1ha2VEaXJlY3RvcnlSZXNwb25zZRImCgVlbnRyeRgBIAEoCzIXLmhvc3RhZ2VudC52MS5GaWxlRW50cnkiVgoRUmVtb3ZlRmlsZVJlcXVlc3QSEgoKc2FuZGJveF9pZBgBIAEoCRIMCgRwYXRoGAIgASgJEgwKBHVzZXIYAyABKAkSEQoJcmVjdXJzaXZlGAQgASgIIhQKElJlbW92ZUZpbGVSZXNwb25zZSJpCg9Nb3ZlRmlsZVJlcXVlc3QSEgoKc2FuZGJveF9pZBgBIAEoCRIMCgRwYXRoGAIgASgJEgwKBHVzZXIYAyABKAkSEwoLZGVzdGluYXRpb24YBCABKAkSEQoJb3ZlcndyaXRlGAUgASgIIjoKEE1vdmVGaWxlUmVzcG9uc2USJgoFZW50cnkYASABKAsyFy5ob3N0YWdlbnQudjEuRmlsZUVudHJ5IhAKDkdldEhvc3RSZXF1ZXN0IqsBCg9HZXRIb3N0UmVzcG9uc2USDAoEYXJjaBgBIAEoCRIRCgljcHVfY29yZXMYAiABKA0SEQoJbWVtb3J5X21iGAMgASgNEg8KB2Rpc2tfZ2IYBCABKA0SEwoLYWNjZWxlcmF0b3IYBSABKAkSLQoJdGVtcGxhdGVzGAYgAygLMhouaG9zdGFnZW50LnYxLlRlbXBsYXRlSW5mbxIPCgd2ZXJzaW9uGAcgASgJIo0BCgxUZW1wbGF0ZUluZm8SDwoHdGVhbV9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEgwKBHR5cGUYAyABKAkSDQoFdmNwdXMYBCABKA0SEQoJbWVtb3J5X21iGAUgASgNEhIKCnNpemVfYnl0ZXMYBiABKAQSGgoSY3JlYXRlZF9hdF91bml4X21zGAcgASgDMpQQChBIb3N0QWdlbnRTZXJ2aWNlElgKDUNyZWF0ZVNhbmRib3gSIi5ob3N0YWdlbnQudjEuQ3JlYXRlU2FuZGJveFJlcXVlc3QaIy5ob3N0YWdlbnQudjEuQ3JlYXRlU2FuZGJveFJlc3BvbnNlElsKDkRlc3Ryb3lTYW5kYm94EiMuaG9zdGFnZW50LnYxLkRlc3Ryb3lTYW5kYm94UmVxdWVzdBokLmhvc3RhZ2VudC52MS5EZXN0cm95U2FuZGJveFJlc3BvbnNlElUKDFBhdXNlU2FuZGJveBIhLmhvc3RhZ2VudC52MS5QYXVzZVNhbmRib3hSZXF1ZXN0GiIuaG9zdGFnZW50LnYxLlBhdXNlU2FuZGJveFJlc3BvbnNlElgKDVJlc3VtZVNhbmRib3gSIi5ob3N0YWdlbnQudjEuUmVzdW1lU2FuZGJveFJlcXVlc3QaIy5ob3N0YWdlbnQudjEuUmVzdW1lU2FuZGJveFJlc3BvbnNlElgKDVVwZGF0ZVNhbmRib3gSIi5ob3N0YWdlbnQudjEuVXBkYXRlU2FuZGJveFJlcXVlc3QaIy5ob3N0YWdlbnQudjEuVXBkYXRlU2FuZGJveFJlc3BvbnNlEl4KD1JvbGxiYWNrU2FuZGJveBIkLmhvc3RhZ2VudC52MS5Sb2xsYmFja1NhbmRib3hSZXF1ZXN0GiUuaG9zdGFnZW50LnYxLlJvbGxiYWNrU2FuZGJveFJlc3BvbnNlElIKC0ZvcmtTYW5kYm94EiAuaG9zdGFnZW50LnYxLkZvcmtTYW5kYm94UmVxdWVzdBohLmhvc3RhZ2VudC52MS5Gb3JrU2FuZGJveFJlc3BvbnNlElsKDkNyZWF0ZVNuYXBzaG90EiMuaG9zdGFnZW50LnYxLkNyZWF0ZVNuYXBzaG90UmVxdWVzdBokLmhvc3RhZ2VudC52MS5DcmVhdGVTbmFwc2hvdFJlc3BvbnNlElsKDkRlbGV0ZVNuYXBzaG90EiMuaG9zdGFnZW50LnYxLkRlbGV0ZVNuYXBzaG90UmVxdWVzdBokLmhvc3RhZ2VudC52MS5EZWxldGVTbmFwc2hvdFJlc3BvbnNlElIKC1BpbmdTYW5kYm94EiAuaG9zdGFnZW50LnYxLlBpbmdTYW5kYm94UmVxdWVzdBohLmhvc3RhZ2VudC52MS5QaW5nU2FuZGJveFJlc3BvbnNlElgKDUxpc3RTYW5kYm94ZXMSIi5ob3N0YWdlbnQudjEuTGlzdFNhbmRib3hlc1JlcXVlc3QaIy5ob3N0YWdlbnQudjEuTGlzdFNhbmRib3hlc1Jlc3BvbnNlEl0KDldhdGNoU2FuZGJveGVzEiMuaG9zdGFnZW50LnYxLldhdGNoU2FuZGJveGVzUmVxdWVzdBokLmhvc3RhZ2VudC52MS5XYXRjaFNhbmRib3hlc1Jlc3BvbnNlMAESPQoERXhlYxIZLmhvc3RhZ2VudC52MS5FeGVjUmVxdWVzdBoaLmhvc3RhZ2VudC52MS5FeGVjUmVzcG9uc2USUwoKRXhlY1N0cmVhbRIfLmhvc3RhZ2VudC52MS5FeGVjU3RyZWFtUmVxdWVzdBogLmhvc3RhZ2VudC52MS5FeGVjU3RyZWFtUmVzcG9uc2UoATABEkwKCVdyaXRlRmlsZRIeLmhvc3RhZ2VudC52MS5Xcml0ZUZpbGVSZXF1ZXN0Gh8uaG9zdGFnZW50LnYxLldyaXRlRmlsZVJlc3BvbnNlEkkKCFJlYWRGaWxlEh0uaG9zdGFnZW50LnYxLlJlYWRGaWxlUmVxdWVzdBoeLmhvc3RhZ2VudC52MS5SZWFkRmlsZVJlc3BvbnNlEmAKD1N0cmVhbVdyaXRlRmlsZRIkLmhvc3RhZ2VudC52MS5TdHJlYW1Xcml0ZUZpbGVSZXF1ZXN0GiUuaG9zdGFnZW50LnYxLlN0cmVhbVdyaXRlRmlsZVJlc3BvbnNlKAESXQoOU3RyZWFtUmVhZEZpbGUSIy5ob3N0YWdlbnQudjEuU3RyZWFtUmVhZEZpbGVSZXF1ZXN0GiQuaG9zdGFnZW50LnYxLlN0cmVhbVJlYWRGaWxlUmVzcG9uc2UwARJMCglMaXN0RmlsZXMSHi5ob3N0YWdlbnQudjEuTGlzdEZpbGVzUmVxdWVzdBofLmhvc3RhZ2VudC52MS5MaXN0RmlsZXNSZXNwb25zZRJJCghTdGF0RmlsZRIdLmhvc3RhZ2VudC52MS5TdGF0RmlsZVJlcXVlc3QaHi5ob3N0YWdlbnQudjEuU3RhdEZpbGVSZXNwb25zZRJYCg1NYWtlRGlyZWN0b3J5EiIuaG9zdGFnZW50LnYxLk1ha2VEaXJlY3RvcnlSZXF1ZXN0GiMuaG9zdGFnZW50LnYxLk1ha2VEaXJlY3RvcnlSZXNwb25zZRJPCgpSZW1vdmVGaWxlEh8uaG9zdGFnZW50LnYxLlJlbW92ZUZpbGVSZXF1ZXN0GiAuaG9zdGFnZW50LnYxLlJlbW92ZUZpbGVSZXNwb25zZRJJCghNb3ZlRmlsZRIdLmhvc3RhZ2VudC52MS5Nb3ZlRmlsZVJlcXVlc3QaHi5ob3N0YWdlbnQudjEuTW92ZUZpbGVSZXNwb25zZRJGCgdHZXRIb3N0EhwuaG9zdGFnZW50LnYxLkdldEhvc3RSZXF1ZXN0Gh0uaG9zdGFnZW50LnYxLkdldEhvc3RSZXNwb25zZWIGcHJvdG8z");
+  fileDesc("Chxob3N0YWdlbnQvdjEvaG9zdGFnZW50LnByb3RvEgxob3N0YWdlbnQudjEiGwoLRXJyb3JEZXRhaWwSDAoEY29kZRgBIAEoCSLxAQoLU2FuZGJveFNwZWMSFQoIdGVtcGxhdGUYASABKAlIAIgBARISCgV2Y3B1cxgCIAEoDUgBiAEBEhYKCW1lbW9yeV9tYhgDIAEoDUgCiAEBEhgKC3RpbWVvdXRfc2VjGAQgASgNSAOIAQESFwoKb25fdGltZW91dBgFIAEoCUgEiAEBEhgKC2F1dG9fcmVzdW1lGAYgASgISAWIAQFCCwoJX3RlbXBsYXRlQggKBl92Y3B1c0IMCgpfbWVtb3J5X21iQg4KDF90aW1lb3V0X3NlY0INCgtfb25fdGltZW91dEIOCgxfYXV0b19yZXN1bWUi3AEKFENyZWF0ZVNhbmRib3hSZXF1ZXN0EhIKCnNhbmRib3hfaWQYASABKAkSDwoHdGVhbV9pZBgCIAEoCRInCgRzcGVjGAogASgLMhkuaG9zdGFnZW50LnYxLlNhbmRib3hTcGVjEjgKA2VudhgHIAMoCzIrLmhvc3RhZ2VudC52MS5DcmVhdGVTYW5kYm94UmVxdWVzdC5FbnZFbnRyeRoqCghFbnZFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBSgQIAxAHSgQICBAJSgQICRAKIkMKFUNyZWF0ZVNhbmRib3hSZXNwb25zZRIqCgdzYW5kYm94GAEgASgLMhkuaG9zdGFnZW50LnYxLlNhbmRib3hJbmZvIisKFURlc3Ryb3lTYW5kYm94UmVxdWVzdBISCgpzYW5kYm94X2lkGAEgASgJIhgKFkRlc3Ryb3lTYW5kYm94UmVzcG9uc2UiKQoTUGF1c2VTYW5kYm94UmVxdWVzdBISCgpzYW5kYm94X2lkGAEgASgJIkIKFFBhdXNlU2FuZGJveFJlc3BvbnNlEioKB3NhbmRib3gYASABKAsyGS5ob3N0YWdlbnQudjEuU2FuZGJveEluZm8iVAoUUmVzdW1lU2FuZGJveFJlcXVlc3QSEgoKc2FuZGJveF9pZBgBIAEoCRIYCgt0aW1lb3V0X3NlYxgCIAEoDUgAiAEBQg4KDF90aW1lb3V0X3NlYyJDChVSZXN1bWVTYW5kYm94UmVzcG9uc2USKgoHc2FuZGJveBgBIAEoCzIZLmhvc3RhZ2VudC52MS5TYW5kYm94SW5mbyJZChRVcGRhdGVTYW5kYm94UmVxdWVzdBISCgpzYW5kYm94X2lkGAEgASgJEicKBHNwZWMYBSABKAsyGS5ob3N0YWdlbnQudjEuU2FuZGJveFNwZWNKBAgCEAUiQwoVVXBkYXRlU2FuZGJveFJlc3BvbnNlEioKB3NhbmRib3gYASABKAsyGS5ob3N0YWdlbnQudjEuU2FuZGJveEluZm8iLAoWUm9sbGJhY2tTYW5kYm94UmVxdWVzdBISCgpzYW5kYm94X2lkGAEgASgJIkUKF1JvbGxiYWNrU2FuZGJveFJlc3BvbnNlEioKB3NhbmRib3gYASABKAsyGS5ob3N0YWdlbnQudjEuU2FuZGJveEluZm8iOgoSRm9ya1NhbmRib3hSZXF1ZXN0EhIKCnNhbmRib3hfaWQYASABKAkSEAoIZm9ya19pZHMYAiADKAkiQAoTRm9ya1NhbmRib3hSZXNwb25zZRIpCgdyZXN1bHRzGAEgAygLMhguaG9zdGFnZW50LnYxLkZvcmtSZXN1bHQiggEKCkZvcmtSZXN1bHQSEgoKc2FuZGJveF9pZBgBIAEoCRIsCgdzYW5kYm94GAIgASgLMhkuaG9zdGFnZW50LnYxLlNhbmRib3hJbmZvSAASKAoFZXJyb3IYAyABKAsyFy5ob3N0YWdlbnQudjEuRm9ya0Vycm9ySABCCAoGcmVzdWx0IioKCUZvcmtFcnJvchIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiXQoVQ3JlYXRlU25hcHNob3RSZXF1ZXN0EhIKCnNhbmRib3hfaWQYASABKAkSDwoHdGVhbV9pZBgCIAEoCRIMCgRuYW1lGAMgASgJEhEKCW92ZXJ3cml0ZRgEIAEoCCJGChZDcmVhdGVTbmFwc2hvdFJlc3BvbnNlEiwKCHRlbXBsYXRlGAEgASgLMhouaG9zdGFnZW50LnYxLlRlbXBsYXRlSW5mbyI2ChVEZWxldGVTbmFwc2hvdFJlcXVlc3QSDwoHdGVhbV9pZBgBIAEoCRIMCgRuYW1lGAIgASgJIhgKFkRlbGV0ZVNuYXBzaG90UmVzcG9uc2UiKAoSUGluZ1NhbmRib3hSZXF1ZXN0EhIKCnNhbmRib3hfaWQYASABKAkiFQoTUGluZ1NhbmRib3hSZXNwb25zZSIWChRMaXN0U2FuZGJveGVzUmVxdWVzdCJmChVMaXN0U2FuZGJveGVzUmVzcG9uc2USLAoJc2FuZGJveGVzGAEgAygLMhkuaG9zdGFnZW50LnYxLlNhbmRib3hJbmZvEh8KF2F1dG9fcGF1c2VkX3NhbmRib3hfaWRzGAIgAygJIhcKFVdhdGNoU2FuZGJveGVzUmVxdWVzdCItChZXYXRjaFNhbmRib3hlc1Jlc3BvbnNlEhMKC3NhbmRib3hfaWRzGAEgAygJIrgCCgtTYW5kYm94SW5mbxISCgpzYW5kYm94X2lkGAEgASgJEg8KB3RlYW1faWQYAiABKAkSKwoGc3RhdHVzGA8gASgOMhsuaG9zdGFnZW50LnYxLlNhbmRib3hTdGF0dXMSJwoEc3BlYxgQIAEoCzIZLmhvc3RhZ2VudC52MS5TYW5kYm94U3BlYxIPCgdob3N0X2lwGAggASgJEhoKEmNyZWF0ZWRfYXRfdW5peF9tcxgJIAEoAxIeChZsYXN0X2FjdGl2ZV9hdF91bml4X21zGAogASgDEhIKCmRpc2tfYnl0ZXMYCyABKAQSMAoGcmVhc29uGA4gASgLMhsuaG9zdGFnZW50LnYxLlNhbmRib3hSZWFzb25IAIgBAUIJCgdfcmVhc29uSgQIAxAISgQIDBANSgQIDRAOIkIKDVNhbmRib3hSZWFzb24SDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEhIKCmF0X3VuaXhfbXMYAyABKAMirAEKB0NvbW1hbmQSCwoDY21kGAEgASgJEgwKBGFyZ3MYAiADKAkSKwoDZW52GAMgAygLMh4uaG9zdGFnZW50LnYxLkNvbW1hbmQuRW52RW50cnkSCwoDY3dkGAQgASgJEgwKBHVzZXIYBSABKAkSEgoKdGltZW91dF9tcxgGIAEoDRoqCghFbnZFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIoEBCgtFeGVjUmVxdWVzdBISCgpzYW5kYm94X2lkGAEgASgJEiYKB2NvbW1hbmQYAiABKAsyFS5ob3N0YWdlbnQudjEuQ29tbWFuZBISCgVzdGRpbhgDIAEoDEgAiAEBEhgKEG1heF9vdXRwdXRfYnl0ZXMYBCABKA1CCAoGX3N0ZGluIuEBCgxFeGVjUmVzcG9uc2USDgoGc3Rkb3V0GAEgASgMEg4KBnN0ZGVychgCIAEoDBIRCglleGl0X2NvZGUYAyABKBESDgoGc2lnbmFsGAQgASgJEhgKEHN0ZG91dF90cnVuY2F0ZWQYBSABKAgSGAoQc3RkZXJyX3RydW5jYXRlZBgGIAEoCBIRCgl0aW1lZF9vdXQYByABKAgSNQoNb3V0X29mX21lbW9yeRgIIAEoCzIZLmhvc3RhZ2VudC52MS5PdXRPZk1lbW9yeUgAiAEBQhAKDl9vdXRfb2ZfbWVtb3J5IisKC091dE9mTWVtb3J5Eg8KB3Byb2Nlc3MYASABKAkSCwoDcGlkGAIgASgNIo8CChFFeGVjU3RyZWFtUmVxdWVzdBIoCgVzdGFydBgBIAEoCzIXLmhvc3RhZ2VudC52MS5FeGVjU3RhcnRIABIPCgVzdGRpbhgCIAEoDEgAEi8KC2Nsb3NlX3N0ZGluGAMgASgLMhguaG9zdGFnZW50LnYxLkNsb3NlU3RkaW5IABImCgZzaWduYWwYBCABKAsyFC5ob3N0YWdlbnQudjEuU2lnbmFsSAASLAoGcmVzaXplGAUgASgLMhouaG9zdGFnZW50LnYxLlRlcm1pbmFsU2l6ZUgAEi0KCnRpbWVfbGltaXQYBiABKAsyFy5ob3N0YWdlbnQudjEuVGltZUxpbWl0SABCCQoHbWVzc2FnZSKWAQoJRXhlY1N0YXJ0EhIKCnNhbmRib3hfaWQYASABKAkSJgoHY29tbWFuZBgCIAEoCzIVLmhvc3RhZ2VudC52MS5Db21tYW5kEg0KBXN0ZGluGAMgASgIEjEKCHRlcm1pbmFsGAQgASgLMhouaG9zdGFnZW50LnYxLlRlcm1pbmFsU2l6ZUgAiAEBQgsKCV90ZXJtaW5hbCIqCgxUZXJtaW5hbFNpemUSDAoEY29scxgBIAEoDRIMCgRyb3dzGAIgASgNIgwKCkNsb3NlU3RkaW4iGAoGU2lnbmFsEg4KBm51bWJlchgBIAEoDSIfCglUaW1lTGltaXQSEgoKdGltZW91dF9tcxgBIAEoDSKyAQoSRXhlY1N0cmVhbVJlc3BvbnNlEiwKB3N0YXJ0ZWQYASABKAsyGS5ob3N0YWdlbnQudjEuRXhlY1N0YXJ0ZWRIABIQCgZzdGRvdXQYAiABKAxIABIQCgZzdGRlcnIYAyABKAxIABIoCgVlbmRlZBgEIAEoCzIXLmhvc3RhZ2VudC52MS5FeGVjRW5kZWRIABIVCgtzdGRpbl90YWtlbhgFIAEoDUgAQgkKB21lc3NhZ2UiGgoLRXhlY1N0YXJ0ZWQSCwoDcGlkGAEgASgNIooBCglFeGVjRW5kZWQSEQoJZXhpdF9jb2RlGAEgASgREg4KBnNpZ25hbBgCIAEoCRIRCgl0aW1lZF9vdXQYAyABKAgSNQoNb3V0X29mX21lbW9yeRgEIAEoCzIZLmhvc3RhZ2VudC52MS5PdXRPZk1lbW9yeUgAiAEBQhAKDl9vdXRfb2ZfbWVtb3J5IlMKEFdyaXRlRmlsZVJlcXVlc3QSEgoKc2FuZGJveF9pZBgBIAEoCRIMCgRwYXRoGAIgASgJEg8KB2NvbnRlbnQYAyABKAwSDAoEdXNlchgEIAEoCSITChFXcml0ZUZpbGVSZXNwb25zZSJBCg9SZWFkRmlsZVJlcXVlc3QSEgoKc2FuZGJveF9pZBgBIAEoCRIMCgRwYXRoGAIgASgJEgwKBHVzZXIYAyABKAkiIwoQUmVhZEZpbGVSZXNwb25zZRIPCgdjb250ZW50GAEgASgMIoIBChZTdHJlYW1Xcml0ZUZpbGVSZXF1ZXN0EiYKBG1ldGEYASABKAsyFi5ob3N0YWdlbnQudjEuRmlsZU1ldGFIABIPCgVjaHVuaxgCIAEoDEgAEiQKA2VuZBgDIAEoCzIVLmhvc3RhZ2VudC52MS5GaWxlRW5kSABCCQoHbWVzc2FnZSI6CghGaWxlTWV0YRISCgpzYW5kYm94X2lkGAEgASgJEgwKBHBhdGgYAiABKAkSDAoEdXNlchgDIAEoCSIJCgdGaWxlRW5kIicKF1N0cmVhbVdyaXRlRmlsZVJlc3BvbnNlEgwKBHNpemUYASABKAQiRwoVU3RyZWFtUmVhZEZpbGVSZXF1ZXN0EhIKCnNhbmRib3hfaWQYASABKAkSDAoEcGF0aBgCIAEoCRIMCgR1c2VyGAMgASgJImYKFlN0cmVhbVJlYWRGaWxlUmVzcG9uc2USMAoEbWV0YRgBIAEoCzIgLmhvc3RhZ2VudC52MS5TdHJlYW1SZWFkRmlsZU1ldGFIABIPCgVjaHVuaxgCIAEoDEgAQgkKB21lc3NhZ2UiMAoSU3RyZWFtUmVhZEZpbGVNZXRhEhEKBHNpemUYASABKARIAIgBAUIHCgVfc2l6ZSKcAQoJRmlsZUVudHJ5EgwKBG5hbWUYASABKAkSDAoEcGF0aBgCIAEoCRIMCgR0eXBlGAMgASgJEgwKBHNpemUYBCABKAQSDAoEbW9kZRgFIAEoDRINCgVvd25lchgGIAEoCRINCgVncm91cBgHIAEoCRIbChNtb2RpZmllZF9hdF91bml4X21zGAggASgDEg4KBnRhcmdldBgJIAEoCSJvChBMaXN0RmlsZXNSZXF1ZXN0EhIKCnNhbmRib3hfaWQYASABKAkSDAoEcGF0aBgCIAEoCRIMCgR1c2VyGAMgASgJEg0KBWRlcHRoGAQgASgNEg0KBWxpbWl0GAUgASgNEg0KBWFmdGVyGAYgASgJIlAKEUxpc3RGaWxlc1Jlc3BvbnNlEigKB2VudHJpZXMYASADKAsyFy5ob3N0YWdlbnQudjEuRmlsZUVudHJ5EhEKCXRydW5jYXRlZBgCIAEoCCJBCg9TdGF0RmlsZVJlcXVlc3QSEgoKc2FuZGJveF9pZBgBIAEoCRIMCgRwYXRoGAIgASgJEgwKBHVzZXIYAyABKAkiOgoQU3RhdEZpbGVSZXNwb25zZRImCgVlbnRyeRgBIAEoCzIXLmhvc3RhZ2VudC52MS5GaWxlRW50cnkiVwoUTWFrZURpcmVjdG9yeVJlcXVlc3QSEgoKc2FuZGJveF9pZBgBIAEoCRIMCgRwYXRoGAIgASgJEgwKBHVzZXIYAyABKAkSDwoHcGFyZW50cxgEIAEoCCI/ChVNYWtlRGlyZWN0b3J5UmVzcG9uc2USJgoFZW50cnkYASABKAsyFy5ob3N0YWdlbnQudjEuRmlsZUVudHJ5IlYKEVJlbW92ZUZpbGVSZXF1ZXN0EhIKCnNhbmRib3hfaWQYASABKAkSDAoEcGF0aBgCIAEoCRIMCgR1c2VyGAMgASgJEhEKCXJlY3Vyc2l2ZRgEIAEoCCIUChJSZW1vdmVGaWxlUmVzcG9uc2UiaQoPTW92ZUZpbGVSZXF1ZXN0EhIKCnNhbmRib3hfaWQYASABKAkSDAoEcGF0aBgCIAEoCRIMCgR1c2VyGAMgASgJEhMKC2Rlc3RpbmF0aW9uGAQgASgJEhEKCW92ZXJ3cml0ZRgFIAEoCCI6ChBNb3ZlRmlsZVJlc3BvbnNlEiYKBWVudHJ5GAEgASgLMhcuaG9zdGFnZW50LnYxLkZpbGVFbnRyeSIQCg5HZXRIb3N0UmVxdWVzdCKrAQoPR2V0SG9zdFJlc3BvbnNlEgwKBGFyY2gYASABKAkSEQoJY3B1X2NvcmVzGAIgASgNEhEKCW1lbW9yeV9tYhgDIAEoDRIPCgdkaXNrX2diGAQgASgNEhMKC2FjY2VsZXJhdG9yGAUgASgJEi0KCXRlbXBsYXRlcxgGIAMoCzIaLmhvc3RhZ2VudC52MS5UZW1wbGF0ZUluZm8SDwoHdmVyc2lvbhgHIAEoCSKNAQoMVGVtcGxhdGVJbmZvEg8KB3RlYW1faWQYASABKAkSDAoEbmFtZRgCIAEoCRIMCgR0eXBlGAMgASgJEg0KBXZjcHVzGAQgASgNEhEKCW1lbW9yeV9tYhgFIAEoDRISCgpzaXplX2J5dGVzGAYgASgEEhoKEmNyZWF0ZWRfYXRfdW5peF9tcxgHIAEoAyr1AQoNU2FuZGJveFN0YXR1cxIeChpTQU5EQk9YX1NUQVRVU19VTlNQRUNJRklFRBAAEhsKF1NBTkRCT1hfU1RBVFVTX1NUQVJUSU5HEAESGgoWU0FOREJPWF9TVEFUVVNfUlVOTklORxACEhoKFlNBTkRCT1hfU1RBVFVTX1BBVVNJTkcQAxIZChVTQU5EQk9YX1NUQVRVU19QQVVTRUQQBBIbChdTQU5EQk9YX1NUQVRVU19SRVNVTUlORxAFEhsKF1NBTkRCT1hfU1RBVFVTX1NUT1BQSU5HEAYSGgoWU0FOREJPWF9TVEFUVVNfU1RPUFBFRBAHMpQQChBIb3N0QWdlbnRTZXJ2aWNlElgKDUNyZWF0ZVNhbmRib3gSIi5ob3N0YWdlbnQudjEuQ3JlYXRlU2FuZGJveFJlcXVlc3QaIy5ob3N0YWdlbnQudjEuQ3JlYXRlU2FuZGJveFJlc3BvbnNlElsKDkRlc3Ryb3lTYW5kYm94EiMuaG9zdGFnZW50LnYxLkRlc3Ryb3lTYW5kYm94UmVxdWVzdBokLmhvc3RhZ2VudC52MS5EZXN0cm95U2FuZGJveFJlc3BvbnNlElUKDFBhdXNlU2FuZGJveBIhLmhvc3RhZ2VudC52MS5QYXVzZVNhbmRib3hSZXF1ZXN0GiIuaG9zdGFnZW50LnYxLlBhdXNlU2FuZGJveFJlc3BvbnNlElgKDVJlc3VtZVNhbmRib3gSIi5ob3N0YWdlbnQudjEuUmVzdW1lU2FuZGJveFJlcXVlc3QaIy5ob3N0YWdlbnQudjEuUmVzdW1lU2FuZGJveFJlc3BvbnNlElgKDVVwZGF0ZVNhbmRib3gSIi5ob3N0YWdlbnQudjEuVXBkYXRlU2FuZGJveFJlcXVlc3QaIy5ob3N0YWdlbnQudjEuVXBkYXRlU2FuZGJveFJlc3BvbnNlEl4KD1JvbGxiYWNrU2FuZGJveBIkLmhvc3RhZ2VudC52MS5Sb2xsYmFja1NhbmRib3hSZXF1ZXN0GiUuaG9zdGFnZW50LnYxLlJvbGxiYWNrU2FuZGJveFJlc3BvbnNlElIKC0ZvcmtTYW5kYm94EiAuaG9zdGFnZW50LnYxLkZvcmtTYW5kYm94UmVxdWVzdBohLmhvc3RhZ2VudC52MS5Gb3JrU2FuZGJveFJlc3BvbnNlElsKDkNyZWF0ZVNuYXBzaG90EiMuaG9zdGFnZW50LnYxLkNyZWF0ZVNuYXBzaG90UmVxdWVzdBokLmhvc3RhZ2VudC52MS5DcmVhdGVTbmFwc2hvdFJlc3BvbnNlElsKDkRlbGV0ZVNuYXBzaG90EiMuaG9zdGFnZW50LnYxLkRlbGV0ZVNuYXBzaG90UmVxdWVzdBokLmhvc3RhZ2VudC52MS5EZWxldGVTbmFwc2hvdFJlc3BvbnNlElIKC1BpbmdTYW5kYm94EiAuaG9zdGFnZW50LnYxLlBpbmdTYW5kYm94UmVxdWVzdBohLmhvc3RhZ2VudC52MS5QaW5nU2FuZGJveFJlc3BvbnNlElgKDUxpc3RTYW5kYm94ZXMSIi5ob3N0YWdlbnQudjEuTGlzdFNhbmRib3hlc1JlcXVlc3QaIy5ob3N0YWdlbnQudjEuTGlzdFNhbmRib3hlc1Jlc3BvbnNlEl0KDldhdGNoU2FuZGJveGVzEiMuaG9zdGFnZW50LnYxLldhdGNoU2FuZGJveGVzUmVxdWVzdBokLmhvc3RhZ2VudC52MS5XYXRjaFNhbmRib3hlc1Jlc3BvbnNlMAESPQoERXhlYxIZLmhvc3RhZ2VudC52MS5FeGVjUmVxdWVzdBoaLmhvc3RhZ2VudC52MS5FeGVjUmVzcG9uc2USUwoKRXhlY1N0cmVhbRIfLmhvc3RhZ2VudC52MS5FeGVjU3RyZWFtUmVxdWVzdBogLmhvc3RhZ2VudC52MS5FeGVjU3RyZWFtUmVzcG9uc2UoATABEkwKCVdyaXRlRmlsZRIeLmhvc3RhZ2VudC52MS5Xcml0ZUZpbGVSZXF1ZXN0Gh8uaG9zdGFnZW50LnYxLldyaXRlRmlsZVJlc3BvbnNlEkkKCFJlYWRGaWxlEh0uaG9zdGFnZW50LnYxLlJlYWRGaWxlUmVxdWVzdBoeLmhvc3RhZ2VudC52MS5SZWFkRmlsZVJlc3BvbnNlEmAKD1N0cmVhbVdyaXRlRmlsZRIkLmhvc3RhZ2VudC52MS5TdHJlYW1Xcml0ZUZpbGVSZXF1ZXN0GiUuaG9zdGFnZW50LnYxLlN0cmVhbVdyaXRlRmlsZVJlc3BvbnNlKAESXQoOU3RyZWFtUmVhZEZpbGUSIy5ob3N0YWdlbnQudjEuU3RyZWFtUmVhZEZpbGVSZXF1ZXN0GiQuaG9zdGFnZW50LnYxLlN0cmVhbVJlYWRGaWxlUmVzcG9uc2UwARJMCglMaXN0RmlsZXMSHi5ob3N0YWdlbnQudjEuTGlzdEZpbGVzUmVxdWVzdBofLmhvc3RhZ2VudC52MS5MaXN0RmlsZXNSZXNwb25zZRJJCghTdGF0RmlsZRIdLmhvc3RhZ2VudC52MS5TdGF0RmlsZVJlcXVlc3QaHi5ob3N0YWdlbnQudjEuU3RhdEZpbGVSZXNwb25zZRJYCg1NYWtlRGlyZWN0b3J5EiIuaG9zdGFnZW50LnYxLk1ha2VEaXJlY3RvcnlSZXF1ZXN0GiMuaG9zdGFnZW50LnYxLk1ha2VEaXJlY3RvcnlSZXNwb25zZRJPCgpSZW1vdmVGaWxlEh8uaG9zdGFnZW50LnYxLlJlbW92ZUZpbGVSZXF1ZXN0GiAuaG9zdGFnZW50LnYxLlJlbW92ZUZpbGVSZXNwb25zZRJJCghNb3ZlRmlsZRIdLmhvc3RhZ2VudC52MS5Nb3ZlRmlsZVJlcXVlc3QaHi5ob3N0YWdlbnQudjEuTW92ZUZpbGVSZXNwb25zZRJGCgdHZXRIb3N0EhwuaG9zdGFnZW50LnYxLkdldEhvc3RSZXF1ZXN0Gh0uaG9zdGFnZW50LnYxLkdldEhvc3RSZXNwb25zZWIGcHJvdG8z");
 
 /**
  * Describes the message hostagent.v1.ErrorDetail.
@@ -21,466 +21,485 @@ export const ErrorDetailSchema = /*@__PURE__*/
   messageDesc(file_hostagent_v1_hostagent, 0);
 
 /**
+ * Describes the message hostagent.v1.SandboxSpec.
+ * Use `create(SandboxSpecSchema)` to create a new message.
+ */
+export const SandboxSpecSchema = /*@__PURE__*/
+  messageDesc(file_hostagent_v1_hostagent, 1);
+
+/**
  * Describes the message hostagent.v1.CreateSandboxRequest.
  * Use `create(CreateSandboxRequestSchema)` to create a new message.
  */
 export const CreateSandboxRequestSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 1);
+  messageDesc(file_hostagent_v1_hostagent, 2);
 
 /**
  * Describes the message hostagent.v1.CreateSandboxResponse.
  * Use `create(CreateSandboxResponseSchema)` to create a new message.
  */
 export const CreateSandboxResponseSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 2);
+  messageDesc(file_hostagent_v1_hostagent, 3);
 
 /**
  * Describes the message hostagent.v1.DestroySandboxRequest.
  * Use `create(DestroySandboxRequestSchema)` to create a new message.
  */
 export const DestroySandboxRequestSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 3);
+  messageDesc(file_hostagent_v1_hostagent, 4);
 
 /**
  * Describes the message hostagent.v1.DestroySandboxResponse.
  * Use `create(DestroySandboxResponseSchema)` to create a new message.
  */
 export const DestroySandboxResponseSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 4);
+  messageDesc(file_hostagent_v1_hostagent, 5);
 
 /**
  * Describes the message hostagent.v1.PauseSandboxRequest.
  * Use `create(PauseSandboxRequestSchema)` to create a new message.
  */
 export const PauseSandboxRequestSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 5);
+  messageDesc(file_hostagent_v1_hostagent, 6);
 
 /**
  * Describes the message hostagent.v1.PauseSandboxResponse.
  * Use `create(PauseSandboxResponseSchema)` to create a new message.
  */
 export const PauseSandboxResponseSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 6);
+  messageDesc(file_hostagent_v1_hostagent, 7);
 
 /**
  * Describes the message hostagent.v1.ResumeSandboxRequest.
  * Use `create(ResumeSandboxRequestSchema)` to create a new message.
  */
 export const ResumeSandboxRequestSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 7);
+  messageDesc(file_hostagent_v1_hostagent, 8);
 
 /**
  * Describes the message hostagent.v1.ResumeSandboxResponse.
  * Use `create(ResumeSandboxResponseSchema)` to create a new message.
  */
 export const ResumeSandboxResponseSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 8);
+  messageDesc(file_hostagent_v1_hostagent, 9);
 
 /**
  * Describes the message hostagent.v1.UpdateSandboxRequest.
  * Use `create(UpdateSandboxRequestSchema)` to create a new message.
  */
 export const UpdateSandboxRequestSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 9);
+  messageDesc(file_hostagent_v1_hostagent, 10);
 
 /**
  * Describes the message hostagent.v1.UpdateSandboxResponse.
  * Use `create(UpdateSandboxResponseSchema)` to create a new message.
  */
 export const UpdateSandboxResponseSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 10);
+  messageDesc(file_hostagent_v1_hostagent, 11);
 
 /**
  * Describes the message hostagent.v1.RollbackSandboxRequest.
  * Use `create(RollbackSandboxRequestSchema)` to create a new message.
  */
 export const RollbackSandboxRequestSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 11);
+  messageDesc(file_hostagent_v1_hostagent, 12);
 
 /**
  * Describes the message hostagent.v1.RollbackSandboxResponse.
  * Use `create(RollbackSandboxResponseSchema)` to create a new message.
  */
 export const RollbackSandboxResponseSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 12);
+  messageDesc(file_hostagent_v1_hostagent, 13);
 
 /**
  * Describes the message hostagent.v1.ForkSandboxRequest.
  * Use `create(ForkSandboxRequestSchema)` to create a new message.
  */
 export const ForkSandboxRequestSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 13);
+  messageDesc(file_hostagent_v1_hostagent, 14);
 
 /**
  * Describes the message hostagent.v1.ForkSandboxResponse.
  * Use `create(ForkSandboxResponseSchema)` to create a new message.
  */
 export const ForkSandboxResponseSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 14);
+  messageDesc(file_hostagent_v1_hostagent, 15);
 
 /**
  * Describes the message hostagent.v1.ForkResult.
  * Use `create(ForkResultSchema)` to create a new message.
  */
 export const ForkResultSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 15);
+  messageDesc(file_hostagent_v1_hostagent, 16);
 
 /**
  * Describes the message hostagent.v1.ForkError.
  * Use `create(ForkErrorSchema)` to create a new message.
  */
 export const ForkErrorSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 16);
+  messageDesc(file_hostagent_v1_hostagent, 17);
 
 /**
  * Describes the message hostagent.v1.CreateSnapshotRequest.
  * Use `create(CreateSnapshotRequestSchema)` to create a new message.
  */
 export const CreateSnapshotRequestSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 17);
+  messageDesc(file_hostagent_v1_hostagent, 18);
 
 /**
  * Describes the message hostagent.v1.CreateSnapshotResponse.
  * Use `create(CreateSnapshotResponseSchema)` to create a new message.
  */
 export const CreateSnapshotResponseSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 18);
+  messageDesc(file_hostagent_v1_hostagent, 19);
 
 /**
  * Describes the message hostagent.v1.DeleteSnapshotRequest.
  * Use `create(DeleteSnapshotRequestSchema)` to create a new message.
  */
 export const DeleteSnapshotRequestSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 19);
+  messageDesc(file_hostagent_v1_hostagent, 20);
 
 /**
  * Describes the message hostagent.v1.DeleteSnapshotResponse.
  * Use `create(DeleteSnapshotResponseSchema)` to create a new message.
  */
 export const DeleteSnapshotResponseSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 20);
+  messageDesc(file_hostagent_v1_hostagent, 21);
 
 /**
  * Describes the message hostagent.v1.PingSandboxRequest.
  * Use `create(PingSandboxRequestSchema)` to create a new message.
  */
 export const PingSandboxRequestSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 21);
+  messageDesc(file_hostagent_v1_hostagent, 22);
 
 /**
  * Describes the message hostagent.v1.PingSandboxResponse.
  * Use `create(PingSandboxResponseSchema)` to create a new message.
  */
 export const PingSandboxResponseSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 22);
+  messageDesc(file_hostagent_v1_hostagent, 23);
 
 /**
  * Describes the message hostagent.v1.ListSandboxesRequest.
  * Use `create(ListSandboxesRequestSchema)` to create a new message.
  */
 export const ListSandboxesRequestSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 23);
+  messageDesc(file_hostagent_v1_hostagent, 24);
 
 /**
  * Describes the message hostagent.v1.ListSandboxesResponse.
  * Use `create(ListSandboxesResponseSchema)` to create a new message.
  */
 export const ListSandboxesResponseSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 24);
+  messageDesc(file_hostagent_v1_hostagent, 25);
 
 /**
  * Describes the message hostagent.v1.WatchSandboxesRequest.
  * Use `create(WatchSandboxesRequestSchema)` to create a new message.
  */
 export const WatchSandboxesRequestSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 25);
+  messageDesc(file_hostagent_v1_hostagent, 26);
 
 /**
  * Describes the message hostagent.v1.WatchSandboxesResponse.
  * Use `create(WatchSandboxesResponseSchema)` to create a new message.
  */
 export const WatchSandboxesResponseSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 26);
+  messageDesc(file_hostagent_v1_hostagent, 27);
 
 /**
  * Describes the message hostagent.v1.SandboxInfo.
  * Use `create(SandboxInfoSchema)` to create a new message.
  */
 export const SandboxInfoSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 27);
+  messageDesc(file_hostagent_v1_hostagent, 28);
 
 /**
  * Describes the message hostagent.v1.SandboxReason.
  * Use `create(SandboxReasonSchema)` to create a new message.
  */
 export const SandboxReasonSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 28);
+  messageDesc(file_hostagent_v1_hostagent, 29);
 
 /**
  * Describes the message hostagent.v1.Command.
  * Use `create(CommandSchema)` to create a new message.
  */
 export const CommandSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 29);
+  messageDesc(file_hostagent_v1_hostagent, 30);
 
 /**
  * Describes the message hostagent.v1.ExecRequest.
  * Use `create(ExecRequestSchema)` to create a new message.
  */
 export const ExecRequestSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 30);
+  messageDesc(file_hostagent_v1_hostagent, 31);
 
 /**
  * Describes the message hostagent.v1.ExecResponse.
  * Use `create(ExecResponseSchema)` to create a new message.
  */
 export const ExecResponseSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 31);
+  messageDesc(file_hostagent_v1_hostagent, 32);
 
 /**
  * Describes the message hostagent.v1.OutOfMemory.
  * Use `create(OutOfMemorySchema)` to create a new message.
  */
 export const OutOfMemorySchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 32);
+  messageDesc(file_hostagent_v1_hostagent, 33);
 
 /**
  * Describes the message hostagent.v1.ExecStreamRequest.
  * Use `create(ExecStreamRequestSchema)` to create a new message.
  */
 export const ExecStreamRequestSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 33);
+  messageDesc(file_hostagent_v1_hostagent, 34);
 
 /**
  * Describes the message hostagent.v1.ExecStart.
  * Use `create(ExecStartSchema)` to create a new message.
  */
 export const ExecStartSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 34);
+  messageDesc(file_hostagent_v1_hostagent, 35);
 
 /**
  * Describes the message hostagent.v1.TerminalSize.
  * Use `create(TerminalSizeSchema)` to create a new message.
  */
 export const TerminalSizeSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 35);
+  messageDesc(file_hostagent_v1_hostagent, 36);
 
 /**
  * Describes the message hostagent.v1.CloseStdin.
  * Use `create(CloseStdinSchema)` to create a new message.
  */
 export const CloseStdinSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 36);
+  messageDesc(file_hostagent_v1_hostagent, 37);
 
 /**
  * Describes the message hostagent.v1.Signal.
  * Use `create(SignalSchema)` to create a new message.
  */
 export const SignalSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 37);
+  messageDesc(file_hostagent_v1_hostagent, 38);
 
 /**
  * Describes the message hostagent.v1.TimeLimit.
  * Use `create(TimeLimitSchema)` to create a new message.
  */
 export const TimeLimitSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 38);
+  messageDesc(file_hostagent_v1_hostagent, 39);
 
 /**
  * Describes the message hostagent.v1.ExecStreamResponse.
  * Use `create(ExecStreamResponseSchema)` to create a new message.
  */
 export const ExecStreamResponseSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 39);
+  messageDesc(file_hostagent_v1_hostagent, 40);
 
 /**
  * Describes the message hostagent.v1.ExecStarted.
  * Use `create(ExecStartedSchema)` to create a new message.
  */
 export const ExecStartedSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 40);
+  messageDesc(file_hostagent_v1_hostagent, 41);
 
 /**
  * Describes the message hostagent.v1.ExecEnded.
  * Use `create(ExecEndedSchema)` to create a new message.
  */
 export const ExecEndedSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 41);
+  messageDesc(file_hostagent_v1_hostagent, 42);
 
 /**
  * Describes the message hostagent.v1.WriteFileRequest.
  * Use `create(WriteFileRequestSchema)` to create a new message.
  */
 export const WriteFileRequestSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 42);
+  messageDesc(file_hostagent_v1_hostagent, 43);
 
 /**
  * Describes the message hostagent.v1.WriteFileResponse.
  * Use `create(WriteFileResponseSchema)` to create a new message.
  */
 export const WriteFileResponseSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 43);
+  messageDesc(file_hostagent_v1_hostagent, 44);
 
 /**
  * Describes the message hostagent.v1.ReadFileRequest.
  * Use `create(ReadFileRequestSchema)` to create a new message.
  */
 export const ReadFileRequestSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 44);
+  messageDesc(file_hostagent_v1_hostagent, 45);
 
 /**
  * Describes the message hostagent.v1.ReadFileResponse.
  * Use `create(ReadFileResponseSchema)` to create a new message.
  */
 export const ReadFileResponseSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 45);
+  messageDesc(file_hostagent_v1_hostagent, 46);
 
 /**
  * Describes the message hostagent.v1.StreamWriteFileRequest.
  * Use `create(StreamWriteFileRequestSchema)` to create a new message.
  */
 export const StreamWriteFileRequestSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 46);
+  messageDesc(file_hostagent_v1_hostagent, 47);
 
 /**
  * Describes the message hostagent.v1.FileMeta.
  * Use `create(FileMetaSchema)` to create a new message.
  */
 export const FileMetaSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 47);
+  messageDesc(file_hostagent_v1_hostagent, 48);
 
 /**
  * Describes the message hostagent.v1.FileEnd.
  * Use `create(FileEndSchema)` to create a new message.
  */
 export const FileEndSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 48);
+  messageDesc(file_hostagent_v1_hostagent, 49);
 
 /**
  * Describes the message hostagent.v1.StreamWriteFileResponse.
  * Use `create(StreamWriteFileResponseSchema)` to create a new message.
  */
 export const StreamWriteFileResponseSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 49);
+  messageDesc(file_hostagent_v1_hostagent, 50);
 
 /**
  * Describes the message hostagent.v1.StreamReadFileRequest.
  * Use `create(StreamReadFileRequestSchema)` to create a new message.
  */
 export const StreamReadFileRequestSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 50);
+  messageDesc(file_hostagent_v1_hostagent, 51);
 
 /**
  * Describes the message hostagent.v1.StreamReadFileResponse.
  * Use `create(StreamReadFileResponseSchema)` to create a new message.
  */
 export const StreamReadFileResponseSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 51);
+  messageDesc(file_hostagent_v1_hostagent, 52);
 
 /**
  * Describes the message hostagent.v1.StreamReadFileMeta.
  * Use `create(StreamReadFileMetaSchema)` to create a new message.
  */
 export const StreamReadFileMetaSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 52);
+  messageDesc(file_hostagent_v1_hostagent, 53);
 
 /**
  * Describes the message hostagent.v1.FileEntry.
  * Use `create(FileEntrySchema)` to create a new message.
  */
 export const FileEntrySchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 53);
+  messageDesc(file_hostagent_v1_hostagent, 54);
 
 /**
  * Describes the message hostagent.v1.ListFilesRequest.
  * Use `create(ListFilesRequestSchema)` to create a new message.
  */
 export const ListFilesRequestSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 54);
+  messageDesc(file_hostagent_v1_hostagent, 55);
 
 /**
  * Describes the message hostagent.v1.ListFilesResponse.
  * Use `create(ListFilesResponseSchema)` to create a new message.
  */
 export const ListFilesResponseSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 55);
+  messageDesc(file_hostagent_v1_hostagent, 56);
 
 /**
  * Describes the message hostagent.v1.StatFileRequest.
  * Use `create(StatFileRequestSchema)` to create a new message.
  */
 export const StatFileRequestSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 56);
+  messageDesc(file_hostagent_v1_hostagent, 57);
 
 /**
  * Describes the message hostagent.v1.StatFileResponse.
  * Use `create(StatFileResponseSchema)` to create a new message.
  */
 export const StatFileResponseSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 57);
+  messageDesc(file_hostagent_v1_hostagent, 58);
 
 /**
  * Describes the message hostagent.v1.MakeDirectoryRequest.
  * Use `create(MakeDirectoryRequestSchema)` to create a new message.
  */
 export const MakeDirectoryRequestSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 58);
+  messageDesc(file_hostagent_v1_hostagent, 59);
 
 /**
  * Describes the message hostagent.v1.MakeDirectoryResponse.
  * Use `create(MakeDirectoryResponseSchema)` to create a new message.
  */
 export const MakeDirectoryResponseSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 59);
+  messageDesc(file_hostagent_v1_hostagent, 60);
 
 /**
  * Describes the message hostagent.v1.RemoveFileRequest.
  * Use `create(RemoveFileRequestSchema)` to create a new message.
  */
 export const RemoveFileRequestSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 60);
+  messageDesc(file_hostagent_v1_hostagent, 61);
 
 /**
  * Describes the message hostagent.v1.RemoveFileResponse.
  * Use `create(RemoveFileResponseSchema)` to create a new message.
  */
 export const RemoveFileResponseSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 61);
+  messageDesc(file_hostagent_v1_hostagent, 62);
 
 /**
  * Describes the message hostagent.v1.MoveFileRequest.
  * Use `create(MoveFileRequestSchema)` to create a new message.
  */
 export const MoveFileRequestSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 62);
+  messageDesc(file_hostagent_v1_hostagent, 63);
 
 /**
  * Describes the message hostagent.v1.MoveFileResponse.
  * Use `create(MoveFileResponseSchema)` to create a new message.
  */
 export const MoveFileResponseSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 63);
+  messageDesc(file_hostagent_v1_hostagent, 64);
 
 /**
  * Describes the message hostagent.v1.GetHostRequest.
  * Use `create(GetHostRequestSchema)` to create a new message.
  */
 export const GetHostRequestSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 64);
+  messageDesc(file_hostagent_v1_hostagent, 65);
 
 /**
  * Describes the message hostagent.v1.GetHostResponse.
  * Use `create(GetHostResponseSchema)` to create a new message.
  */
 export const GetHostResponseSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 65);
+  messageDesc(file_hostagent_v1_hostagent, 66);
 
 /**
  * Describes the message hostagent.v1.TemplateInfo.
  * Use `create(TemplateInfoSchema)` to create a new message.
  */
 export const TemplateInfoSchema = /*@__PURE__*/
-  messageDesc(file_hostagent_v1_hostagent, 66);
+  messageDesc(file_hostagent_v1_hostagent, 67);
+
+/**
+ * Describes the enum hostagent.v1.SandboxStatus.
+ */
+export const SandboxStatusSchema = /*@__PURE__*/
+  enumDesc(file_hostagent_v1_hostagent, 0);
+
+/**
+ * @generated from enum hostagent.v1.SandboxStatus
+ */
+export const SandboxStatus = /*@__PURE__*/
+  tsEnum(SandboxStatusSchema);
 
 /**
  * @generated from service hostagent.v1.HostAgentService
