@@ -16,7 +16,7 @@ const PROGRAMS = {
 };
 
 /** Packages that read files beside their own code, and those that others use only where they are installed. */
-const EXTERNAL = [/^@electric-sql\/pglite/, /^@node-rs\/argon2/, "pg-native", "bufferutil", "utf-8-validate"];
+const EXTERNAL = [/^@node-rs\/argon2/, "pg-native", "bufferutil", "utf-8-validate"];
 
 /** A module that asks where it is gets the place of its source, not that of the bundle. */
 const sourceLocations: Plugin = {

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { parseEnv } from "node:util";
 import { WarrenError } from "@warren/contracts/errors";
 import type { QuotaAmounts } from "@warren/contracts/rest/quotas";
@@ -19,8 +19,8 @@ export interface Config {
   publicUrl?: string;
   /** Directory of the embedded database and of credentials.json. */
   dataDir: string;
-  /** Directory of what can be made again and is shared by all data directories. */
-  cacheDir?: string;
+  /** Directory of what can be made again, which several data directories may share. */
+  cacheDir: string;
   /** PostgreSQL server; absent = embedded database. */
   databaseUrl?: string;
   /** Host agent of this machine, `unix:PATH` or `http://HOST:PORT`. */
@@ -109,9 +109,11 @@ export function parseConfig(environment: Environment): Config {
   const oauth = readOAuthSettings(read, publicUrl, problems);
   const smtp = readSmtpSettings(read, publicUrl, problems);
   const canVerify = smtp !== undefined || oauth.github !== undefined || oauth.oidc !== undefined;
+  const dataDir = read("WARREN_DATA_DIR", (text) => resolve(text)) ?? "/var/lib/warren";
   const config: Config = {
     listen: read("WARREN_LISTEN", parseListen) ?? { host: "127.0.0.1", port: 3000 },
-    dataDir: read("WARREN_DATA_DIR", (text) => resolve(text)) ?? "/var/lib/warren",
+    dataDir,
+    cacheDir: read("WARREN_CACHE_DIR", (text) => resolve(text)) ?? join(dataDir, "cache"),
     allowedOrigins: read("WARREN_ALLOWED_ORIGINS", parseOrigins) ?? [],
     allowedHosts: read("WARREN_ALLOWED_HOSTS", parseHosts) ?? [],
     trustedProxies: read("WARREN_TRUSTED_PROXIES", parseNetworks) ?? [],
@@ -129,10 +131,6 @@ export function parseConfig(environment: Environment): Config {
     ephemeral: read("WARREN_EPHEMERAL", parseFlag) ?? false,
     ...optional("publicUrl", publicUrl),
     ...optional("firstAdmin", readFirstAdmin(read, problems)),
-    ...optional(
-      "cacheDir",
-      read("WARREN_CACHE_DIR", (text) => resolve(text)),
-    ),
     ...optional("secretKeys", read("WARREN_SECRET_KEYS", SecretKeys.parse)),
     ...optional(
       "secretKeyFile",

@@ -69,7 +69,7 @@ describe("a control plane process", () => {
     const nobody = new LocalUser(directory);
     try {
       const paths = await readdir(dataDir, { recursive: true });
-      expect(paths).toContain("db/PG_VERSION");
+      expect(paths).toContain("database/cluster/PG_VERSION");
       expect(paths).toContain("operator.sock");
       for (const path of paths) {
         expect([path, (await stat(join(dataDir, path))).mode & 0o077]).toEqual([path, 0]);

@@ -7,7 +7,7 @@ import pg from "pg";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { parseConfig } from "./config.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";
-import { createDatabase, type TestDatabase } from "./database/testing/each-database.ts";
+import { createDatabase, type TestDatabase } from "./database/testing/test-database.ts";
 import { HostAgentDouble } from "./hosts/testing/host-agent-double.ts";
 import { createLogger } from "./logging.ts";
 
@@ -21,7 +21,7 @@ let directories: string[];
 let apiKey: string;
 
 beforeAll(async () => {
-  database = await createDatabase("PostgreSQL");
+  database = await createDatabase();
   host = await HostAgentDouble.start();
   directories = [database.config.dataDir, await mkdtemp(join(tmpdir(), "warren-second-"))];
   // Both at once: they race for the migrations and for the first team.

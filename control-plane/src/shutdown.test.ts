@@ -1,7 +1,7 @@
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { openDatabase } from "./database/database.ts";
-import { createDatabase, type TestDatabase } from "./database/testing/each-database.ts";
+import { createDatabase, type TestDatabase } from "./database/testing/test-database.ts";
 import { TRANSFER_LIMITS } from "./http/slow-clients/transfer-limits.ts";
 import { createLogger } from "./logging.ts";
 import { connectTo } from "./testing/raw-http.ts";
@@ -10,7 +10,7 @@ import { errorOf, TestStack } from "./testing/test-stack.ts";
 let database: TestDatabase;
 let stack: TestStack;
 beforeEach(async () => {
-  database = await createDatabase("PostgreSQL");
+  database = await createDatabase();
   stack = await TestStack.start(database, { config: { transfers: { ...TRANSFER_LIMITS, endMs: 1000 } } });
 });
 afterEach(async () => {

@@ -18,8 +18,6 @@ export interface ServerCommand {
   name: string;
   /** Program file and arguments of this Node. */
   args: string[];
-  /** Command that becomes the server in the end (exec), with arguments before those of Node. */
-  launcher?: [string, ...string[]];
   env: Record<string, string | undefined>;
   cwd: string;
   /** Descriptor of the data directory's lock, inherited as descriptor 4. */
@@ -46,8 +44,7 @@ export class ServerProcess {
 
   private constructor(command: ServerCommand) {
     this.name = command.name;
-    const [program, ...before] = command.launcher ? [...command.launcher, process.execPath] : [process.execPath];
-    this.#child = spawn(program, [...before, ...NODE_FLAGS, ...command.args], {
+    this.#child = spawn(process.execPath, [...NODE_FLAGS, ...command.args], {
       cwd: command.cwd,
       env: { ...process.env, ...command.env },
       stdio: ["pipe", "pipe", "pipe", "pipe", command.lockFd],

@@ -106,7 +106,7 @@ class Servers {
   /** Starts both at once; the control plane finds its host when it needs it. Resolves with its address. */
   async start(): Promise<string> {
     const hostAgent = this.#run("host agent", this.#hostAgentArguments(), this.#hostAgentEnvironment());
-    const controlPlane = await this.#startControlPlane();
+    const controlPlane = this.#run("control plane", this.#controlPlaneArguments(), this.#controlPlaneEnvironment());
     const [url] = await Promise.all([controlPlane.ready(), hostAgent.ready()]);
     return url;
   }
@@ -130,27 +130,11 @@ class Servers {
     return inOrder;
   }
 
-  async #startControlPlane(): Promise<ServerProcess> {
-    const environment = this.#controlPlaneEnvironment();
-    if (!this.#options.ephemeral)
-      return this.#run("control plane", [...LASTING_SERVER_FLAGS, CONTROL_PLANE], environment);
-    const database = join(this.#options.directory, "db");
-    await mkdir(database, { mode: 0o700 });
-    const options = [...SHORT_LIVED_SERVER_FLAGS, ...SHORT_LIVED_DATABASE];
-    return this.#run("control plane", [...options, CONTROL_PLANE], environment, inMemory(database));
-  }
-
-  #run(
-    name: string,
-    args: string[],
-    env: Record<string, string | undefined>,
-    launcher?: [string, ...string[]],
-  ): ServerProcess {
+  #run(name: string, args: string[], env: Record<string, string | undefined>): ServerProcess {
     const { directory, lock, onProgress, onLog } = this.#options;
     const server = ServerProcess.start({
       name,
       args,
-      ...(launcher ? { launcher } : {}),
       env,
       cwd: directory,
       lockFd: lock.fd,
@@ -182,6 +166,10 @@ class Servers {
     return { WARREN_WARM_POOL, WARREN_SPARE_SLOTS };
   }
 
+  #controlPlaneArguments(): string[] {
+    return [...(this.#options.ephemeral ? SHORT_LIVED_SERVER_FLAGS : LASTING_SERVER_FLAGS), CONTROL_PLANE];
+  }
+
   #controlPlaneEnvironment(): Record<string, string | undefined> {
     const { directory, cacheDir, listen, ephemeral } = this.#options;
     return {
@@ -195,19 +183,6 @@ class Servers {
       WARREN_EPHEMERAL: ephemeral ? "1" : "0",
     };
   }
-}
-
-/** The embedded database, which is WebAssembly, is translated as it is used, and never optimised. */
-const SHORT_LIVED_DATABASE = ["--liftoff-only", "--wasm-lazy-compilation", "--wasm-lazy-validation"];
-
-/**
- * Runs a program that sees a file system in memory at `directory`, which is a mount of its own namespace and so goes with
- * it. Where that cannot be mounted the directory stays on the disk: ext4 takes up to a second to make a few hundred files
- * when as many were removed in the last seconds.
- */
-function inMemory(directory: string): [string, ...string[]] {
-  const script = 'mount -t tmpfs -o mode=0700 warren "$0" || true; exec "$@"';
-  return ["unshare", "--mount", "--propagation", "private", "--", "sh", "-c", script, directory];
 }
 
 /** Unsets what configures a lasting control plane: one for a single command has its own database, address and accounts. */

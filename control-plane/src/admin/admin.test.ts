@@ -5,12 +5,13 @@ import { type AdminTeam, type AdminUser, OPERATOR_SOCKET } from "@warren/contrac
 import type { TeamQuota } from "@warren/contracts/rest/quotas";
 import type { Team } from "@warren/contracts/rest/teams";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createDatabase, eachDatabase } from "../database/testing/each-database.ts";
+import { createDatabase, testDatabase } from "../database/testing/test-database.ts";
 import { operate } from "../testing/operate.ts";
 import { expectStatus, newEmail, PASSWORD, Person, send, startAccountStack } from "../testing/person.ts";
 import type { TestStack } from "../testing/test-stack.ts";
 
-eachDatabase((database, kind) => {
+describe("admin", () => {
+  const database = testDatabase();
   let stack: TestStack;
   beforeAll(async () => {
     stack = await startAccountStack(database(), { config: { jwtSecrets: [] } });
@@ -150,7 +151,7 @@ eachDatabase((database, kind) => {
     const firstAdmin = { email: "root@example.org", password: "the password of the settings" };
 
     it("is made while there is none, and is nobody who came before with that address", async () => {
-      const other = await createDatabase(kind);
+      const other = await createDatabase();
       try {
         let next = await startAccountStack(other);
         const squatter = await Person.signUp(next, { email: firstAdmin.email });

@@ -1,10 +1,11 @@
 import type { ApiKey } from "@warren/contracts/rest/api-keys";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { eachDatabase } from "../database/testing/each-database.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { testDatabase } from "../database/testing/test-database.ts";
 import { expectJson, expectStatus, Person, send, startAccountStack, upgradeStatus } from "../testing/person.ts";
 import { errorOf, type TestStack } from "../testing/test-stack.ts";
 
-eachDatabase((database) => {
+describe("api keys", () => {
+  const database = testDatabase();
   let stack: TestStack;
   beforeAll(async () => {
     stack = await startAccountStack(database());

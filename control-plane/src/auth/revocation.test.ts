@@ -5,8 +5,8 @@ import { decodeJwt, decodeProtectedHeader, type JWTHeaderParameters, SignJWT } f
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { type ControlPlane, startControlPlane } from "../control-plane.ts";
-import { createDatabase, eachDatabase, type TestDatabase } from "../database/testing/each-database.ts";
 import { administer } from "../database/testing/postgres-server.ts";
+import { createDatabase, type TestDatabase, testDatabase } from "../database/testing/test-database.ts";
 import { createLogger } from "../logging.ts";
 import { operate } from "../testing/operate.ts";
 import { expectJson, expectStatus, Person, send, startAccountStack, TEST_SECRET } from "../testing/person.ts";
@@ -31,7 +31,8 @@ const bearer = (person: Person) => ({ authorization: `Bearer ${person.token}` })
 const newSandbox = async (person: Person) =>
   (await expectJson<{ id: string }>(await person.call("POST", "/v1/sandboxes", {}), 201)).id;
 
-eachDatabase((database) => {
+describe("revocation", () => {
+  const database = testDatabase();
   let stack: TestStack;
   beforeAll(async () => {
     stack = await startAccountStack(database());
@@ -139,7 +140,7 @@ describe("sessions that are not renewed in time", () => {
   let database: TestDatabase;
   let stack: TestStack;
   beforeAll(async () => {
-    database = await createDatabase("PostgreSQL");
+    database = await createDatabase();
     stack = await startAccountStack(database);
   });
   afterAll(async () => {
@@ -185,7 +186,7 @@ describe("on two control planes of one database", () => {
   let first: TestStack;
   let second: ControlPlane;
   beforeAll(async () => {
-    database = await createDatabase("PostgreSQL");
+    database = await createDatabase();
     first = await startAccountStack(database, { config: { jwtSecrets: [] } });
     const secretKeyFile = join(first.config.dataDir, "secret.key");
     const config = { ...first.config, dataDir: join(first.config.dataDir, "second"), secretKeyFile };

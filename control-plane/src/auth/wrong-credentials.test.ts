@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { SignJWT, UnsecuredJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { eachDatabase } from "../database/testing/each-database.ts";
+import { testDatabase } from "../database/testing/test-database.ts";
 import { expectStatus, Person, send, startAccountStack, TEST_SECRET } from "../testing/person.ts";
 import { errorOf, type TestStack } from "../testing/test-stack.ts";
 
@@ -17,7 +17,8 @@ const PUBLIC = [
 
 type Headers = Record<string, string>;
 
-eachDatabase((database) => {
+describe("wrong credentials", () => {
+  const database = testDatabase();
   let stack: TestStack;
   let person: Person;
   let wrong: Record<string, Headers>;

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { generateApiKey, hashApiKey } from "../api-keys/api-key.ts";
 import { ApiKeyStore } from "../api-keys/api-key-store.ts";
 import { type Database, openDatabase } from "../database/database.ts";
-import { createDatabase, type TestDatabase } from "../database/testing/each-database.ts";
+import { createDatabase, type TestDatabase } from "../database/testing/test-database.ts";
 import { createLogger } from "../logging.ts";
 import { TeamStore } from "../teams/team-store.ts";
 import { Bootstrap } from "./bootstrap.ts";
@@ -15,7 +15,7 @@ let fixture: TestDatabase;
 let database: Database;
 let path: string;
 beforeEach(async () => {
-  fixture = await createDatabase("PostgreSQL");
+  fixture = await createDatabase();
   database = await openDatabase(fixture.config, log);
   path = join(fixture.config.dataDir, "credentials.json");
 });

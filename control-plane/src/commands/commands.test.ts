@@ -1,14 +1,14 @@
 import { LIMITS } from "@warren/contracts/limits";
 import type { ExecResult } from "@warren/contracts/rest/commands";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { createDatabase, type TestDatabase } from "../database/testing/each-database.ts";
+import { createDatabase, type TestDatabase } from "../database/testing/test-database.ts";
 import { errorOf, TestStack } from "../testing/test-stack.ts";
 
 let database: TestDatabase;
 let stack: TestStack;
 let id: string;
 beforeAll(async () => {
-  database = await createDatabase("PostgreSQL");
+  database = await createDatabase();
   stack = await TestStack.start(database);
   id = (await stack.createSandbox({ env: { FROM_SANDBOX: "yes" } })).id;
 });

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { LIMITS } from "@warren/contracts/limits";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createDatabase, type TestDatabase } from "../database/testing/each-database.ts";
+import { createDatabase, type TestDatabase } from "../database/testing/test-database.ts";
 import { ExecSocket } from "../testing/exec-socket.ts";
 import { errorOf, TestStack } from "../testing/test-stack.ts";
 
@@ -9,7 +9,7 @@ let database: TestDatabase;
 let stack: TestStack;
 let id: string;
 beforeAll(async () => {
-  database = await createDatabase("PGlite");
+  database = await createDatabase();
   stack = await TestStack.start(database, { config: { allowedOrigins: ["https://dashboard.test"] } });
   id = (await stack.createSandbox()).id;
 });
@@ -249,7 +249,7 @@ describe("the upgrade", () => {
 });
 
 it("tells clients that the server ends, and leaves no command behind", async () => {
-  const ownDatabase = await createDatabase("PGlite");
+  const ownDatabase = await createDatabase();
   const own = await TestStack.start(ownDatabase);
   try {
     const sandbox = await own.createSandbox();

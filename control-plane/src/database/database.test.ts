@@ -1,13 +1,14 @@
 import { sql } from "kysely";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createLogger } from "../logging.ts";
 import { type Database, openDatabase } from "./database.ts";
 import { loadMigrations } from "./migrations.ts";
-import { eachDatabase } from "./testing/each-database.ts";
+import { testDatabase } from "./testing/test-database.ts";
 
 const log = createLogger("silent");
 
-eachDatabase((fixture) => {
+describe("database", () => {
+  const fixture = testDatabase();
   let database: Database;
   beforeAll(async () => {
     database = await openDatabase(fixture().config, log);

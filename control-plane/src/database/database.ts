@@ -1,11 +1,9 @@
-import { join } from "node:path";
 import { Kysely } from "kysely";
 import type { Logger } from "../logging.ts";
-import { watchEventLoop } from "../process/event-loop-watchdog.ts";
-import { openEmbedded } from "./embedded.ts";
-import { alwaysLeader, type Leadership, PostgresLeadership } from "./leadership.ts";
-import { type Messages, noMessages, PostgresMessages } from "./messages.ts";
-import { openPostgres } from "./postgres.ts";
+import { EmbeddedDatabase } from "./embedded/embedded-database.ts";
+import { type Leadership, PostgresLeadership } from "./leadership.ts";
+import { type Messages, PostgresMessages } from "./messages.ts";
+import { openPostgres, type PostgresOptions } from "./postgres.ts";
 import type { Db, Tables } from "./tables.ts";
 
 /** An open, migrated database. */
@@ -24,32 +22,55 @@ export interface DatabaseSettings {
   databaseUrl?: string;
   /** Directory of the embedded database. */
   dataDir: string;
-  /** Directory of what can be made again and is shared by all data directories. */
-  cacheDir?: string;
+  /** Directory of what can be made again, which several data directories may share. */
+  cacheDir: string;
   /** The embedded database need not outlive the server. */
   ephemeral: boolean;
 }
 
-/** Opens the PostgreSQL server of the settings, or the embedded database of the data directory. */
+/** Connections to a server for this process and others, and to the embedded one, each of which takes its memory. */
+const MAX_CONNECTIONS = 10;
+const MAX_EMBEDDED_CONNECTIONS = 6;
+
+/** Opens the PostgreSQL server of the settings, or the embedded one of the data directory. */
 export async function openDatabase(config: DatabaseSettings, log: Logger): Promise<Database> {
-  if (config.databaseUrl === undefined) {
-    const dialect = await openEmbedded(join(config.dataDir, "db"), config, log);
-    const db = new Kysely<Tables>({ dialect });
-    const endWatch = config.ephemeral ? undefined : watchEventLoop();
-    const close = async () => {
-      await db.destroy();
-      await endWatch?.();
-    };
-    return { db, leadership: alwaysLeader, messages: noMessages, close };
+  if (config.databaseUrl !== undefined) {
+    return connect(config.databaseUrl, { maxConnections: MAX_CONNECTIONS }, log);
   }
-  const { pool, dialect } = await openPostgres(config.databaseUrl, log);
+  const embedded = await EmbeddedDatabase.start(config, log, (error) => endAfter(error, log));
+  const { disk } = embedded;
+  const options = {
+    maxConnections: MAX_EMBEDDED_CONNECTIONS,
+    ...(disk && { beforeWrite: () => disk.requireSpace() }),
+  };
+  try {
+    const database = await connect(embedded.url, options, log);
+    const close = async () => {
+      await database.close();
+      await embedded.close();
+    };
+    return { ...database, close };
+  } catch (error) {
+    await embedded.close();
+    throw error;
+  }
+}
+
+async function connect(url: string, options: PostgresOptions, log: Logger): Promise<Database> {
+  const { pool, dialect } = await openPostgres(url, options, log);
   const db = new Kysely<Tables>({ dialect });
   return {
     db,
-    leadership: new PostgresLeadership(config.databaseUrl, log),
-    messages: new PostgresMessages(pool, config.databaseUrl, log),
+    leadership: new PostgresLeadership(url, log),
+    messages: new PostgresMessages(pool, url, log),
     close: () => closePool(db, pool),
   };
+}
+
+/** Nothing that was committed is lost: the next start reads the log of the database. */
+function endAfter(error: Error, log: Logger): never {
+  log.fatal({ err: error }, "the embedded database cannot be kept running, and this server ends; start it again");
+  process.exit(1);
 }
 
 async function closePool(db: Db, pool: { ended: boolean; end(): Promise<void> }): Promise<void> {

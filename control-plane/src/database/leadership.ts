@@ -12,13 +12,6 @@ export interface Leadership {
   lead(name: string, task: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void>;
 }
 
-/** For a database that belongs to one process. */
-export const alwaysLeader: Leadership = {
-  lead: async (_name, task, signal) => {
-    if (!signal.aborted) await task(signal);
-  },
-};
-
 /** Milliseconds before a broken connection is replaced. */
 const RECONNECT_MS = 1000;
 const CONNECT_TIMEOUT_MS = 10_000;

@@ -2,13 +2,13 @@ import { EventEmitter, once } from "node:events";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createLogger } from "../logging.ts";
 import { type Database, openDatabase } from "./database.ts";
-import { createDatabase, type TestDatabase } from "./testing/each-database.ts";
 import { administer } from "./testing/postgres-server.ts";
+import { createDatabase, type TestDatabase } from "./testing/test-database.ts";
 
 let fixture: TestDatabase;
 let database: Database;
 beforeAll(async () => {
-  fixture = await createDatabase("PostgreSQL");
+  fixture = await createDatabase();
   database = await openDatabase(fixture.config, createLogger("silent"));
 });
 afterAll(async () => {
@@ -48,8 +48,8 @@ it("reaches all who listen on a channel, and nobody else", async () => {
 it("tells of a gap when the connection broke, and goes on", async () => {
   const listener = await listen("fragile");
   await administer(
-    fixture.config.databaseUrl!,
-    "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'warren fragile'",
+    fixture.config.databaseUrl,
+    "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'warren fragile' and datname = current_database()",
   );
   expect(await listener.untilHeard(1)).toEqual(["(gap)"]);
   await database.messages.publish("fragile", "after");

@@ -17,12 +17,6 @@ export interface Messages {
   listen(channel: string, listener: MessageListener): Promise<() => Promise<void>>;
 }
 
-/** For a database that belongs to one process. */
-export const noMessages: Messages = {
-  publish: async () => undefined,
-  listen: async () => async () => undefined,
-};
-
 /** Milliseconds before a broken connection is replaced. */
 const RECONNECT_MS = 1000;
 const CONNECT_TIMEOUT_MS = 10_000;

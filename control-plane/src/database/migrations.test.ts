@@ -1,41 +1,23 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PGlite } from "@electric-sql/pglite";
 import pg from "pg";
-import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
-import { createLogger } from "../logging.ts";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { loadMigrations, type Migration, type MigrationSession, migrate } from "./migrations.ts";
-import { ensureDatabase, prepareDatabase } from "./prepared.ts";
-import { createDatabase, DATABASE_KINDS } from "./testing/each-database.ts";
+import { createDatabase } from "./testing/test-database.ts";
 
 const steps: Migration[] = [
   { version: 1, name: "0001_a.sql", sql: "create table a (n integer); insert into a values (1);", checksum: "one" },
   { version: 2, name: "0002_b.sql", sql: "insert into a values (2); create table b (n integer);", checksum: "two" },
 ];
 
-/** Sessions of one fresh database, and the way to be rid of it. */
-async function sessions(kind: (typeof DATABASE_KINDS)[number], count: number) {
-  if (kind === "PGlite") {
-    const { cacheDir } = inject("databases");
-    const directory = await mkdtemp(join(tmpdir(), "warren-migrations-"));
-    await ensureDatabase(join(directory, "db"), { cacheDir, ephemeral: false }, createLogger("silent"));
-    const pglite = await PGlite.create({ dataDir: join(directory, "db") });
-    await pglite.exec("drop schema public cascade; create schema public");
-    const session: MigrationSession = {
-      query: async (sql, parameters) => (await pglite.query<Record<string, unknown>>(sql, parameters)).rows,
-      script: async (sql) => void (await pglite.exec(sql)),
-    };
-    const remove = async () => {
-      await pglite.close();
-      await rm(directory, { recursive: true, force: true });
-    };
-    return { sessions: Array<MigrationSession>(count).fill(session), remove };
-  }
-  const database = await createDatabase(kind);
-  const connectionString = database.config.databaseUrl!;
+/** Sessions of one empty database, and the way to be rid of it. */
+async function sessions(count: number) {
+  const database = await createDatabase();
+  const connectionString = database.config.databaseUrl;
   const clients = Array.from({ length: count }, () => new pg.Client({ connectionString }));
   await Promise.all(clients.map((client) => client.connect()));
+  await clients[0]!.query("drop schema public cascade; create schema public");
   return {
     sessions: clients.map<MigrationSession>((client) => ({
       query: async (sql, parameters) => (await client.query(sql, parameters)).rows,
@@ -48,11 +30,11 @@ async function sessions(kind: (typeof DATABASE_KINDS)[number], count: number) {
   };
 }
 
-describe.each(DATABASE_KINDS)("migrations on %s", (kind) => {
+describe("migrations", () => {
   let fixture: Awaited<ReturnType<typeof sessions>>;
   let session: MigrationSession;
   beforeEach(async () => {
-    fixture = await sessions(kind, 3);
+    fixture = await sessions(3);
     session = fixture.sessions[0]!;
   });
   afterEach(() => fixture.remove());
@@ -65,9 +47,7 @@ describe.each(DATABASE_KINDS)("migrations on %s", (kind) => {
   });
 
   it("run once when several processes start together", async () => {
-    const ran = await Promise.all(
-      kind === "PGlite" ? [migrate(session, steps)] : fixture.sessions.map((concurrent) => migrate(concurrent, steps)),
-    );
+    const ran = await Promise.all(fixture.sessions.map((concurrent) => migrate(concurrent, steps)));
     expect(ran.flat().sort()).toEqual(["0001_a.sql", "0002_b.sql"]);
     expect(await session.query("select n from a order by n")).toEqual([{ n: 1 }, { n: 2 }]);
   });
@@ -100,44 +80,5 @@ describe("the program's own migrations", () => {
     await writeFile(join(directory, "0003_c.sql"), "");
     expect(() => loadMigrations(directory)).toThrow("0003_c.sql: expected number 2");
     await rm(directory, { recursive: true });
-  });
-});
-
-describe("a prepared database", () => {
-  const log = createLogger("silent");
-  let directory: string;
-  beforeEach(async () => {
-    directory = await mkdtemp(join(tmpdir(), "warren-prepared-"));
-  });
-  afterEach(() => rm(directory, { recursive: true, force: true }));
-
-  it("is made once for all who ask at the same time, and leaves nothing half-made", async () => {
-    const cacheDir = join(directory, "cache");
-    const [first, second] = await Promise.all([prepareDatabase(cacheDir, log), prepareDatabase(cacheDir, log)]);
-    expect(second).toBe(first);
-    expect(await readdir(join(cacheDir, "database"))).toHaveLength(1);
-    expect(await prepareDatabase(cacheDir, log)).toBe(first);
-  });
-
-  it("never replaces a database that exists", async () => {
-    await mkdir(join(directory, "db"));
-    await writeFile(join(directory, "db", "mine"), "");
-    await ensureDatabase(join(directory, "db"), { cacheDir: inject("databases").cacheDir, ephemeral: false }, log);
-    expect(await readdir(join(directory, "db"))).toEqual(["mine"]);
-  });
-
-  it("takes the place of what a process left that was ended while it made one", async () => {
-    await mkdir(join(directory, "db.0.tmp"));
-    await ensureDatabase(join(directory, "db"), { cacheDir: inject("databases").cacheDir, ephemeral: false }, log);
-    expect(await readdir(directory)).toEqual(["db"]);
-  });
-
-  it("is made in place when there is no cache", async () => {
-    await ensureDatabase(join(directory, "db"), { ephemeral: false }, log);
-    expect(await readdir(directory)).toEqual(["db"]);
-    const pglite = await PGlite.create({ dataDir: join(directory, "db") });
-    const { rows } = await pglite.query<{ name: string }>("select name from schema_migrations order by version");
-    expect(rows.map(({ name }) => name)).toEqual(loadMigrations().map(({ name }) => name));
-    await pglite.close();
   });
 });

@@ -9,8 +9,9 @@ it("answers 503 while the database is away, and goes on when it is back", async 
   const directory = await mkdtemp(join(tmpdir(), "warren-outage-"));
   await chmod(directory, 0o711);
   let server = await PostgresServer.start(join(directory, "postgresql"));
-  const config = { dataDir: join(directory, "data"), ephemeral: false, databaseUrl: server.url("postgres") };
-  const stack = await TestStack.start({ config, remove: async () => undefined });
+  const dataDir = join(directory, "data");
+  const config = { dataDir, cacheDir: join(dataDir, "cache"), ephemeral: false, databaseUrl: server.url("postgres") };
+  const stack = await TestStack.start({ config });
   try {
     const { id } = await stack.createSandbox();
     await server.stop();

@@ -32,16 +32,29 @@ export function parseTimestamp(text: string): Date {
     : parseAnyTimestamp(text);
 }
 
+/** How a server is used. */
+export interface PostgresOptions {
+  /** Connections that are open at once at most. */
+  maxConnections: number;
+  /** Called before each statement that writes; throws when it must not. */
+  beforeWrite?: () => void;
+}
+
 /** Connects to a PostgreSQL server and brings its schema up to date. */
-export async function openPostgres(url: string, log: Logger): Promise<{ pool: pg.Pool; dialect: PostgresDialect }> {
+export async function openPostgres(
+  url: string,
+  { maxConnections, beforeWrite }: PostgresOptions,
+  log: Logger,
+): Promise<{ pool: pg.Pool; dialect: PostgresDialect }> {
   const pool = new pg.Pool({
     connectionString: url,
     types,
-    max: 10,
+    max: maxConnections,
     keepAlive: true,
     connectionTimeoutMillis: 10_000,
     idleTimeoutMillis: 60_000,
     application_name: "warren",
+    ...(beforeWrite && { Client: guardedClient(beforeWrite) }),
   });
   // A connection that breaks while idle is replaced by the pool; without a listener the process would end.
   pool.on("error", (error) => log.warn({ err: error }, "an idle database connection broke"));
@@ -54,20 +67,40 @@ export async function openPostgres(url: string, log: Logger): Promise<{ pool: pg
   return { pool, dialect: new PostgresDialect({ pool }) };
 }
 
-async function migratePool(pool: pg.Pool, log: Logger): Promise<void> {
-  const client = await pool.connect();
+/** Brings the schema of a database up to date; returns the names of the migrations that ran. */
+export function migrateClient(client: pg.ClientBase): Promise<string[]> {
   const session: MigrationSession = {
     query: async (sql, parameters) => (await client.query(sql, parameters)).rows,
     script: async (sql) => {
       await client.query(sql);
     },
   };
+  return migrate(session, loadMigrations());
+}
+
+async function migratePool(pool: pg.Pool, log: Logger): Promise<void> {
+  const client = await pool.connect();
   try {
-    const names = await migrate(session, loadMigrations());
+    const names = await migrateClient(client);
     if (names.length > 0) log.info({ migrations: names }, "database migrated");
     client.release();
   } catch (error) {
     client.release(true);
     throw error;
   }
+}
+
+/** Statements that write nothing that matters. */
+const READS = /^\s*(select|show|begin|start|commit|rollback|savepoint|release|set)\b/i;
+
+/** A client that asks before each statement that writes. */
+function guardedClient(beforeWrite: () => void): typeof pg.Client {
+  return class GuardedClient extends pg.Client {
+    // biome-ignore lint/suspicious/noExplicitAny: one signature stands for all of pg's.
+    override query(statement: any, ...rest: any[]): any {
+      const text: unknown = typeof statement === "string" ? statement : statement?.text;
+      if (typeof text === "string" && !READS.test(text)) beforeWrite();
+      return super.query(statement, ...(rest as []));
+    }
+  };
 }

@@ -4,13 +4,13 @@ import { createLogger } from "../logging.ts";
 import { TeamStore } from "../teams/team-store.ts";
 import { type Database, openDatabase } from "./database.ts";
 import type { Db } from "./tables.ts";
-import { createDatabase, type TestDatabase } from "./testing/each-database.ts";
+import { createDatabase, type TestDatabase } from "./testing/test-database.ts";
 import { transact, whenCommitted } from "./transact.ts";
 
 let fixture: TestDatabase;
 let database: Database;
 beforeAll(async () => {
-  fixture = await createDatabase("PostgreSQL");
+  fixture = await createDatabase();
   database = await openDatabase(fixture.config, createLogger("silent"));
 });
 afterAll(async () => {

@@ -4,9 +4,9 @@ import { text } from "node:stream/consumers";
 import type { Me } from "@warren/contracts/rest/accounts";
 import type { Member } from "@warren/contracts/rest/teams";
 import { SMTPServer } from "smtp-server";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseConfig } from "../config.ts";
-import { eachDatabase } from "../database/testing/each-database.ts";
+import { testDatabase } from "../database/testing/test-database.ts";
 import { expectJson, expectStatus, newEmail, Person, startAccountStack } from "../testing/person.ts";
 import { errorOf, type TestStack } from "../testing/test-stack.ts";
 
@@ -59,7 +59,8 @@ class MailServer {
   }
 }
 
-eachDatabase((database) => {
+describe("email verification", () => {
+  const database = testDatabase();
   let mail: MailServer;
   let stack: TestStack;
   beforeAll(async () => {

@@ -6,14 +6,14 @@ import { join } from "node:path";
 import { LIMITS } from "@warren/contracts/limits";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createDatabase, type TestDatabase } from "../database/testing/each-database.ts";
+import { createDatabase, type TestDatabase } from "../database/testing/test-database.ts";
 import { errorOf, TestStack } from "../testing/test-stack.ts";
 
 let database: TestDatabase;
 let stack: TestStack;
 let id: string;
 beforeAll(async () => {
-  database = await createDatabase("PGlite");
+  database = await createDatabase();
   stack = await TestStack.start(database);
   id = (await stack.createSandbox()).id;
 });

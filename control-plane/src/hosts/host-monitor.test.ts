@@ -4,7 +4,7 @@ import { newSandboxId } from "@warren/server/sandbox-id";
 import { sql } from "kysely";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Database, openDatabase } from "../database/database.ts";
-import { eachDatabase } from "../database/testing/each-database.ts";
+import { testDatabase } from "../database/testing/test-database.ts";
 import { createLogger } from "../logging.ts";
 import { SandboxReconciler } from "../sandboxes/reconciler.ts";
 import { SandboxChanges } from "../sandboxes/sandbox-changes.ts";
@@ -26,7 +26,8 @@ const AGO = {
 };
 type Changed = "now" | keyof typeof AGO;
 
-eachDatabase((fixture) => {
+describe("host monitor", () => {
+  const fixture = testDatabase();
   let database: Database;
   let double: HostAgentDouble;
   let pool: HostClientPool;

@@ -1,6 +1,6 @@
 import Fastify from "fastify";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createDatabase, type TestDatabase } from "../database/testing/each-database.ts";
+import { createDatabase, type TestDatabase } from "../database/testing/test-database.ts";
 import { newEmail, PASSWORD, startAccountStack, upgradeStatus } from "../testing/person.ts";
 import { exchange } from "../testing/raw-http.ts";
 import type { TestStack } from "../testing/test-stack.ts";
@@ -12,7 +12,7 @@ describe("a server on the loopback address", () => {
   let database: TestDatabase;
   let stack: TestStack;
   beforeAll(async () => {
-    database = await createDatabase("PGlite");
+    database = await createDatabase();
     const allowedHosts = ["proxy.internal", "192.0.2.7:8080"].map((text) => parseHost(text)!);
     stack = await startAccountStack(database, { config: { publicUrl: "http://warren.example/base", allowedHosts } });
   });

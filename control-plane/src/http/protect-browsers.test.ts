@@ -1,6 +1,6 @@
 import type { AuthResponse } from "@warren/contracts/rest/accounts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createDatabase, type TestDatabase } from "../database/testing/each-database.ts";
+import { createDatabase, type TestDatabase } from "../database/testing/test-database.ts";
 import {
   expectJson,
   expectStatus,
@@ -20,7 +20,7 @@ const PUBLIC_URL = "https://warren.example";
 let database: TestDatabase;
 let stack: TestStack;
 beforeAll(async () => {
-  database = await createDatabase("PGlite");
+  database = await createDatabase();
   stack = await startAccountStack(database, { config: { allowedOrigins: [FRIEND] } });
 });
 afterAll(async () => {
@@ -108,7 +108,7 @@ describe("a session in a cookie", () => {
   });
 
   it("is Secure, and bound to its host, when the settings say that browsers come by https", async () => {
-    const other = await createDatabase("PGlite");
+    const other = await createDatabase();
     const secure = await startAccountStack(other, { config: { publicUrl: PUBLIC_URL } });
     try {
       const { header, cookie } = await signUpWithCookie(secure);
@@ -155,7 +155,7 @@ describe("pages of other origins", () => {
     const allowed = await preflight(FRIEND);
     expect(allowed.headers.get("access-control-allow-origin")).toBe(FRIEND);
     expect(allowed.headers.get("access-control-allow-credentials")).toBe("true");
-    const other = await createDatabase("PGlite");
+    const other = await createDatabase();
     const plain = await startAccountStack(other);
     try {
       const answer = await fetch(`${plain.url}/health`, { headers: { origin: FRIEND } });
@@ -186,7 +186,7 @@ describe("headers", () => {
     ["http", undefined],
     ["https", PUBLIC_URL],
   ])("are the same for every answer to a browser that comes by %s, byte for byte", async (scheme, publicUrl) => {
-    const other = await createDatabase("PGlite");
+    const other = await createDatabase();
     const target = await startAccountStack(other, publicUrl === undefined ? {} : { config: { publicUrl } });
     try {
       const expected = [

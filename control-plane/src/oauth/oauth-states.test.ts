@@ -1,13 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Database, openDatabase } from "../database/database.ts";
-import { eachDatabase } from "../database/testing/each-database.ts";
+import { testDatabase } from "../database/testing/test-database.ts";
 import { createLogger } from "../logging.ts";
 import { ConfiguredKeys } from "../signing-keys/signing-keys.ts";
 import { OAuthStates } from "./oauth-states.ts";
 
 const START = Date.UTC(2026, 0, 1);
 
-eachDatabase((fixture) => {
+describe("oauth states", () => {
+  const fixture = testDatabase();
   let database: Database;
   beforeAll(async () => {
     database = await openDatabase(fixture().config, createLogger("silent"));

@@ -1,7 +1,7 @@
 import type { Me, SignInOptions } from "@warren/contracts/rest/accounts";
 import type { Member } from "@warren/contracts/rest/teams";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { eachDatabase } from "../database/testing/each-database.ts";
+import { testDatabase } from "../database/testing/test-database.ts";
 import { expectJson, expectStatus, newEmail, PASSWORD, Person, send, startAccountStack } from "../testing/person.ts";
 import { errorOf, type TestStack } from "../testing/test-stack.ts";
 import { Browser, type Page } from "./testing/browser.ts";
@@ -11,7 +11,8 @@ import { OIDC_CLIENT, OidcServer } from "./testing/oidc-server.ts";
 const PUBLIC_URL = "https://warren.example";
 const SESSION_COOKIE = "__Host-warren_session";
 
-eachDatabase((database) => {
+describe("oauth", () => {
+  const database = testDatabase();
   let github: GitHubDouble;
   let oidc: OidcServer;
   let stack: TestStack;
@@ -395,7 +396,8 @@ eachDatabase((database) => {
 });
 
 describe("with providers that are away or accounts that are not open to all", () => {
-  eachDatabase((database) => {
+  describe("oauth", () => {
+    const database = testDatabase();
     it("ends with a clear error, or with the account that there is", async () => {
       const github = await GitHubDouble.start();
       const oauth = {

@@ -1,7 +1,7 @@
 import type { TeamQuota } from "@warren/contracts/rest/quotas";
 import type { Snapshot } from "@warren/contracts/rest/snapshots";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { eachDatabase } from "../database/testing/each-database.ts";
+import { testDatabase } from "../database/testing/test-database.ts";
 import { fromWireId } from "../identifiers/wire-id.ts";
 import { expectJson, expectStatus, Person, startAccountStack } from "../testing/person.ts";
 import { errorOf, type TestStack } from "../testing/test-stack.ts";
@@ -9,7 +9,8 @@ import { DEFAULT_QUOTA, parseTeamQuota } from "./quota-settings.ts";
 
 const ADMIN = { email: "platform-admin@example.org", password: "the password of the admin" };
 
-eachDatabase((database) => {
+describe("quotas", () => {
+  const database = testDatabase();
   let stack: TestStack;
   let admin: Person;
   beforeAll(async () => {

@@ -1,10 +1,11 @@
 import type { AuthResponse } from "@warren/contracts/rest/accounts";
-import { afterEach, beforeEach, expect, it } from "vitest";
-import { eachDatabase } from "../database/testing/each-database.ts";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { testDatabase } from "../database/testing/test-database.ts";
 import { expectJson, newEmail, PASSWORD, Person, send, TEST_SECRET } from "../testing/person.ts";
 import { errorOf, TestStack } from "../testing/test-stack.ts";
 
-eachDatabase((database) => {
+describe("credential routes", () => {
+  const database = testDatabase();
   let stack: TestStack;
   /** Clients behind a proxy on this machine have addresses of their own; counts of one test do not concern another. */
   beforeEach(async () => {

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
-import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Database, openDatabase } from "../database/database.ts";
-import { eachDatabase } from "../database/testing/each-database.ts";
+import { testDatabase } from "../database/testing/test-database.ts";
 import { createLogger } from "../logging.ts";
 import { LoginAttempts } from "./login-attempts.ts";
 import { RateLimited } from "./rate-limited.ts";
@@ -9,7 +9,8 @@ import { RateLimiter } from "./rate-limiter.ts";
 
 const RATE = { burst: 3, perMinute: 1 };
 
-eachDatabase((fixture) => {
+describe("rate limits", () => {
+  const fixture = testDatabase();
   let database: Database;
   beforeAll(async () => {
     database = await openDatabase(fixture().config, createLogger("silent"));

@@ -1,6 +1,6 @@
 import type { Sandbox } from "@warren/contracts/rest/sandboxes";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createDatabase, type TestDatabase } from "../database/testing/each-database.ts";
+import { createDatabase, type TestDatabase } from "../database/testing/test-database.ts";
 import { errorOf, TestStack } from "../testing/test-stack.ts";
 
 /** Requests that need a sandbox which is not over, by what they ask for. */
@@ -23,7 +23,7 @@ describe("a sandbox that is over", () => {
   let database: TestDatabase;
   let stack: TestStack;
   beforeAll(async () => {
-    database = await createDatabase("PGlite");
+    database = await createDatabase();
     stack = await TestStack.start(database);
   });
   afterAll(async () => {

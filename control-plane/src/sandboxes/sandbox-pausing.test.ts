@@ -1,11 +1,12 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { ForkResult } from "@warren/contracts/rest/forks";
 import type { Sandbox } from "@warren/contracts/rest/sandboxes";
-import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
-import { eachDatabase } from "../database/testing/each-database.ts";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { testDatabase } from "../database/testing/test-database.ts";
 import { errorOf, TestStack } from "../testing/test-stack.ts";
 
-eachDatabase((database) => {
+describe("sandbox pausing", () => {
+  const database = testDatabase();
   let stack: TestStack;
   beforeAll(async () => {
     stack = await TestStack.start(database());

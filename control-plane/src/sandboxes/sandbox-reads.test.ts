@@ -2,9 +2,9 @@ import { randomUUID } from "node:crypto";
 import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import { newSandboxId } from "@warren/server/sandbox-id";
 import fc from "fast-check";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Database, openDatabase } from "../database/database.ts";
-import { eachDatabase } from "../database/testing/each-database.ts";
+import { testDatabase } from "../database/testing/test-database.ts";
 import { createLogger } from "../logging.ts";
 import { SandboxReads } from "./sandbox-reads.ts";
 import { FINAL } from "./sandbox-store.ts";
@@ -18,7 +18,8 @@ const CHANGE = fc.record({
   ),
 });
 
-eachDatabase((fixture) => {
+describe("sandbox reads", () => {
+  const fixture = testDatabase();
   let database: Database;
   beforeAll(async () => {
     database = await openDatabase(fixture().config, createLogger("silent"));

@@ -1,10 +1,11 @@
 import type { Sandbox } from "@warren/contracts/rest/sandboxes";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { eachDatabase } from "../database/testing/each-database.ts";
+import { testDatabase } from "../database/testing/test-database.ts";
 import { rpcError } from "../hosts/testing/double-errors.ts";
 import { errorOf, TestStack } from "../testing/test-stack.ts";
 
-eachDatabase((database) => {
+describe("sandboxes", () => {
+  const database = testDatabase();
   let stack: TestStack;
   beforeAll(async () => {
     stack = await TestStack.start(database());

@@ -2,12 +2,11 @@ import { randomBytes } from "node:crypto";
 import { readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { sql } from "kysely";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { AccessChanges } from "../auth/access-changes.ts";
 import { parseConfig } from "../config.ts";
 import { type Database, openDatabase } from "../database/database.ts";
-import { noMessages } from "../database/messages.ts";
-import { eachDatabase } from "../database/testing/each-database.ts";
+import { testDatabase } from "../database/testing/test-database.ts";
 import { createLogger } from "../logging.ts";
 import { StoredKeys } from "../signing-keys/stored-keys.ts";
 import { Secrets } from "./secrets.ts";
@@ -15,7 +14,8 @@ import { Secrets } from "./secrets.ts";
 const LOG = createLogger("silent");
 const newKey = () => randomBytes(32).toString("base64");
 
-eachDatabase((fixture) => {
+describe("secrets", () => {
+  const fixture = testDatabase();
   let database: Database;
   let file: string;
   beforeAll(async () => {
@@ -28,7 +28,7 @@ eachDatabase((fixture) => {
   async function start(environment: Record<string, string> = {}): Promise<StoredKeys> {
     const config = { ...parseConfig(environment), dataDir: fixture().config.dataDir };
     const secrets = await Secrets.open(database.db, config, LOG);
-    const keys = new StoredKeys(database.db, secrets, new AccessChanges(noMessages, LOG));
+    const keys = new StoredKeys(database.db, secrets, new AccessChanges(database.messages, LOG));
     await keys.prepare();
     return keys;
   }

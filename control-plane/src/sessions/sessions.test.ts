@@ -2,11 +2,12 @@ import type { AuthResponse, Me } from "@warren/contracts/rest/accounts";
 import type { Member, Team } from "@warren/contracts/rest/teams";
 import { decodeJwt, decodeProtectedHeader } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { eachDatabase } from "../database/testing/each-database.ts";
+import { testDatabase } from "../database/testing/test-database.ts";
 import { expectJson, expectStatus, newEmail, PASSWORD, Person, send, startAccountStack } from "../testing/person.ts";
 import { errorOf, type TestStack } from "../testing/test-stack.ts";
 
-eachDatabase((database) => {
+describe("sessions", () => {
+  const database = testDatabase();
   let stack: TestStack;
   beforeAll(async () => {
     stack = await startAccountStack(database());

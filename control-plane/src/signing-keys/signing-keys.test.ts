@@ -2,14 +2,14 @@ import { sql } from "kysely";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { AccessChanges } from "../auth/access-changes.ts";
 import { type Database, openDatabase } from "../database/database.ts";
-import { noMessages } from "../database/messages.ts";
-import { eachDatabase } from "../database/testing/each-database.ts";
+import { testDatabase } from "../database/testing/test-database.ts";
 import { createLogger } from "../logging.ts";
 import { Secrets } from "../secrets/secrets.ts";
 import { ConfiguredKeys, deriveKey } from "./signing-keys.ts";
 import { StoredKeys } from "./stored-keys.ts";
 
-eachDatabase((fixture) => {
+describe("signing keys", () => {
+  const fixture = testDatabase();
   let database: Database;
   let secrets: Secrets;
   beforeAll(async () => {
@@ -22,7 +22,7 @@ eachDatabase((fixture) => {
     await database.db.deleteFrom("signing_keys").execute();
   });
 
-  const keys = (changes = new AccessChanges(noMessages, createLogger("silent"))) =>
+  const keys = (changes = new AccessChanges(database.messages, createLogger("silent"))) =>
     new StoredKeys(database.db, secrets, changes);
   const age = (days: number) =>
     sql`update signing_keys set created_at = created_at - ${days} * interval '1 day'`.execute(database.db);
@@ -78,7 +78,7 @@ eachDatabase((fixture) => {
   });
 
   it("a revoked key is gone at once for all who hear of changes, and one that was only replaced is not", async () => {
-    const changes = new AccessChanges(noMessages, createLogger("silent"));
+    const changes = new AccessChanges(database.messages, createLogger("silent"));
     const [one, other] = [keys(changes), keys(changes)];
     await one.prepare();
     const { kid } = await other.current();

@@ -1,6 +1,6 @@
 import type { TeamRole } from "@warren/contracts/rest/accounts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { eachDatabase } from "../database/testing/each-database.ts";
+import { testDatabase } from "../database/testing/test-database.ts";
 import { expectJson, expectStatus, Person, send, startAccountStack, upgradeStatus } from "../testing/person.ts";
 import type { TestStack } from "../testing/test-stack.ts";
 
@@ -384,7 +384,8 @@ interface People {
   platformAdmin: Person;
 }
 
-eachDatabase((database) => {
+describe("permissions", () => {
+  const database = testDatabase();
   let stack: TestStack;
   let people: People;
   beforeAll(async () => {

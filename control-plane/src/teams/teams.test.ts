@@ -2,7 +2,7 @@ import type { AuthResponse } from "@warren/contracts/rest/accounts";
 import type { Member, Team, TeamDetails } from "@warren/contracts/rest/teams";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openDatabase } from "../database/database.ts";
-import { createDatabase, eachDatabase } from "../database/testing/each-database.ts";
+import { createDatabase, testDatabase } from "../database/testing/test-database.ts";
 import { createLogger } from "../logging.ts";
 import { expectJson, expectStatus, newEmail, Person, startAccountStack } from "../testing/person.ts";
 import { errorOf, type TestStack } from "../testing/test-stack.ts";
@@ -10,7 +10,8 @@ import { TeamStore } from "./team-store.ts";
 
 const SILENT = createLogger("silent");
 
-eachDatabase((database) => {
+describe("teams", () => {
+  const database = testDatabase();
   let stack: TestStack;
   beforeAll(async () => {
     stack = await startAccountStack(database());
@@ -263,7 +264,7 @@ eachDatabase((database) => {
   });
 
   it("a deleted team's slug is never used again, and a taken one is not used twice", async () => {
-    const other = await createDatabase(database().config.databaseUrl === undefined ? "PGlite" : "PostgreSQL");
+    const other = await createDatabase();
     const opened = await openDatabase(other.config, SILENT);
     try {
       const slugs = ["aaaaaa-aaaaaa", "aaaaaa-aaaaaa", "aaaaaa-aaaaaa", "bbbbbb-bbbbbb"];

@@ -1,9 +1,10 @@
 import type { Snapshot } from "@warren/contracts/rest/snapshots";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { eachDatabase } from "../database/testing/each-database.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { testDatabase } from "../database/testing/test-database.ts";
 import { errorOf, TestStack } from "../testing/test-stack.ts";
 
-eachDatabase((database) => {
+describe("templates", () => {
+  const database = testDatabase();
   let stack: TestStack;
   beforeAll(async () => {
     stack = await TestStack.start(database());

@@ -1,20 +1,25 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { NODE_FLAGS } from "@warren/server/node-flags";
 import type { Readiness } from "@warren/server/supervision";
+import { lockCluster } from "../database/embedded/cluster-lock.ts";
+import { createLogger } from "../logging.ts";
 
 /** A control plane in a process of its own, as a supervisor starts it. */
 export class ControlPlaneProcess {
   readonly child: ChildProcess;
   /** The readiness line. */
   readonly readiness: Promise<Readiness>;
+  readonly #dataDir: string | undefined;
   readonly #output: Promise<string>;
   readonly #exit: Promise<number | null>;
 
   constructor(environment: Record<string, string>) {
+    this.#dataDir = environment.WARREN_DATA_DIR;
     this.child = spawn(process.execPath, [...NODE_FLAGS, join(import.meta.dirname, "..", "main.ts")], {
       env: { PATH: process.env.PATH ?? "", WARREN_LISTEN: "127.0.0.1:0", WARREN_READY_FD: "3", ...environment },
       cwd: environment.WARREN_DATA_DIR === undefined ? "/" : join(environment.WARREN_DATA_DIR, ".."),
@@ -37,9 +42,18 @@ export class ControlPlaneProcess {
     return { code: await this.#exit, output: await this.#output };
   }
 
-  /** Ends the process whatever it does. */
+  /** Ends the process whatever it does, and resolves when its database has ended too. */
   async kill(): Promise<void> {
     this.child.kill("SIGKILL");
     await this.#exit;
+    if (this.#dataDir !== undefined) await databaseEnded(this.#dataDir);
   }
+}
+
+/** Resolves when no server works on the embedded database of a data directory. */
+export async function databaseEnded(dataDir: string): Promise<void> {
+  const directory = join(dataDir, "database");
+  if (!existsSync(directory)) return;
+  const lock = await lockCluster(directory, createLogger("silent"));
+  await lock.release();
 }

@@ -2,7 +2,7 @@ import type { AuthResponse } from "@warren/contracts/rest/accounts";
 import type { NewApiKey } from "@warren/contracts/rest/api-keys";
 import type { Team } from "@warren/contracts/rest/teams";
 import { WebSocket } from "ws";
-import type { TestDatabase } from "../database/testing/each-database.ts";
+import type { TestDatabase } from "../database/testing/test-database.ts";
 import { TestStack, type TestStackOptions } from "./test-stack.ts";
 
 /** Secret of the session tokens of stacks under test. */

@@ -4,7 +4,6 @@ import type { ErrorBody } from "@warren/contracts/rest/error";
 import type { Sandbox } from "@warren/contracts/rest/sandboxes";
 import { type Config, parseConfig } from "../config.ts";
 import { type ControlPlane, startControlPlane } from "../control-plane.ts";
-import type { TestDatabase } from "../database/testing/each-database.ts";
 import { HostAgentDouble } from "../hosts/testing/host-agent-double.ts";
 import { createLogger, type Logger } from "../logging.ts";
 
@@ -13,6 +12,9 @@ export interface TestStackOptions {
   config?: Partial<Config>;
   log?: Logger;
 }
+
+/** Where a control plane under test keeps what it keeps; without `databaseUrl` in an embedded database. */
+type TestStackDatabase = Pick<Config, "databaseUrl" | "dataDir" | "cacheDir" | "ephemeral">;
 
 /** A whole control plane on a free port, with one host that is a double, and a client of its first team. */
 export class TestStack {
@@ -28,7 +30,7 @@ export class TestStack {
     this.config = parts.config;
   }
 
-  static async start(database: TestDatabase, options: TestStackOptions = {}): Promise<TestStack> {
+  static async start(database: { config: TestStackDatabase }, options: TestStackOptions = {}): Promise<TestStack> {
     const host = await HostAgentDouble.start();
     const config: Config = {
       ...parseConfig({ WARREN_LISTEN: "127.0.0.1:0", WARREN_LOCAL_HOST: host.address }),

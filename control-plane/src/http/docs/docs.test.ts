@@ -1,13 +1,13 @@
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { parse } from "yaml";
-import { createDatabase, type TestDatabase } from "../../database/testing/each-database.ts";
+import { createDatabase, type TestDatabase } from "../../database/testing/test-database.ts";
 import { TestStack } from "../../testing/test-stack.ts";
 
 let database: TestDatabase;
 let stack: TestStack;
 beforeAll(async () => {
-  database = await createDatabase("PostgreSQL");
+  database = await createDatabase();
   stack = await TestStack.start(database);
 });
 afterAll(async () => {

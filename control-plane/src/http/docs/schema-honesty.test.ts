@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { createDatabase, type TestDatabase } from "../../database/testing/each-database.ts";
+import { createDatabase, type TestDatabase } from "../../database/testing/test-database.ts";
 import { operate } from "../../testing/operate.ts";
 import { PASSWORD, Person, startAccountStack } from "../../testing/person.ts";
 import type { TestStack } from "../../testing/test-stack.ts";
@@ -14,7 +14,7 @@ const ROUND_MS = 60_000;
 let database: TestDatabase;
 let stack: TestStack;
 beforeAll(async () => {
-  database = await createDatabase("PGlite");
+  database = await createDatabase();
   stack = await startAccountStack(database);
   // Commands of made-up names must not find a program of this machine.
   stack.host.programs = "/nonexistent";

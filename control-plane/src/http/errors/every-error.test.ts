@@ -4,7 +4,7 @@ import { gzipSync } from "node:zlib";
 import { LIMITS } from "@warren/contracts/limits";
 import type { ErrorBody } from "@warren/contracts/rest/error";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createDatabase, type TestDatabase } from "../../database/testing/each-database.ts";
+import { createDatabase, type TestDatabase } from "../../database/testing/test-database.ts";
 import { createLogger } from "../../logging.ts";
 import { LogLines } from "../../testing/log-lines.ts";
 import { answerOn, connectTo, exchange } from "../../testing/raw-http.ts";
@@ -14,7 +14,7 @@ let database: TestDatabase;
 let stack: TestStack;
 const log = new LogLines();
 beforeAll(async () => {
-  database = await createDatabase("PGlite");
+  database = await createDatabase();
   stack = await TestStack.start(database, { log: createLogger("info", log) });
 });
 afterAll(async () => {

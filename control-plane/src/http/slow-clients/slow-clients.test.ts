@@ -5,7 +5,7 @@ import { createServer, type RequestListener } from "node:http";
 import type { Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { parseConfig } from "../../config.ts";
-import { createDatabase, type TestDatabase } from "../../database/testing/each-database.ts";
+import { createDatabase, type TestDatabase } from "../../database/testing/test-database.ts";
 import { createLogger } from "../../logging.ts";
 import { listenLocally } from "../../testing/listen-locally.ts";
 import { LogLines } from "../../testing/log-lines.ts";
@@ -25,7 +25,7 @@ let id: string;
 /** Has the tests of a group use a server with some limits that are not the usual ones. */
 function withLimits(limits: Partial<TransferLimits>): void {
   beforeAll(async () => {
-    database = await createDatabase("PGlite");
+    database = await createDatabase();
     const transfers = { ...TRANSFER_LIMITS, ...limits };
     stack = await TestStack.start(database, { config: { transfers }, log: createLogger("info", log) });
     ({ id } = await stack.createSandbox());
@@ -145,8 +145,12 @@ describe("requests that are under way at once", () => {
     return begin(`/v1/sandboxes/${id}/exec`, "application/json", body.length, body);
   };
 
+  /** Resolves when so many commands run: their requests are counted by then. */
+  const running = (count: number) => expect.poll(() => stack.host.guest(id).processes.size).toBe(count);
+
   it("are counted by team and by network, however many come on one connection", async () => {
     const open = [await sleep(), await sleep()];
+    await running(2);
     const list = () => stack.call("GET", "/v1/sandboxes");
     await expect.poll(async () => (await list()).status).toBe(429);
     expect((await list()).headers.get("retry-after")).toBe("1");
@@ -156,6 +160,7 @@ describe("requests that are under way at once", () => {
     await expect.poll(async () => (await list()).status).toBe(200);
     const request = `GET /v1/sandboxes/${id} HTTP/1.1\r\nHost: localhost\r\nX-API-Key: ${stack.apiKey}\r\n`;
     const first = await sleep();
+    await running(1);
     first.write(`${request}\r\n`.repeat(3));
     await expect.poll(async () => (await list()).status).toBe(429);
     first.destroy();

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { createDatabase, type TestDatabase } from "../../database/testing/each-database.ts";
+import { createDatabase, type TestDatabase } from "../../database/testing/test-database.ts";
 import { ExecSocket } from "../../testing/exec-socket.ts";
 import { TestStack } from "../../testing/test-stack.ts";
 import { TRANSFER_LIMITS } from "./transfer-limits.ts";
@@ -8,7 +8,7 @@ let database: TestDatabase;
 let stack: TestStack;
 let id: string;
 beforeAll(async () => {
-  database = await createDatabase("PGlite");
+  database = await createDatabase();
   stack = await TestStack.start(database, { config: { transfers: { ...TRANSFER_LIMITS, streamMs: 1000 } } });
   ({ id } = await stack.createSandbox());
 });

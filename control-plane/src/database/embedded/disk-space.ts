@@ -2,10 +2,10 @@ import { closeSync, openSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
 import koffi from "koffi";
-import type { Logger } from "../logging.ts";
+import type { Logger } from "../../logging.ts";
 
 const MIB = 1024 * 1024;
-/** Bytes that must be free for a statement that writes: PostgreSQL's log grows by 16 MiB, and it ends when it cannot. */
+/** Bytes that must be free for a statement that writes: PostgreSQL's log grows by files, and its server ends when it cannot. */
 const NEEDED_BYTES = 32 * MIB;
 /** Bytes that are kept in a file and given up when the disk is full, so that sandboxes can be destroyed then. */
 const KEPT_BYTES = 48 * MIB;
@@ -13,16 +13,16 @@ const KEPT_BYTES = 48 * MIB;
 const fallocate = koffi.load(null).func("int fallocate(int fd, int mode, int64 offset, int64 length)");
 
 /** The disk under the embedded database, which must never find it full. */
-export class DatabaseDisk {
+export class DiskSpace {
   readonly #directory: string;
   readonly #keptPath: string;
   readonly #log: Logger;
   #kept = false;
 
-  /** `directory` holds the database's directory. */
+  /** `directory` is that of the database. */
   constructor(directory: string, log: Logger) {
     this.#directory = directory;
-    this.#keptPath = join(directory, "db-emergency-space");
+    this.#keptPath = join(directory, "emergency-space");
     this.#log = log;
   }
 
