@@ -25,7 +25,7 @@ const SECRETS = [
 ];
 
 /** Logger of the process: one JSON object per line, secrets replaced by `[redacted]`. */
-export function createLogger(level: LogLevel, destination: DestinationStream = new LogOutput(1)): Logger {
+export function createLogger(level: LogLevel, destination: DestinationStream = new LogOutput()): Logger {
   const quoted = SECRETS.map((name) => `["${name}"]`);
   return pino(
     {

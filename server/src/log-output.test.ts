@@ -12,7 +12,7 @@ afterEach(() => void child?.kill("SIGKILL"));
 
 /** Runs a program that writes to `output`, which leads to its standard output. */
 function run(program: string): ChildProcess {
-  const source = `import { LogOutput } from ${JSON.stringify(LOG_OUTPUT)}; const output = new LogOutput(1); ${program}`;
+  const source = `import { LogOutput } from ${JSON.stringify(LOG_OUTPUT)}; const output = new LogOutput(); ${program}`;
   child = spawn(process.execPath, [...NODE_FLAGS, "--input-type=module", "--eval", source], {
     stdio: ["pipe", "pipe", "inherit"],
   });
@@ -26,6 +26,20 @@ it("writes every line once and in order, and none is lost in the moment before t
   const lines = (await text(stdout!)).trimEnd().split("\n");
   expect(lines.filter((line) => line !== "last")).toEqual(Array.from({ length: 20000 }, (_, index) => String(index)));
   expect(lines.filter((line) => line === "last")).toHaveLength(1);
+});
+
+it.each([
+  ["when it ends by itself", ""],
+  ["when it is told to end at once", "process.exit(0)"],
+])("what a pipe has no room for comes when there is some, once and in order, %s", async (_, end) => {
+  const { stdout } = run(
+    `for (let i = 0; i < 3000; i++) output.write(String(i).padEnd(600, "ü") + "\\n");
+     process.stdin.once("data", () => { output.write("last\\n"); process.stdin.destroy(); ${end} });`,
+  );
+  await once(stdout!, "readable");
+  child!.stdin!.write("go\n");
+  const lines = (await text(stdout!)).trimEnd().split("\n");
+  expect(lines.map((line) => line.replace(/ü+$/, ""))).toEqual([...Array(3000).keys(), "last"].map(String));
 });
 
 it("ends when its reader is gone and lines are unwritten", async () => {

@@ -1,94 +1,139 @@
-import { write, writeSync } from "node:fs";
+import { fstatSync, writeSync } from "node:fs";
+import type { Writable } from "node:stream";
+
+const STDOUT = 1;
 
 /** Bytes of lines that wait for a reader; beyond them lines are dropped, and how many is said in the next line. */
 const MAX_WAITING = 4 * 1024 * 1024;
-/** Milliseconds between two attempts to write to a pipe that is full and does not block. */
-const FULL_PIPE_MS = 20;
+/** Milliseconds between two attempts to write to what is full and cannot be waited for. */
+const FULL_MS = 20;
 /** Attempts at the end of the process, after which what is left is given up. */
 const LAST_ATTEMPTS = 50;
 
 /**
- * Where a server's log goes, as a destination for pino: lines in order to a descriptor, without holding the server up.
- * When the reader is gone for good (EPIPE, or any other error but a full pipe) it takes lines and drops them. Those that
- * wait are written at the end of the process, as far as the reader takes them; they may come before those whose writing is
- * under way at that moment, which nothing can wait for any more.
+ * Where a server's log goes, as a destination for pino: lines in order to standard output, without holding the server up. A
+ * line is written at once, by the thread that made it: handing it to another costs several times as much as writing it.
+ * What a pipe has no room for waits until its reader has made some. When the reader is gone for good (EPIPE, or any other
+ * error but a full pipe) lines are taken and dropped. Those that wait are written at the end of the process, as far as the
+ * reader takes them.
  *
  * pino's own destination writes the rest at the end again and again when its pipe is broken, and the process never ends.
  */
 export class LogOutput {
-  readonly #fd: number;
-  #waiting: string[] = [];
+  /** Standard output where it is a pipe or a socket, which does not block once Node has opened it; not a file or terminal. */
+  readonly #pipe: Writable | undefined;
+  /** What has been taken and not written, the first of it cut where the reader took a part. */
+  #waiting: Buffer[] = [];
   #waitingBytes = 0;
+  /** The byte whose writing tells that there is room; it comes before all that waits. */
+  #awaited: Buffer | undefined;
   #dropped = 0;
-  #isWriting = false;
   #isBroken = false;
   #flushesAtExit = false;
 
-  constructor(fd: number) {
-    this.#fd = fd;
+  constructor() {
+    const kind = fstatSync(STDOUT);
+    this.#pipe = kind.isFIFO() || kind.isSocket() ? process.stdout : undefined;
+    this.#pipe?.on("error", () => this.#break());
   }
 
   write(line: string): void {
     if (this.#isBroken) return;
-    this.#flushAtExit();
     const bytes = Buffer.byteLength(line);
-    if (this.#waitingBytes + bytes > MAX_WAITING) {
-      this.#dropped++;
+    if (this.#waiting.length > 0 || this.#awaited) {
+      if (this.#waitingBytes + bytes > MAX_WAITING) this.#dropped++;
+      else this.#wait(Buffer.from(line));
       return;
     }
-    this.#waiting.push(line);
-    this.#waitingBytes += bytes;
-    if (!this.#isWriting) this.#writeNext();
+    const written = this.#tryWrite(line);
+    if (written === bytes || this.#isBroken) return;
+    this.#flushAtExit();
+    this.#wait(Buffer.from(line).subarray(written));
+    this.#whenThereIsRoom();
   }
 
-  /** Writes what waits before it returns; pino does so at fatal errors. */
+  /** Writes what waits before it returns, unless some of it is on its way; pino does so at fatal errors. */
   flushSync(): void {
-    let rest = this.#take();
-    for (let attempt = 0; rest.length > 0 && !this.#isBroken && attempt < LAST_ATTEMPTS; ) {
-      try {
-        rest = rest.subarray(writeSync(this.#fd, rest));
-      } catch (error) {
-        if (!isFull(error)) this.#isBroken = true;
-        attempt++;
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, FULL_PIPE_MS);
-      }
+    if (this.#awaited) return;
+    for (let attempt = 0; attempt < LAST_ATTEMPTS; attempt++) {
+      this.#writeWaiting();
+      if (this.#waiting.length === 0) return;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, FULL_MS);
     }
+  }
+
+  #wait(bytes: Buffer): void {
+    this.#waiting.push(bytes);
+    this.#waitingBytes += bytes.length;
+  }
+
+  /** Number of bytes that were taken. */
+  #tryWrite(bytes: Buffer | string): number {
+    try {
+      return typeof bytes === "string" ? writeSync(STDOUT, bytes) : writeSync(STDOUT, bytes);
+    } catch (error) {
+      if (!isFull(error)) this.#break();
+      return 0;
+    }
+  }
+
+  #writeWaiting(): void {
+    if (this.#waiting.length === 0) return;
+    const all = this.#takeWaiting();
+    const written = this.#tryWrite(all);
+    if (written < all.length && !this.#isBroken) this.#wait(all.subarray(written));
+  }
+
+  /** All that waits, and at its end how many lines are missing there. */
+  #takeWaiting(): Buffer {
+    if (this.#dropped > 0) {
+      const notice = { level: 40, time: new Date().toISOString(), msg: `${this.#dropped} lines were lost` };
+      this.#wait(Buffer.from(`${JSON.stringify(notice)}\n`));
+      this.#dropped = 0;
+    }
+    const [first, ...others] = this.#waiting;
+    const all = first && others.length === 0 ? first : Buffer.concat(this.#waiting, this.#waitingBytes);
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    return all;
+  }
+
+  /** Writes on when the reader has made room, which is known when the next byte could be written. */
+  #whenThereIsRoom(): void {
+    if (!this.#pipe) {
+      setTimeout(() => this.#writeOn(), FULL_MS);
+      return;
+    }
+    const [first, ...others] = this.#waiting;
+    this.#awaited = first!.subarray(0, 1);
+    this.#waiting = [first!.subarray(1), ...others];
+    this.#waitingBytes -= 1;
+    this.#pipe.write(this.#awaited, (error) => {
+      this.#awaited = undefined;
+      if (!error) this.#writeOn();
+    });
+  }
+
+  #writeOn(): void {
+    this.#writeWaiting();
+    if (this.#waiting.length > 0) this.#whenThereIsRoom();
+  }
+
+  #break(): void {
+    this.#isBroken = true;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
   }
 
   #flushAtExit(): void {
     if (this.#flushesAtExit) return;
     this.#flushesAtExit = true;
-    process.once("exit", () => this.flushSync());
-  }
-
-  #take(): Buffer {
-    const text = this.#waiting.join("");
-    this.#waiting = [];
-    this.#waitingBytes = 0;
-    if (this.#dropped === 0) return Buffer.from(text);
-    const notice = JSON.stringify({
-      level: 40,
-      time: new Date().toISOString(),
-      msg: `${this.#dropped} lines were lost`,
-    });
-    this.#dropped = 0;
-    return Buffer.from(`${text}${notice}\n`);
-  }
-
-  #writeNext(): void {
-    this.#isWriting = true;
-    this.#writeAll(this.#take());
-  }
-
-  #writeAll(rest: Buffer): void {
-    write(this.#fd, rest, (error, written) => {
-      if (error && isFull(error)) setTimeout(() => this.#writeAll(rest), FULL_PIPE_MS);
-      else if (error) {
-        this.#isBroken = true;
-        this.#take();
-      } else if (written < rest.length) this.#writeAll(rest.subarray(written));
-      else if (this.#waiting.length > 0) this.#writeNext();
-      else this.#isWriting = false;
+    process.once("exit", () => {
+      // Nothing that is on its way is written any more.
+      if (this.#awaited) this.#waiting.unshift(this.#awaited);
+      this.#awaited = undefined;
+      this.#waitingBytes = this.#waiting.reduce((sum, { length }) => sum + length, 0);
+      this.flushSync();
     });
   }
 }

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
 import { API_KEY } from "@warren/contracts/identifiers";
 
 /** Characters of a key that are kept for display. */
@@ -12,9 +12,7 @@ export function generateApiKey(): string {
 /** SHA-256, in hex, of the digits of a key, which are the same secret under every prefix; undefined for malformed keys. */
 export function hashApiKey(key: string): string | undefined {
   if (!API_KEY.test(key)) return undefined;
-  return createHash("sha256")
-    .update(key.slice(key.indexOf("_") + 1))
-    .digest("hex");
+  return hash("sha256", key.slice(key.indexOf("_") + 1));
 }
 
 /** The part of a key that may be shown again. */

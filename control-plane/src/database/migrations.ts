@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
@@ -33,7 +33,7 @@ export function loadMigrations(directory: string = join(import.meta.dirname, "mi
     const version = Number(/^(\d{4})_/.exec(name)?.[1]);
     if (version !== index + 1) throw new Error(`migration ${name}: expected number ${index + 1}`);
     const sql = readFileSync(join(directory, name), "utf8").replaceAll("\r\n", "\n");
-    return { version, name, sql, checksum: createHash("sha256").update(sql).digest("hex") };
+    return { version, name, sql, checksum: hash("sha256", sql) };
   });
 }
 

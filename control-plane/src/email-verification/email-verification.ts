@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
 import { WarrenError } from "@warren/contracts/errors";
 import { sql } from "kysely";
 import type { SignedInUser } from "../callers/caller.ts";
@@ -103,7 +103,7 @@ export class EmailVerification {
 }
 
 function hashOf(token: string): string {
-  return createHash("sha256").update(token).digest("hex");
+  return hash("sha256", token);
 }
 
 function textOf(email: string, publicUrl: string, token: string): string {

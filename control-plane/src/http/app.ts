@@ -14,6 +14,7 @@ import { checkHosts, type HostRules } from "./host-check.ts";
 import type { OriginRules } from "./origin-check.ts";
 import { protectBrowsers } from "./protect-browsers.ts";
 import { RequestLog } from "./request-log.ts";
+import { RequestLogger } from "./request-logger.ts";
 import { boundClients } from "./slow-clients/bound-clients.ts";
 import type { TransferLimits } from "./slow-clients/transfer-limits.ts";
 import { acceptWebSockets } from "./websockets.ts";
@@ -34,6 +35,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const app = Fastify({
     loggerInstance: options.log as FastifyBaseLogger,
     logController: new RequestLog(options.log),
+    childLoggerFactory: (_log, bindings) => RequestLogger.of(options.log, bindings),
     bodyLimit: LIMITS.jsonBodyBytes,
     // Sockets without a request do not delay the end.
     forceCloseConnections: "idle",

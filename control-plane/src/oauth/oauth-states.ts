@@ -1,4 +1,4 @@
-import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHmac, hash, randomBytes, timingSafeEqual } from "node:crypto";
 import { sql } from "kysely";
 import type { Db } from "../database/tables.ts";
 import { deriveKey, type SigningKey, type SigningKeys } from "../signing-keys/signing-keys.ts";
@@ -56,16 +56,16 @@ export class OAuthStates {
 
   /** Notes that a state is used; false when it was before. */
   async #use(state: string): Promise<boolean> {
-    const hash = createHash("sha256").update(state).digest("hex");
+    const stateHash = hash("sha256", state);
     const { rows } = await sql`
       with pruned as (
         delete from oauth_used_states where state_hash in (
-          select state_hash from oauth_used_states where expires_at < now() and state_hash <> ${hash}
+          select state_hash from oauth_used_states where expires_at < now() and state_hash <> ${stateHash}
           order by expires_at limit ${PRUNED} for update skip locked
         )
       )
       insert into oauth_used_states (state_hash, expires_at)
-      values (${hash}, now() + ${STATE_SECONDS} * interval '1 second')
+      values (${stateHash}, now() + ${STATE_SECONDS} * interval '1 second')
       on conflict (state_hash) do nothing returning state_hash
     `.execute(this.#db);
     return rows.length > 0;

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { sql } from "kysely";
 import { LRUCache } from "lru-cache";
 import type { Db } from "../database/tables.ts";
@@ -73,7 +73,7 @@ export class RateLimiter {
 
 /** What is stored of who tries what: addresses and e-mail addresses are not written down. */
 export function hashSubject(action: string, subject: string): string {
-  return createHash("sha256").update(`${action}\0${subject}`).digest("hex");
+  return hash("sha256", `${action}\0${subject}`);
 }
 
 function refusal(seconds: number): RateLimited {
