@@ -150,9 +150,9 @@ async function countStatements(database: pg.Client): Promise<number> {
 async function insertSandboxes(database: pg.Client): Promise<string[]> {
   const ids = Array.from({ length: SANDBOXES }, newId);
   await database.query(
-    `insert into sandboxes (id, team_id, status, host_ip, started_at, last_active_at)
-     select id, (select id from teams), 'running', '10.11.0.1', now(), now() from unnest($1::text[]) as id`,
-    [ids],
+    `insert into sandboxes (id, team_id, spec, status, host_ip, started_at, last_active_at)
+     select id, (select id from teams), $2::jsonb, 'running', '10.11.0.1', now(), now() from unnest($1::text[]) as id`,
+    [ids, { version: 1, template: "minimal", vcpus: 1, memory_mb: 512 }],
   );
   return ids;
 }

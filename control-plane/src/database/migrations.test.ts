@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { loadMigrations, type Migration, type MigrationSession, migrate } from "./migrations.ts";
 import { createDatabase } from "./testing/test-database.ts";
 
@@ -69,6 +69,31 @@ describe("migrations", () => {
 });
 
 describe("the program's own migrations", () => {
+  it("carry the sandboxes that are there over to a spec, from which what quotas add up is computed", async () => {
+    const { sessions: opened, remove } = await sessions(1);
+    onTestFinished(remove);
+    const session = opened[0]!;
+    const migrations = loadMigrations();
+    await migrate(session, migrations.slice(0, 9));
+    const team = "11111111-1111-4111-8111-111111111111";
+    await session.query("insert into teams (id, name, slug) values ($1, 'team', 'team')", [team]);
+    const ids = ["sbaaaaaaaaaaaaaaaaaaaa", "sbbbbbbbbbbbbbbbbbbbbb"];
+    await session.query("insert into sandboxes (id, team_id) values ($1, $2)", [ids[0], team]);
+    await session.query(
+      `insert into sandboxes (id, team_id, template, vcpus, memory_mb, timeout_sec, on_timeout, auto_resume)
+       values ($1, $2, 'trained', 2, 1024, 60, 'destroy', true)`,
+      [ids[1], team],
+    );
+    await migrate(session, migrations);
+    const rows = await session.query("select spec, vcpus, memory_mb from sandboxes order by id");
+    const spec = { version: 1, template: "minimal", vcpus: 1, memory_mb: 512, timeout_sec: 0, on_timeout: "pause" };
+    const changed = { template: "trained", vcpus: 2, memory_mb: 1024, timeout_sec: 60, on_timeout: "destroy" };
+    expect(rows).toEqual([
+      { spec: { ...spec, auto_resume: false }, vcpus: 1, memory_mb: 512 },
+      { spec: { ...spec, ...changed, auto_resume: true }, vcpus: 2, memory_mb: 1024 },
+    ]);
+  });
+
   it("are numbered without a gap", () => {
     const migrations = loadMigrations();
     expect(migrations.map(({ version }) => version)).toEqual(migrations.map((_, index) => index + 1));

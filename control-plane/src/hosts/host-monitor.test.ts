@@ -1,4 +1,5 @@
 import { BUILT_IN_TEAM } from "@warren/contracts/identifiers";
+import { DEFAULT_SPEC } from "@warren/contracts/rest/sandbox-spec";
 import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import { newSandboxId } from "@warren/server/sandbox-id";
 import { sql } from "kysely";
@@ -8,6 +9,7 @@ import { testDatabase } from "../database/testing/test-database.ts";
 import { createLogger } from "../logging.ts";
 import { SandboxReconciler } from "../sandboxes/reconciler.ts";
 import { SandboxChanges } from "../sandboxes/sandbox-changes.ts";
+import { storedSpec } from "../sandboxes/sandbox-spec.ts";
 import { SandboxStore } from "../sandboxes/sandbox-store.ts";
 import { TeamStore } from "../teams/team-store.ts";
 import { TemplateStore } from "../templates/template-store.ts";
@@ -71,8 +73,7 @@ describe("host monitor", () => {
   /** A row in a state, with or without a sandbox on the host, last changed long ago or just now. */
   async function place(status: SandboxStatus, reported: string | undefined, changed: Changed = "now") {
     const id = newSandboxId();
-    const shape = { template: "minimal", vcpus: 1, memory_mb: 512, timeout_sec: 0 };
-    await store.insert({ id, team_id: teamId, host_id: hostId, status, ...shape });
+    await store.insert({ id, team_id: teamId, host_id: hostId, status, spec: storedSpec(DEFAULT_SPEC) });
     if (changed !== "now") {
       await database.db.updateTable("sandboxes").set({ last_updated: AGO[changed] }).where("id", "=", id).execute();
     }

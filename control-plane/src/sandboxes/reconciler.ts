@@ -11,7 +11,7 @@ import {
   runningFields,
   stoppedFields,
 } from "./reported-fields.ts";
-import { differingSettings } from "./sandbox-spec.ts";
+import { differingSettings, specOf } from "./sandbox-spec.ts";
 import type { RowOnHost, SandboxStore, SettingsFields, StatusFields } from "./sandbox-store.ts";
 
 /** Seconds after which a creation that its host has not finished counts as abandoned; longer than a creation takes. */
@@ -166,5 +166,6 @@ function saysOtherwise({ reason, reported }: Pick<Observation, "reason" | "repor
 function newerSettings(row: Observation): SettingsFields | undefined {
   // A start or a resume that is under way may bring new ones.
   if (row.status !== "running" && row.status !== "paused") return undefined;
-  return differingSettings(row.reported?.spec, row);
+  const settings = differingSettings(row.reported?.spec, specOf(row));
+  return settings && { settings };
 }

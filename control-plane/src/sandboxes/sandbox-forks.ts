@@ -9,6 +9,7 @@ import { toCatalogueError } from "../http/errors/catalogue-error.ts";
 import type { HostErrors } from "./host-errors.ts";
 import { sandboxNotFound, wrongState } from "./sandbox-errors.ts";
 import type { SandboxQuota } from "./sandbox-quota.ts";
+import { specOf, storedSpec } from "./sandbox-spec.ts";
 import type { SandboxRow, SandboxStore } from "./sandbox-store.ts";
 
 /** Milliseconds that a host has to copy a sandbox. */
@@ -61,13 +62,14 @@ export class SandboxForks {
   /** Rows for all copies, or for none when they exceed the team's quota. */
   async #insert(parent: SandboxRow, host: HostAddress, count: number): Promise<SandboxRow[]> {
     const { db, quota, store } = this.#parts;
-    const { team_id, template, vcpus, memory_mb, timeout_sec, on_timeout, auto_resume } = parent;
+    const { team_id, vcpus, memory_mb } = parent;
+    const spec = storedSpec(specOf(parent));
     const metadata = JSON.stringify(parent.metadata);
     return db.transaction().execute(async (transaction) => {
       const rows: SandboxRow[] = [];
       for (let index = 0; index < count; index++) {
         await quota.admit(transaction, team_id, { vcpus, memoryMb: memory_mb });
-        const shared = { team_id, template, vcpus, memory_mb, timeout_sec, on_timeout, auto_resume, metadata };
+        const shared = { team_id, spec, metadata };
         const row = { ...shared, id: newSandboxId(), host_id: host.id, status: "starting" as const };
         rows.push(await store.insert(row, transaction));
       }

@@ -13,6 +13,7 @@ import { pausedFields } from "./reported-fields.ts";
 import { sandboxNotFound, wrongState } from "./sandbox-errors.ts";
 import type { SandboxQuota } from "./sandbox-quota.ts";
 import type { SandboxSettings } from "./sandbox-settings.ts";
+import { specOf } from "./sandbox-spec.ts";
 import type { SandboxRow, SandboxStore, StatusFields } from "./sandbox-store.ts";
 
 /** Milliseconds that a host has to pause or resume a sandbox, whatever the size of its memory. */
@@ -101,7 +102,7 @@ export class SandboxPausing {
         reason: null,
       }),
     });
-    if (timeoutSec === undefined || row.timeout_sec === timeoutSec) return row;
+    if (timeoutSec === undefined || specOf(row).timeout_sec === timeoutSec) return row;
     return this.#parts.settings.update(teamId, id, { timeout_sec: timeoutSec });
   }
 
@@ -157,7 +158,7 @@ export class SandboxPausing {
     const { db, quota, store } = this.#parts;
     return transact(db, async (transaction) => {
       await quota.admit(transaction, row.team_id, { vcpus: row.vcpus, memoryMb: row.memory_mb });
-      const fields = timeoutSec === undefined ? {} : { timeout_sec: timeoutSec };
+      const fields = timeoutSec === undefined ? {} : { settings: { timeout_sec: timeoutSec } };
       return store.change(row, "resuming", fields, transaction);
     });
   }

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { DEFAULT_SPEC } from "@warren/contracts/rest/sandbox-spec";
 import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import { newSandboxId } from "@warren/server/sandbox-id";
 import fc from "fast-check";
@@ -7,6 +8,7 @@ import { type Database, openDatabase } from "../database/database.ts";
 import { testDatabase } from "../database/testing/test-database.ts";
 import { createLogger } from "../logging.ts";
 import { SandboxReads } from "./sandbox-reads.ts";
+import { storedSpec } from "./sandbox-spec.ts";
 import { FINAL } from "./sandbox-store.ts";
 
 /** What may happen to the sandboxes of a team: one is made, or one of those that were made changes or goes. */
@@ -42,7 +44,7 @@ describe("sandbox reads", () => {
         for (const { team, sandbox, to } of changes) {
           const teamId = teams[team]!;
           const id = ids[team]![sandbox]!;
-          const row = { id, team_id: teamId, template: "minimal", vcpus: 1, memory_mb: 128, timeout_sec: 0 };
+          const row = { id, team_id: teamId, spec: storedSpec(DEFAULT_SPEC) };
           if (to === "deleted") await db.deleteFrom("sandboxes").where("id", "=", id).execute();
           else {
             const change = to === "touched" ? { last_active_at: new Date() } : { status: to };

@@ -1,6 +1,5 @@
 import { WarrenError } from "@warren/contracts/errors";
 import { BASE_TEMPLATE } from "@warren/contracts/identifiers";
-import { LIMITS } from "@warren/contracts/limits";
 import type { CreateSandbox, ListSandboxesQuery, SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import { newSandboxId } from "@warren/server/sandbox-id";
 import type { Caller } from "../callers/caller.ts";
@@ -18,7 +17,7 @@ import { sandboxNotFound } from "./sandbox-errors.ts";
 import type { SandboxQuota } from "./sandbox-quota.ts";
 import type { SandboxReads } from "./sandbox-reads.ts";
 import { nameTaken } from "./sandbox-settings.ts";
-import { specOf, toHostSpec } from "./sandbox-spec.ts";
+import { requestedSpec, specOf, storedSpec, toHostSpec } from "./sandbox-spec.ts";
 import type { SandboxRow, SandboxStore } from "./sandbox-store.ts";
 
 /** Milliseconds that a host has to start a sandbox; its own limits end a hanging boot earlier. */
@@ -140,24 +139,19 @@ export class SandboxService {
     // A frozen microVM has the shape with which it was frozen.
     const frozen = template.type === "snapshot" ? template : undefined;
     if (frozen) requireShape(request, frozen);
-    const vcpus = frozen?.vcpus ?? request.vcpus ?? LIMITS.vcpus.default;
-    const memoryMb = frozen?.memory_mb ?? request.memory_mb ?? LIMITS.memoryMb.default;
+    const shape = frozen && { vcpus: frozen.vcpus, memory_mb: frozen.memory_mb };
+    const spec = { ...requestedSpec(request), ...shape };
     const { name } = request;
     const inserted = db.transaction().execute(async (transaction) => {
-      await quota.admit(transaction, caller.teamId, { vcpus, memoryMb });
+      await quota.admit(transaction, caller.teamId, { vcpus: spec.vcpus, memoryMb: spec.memory_mb });
       const row = {
         id: newSandboxId(),
         name: name ?? null,
         metadata: JSON.stringify(request.metadata ?? {}),
         team_id: caller.teamId,
         host_id: host.id,
-        template: template.name,
+        spec: storedSpec(spec),
         status: "pending" as const,
-        vcpus,
-        memory_mb: memoryMb,
-        timeout_sec: request.timeout_sec ?? LIMITS.timeoutSec.default,
-        on_timeout: request.on_timeout ?? "pause",
-        auto_resume: request.auto_resume ?? false,
         lease_sec: request.lease_sec ?? null,
       };
       return store.insert(row, transaction);

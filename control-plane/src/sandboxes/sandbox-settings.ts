@@ -49,7 +49,7 @@ export class SandboxSettings {
     if (name != null && name !== row.name && (await store.hasName(teamId, name))) throw nameTaken(name);
     if (Object.keys(hosted).length > 0) await this.#updateOnHost(row, hosted);
     const fields = {
-      ...hosted,
+      ...(Object.keys(hosted).length > 0 && { settings: hosted }),
       ...(name === undefined ? {} : { name }),
       ...(metadata === undefined ? {} : { metadata: JSON.stringify(metadata) }),
       ...(lease_sec === undefined ? {} : { lease_sec }),

@@ -1,12 +1,28 @@
 import { fromJson, type JsonObject, toJson } from "@bufbuild/protobuf";
 import { type SandboxSpec as HostSpec, SandboxSpecSchema } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
-import { type SandboxSpec, SandboxSettings as Settings } from "@warren/contracts/rest/sandbox-spec";
-import type { SandboxRow } from "./sandbox-store.ts";
+import { DEFAULT_SPEC, SandboxSpec, SandboxSettings as Settings } from "@warren/contracts/rest/sandbox-spec";
+
+/** Version of a spec in the database; a field more is no other version. */
+const SPEC_VERSION = 1;
+
+/** A spec as the database has it; fields that are newer than the row are absent. */
+export type StoredSpec = { version: typeof SPEC_VERSION } & Partial<SandboxSpec>;
+
+/** The spec of a sandbox as the database takes it; JSON. */
+export function storedSpec(spec: SandboxSpec): string {
+  return JSON.stringify({ version: SPEC_VERSION, ...spec } satisfies StoredSpec);
+}
 
 /** The spec of a sandbox. */
-export function specOf(row: SandboxRow): SandboxSpec {
-  const { template, vcpus, memory_mb, timeout_sec, on_timeout, auto_resume } = row;
-  return { template, vcpus, memory_mb, timeout_sec, on_timeout, auto_resume };
+export function specOf({ spec: { version: _, ...fields } }: { spec: StoredSpec }): SandboxSpec {
+  return { ...DEFAULT_SPEC, ...fields };
+}
+
+/** What a request wants of a new sandbox, with defaults for the rest. */
+export function requestedSpec(request: Partial<SandboxSpec>): SandboxSpec {
+  const names = Object.keys(SandboxSpec.properties) as (keyof SandboxSpec)[];
+  const asked = names.filter((name) => request[name] !== undefined).map((name) => [name, request[name]]);
+  return { ...DEFAULT_SPEC, ...Object.fromEntries(asked) };
 }
 
 /** A spec, or what is to change of one, as hosts are told. */

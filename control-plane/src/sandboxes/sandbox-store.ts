@@ -1,8 +1,10 @@
+import type { SandboxSettings } from "@warren/contracts/rest/sandbox-spec";
 import type { SandboxReason, SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import { type Insertable, type Selectable, sql, type Updateable } from "kysely";
 import type { Db } from "../database/tables.ts";
 import { whenCommitted } from "../database/transact.ts";
 import type { SandboxChanges } from "./sandbox-changes.ts";
+import { specOf } from "./sandbox-spec.ts";
 import type { SandboxesTable } from "./sandboxes-table.ts";
 
 /** A row of `sandboxes`. */
@@ -13,22 +15,25 @@ export type ExpectedRow = Pick<SandboxRow, "id" | "status" | "version">;
 
 /** What is compared with the report of a host. */
 export type RowOnHost = ExpectedRow &
-  Pick<SandboxRow, "timeout_sec" | "on_timeout" | "auto_resume" | "reason" | "disk_bytes"> & {
+  Pick<SandboxRow, "spec" | "reason" | "disk_bytes"> & {
     /** Seconds since its last change. */
     ageSec: number;
   };
 
+/** What changes of the spec; the rest of it stays. */
+interface ChangedSettings {
+  settings?: Partial<SandboxSettings>;
+}
+
 /** Fields that may change with the status. */
 export type StatusFields = Pick<
   Updateable<SandboxesTable>,
-  "host_id" | "host_ip" | "started_at" | "last_active_at" | "error" | "reason" | "disk_bytes" | "timeout_sec"
->;
+  "host_id" | "host_ip" | "started_at" | "last_active_at" | "error" | "reason" | "disk_bytes"
+> &
+  ChangedSettings;
 
 /** Fields that change while the status stays. */
-export type SettingsFields = Pick<
-  Updateable<SandboxesTable>,
-  "name" | "metadata" | "timeout_sec" | "on_timeout" | "auto_resume" | "lease_sec"
->;
+export type SettingsFields = Pick<Updateable<SandboxesTable>, "name" | "metadata" | "lease_sec"> & ChangedSettings;
 
 /** Where a sandbox is, as calls to it need it. */
 export interface SandboxLocation {
@@ -77,14 +82,14 @@ export class SandboxStore {
     const row = await this.#db
       .selectFrom("sandboxes as sandbox")
       .leftJoin("hosts as host", "host.id", "sandbox.host_id")
-      .select(["sandbox.team_id", "sandbox.status", "sandbox.reason", "sandbox.auto_resume"])
+      .select(["sandbox.team_id", "sandbox.status", "sandbox.reason", "sandbox.spec"])
       .select(["host.id as host_id", "host.address"])
       .where("sandbox.id", "=", id)
       .executeTakeFirst();
     if (!row) return undefined;
     const host = row.host_id === null || row.address === null ? null : { id: row.host_id, address: row.address };
-    const { team_id: teamId, status, reason, auto_resume: autoResume } = row;
-    return { teamId, status, reason, autoResume, host };
+    const { team_id: teamId, status, reason } = row;
+    return { teamId, status, reason, autoResume: specOf(row).auto_resume, host };
   }
 
   /**
@@ -99,7 +104,7 @@ export class SandboxStore {
   ): Promise<SandboxRow | undefined> {
     const changed = await db
       .updateTable("sandboxes")
-      .set({ ...fields, status, version: sql`version + 1`, last_updated: sql`now()` })
+      .set({ ...columns(fields), status, version: sql`version + 1`, last_updated: sql`now()` })
       .$if(status === "running", (query) => query.set({ lease_expires_at: LEASE_END as never }))
       .where("id", "=", expected.id)
       .where("status", "=", expected.status)
@@ -135,7 +140,7 @@ export class SandboxStore {
     const leaseEnd = sql`now() + ${lease_sec ?? null}::integer * interval '1 second'`;
     const changed = await this.#db
       .updateTable("sandboxes")
-      .set({ ...fields, last_updated: sql`now()` })
+      .set({ ...columns(fields), last_updated: sql`now()` })
       .$if(lease_sec !== undefined, (query) => query.set({ lease_expires_at: leaseEnd as never }))
       .where("id", "=", id)
       .where("status", "not in", FINAL)
@@ -161,7 +166,7 @@ export class SandboxStore {
   async listOnHost(hostId: string): Promise<RowOnHost[]> {
     return this.#db
       .selectFrom("sandboxes")
-      .select(["id", "status", "version", "timeout_sec", "on_timeout", "auto_resume", "reason", "disk_bytes"])
+      .select(["id", "status", "version", "spec", "reason", "disk_bytes"])
       .select(sql<number>`extract(epoch from now() - last_updated)::float8`.as("ageSec"))
       .where("host_id", "=", hostId)
       .where("status", "not in", FINAL)
@@ -242,4 +247,9 @@ export class SandboxStore {
       for (const { id } of rows) this.#changes.publish(id);
     });
   }
+}
+
+/** Columns that are to be written. */
+function columns<Fields extends ChangedSettings>({ settings, ...fields }: Fields) {
+  return { ...fields, ...(settings && { spec: sql<string>`spec || ${JSON.stringify(settings)}::jsonb` }) };
 }

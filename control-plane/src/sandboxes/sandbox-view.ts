@@ -1,4 +1,5 @@
 import type { Sandbox } from "@warren/contracts/rest/sandboxes";
+import { specOf } from "./sandbox-spec.ts";
 import type { SandboxRow } from "./sandbox-store.ts";
 
 /** A sandbox as clients see it. */
@@ -8,12 +9,7 @@ export function toSandbox(row: SandboxRow): Sandbox {
     ...(row.name !== null && { name: row.name }),
     metadata: row.metadata,
     status: row.status,
-    template: row.template,
-    vcpus: row.vcpus,
-    memory_mb: row.memory_mb,
-    timeout_sec: row.timeout_sec,
-    on_timeout: row.on_timeout,
-    auto_resume: row.auto_resume,
+    ...specOf(row),
     disk_bytes: row.disk_bytes,
     ...(row.host_ip !== "" && { host_ip: row.host_ip }),
     ...(row.error !== null && { error: row.error }),

@@ -1,5 +1,6 @@
 import type { SandboxReason, SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import type { ColumnType, Generated } from "kysely";
+import type { StoredSpec } from "./sandbox-spec.ts";
 
 /** Table `sandboxes`. */
 export interface SandboxesTable {
@@ -9,17 +10,14 @@ export interface SandboxesTable {
   /** Unique among the sandboxes of a team that are not over; null = none. */
   name: string | null;
   metadata: ColumnType<Record<string, string>, string | undefined, string>;
-  template: string;
+  /** What was decided about it; JSON when it is written. */
+  spec: ColumnType<StoredSpec, string, string>;
   status: SandboxStatus;
   /** Counts the changes of status; every change names the version that it expects. */
   version: Generated<number>;
-  vcpus: number;
-  memory_mb: number;
-  timeout_sec: number;
-  /** What inactivity leads to. */
-  on_timeout: Generated<"pause" | "destroy">;
-  /** A call that needs the sandbox resumes it when it is paused. */
-  auto_resume: Generated<boolean>;
+  /** Of its spec, computed by the database. */
+  vcpus: ColumnType<number, never, never>;
+  memory_mb: ColumnType<number, never, never>;
   /** Seconds for which each renewal keeps it; null = no lease. */
   lease_sec: number | null;
   /** Null without a lease, and until it runs. */
