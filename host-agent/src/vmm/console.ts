@@ -48,13 +48,16 @@ export class Console {
     socket.on("readable", () => this.#onReadable());
     // A connection that breaks is closed right after; the end of the process is told by other means.
     socket.on("error", () => undefined);
-    this.closed = new Promise((resolve) => {
-      socket.once("close", () => {
-        clearTimeout(this.#rest);
-        this.#rejectAll();
-        resolve();
-      });
-    });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.closed = promise;
+    const close = (): void => {
+      clearTimeout(this.#rest);
+      this.#rejectAll();
+      resolve();
+    };
+    // Closed already is that of a process that ended at once.
+    if (socket.closed) close();
+    else socket.once("close", close);
   }
 
   /** The last output, at most 64 KiB. */

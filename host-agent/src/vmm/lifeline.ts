@@ -39,14 +39,16 @@ export function adoptedLifeline(
 ): Lifeline {
   let released = false;
   const ended = Promise.withResolvers<void>();
-  connection.once("close", () => {
+  const onClose = () => {
     if (released) return;
     held.kill();
     held.gone().then(ended.resolve, (error) => {
       warn(`the VMM process ${held.identity.pid} is given up`, error);
       ended.resolve();
     });
-  });
+  };
+  if (connection.closed) onClose();
+  else connection.once("close", onClose);
   return {
     identity: held.identity,
     ended: ended.promise,

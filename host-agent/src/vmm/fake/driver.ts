@@ -174,6 +174,8 @@ async function attach(directory: string): Promise<{ control: Socket; console: So
 async function attachBy(short: string): Promise<{ control: Socket; console: Socket }> {
   const control = connect(`${short}/${FILES.control}`);
   const console = connectConsole(`${short}/${FILES.console}`);
+  // A process that ends before it takes them resets both; whoever gets them sees them closed.
+  for (const socket of [control, console]) socket.on("error", () => undefined);
   try {
     await Promise.all([once(control, "connect"), once(console, "connect")]);
     return { control, console };

@@ -150,6 +150,8 @@ export async function reconnect(directory: string): Promise<Attached> {
 async function attach(short: string, directory: string): Promise<Attached> {
   const qmp = connect(`${short}/${QMP_SOCKET}`);
   const console = connectConsole(`${short}/${CONSOLE_SOCKET}`);
+  // A process that ends before it takes them resets both; whoever gets them sees them closed.
+  for (const socket of [qmp, console]) socket.on("error", () => undefined);
   try {
     await Promise.all([once(qmp, "connect"), once(console, "connect")]);
     return { qmp, console, stderr: StderrPipe.open(directory) };

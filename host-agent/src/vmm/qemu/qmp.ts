@@ -73,10 +73,12 @@ export class QmpClient {
 
   private constructor(socket: Socket) {
     this.#socket = socket;
-    this.closed = new Promise((resolve) => socket.once("close", () => resolve()));
+    this.closed = socket.closed ? Promise.resolve() : new Promise((resolve) => socket.once("close", () => resolve()));
     socket.on("data", (chunk: Buffer) => this.#receive(chunk));
     socket.on("error", (error) => this.#fail(`its control connection failed: ${error.message}`));
     socket.on("close", () => this.#fail("it closed its control connection"));
+    // A process that ended at once.
+    if (socket.closed) this.#fail("it closed its control connection");
   }
 
   /** Awaits the greeting and leaves the mode of negotiation. */
