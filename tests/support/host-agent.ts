@@ -2,30 +2,42 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createHostClient, type HostAgent } from "@warren/control-plane/hosts/host-client";
-import { type Server, startHostAgentProcess, sweep } from "./stack.ts";
+import { type HostProgram, type Server, startHostAgentProcess, sweep } from "./stack.ts";
 
 /** A host agent on a data directory of its own, without a control plane. */
 export class HostAgentFixture {
   readonly directory: string;
   readonly #environment: NodeJS.ProcessEnv;
   readonly #flags: string[];
+  readonly #program: HostProgram | undefined;
   readonly #client: ReturnType<typeof createHostClient>;
   #server: Server | undefined;
 
-  private constructor(directory: string, environment: NodeJS.ProcessEnv, flags: string[]) {
+  private constructor(
+    directory: string,
+    environment: NodeJS.ProcessEnv,
+    flags: string[],
+    program: HostProgram | undefined,
+  ) {
     this.directory = directory;
     this.#environment = environment;
     this.#flags = flags;
+    this.#program = program;
     this.#client = createHostClient(`unix:${join(directory, "agent.sock")}`);
   }
 
-  /** Starts it in a new directory of `parent`. `environment` is added to that of this process, `flags` to its arguments. */
+  /**
+   * Starts it in a new directory of `parent`. `environment` is added to that of this process, `flags` to its arguments;
+   * `program` is another one than the product's.
+   */
   static async start(
     environment: NodeJS.ProcessEnv = {},
     flags: string[] = [],
     parent = tmpdir(),
+    program?: HostProgram,
   ): Promise<HostAgentFixture> {
-    const fixture = new HostAgentFixture(await mkdtemp(join(parent, "warren-test-")), environment, flags);
+    const directory = await mkdtemp(join(parent, "warren-test-"));
+    const fixture = new HostAgentFixture(directory, environment, flags, program);
     try {
       await fixture.restart();
     } catch (error) {
@@ -47,7 +59,7 @@ export class HostAgentFixture {
 
   /** Starts it again after `kill`; resolves when it has taken up what was there. */
   async restart(): Promise<void> {
-    this.#server = await startHostAgentProcess(this.directory, this.#environment, this.#flags);
+    this.#server = await startHostAgentProcess(this.directory, this.#environment, this.#flags, this.#program);
   }
 
   /** Ends it with SIGKILL. */
@@ -66,7 +78,7 @@ export class HostAgentFixture {
   async dispose(): Promise<void> {
     this.#client.close();
     await this.stop();
-    await sweep(this.directory);
+    await sweep(this.directory, this.#program);
     await rm(this.directory, { recursive: true, force: true });
   }
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -35,13 +35,16 @@ export async function listOpenToOthers(directory: string): Promise<string[]> {
   });
 }
 
+/** First words of the command lines of QEMU and of a microVM of the fake VMM. */
+const VMM_PROGRAM = /^[^\0]*qemu-system|\0[^\0]*\/vmm\/fake\/machine-process\.ts\0/;
+
 /** VMM processes that belong to a data directory, found by the disk layers in it that they hold open. */
 export function vmmProcesses(directory: string): number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .filter((pid) => {
       try {
-        if (!readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("qemu-system")) return false;
+        if (!VMM_PROGRAM.test(readFileSync(`/proc/${pid}/cmdline`, "utf8"))) return false;
         return readdirSync(`/proc/${pid}/fd`).some((fd) => opens(`/proc/${pid}/fd/${fd}`, directory));
       } catch {
         return false;
@@ -71,6 +74,7 @@ export function killIfThere(pid: number): void {
 /** Numbers of the network slots that a data directory has claimed. */
 export function claimedSlots(directory: string): number[] {
   const root = "/run/warren/slots";
+  if (!existsSync(root)) return [];
   return readdirSync(root)
     .filter((name) => readFileSync(join(root, name), "utf8").includes(JSON.stringify(directory)))
     .map(Number)

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
+import { bundlePrograms, ROOT } from "@warren/cli/bundle-programs";
 import { CONTROL_PLANE, HOST_AGENT } from "@warren/cli/servers/programs";
 import { Warren } from "@warren/sdk";
 import { NODE_FLAGS } from "@warren/server/node-flags";
@@ -92,18 +93,35 @@ export async function startStack(
   return stack;
 }
 
+/** A program of the host agent, and where it has its images. */
+export interface HostProgram {
+  path: string;
+  images(directory: string): string;
+}
+
+/** The one that users have. */
+const PRODUCT: HostProgram = { path: HOST_AGENT, images: () => IMAGES_DIRECTORY };
+
+/** One whose microVMs are those of the fake VMM, in one file, as a test that starts it often wants it. */
+export async function bundleFakeHostAgent(): Promise<HostProgram> {
+  const directory = join(ROOT, ".warren/bundle-fake");
+  await bundlePrograms({ "host-agent.js": "host-agent/src/testing/fake-host-agent.ts" }, directory);
+  return { path: join(directory, "host-agent.js"), images: (data) => join(data, "fake-images") };
+}
+
 /** Starts the host agent of a data directory, which listens on `agent.sock` in it. `flags` are added to its arguments. */
 export function startHostAgentProcess(
   directory: string,
   environment: NodeJS.ProcessEnv,
   flags: string[] = [],
+  program = PRODUCT,
 ): Promise<Server> {
   const listen = `unix:${join(directory, "agent.sock")}`;
   return startServer(
     [
-      HOST_AGENT,
+      program.path,
       "serve",
-      ...["--data-dir", directory, "--images-dir", IMAGES_DIRECTORY, "--listen", listen],
+      ...["--data-dir", directory, "--images-dir", program.images(directory), "--listen", listen],
       ...["--ready-fd", "3", "--exit-with-parent"],
       ...flags,
     ],
@@ -112,8 +130,8 @@ export function startHostAgentProcess(
 }
 
 /** Removes everything that a host agent of a data directory left; fails when that fails. */
-export async function sweep(directory: string): Promise<void> {
-  const child = spawn(process.execPath, [...NODE_FLAGS, HOST_AGENT, "sweep", "--data-dir", directory], {
+export async function sweep(directory: string, program = PRODUCT): Promise<void> {
+  const child = spawn(process.execPath, [...NODE_FLAGS, program.path, "sweep", "--data-dir", directory], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   const lines: string[] = [];

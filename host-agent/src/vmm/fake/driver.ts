@@ -22,6 +22,10 @@ import { FakeVm } from "./fake-vm.ts";
 
 const MACHINE_PROCESS = fileURLToPath(new URL("./machine-process.ts", import.meta.url));
 
+/** Compiled code of the program above: half of the time of its start. */
+const NODE_COMPILE_CACHE =
+  process.env.NODE_COMPILE_CACHE ?? fileURLToPath(new URL("../../../../.warren/compiled", import.meta.url));
+
 export interface FakeOptions {
   /** Told of failures that have no caller. */
   warn: (message: string, cause: unknown) => void;
@@ -145,6 +149,7 @@ async function launch(machine: Machine, state: string | undefined) {
     const child = spawn(process.execPath, [...NODE_FLAGS, MACHINE_PROCESS, JSON.stringify(config)], {
       cwd: jail.directory,
       detached: true,
+      env: { ...process.env, NODE_COMPILE_CACHE },
       stdio: ["ignore", log, log, ...inherited],
     });
     await once(child, "spawn");
