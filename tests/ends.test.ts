@@ -8,13 +8,13 @@ import { type Stack, startStack } from "./support/stack.ts";
 /** Milliseconds for an end to be noted, on a machine that has much to do. */
 const NOTED = { timeout: 120_000 };
 
-describe("a sandbox that ends though nobody asked", () => {
-  let stack: Stack;
-  beforeAll(async () => {
-    stack = await startStack({ WARREN_WARM_POOL: "0" });
-  });
-  afterAll(() => stack?.dispose());
+let stack: Stack;
+beforeAll(async () => {
+  stack = await startStack({ WARREN_WARM_POOL: "0" });
+});
+afterAll(() => stack?.dispose());
 
+describe("a sandbox that ends though nobody asked", () => {
   const fields = async ({ id }: Sandbox) => (await stack.warren.sandboxes.get(id)).fields;
   const act = async ({ id }: Sandbox, action: string) => {
     const url = `${stack.url}/v1/sandboxes/${id}/${action}`;
@@ -142,12 +142,6 @@ describe("a sandbox that ends though nobody asked", () => {
 });
 
 describe("a sandbox whose agent does not put its processes to rest", () => {
-  let stack: Stack;
-  beforeAll(async () => {
-    stack = await startStack({ WARREN_WARM_POOL: "0" });
-  });
-  afterAll(() => stack?.dispose());
-
   const refusals = () => stack.hostAgent.log.filter((line) => line.includes("did not go to rest")).length;
 
   it("is copied, made a template of and paused all the same, with what it had in memory and on its disk", async () => {
@@ -176,12 +170,6 @@ describe("a sandbox whose agent does not put its processes to rest", () => {
 });
 
 describe("a sandbox whose root user took away what its agent works with", () => {
-  let stack: Stack;
-  beforeAll(async () => {
-    stack = await startStack({ WARREN_WARM_POOL: "0" });
-  });
-  afterAll(() => stack?.dispose());
-
   const prepare = async (sandbox: Sandbox, script: string) => {
     expect(await runScript(sandbox, script)).toMatchObject({ exitCode: 0, stderr: "" });
   };

@@ -47,7 +47,8 @@ function cpuShares(pid: number): number {
   return Number(readFileSync(`${CPU_GROUPS}${group}/cpu.shares`, "utf8"));
 }
 
-it.runIf(existsSync(`${CPU_GROUPS}/cpu.shares`))("ready sandboxes give way to those in use", async () => {
+it("ready sandboxes give way to those in use", async ({ skip }) => {
+  skip(!existsSync(`${CPU_GROUPS}/cpu.shares`), "this machine has no control groups of version 1 for processors");
   const sharesOf = (wanted: string) =>
     readRecords(host.directory).flatMap(({ purpose, process }) =>
       purpose === wanted && process ? [cpuShares(process.pid)] : [],

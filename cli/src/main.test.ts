@@ -58,7 +58,8 @@ describe("the command line", () => {
     expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining("No server") });
   });
 
-  test.skipIf(!nobodyCanRun())("says what a user lacks who may not look into the data directory", () => {
+  test("says what a user lacks who may not look into the data directory", ({ skip }) => {
+    skip(!nobodyCanRun(), "other users cannot run this Node");
     const hidden = join(directory, "hidden");
     mkdirSync(join(hidden, "data"), { recursive: true });
     chmodSync(hidden, 0o700);

@@ -418,24 +418,22 @@ describe("a slot", () => {
     expect((await host.askers()).filter((asker) => asker.endsWith("8000"))).toEqual([]);
   });
 
-  it.skipIf(!existsSync("/usr/sbin/iptables"))(
-    "has internet on hosts whose iptables forward nothing by default",
-    async () => {
-      await machine.run("iptables -P FORWARD DROP");
-      const before = await machine.run("iptables -S");
-      const agents = [];
-      for (let i = 0; i < 2; i++) agents.push(await machine.hostAgent({ dataDirectory, spare: 0 }));
-      const guest = await machine.guest(await agents[0]!.acquire());
-      expect(await guest.ask("tcp", INTERNET, 80)).toBe(UPLINK);
-      expect(await guest.ask("tcp", FORBIDDEN[0]!, 80)).toBe(BLOCKED);
-      expect((await machine.run("iptables -S FORWARD")).match(/warren/g)?.length).toBe(4);
+  it("has internet on hosts whose iptables forward nothing by default", async ({ skip }) => {
+    skip(!existsSync("/usr/sbin/iptables"), "this machine has no iptables");
+    await machine.run("iptables -P FORWARD DROP");
+    const before = await machine.run("iptables -S");
+    const agents = [];
+    for (let i = 0; i < 2; i++) agents.push(await machine.hostAgent({ dataDirectory, spare: 0 }));
+    const guest = await machine.guest(await agents[0]!.acquire());
+    expect(await guest.ask("tcp", INTERNET, 80)).toBe(UPLINK);
+    expect(await guest.ask("tcp", FORBIDDEN[0]!, 80)).toBe(BLOCKED);
+    expect((await machine.run("iptables -S FORWARD")).match(/warren/g)?.length).toBe(4);
 
-      await agents[0]!.kill();
-      await agents[1]!.sweep([]);
-      await agents[1]!.close();
-      expect(await machine.run("iptables -S")).toBe(before);
-    },
-  );
+    await agents[0]!.kill();
+    await agents[1]!.sweep([]);
+    await agents[1]!.close();
+    expect(await machine.run("iptables -S")).toBe(before);
+  });
 
   async function connectionsOfHost(): Promise<number> {
     return Number(await machine.run("cat /proc/sys/net/netfilter/nf_conntrack_count"));
