@@ -2,6 +2,7 @@ import type { TeamRole } from "@warren/contracts/rest/accounts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { testDatabase } from "../database/testing/test-database.ts";
 import { expectJson, expectStatus, Person, send, startAccountStack, upgradeStatus } from "../testing/person.ts";
+import { SeededTeams } from "../testing/seeded-teams.ts";
 import type { TestStack } from "../testing/test-stack.ts";
 
 const ADMIN = { email: "platform-admin@example.org", password: "the password of the admin" };
@@ -328,12 +329,19 @@ class Cast {
     this.#key = key;
   }
 
-  static async assemble(stack: TestStack, people: People, needs?: Action["needs"]): Promise<Cast> {
-    const owner = await people.owner.createTeam();
-    const admin = await owner.addMember(people.admin, "admin");
-    const member = await owner.addMember(people.member);
-    const target = await owner.addMember(people.target);
-    const { key, id: keyId } = await owner.createApiKey();
+  static async assemble({ stack, teams, people }: Stage, needs?: Action["needs"]): Promise<Cast> {
+    const {
+      id: teamId,
+      members,
+      key,
+      keyId,
+    } = await teams.create({
+      owner: [people.owner, "owner"],
+      admin: [people.admin, "admin"],
+      member: [people.member, "member"],
+      target: [people.target, "member"],
+    });
+    const { owner, admin, member, target } = members;
     const sandboxId = needs ? await createSandbox(owner) : NO_SANDBOX;
     if (needs === "file") {
       await expectStatus(await owner.call("POST", `/v1/sandboxes/${sandboxId}/files/write`, upload()), 204);
@@ -342,7 +350,7 @@ class Cast {
       const request = { sandbox_id: sandboxId, name: TEMPLATE };
       await expectStatus(await owner.call("POST", "/v1/snapshots", request), 201);
     }
-    const scene = { teamId: owner.teamId, target, newcomer: people.newcomer, keyId, sandboxId };
+    const scene = { teamId, target, newcomer: people.newcomer, keyId, sandboxId };
     return new Cast(stack.url, scene, { owner, admin, member, platform_admin: people.platformAdmin }, key);
   }
 
@@ -375,6 +383,13 @@ async function createSandbox(owner: Person): Promise<string> {
   return (await expectJson<{ id: string }>(created, 201)).id;
 }
 
+/** Where casts act. */
+interface Stage {
+  stack: TestStack;
+  teams: SeededTeams;
+  people: People;
+}
+
 interface People {
   owner: Person;
   admin: Person;
@@ -387,16 +402,22 @@ interface People {
 describe("permissions", () => {
   const database = testDatabase();
   let stack: TestStack;
+  let teams: SeededTeams;
   let people: People;
+  const assemble = (needs?: Action["needs"]) => Cast.assemble({ stack, teams, people }, needs);
   beforeAll(async () => {
     stack = await startAccountStack(database(), { config: { firstAdmin: ADMIN } });
+    teams = await SeededTeams.open(database().config.databaseUrl, stack.url);
     const [owner, admin, member, target, newcomer] = await Promise.all(
       Array.from({ length: 5 }, () => Person.signUp(stack)),
     );
     const platformAdmin = await Person.logIn(stack, ADMIN.email, ADMIN.password);
     people = { owner: owner!, admin: admin!, member: member!, target: target!, newcomer: newcomer!, platformAdmin };
   });
-  afterAll(() => stack?.close());
+  afterAll(async () => {
+    await teams?.close();
+    await stack?.close();
+  });
 
   it("the table has every route of teams and of the platform", () => {
     const scene = { teamId: "x", target: people.target, newcomer: people.newcomer, keyId: "x", sandboxId: "x" };
@@ -414,21 +435,21 @@ describe("permissions", () => {
   describe.each(Object.entries(ACTIONS))("%s", (_name, action) => {
     it("is allowed to those in the team who may", async () => {
       const statuses: Partial<Record<Actor, number>> = {};
-      let cast = await Cast.assemble(stack, people, action.needs);
+      let cast = await assemble(action.needs);
       for (const actor of ACTORS) {
         const request = action.request(cast.scene);
         statuses[actor] = await cast.act(actor, request);
         if (request[0] === "GET" || actor === ACTORS.at(-1)) continue;
         // What one actor has changed is not there for the next.
         await cast.dismiss();
-        cast = await Cast.assemble(stack, people, action.needs);
+        cast = await assemble(action.needs);
       }
       await cast.dismiss();
       expect(statuses).toEqual(action.own);
     });
 
     it("is not allowed from another team, nor in a deleted one", async () => {
-      const cast = await Cast.assemble(stack, people, action.needs);
+      const cast = await assemble(action.needs);
       const request = action.request(cast.scene);
       const elsewhere = await people.owner.createTeam("Another");
       expect(await statusOf(stack.url, bearer(elsewhere), request)).toBe(action.other);
@@ -443,7 +464,7 @@ describe("permissions", () => {
   });
 
   it("a removed member is out of every route of the team at once, sandboxes included", async () => {
-    const cast = await Cast.assemble(stack, people, "sandbox");
+    const cast = await assemble("sandbox");
     const { target, teamId, sandboxId } = cast.scene;
     const requests = Object.values(ACTIONS).map((action) => action.request(cast.scene));
     expect((await target.call("GET", `/v1/sandboxes/${sandboxId}`)).status).toBe(200);
