@@ -28,6 +28,8 @@ const sourceLocations = (programs: readonly string[]): Plugin => ({
 
 /** Prefix of the ids of modules that stand for built-in ones. */
 const BUILTIN = "\0builtin:";
+/** Prefix of the ids of the bundler's own functions. */
+const RUNTIME = "\0rolldown/";
 
 /**
  * An import of a built-in module takes what it names and no more. Node's own import reads every export, and with one of
@@ -35,7 +37,9 @@ const BUILTIN = "\0builtin:";
  */
 const sparingBuiltins: Plugin = {
   name: "sparing-builtins",
-  resolveId(source, _importer, { kind }) {
+  resolveId(source, importer, { kind }) {
+    // What wraps modules that are imported later cannot be such a module.
+    if (importer?.startsWith(RUNTIME)) return undefined;
     return kind === "import-statement" && isBuiltin(source) ? BUILTIN + source : undefined;
   },
   load(id) {

@@ -7,6 +7,7 @@ import { ApiKeyStore } from "./api-keys/api-key-store.ts";
 import { Bootstrap } from "./bootstrap/bootstrap.ts";
 import { CredentialsFile } from "./bootstrap/credentials-file.ts";
 import type { Config, ListenAddress } from "./config.ts";
+import { type DataDirectory, takeDataDirectory } from "./database/data-directory.ts";
 import type { App } from "./http/app-types.ts";
 import type { Logger } from "./logging.ts";
 import { QuotaStore } from "./quotas/quota-store.ts";
@@ -29,8 +30,15 @@ export interface ControlPlane {
   close(): Promise<void>;
 }
 
-/** Wires all parts together and starts them; what has started is ended again when a later part fails. */
-export async function startControlPlane(config: Config, log: Logger): Promise<ControlPlane> {
+/**
+ * Wires all parts together and starts them on a data directory, which may be being taken already; what has started is ended
+ * again when a later part fails.
+ */
+export async function startControlPlane(
+  config: Config,
+  log: Logger,
+  directory: Promise<DataDirectory> = takeDataDirectory(config, log),
+): Promise<ControlPlane> {
   const started: (() => Promise<unknown>)[] = [];
   const close = async () => {
     for (const end of started.splice(0).reverse()) {
@@ -38,15 +46,20 @@ export async function startControlPlane(config: Config, log: Logger): Promise<Co
     }
   };
   try {
-    return { ...(await start(config, log, (end) => started.push(end))), close };
+    return { ...(await start(config, log, directory, (end) => started.push(end))), close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-async function start(config: Config, log: Logger, onClose: OnClose): Promise<Omit<ControlPlane, "close">> {
-  const foundation = await createFoundation(config, log, onClose);
+async function start(
+  config: Config,
+  log: Logger,
+  directory: Promise<DataDirectory>,
+  onClose: OnClose,
+): Promise<Omit<ControlPlane, "close">> {
+  const foundation = await createFoundation(config, log, directory, onClose);
   const { db, operations } = foundation;
   const teams = new TeamStore(db);
   const quotas = new QuotaStore(db, config.teamQuota);

@@ -1,7 +1,7 @@
 import { keepFilesPrivate } from "@warren/server/private-directory";
 import { endRequested, StartReport } from "@warren/server/supervision";
 import { parseConfig, readEnvironment, readReadyFd } from "./config.ts";
-import { startControlPlane } from "./control-plane.ts";
+import { takeDataDirectory } from "./database/data-directory.ts";
 import { toCatalogueError } from "./http/errors/catalogue-error.ts";
 import { createLogger } from "./logging.ts";
 
@@ -15,7 +15,11 @@ async function run(): Promise<void> {
     report = new StartReport(readReadyFd(environment));
     const config = parseConfig(environment);
     log = createLogger(config.logLevel);
-    const controlPlane = await startControlPlane(config, log);
+    const directory = takeDataDirectory(config, log);
+    // Whoever waits for it below takes the error.
+    directory.catch(() => undefined);
+    const { startControlPlane } = await import("./control-plane.ts");
+    const controlPlane = await startControlPlane(config, log, directory);
     void endRequested(config).then(async (reason) => {
       log.info({ reason }, "stopping");
       await controlPlane.close();

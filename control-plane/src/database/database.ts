@@ -1,6 +1,7 @@
 import { Kysely } from "kysely";
 import type { Logger } from "../logging.ts";
-import { EmbeddedDatabase } from "./embedded/embedded-database.ts";
+import type { DatabaseSettings } from "./data-directory.ts";
+import type { EmbeddedDatabase } from "./embedded/embedded-database.ts";
 import { type Leadership, PostgresLeadership } from "./leadership.ts";
 import { type Messages, PostgresMessages } from "./messages.ts";
 import { openPostgres, type PostgresOptions } from "./postgres.ts";
@@ -16,44 +17,21 @@ export interface Database {
   close(): Promise<void>;
 }
 
-/** Which database a control plane uses. */
-export interface DatabaseSettings {
-  /** PostgreSQL server; absent = embedded database. */
-  databaseUrl?: string;
-  /** Directory of the embedded database. */
-  dataDir: string;
-  /** Directory of what can be made again, which several data directories may share. */
-  cacheDir: string;
-  /** The embedded database need not outlive the server. */
-  ephemeral: boolean;
-}
-
 /** Connections to a server for this process and others, and to the embedded one, each of which takes its memory. */
 const MAX_CONNECTIONS = 10;
 const MAX_EMBEDDED_CONNECTIONS = 6;
 
-/** Opens the PostgreSQL server of the settings, or the embedded one of the data directory. */
-export async function openDatabase(config: DatabaseSettings, log: Logger): Promise<Database> {
-  if (config.databaseUrl !== undefined) {
-    return connect(config.databaseUrl, { maxConnections: MAX_CONNECTIONS }, log);
-  }
-  const embedded = await EmbeddedDatabase.start(config, log, (error) => endAfter(error, log));
-  const { disk } = embedded;
-  const options = {
-    maxConnections: MAX_EMBEDDED_CONNECTIONS,
-    ...(disk && { beforeWrite: () => disk.requireSpace() }),
-  };
-  try {
-    const database = await connect(embedded.url, options, log);
-    const close = async () => {
-      await database.close();
-      await embedded.close();
-    };
-    return { ...database, close };
-  } catch (error) {
-    await embedded.close();
-    throw error;
-  }
+/** Opens the PostgreSQL server of the settings, or an embedded one that runs. */
+export async function openDatabase(
+  { databaseUrl }: Pick<DatabaseSettings, "databaseUrl">,
+  log: Logger,
+  embedded?: EmbeddedDatabase,
+): Promise<Database> {
+  if (databaseUrl !== undefined) return connect(databaseUrl, { maxConnections: MAX_CONNECTIONS }, log);
+  if (embedded === undefined) throw new Error("there is no database to open");
+  const { url, disk } = embedded;
+  const beforeWrite = disk && (() => disk.requireSpace());
+  return connect(url, { maxConnections: MAX_EMBEDDED_CONNECTIONS, ...(beforeWrite && { beforeWrite }) }, log);
 }
 
 async function connect(url: string, options: PostgresOptions, log: Logger): Promise<Database> {
@@ -65,12 +43,6 @@ async function connect(url: string, options: PostgresOptions, log: Logger): Prom
     messages: new PostgresMessages(pool, url, log),
     close: () => closePool(db, pool),
   };
-}
-
-/** Nothing that was committed is lost: the next start reads the log of the database. */
-function endAfter(error: Error, log: Logger): never {
-  log.fatal({ err: error }, "the embedded database cannot be kept running, and this server ends; start it again");
-  process.exit(1);
 }
 
 async function closePool(db: Db, pool: { ended: boolean; end(): Promise<void> }): Promise<void> {

@@ -57,7 +57,10 @@ export async function openPostgres(
     ...(beforeWrite && { Client: guardedClient(beforeWrite) }),
   });
   // A connection that breaks while idle is replaced by the pool; without a listener the process would end.
-  pool.on("error", (error) => log.warn({ err: error }, "an idle database connection broke"));
+  pool.on("error", (error) => {
+    // The error carries its client, with all that it was told.
+    if (!pool.ending) log.warn({ reason: error.message }, "an idle database connection broke");
+  });
   try {
     await migratePool(pool, log);
   } catch (error) {

@@ -1,6 +1,6 @@
-import { claimDataDirectory } from "@warren/server/data-directory-lock";
 import { AccessChanges } from "../auth/access-changes.ts";
 import type { Config } from "../config.ts";
+import type { DataDirectory } from "../database/data-directory.ts";
 import { type Database, openDatabase } from "../database/database.ts";
 import type { Db } from "../database/tables.ts";
 import { DetachedOperations } from "../detached-operations.ts";
@@ -24,11 +24,16 @@ export interface Foundation {
   onClose: OnClose;
 }
 
-/** Takes the data directory and opens the database. */
-export async function createFoundation(config: Config, log: Logger, onClose: OnClose): Promise<Foundation> {
-  const lock = await claimDataDirectory(config.dataDir, "control plane");
-  onClose(() => lock.release());
-  const database = await openDatabase(config, log);
+/** Opens the database of a data directory that is being taken. */
+export async function createFoundation(
+  config: Config,
+  log: Logger,
+  taken: Promise<DataDirectory>,
+  onClose: OnClose,
+): Promise<Foundation> {
+  const directory = await taken;
+  onClose(() => directory.release());
+  const database = await openDatabase(config, log, directory.embedded);
   onClose(() => database.close());
   const { db } = database;
   const secrets = await Secrets.open(db, config, log);

@@ -10,6 +10,10 @@ import { commandFor } from "./view.ts";
 /** Role that may do everything in a cluster, for making and reading it. */
 export const SUPERUSER = "postgres";
 
+/** Warren's database, and the role that owns it. */
+export const DATABASE = "warren";
+export const OWNER = "warren";
+
 /** MiB of one file of the write-ahead log: small, for the disk must always have room for the next one. */
 const WAL_SEGMENT_MB = 4;
 

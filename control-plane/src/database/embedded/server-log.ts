@@ -6,10 +6,12 @@ import type { Logger } from "../../logging.ts";
 const MOST_CHARACTERS = 2_000;
 const KEPT_LINES = 20;
 
-/** Level of a line by the severity that PostgreSQL begins it with. What a statement or a client did wrong, its caller says. */
-const LEVELS: [start: string, level: "debug" | "warn" | "error"][] = [
+/**
+ * Level of a line by the severity that PostgreSQL begins it with. What became of a statement (ERROR) or a connection (FATAL),
+ * its client says.
+ */
+const LEVELS: [start: string, level: "warn" | "error"][] = [
   ["PANIC:", "error"],
-  ["FATAL:", "warn"],
   ["WARNING:", "warn"],
 ];
 const READY = "database system is ready to accept connections";

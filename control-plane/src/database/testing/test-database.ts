@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, inject } from "vitest";
 import type { Config } from "../../config.ts";
-import { OWNER } from "../embedded/prepared.ts";
+import { OWNER } from "../embedded/cluster.ts";
 import { administer } from "./postgres-server.ts";
 
 /** A migrated, otherwise empty database and a data directory of its own. */
