@@ -14,9 +14,11 @@ import (
 const (
 	// Version is the protocol version that clients see.
 	Version = "0.6.13"
-	// Limits of the clock error that is left alone.
+	// Limits of the clock error that is left alone, the last one unless the clock is to be confirmed.
 	maxBehind = 50 * time.Millisecond
 	maxAhead  = 5 * time.Second
+	// clockSteps is how often the clock is set at most: on a busy host a step, or the look at it, may come late.
+	clockSteps = 5
 	// maxBody bounds a request, in bytes.
 	maxBody = 8 << 20
 )
@@ -77,7 +79,7 @@ type confirmation struct {
 
 // ServeHTTP implements http.Handler.
 func (i *Initializer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	received := stopwatch{i.system.Now(), time.Now()}
+	received := time.Now()
 	w.Header().Set("X-Envd-Version", Version)
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
@@ -98,31 +100,41 @@ func (i *Initializer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer i.turn.Unlock()
-	confirmed, err := i.apply(r, request, entropy, received)
+	confirms := strings.Contains(r.Header.Get("Accept"), "application/json")
+	confirmed, err := i.apply(r, request, entropy, received, confirms)
 	if err != nil {
 		httpapi.WriteError(w, err)
 		return
 	}
-	if strings.Contains(r.Header.Get("Accept"), "application/json") {
+	if confirms {
 		httpapi.WriteJSON(w, http.StatusOK, confirmed)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// stopwatch is an instant on the wall clock and on the monotonic clock.
-type stopwatch struct {
-	wall, monotonic time.Time
-}
-
-// apply puts a request into force. User processes run again at the end, also when the request is an old one.
-func (i *Initializer) apply(r *http.Request, request Request, entropy []byte, received stopwatch) (confirmation, error) {
+// apply puts a request into force. User processes run again at the end, also when the request is an old one. When it is to
+// be confirmed, the clock is that of the host before they do.
+func (i *Initializer) apply(r *http.Request, request Request, entropy []byte, received time.Time, confirms bool) (confirmation, error) {
 	var confirmed confirmation
 	if request.Timestamp == nil || request.Timestamp.After(i.state.applied) {
-		if err := i.change(r, request, entropy, received); err != nil {
+		if request.Timestamp != nil {
+			ahead := maxAhead
+			if confirms {
+				ahead = maxBehind
+			}
+			if err := i.setClock(*request.Timestamp, received, ahead); err != nil {
+				return confirmed, httpapi.Errorf(400, "%v", err)
+			}
+		}
+		if err := i.change(r, request, entropy); err != nil {
 			return confirmed, httpapi.Errorf(400, "%v", err)
 		}
 		confirmed.EntropyBytes = len(entropy)
+	}
+	if request.Timestamp != nil {
+		offset := float64(i.clockOffset(*request.Timestamp, received).Microseconds()) / 1000
+		confirmed.ClockOffsetMs = &offset
 	}
 	if err := i.thaw(); err != nil {
 		// Only the root user of the guest can have brought that about. Refused, the sandbox could never be resumed.
@@ -134,20 +146,10 @@ func (i *Initializer) apply(r *http.Request, request Request, entropy []byte, re
 		return confirmed, err
 	}
 	confirmed.Hostname = hostname
-	if request.Timestamp != nil {
-		now := request.Timestamp.Add(time.Since(received.monotonic))
-		offset := float64(i.system.Now().Round(0).Sub(now.Round(0)).Microseconds()) / 1000
-		confirmed.ClockOffsetMs = &offset
-	}
 	return confirmed, nil
 }
 
-func (i *Initializer) change(r *http.Request, request Request, entropy []byte, received stopwatch) error {
-	if request.Timestamp != nil {
-		if err := i.stepClock(*request.Timestamp, received); err != nil {
-			return err
-		}
-	}
+func (i *Initializer) change(r *http.Request, request Request, entropy []byte) error {
 	if len(entropy) > 0 {
 		if err := i.system.AddEntropy(entropy); err != nil {
 			return err
@@ -180,13 +182,22 @@ func (i *Initializer) change(r *http.Request, request Request, entropy []byte, r
 	return nil
 }
 
-// stepClock sets the clock when its error is too large.
-func (i *Initializer) stepClock(host time.Time, received stopwatch) error {
-	behind := host.Sub(received.wall.Round(0))
-	if behind <= maxBehind && behind >= -maxAhead {
-		return nil
+// setClock sets the clock when it is too far behind, or ahead of, the time that the host had when the request came.
+func (i *Initializer) setClock(host time.Time, received time.Time, ahead time.Duration) error {
+	for step := 0; step < clockSteps; step++ {
+		if offset := i.clockOffset(host, received); offset >= -maxBehind && offset <= ahead {
+			return nil
+		}
+		if err := i.system.SetClock(host.Add(time.Since(received))); err != nil {
+			return err
+		}
 	}
-	return i.system.SetClock(host.Add(time.Since(received.monotonic)))
+	return nil
+}
+
+// clockOffset is guest time minus the time that the host has by now.
+func (i *Initializer) clockOffset(host time.Time, received time.Time) time.Duration {
+	return i.system.Now().Round(0).Sub(host.Add(time.Since(received)).Round(0))
 }
 
 // replace puts the fields of a request into force and tells whether the sandbox is another one than before, or runs anew.

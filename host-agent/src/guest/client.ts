@@ -72,7 +72,7 @@ export interface GuestIdentity {
 
 /** What the guest agent confirmed of an identity. */
 export interface InitConfirmation {
-  /** Guest clock minus host clock after the step, in milliseconds. */
+  /** Guest clock minus host clock after the step, in milliseconds: at most MAX_CLOCK_OFFSET_MS either way. */
   clockOffsetMs: number;
   entropyBytes: number;
   hostname: string;
@@ -90,6 +90,9 @@ export interface GuestLimits extends Patience, TransferLimits {
   /** Milliseconds of processor time that the microVM has used, where that is known. */
   processorMs: () => number | undefined;
 }
+
+/** Milliseconds by which the clock of a guest may be off when it has been set. */
+const MAX_CLOCK_OFFSET_MS = 50;
 
 const DEFAULT_LIMITS: GuestLimits = {
   ...PATIENCE,
@@ -171,9 +174,10 @@ export class GuestClient {
     if (
       confirmation.sandboxId !== identity.sandboxId ||
       confirmation.hostname !== identity.hostname ||
-      confirmation.entropyBytes !== identity.entropy.length
+      confirmation.entropyBytes !== identity.entropy.length ||
+      !isOnTime(confirmation.clockOffsetMs)
     ) {
-      throw new WarrenError("agent_error", "the guest agent did not confirm its new identity");
+      throw new WarrenError("agent_error", "the guest agent did not confirm its new identity and clock");
     }
     this.#requests.token = identity.token;
     return confirmation;
@@ -372,4 +376,9 @@ export class GuestClient {
       throw guestError(error);
     }
   }
+}
+
+/** Whether the clock of a guest is off by little; what a guest says may be anything. */
+function isOnTime(offsetMs: unknown): boolean {
+  return typeof offsetMs === "number" && Math.abs(offsetMs) <= MAX_CLOCK_OFFSET_MS;
 }

@@ -126,6 +126,16 @@ describe("a guest that does not confirm its identity", () => {
   const identify = (guest: FakeGuest, processorMs: () => number) =>
     new GuestClient("127.0.0.1", guest.port, "", { ...patience, processorMs }).init(IDENTITY, 600_000);
 
+  it.each([-51, 51, 3_600_000, null, "0", undefined])(
+    "is refused with a clock that is off by %s ms",
+    async (offset) => {
+      const guest = await startGuest((socket) => {
+        socket.end(`${head("application/json")}${JSON.stringify({ ...CONFIRMED, clockOffsetMs: offset })}`);
+      });
+      expect(await failed(identify(guest, () => 0))).toBe("agent_error");
+    },
+  );
+
   it("is given up long before the limit when it says nothing and does nothing", async () => {
     const guest = await startGuest(() => undefined);
     expect(await failed(identify(guest, () => 0))).toBe("guest_unreachable");
