@@ -72,7 +72,7 @@ describe("sandbox pausing", () => {
     expect(await (await act(id, "resume")).json()).toMatchObject({ status: "running" });
   });
 
-  it("goes through with a pause whose caller has left, and a second caller joins it", async () => {
+  it("goes through with a pause whose caller has left; a second caller joins it, and one who wants it back is refused", async () => {
     const { id } = await stack.createSandbox();
     const begun = Promise.withResolvers<void>();
     const gate = Promise.withResolvers<void>();
@@ -86,6 +86,7 @@ describe("sandbox pausing", () => {
     await begun.promise;
     abort.abort();
     expect((await get(id)).status).toBe("pausing");
+    expect(await errorOf(await act(id, "resume"))).toMatchObject({ status: 409, code: "invalid_state" });
     const second = act(id, "pause");
     gate.resolve();
     expect(await (await second).json()).toMatchObject({ status: "paused" });
@@ -163,7 +164,12 @@ describe("sandbox pausing", () => {
     const { id } = await stack.createSandbox();
     const actions = ["pause", "resume", "pause", "resume", "pause"];
     const answers = await Promise.all(actions.map((action) => act(id, action)));
-    for (const answer of answers) expect([200, 409]).toContain(answer.status);
+    // Who comes while the sandbox goes the other way, or lost it to others too often, is told so.
+    for (const answer of answers.filter(({ status }) => status !== 200)) {
+      const refusal = { status: 409, code: expect.stringMatching(/^(invalid_state|conflict)$/) };
+      expect(await errorOf(answer)).toMatchObject(refusal);
+    }
+    expect(answers.map(({ status }) => status)).toContain(200);
     const { status } = await get(id);
     expect(["running", "paused"]).toContain(status);
     expect(stack.host.guest(id).status).toBe(status);
