@@ -162,6 +162,22 @@ describe("host monitor", () => {
     expect(double.guests.has(id)).toBe(status === "paused");
   });
 
+  it("notes that a host paused a sandbox by itself, also where it gives no reason with the sandbox", async () => {
+    const id = await place("running", "paused");
+    double.guest(id).autoPaused = true;
+    await visit();
+    const settled = await store.find(teamId, id);
+    expect(settled).toMatchObject({
+      status: "paused",
+      reason: { code: "inactivity", message: "nothing used it for 0 s" },
+    });
+    await visit();
+    expect(await store.find(teamId, id)).toEqual(settled);
+    const asked = await place("running", "paused");
+    await visit();
+    expect(await store.find(teamId, asked)).toMatchObject({ status: "paused", reason: null });
+  });
+
   it("takes over why a running sandbox is not well, and that it is well again", async () => {
     const id = await place("running", "running");
     const guest = double.guest(id);

@@ -1,5 +1,5 @@
 import { setInterval } from "node:timers/promises";
-import type { SandboxInfo } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import type { ListSandboxesResponse } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import type { Leadership } from "../database/leadership.ts";
 import type { Logger } from "../logging.ts";
 import type { HostClientPool } from "./host-client-pool.ts";
@@ -15,7 +15,7 @@ const STALE_SEC = 90;
 /** Keeps the sandboxes of the database in step with those of the hosts. */
 export interface SandboxFollower {
   /** Compares a host with the database. `list` asks the host; whatever changes after it is called is left alone. */
-  reconcile(host: MonitoredHost, list: () => Promise<SandboxInfo[]>): Promise<void>;
+  reconcile(host: MonitoredHost, list: () => Promise<ListSandboxesResponse>): Promise<void>;
   /** The host has become unreachable. */
   hostLost(hostId: string): Promise<void>;
 }
@@ -125,7 +125,7 @@ export class HostMonitor {
     let answered = false;
     const list = async () => {
       const agent = pool.agentOf(host);
-      const { sandboxes: listed } = await agent.listSandboxes({}, { timeoutMs: CALL_TIMEOUT_MS });
+      const listed = await agent.listSandboxes({}, { timeoutMs: CALL_TIMEOUT_MS });
       answered = true;
       if (await hosts.markAlive(host)) {
         log.info({ host: host.id }, "a host is online");

@@ -1,4 +1,4 @@
-import type { SandboxInfo } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import type { ListSandboxesResponse, SandboxInfo } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import type { HostAddress, HostClientPool } from "../hosts/host-client-pool.ts";
 import type { SandboxFollower } from "../hosts/host-monitor.ts";
@@ -8,6 +8,7 @@ import {
   reasonCode,
   reportedReason,
   reportedStatus,
+  reportsOf,
   runningFields,
   stoppedFields,
 } from "./reported-fields.ts";
@@ -47,9 +48,9 @@ export class SandboxReconciler implements SandboxFollower {
   }
 
   /** The rows are read before the host is asked and changed only if they are still the same, so newer changes win. */
-  async reconcile(host: HostAddress, list: () => Promise<SandboxInfo[]>): Promise<void> {
+  async reconcile(host: HostAddress, list: () => Promise<ListSandboxesResponse>): Promise<void> {
     const rows = await this.#store.listOnHost(host.id);
-    const reported = new Map((await list()).map((info) => [info.sandboxId, info]));
+    const reported = reportsOf(await list());
     for (const row of rows) {
       await this.#settle(host, { ...row, reported: reported.get(row.id) });
       reported.delete(row.id);

@@ -1,4 +1,11 @@
-import { SandboxStatus as HostStatus, type SandboxInfo } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import { create } from "@bufbuild/protobuf";
+import {
+  type SandboxReason as HostReason,
+  SandboxStatus as HostStatus,
+  type ListSandboxesResponse,
+  type SandboxInfo,
+  SandboxReasonSchema,
+} from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { SANDBOX_REASONS, type SandboxReason, type SandboxReasonCode } from "@warren/contracts/rest/sandboxes";
 import type { StatusFields } from "./sandbox-store.ts";
 
@@ -17,6 +24,22 @@ const STATUSES = {
 /** The status that a host reports; undefined when it does not have the sandbox. One of a newer host may be unknown. */
 export function reportedStatus(info: SandboxInfo | undefined): (typeof STATUSES)[HostStatus] | undefined {
   return info && (STATUSES[info.status] ?? "unknown");
+}
+
+/**
+ * What a host reports of its sandboxes, by their ids. The reason of one that it has paused by itself is inactivity, also where
+ * it gives none that this program knows.
+ */
+export function reportsOf({ sandboxes, autoPausedSandboxIds }: ListSandboxesResponse): Map<string, SandboxInfo> {
+  const autoPaused = new Set(autoPausedSandboxIds);
+  const report = (info: SandboxInfo) =>
+    autoPaused.has(info.sandboxId) && reasonCode(info) === undefined ? { ...info, reason: inactivityOf(info) } : info;
+  return new Map(sandboxes.map((info) => [info.sandboxId, report(info)]));
+}
+
+function inactivityOf({ spec, lastActiveAtUnixMs: atUnixMs }: SandboxInfo): HostReason {
+  const message = `nothing used it for ${spec?.timeoutSec ?? 0} s`;
+  return create(SandboxReasonSchema, { code: "inactivity" satisfies SandboxReasonCode, message, atUnixMs });
 }
 
 /** Fields of a row whose sandbox its host reports as paused. */

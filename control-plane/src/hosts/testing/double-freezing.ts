@@ -32,6 +32,7 @@ export function freezingHandlers(double: FreezingDouble) {
       const guest = double.guest(sandboxId);
       await double.onPause();
       guest.status = "paused";
+      guest.autoPaused = false;
       guest.wasPaused = true;
       guest.diskBytes = 4096n;
       return { sandbox: guest.info() };

@@ -16,6 +16,8 @@ export class DoubleGuest {
   readonly directory: string;
   readonly processes = new Set<ChildProcess>();
   status = "running";
+  /** The host has paused it by itself. */
+  autoPaused = false;
   /** It has a pause that it can return to. */
   wasPaused = false;
   /** Its agent does not answer. */
@@ -28,6 +30,8 @@ export class DoubleGuest {
   diskBytes = 0n;
   /** Bytes that left streamed commands, and that they took. */
   readonly streamed = { output: 0, input: 0 };
+  readonly #createdAt = Date.now();
+  #lastActiveAt = this.#createdAt;
 
   private constructor(directory: string, request: CreateSandboxRequest) {
     this.directory = directory;
@@ -49,16 +53,17 @@ export class DoubleGuest {
     return join(this.directory, normalize(`/${guestPath}`));
   }
 
+  /** Throws unless the sandbox can be used, which counts as activity. */
   requireRunning(): void {
     if (this.status !== "running") throw new WarrenError("invalid_state", `the sandbox is ${this.status}`);
     if (this.silent) throw rpcError("guest_unreachable", "the sandbox does not answer");
+    this.#lastActiveAt = Date.now();
   }
 
   info() {
     const { sandboxId, teamId, spec } = this.request;
     const hostIp = this.status === "running" ? "10.11.0.1" : "";
-    const now = BigInt(Date.now());
-    const times = { createdAtUnixMs: now, lastActiveAtUnixMs: now };
+    const times = { createdAtUnixMs: BigInt(this.#createdAt), lastActiveAtUnixMs: BigInt(this.#lastActiveAt) };
     const reason = this.reason && { reason: this.reason };
     return {
       sandboxId,

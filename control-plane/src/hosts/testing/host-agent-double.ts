@@ -184,9 +184,11 @@ export class HostAgentDouble {
         return {};
       }),
       listSandboxes: answering(async () => {
-        const sandboxes = [...this.guests.values()].map((guest) => guest.info());
+        const guests = [...this.guests];
+        const sandboxes = guests.map(([, guest]) => guest.info());
         await this.onList();
-        return { sandboxes };
+        const autoPaused = guests.filter(([, { status, autoPaused }]) => status === "paused" && autoPaused);
+        return { sandboxes, autoPausedSandboxIds: autoPaused.map(([id]) => id) };
       }),
       watchSandboxes: (_: unknown, context: HandlerContext) => this.#watchSandboxes(context),
       getHost: answering(async () => ({
