@@ -22,6 +22,7 @@ describe("errors of host agents", () => {
     [Code.Unavailable, "host_unavailable"],
     [Code.Canceled, "host_unavailable"],
     [Code.DeadlineExceeded, "agent_error"],
+    [Code.ResourceExhausted, "too_large"],
     [Code.Internal, "agent_error"],
     [Code.Unknown, "agent_error"],
   ])("of code %s without a detail mean %s", (code, expected) => {

@@ -1,4 +1,12 @@
-import { type DescMessage, fromJson, type JsonValue, type MessageShape } from "@bufbuild/protobuf";
+import {
+  create,
+  type DescMessage,
+  fromJson,
+  type JsonValue,
+  type MessageInitShape,
+  type MessageShape,
+  toJsonString,
+} from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { codeFromString } from "@connectrpc/connect/protocol-connect";
 import { WarrenError } from "@warren/contracts/errors";
@@ -13,8 +21,21 @@ import { guestText } from "./guest-text.ts";
 export const MAX_JSON = 64 * 1024;
 /** Items of a list in a message: an object is made of each, which takes thirty times as long as to parse it. */
 const MAX_ITEMS = LIMITS.listEntries.max;
+/** Bytes of a message that the guest agent takes (`MaxMessage` of its package `rpc`). */
+const MAX_REQUEST = 16 * 1024 * 1024;
 /** Stands for the message of an error that has none. */
 export const NO_REASON = "the guest agent did not say why";
+
+/**
+ * The JSON of a message to the guest agent. Throws `too_large` when it is more than the agent takes: it would refuse it with
+ * the code that it has for a full disk, and for a command that there is no room for.
+ */
+export function requestJson<I extends DescMessage>(schema: I, message: MessageInitShape<I>): string {
+  const json = toJsonString(schema, create(schema, message));
+  const size = Buffer.byteLength(json);
+  if (size <= MAX_REQUEST) return json;
+  throw new WarrenError("too_large", `the request has ${size} bytes, and a sandbox takes at most ${MAX_REQUEST}`);
+}
 
 /** A message of a Connect call from its JSON. Throws `agent_error` when it is none. */
 export function parseMessage<O extends DescMessage>(schema: O, payload: Buffer, maxBytes = MAX_JSON): MessageShape<O> {

@@ -1,6 +1,6 @@
-import type { IncomingMessage } from "node:http";
+import type { ClientRequest, IncomingMessage } from "node:http";
 import { pipeline } from "node:stream/promises";
-import { create, type DescMessage, type MessageInitShape, type MessageShape, toJsonString } from "@bufbuild/protobuf";
+import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import { codeFromHttpStatus } from "@connectrpc/connect/protocol-connect";
 import { turns } from "@warren/server/fair-turns";
@@ -8,7 +8,7 @@ import { envelope } from "./envelopes.ts";
 import { guestError, refused } from "./errors.ts";
 import { HOLD } from "./held.ts";
 import { MessageReader } from "./message-reader.ts";
-import { MAX_JSON, NO_REASON, parseError, parseJson, parseMessage } from "./messages.ts";
+import { MAX_JSON, NO_REASON, parseError, parseJson, parseMessage, requestJson } from "./messages.ts";
 import { bodyOf, type GuestAnswer, type GuestRequests, readWhole } from "./requests.ts";
 
 /** A time that no call reaches. */
@@ -34,7 +34,7 @@ export function guestTransport(requests: GuestRequests, maxJson = MAX_JSON): Tra
             signal: AbortSignal.any([deadline, ...(signal ? [signal] : [])]),
           },
           maxJson,
-          toJsonString(method.input, create(method.input, input)),
+          requestJson(method.input, input),
           context?.get(HOLD),
         )
         .catch((error: unknown) => {
@@ -54,7 +54,7 @@ export function guestTransport(requests: GuestRequests, maxJson = MAX_JSON): Tra
         signal,
       });
       // A body that the guest does not take to its end shows in the answer, or breaks the connection under it.
-      pipeline(envelopes(method.input, input), request).catch(() => undefined);
+      pipeline(envelopes(method.input, input, request), request).catch(() => undefined);
       const response = await answer;
       if (response.statusCode !== 200) {
         const status = response.statusCode ?? 0;
@@ -72,8 +72,17 @@ export function guestTransport(requests: GuestRequests, maxJson = MAX_JSON): Tra
 async function* envelopes<I extends DescMessage>(
   schema: I,
   input: AsyncIterable<MessageInitShape<I>>,
+  request: ClientRequest,
 ): AsyncGenerator<Buffer> {
-  for await (const message of input) yield envelope(toJsonString(schema, create(schema, message)));
+  for await (const message of input) {
+    try {
+      yield envelope(requestJson(schema, message));
+    } catch (error) {
+      // What the call fails with; the end of its body alone would say that the guest has left.
+      request.destroy(error as Error);
+      throw error;
+    }
+  }
 }
 
 /** The messages of a stream, taken in turns with those of other guests: any of them may send more than can be taken. */
