@@ -1971,6 +1971,10 @@ export declare const HostAgentService: GenService<{
     output: typeof ExecStreamResponseSchema;
   },
   /**
+   * The content of files in messages, for programs that have nothing but this service. The control plane does not call
+   * these four: it sends content as the body of plain HTTP on the same address (contracts/src/host-files.ts), which takes
+   * a fraction of the processor time, and knows mode and time of a file as well.
+   *
    * @generated from rpc hostagent.v1.HostAgentService.WriteFile
    */
   writeFile: {
