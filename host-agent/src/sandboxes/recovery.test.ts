@@ -1,0 +1,98 @@
+import { pino } from "pino";
+import { expect, it } from "vitest";
+import type { SandboxRecord } from "./journal.ts";
+import { reasonOf } from "./reason.ts";
+import { type RecoveryParts, recover } from "./recovery.ts";
+import { SandboxRegistry } from "./registry.ts";
+import type { Sandbox } from "./sandbox.ts";
+
+const DISK = { layers: ["frozen"], base: { path: "/b", format: "raw", virtualSize: 4096 } };
+const RUNNING = {
+  id: "sb",
+  instance: "sb",
+  purpose: "sandbox",
+  status: "running",
+  lastActiveAt: 0,
+  slot: 7,
+  disk: { ...DISK, layers: ["top", "frozen"] },
+  snapshot: "s",
+  ownSnapshot: false,
+};
+const PAUSED = {
+  id: "sb",
+  instance: "sb",
+  purpose: "sandbox",
+  status: "paused",
+  lastActiveAt: 0,
+  snapshot: "s",
+  disk: DISK,
+};
+
+/** Takes up one record and gives what was done about it. */
+async function takeUp(record: object, isAlive: boolean) {
+  const done: string[] = [];
+  const registry = new SandboxRegistry({ memoryOvercommit: 1, sandboxes: 10 }, () => 0);
+  const note = (what: string) => async (sandbox: Sandbox) => void done.push(`${what} ${sandbox.record.status}`);
+  const vm = { thaw: async () => void done.push("thaw") };
+  const parts = {
+    journal: {
+      load: async () => ({ records: [structuredClone(record) as SandboxRecord], unreadable: [] }),
+      write: async ({ status }: SandboxRecord) => void done.push(`write ${status}`),
+    },
+    slots: { sweep: async (used: Set<number>) => void done.push(`sweep all but ${[...used].join()}`) },
+    registry,
+    microvms: {
+      adopt: async (sandbox: Sandbox) => {
+        if (!isAlive) return undefined;
+        sandbox.attach(Object.assign(sandbox.begin(), { vm }) as never);
+        return sandbox.live;
+      },
+    },
+    freezer: { release: async () => undefined },
+    snapshots: { has: (id: string) => id === "s", get: () => ({ disk: DISK }) },
+    pauser: { returnToLastPause: note("back to the last pause from") },
+    remover: { remove: note("remove"), end: note("end") },
+    inactivity: { watch: () => undefined },
+    garbage: { collect: async () => undefined },
+    log: pino({ enabled: false }),
+  };
+  await recover(parts as unknown as RecoveryParts);
+  const [sandbox] = registry.list();
+  return { done, sandbox };
+}
+
+it.each<[string, object, boolean, string[]]>([
+  ["runs", RUNNING, true, ["thaw", "write running"]],
+  ["was in the middle of a pause", { ...RUNNING, status: "pausing" }, true, ["thaw", "write running"]],
+  ["has lost its microVM", RUNNING, false, ["end running"]],
+  ["has lost it in a pause", { ...RUNNING, status: "pausing" }, false, ["end pausing"]],
+  ["has lost it after a pause", { ...RUNNING, ownSnapshot: true }, false, ["back to the last pause from running"]],
+  ["was resuming", { ...RUNNING, status: "resuming" }, true, ["back to the last pause from resuming"]],
+  ["is paused", PAUSED, false, []],
+  ["is paused and has yet to leave its microVM", { ...PAUSED, slot: 7 }, true, ["back to the last pause from paused"]],
+  [
+    "is paused with a disk that was to be merged",
+    { ...PAUSED, disk: { ...DISK, layers: ["frozen", "merged"] } },
+    false,
+    ["back to the last pause from paused"],
+  ],
+  ["was starting", { ...RUNNING, status: "starting" }, true, ["remove starting"]],
+  ["was being destroyed", { ...RUNNING, status: "stopping" }, true, ["remove stopping"]],
+  [
+    "was ending by itself",
+    { ...RUNNING, status: "stopping", reason: reasonOf("microvm_lost", "") },
+    false,
+    ["end stopping"],
+  ],
+  ["stood ready for somebody", { ...RUNNING, purpose: "pool" }, true, ["remove running"]],
+])("takes up a sandbox that %s", async (_, record, isAlive, expected) => {
+  const { done } = await takeUp(record, isAlive);
+  expect(done.slice(0, -1)).toEqual(expected);
+  expect(done.at(-1)).toMatch(/^sweep/);
+});
+
+it("keeps the vCPUs of a sandbox still that is held for the sake of the disk", async () => {
+  const { done, sandbox } = await takeUp({ ...RUNNING, reason: reasonOf("host_disk_full", "full") }, true);
+  expect(done).toEqual(["write running", "sweep all but 7"]);
+  expect(sandbox).toMatchObject({ status: "paused", reason: { code: "host_disk_full" } });
+});
