@@ -36,7 +36,7 @@ LOOPBACK.addAddress("::1", "ipv6");
 export function checkHosts(app: App, rules: HostRules): void {
   const serves = servedHosts(rules);
   const served = new Set<string>();
-  app.addHook("onRequest", async (request) => {
+  const check = (request: FastifyRequest) => {
     const host = namedHost(request.raw);
     if (host === undefined && request.raw.httpVersion === "1.0") return;
     if (host !== undefined && served.has(host)) return;
@@ -44,6 +44,10 @@ export function checkHosts(app: App, rules: HostRules): void {
     if (!parsed) throw new WarrenError("invalid_request", "the Host header must name this server");
     if (!serves(parsed)) throw misdirected(request, parsed.name);
     if (served.size < REMEMBERED) served.add(host!);
+  };
+  app.addHook("onRequest", (request, _reply, done) => {
+    check(request);
+    done();
   });
 }
 

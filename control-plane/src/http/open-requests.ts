@@ -18,9 +18,7 @@ export class OpenRequests {
         if (this.#refusal) app.server.closeIdleConnections();
       });
     });
-    app.addHook("onRequest", async () => {
-      if (this.#refusal) throw this.#refusal;
-    });
+    app.addHook("onRequest", (_request, _reply, done) => done(this.#refusal));
   }
 
   /** From now on refuses those that still come on connections in use, and keeps no connection that is not. */

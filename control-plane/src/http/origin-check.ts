@@ -27,7 +27,7 @@ export function checkOrigins(app: App, rules: OriginRules): void {
   const trusted = new Set(rules.allowedOrigins);
   const publicUrl = rules.publicUrl === undefined ? undefined : new URL(rules.publicUrl);
   if (publicUrl) trusted.add(publicUrl.origin);
-  app.addHook("onRequest", async (request) => {
+  const check = (request: FastifyRequest) => {
     if (isRead(request)) return;
     const { origin } = request.headers;
     if (origin === undefined) {
@@ -38,6 +38,10 @@ export function checkOrigins(app: App, rules: OriginRules): void {
     }
     if (trusted.has(origin) || isOwnOrigin(origin, request, publicUrl?.host)) return;
     throw new WarrenError("forbidden", "pages of this origin may not do this; see WARREN_ALLOWED_ORIGINS");
+  };
+  app.addHook("onRequest", (request, _reply, done) => {
+    check(request);
+    done();
   });
 }
 

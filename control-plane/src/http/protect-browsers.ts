@@ -21,7 +21,8 @@ export async function protectBrowsers(app: App, rules: OriginRules): Promise<voi
   }
   checkOrigins(app, rules);
   // Answers of the API are about one caller at one moment.
-  app.addHook("onSend", async (request, reply) => {
+  app.addHook("onSend", (request, reply, _payload, done) => {
     if (request.url.startsWith("/v1/")) reply.header("cache-control", "no-store");
+    done();
   });
 }

@@ -19,18 +19,15 @@ export class RequestLog extends LogController {
   override streamError(): void {}
 
   override requestCompleted(error: Error | null | undefined, request: FastifyRequest, reply: FastifyReply): void {
-    const log = error ? request.log : this.#unsearched;
-    log.info(
-      {
-        ...(!error && { reqId: request.id }),
-        method: request.method,
-        path: request.url.split("?", 1)[0],
-        status: reply.statusCode,
-        duration_ms: Math.round(reply.elapsedTime * 10) / 10,
-        ...(request.caller && { actor: actorOf(request.caller) }),
-        ...(error && { err: error }),
-      },
-      "request",
-    );
+    const { id, method, url, caller } = request;
+    const fields = {
+      method,
+      path: url.split("?", 1)[0],
+      status: reply.statusCode,
+      duration_ms: Math.round(reply.elapsedTime * 10) / 10,
+      actor: caller ? actorOf(caller) : undefined,
+    };
+    if (error) request.log.info({ ...fields, err: error }, "request");
+    else this.#unsearched.info({ reqId: id, ...fields }, "request");
   }
 }

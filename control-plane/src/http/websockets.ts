@@ -50,8 +50,10 @@ function refuseElsewhere(app: App): void {
   app.addHook("onRoute", (route) => {
     if (route.wsHandler) route.config = { ...route.config, isWebSocket: true };
   });
-  app.addHook("onRequest", async (request) => {
-    if (!request.ws || request.is404 || request.routeOptions.config.isWebSocket) return;
-    throw new WarrenError("invalid_request", "this route is no WebSocket; send the request without Upgrade");
+  app.addHook("onRequest", (request, _reply, done) => {
+    if (request.ws && !request.is404 && !request.routeOptions.config.isWebSocket) {
+      throw new WarrenError("invalid_request", "this route is no WebSocket; send the request without Upgrade");
+    }
+    done();
   });
 }

@@ -1,5 +1,5 @@
 import { WarrenError } from "@warren/contracts/errors";
-import type { FastifyError, FastifyRequest } from "fastify";
+import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import type { App } from "../app-types.ts";
 import { bringsBody } from "../slow-clients/transfer-watch.ts";
 
@@ -20,7 +20,7 @@ export function mediaTypeError(thrown: unknown, request: FastifyRequest): Warren
 
 /** Refuses bodies that are compressed: read as they are, they would be something else. */
 export function refuseEncodings(app: App): void {
-  app.addHook("preParsing", async (request, reply) => {
+  const check = (request: FastifyRequest, reply: FastifyReply) => {
     const { "content-encoding": encoding = "identity" } = request.headers;
     if (encoding.toLowerCase() === "identity" || !bringsBody(request.raw)) return;
     // What would have been taken (RFC 9110, section 12.5.3).
@@ -29,5 +29,9 @@ export function refuseEncodings(app: App): void {
       "unsupported_encoding",
       `the body is encoded (content-encoding: ${encoding.slice(0, SHOWN)}); send it as it is`,
     );
+  };
+  app.addHook("preParsing", (request, reply, _payload, done) => {
+    check(request, reply);
+    done();
   });
 }

@@ -29,7 +29,7 @@ export function boundClients(app: App, limits: ClientLimits): void {
     if (request.ws) request.raw.socket.once("close", release);
     else whenOver(reply.raw, release);
   };
-  app.addHook("onRequest", async (request, reply) => {
+  const begin = (request: FastifyRequest, reply: FastifyReply) => {
     const { socket } = request;
     if (socket.remoteAddress === undefined) {
       // The kernel knows already that the other end is gone, and to whom it belonged no longer.
@@ -42,13 +42,21 @@ export function boundClients(app: App, limits: ClientLimits): void {
     if (bringsBody(request.raw)) {
       bodies.enter(`network ${networkOf(request.ip)}`, request.raw, reply.raw, limits.bodiesPerNetwork);
     }
-  });
-  // After the hooks that authenticate, and before the body is read.
-  app.addHook("preParsing", async (request, reply) => {
+  };
+  const beginOfTeam = (request: FastifyRequest, reply: FastifyReply) => {
     const teamId = teamOf(request.caller);
     if (teamId !== undefined) enter(`team ${teamId}`, limits.requestsPerTeam, request, reply);
     if (teamId === undefined || request.ws || !bringsBody(request.raw)) return;
     bodies.enter(`team ${teamId}`, request.raw, reply.raw, limits.bodiesPerTeam);
+  };
+  app.addHook("onRequest", (request, reply, done) => {
+    begin(request, reply);
+    done();
+  });
+  // After the hooks that authenticate, and before the body is read.
+  app.addHook("preParsing", (request, reply, _payload, done) => {
+    beginOfTeam(request, reply);
+    done();
   });
   const timer = setInterval(() => watch.check(), watch.intervalMs).unref();
   app.addHook("onClose", async () => clearInterval(timer));

@@ -15,9 +15,9 @@ interface Exchange {
   /** When the present window for the body began, and what had come on the connection until then. */
   bodySince: number;
   bytesRead: number;
-  /** When the present window for the answer began, and what the client had taken until then. */
+  /** When the present window for the answer began, and what the client had taken until then; unknown until the first check. */
   answerSince: number;
-  taken: number;
+  taken: number | undefined;
 }
 
 /** Ends requests whose clients send a body too slowly, or do not take their answer. */
@@ -38,9 +38,8 @@ export class TransferWatch {
   /** Watches an exchange until its answer is over and its body has come. `now` is in milliseconds, as for `check`. */
   add(request: IncomingMessage, response: ServerResponse, now = performance.now()): void {
     const { bytesRead } = request.socket;
-    const taken = takenOf(request.socket);
     const since = { startedAt: now, bodySince: now, answerSince: now };
-    const exchange: Exchange = { request, response, ...since, isAnswered: false, bytesRead, taken };
+    const exchange: Exchange = { request, response, ...since, isAnswered: false, bytesRead, taken: undefined };
     this.#exchanges.add(exchange);
     whenOver(response, () => {
       exchange.isAnswered = true;
@@ -80,7 +79,8 @@ export class TransferWatch {
     if (isAnswered) return false;
     const { answerMs, takenBytes } = this.#limits;
     const taken = takenOf(request.socket);
-    if (response.writableLength === 0 || taken - exchange.taken >= takenBytes) {
+    const before = exchange.taken;
+    if (before === undefined || response.writableLength === 0 || taken - before >= takenBytes) {
       exchange.answerSince = now;
       exchange.taken = taken;
     }
