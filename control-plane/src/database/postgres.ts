@@ -2,6 +2,7 @@ import { PostgresDialect } from "kysely";
 import pg from "pg";
 import type { Logger } from "../logging.ts";
 import { loadMigrations, type MigrationSession, migrate } from "./migrations.ts";
+import { PreparingClient } from "./prepared-statements.ts";
 
 /** OID of `bigint`, which pg gives as text. All of Warren's bigints are below 2^53. */
 const INT8 = 20;
@@ -54,7 +55,7 @@ export async function openPostgres(
     connectionTimeoutMillis: 10_000,
     idleTimeoutMillis: 60_000,
     application_name: "warren",
-    ...(beforeWrite && { Client: guardedClient(beforeWrite) }),
+    Client: beforeWrite ? guardedClient(beforeWrite) : PreparingClient,
   });
   // A connection that breaks while idle is replaced by the pool; without a listener the process would end.
   pool.on("error", (error) => {
@@ -98,7 +99,7 @@ const READS = /^\s*(select|show|begin|start|commit|rollback|savepoint|release|se
 
 /** A client that asks before each statement that writes. */
 function guardedClient(beforeWrite: () => void): typeof pg.Client {
-  return class GuardedClient extends pg.Client {
+  return class GuardedClient extends PreparingClient {
     // biome-ignore lint/suspicious/noExplicitAny: one signature stands for all of pg's.
     override query(statement: any, ...rest: any[]): any {
       const text: unknown = typeof statement === "string" ? statement : statement?.text;

@@ -3,6 +3,7 @@ import { DEFAULT_SPEC } from "@warren/contracts/rest/sandbox-spec";
 import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import { newSandboxId } from "@warren/server/sandbox-id";
 import fc from "fast-check";
+import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Database, openDatabase } from "../database/database.ts";
 import { testDatabase } from "../database/testing/test-database.ts";
@@ -27,6 +28,29 @@ describe("sandbox reads", () => {
     database = await openDatabase(fixture().config, createLogger("silent"));
   });
   afterAll(() => database?.close());
+
+  it("prepares its statements once, and goes on when a newer control plane adds a column", async () => {
+    const { db } = database;
+    const [teamId, id] = [randomUUID(), newSandboxId()];
+    const slug = teamId.replace(/^(.{6})(..)-(....).*$/, "$1-$2$3");
+    await db.insertInto("teams").values({ id: teamId, name: "team", slug, deleted_at: null }).execute();
+    const insert = (id: string) => {
+      const row = { id, team_id: teamId, spec: storedSpec(DEFAULT_SPEC), status: "running" as const };
+      return db.insertInto("sandboxes").values(row).execute();
+    };
+    await insert(id);
+    const reads = new SandboxReads(db);
+    for (const column of ["newer", "newest"]) {
+      expect(await reads.get(teamId, id)).toMatchObject({ id, spec: DEFAULT_SPEC });
+      await insert(newSandboxId());
+      expect((await reads.list(teamId)).length).toBeGreaterThan(1);
+      await sql`alter table sandboxes add column ${sql.ref(column)} text`.execute(db);
+    }
+    expect(await reads.get(teamId, id)).toMatchObject({ id });
+    const { rows } = await sql<{ name: string }>`select name from pg_prepared_statements order by name`.execute(db);
+    await sql`alter table sandboxes drop column newer, drop column newest`.execute(db);
+    expect(rows.map(({ name }) => name)).toEqual(["sandbox_list_versions", "sandbox_lists", "sandboxes_by_id"]);
+  });
 
   it("lists what the table holds after every change, whoever made it, and whatever is kept from before", async () => {
     const { db } = database;

@@ -3,8 +3,10 @@ import type { ListSandboxesQuery } from "@warren/contracts/rest/sandboxes";
 import { sql } from "kysely";
 import { LRUCache } from "lru-cache";
 import { BatchedReads } from "../database/batched-reads.ts";
+import { preparedAs } from "../database/prepared-statements.ts";
 import type { Db } from "../database/tables.ts";
 import { FINAL, type SandboxRow } from "./sandbox-store.ts";
+import { SANDBOX_COLUMNS } from "./sandboxes-table.ts";
 
 /** Sandboxes in all lists that are kept. */
 const CACHED_SANDBOXES = 50_000;
@@ -34,7 +36,12 @@ export class SandboxReads {
   constructor(db: Db) {
     this.#db = db;
     this.#byId = new BatchedReads(async (ids) => {
-      const rows = await db.selectFrom("sandboxes").selectAll().where("id", "in", ids).execute();
+      const rows = await db
+        .selectFrom("sandboxes")
+        .modifyFront(preparedAs("sandboxes_by_id"))
+        .select(SANDBOX_COLUMNS)
+        .where(sql<boolean>`id = any(${ids}::text[])`)
+        .execute();
       return new Map(rows.map((row) => [row.id, row]));
     });
     this.#byTeam = new BatchedReads((teamIds) => this.#readLists(teamIds));
@@ -71,6 +78,7 @@ export class SandboxReads {
   /** Asks for the versions of the lists first: most have not changed, and the rows of those are not sent again. */
   async #readLists(teamIds: string[]): Promise<Map<string, readonly SandboxRow[]>> {
     const versions = await this.#listsOf(teamIds)
+      .modifyFront(preparedAs("sandbox_list_versions"))
       .select(["team_id", LIST_VERSION.as("version")])
       .groupBy("team_id")
       .execute();
@@ -78,7 +86,8 @@ export class SandboxReads {
     const found = new Map(versions.map(({ team_id }) => [team_id, this.#lists.get(team_id)?.rows ?? []]));
     if (changed.length === 0) return found;
     const rows = await this.#listsOf(changed.map(({ team_id }) => team_id))
-      .selectAll()
+      .modifyFront(preparedAs("sandbox_lists"))
+      .select(SANDBOX_COLUMNS)
       .orderBy("created_at", "desc")
       .orderBy("id", "desc")
       .execute();
@@ -92,6 +101,9 @@ export class SandboxReads {
   }
 
   #listsOf(teamIds: string[]) {
-    return this.#db.selectFrom("sandboxes").where("team_id", "in", teamIds).where("status", "not in", FINAL);
+    return this.#db
+      .selectFrom("sandboxes")
+      .where(sql<boolean>`team_id = any(${teamIds}::uuid[])`)
+      .where("status", "not in", FINAL);
   }
 }

@@ -36,6 +36,30 @@ export interface SandboxesTable {
   last_updated: Generated<Date>;
 }
 
+/** All of its columns that this version knows. */
+export const SANDBOX_COLUMNS = [
+  "id",
+  "team_id",
+  "host_id",
+  "name",
+  "metadata",
+  "spec",
+  "status",
+  "version",
+  "vcpus",
+  "memory_mb",
+  "lease_sec",
+  "lease_expires_at",
+  "host_ip",
+  "disk_bytes",
+  "error",
+  "reason",
+  "created_at",
+  "started_at",
+  "last_active_at",
+  "last_updated",
+] as const satisfies readonly (keyof SandboxesTable)[];
+
 declare module "../database/tables.ts" {
   interface Tables {
     sandboxes: SandboxesTable;
