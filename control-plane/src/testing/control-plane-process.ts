@@ -18,12 +18,14 @@ export class ControlPlaneProcess {
   readonly #output: Promise<string>;
   readonly #exit: Promise<number | null>;
 
-  constructor(environment: Record<string, string>) {
+  /** With a user id it runs as that user. */
+  constructor(environment: Record<string, string>, userId?: number) {
     this.#dataDir = environment.WARREN_DATA_DIR;
     this.child = spawn(process.execPath, [...NODE_FLAGS, join(import.meta.dirname, "..", "main.ts")], {
       env: { PATH: process.env.PATH ?? "", WARREN_LISTEN: "127.0.0.1:0", WARREN_READY_FD: "3", ...environment },
       cwd: environment.WARREN_DATA_DIR === undefined ? "/" : join(environment.WARREN_DATA_DIR, ".."),
       stdio: ["pipe", "pipe", "pipe", "pipe"],
+      ...(userId !== undefined && { uid: userId, gid: userId }),
     });
     this.#exit = once(this.child, "exit").then(([code]) => code as number | null);
     this.#output = Promise.all([text(this.child.stdout!), text(this.child.stderr!)]).then((parts) => parts.join(""));
