@@ -1,5 +1,6 @@
 import { WarrenError } from "@warren/contracts/errors";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { READ_STATE, useFakeHost, writeState } from "../testing/fake-host.ts";
 import type { SandboxRecord } from "./journal.ts";
 import { Pauser, type PauserParts } from "./pauser.ts";
 import { Sandbox } from "./sandbox.ts";
@@ -31,4 +32,67 @@ test.each([
   await expect(resumed).rejects.toMatchObject({ code, message: expect.stringMatching(told) });
   expect(sandbox.lifecycle.status).toBe("paused");
   expect(written).toEqual([record]);
+});
+
+describe("on a host", () => {
+  const host = useFakeHost();
+
+  test("a sandbox goes on where it was paused, over more pauses than layers are kept of its disk", async () => {
+    const id = await host().create();
+    for (let state = 1; state <= 10; state++) {
+      await host().run(id, writeState(state));
+      await host().sandboxes.pause(id);
+      const { record } = host().sandboxes.get(id);
+      expect(record).toMatchObject({ status: "paused", ownSnapshot: true });
+      expect(record.process).toBeUndefined();
+      expect(record.disk.layers.length).toBeLessThanOrEqual(8);
+      await host().sandboxes.resume(id);
+      expect(await host().run(id, READ_STATE)).toBe(`${state}\n`);
+    }
+  });
+
+  test("a sandbox that is rolled back has what it had at its last pause", async () => {
+    const id = await host().create();
+    await host().run(id, writeState(1));
+    await host().sandboxes.pause(id);
+    await host().sandboxes.resume(id);
+    await host().run(id, writeState(2));
+    expect((await host().sandboxes.rollback(id)).status).toBe("paused");
+    await host().sandboxes.resume(id);
+    expect(await host().run(id, READ_STATE)).toBe("1\n");
+  });
+
+  test("one that was never paused has nothing to be rolled back to, and runs on", async () => {
+    const id = await host().create();
+    await expect(host().sandboxes.rollback(id)).rejects.toMatchObject({ code: "invalid_state" });
+    expect(await host().run(id, "echo on")).toBe("on\n");
+  });
+
+  test("a pause ends the commands that are under way", async () => {
+    const id = await host().create();
+    const command = host().exec(id, "echo begun >/dev/shm/begun; sleep 600");
+    const ended = expect(command).rejects.toMatchObject({ code: "invalid_state" });
+    await expect
+      .poll(() =>
+        host()
+          .run(id, "cat /dev/shm/begun")
+          .catch(() => ""),
+      )
+      .toBe("begun\n");
+    await host().sandboxes.pause(id);
+    await ended;
+  });
+
+  test("a pause that is asked for twice is made once", async () => {
+    const id = await host().create();
+    await Promise.all([host().sandboxes.pause(id), host().sandboxes.pause(id)]);
+    expect(host().sandboxes.get(id).status).toBe("paused");
+  });
+
+  test("a resume may give it another time until it is paused", async () => {
+    const id = await host().create();
+    await host().sandboxes.pause(id);
+    await host().sandboxes.resume(id, 77);
+    expect(host().sandboxes.get(id).record.spec.timeoutSec).toBe(77);
+  });
 });

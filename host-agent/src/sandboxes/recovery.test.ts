@@ -1,5 +1,9 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { pino } from "pino";
-import { expect, it } from "vitest";
+import { describe, expect, it, test } from "vitest";
+import { READ_STATE, useFakeHost, writeState } from "../testing/fake-host.ts";
+import { startTicks } from "../vmm/process.ts";
 import type { SandboxRecord } from "./journal.ts";
 import { reasonOf } from "./reason.ts";
 import { type RecoveryParts, recover } from "./recovery.ts";
@@ -95,4 +99,80 @@ it("keeps the vCPUs of a sandbox still that is held for the sake of the disk", a
   const { done, sandbox } = await takeUp({ ...RUNNING, reason: reasonOf("host_disk_full", "full") }, true);
   expect(done).toEqual(["write running", "sweep all but 7"]);
   expect(sandbox).toMatchObject({ status: "paused", reason: { code: "host_disk_full" } });
+});
+
+describe("on a host", () => {
+  const host = useFakeHost();
+
+  /** Lets the host agent end, breaks something and starts the next one. */
+  async function restart(meanwhile: () => Promise<void> | void = () => undefined): Promise<void> {
+    await host().sandboxes.release();
+    await meanwhile();
+    await host().reopen();
+  }
+
+  /** Kills a process and waits until it is gone. */
+  async function killed(pid: number): Promise<void> {
+    process.kill(pid, "SIGKILL");
+    await expect.poll(() => startTicks(pid)).toBeUndefined();
+  }
+
+  test("a sandbox that runs is taken up with the process that it had", async () => {
+    const id = await host().create();
+    await host().run(id, writeState(1));
+    const pid = host().pid(id);
+    await restart();
+    expect(host().pid(id)).toBe(pid);
+    expect(await host().run(id, READ_STATE)).toBe("1\n");
+    await host().sandboxes.pause(id);
+    await host().sandboxes.resume(id);
+    expect(await host().run(id, READ_STATE)).toBe("1\n");
+  });
+
+  test("a sandbox that is paused stays so, and can be resumed", async () => {
+    const id = await host().create();
+    await host().run(id, writeState(1));
+    await host().sandboxes.pause(id);
+    await restart();
+    expect(host().sandboxes.get(id).status).toBe("paused");
+    await host().sandboxes.resume(id);
+    expect(await host().run(id, READ_STATE)).toBe("1\n");
+  });
+
+  test("a sandbox whose microVM ended meanwhile is back at its last pause, and says why", async () => {
+    const id = await host().create();
+    await host().run(id, writeState(1));
+    await host().sandboxes.pause(id);
+    await host().sandboxes.resume(id);
+    await host().run(id, writeState(2));
+    const pid = host().pid(id);
+    await restart(() => killed(pid));
+    expect(host().sandboxes.get(id)).toMatchObject({ status: "paused", reason: { code: "microvm_lost" } });
+    await host().sandboxes.resume(id);
+    expect(await host().run(id, READ_STATE)).toBe("1\n");
+  });
+
+  test("one that was never paused has ended, with the reason, until somebody destroys it", async () => {
+    const id = await host().create();
+    const pid = host().pid(id);
+    await restart(() => killed(pid));
+    await restart();
+    expect(host().sandboxes.stopped()).toMatchObject([{ id, reason: { code: "microvm_lost" } }]);
+    expect(() => host().sandboxes.get(id)).toThrow(/its microVM had ended/);
+    await host().sandboxes.destroy(id);
+    await restart();
+    expect(host().sandboxes.stopped()).toEqual([]);
+  });
+
+  test("a directory without a record is removed", async () => {
+    await restart(() => {
+      mkdirSync(join(host().directory, "sandboxes/debris"), { recursive: true });
+      writeFileSync(join(host().directory, "sandboxes/debris/sandbox.json"), "half a rec");
+    });
+    expect(
+      host()
+        .files()
+        .filter((path) => path.includes("debris")),
+    ).toEqual([]);
+  });
 });

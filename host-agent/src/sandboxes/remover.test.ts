@@ -1,9 +1,12 @@
-import { beforeEach, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, test } from "vitest";
+import { useFakeHost } from "../testing/fake-host.ts";
+import { startTicks } from "../vmm/process.ts";
 import type { SandboxRecord } from "./journal.ts";
 import { reasonOf } from "./reason.ts";
 import { SandboxRegistry } from "./registry.ts";
 import { Remover, type RemoverParts } from "./remover.ts";
 import { Sandbox } from "./sandbox.ts";
+import { newSandbox } from "./testing/new-sandbox.ts";
 
 /** What happened, in order: records as they were written, and what else was done. */
 let done: (string | Record<string, unknown>)[];
@@ -71,4 +74,57 @@ it("keeps of a sandbox that ended by itself how it ended, and neither its secret
   expect(registry.stopped()).toEqual([sandbox]);
   await remover.remove(sandbox);
   expect(registry.stopped()).toEqual([]);
+});
+
+describe("on a host", () => {
+  const host = useFakeHost();
+
+  test("nothing is left of sandboxes that are destroyed, in whatever state", async () => {
+    const kept = async () => {
+      await host().clear();
+      // The next host agent removes what nobody needs.
+      await host().sandboxes.release();
+      await host().reopen();
+      return host().files();
+    };
+    await host().create();
+    const before = await kept();
+    const [running, paused, resumed] = [await host().create(), await host().create(), await host().create()];
+    await host().sandboxes.pause(paused);
+    await host().sandboxes.pause(resumed);
+    await host().sandboxes.resume(resumed);
+    const pids = [running, resumed].map((id) => host().pid(id));
+    await Promise.all([running, paused, resumed].map((id) => host().sandboxes.destroy(id)));
+    for (const pid of pids) expect(await startTicks(pid)).toBeUndefined();
+    expect(host().sandboxes.list()).toEqual([]);
+    expect(await kept()).toEqual(before);
+  });
+
+  test("a command in a sandbox that is destroyed ends with the news", async () => {
+    const id = await host().create();
+    const command = host().exec(id, "echo begun >/dev/shm/begun; sleep 600");
+    const ended = expect(command).rejects.toMatchObject({ code: "not_found" });
+    await expect
+      .poll(() =>
+        host()
+          .run(id, "cat /dev/shm/begun")
+          .catch(() => ""),
+      )
+      .toBe("begun\n");
+    await host().sandboxes.destroy(id);
+    await ended;
+  });
+
+  test("a sandbox that is destroyed while it is made is gone, and its id free again", async () => {
+    const id = host().newId();
+    const made = host().sandboxes.create(newSandbox(id));
+    const failed = expect(made).rejects.toMatchObject({ code: "not_found" });
+    await host().sandboxes.destroy(id);
+    await failed;
+    expect(() => host().sandboxes.get(id)).toThrow(/no sandbox/);
+  });
+
+  test("a destroy of what is not there is no error", async () => {
+    await host().sandboxes.destroy(host().newId());
+  });
 });

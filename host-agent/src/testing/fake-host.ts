@@ -1,39 +1,56 @@
+import { readdirSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
-import { onTestFinished } from "vitest";
+import { afterAll, afterEach, beforeAll } from "vitest";
 import { openHost } from "../host.ts";
 import { ensureFakeImages } from "../images/testing/fake-images.ts";
-import { runCommand } from "../sandboxes/commands.ts";
+import { type CommandResult, runCommand } from "../sandboxes/commands.ts";
 import type { SandboxService } from "../sandboxes/service.ts";
+import type { SandboxSpec } from "../sandboxes/spec.ts";
 import { newSandbox } from "../sandboxes/testing/new-sandbox.ts";
 import { readSettings } from "../settings.ts";
 import { FAKE_MACHINERY } from "./fake-machinery.ts";
 
-/** The sandboxes of a data directory of a test's own, on the fake VMM. All of it goes with the test. */
+/** Writes a state into the memory and onto the disk of a guest; `READ_STATE` reads it where both are the same. */
+export const writeState = (state: number) => `echo ${state} | tee state >/dev/shm/state`;
+export const READ_STATE = "cmp state /dev/shm/state && cat state";
+
+/**
+ * A host of a file's own for its tests; what a test leaves is destroyed after it. `environment` is the settings of an operator:
+ * nothing stands ready unless they say otherwise.
+ */
+export function useFakeHost(environment: NodeJS.ProcessEnv = {}): () => FakeHost {
+  let host: FakeHost;
+  beforeAll(async () => {
+    host = await FakeHost.open(environment);
+  });
+  afterEach(() => host.clear());
+  afterAll(() => host?.dispose());
+  return () => host;
+}
+
+/** The sandboxes of a data directory on the fake VMM. */
 export class FakeHost {
   readonly directory: string;
-  readonly #environment: NodeJS.ProcessEnv;
-  /** Messages of the log, from warnings on. */
-  readonly warnings: string[] = [];
   sandboxes!: SandboxService;
+  readonly #environment: NodeJS.ProcessEnv;
+  #made = 0;
 
   private constructor(directory: string, environment: NodeJS.ProcessEnv) {
     this.directory = directory;
     this.#environment = environment;
   }
 
-  /** Opens it in a new directory, without a warm pool unless `environment`, the settings of an operator, says otherwise. */
   static async open(environment: NodeJS.ProcessEnv = {}): Promise<FakeHost> {
     const directory = await mkdtemp(join(tmpdir(), "warren-fake-"));
     const host = new FakeHost(directory, { WARREN_WARM_POOL: "0", ...environment });
-    onTestFinished(() => host.#dispose());
     await host.reopen();
     return host;
   }
 
-  /** Opens the directory again, as the next host agent does, after `release`. */
+  /** Opens the directory again, as the next host agent does, after `sandboxes.release`. */
   async reopen(): Promise<void> {
     const images = await ensureFakeImages({ directory: join(this.directory, "images") });
     const { sandboxes } = await openHost({
@@ -41,26 +58,34 @@ export class FakeHost {
       settings: readSettings(this.#environment),
       machine: FAKE_MACHINERY,
       images: { directory: join(this.directory, "images"), boot: images },
-      log: pino({ level: "warn" }, { write: (line: string) => void this.warnings.push(JSON.parse(line).msg) }),
+      log: pino({ level: "silent" }),
     });
     this.sandboxes = sandboxes;
   }
 
-  /** Leaves the microVMs to the next host agent. */
-  async release(): Promise<void> {
-    await this.sandboxes.release();
+  /** An id that no sandbox has had. */
+  newId(): string {
+    this.#made += 1;
+    return `sb${this.#made.toString(26).replace(/\d/g, (digit) => "qrstuvwxyz"[Number(digit)] ?? "")}`.padEnd(22, "a");
   }
 
-  /** Creates a small sandbox. */
-  create(id: string, changes: Partial<ReturnType<typeof newSandbox>> = {}) {
-    return this.sandboxes.create({ ...newSandbox(id), ...changes });
+  /** Creates a small sandbox and gives its id. */
+  async create(spec: Partial<SandboxSpec> = {}, env: Record<string, string> = {}): Promise<string> {
+    const request = newSandbox(this.newId());
+    await this.sandboxes.create({ ...request, spec: { ...request.spec, ...spec }, env });
+    return request.id;
   }
 
-  /** What a shell script prints in a sandbox; throws with it when it fails. */
-  async run(id: string, script: string): Promise<string> {
+  /** Runs a shell script in a sandbox to its end. */
+  async exec(id: string, script: string, stdin?: string, caller?: AbortSignal): Promise<CommandResult> {
     const sandbox = await this.sandboxes.awake(id);
-    const command = { cmd: "sh", args: ["-c", script], env: {}, timeoutMs: 0, stdin: false };
-    const { stdout, stderr, exitCode } = await runCommand(sandbox, command, undefined);
+    const command = { cmd: "sh", args: ["-c", script], env: {}, timeoutMs: 0, stdin: stdin !== undefined };
+    return runCommand(sandbox, command, stdin === undefined ? undefined : Buffer.from(stdin), undefined, caller);
+  }
+
+  /** What a script prints; throws with it when it fails. */
+  async run(id: string, script: string): Promise<string> {
+    const { stdout, stderr, exitCode } = await this.exec(id, script);
     if (exitCode !== 0) throw new Error(`status ${exitCode}: ${stdout}${stderr}`);
     return stdout.toString();
   }
@@ -72,7 +97,22 @@ export class FakeHost {
     return process.pid;
   }
 
-  async #dispose(): Promise<void> {
+  /** Files that are kept of sandboxes, snapshots and templates. */
+  files(): string[] {
+    return ["sandboxes", "disks", "memory", "snapshots", "templates"].flatMap((store) =>
+      readdirSync(join(this.directory, store), { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map(({ parentPath, name }) => join(parentPath, name).slice(this.directory.length + 1)),
+    );
+  }
+
+  /** Destroys every sandbox. */
+  async clear(): Promise<void> {
+    const all = [...this.sandboxes.list(), ...this.sandboxes.stopped()];
+    await Promise.all(all.map(({ id }) => this.sandboxes.destroy(id)));
+  }
+
+  async dispose(): Promise<void> {
     await this.sandboxes.destroyAll();
     await rm(this.directory, { recursive: true, force: true });
   }

@@ -33,6 +33,11 @@ export class GuestAgent {
     this.#world = world;
   }
 
+  /** How many processes it has started that have not ended. */
+  get processes(): number {
+    return this.#processes.size;
+  }
+
   /** Resolves when it listens. */
   listen(address: string, port: number): Promise<void> {
     const server = createServer((request, response) => {

@@ -90,7 +90,7 @@ function boot(): GuestKernel {
 
 let agent: GuestAgent | undefined;
 async function listen(guest: GuestKernel): Promise<void> {
-  agent = new GuestAgent({ kernel: guest, vcpus: config.vcpus, print, end });
+  agent = new GuestAgent({ kernel: guest, vcpus: config.vcpus, processes: () => agent?.processes ?? 0, print, end });
   await agent.listen(config.address, config.port);
   if (config.state === undefined) print("warren-guest-agent: ready");
 }

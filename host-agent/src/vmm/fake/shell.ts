@@ -13,6 +13,8 @@ export interface World {
   vcpus: number;
   /** Prints on the console. */
   print(text: string): void;
+  /** How many programs that were asked for run. */
+  processes(): number;
   /** Ends the machine. */
   end(cause: "power_off" | "reset"): void;
 }
@@ -44,6 +46,11 @@ const PROGRAMS: Record<string, Program> = {
   },
   nproc: (_args, { vcpus }, { write }) => {
     write("stdout", Buffer.from(`${vcpus}\n`));
+    return 0;
+  },
+  // How many programs run, this one among them.
+  jobs: (_args, world, { write }) => {
+    write("stdout", Buffer.from(`${world.processes()}\n`));
     return 0;
   },
   hostname: (_args, { kernel }, { write }) => {
@@ -120,14 +127,7 @@ const PROGRAMS: Record<string, Program> = {
 export async function runProgram(cmd: string, args: string[], world: World, running: Running): Promise<number> {
   const name = posix.basename(cmd);
   const script = /^(ba)?sh$/.test(name) && /^-l?c$/.test(args[0] ?? "") ? args[1] : undefined;
-  try {
-    if (script !== undefined) return await runScript(script, world, running);
-    return await runOne([name, ...args], world, running);
-  } catch (error) {
-    if (running.signal.aborted) throw error;
-    running.write("stderr", Buffer.from(`${name}: ${error instanceof Error ? error.message : error}\n`));
-    return 1;
-  }
+  return script === undefined ? runOne([name, ...args], world, running) : runScript(script, world, running);
 }
 
 /** The home of the only user. */
@@ -194,11 +194,29 @@ async function runOne(words: string[], world: World, running: Running): Promise<
   const [target] = targets;
   const write: Running["write"] = (stream, data) =>
     stream === "stdout" && target ? void output.push(data) : running.write(stream, data);
-  const status = await program(rest, world, { ...running, write });
+  const status = await attempt(name, running, () => program(rest, world, { ...running, write }));
   // What ran while the processors stood still goes on with them.
   await world.kernel.running();
-  if (target) save(target.path, Buffer.concat(output), target.more, world, running);
-  return status;
+  if (!target) return status;
+  return attempt(name, running, () => {
+    save(target.path, Buffer.concat(output), target.more, world, running);
+    return status;
+  });
+}
+
+/** What fails says so and has status 1; what was ended by a signal is over. */
+async function attempt(
+  name: string,
+  { signal, write }: Running,
+  work: () => Promise<number> | number,
+): Promise<number> {
+  try {
+    return await work();
+  } catch (error) {
+    if (signal.aborted) throw error;
+    write("stderr", Buffer.from(`${name}: ${error instanceof Error ? error.message : error}\n`));
+    return 1;
+  }
 }
 
 function open(path: string, { kernel }: World, { cwd }: Running): Buffer {
