@@ -2,9 +2,9 @@ import { access, constants, lstat, mkdir, rmdir, stat } from "node:fs/promises";
 import { basename, join, posix } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { Sandbox } from "@warren/sdk";
+import { ArchiveError } from "@warren/server/archive";
 import type { FilePair } from "../arguments/parse.ts";
 import type { TransferOptions } from "../transfer.ts";
-import { ArchiveError } from "./archive.ts";
 import { PACK, pack, shownOf, UNPACK } from "./pack.ts";
 import { unpack } from "./unpack.ts";
 

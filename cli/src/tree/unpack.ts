@@ -1,6 +1,6 @@
 import { chmod, lutimes, mkdir, open, rm, symlink, utimes } from "node:fs/promises";
 import { join } from "node:path";
-import { type ArchiveEntry, ArchiveError, readArchive } from "./archive.ts";
+import { type ArchiveEntry, ArchiveError, readArchive } from "@warren/server/archive";
 
 /** Bits of a mode that cross the border of a sandbox: a file from one gives nobody the rights of its owner. */
 const PERMISSIONS = 0o777;
@@ -18,6 +18,16 @@ interface Late extends Pick<ArchiveEntry, "mode" | "modifiedAt" | "target"> {
  * stay inside. What is left out is named by an error when all else is copied.
  */
 export async function unpack(archive: AsyncIterable<Buffer>, root: string): Promise<void> {
+  try {
+    await unpackEntries(archive, root);
+  } catch (error) {
+    if (!(error instanceof ArchiveError)) throw error;
+    const message = `The sandbox sent ${error.message} where a directory was expected.`;
+    throw new ArchiveError(message, { cause: error });
+  }
+}
+
+async function unpackEntries(archive: AsyncIterable<Buffer>, root: string): Promise<void> {
   const directories = new Map<string, Late>([["", { parts: [], mode: PERMISSIONS, modifiedAt: 0, target: "" }]]);
   const links: Late[] = [];
   const leftOut: string[] = [];

@@ -10,12 +10,8 @@ const TYPES: Record<string, ArchiveEntry["type"]> = { "": "file", "0": "file", "
 const EXTENDED = "x";
 const EXTENDED_FOR_ALL = "g";
 
-/** An archive that is none, or holds what the sandbox was not asked for. */
-export class ArchiveError extends Error {
-  constructor(what: string) {
-    super(`The sandbox sent ${what}.`);
-  }
-}
+/** An archive that is none. The message names what was found in place of one. */
+export class ArchiveError extends Error {}
 
 /** One member of an archive. */
 export interface ArchiveEntry {
@@ -45,7 +41,7 @@ export async function* readArchive(bytes: AsyncIterable<Buffer>): AsyncGenerator
     const type = text(header, 156, 1);
     const size = integer(extended.get("size") ?? text(header, 124, 12).trim(), 10 - (extended.has("size") ? 0 : 2));
     if (type === EXTENDED || type === EXTENDED_FOR_ALL) {
-      if (size > MAX_EXTENDED) throw malformed(`an extended header of ${size} bytes`);
+      if (size > MAX_EXTENDED) throw new ArchiveError(`an extended header of ${size} bytes`);
       const records = parseRecords(await source.take(size));
       await source.skip(padding(size));
       // What holds for all entries is a comment at most: this side asks for nothing else.
@@ -68,6 +64,25 @@ export async function* readArchive(bytes: AsyncIterable<Buffer>): AsyncGenerator
     extended = new Map();
   }
 }
+
+/** A file as a member of an archive (ustar), for its owner alone. Its path has 100 bytes at most. */
+export function archiveMember(path: string, content: Uint8Array, modifiedAt: Date): Buffer {
+  const header = Buffer.alloc(BLOCK);
+  const octal = (value: number, digits: number) => `${Math.trunc(value).toString(8).padStart(digits, "0")}\0`;
+  header.write(path, 0, 100);
+  header.write(octal(0o600, 7), 100);
+  header.write(octal(0, 7), 108);
+  header.write(octal(0, 7), 116);
+  header.write(octal(content.length, 11), 124);
+  header.write(octal(modifiedAt.getTime() / 1000, 11), 136);
+  header.write("0", 156);
+  header.write("ustar\x0000", 257);
+  header.write(`${octal(sumOf(header), 6)} `, 148);
+  return Buffer.concat([header, content, Buffer.alloc(padding(content.length))]);
+}
+
+/** What ends an archive. */
+export const ARCHIVE_END = Buffer.alloc(2 * BLOCK);
 
 /** The bytes of an archive, to be taken in order. */
 class Source {
@@ -93,7 +108,7 @@ class Source {
   async *part(size: number): AsyncGenerator<Buffer> {
     let rest = size;
     while (rest > 0) {
-      if (this.#held.length === 0 && !(await this.#more())) throw malformed("an archive that breaks off");
+      if (this.#held.length === 0 && !(await this.#more())) throw new ArchiveError("an archive that breaks off");
       const piece = this.#held.subarray(0, rest);
       this.#held = this.#held.subarray(piece.length);
       rest -= piece.length;
@@ -108,7 +123,7 @@ class Source {
       if (!(await this.#more())) return;
       padding += this.#held.length;
     }
-    throw malformed("an archive that goes on after its end");
+    throw new ArchiveError("an archive that goes on after its end");
   }
 
   async #more(): Promise<boolean> {
@@ -134,13 +149,13 @@ function integer(digits: string, radix: number): number {
   const value = (radix === 8 ? /^[0-7]{1,12}$/ : /^\d{1,15}$/).test(digits)
     ? Number.parseInt(digits, radix)
     : Number.NaN;
-  if (Number.isNaN(value)) throw malformed(`the number ${JSON.stringify(digits.slice(0, 20))}`);
+  if (Number.isNaN(value)) throw new ArchiveError(`the number ${JSON.stringify(digits.slice(0, 20))}`);
   return value;
 }
 
 function time(seconds: string | undefined): number | undefined {
   if (seconds === undefined) return undefined;
-  if (!/^-?\d{1,12}(\.\d{0,20})?$/.test(seconds)) throw malformed("a time that is none");
+  if (!/^-?\d{1,12}(\.\d{0,20})?$/.test(seconds)) throw new ArchiveError("a time that is none");
   return Number(seconds);
 }
 
@@ -153,7 +168,7 @@ function parseRecords(bytes: Buffer): Map<string, string> {
     const end = at + length;
     const equals = bytes.indexOf("=", space);
     if (length === 0 || end > bytes.length || equals < 0 || equals >= end || bytes[end - 1] !== 0x0a)
-      throw malformed("an extended header that is none");
+      throw new ArchiveError("an extended header that is none");
     records.set(bytes.toString("utf8", space + 1, equals), bytes.toString("utf8", equals + 1, end - 1));
     at = end;
   }
@@ -162,16 +177,16 @@ function parseRecords(bytes: Buffer): Map<string, string> {
 
 function checkSum(header: Buffer): void {
   const claimed = integer(text(header, 148, 8).trim(), 8);
+  if (sumOf(header) !== claimed) throw new ArchiveError("a header with a wrong sum");
+}
+
+/** Sum of the bytes of a header, in which the sum itself counts as spaces. */
+function sumOf(header: Buffer): number {
   let sum = 0;
-  // The sum itself counts as spaces.
   for (const [at, byte] of header.entries()) sum += at >= 148 && at < 156 ? 0x20 : byte;
-  if (sum !== claimed) throw malformed("a header with a wrong sum");
+  return sum;
 }
 
 function padding(size: number): number {
   return (BLOCK - (size % BLOCK)) % BLOCK;
-}
-
-function malformed(what: string): ArchiveError {
-  return new ArchiveError(`${what} where a directory was expected`);
 }
