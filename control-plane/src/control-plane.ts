@@ -1,6 +1,4 @@
-import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
 import { startOperatorServer } from "./admin/operator-server.ts";
 import { ApiKeyStore } from "./api-keys/api-key-store.ts";
@@ -12,6 +10,7 @@ import type { App } from "./http/app-types.ts";
 import type { Logger } from "./logging.ts";
 import { QuotaStore } from "./quotas/quota-store.ts";
 import { TeamStore } from "./teams/team-store.ts";
+import { readVersion } from "./version.ts";
 import { createAccounts } from "./wiring/accounts.ts";
 import { createFoundation, type OnClose } from "./wiring/foundation.ts";
 import { createSandboxes } from "./wiring/sandboxes.ts";
@@ -102,9 +101,4 @@ async function listen(app: App, { host, port }: ListenAddress): Promise<string> 
   }
   const address = app.server.address() as AddressInfo;
   return `http://${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
-}
-
-function readVersion(): string {
-  const file = readFileSync(join(import.meta.dirname, "..", "package.json"), "utf8");
-  return (JSON.parse(file) as { version: string }).version;
 }

@@ -34,4 +34,8 @@ async function run(): Promise<void> {
   }
 }
 
-if (import.meta.main) await run();
+if (import.meta.main) {
+  const [task, ...words] = process.argv.slice(2);
+  if (task === undefined) await run();
+  else await (await import("./tasks.ts")).runTask(task, words);
+}

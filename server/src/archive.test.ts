@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { text } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
 import { ARCHIVE_END, archiveMember, readArchive } from "./archive.ts";
 
@@ -17,7 +18,7 @@ describe("an archive of files", () => {
     for (const step of [1, 511, BYTES.length]) {
       const found = [];
       for await (const { path, type, mode, modifiedAt, content } of readArchive(inPieces(BYTES, step))) {
-        found.push({ path, type, mode, modifiedAt, content: Buffer.concat(await Array.fromAsync(content)).toString() });
+        found.push({ path, type, mode, modifiedAt, content: await text(content) });
       }
       expect(found).toEqual(FILES.map((file) => ({ ...file, type: "file", mode: 0o600, modifiedAt: 1_900_000_000 })));
     }

@@ -5,9 +5,15 @@ import { WarrenError } from "@warren/contracts/errors";
 export type Readiness = { ready: true; url: string } | { ready: false; error: { code: string; message: string } };
 
 /** A line of the readiness descriptor. `fraction` is from 0 to 1. */
-type StartLine = { progress: { step: string; detail?: string | undefined; fraction?: number | undefined } } | Readiness;
+type StartLine =
+  | { progress: { step: string; detail?: string | undefined; fraction?: number | undefined } }
+  | { done: object }
+  | Readiness;
 
-/** Tells the supervisor how the start goes; docs/processes.md is the contract. The last call is `ready` or `failed`. */
+/**
+ * Tells the supervisor how the start of a server, or a task of its program, goes; docs/processes.md is the contract. The last
+ * call is `ready`, `done` or `failed`.
+ */
 export class StartReport {
   #fd: number | undefined;
 
@@ -22,6 +28,12 @@ export class StartReport {
 
   ready(url: string): void {
     this.#write({ ready: true, url });
+    this.#close();
+  }
+
+  /** What a task has come to. */
+  done(result: object): void {
+    this.#write({ done: result });
     this.#close();
   }
 

@@ -12,6 +12,7 @@ import { warn } from "../terminal/messages.ts";
 import { readNewPassword } from "../terminal/password.ts";
 import { jsonText } from "../terminal/printable.ts";
 import { table } from "../terminal/table.ts";
+import { backupCommand, databaseCommand, restoreCommand } from "./database.ts";
 
 interface DataDir {
   dataDir: string;
@@ -25,7 +26,7 @@ export function adminCommand(finish: Finish): Command {
     .summary("administer the server on this machine")
     .description(
       "Administers the server that runs on this machine, through a socket in its data directory that only the server's " +
-        "user and root can open. Teams are named by their slugs.",
+        "user and root can open. Teams are named by their slugs. Its database can be backed up, restored and upgraded.",
     );
   const commands = [
     createCommand(finish),
@@ -37,12 +38,14 @@ export function adminCommand(finish: Finish): Command {
     byocCommand(finish),
     quotaCommand(finish),
     rotateKeysCommand(finish),
+    backupCommand(finish),
+    restoreCommand(finish),
   ];
   for (const command of commands) {
     command.addOption(dataDirOption()).exitOverride().helpOption("-h, --help", "print help");
     admin.addCommand(command.showHelpAfterError("(--help says more)"));
   }
-  return admin;
+  return admin.addCommand(databaseCommand(finish));
 }
 
 function createCommand(finish: Finish): Command {

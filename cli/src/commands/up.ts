@@ -114,21 +114,24 @@ async function refuse(dataDir: string): Promise<never> {
   );
 }
 
-function printReady({ url, apiKey }: Stack, json: boolean, dataDir: string): void {
-  const ready = { url, api_key: apiKey, docs_url: `${url}/docs` };
+function printReady({ url, knownApiKey }: Stack, json: boolean, dataDir: string): void {
+  const ready = { url, api_key: knownApiKey ?? null, docs_url: `${url}/docs` };
   process.stdout.write(json ? `${JSON.stringify(ready)}\n` : describeReady(ready, dataDir));
 }
 
 /** What people are told once the server is ready: how to use it, with and without accounts. */
-export function describeReady(ready: { url: string; api_key: string; docs_url: string }, dataDir: string): string {
+export function describeReady(
+  ready: { url: string; api_key: string | null; docs_url: string },
+  dataDir: string,
+): string {
   return [
     "Warren is ready.",
     `  API      ${ready.url}`,
     `  docs     ${ready.docs_url}`,
-    `  API key  ${ready.api_key}`,
+    `  API key  ${ready.api_key ?? "not here: the database came without credentials.json of its server"}`,
     "",
     "In another shell:",
-    `  export WARREN_URL=${ready.url} WARREN_API_KEY=${ready.api_key}`,
+    `  export WARREN_URL=${ready.url} WARREN_API_KEY=${ready.api_key ?? "warren_…"}`,
     "  warren run -- uname -a",
     "",
     "For people to sign in, make the first account (docs/accounts.md):",

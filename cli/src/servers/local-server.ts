@@ -40,7 +40,17 @@ function exists(pid: number): boolean {
   }
 }
 
-/** API key of the server of a data directory, made at its first start. */
+/** API key of the server of a data directory, made at its first start; undefined where its database came from elsewhere. */
+export async function findApiKey(dataDir: string): Promise<string | undefined> {
+  try {
+    return await readApiKey(dataDir);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/** The same; throws where there is none. */
 export async function readApiKey(dataDir: string): Promise<string> {
   const file = join(dataDir, "credentials.json");
   const { api_key } = JSON.parse(await readFile(file, "utf8"));

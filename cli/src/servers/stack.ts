@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { LASTING_SERVER_FLAGS, SHORT_LIVED_SERVER_FLAGS } from "@warren/server/node-flags";
 import type { ProgressStep } from "../terminal/progress.ts";
 import type { DirectoryLock } from "./directory-lock.ts";
-import { readApiKey } from "./local-server.ts";
+import { findApiKey } from "./local-server.ts";
 import { CONTROL_PLANE, HOST_AGENT } from "./programs.ts";
 import { ServerError, ServerProcess } from "./server-process.ts";
 
@@ -40,15 +40,16 @@ export interface StackOptions {
 /** A control plane with one host agent, as child processes. */
 export class Stack {
   readonly url: string;
-  readonly apiKey: string;
+  /** Undefined where the database came from elsewhere, without the file of the key. */
+  readonly knownApiKey: string | undefined;
   /** Resolves with the reason when one of the two ends without being asked to. */
   readonly failed: Promise<ServerError>;
   readonly #servers: Servers;
 
-  private constructor(servers: Servers, url: string, apiKey: string) {
+  private constructor(servers: Servers, url: string, apiKey: string | undefined) {
     this.#servers = servers;
     this.url = url;
-    this.apiKey = apiKey;
+    this.knownApiKey = apiKey;
     this.failed = servers.failed;
   }
 
@@ -64,11 +65,16 @@ export class Stack {
         servers.failed.then((error) => Promise.reject(error)),
         aborted(options.signal),
       ]);
-      return new Stack(servers, url, await readApiKey(options.directory));
+      return new Stack(servers, url, await findApiKey(options.directory));
     } catch (error) {
       await servers.stop();
       throw error;
     }
+  }
+
+  get apiKey(): string {
+    if (this.knownApiKey === undefined) throw new ServerError("The server's API key is not in its data directory.");
+    return this.knownApiKey;
   }
 
   /** Last lines of the servers' logs, each with the name of its server. */

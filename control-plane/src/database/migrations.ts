@@ -22,7 +22,15 @@ export interface MigrationSession {
 }
 
 /** Key of the advisory lock under which migrations run: "warren" in ASCII. */
-const MIGRATION_LOCK = 0x77617272656en;
+export const MIGRATION_LOCK = 0x77617272656en;
+
+/** Makes the record of what ran. */
+const RECORD = `create table if not exists schema_migrations (
+  version integer primary key,
+  name text not null,
+  checksum text not null,
+  applied_at timestamptz not null default now()
+)`;
 
 /** Reads the migrations that belong to this program, in order. */
 export function loadMigrations(directory: string = join(import.meta.dirname, "migrations")): Migration[] {
@@ -45,16 +53,9 @@ export function loadMigrations(directory: string = join(import.meta.dirname, "mi
 export async function migrate(session: MigrationSession, migrations: Migration[]): Promise<string[]> {
   await session.query("select pg_advisory_lock($1::bigint)", [MIGRATION_LOCK.toString()]);
   try {
-    await session.query(
-      `create table if not exists schema_migrations (
-        version integer primary key,
-        name text not null,
-        checksum text not null,
-        applied_at timestamptz not null default now()
-      )`,
-    );
-    const applied = await session.query("select version, name, checksum from schema_migrations order by version");
-    checkApplied(applied, migrations);
+    await session.script(RECORD);
+    const applied = await session.query("select name, checksum from schema_migrations order by version");
+    requireKnown(applied as unknown as AppliedMigration[], migrations, "the database");
     const pending = migrations.slice(applied.length);
     for (const migration of pending) await apply(session, migration);
     return pending.map((migration) => migration.name);
@@ -63,16 +64,30 @@ export async function migrate(session: MigrationSession, migrations: Migration[]
   }
 }
 
-function checkApplied(applied: Record<string, unknown>[], migrations: Migration[]): void {
-  for (const [index, row] of applied.entries()) {
+/** Runs migrations of a new database inside of a transaction of the caller, which holds the lock of migrations. */
+export async function applyWithin(session: MigrationSession, migrations: readonly Migration[]): Promise<void> {
+  await session.script(RECORD);
+  for (const migration of migrations) await run(session, migration);
+}
+
+/** A migration as a database or a backup records it. */
+export type AppliedMigration = Pick<Migration, "name" | "checksum">;
+
+/** Throws `conflict` unless all that `where` records, in their order, are the first of these migrations. */
+export function requireKnown(
+  applied: readonly AppliedMigration[],
+  migrations: readonly Migration[],
+  where: "the database" | "the backup",
+): void {
+  for (const [index, { name, checksum }] of applied.entries()) {
     const known = migrations[index];
-    if (known && known.version === row.version && known.checksum === row.checksum) continue;
+    if (known && known.checksum === checksum) continue;
     throw new WarrenError(
       "conflict",
       known
-        ? `the database ran another version of migration ${known.name} (recorded as ${row.name}); ` +
+        ? `${where} ran another version of migration ${known.name} (recorded as ${name}); ` +
             "use the version of Warren that made it"
-        : `the database has migration ${row.name}, which this version of Warren does not know; use a newer version`,
+        : `${where} has migration ${name}, which this version of Warren does not know; use a newer version`,
     );
   }
 }
@@ -80,15 +95,19 @@ function checkApplied(applied: Record<string, unknown>[], migrations: Migration[
 async function apply(session: MigrationSession, migration: Migration): Promise<void> {
   await session.query("begin");
   try {
-    await session.script(migration.sql);
-    await session.query("insert into schema_migrations (version, name, checksum) values ($1, $2, $3)", [
-      migration.version,
-      migration.name,
-      migration.checksum,
-    ]);
+    await run(session, migration);
     await session.query("commit");
   } catch (error) {
     await session.query("rollback");
     throw new Error(`migration ${migration.name} failed: ${(error as Error).message}`, { cause: error });
   }
+}
+
+async function run(session: MigrationSession, { sql, version, name, checksum }: Migration): Promise<void> {
+  await session.script(sql);
+  await session.query("insert into schema_migrations (version, name, checksum) values ($1, $2, $3)", [
+    version,
+    name,
+    checksum,
+  ]);
 }

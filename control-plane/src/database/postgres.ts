@@ -73,13 +73,17 @@ export async function openPostgres(
 
 /** Brings the schema of a database up to date; returns the names of the migrations that ran. */
 export function migrateClient(client: pg.ClientBase): Promise<string[]> {
-  const session: MigrationSession = {
+  return migrate(sessionOf(client), loadMigrations());
+}
+
+/** What runs migrations on a connection. */
+export function sessionOf(client: pg.ClientBase): MigrationSession {
+  return {
     query: async (sql, parameters) => (await client.query(sql, parameters)).rows,
     script: async (sql) => {
       await client.query(sql);
     },
   };
-  return migrate(session, loadMigrations());
 }
 
 async function migratePool(pool: pg.Pool, log: Logger): Promise<void> {

@@ -8,6 +8,7 @@ import { DiskSpace } from "./disk-space.ts";
 import { requireOwnUserId } from "./identity.ts";
 import { ensureCluster, prepareCluster } from "./prepared.ts";
 import { refuseOtherDatabases } from "./refusals.ts";
+import { settleReplacement } from "./replacement.ts";
 import { PostgresServer } from "./server.ts";
 import { ensureServerFiles, type ServerFiles } from "./server-files.ts";
 
@@ -54,6 +55,7 @@ export class EmbeddedDatabase {
     const directory = join(options.dataDir, "database");
     const files = await ensureServerFiles(options.cacheDir);
     await requireOwnUserId();
+    if (!options.ephemeral) await settleReplacement(directory, log);
     await refuseOtherDatabases(options.dataDir, join(directory, "cluster"), files);
     await mkdir(directory, { recursive: true, mode: 0o700 });
     const disk = options.ephemeral ? undefined : new DiskSpace(directory, log);

@@ -4,7 +4,7 @@ import { chmod, copyFile, mkdir, readdir, readFile, symlink } from "node:fs/prom
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
-import { exists, publish } from "./publish.ts";
+import { exists, isUnpublished, publish } from "./publish.ts";
 
 /** The programs of one version of PostgreSQL, where the user of the server can run them. */
 export interface ServerFiles {
@@ -47,6 +47,24 @@ export async function ensureServerFiles(cacheDir: string): Promise<ServerFiles> 
     await publish(directory, (temporary) => copyFiles(found.directory, temporary));
   }
   return { directory, version: found.version, major: found.major };
+}
+
+/** All versions of PostgreSQL that Warren has put below a cache directory, the oldest first. */
+export async function listServerFiles(cacheDir: string): Promise<ServerFiles[]> {
+  const parent = join(cacheDir, "postgresql");
+  const names = await readdir(parent).catch(() => []);
+  const found = names.flatMap((name) => {
+    const [version, major] = /^(\d+)\.\d+/.exec(name) ?? [];
+    return version === undefined || isUnpublished(name)
+      ? []
+      : [{ directory: join(parent, name), version, major: Number(major) }];
+  });
+  return found.sort((one, other) => one.version.localeCompare(other.version, "en", { numeric: true }));
+}
+
+/** Major version of the packaged PostgreSQL. */
+export function packagedMajor(): number {
+  return findPackage().major;
 }
 
 interface Package {

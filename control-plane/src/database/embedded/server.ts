@@ -16,6 +16,8 @@ import { commandFor, type Places } from "./view.ts";
 
 /** Name of the file that PostgreSQL makes in the directory of its socket. */
 const SOCKET_NAME = ".s.PGSQL.5432";
+/** Directory of it. */
+const SOCKET = "socket";
 /** Longest path of a unix socket, in bytes (sun_path of unix(7) with its end mark). */
 const SOCKET_PATH_BYTES = 107;
 
@@ -56,7 +58,7 @@ export class PostgresServer {
 
   /** Resolves when the server takes connections, after it has recovered what a crash has left. */
   static async start(options: ServerOptions): Promise<PostgresServer> {
-    const socket = join(options.directory, "socket");
+    const socket = join(options.directory, SOCKET);
     requireShortPath(join(socket, SOCKET_NAME));
     const userId = serverUserId();
     const lock = await lockCluster(options.directory, options.log);
@@ -85,7 +87,12 @@ export class PostgresServer {
 
   /** Connection string of a database, for a role that needs no password. */
   url(database: string, role: string = SUPERUSER): string {
-    return `postgresql:///${database}?user=${role}&host=${encodeURIComponent(this.#socket)}`;
+    return urlOf(this.#socket, database, role);
+  }
+
+  /** The same of the server that runs in a directory, whichever process has started it. */
+  static urlIn(directory: string, database: string, role: string): string {
+    return urlOf(join(directory, SOCKET), database, role);
   }
 
   /** Process id of the server's first process. */
@@ -126,7 +133,11 @@ function placesOf({ files, cluster, inMemory }: ServerOptions, socket: string): 
 }
 
 function argumentsFor(options: ServerOptions): (places: Places) => string[] {
-  return ({ cluster, socket }) => ["-D", cluster, ...serverSettings(options, socket!)];
+  return ({ cluster, socket }) => ["-D", cluster, ...serverSettings(options.files.major, options, socket!)];
+}
+
+function urlOf(socket: string, database: string, role: string): string {
+  return `postgresql:///${database}?user=${role}&host=${encodeURIComponent(socket)}`;
 }
 
 function requireShortPath(path: string): void {

@@ -6,11 +6,14 @@ export interface Durability {
   maxConnections: number;
 }
 
+/** Major version of PostgreSQL that has asynchronous I/O. */
+const IO_METHOD_SINCE = 18;
+
 /**
- * Settings of a server (PostgreSQL 18 documentation, chapter 19), which win over those of files in the cluster: for one
- * machine that has better uses for its memory, one client process, and a disk that may be small.
+ * Settings of a server, of a former version too, (PostgreSQL 18 documentation, chapter 19), which win over those of files in the cluster: for
+ * one machine that has better uses for its memory, one client process, and a disk that may be small.
  */
-export function serverSettings({ durable, maxConnections }: Durability, socket: string): string[] {
+export function serverSettings(major: number, { durable, maxConnections }: Durability, socket: string): string[] {
   const settings = {
     listen_addresses: "",
     unix_socket_directories: socket,
@@ -33,7 +36,7 @@ export function serverSettings({ durable, maxConnections }: Durability, socket: 
     maintenance_work_mem: "16MB",
     jit: "off",
     // Workers for reading ahead, for parallel queries and for replication would be processes beside each other for nothing.
-    io_method: "sync",
+    ...(major >= IO_METHOD_SINCE && { io_method: "sync" }),
     max_worker_processes: 0,
     max_parallel_workers_per_gather: 0,
     max_logical_replication_workers: 0,

@@ -1,0 +1,142 @@
+import { randomBytes } from "node:crypto";
+import { type FileHandle, lstat, open, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import { pipeline } from "node:stream";
+import { pipeline as whole } from "node:stream/promises";
+import { createGunzip, createGzip } from "node:zlib";
+import { WarrenError } from "@warren/contracts/errors";
+import { syncDirectory } from "@warren/server/durable-file";
+
+/** How a file is to be written. */
+export interface SaveOptions {
+  /** Replace what is there. */
+  force: boolean;
+  signal: AbortSignal;
+}
+
+/**
+ * Writes the archive of a backup to a file for this user alone, compressed, and returns its size. The file has its name once
+ * it is complete and on the disk. What is there stays, unless it is a file and `force` is given.
+ */
+export async function saveBackup(path: string, archive: AsyncIterable<Buffer>, options: SaveOptions): Promise<number> {
+  await requirePlace(path, options.force);
+  const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
+  const file = await asProblemOf(path, () => open(temporary, "wx", 0o600));
+  try {
+    let size = 0;
+    const write = async (compressed: AsyncIterable<Buffer>) => {
+      for await (const piece of compressed) {
+        await file.writeFile(piece);
+        size += piece.length;
+      }
+    };
+    await asProblemOf(path, () => whole(archive, createGzip(), write, { signal: options.signal }));
+    await file.sync();
+    await file.close();
+    await requirePlace(path, options.force);
+    await rename(temporary, path);
+    await syncDirectory(dirname(path));
+    return size;
+  } catch (error) {
+    await file.close();
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** Writes the archive of a backup to standard output, compressed, and returns its size. */
+export async function printBackup(
+  archive: AsyncIterable<Buffer>,
+  { signal }: Pick<SaveOptions, "signal">,
+): Promise<number> {
+  const gzip = createGzip();
+  let size = 0;
+  gzip.on("data", (piece: Buffer) => {
+    size += piece.length;
+  });
+  await whole(archive, gzip, process.stdout, { signal, end: false });
+  return size;
+}
+
+/** Throws unless a file can be written there. */
+export async function requirePlace(path: string, force: boolean): Promise<void> {
+  const found = await asProblemOf(path, () => lstat(path).catch(absent));
+  if (found === undefined) return;
+  if (!found.isFile()) throw new WarrenError("invalid_request", `${path} is not a file; name one`);
+  if (!force) {
+    throw new WarrenError("already_exists", `${path} is there already; name another file, or replace it with --force`);
+  }
+}
+
+/** Bytes that are read at once. */
+const READ_BYTES = 64 * 1024;
+
+/** An open file with a backup, which can be read several times. */
+export class BackupFile {
+  readonly #file: FileHandle;
+
+  private constructor(file: FileHandle) {
+    this.#file = file;
+  }
+
+  static async open(path: string): Promise<BackupFile> {
+    const file = await asProblemOf(path, async () => {
+      // A pipe would be waited for.
+      const found = await lstat(path);
+      if (found.isFIFO())
+        throw new WarrenError("invalid_request", `${path} is a pipe; a backup is read more than once`);
+      return open(path, "r");
+    });
+    if ((await file.stat()).isFile()) return new BackupFile(file);
+    await file.close();
+    throw new WarrenError("invalid_request", `${path} is not a file; name one that 'warren admin backup' has written`);
+  }
+
+  /** The bytes of its archive, from the beginning. */
+  archive(): AsyncIterable<Buffer> {
+    // Errors are those of what is iterated.
+    return pipeline(this.#bytes(), createGunzip(), () => undefined);
+  }
+
+  async *#bytes(): AsyncGenerator<Buffer> {
+    for (let position = 0; ; ) {
+      const buffer = Buffer.allocUnsafe(READ_BYTES);
+      const { bytesRead } = await this.#file.read(buffer, 0, READ_BYTES, position);
+      if (bytesRead === 0) return;
+      position += bytesRead;
+      yield buffer.subarray(0, bytesRead);
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#file.close();
+  }
+}
+
+/** What the system says of a file that a user has named. */
+async function asProblemOf<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const reason = REASONS[(error as NodeJS.ErrnoException).code ?? ""];
+    if (reason === undefined) throw error;
+    throw new WarrenError("invalid_request", `${path} ${reason}`, { cause: error });
+  }
+}
+
+const REASONS: Record<string, string> = {
+  ENOENT: "does not exist, or its directory does not",
+  ENOTDIR: "is below something that is not a directory",
+  EISDIR: "is a directory; name a file",
+  EACCES: "may not be used by this user",
+  EPERM: "may not be used by this user",
+  EROFS: "is on a file system that is read-only",
+  ENOSPC: "is on a disk that is full",
+  EDQUOT: "is beyond this user's quota of the disk",
+  EFBIG: "would be larger than a file can be there",
+  ENAMETOOLONG: "has too long a name",
+};
+
+function absent(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== "ENOENT") throw error;
+}
