@@ -24,7 +24,7 @@ host_packages() {
     *) echo qemu-system-x86:qemu-system-x86_64 ;;
   esac
   printf '%s\n' mmdebstrap:mmdebstrap nftables:nft iproute2:ip qemu-utils:qemu-img e2fsprogs:mkfs.ext4 \
-    util-linux:flock xz-utils:xz ca-certificates:update-ca-certificates
+    util-linux:flock xz-utils:xz lz4:lz4 ca-certificates:update-ca-certificates
 }
 
 # missing_packages PACKAGE:COMMAND… → names of the packages whose command is not on PATH

@@ -37,6 +37,7 @@ const INSTALLED = [
   "qemu-img",
   "mkfs.ext4",
   "xz",
+  "lz4",
 ];
 
 /** Stands for the real one, which is seen at work by the tests of the commands: copies the program, and counts. */

@@ -8,7 +8,7 @@ import { moduleDependencies, selectModules } from "./kernel-modules.ts";
 import { elfModule } from "./testing/elf-module.ts";
 import { temporaryFolder } from "./testing/folders.ts";
 
-const plain = async (data: Uint8Array) => data;
+const plain = async (_format: string, data: Uint8Array) => data;
 
 /** A folder lib/modules/RELEASE with modules that depend on others. */
 async function tree(files: Record<string, Buffer>, builtIn: readonly string[] = []): Promise<string> {

@@ -2,7 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import { WarrenError } from "@warren/contracts/errors";
-import type { DecompressXz } from "./vmlinux.ts";
+import type { Decompress } from "./decompress.ts";
 
 /** Modules by which a microVM reaches its disk and network card, and those that serve it when the kernel has them. */
 export const GUEST_MODULES: readonly WantedModule[] = [
@@ -34,7 +34,7 @@ export interface KernelModule {
 export async function selectModules(
   tree: string,
   wanted: readonly WantedModule[],
-  xz: DecompressXz,
+  decompress: Decompress,
 ): Promise<KernelModule[]> {
   const files = await moduleFiles(tree);
   const builtIn = await builtInModules(tree);
@@ -48,7 +48,7 @@ export async function selectModules(
       throw new WarrenError("image_build_failed", `The kernel package has no module ${name}${needer}.`);
     }
     if (chain.includes(name)) throw new WarrenError("image_build_failed", `The kernel module ${name} needs itself.`);
-    const data = await decompressModule(file, xz);
+    const data = await decompressModule(file, decompress);
     for (const dependency of moduleDependencies(data)) await select(dependency, true, [...chain, name]);
     selected.set(name, { name, data });
   };
@@ -103,9 +103,9 @@ async function builtInModules(tree: string): Promise<Set<string>> {
   return new Set(names.map((path) => canonical(path.slice(path.lastIndexOf("/") + 1).replace(/\.ko$/, ""))));
 }
 
-async function decompressModule(file: string, xz: DecompressXz): Promise<Uint8Array> {
+async function decompressModule(file: string, decompress: Decompress): Promise<Uint8Array> {
   const data = await readFile(file);
-  if (file.endsWith(".xz")) return xz(data);
+  if (file.endsWith(".xz")) return decompress("xz", data);
   if (file.endsWith(".zst")) return zstdDecompressSync(data);
   return file.endsWith(".gz") ? gunzipSync(data) : data;
 }

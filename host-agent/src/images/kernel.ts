@@ -2,12 +2,13 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promise
 import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
 import { type Apt, dependencies } from "./apt.ts";
+import { type Decompress, decompressor } from "./decompress.ts";
 import type { Distribution } from "./distribution.ts";
 import type { Progress } from "./images.ts";
 import { GUEST_MODULES, selectModules } from "./kernel-modules.ts";
 import type { ImageRecipe } from "./store.ts";
 import type { RunTool } from "./tool.ts";
-import { type DecompressXz, extractVmlinux } from "./vmlinux.ts";
+import { extractVmlinux } from "./vmlinux.ts";
 
 /** To be raised when this file or one that it uses makes something else of the same packages. */
 const RECIPE_VERSION = "1";
@@ -52,7 +53,7 @@ export function kernelRecipe(distribution: Distribution, apt: Apt, refresh: bool
       await apt.download(image.packages, scratch);
       progress("kernel", "unpacking", 0.4);
       const tree = await unpack(scratch, runTool);
-      await takeKernel(tree, image.release, folder, xzWith(runTool, scratch), progress);
+      await takeKernel(tree, image.release, folder, decompressor(runTool, scratch), progress);
       await rm(scratch, { recursive: true });
       progress("kernel", `${image.release} is ready`, 1);
       return { release: image.release, version: image.version };
@@ -100,14 +101,14 @@ async function takeKernel(
   tree: string,
   release: string,
   folder: string,
-  xz: DecompressXz,
+  decompress: Decompress,
   progress: Progress,
 ): Promise<void> {
   const vmlinuz = join(folder, KERNEL_FILES.vmlinuz);
   await rename(join(tree, `boot/vmlinuz-${release}`), vmlinuz);
   progress("kernel", "extracting vmlinux", 0.7);
-  await writeFile(join(folder, KERNEL_FILES.vmlinux), await extractVmlinux(await readFile(vmlinuz), xz));
-  const modules = await selectModules(await modulesTree(tree, release), GUEST_MODULES, xz);
+  await writeFile(join(folder, KERNEL_FILES.vmlinux), await extractVmlinux(await readFile(vmlinuz), decompress));
+  const modules = await selectModules(await modulesTree(tree, release), GUEST_MODULES, decompress);
   await mkdir(join(folder, KERNEL_FILES.modules));
   for (const { name, data } of modules) await writeFile(join(folder, KERNEL_FILES.modules, `${name}.ko`), data);
   await writeFile(join(folder, KERNEL_FILES.order), modules.map(({ name }) => `${name}.ko\n`).join(""));
@@ -121,14 +122,4 @@ async function modulesTree(tree: string, release: string): Promise<string> {
     if (entries.includes("kernel")) return folder;
   }
   throw new WarrenError("image_build_failed", `The kernel packages of ${release} have no modules.`);
-}
-
-function xzWith(runTool: RunTool, scratch: string): DecompressXz {
-  let files = 0;
-  return async (data) => {
-    const path = join(scratch, `data-${files++}`);
-    await writeFile(`${path}.xz`, data);
-    await runTool("xz", ["--decompress", `${path}.xz`]);
-    return readFile(path);
-  };
 }

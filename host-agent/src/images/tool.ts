@@ -26,6 +26,7 @@ const PACKAGES: Record<string, string> = {
   go: "golang-go",
   "mkfs.ext4": "e2fsprogs",
   mmdebstrap: "mmdebstrap",
+  lz4: "lz4",
   xz: "xz-utils",
 };
 

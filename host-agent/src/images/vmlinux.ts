@@ -1,9 +1,6 @@
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import { WarrenError } from "@warren/contracts/errors";
-import { decodeLz4Legacy, LZ4_LEGACY_MAGIC } from "./lz4.ts";
-
-/** Decompresses xz data, for which Node has no decoder. */
-export type DecompressXz = (data: Uint8Array) => Promise<Uint8Array>;
+import type { Decompress } from "./decompress.ts";
 
 // Fields of the x86 setup header (Linux, Documentation/arch/x86/boot.rst).
 const SETUP_SECTS = 0x1f1;
@@ -14,6 +11,8 @@ const PAYLOAD_LENGTH = 0x24c;
 /** The first protocol version with the two payload fields. */
 const PAYLOAD_PROTOCOL = 0x0208;
 const SECTOR = 512;
+/** First bytes of a legacy frame, in which kernels are compressed (LZ4 Frame Format), little-endian. */
+const LZ4_LEGACY_MAGIC = 0x184c2102;
 
 /** Where the arm64 Image header has its magic (Linux, Documentation/arch/arm64/booting.rst). */
 const ARM64_MAGIC = 0x38;
@@ -22,8 +21,8 @@ const ARM64_MAGIC = 0x38;
  * The uncompressed kernel inside a `vmlinuz`: an ELF file on x86-64, an arm64 `Image` on arm64. A kernel that is not
  * compressed is returned as it is.
  */
-export async function extractVmlinux(vmlinuz: Uint8Array, xz: DecompressXz): Promise<Uint8Array> {
-  const kernel = await decompress(payload(Buffer.from(vmlinuz)), xz);
+export async function extractVmlinux(vmlinuz: Uint8Array, decompress: Decompress): Promise<Uint8Array> {
+  const kernel = await unpack(payload(Buffer.from(vmlinuz)), decompress);
   if (!isElf(kernel) && !isArm64Image(kernel)) {
     throw unreadable("what is inside is neither an ELF file nor an arm64 Image");
   }
@@ -46,15 +45,15 @@ function payload(vmlinuz: Buffer): Buffer {
   return slice(vmlinuz, start, vmlinuz.readUInt32LE(PAYLOAD_LENGTH));
 }
 
-async function decompress(data: Buffer, xz: DecompressXz): Promise<Uint8Array> {
+async function unpack(data: Buffer, decompress: Decompress): Promise<Uint8Array> {
   if (data.length < 8) throw unreadable("it is cut short");
   // The kernel's build appends the decompressed size, 4 bytes, to all formats that do not end with it themselves.
   const withoutSize = data.subarray(0, -4);
   try {
     if (data.readUInt16BE(0) === 0x1f8b) return gunzipSync(data);
-    if (data.readUInt32LE(0) === LZ4_LEGACY_MAGIC) return decodeLz4Legacy(withoutSize);
+    if (data.readUInt32LE(0) === LZ4_LEGACY_MAGIC) return await decompress("lz4", withoutSize);
     if (data.readUInt32LE(0) === 0xfd2fb528) return zstdDecompressSync(withoutSize);
-    if (data.toString("latin1", 0, 6) === "\xfd7zXZ\0") return await xz(withoutSize);
+    if (data.toString("latin1", 0, 6) === "\xfd7zXZ\0") return await decompress("xz", withoutSize);
   } catch (error) {
     throw unreadable(`its payload cannot be decompressed (${error instanceof Error ? error.message : error})`);
   }
