@@ -15,7 +15,19 @@ const DATABASES = "control-plane/src/database/testing/global-setup.ts";
  * Files that take a minute and more, most of it waiting: what is begun last must be short, or one worker goes on alone for
  * long.
  */
-const LONG = ["crash-fake", "faults", "hang", "ends", "freeze", "cli", "qemu.vm", "ensure.vm", "vcpus", "power-loss"];
+const LONG = [
+  "crash-fake",
+  "faults",
+  "hang",
+  "ends",
+  "freeze",
+  "cli",
+  "qemu.vm",
+  "ensure.vm",
+  "vcpus",
+  "stack-power-loss",
+  "power-loss",
+];
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

@@ -1,9 +1,10 @@
 import { execFile } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
 import { mkdir, mkdtemp, open, readdir, rm, statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { vi } from "vitest";
+import { expect, vi } from "vitest";
 
 const run = promisify(execFile);
 
@@ -24,6 +25,8 @@ export class VolatileDisk {
   readonly directory: string;
   readonly #scratch: string;
   readonly #device: string;
+  /** Number of the block device, as the kernel names it in tables of mounts. */
+  #number = "";
   #fillers = 0;
 
   private constructor(scratch: string) {
@@ -54,10 +57,31 @@ export class VolatileDisk {
     await run("xfs_io", ["-x", "-c", "shutdown", this.directory]);
   }
 
-  /** Brings back what survived, once no process has a file of it open: one that was killed takes a moment to end. */
+  /**
+   * Brings back what survived, once no process has a file of it open, or a mount of it: one that was killed takes a moment to
+   * end.
+   */
   async restorePower(): Promise<void> {
     await vi.waitFor(() => run("umount", [this.directory]), { timeout: UNMOUNT_LIMIT_MS });
+    await vi.waitFor(async () => expect((await this.#loopDevices()).trim()).toBe(""), { timeout: UNMOUNT_LIMIT_MS });
     await this.#mount();
+  }
+
+  /** Processes of a program that see the disk in a mount namespace of their own. */
+  seenBy(program: string): number[] {
+    const isSeen = (line: string) => line.split(" ")[2] === this.#number;
+    return readdirSync("/proc")
+      .filter((name) => /^\d+$/.test(name))
+      .filter((pid) => {
+        try {
+          if (readFileSync(`/proc/${pid}/comm`, "utf8").trim() !== program) return false;
+          return readFileSync(`/proc/${pid}/mountinfo`, "utf8").split("\n").some(isSeen);
+        } catch {
+          // It has ended meanwhile.
+          return false;
+        }
+      })
+      .map(Number);
   }
 
   /** Takes the space that is free for anyone but root, but for `rest` bytes; without `rest`, root's as well. */
@@ -86,5 +110,11 @@ export class VolatileDisk {
 
   async #mount(): Promise<void> {
     await run("mount", ["-o", MOUNT_OPTIONS, this.#device, this.directory]);
+    this.#number = (await run("mountpoint", ["--fs-devno", this.directory])).stdout.trim();
+  }
+
+  /** Those that the file is behind: none once no mount of it is left, in whichever namespace. */
+  async #loopDevices(): Promise<string> {
+    return (await run("losetup", ["--associated", this.#device])).stdout;
   }
 }
