@@ -44,6 +44,7 @@ export class ControlPlane {
       stdio: ["pipe", "ignore", "inherit", "pipe"],
     });
     const line = await text(child.stdio[3] as Readable);
+    if (line === "") throw new Error("the control plane ended before it was ready");
     const ready = JSON.parse(line) as { ready: boolean; url: string };
     if (!ready.ready) throw new Error(`the control plane did not start: ${line}`);
     const answer = await fetch(`${ready.url}/health`);
