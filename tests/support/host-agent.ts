@@ -23,7 +23,7 @@ export class HostAgentFixture {
     this.#environment = environment;
     this.#flags = flags;
     this.#program = program;
-    this.#client = createHostClient(`unix:${join(directory, "agent.sock")}`);
+    this.#client = createHostClient(this.address);
   }
 
   /**
@@ -45,6 +45,11 @@ export class HostAgentFixture {
       throw error;
     }
     return fixture;
+  }
+
+  /** Address of its calls. */
+  get address(): string {
+    return `unix:${join(this.directory, "agent.sock")}`;
   }
 
   /** Calls to it; the connection is made anew after each end of the agent. */

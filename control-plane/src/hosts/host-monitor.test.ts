@@ -263,7 +263,7 @@ describe("host monitor", () => {
 
   it("knows what a host offers, and its base images as templates", async () => {
     const row = await database.db.selectFrom("hosts").selectAll().executeTakeFirstOrThrow();
-    expect(row).toMatchObject({ arch: "x86_64", cpu_cores: 2, memory_mb: 4096, status: "online" });
+    expect(row).toMatchObject({ arch: "amd64", cpu_cores: 2, memory_mb: 4096, status: "online" });
     expect(row.metadata).toEqual({ accelerator: "tcg", version: "0.1.0" });
     expect(await templates.find(teamId, "node")).toMatchObject({ team_id: BUILT_IN_TEAM, type: "base" });
   });

@@ -15,6 +15,7 @@ describe("sandbox pausing", () => {
   beforeEach(() => {
     stack.host.onPause = () => undefined;
     stack.host.onResume = () => undefined;
+    stack.host.onFork = () => undefined;
   });
 
   const act = (id: string, action: string, body?: object) => stack.call("POST", `/v1/sandboxes/${id}/${action}`, body);
@@ -130,6 +131,9 @@ describe("sandbox pausing", () => {
 
   it("copies a running sandbox; one copy that fails leaves the others alone", async () => {
     const parent = await stack.createSandbox({ vcpus: 2, timeout_sec: 60 });
+    stack.host.onFork = (index) => {
+      if (index === 2) throw new WarrenError("host_full", "this host is full");
+    };
     const answer = await act(parent.id, "fork", { count: 3 });
     expect(answer.status).toBe(201);
     const results = (await answer.json()) as ForkResult[];

@@ -5,7 +5,7 @@ import { PassThrough, type Readable } from "node:stream";
 import type { HandlerContext } from "@connectrpc/connect";
 import type { Command, ExecRequest, ExecStreamRequest } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { LIMITS } from "@warren/contracts/limits";
-import { rpcError } from "./double-errors.ts";
+import { answering, rpcError, streaming } from "./double-errors.ts";
 import type { DoubleGuest } from "./double-guest.ts";
 
 /** Exit status of a shell for a command that does not exist. */
@@ -24,9 +24,9 @@ interface Running {
 /** Exec and ExecStream on processes of this machine. */
 export function commandHandlers(guestOf: (sandboxId: string) => DoubleGuest, programs: () => string | undefined) {
   return {
-    async exec(request: ExecRequest, context: HandlerContext) {
+    exec: answering(async (request: ExecRequest, context: HandlerContext) => {
       const { child, ended } = start(guestOf(request.sandboxId), request.command!, programs(), context.signal);
-      const limit = request.maxOutputBytes;
+      const limit = Math.min(request.maxOutputBytes || LIMITS.execOutputBytes, LIMITS.execOutputBytes);
       const [stdout, stderr] = [collect(child.stdout!, limit), collect(child.stderr!, limit)];
       child.stdin!.on("error", () => undefined).end(request.stdin ?? "");
       const end = await ended;
@@ -38,9 +38,9 @@ export function commandHandlers(guestOf: (sandboxId: string) => DoubleGuest, pro
         stdoutTruncated: out.truncated,
         stderrTruncated: err.truncated,
       };
-    },
+    }),
 
-    async *execStream(requests: AsyncIterable<ExecStreamRequest>, context: HandlerContext) {
+    execStream: streaming(async function* (requests: AsyncIterable<ExecStreamRequest>, context: HandlerContext) {
       const input = requests[Symbol.asyncIterator]();
       const first = (await input.next()).value as ExecStreamRequest | undefined;
       if (first?.message.case !== "start") throw rpcError("invalid_request", "the first message must be start");
@@ -66,7 +66,7 @@ export function commandHandlers(guestOf: (sandboxId: string) => DoubleGuest, pro
       } finally {
         child.kill("SIGKILL");
       }
-    },
+    }),
   };
 }
 

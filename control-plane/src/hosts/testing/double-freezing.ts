@@ -1,13 +1,17 @@
+import { randomUUID } from "node:crypto";
+import { cp } from "node:fs/promises";
 import { join } from "node:path";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { WarrenError } from "@warren/contracts/errors";
 import type { ForkResultSchema } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
-import { DoubleGuest } from "./double-guest.ts";
+import type { DoubleGuest } from "./double-guest.ts";
 
 /** A template of the double: what its sandboxes are made with. */
 export interface DoubleTemplate {
   vcpus: number;
   memoryMb: number;
+  /** Has the files that its sandboxes begin with. */
+  directory: string;
 }
 
 /** What the handlers need of the double. */
@@ -21,71 +25,78 @@ export interface FreezingDouble {
   /** Runs before a sandbox is paused or resumed; an error that it throws is the answer. */
   onPause: () => Promise<void> | void;
   onResume: () => Promise<void> | void;
+  /** Runs before each copy is made; an error that it throws is what becomes of that copy. */
+  onFork: (index: number) => void;
 }
 
 /** Pausing, copying and freezing, as far as the control plane can see them. */
 export function freezingHandlers(double: FreezingDouble) {
   const { templates } = double;
-  const key = (teamId: string, name: string) => `${teamId}/${name}`;
+  const fork = async (parent: DoubleGuest, sandboxId: string, index: number): Promise<ForkOutcome> => {
+    try {
+      double.onFork(index);
+      const guest = await parent.copy(join(double.directory, sandboxId), sandboxId);
+      double.guests.set(sandboxId, guest);
+      return { case: "sandbox", value: guest.info() };
+    } catch (error) {
+      if (!(error instanceof WarrenError)) throw error;
+      return { case: "error", value: { code: error.code, message: error.message } };
+    }
+  };
   return {
     pauseSandbox: async ({ sandboxId }: { sandboxId: string }) => {
       const guest = double.guest(sandboxId);
       await double.onPause();
-      guest.status = "paused";
-      guest.autoPaused = false;
-      guest.wasPaused = true;
-      guest.diskBytes = 4096n;
+      await guest.pause();
       return { sandbox: guest.info() };
     },
     rollbackSandbox: async ({ sandboxId }: { sandboxId: string }) => {
       const guest = double.guest(sandboxId);
-      if (!guest.wasPaused) throw new WarrenError("invalid_state", `sandbox ${sandboxId} was never paused`);
-      guest.status = "paused";
-      guest.reason = undefined;
+      await guest.rollBack();
       return { sandbox: guest.info() };
     },
     resumeSandbox: async ({ sandboxId, timeoutSec }: { sandboxId: string; timeoutSec?: number | undefined }) => {
       const guest = double.guest(sandboxId);
       await double.onResume();
       guest.change({ timeoutSec });
-      guest.status = "running";
-      guest.reason = undefined;
+      await guest.resume();
       return { sandbox: guest.info() };
     },
     forkSandbox: async ({ sandboxId, forkIds }: { sandboxId: string; forkIds: string[] }) => {
       const parent = double.guest(sandboxId);
+      if (forkIds.length === 0) throw new WarrenError("invalid_request", "number of copies must be from 1 to 100");
+      parent.requireRunning();
       const results: MessageInitShape<typeof ForkResultSchema>[] = [];
-      for (const [index, forkId] of forkIds.entries()) {
-        // The third copy never fits, so that a test sees how one failure leaves the others alone.
-        if (index === 2) {
-          const value = { code: "host_full", message: "this host is full" };
-          results.push({ sandboxId: forkId, result: { case: "error" as const, value } });
-          continue;
-        }
-        const guest = await DoubleGuest.create(join(double.directory, forkId), {
-          ...structuredClone(parent.request),
-          sandboxId: forkId,
-        });
-        double.guests.set(forkId, guest);
-        results.push({ sandboxId: forkId, result: { case: "sandbox" as const, value: guest.info() } });
+      for (const [index, id] of forkIds.entries()) {
+        results.push({ sandboxId: id, result: await fork(parent, id, index) });
       }
       return { results };
     },
     createSnapshot: async (request: { sandboxId: string; teamId: string; name: string; overwrite: boolean }) => {
-      const { vcpus = 0, memoryMb = 0 } = double.guest(request.sandboxId).request.spec ?? {};
+      const guest = double.guest(request.sandboxId);
+      const { vcpus = 0, memoryMb = 0 } = guest.request.spec ?? {};
       const { teamId, name } = request;
-      if (templates.has(key(teamId, name)) && !request.overwrite) {
+      if (templates.has(templateKey(teamId, name)) && !request.overwrite) {
         throw new WarrenError("already_exists", `there is a template ${name} already`);
       }
-      templates.set(key(teamId, name), { vcpus, memoryMb });
+      const directory = join(double.directory, `template-${randomUUID()}`);
+      await cp(guest.directory, directory, { recursive: true, verbatimSymlinks: true });
+      templates.set(templateKey(teamId, name), { vcpus, memoryMb, directory });
       const figures = { sizeBytes: BigInt(double.templateBytes), createdAtUnixMs: BigInt(Date.now()) };
       return { template: { teamId, name, type: "snapshot", vcpus, memoryMb, ...figures } };
     },
     deleteSnapshot: async ({ teamId, name }: { teamId: string; name: string }) => {
-      if (!templates.delete(key(teamId, name))) {
+      if (!templates.delete(templateKey(teamId, name))) {
         throw new WarrenError("template_not_found", `there is no template ${name}`);
       }
       return {};
     },
   };
 }
+
+/** Under what a template is kept: names are those of a team. */
+export function templateKey(teamId: string, name: string): string {
+  return `${teamId}/${name}`;
+}
+
+type ForkOutcome = NonNullable<MessageInitShape<typeof ForkResultSchema>["result"]>;

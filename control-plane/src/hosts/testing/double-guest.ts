@@ -1,5 +1,5 @@
 import type { ChildProcess } from "node:child_process";
-import { mkdir, rm } from "node:fs/promises";
+import { cp, mkdir, rm } from "node:fs/promises";
 import { join, normalize } from "node:path";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { WarrenError } from "@warren/contracts/errors";
@@ -18,8 +18,6 @@ export class DoubleGuest {
   status = "running";
   /** The host has paused it by itself. */
   autoPaused = false;
-  /** It has a pause that it can return to. */
-  wasPaused = false;
   /** Its agent does not answer. */
   silent = false;
   /** Milliseconds that the last command was given; 0 = no limit. */
@@ -30,6 +28,8 @@ export class DoubleGuest {
   diskBytes = 0n;
   /** Bytes that left streamed commands, and that they took. */
   readonly streamed = { output: 0, input: 0 };
+  #wasPaused = false;
+  #changes = Promise.resolve();
   readonly #createdAt = Date.now();
   #lastActiveAt = this.#createdAt;
 
@@ -38,8 +38,10 @@ export class DoubleGuest {
     this.request = request;
   }
 
-  static async create(directory: string, request: CreateSandboxRequest): Promise<DoubleGuest> {
-    await mkdir(directory, { recursive: true });
+  /** Makes it with the files of a template, if that has some. */
+  static async create(directory: string, request: CreateSandboxRequest, files?: string): Promise<DoubleGuest> {
+    if (files === undefined) await mkdir(directory, { recursive: true });
+    else await copyFiles(files, directory);
     return new DoubleGuest(directory, request);
   }
 
@@ -83,6 +85,63 @@ export class DoubleGuest {
     this.request.spec = create(SandboxSpecSchema, { ...this.request.spec, ...Object.fromEntries(given) });
   }
 
+  /** A copy under another id, with what its files are now. */
+  async copy(directory: string, sandboxId: string): Promise<DoubleGuest> {
+    await copyFiles(this.directory, directory);
+    return new DoubleGuest(directory, { ...structuredClone(this.request), sandboxId });
+  }
+
+  /** Keeps its files as they are, to return to them. */
+  pause(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.status === "running") await copyFiles(this.directory, this.#paused);
+      this.#wasPaused = true;
+      this.status = "paused";
+      this.diskBytes = 4096n;
+    });
+  }
+
+  async pauseForInactivity(): Promise<void> {
+    await this.pause();
+    const message = `nothing used it for ${this.request.spec?.timeoutSec ?? 0} s`;
+    this.reason = { code: "inactivity", message, atUnixMs: BigInt(Date.now()) };
+    this.autoPaused = true;
+  }
+
+  resume(): Promise<void> {
+    return this.#inTurn(async () => {
+      this.status = "running";
+      this.reason = undefined;
+      this.autoPaused = false;
+    });
+  }
+
+  /** Returns to its last pause. */
+  rollBack(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (!this.#wasPaused) {
+        throw new WarrenError("invalid_state", `sandbox ${this.request.sandboxId} was never paused`);
+      }
+      if (this.status === "running") {
+        this.kill();
+        await copyFiles(this.#paused, this.directory);
+      }
+      this.status = "paused";
+      this.reason = undefined;
+    });
+  }
+
+  /** Does one thing after the other to it, as a host does. */
+  #inTurn(change: () => Promise<void>): Promise<void> {
+    const done = this.#changes.then(change);
+    this.#changes = done.catch(() => undefined);
+    return done;
+  }
+
+  get #paused(): string {
+    return `${this.directory}.paused`;
+  }
+
   /** Kills all processes. */
   kill(): void {
     for (const child of this.processes) child.kill("SIGKILL");
@@ -90,6 +149,12 @@ export class DoubleGuest {
 
   async destroy(): Promise<void> {
     this.kill();
-    await rm(this.directory, { recursive: true, force: true });
+    for (const path of [this.directory, this.#paused]) await rm(path, { recursive: true, force: true });
   }
+}
+
+/** Makes `to` a directory with the files of another, and nothing else. */
+async function copyFiles(from: string, to: string): Promise<void> {
+  await rm(to, { recursive: true, force: true });
+  await cp(from, to, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
 }

@@ -13,10 +13,13 @@ import {
   type UpdateSandboxRequest,
 } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { commandHandlers } from "./double-commands.ts";
-import { rpcError } from "./double-errors.ts";
-import { directoryHandlers, fileListener } from "./double-files.ts";
-import { type DoubleTemplate, freezingHandlers } from "./double-freezing.ts";
+import { answering, rpcError } from "./double-errors.ts";
+import { contentHandlers, directoryHandlers, fileListener } from "./double-files.ts";
+import { type DoubleTemplate, freezingHandlers, templateKey } from "./double-freezing.ts";
 import { DoubleGuest } from "./double-guest.ts";
+
+/** Templates that every team may use. */
+const BUILT_IN = ["minimal", "node"];
 
 /** What a test may have happen in place of the next creation. */
 export type CreateFault = (request: CreateSandboxRequest) => Promise<void> | void;
@@ -45,6 +48,8 @@ export class HostAgentDouble {
   /** Runs before a sandbox is paused, or resumed; an error that it throws is the answer. */
   onPause: () => Promise<void> | void = () => undefined;
   onResume: () => Promise<void> | void = () => undefined;
+  /** Runs before each copy is made; an error that it throws is what becomes of that copy. */
+  onFork: (index: number) => void = () => undefined;
   /** Runs before settings are changed; an error that it throws is the answer. */
   onUpdate: () => Promise<void> | void = () => undefined;
   /** Runs before sandboxes are listed. */
@@ -126,6 +131,13 @@ export class HostAgentDouble {
     for (const watcher of this.#watchers) watcher(sandboxIds);
   }
 
+  /** Pauses a sandbox as a host does that nothing has used for its timeout. */
+  pauseForInactivity(sandboxId: string): Promise<void> {
+    return this.guest(sandboxId)
+      .pauseForInactivity()
+      .then(() => this.announce(sandboxId));
+  }
+
   async *#watchSandboxes({ signal }: HandlerContext): AsyncGenerator<{ sandboxIds: string[] }> {
     const said: string[][] = [[]];
     let wake = () => {};
@@ -148,6 +160,15 @@ export class HostAgentDouble {
     this.#watchers.delete(watcher);
   }
 
+  /** Where the files of a template are, if it has some. */
+  #filesOf({ teamId, spec }: CreateSandboxRequest): string | undefined {
+    const template = this.templates.get(templateKey(teamId, spec?.template ?? ""));
+    if (!template && !BUILT_IN.includes(spec?.template ?? "")) {
+      throw new WarrenError("template_not_found", `there is no template ${spec?.template} on this host`);
+    }
+    return template?.directory;
+  }
+
   #handlers() {
     const { pauseSandbox, resumeSandbox, rollbackSandbox, forkSandbox, createSnapshot, deleteSnapshot } =
       freezingHandlers(this);
@@ -160,7 +181,10 @@ export class HostAgentDouble {
       deleteSnapshot: answering(deleteSnapshot),
       createSandbox: answering(async (request: CreateSandboxRequest) => {
         await this.onCreate(request);
-        const guest = await DoubleGuest.create(join(this.directory, request.sandboxId), request);
+        if (this.guests.has(request.sandboxId))
+          throw new WarrenError("already_exists", "there is this sandbox already");
+        const files = this.#filesOf(request);
+        const guest = await DoubleGuest.create(join(this.directory, request.sandboxId), request, files);
         this.guests.set(request.sandboxId, guest);
         return { sandbox: guest.info() };
       }),
@@ -175,6 +199,10 @@ export class HostAgentDouble {
       updateSandbox: answering(async ({ sandboxId, spec }: UpdateSandboxRequest) => {
         const guest = this.guest(sandboxId);
         await this.onUpdate();
+        const { template, vcpus, memoryMb } = spec ?? {};
+        if ((template ?? vcpus ?? memoryMb) !== undefined) {
+          throw new WarrenError("invalid_request", "a sandbox keeps its template and its shape");
+        }
         guest.change(spec);
         return { sandbox: guest.info() };
       }),
@@ -192,33 +220,20 @@ export class HostAgentDouble {
       }),
       watchSandboxes: (_: unknown, context: HandlerContext) => this.#watchSandboxes(context),
       getHost: answering(async () => ({
-        arch: "x86_64",
+        arch: "amd64",
         cpuCores: 2,
         memoryMb: 4096,
         diskGb: 10,
         accelerator: "tcg",
         version: "0.1.0",
-        templates: [
-          { name: "minimal", type: "base" },
-          { name: "node", type: "base" },
-        ],
+        templates: BUILT_IN.map((name) => ({ name, type: "base", vcpus: 1, memoryMb: 512, sizeBytes: 4096n })),
       })),
       ...directoryHandlers((id) => this.guest(id)),
+      ...contentHandlers((id) => this.guest(id)),
       ...commandHandlers(
         (id) => this.guest(id),
         () => this.programs,
       ),
     };
   }
-}
-
-/** Answers errors of the catalogue as the protocol wants them. */
-function answering<I, O>(handler: (request: I) => Promise<O>): (request: I) => Promise<O> {
-  return async (request) => {
-    try {
-      return await handler(request);
-    } catch (error) {
-      throw error instanceof WarrenError ? rpcError(error.code, error.message) : error;
-    }
-  };
 }

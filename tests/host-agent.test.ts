@@ -1,0 +1,17 @@
+import { createHostClient } from "@warren/control-plane/hosts/host-client";
+import { describeHostAgent } from "@warren/control-plane/hosts/testing/host-agent-contract";
+import { HostAgentFixture } from "./support/host-agent.ts";
+
+describeHostAgent("a host agent with microVMs", async () => {
+  const host = await HostAgentFixture.start();
+  const client = createHostClient(host.address);
+  return {
+    client,
+    template: "minimal",
+    passInactivity: async () => undefined,
+    async close() {
+      client.close();
+      await host.dispose();
+    },
+  };
+});
