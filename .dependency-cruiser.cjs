@@ -32,6 +32,24 @@ const controlPlane = [
   ["logging.ts", "version.ts", "process", "identifiers", "date-time.ts", "detached-operations.ts"],
 ];
 
+/** The same of `host-agent/src`. */
+const hostAgent = [
+  ["main.ts"],
+  ["program.ts"],
+  ["host.ts"],
+  ["rpc"],
+  ["sandboxes"],
+  ["templates"],
+  ["snapshots", "doctor", "machinery.ts", "settings.ts"],
+  ["network"],
+  ["vmm"],
+  ["images"],
+  ["disk"],
+  ["memory"],
+  ["cgroup", "guest", "memory-pressure"],
+  ["linux", "logging.ts"],
+];
+
 /** Rules that nothing in a source folder imports what stands on its own floor or a higher one, or on none. */
 function floorRules(source, floors) {
   const pathOf = (names) => `^${source}/(${names.map((name) => name.replace(/\.ts$/, "\\.ts$")).join("|")})(/|$)`;
@@ -58,10 +76,11 @@ function floorRules(source, floors) {
 module.exports = {
   forbidden: [
     ...floorRules("control-plane/src", controlPlane),
+    ...floorRules("host-agent/src", hostAgent),
     {
       name: "no-circle-of-types-either",
       severity: "error",
-      from: { path: "^control-plane/src/", pathNot: "^control-plane/src/database/" },
+      from: { path: "^(control-plane|host-agent)/src/" },
       to: { circular: true },
     },
     {

@@ -26,7 +26,8 @@ import { SandboxFactory } from "./sandbox-factory.ts";
 import { Spares } from "./spares.ts";
 import { Starter } from "./starter.ts";
 import { TemplateMaker } from "./template-maker.ts";
-import { WarmPool, type WarmPoolLimits } from "./warm-pool.ts";
+import { WarmPool } from "./warm-pool.ts";
+import type { WarmPoolLimits } from "./warm-pool-demand.ts";
 
 /** Parts that the sandboxes of one host are made from. */
 export interface SandboxParts extends Omit<MicrovmParts, "ending"> {

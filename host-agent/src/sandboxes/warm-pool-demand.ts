@@ -1,9 +1,15 @@
-import type { WarmPoolLimits } from "./warm-pool.ts";
-
 /** Milliseconds for which a use counts as demand. */
 const WINDOW_MS = 600_000;
 /** Milliseconds for which uses of a snapshot count as none that is to be ignored. */
 const IGNORED_MS = 300_000;
+
+/** What may stand ready. */
+export interface WarmPoolLimits {
+  /** Sandboxes of each snapshot in use at most; 0 = none. */
+  size: number;
+  /** MiB of guest memory that all of them may have together. */
+  memoryMb: number;
+}
 
 export interface DemandLimits extends WarmPoolLimits {
   /** MiB of guest memory up to which one use is demand enough; of a larger sandbox the second one is. */

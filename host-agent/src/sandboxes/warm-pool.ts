@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 import { hostLoad } from "../guest/host-load.ts";
 import { abortable } from "./abortable.ts";
 import type { Sandbox } from "./sandbox.ts";
-import { WarmPoolDemand } from "./warm-pool-demand.ts";
+import { WarmPoolDemand, type WarmPoolLimits } from "./warm-pool-demand.ts";
 
 /** Milliseconds after the last sign of memory pressure in which nothing is made ready. */
 const REST_MS = 30_000;
@@ -16,14 +16,6 @@ const MAKE_LIMIT_MS = 60_000;
 const NOT_ITS_FAULT: readonly ErrorCode[] = ["host_full", "host_disk_full"];
 /** Why one that is being made is ended before its time. */
 const NOT_NEEDED = new Error("the sandbox is no longer to stand ready");
-
-/** What may stand ready. */
-export interface WarmPoolLimits {
-  /** Sandboxes of each snapshot in use at most; 0 = none. */
-  size: number;
-  /** MiB of guest memory that all of them may have together. */
-  memoryMb: number;
-}
 
 export interface WarmPoolOptions extends WarmPoolLimits {
   log: Logger;

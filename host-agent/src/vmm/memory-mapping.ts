@@ -1,7 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { WarrenError } from "@warren/contracts/errors";
 import { SEALED_PREFIX } from "../linux/sealed-memory.ts";
-import type { MemoryMapping } from "./vmm.ts";
+import type { MemoryMapping } from "../memory/guest-memory.ts";
 
 /** One line of /proc/PID/maps, proc(5). Addresses are kept as the text that also names /proc/PID/map_files/RANGE. */
 interface MapLine {

@@ -1,4 +1,5 @@
 import type { DiskImage, LiveDisk } from "../disk/disk.ts";
+import type { MemoryFile, MemoryMapping } from "../memory/guest-memory.ts";
 
 /** Everything that a virtual machine monitor needs to know of one microVM. Paths are the host's. */
 export interface Machine {
@@ -18,16 +19,6 @@ export interface Machine {
   jail: Jail;
   /** Gives way to other microVMs where processors are short, until `prioritise`; default false. */
   background?: boolean;
-}
-
-/** The file that guest memory is mapped from, copy-on-write. Its size is that of guest memory. */
-export interface MemoryFile {
-  /** Its path; of sealed memory, which has none, the name that /proc/PID/maps shows: `/memfd:NAME`. */
-  path: string;
-  /** No other microVM is given the file, and nobody relies on what it holds once this one has it. */
-  own: boolean;
-  /** Descriptor of sealed memory in this process, needed to start a microVM on it. */
-  sealed?: number;
 }
 
 /** The one network card of a microVM. */
@@ -79,15 +70,6 @@ export interface DiskFailure {
   noSpace: boolean;
   /** What the VMM says of it. */
   reason: string;
-}
-
-/** Where guest memory lies in the VMM process. */
-export interface MemoryMapping {
-  pid: number;
-  /** Virtual address of guest memory, in bytes. */
-  address: bigint;
-  /** Bytes. */
-  length: number;
 }
 
 /** What a virtual processor does at one moment. */

@@ -1,7 +1,7 @@
 import { type FileHandle, open, readFile } from "node:fs/promises";
 import { WarrenError } from "@warren/contracts/errors";
 import { hostPageSize, readProcessMemory } from "../../linux/process-memory.ts";
-import type { MemoryMapping } from "../../vmm/vmm.ts";
+import type { MemoryMapping } from "../guest-memory.ts";
 import { PAGE_SIZE, type PageRange } from "../pages.ts";
 
 /** The memory of a guest whose vCPUs stand still. */

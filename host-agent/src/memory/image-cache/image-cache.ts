@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, open, readdir, readFile, rename, stat, unlink, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import type { MemoryFile } from "../../vmm/vmm.ts";
+import type { MemoryFile } from "../guest-memory.ts";
 import { totalLength } from "../pages.ts";
 import { errorCode, explainFullDisk, hostFiles, removeIfThere, TEMPORARY } from "../store/files.ts";
 import { encodeHeader, type MemoryHeader, parseHeader } from "../store/header.ts";

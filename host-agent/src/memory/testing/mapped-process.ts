@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { NODE_FLAGS } from "@warren/server/node-flags";
-import type { MemoryMapping } from "../../vmm/vmm.ts";
+import type { MemoryMapping } from "../guest-memory.ts";
 
 const PROGRAM = new URL("mapping-process.ts", import.meta.url).pathname;
 

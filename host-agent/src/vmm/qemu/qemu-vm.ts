@@ -1,20 +1,12 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { Cgroup } from "../../cgroup/cgroup.ts";
 import type { LiveDisk } from "../../disk/disk.ts";
+import type { MemoryMapping } from "../../memory/guest-memory.ts";
 import { Console } from "../console.ts";
 import { STATE_IN_CHROOT, takeDeviceState } from "../jail.ts";
 import type { Lifeline } from "../lifeline.ts";
 import { findMemoryMapping } from "../memory-mapping.ts";
-import type {
-  DeviceState,
-  DiskFailure,
-  Machine,
-  MemoryMapping,
-  ProcessorState,
-  Vm,
-  VmExit,
-  VmProcess,
-} from "../vmm.ts";
+import type { DeviceState, DiskFailure, Machine, ProcessorState, Vm, VmExit, VmProcess } from "../vmm.ts";
 import { cpuLimits } from "./cpu-limits.ts";
 import type { Attached, StderrPipe } from "./launch.ts";
 import { stackLayer } from "./live-disk.ts";

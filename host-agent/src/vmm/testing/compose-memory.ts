@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
 import { copyFile, open } from "node:fs/promises";
-import type { MemoryMapping } from "../vmm.ts";
+import type { MemoryMapping } from "../../memory/guest-memory.ts";
 
 const PAGE = 4096n;
 /** Bits of an entry of /proc/PID/pagemap: present, swapped, and page of a file (Documentation/admin-guide/mm/pagemap.rst). */

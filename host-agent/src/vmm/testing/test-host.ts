@@ -10,8 +10,9 @@ import type { BootImages } from "../../images/images.ts";
 import { copyFileRange, nextData } from "../../linux/file-ranges.ts";
 import { createSealedMemory, SEALED_PREFIX } from "../../linux/sealed-memory.ts";
 import type { Machinery } from "../../machinery.ts";
+import type { MemoryFile } from "../../memory/guest-memory.ts";
 import { GUEST_NETWORK, guestNetworkParameters, type Slot, type SlotPool } from "../../network/network.ts";
-import type { DeviceState, Machine, MemoryFile, Vm, Vmm } from "../vmm.ts";
+import type { DeviceState, Machine, Vm, Vmm } from "../vmm.ts";
 import { composeMemory } from "./compose-memory.ts";
 
 /** Shared by all tests that boot microVMs, and by runs of them: images are built when they are missing or out of date. */
