@@ -43,8 +43,8 @@ export class TransferWatch {
     this.#exchanges.add(exchange);
     whenOver(response, () => {
       exchange.isAnswered = true;
-      exchange.startedAt = performance.now();
       if (isEnded(exchange)) this.#exchanges.delete(exchange);
+      else exchange.startedAt = performance.now();
     });
   }
 
