@@ -9,6 +9,13 @@ import type { Readiness } from "@warren/server/supervision";
 import { lockCluster } from "../database/embedded/cluster-lock.ts";
 import { createLogger } from "../logging.ts";
 
+/** As whom a process runs. */
+export interface Identity {
+  userId?: number;
+  /** A command that becomes the process, with its arguments before those of the process. */
+  launcher?: string[];
+}
+
 /** A control plane in a process of its own, as a supervisor starts it. */
 export class ControlPlaneProcess {
   readonly child: ChildProcess;
@@ -18,10 +25,11 @@ export class ControlPlaneProcess {
   readonly #output: Promise<string>;
   readonly #exit: Promise<number | null>;
 
-  /** With a user id it runs as that user. */
-  constructor(environment: Record<string, string>, userId?: number) {
+  constructor(environment: Record<string, string>, { userId, launcher = [] }: Identity = {}) {
     this.#dataDir = environment.WARREN_DATA_DIR;
-    this.child = spawn(process.execPath, [...NODE_FLAGS, join(import.meta.dirname, "..", "main.ts")], {
+    const program = [process.execPath, ...NODE_FLAGS, join(import.meta.dirname, "..", "main.ts")];
+    const [command, ...parameters] = [...launcher, ...program] as [string, ...string[]];
+    this.child = spawn(command, parameters, {
       env: { PATH: process.env.PATH ?? "", WARREN_LISTEN: "127.0.0.1:0", WARREN_READY_FD: "3", ...environment },
       cwd: environment.WARREN_DATA_DIR === undefined ? "/" : join(environment.WARREN_DATA_DIR, ".."),
       stdio: ["pipe", "pipe", "pipe", "pipe"],
@@ -37,6 +45,13 @@ export class ControlPlaneProcess {
     const readiness = await this.readiness;
     if (!readiness.ready) throw new Error(readiness.error.message);
     return readiness.url;
+  }
+
+  /** Why it cannot start. */
+  async refusal(): Promise<{ code: string; message: string }> {
+    const readiness = await this.readiness;
+    if (readiness.ready) throw new Error("it has started");
+    return readiness.error;
   }
 
   /** Exit status and everything that was written. */

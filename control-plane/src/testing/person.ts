@@ -10,7 +10,10 @@ export const TEST_SECRET = "a secret of the tests, which nobody else uses";
 export const PASSWORD = "correct horse battery staple";
 
 /** Starts a control plane whose rate limits are out of the way and whose tokens tests can forge. */
-export function startAccountStack(database: TestDatabase, options: TestStackOptions = {}): Promise<TestStack> {
+export function startAccountStack(
+  database: Pick<TestDatabase, "config">,
+  options: TestStackOptions = {},
+): Promise<TestStack> {
   const config = { rateLimitFactor: 1000, jwtSecrets: [TEST_SECRET], ...options.config };
   return TestStack.start(database, { ...options, config });
 }

@@ -1,7 +1,7 @@
 import { closeSync } from "node:fs";
 import { access, constants, readFile } from "node:fs/promises";
 import { arch, release } from "node:os";
-import { describeOwners, findOwners, MICROVM_IDS } from "@warren/server/user-ids";
+import { DATABASE_IDS, describeOwners, findOwners, MICROVM_IDS } from "@warren/server/user-ids";
 import { detectCgroups } from "../cgroup/detect.ts";
 import { userfaultDescriptor } from "../linux/descriptors.ts";
 import { firstLine, runProgram } from "../linux/programs.ts";
@@ -34,9 +34,11 @@ const root: Check = {
 const userIds: Check = {
   name: "user ids",
   async run() {
-    const owners = await findOwners(MICROVM_IDS);
-    if (owners.length === 0) return { status: "ok", found: "those of microVMs are nobody else's" };
-    return { status: "fail", found: describeOwners(MICROVM_IDS, owners), consequence: MICROVM_IDS.remedy };
+    for (const ids of [MICROVM_IDS, DATABASE_IDS]) {
+      const owners = await findOwners(ids);
+      if (owners.length > 0) return { status: "fail", found: describeOwners(ids, owners), consequence: ids.remedy };
+    }
+    return { status: "ok", found: "those of microVMs and of the embedded database are nobody else's" };
   },
 };
 

@@ -1,10 +1,9 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { readdirSync, readlinkSync } from "node:fs";
 import { open, realpath } from "node:fs/promises";
 import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
 import type { Logger } from "../../logging.ts";
+import { lockOpenFile } from "./flock.ts";
 
 /** Seconds in which a former server that was left alone ends by itself, and in which one that is told to does. */
 const ENDS_SECONDS = 20;
@@ -13,7 +12,7 @@ const OBEYS_SECONDS = 5;
 /** The lock of a cluster, which lasts as long as any process that was given the descriptor. */
 export interface ClusterLock {
   readonly fd: number;
-  /** This process no longer has it. */
+  /** This process no longer has it; again is no error. */
   release(): Promise<void>;
 }
 
@@ -26,14 +25,14 @@ export async function lockCluster(directory: string, log: Logger): Promise<Clust
   const file = await open(path, "a", 0o600);
   const lock = { fd: file.fd, release: () => file.close() };
   try {
-    if (await locks(file.fd, 0)) return lock;
+    if (await lockOpenFile(file.fd, 0)) return lock;
     log.info("waiting for the server of the embedded database that an earlier control plane left");
-    if (await locks(file.fd, ENDS_SECONDS)) return lock;
+    if (await lockOpenFile(file.fd, ENDS_SECONDS)) return lock;
     for (const signal of ["SIGQUIT", "SIGKILL"] as const) {
       const pids = await holders(path);
       log.warn({ pids, signal }, "ending the server of the embedded database that an earlier control plane left");
       for (const pid of pids) end(pid, signal);
-      if (await locks(file.fd, OBEYS_SECONDS)) return lock;
+      if (await lockOpenFile(file.fd, OBEYS_SECONDS)) return lock;
     }
   } catch (error) {
     await file.close();
@@ -45,20 +44,6 @@ export async function lockCluster(directory: string, log: Logger): Promise<Clust
     "database_unavailable",
     `an earlier server of the embedded database does not end (processes ${pids.join(", ")}); end it, then start again`,
   );
-}
-
-/** flock(1) locks the open file that it shares with this process, so the lock stays when it exits. */
-async function locks(fd: number, seconds: number): Promise<boolean> {
-  const flock = spawn("flock", ["--exclusive", "--timeout", String(seconds), "3"], {
-    stdio: ["ignore", "ignore", "pipe", fd],
-  });
-  let said = "";
-  flock.stderr!.setEncoding("utf8").on("data", (text: string) => {
-    said += text;
-  });
-  const [status] = await once(flock, "close");
-  if (status === 0 || status === 1) return status === 0;
-  throw new Error(`flock failed with status ${status}: ${said.trim()}`);
 }
 
 /** Other processes that have a file open. */

@@ -2,7 +2,7 @@ import { access, chown, constants, mkdir, mkdtemp, readdir, readFile, rm, stat }
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, inject, it } from "vitest";
-import { ControlPlaneProcess } from "../../testing/control-plane-process.ts";
+import { ControlPlaneProcess, type Identity } from "../../testing/control-plane-process.ts";
 
 /** User and group id of `nobody`. */
 const NOBODY = 65534;
@@ -20,10 +20,10 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-function start(environment: Record<string, string> = {}, userId?: number): ControlPlaneProcess {
+function start(environment: Record<string, string> = {}, identity: Identity = {}): ControlPlaneProcess {
   const { cacheDir } = inject("databases");
   const settings = { WARREN_DATA_DIR: dataDir, WARREN_CACHE_DIR: cacheDir, ...environment };
-  const child = new ControlPlaneProcess(settings, userId);
+  const child = new ControlPlaneProcess(settings, identity);
   processes.push(child);
   return child;
 }
@@ -76,11 +76,20 @@ it("one without the rights of root has a database of its own user", async ({ ski
     await mkdir(path, { recursive: true });
     await chown(path, NOBODY, NOBODY);
   }
-  const child = start({ WARREN_CACHE_DIR: join(dataDir, "cache") }, NOBODY);
+  const child = start({ WARREN_CACHE_DIR: join(dataDir, "cache") }, { userId: NOBODY });
   const url = await child.url();
   expect(await list(url)).toBe(200);
   const { uid, mode: clusterMode } = await stat(join(dataDir, "database", "cluster"));
   expect([uid, clusterMode & 0o777]).toEqual([NOBODY, 0o700]);
   child.child.kill("SIGTERM");
   expect((await child.ended()).code).toBe(0);
+});
+
+it("one with the name of root and not its rights says what it lacks", async () => {
+  const child = start({}, { launcher: ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin", "--"] });
+  const { code, message } = await child.refusal();
+  expect(code).toBe("database_unavailable");
+  expect(message).toMatch(
+    /could not be mounted .*CAP_SYS_ADMIN.*; run the control plane as another user .*DATABASE_URL/s,
+  );
 });

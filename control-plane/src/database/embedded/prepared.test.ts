@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterEach, beforeEach, expect, inject, it } from "vitest";
 import { createLogger } from "../../logging.ts";
 import { ensureCluster, type Preparation, prepareCluster } from "./prepared.ts";
@@ -18,8 +18,11 @@ beforeEach(async () => {
 });
 afterEach(() => rm(directory, { recursive: true, force: true }));
 
-it("is made once for all who ask at the same time, and leaves nothing half-made", async () => {
+it("is made once for all who ask at the same time, and nothing half-made is left", async () => {
   const own = { ...preparation, cacheDir: join(directory, "cache") };
+  await mkdir(join(own.cacheDir, "database"), { recursive: true });
+  const prepared = await prepareCluster(preparation);
+  await mkdir(join(own.cacheDir, "database", `${basename(prepared)}.left-by-another.tmp`));
   const [first, second] = await Promise.all([prepareCluster(own), prepareCluster(own)]);
   expect(second).toBe(first);
   expect(await readdir(join(own.cacheDir, "database"))).toHaveLength(1);

@@ -1,11 +1,10 @@
 import { createHash } from "node:crypto";
-import { mkdir } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { basename, join } from "node:path";
 import type { Logger } from "../../logging.ts";
 import { loadMigrations } from "../migrations.ts";
 import { SUPERUSER } from "./cluster.ts";
 import { serverUserId } from "./identity.ts";
-import { copyDirectory, exists, publish, removeUnpublished } from "./publish.ts";
+import { copyDirectory, exists, publish, publishOnce, removeUnpublished } from "./publish.ts";
 import type { ServerFiles } from "./server-files.ts";
 
 /** Counts up when the same schema is prepared in another way. */
@@ -33,12 +32,12 @@ export async function ensureCluster(directory: string, preparation: Preparation)
 /** Directory of the prepared cluster in a cache directory; made when it is not there. */
 export async function prepareCluster({ files, cacheDir, log }: Preparation): Promise<string> {
   const prepared = join(cacheDir, "database", cacheKey(files));
-  if (await exists(prepared)) return prepared;
-  log.info({ directory: prepared }, "preparing the embedded database, once");
-  await mkdir(dirname(prepared), { recursive: true, mode: 0o700 });
-  // A client is needed for this alone, and the server is started before one is loaded.
-  const { fillCluster } = await import("./fill-cluster.ts");
-  await publish(prepared, (temporary) => fillCluster(temporary, files, log));
+  await publishOnce(cacheDir, prepared, async (temporary) => {
+    log.info({ directory: prepared }, "preparing the embedded database, once");
+    // A client is needed for this alone, and the server is started before one is loaded.
+    const { fillCluster } = await import("./fill-cluster.ts");
+    await fillCluster(temporary, files, log);
+  });
   return prepared;
 }
 

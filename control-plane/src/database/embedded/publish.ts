@@ -1,10 +1,11 @@
 import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { readdir, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { syncDirectory } from "@warren/server/durable-file";
 import { syncFileSystem } from "@warren/server/file-system-sync";
+import { lockOpenFile } from "./flock.ts";
 
 /** Ends the names of directories that are not complete yet. */
 const TEMPORARY = ".tmp";
@@ -30,6 +31,28 @@ export async function publish(directory: string, fill: (temporary: string) => Pr
 /** Whether a name is that of a directory that is not complete yet. */
 export function isUnpublished(name: string): boolean {
   return name.endsWith(TEMPORARY);
+}
+
+/**
+ * Fills a directory of a cache, unless it is there: once for all processes that ask for it at the same time. What earlier
+ * ones left that were ended meanwhile is removed.
+ */
+export async function publishOnce(
+  cacheDir: string,
+  directory: string,
+  fill: (temporary: string) => Promise<void>,
+): Promise<void> {
+  if (await exists(directory)) return;
+  await mkdir(dirname(directory), { recursive: true, mode: 0o700 });
+  const lock = await open(join(cacheDir, "database.lock"), "a", 0o600);
+  try {
+    await lockOpenFile(lock.fd);
+    if (await exists(directory)) return;
+    await removeUnpublished(directory);
+    await publish(directory, fill);
+  } finally {
+    await lock.close();
+  }
 }
 
 /** Removes what processes left that were ended while they filled a directory. Nobody may be filling it. */

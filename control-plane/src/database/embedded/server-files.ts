@@ -4,7 +4,7 @@ import { chmod, copyFile, mkdir, readdir, readFile, symlink } from "node:fs/prom
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
-import { exists, isUnpublished, publish } from "./publish.ts";
+import { isUnpublished, publishOnce } from "./publish.ts";
 
 /** The programs of one version of PostgreSQL, where the user of the server can run them. */
 export interface ServerFiles {
@@ -42,10 +42,7 @@ const TAKEN = {
 export async function ensureServerFiles(cacheDir: string): Promise<ServerFiles> {
   const found = findPackage();
   const directory = join(cacheDir, "postgresql", `${found.packageVersion}-${layoutHash()}`);
-  if (!(await exists(directory))) {
-    await mkdir(dirname(directory), { recursive: true, mode: 0o700 });
-    await publish(directory, (temporary) => copyFiles(found.directory, temporary));
-  }
+  await publishOnce(cacheDir, directory, (temporary) => copyFiles(found.directory, temporary));
   return { directory, version: found.version, major: found.major };
 }
 

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chown, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -62,26 +62,39 @@ export class PostgresServer {
     requireShortPath(join(socket, SOCKET_NAME));
     const userId = serverUserId();
     const lock = await lockCluster(options.directory, options.log);
-    let child: ChildProcess;
     try {
       await prepareDirectory(options, socket, userId);
       const [program, ...parameters] = commandFor("postgres", argumentsFor(options), placesOf(options, socket), userId);
-      child = spawn(program, parameters, { cwd: "/", env: ENVIRONMENT, stdio: ["ignore", "ignore", "pipe", lock.fd] });
-      await once(child, "spawn");
+      const stdio = ["ignore", "ignore", "pipe", lock.fd] satisfies StdioOptions;
+      return await PostgresServer.#whenReady(spawn(program, parameters, { cwd: "/", env: ENVIRONMENT, stdio }), {
+        socket,
+        log: options.log,
+        // The lock is from then on that of the server alone.
+        onSpawn: () => lock.release(),
+      });
     } finally {
       await lock.release();
     }
-    const log = new ServerLog(child.stderr as Readable, options.log);
+  }
+
+  /** Throws when the server ends before it takes connections, which may be at once. */
+  static async #whenReady(
+    child: ChildProcess,
+    { socket, log, onSpawn }: { socket: string; log: Logger; onSpawn: () => Promise<void> },
+  ): Promise<PostgresServer> {
+    const said = new ServerLog(child.stderr as Readable, log);
     const exit = new Promise<[number | null, NodeJS.Signals | null]>((resolve) => {
       child.once("exit", (...how) => resolve(how));
     });
     const ended = exit.then(([status, signal]) => (signal ? `by ${signal}` : `with status ${status}`));
     const failed = exit.then(async ([status]) => {
-      await log.closed;
-      throw failedView(status, log.tail()) ?? notStarted(await ended, log.tail());
+      await said.closed;
+      throw failedView(status, said.tail()) ?? notStarted(await ended, said.tail());
     });
-    await Promise.race([log.ready, failed]);
     failed.catch(() => undefined);
+    await once(child, "spawn");
+    await onSpawn();
+    await Promise.race([said.ready, failed]);
     return new PostgresServer(socket, child, ended);
   }
 

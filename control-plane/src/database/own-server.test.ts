@@ -1,0 +1,57 @@
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { createLogger } from "../logging.ts";
+import { expectStatus, Person, startAccountStack } from "../testing/person.ts";
+import { errorOf, type TestStack } from "../testing/test-stack.ts";
+import { openDatabase } from "./database.ts";
+import { PostgresServer } from "./testing/postgres-server.ts";
+
+/** A PostgreSQL of the operator's own: Debian's, which is the oldest that Warren promises to work with. */
+let directory: string;
+let server: PostgresServer;
+let stack: TestStack;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "warren-own-server-"));
+  await chmod(directory, 0o711);
+  server = await PostgresServer.start(join(directory, "postgresql"));
+  const dataDir = join(directory, "data");
+  const config = { dataDir, cacheDir: join(dataDir, "cache"), ephemeral: false, databaseUrl: server.url("postgres") };
+  stack = await startAccountStack({ config });
+});
+afterAll(async () => {
+  await stack?.close();
+  await server?.close();
+  await rm(directory, { recursive: true, force: true });
+});
+
+it("gets the same schema, and keeps accounts, teams, keys, sandboxes and templates", async () => {
+  const person = await Person.signUp(stack);
+  await person.addMember(await Person.signUp(stack));
+  const { key } = await person.createApiKey();
+  const headers = { "x-api-key": key };
+  const created = await stack.call("POST", "/v1/sandboxes", { name: "own", metadata: { a: "b" } }, { headers });
+  expect(created.status).toBe(201);
+  const { id } = (await created.json()) as { id: string };
+  for (const action of ["pause", "resume", "ping"]) {
+    const answer = await stack.call("POST", `/v1/sandboxes/${id}/${action}`, undefined, { headers });
+    expect([action, answer.ok]).toEqual([action, true]);
+  }
+  const template = await stack.call("POST", "/v1/snapshots", { sandbox_id: id, name: "kept" }, { headers });
+  expect(template.ok).toBe(true);
+  const list = await stack.call("GET", "/v1/sandboxes?name=own", undefined, { headers });
+  expect(await list.json()).toMatchObject([{ id, name: "own" }]);
+  await expectStatus(await person.call("GET", `/v1/teams/${person.teamId}/quota`), 200);
+  // A second control plane finds the schema there.
+  await (await openDatabase({ databaseUrl: server.url("postgres") }, createLogger("silent"))).close();
+});
+
+it("is answered for with 503 while it is away, and goes on when it is back", async () => {
+  const { id } = await stack.createSandbox();
+  await server.stop();
+  const away = await errorOf(await stack.call("GET", `/v1/sandboxes/${id}`));
+  expect(away).toMatchObject({ status: 503, code: "database_unavailable" });
+  server = await PostgresServer.restart(join(directory, "postgresql"));
+  await expect.poll(async () => (await stack.call("GET", `/v1/sandboxes/${id}`)).status).toBe(200);
+});
