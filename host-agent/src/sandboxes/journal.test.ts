@@ -111,7 +111,18 @@ describe("the journal", () => {
 
   it("refuses the record of another directory and of another version", async () => {
     expect(() => parseRecord(JSON.stringify(RECORD), "sbother")).toThrow("is that of");
-    expect(() => parseRecord(JSON.stringify({ ...RECORD, version: 3 }), RECORD.id)).toThrow("version 3");
+    expect(() => parseRecord(JSON.stringify({ ...RECORD, version: 0 }), RECORD.id)).toThrow("version 0");
+  });
+
+  it.each([
+    ["the record", { ...RECORD, version: 3 }],
+    ["the spec", { ...RECORD, spec: { ...RECORD.spec, version: 2 } }],
+  ])("does not take sandboxes of a newer Warren for damaged ones: %s", async (_, record) => {
+    await journal.create(record as unknown as SandboxRecord);
+    await expect(new Journal(directory).load()).rejects.toMatchObject({
+      code: "conflict",
+      message: expect.stringContaining("a newer Warren"),
+    });
   });
 
   it("refuses a record that is cut off at any byte", async () => {

@@ -1,12 +1,13 @@
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { WarrenError } from "@warren/contracts/errors";
 import { removeUnfinishedWrites, syncDirectory, writeFileDurably } from "@warren/server/durable-file";
 import { EmergencySpace } from "@warren/server/emergency-space";
 import type { DiskChain } from "../disk/layers.ts";
 import type { VmProcess } from "../vmm/vmm.ts";
 import type { SandboxState } from "./lifecycle.ts";
 import { reasonOf, type SandboxReason } from "./reason.ts";
-import { parseSpec, type SandboxSpec } from "./spec.ts";
+import { parseSpec, type SandboxSpec, SPEC_VERSION } from "./spec.ts";
 
 /** Version of the record. Those of version 1 are read too, which have the fields of the spec beside the others. */
 const RECORD_VERSION = 2;
@@ -96,7 +97,8 @@ export class Journal {
 
   /**
    * Reads all records. A directory without a readable record is named in `unreadable`: it was made by a create that
-   * ended before its first record, or is damaged. Records that an earlier process left half written are removed.
+   * ended before its first record, or is damaged. Records that an earlier process left half written are removed. Throws
+   * `conflict` when one is of a newer version, whose sandbox this one would take for damaged.
    */
   async load(): Promise<{ records: SandboxRecord[]; unreadable: { instance: string; reason: string }[] }> {
     await mkdir(this.#root, { recursive: true, mode: 0o700 });
@@ -110,6 +112,7 @@ export class Journal {
         records.push(record);
         if (dropEnvironment(record)) await this.write(record);
       } catch (error) {
+        if (error instanceof WarrenError) throw error;
         unreadable.push({ instance, reason: error instanceof Error ? error.message : String(error) });
       }
     }
@@ -122,6 +125,8 @@ export function parseRecord(text: string, instance: string): SandboxRecord {
   const record: unknown = JSON.parse(text);
   if (typeof record !== "object" || record === null) throw new Error("the record is not an object");
   const fields = withSpec(record) as Partial<SandboxRecord>;
+  refuseNewer(instance, fields.version, RECORD_VERSION);
+  refuseNewer(instance, fields.spec?.version, SPEC_VERSION);
   if (fields.version !== RECORD_VERSION) throw new Error(`the record has version ${String(fields.version)}`);
   if (fields.instance !== instance) throw new Error(`the record is that of ${String(fields.instance)}`);
   for (const name of ["id", "teamId", "token", "status", "purpose"] as const) {
@@ -131,6 +136,14 @@ export function parseRecord(text: string, instance: string): SandboxRecord {
   if (!Array.isArray(fields.disk?.layers)) throw new Error("the record has no disk");
   if (typeof fields.boot?.kernel !== "string") throw new Error("the record has no boot files");
   return withReason({ ...fields, spec: parseSpec(fields.spec) } as SandboxRecord & { pausedBy?: string });
+}
+
+function refuseNewer(instance: string, version: unknown, newest: number): void {
+  if (typeof version !== "number" || version <= newest) return;
+  throw new WarrenError(
+    "conflict",
+    `the sandbox ${instance} was last written by a newer Warren; start that one again, or one that is newer still`,
+  );
 }
 
 /** A record of version 1 as one of version 2; any other as it is. */

@@ -3,7 +3,7 @@ import { BASE_TEMPLATE } from "@warren/contracts/identifiers";
 import { LIMITS } from "@warren/contracts/limits";
 
 /** Version of the spec in a record; a field more is no other version. */
-const SPEC_VERSION = 1;
+export const SPEC_VERSION = 1;
 
 type Fields = Omit<SpecMessage, "$typeName" | "$unknown" | "onTimeout">;
 
