@@ -142,10 +142,10 @@ describe("a sandbox that ends though nobody asked", () => {
 });
 
 describe("a sandbox whose agent does not put its processes to rest", () => {
-  const refusals = () => stack.hostAgent.log.filter((line) => line.includes("did not go to rest")).length;
-
   it("is copied, made a template of and paused all the same, with what it had in memory and on its disk", async () => {
     const sandbox = await stack.warren.sandboxes.create({ memoryMb: 128 });
+    const isRefusal = (line: string) => line.includes("did not go to rest") && line.includes(sandbox.id);
+    const refusals = () => stack.hostAgent.log.filter(isRefusal).length;
     // A thread of the kernel does not freeze: from here on the agent waits for it, and gives up.
     const thread = "$(grep -l jbd2 /proc/[0-9]*/comm | cut -d / -f 3)";
     const group = "/sys/fs/cgroup/user/root/restless";

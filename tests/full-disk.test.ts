@@ -94,7 +94,7 @@ it("warren up that is killed while the disk is full leaves no server, and the ne
     const { id } = await first.warren.sandboxes.create({ memoryMb: 128 });
     const sandbox = await first.warren.sandboxes.get(id);
     await sandbox.exec("sh", ["-c", "echo kept > kept; sync"]);
-    await disk.fill();
+    await disk.fill(0);
     await expect(write(sandbox, 8)).rejects.toMatchObject(full);
     expect(serversOf(directory).length).toBeGreaterThanOrEqual(2);
     process.kill(first.pid, "SIGKILL");

@@ -107,7 +107,8 @@ export class StackWorkload {
   }
 
   async #changeKeys(): Promise<void> {
-    const live = [...this.#keys.values()].filter(({ subject }) => !subject.isOpen && subject.state);
+    // Nobody was told the id of one whose making was not answered.
+    const live = [...this.#keys.values()].filter(({ subject, id }) => !subject.isOpen && subject.state && id !== "");
     if (live.length < MOST_KEYS) {
       const name = `key ${++this.#count}`;
       const entry = { subject: new Subject(name, false, () => this.#isKeyLive(name)), id: "", key: "" };

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { constants } from "node:fs";
 import { type FileHandle, lstat, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { pipeline } from "node:stream";
@@ -80,13 +81,8 @@ export class BackupFile {
   }
 
   static async open(path: string): Promise<BackupFile> {
-    const file = await asProblemOf(path, async () => {
-      // A pipe would be waited for.
-      const found = await lstat(path);
-      if (found.isFIFO())
-        throw new WarrenError("invalid_request", `${path} is a pipe; a backup is read more than once`);
-      return open(path, "r");
-    });
+    // The opening of a pipe would be waited for.
+    const file = await asProblemOf(path, () => open(path, constants.O_RDONLY | constants.O_NONBLOCK));
     if ((await file.stat()).isFile()) return new BackupFile(file);
     await file.close();
     throw new WarrenError("invalid_request", `${path} is not a file; name one that 'warren admin backup' has written`);

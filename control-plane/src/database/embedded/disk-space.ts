@@ -1,4 +1,4 @@
-import { closeSync, openSync, rmSync, statfsSync } from "node:fs";
+import { closeSync, existsSync, openSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
 import koffi from "koffi";
@@ -17,36 +17,40 @@ export class DiskSpace {
   readonly #directory: string;
   readonly #keptPath: string;
   readonly #log: Logger;
-  #kept = false;
+  #kept: boolean;
 
   /** `directory` is that of the database. */
   constructor(directory: string, log: Logger) {
     this.#directory = directory;
     this.#keptPath = join(directory, "emergency-space");
     this.#log = log;
+    this.#kept = existsSync(this.#keptPath);
   }
 
   /** Throws `host_disk_full` unless a statement may write. */
   requireSpace(): void {
-    const free = this.#free();
+    const { free } = this.#look();
     if (!this.#kept && free > NEEDED_BYTES + 2 * KEPT_BYTES) this.#keep();
     if (free >= NEEDED_BYTES) return;
     if (this.#kept) {
       this.#log.warn("the disk is full; what was kept for the database is given up");
       rmSync(this.#keptPath, { force: true });
       this.#kept = false;
-      if (this.#free() >= NEEDED_BYTES) return;
     }
+    // Where root has used what is kept for root, what was given up goes there. Sandboxes can be destroyed all the same: the
+    // database has files of its log in store.
+    if (this.#look().freeForRoot >= NEEDED_BYTES) return;
     throw new WarrenError(
       "host_disk_full",
       `the server's disk is full: its database needs ${NEEDED_BYTES / MIB} MiB free in ${this.#directory}; free some and try again`,
     );
   }
 
-  /** Some file systems keep blocks for root. */
-  #free(): number {
+  /** Bytes for the database, which never runs as root, and those with what some file systems keep for root, if this is root. */
+  #look(): { free: number; freeForRoot: number } {
     const { bavail, bfree, bsize } = statfsSync(this.#directory);
-    return (process.getuid?.() === 0 ? bfree : bavail) * bsize;
+    const free = bavail * bsize;
+    return { free, freeForRoot: process.getuid?.() === 0 ? bfree * bsize : free };
   }
 
   /** Where the file system cannot allocate ahead, nothing is kept. */
