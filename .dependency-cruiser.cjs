@@ -7,7 +7,7 @@ const may = {
   sdk: [],
   cli: ["sdk", "server"],
   dashboard: ["sdk"],
-  bench: ["sdk", "server", "host-agent"],
+  bench: ["sdk", "server", "host-agent", "cli"],
   tests: ["sdk", "cli", "server", "host-agent", "control-plane"],
 };
 

@@ -1,6 +1,10 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { imagesDirOf } from "@warren/cli/arguments/data-dir";
 import { Checkout } from "./measure/checkout.ts";
 import { ControlPlane, withDirectory } from "./measure/control-plane.ts";
 import { megabytes, milliseconds, seconds, times } from "./measure/format.ts";
@@ -54,10 +58,20 @@ async function inDirectories(
   const [checkout, ...others] = checkouts;
   if (!checkout) return work(made);
   await withDirectory(async (directory) => {
+    await linkImages(directory);
     await (await ControlPlane.start(checkout, directory)).stop();
-    await runTrue(checkout);
+    await runTrue(checkout, directory);
     await inDirectories(others, work, [...made, directory]);
   });
+}
+
+/** Gives a data directory images of its own: of those that are shared, each version gives up what others have frozen. */
+async function linkImages(directory: string): Promise<void> {
+  const images = join(directory, "images");
+  const shared = imagesDirOf(directory);
+  if (shared === images || !existsSync(shared)) return;
+  execFileSync("cp", ["--archive", "--link", "--no-target-directory", "--", shared, images]);
+  await rm(join(images, "frozen"), { recursive: true, force: true });
 }
 
 async function measure(checkout: Checkout, directory: string, samples: Samples): Promise<void> {
@@ -73,14 +87,15 @@ async function measure(checkout: Checkout, directory: string, samples: Samples):
   samples.requestsPerSecond.push(result.requestsPerSecond);
   samples.requestMs.push(result.p50);
   await controlPlane.stop();
-  samples.runMs.push(await runTrue(checkout));
+  samples.runMs.push(await runTrue(checkout, directory));
 }
 
 /** Milliseconds that `warren run -- true` takes with its own servers. */
-async function runTrue({ launcher }: Checkout): Promise<number> {
+async function runTrue({ launcher }: Checkout, directory: string): Promise<number> {
   const { WARREN_URL: _, WARREN_API_KEY: __, ...env } = process.env;
   const { ms, result } = await timed(async () => {
-    return once(spawn(launcher, ["run", "--", "true"], { stdio: ["ignore", "inherit", "inherit"], env }), "close");
+    const args = ["run", "--data-dir", directory, "--", "true"];
+    return once(spawn(launcher, args, { stdio: ["ignore", "inherit", "inherit"], env }), "close");
   });
   if (result[0] !== 0) throw new Error(`warren run ended with status ${result[0]}`);
   return ms;
