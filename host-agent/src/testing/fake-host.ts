@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
-import { afterAll, afterEach, beforeAll } from "vitest";
+import { afterAll, afterEach, beforeAll, expect } from "vitest";
 import { openHost } from "../host.ts";
 import { ensureFakeImages } from "../images/testing/fake-images.ts";
 import { type CommandResult, runCommand } from "../sandboxes/commands.ts";
@@ -88,6 +88,15 @@ export class FakeHost {
     const { stdout, stderr, exitCode } = await this.exec(id, script);
     if (exitCode !== 0) throw new Error(`status ${exitCode}: ${stdout}${stderr}`);
     return stdout.toString();
+  }
+
+  /** Starts a script and resolves, once the guest runs it, with what comes of it. */
+  async begin(id: string, script: string): Promise<{ ended: Promise<CommandResult> }> {
+    const ended = this.exec(id, `echo begun >/dev/shm/begun; ${script}`);
+    ended.catch(() => undefined);
+    const look = () => this.run(id, "cat /dev/shm/begun").catch(() => "");
+    await expect.poll(look).toBe("begun\n");
+    return { ended };
   }
 
   /** The process of the microVM of a sandbox. */

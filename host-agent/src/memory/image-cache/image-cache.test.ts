@@ -11,7 +11,7 @@ import { collectGarbage } from "../store/garbage.ts";
 import type { MemoryHeader } from "../store/header.ts";
 import { mergeLayers } from "../store/merge.ts";
 import type { MemoryStore } from "../store/store.ts";
-import { PlainMemory } from "../testing/plain-memory.ts";
+import { publisher } from "../testing/publisher.ts";
 import { readMemory } from "../testing/read-memory.ts";
 import { reopened, scratchStore } from "../testing/scratch.ts";
 import { ImageCache } from "./image-cache.ts";
@@ -28,15 +28,7 @@ async function openedForWriting(store: MemoryStore): Promise<ImageCache> {
   return ImageCache.open(store, join(store.directory, "images"), AMPLE, { opensForWriting: true });
 }
 
-async function published(
-  store: MemoryStore,
-  parent: MemoryHeader | null,
-  writes: Record<number, number>,
-): Promise<MemoryHeader> {
-  const memory = new PlainMemory(parent === null ? Buffer.alloc(SIZE) : await readMemory(store, parent.id));
-  for (const [page, byte] of Object.entries(writes)) memory.fill(Number(page), byte);
-  return (await captureLayer(store, memory, parent?.id ?? null)).publish();
-}
+const published = publisher(SIZE);
 
 async function allocated(path: string): Promise<number> {
   return (await stat(path)).blocks * 512;

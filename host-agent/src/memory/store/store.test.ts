@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { captureLayer } from "../capture/capture.ts";
 import { PAGE_SIZE } from "../pages.ts";
 import { PlainMemory } from "../testing/plain-memory.ts";
+import { publisher } from "../testing/publisher.ts";
 import { readMemory } from "../testing/read-memory.ts";
 import { reopened, scratchStore } from "../testing/scratch.ts";
 import { type FileSystem, hostFiles } from "./files.ts";
@@ -14,16 +15,7 @@ import type { MemoryStore } from "./store.ts";
 
 const SIZE = 600 * PAGE_SIZE;
 
-/** Publishes a memory that is that of `parent` with some pages filled. */
-async function published(
-  store: MemoryStore,
-  parent: MemoryHeader | null,
-  writes: Record<number, number>,
-): Promise<MemoryHeader> {
-  const memory = new PlainMemory(parent === null ? Buffer.alloc(SIZE) : await readMemory(store, parent.id));
-  for (const [page, byte] of Object.entries(writes)) memory.fill(Number(page), byte);
-  return (await captureLayer(store, memory, parent?.id ?? null)).publish();
-}
+const published = publisher(SIZE);
 
 /** A chain of headers, each with one page more than the one before. */
 async function chain(store: MemoryStore, length: number): Promise<MemoryHeader[]> {
