@@ -13,6 +13,8 @@ export class SandboxRegistry {
   readonly #unclaimed = new Set<Sandbox>();
   /** Sandboxes that have ended by themselves and were not destroyed since. They hold nothing on the host. */
   readonly #stopped = new Map<string, Sandbox>();
+  /** Sandboxes that have yet to be told that there is room for them, and take none from the others until then. */
+  readonly #waiting = new WeakSet<Sandbox>();
   readonly #limits: CapacityLimits;
   /** Bytes of memory that sandboxes share and that is no cache. */
   readonly #sharedMemory: () => number;
@@ -53,13 +55,15 @@ export class SandboxRegistry {
 
   /** Takes in a sandbox by its purpose; throws `already_exists` when a caller's sandbox has its id. */
   add(sandbox: Sandbox): void {
-    if (sandbox.record.purpose !== "sandbox") {
+    const { lifecycle, record } = sandbox;
+    if (lifecycle.status === "starting" && record.purpose !== "template") this.#waiting.add(sandbox);
+    if (record.purpose !== "sandbox") {
       this.#unclaimed.add(sandbox);
       return;
     }
     this.requireFree(sandbox.id);
     sandbox.onReason = () => this.changes.happened(sandbox.id);
-    if (sandbox.lifecycle.status === "stopped") {
+    if (lifecycle.status === "stopped") {
       this.#stopped.set(sandbox.id, sandbox);
       return;
     }
@@ -81,11 +85,16 @@ export class SandboxRegistry {
     if (this.#sandboxes.get(sandbox.id) === sandbox) this.#sandboxes.delete(sandbox.id);
   }
 
-  /** Throws `host_full` when the microVM of a sandbox does not fit beside those of all others. */
-  requireRoom(sandbox: Sandbox): void {
-    const others = this.all().filter((other) => other !== sandbox && other.lifecycle.status !== "paused");
+  /** Gives a sandbox the room that its microVM takes; throws `host_full` when it does not fit beside all others. */
+  admit(sandbox: Sandbox): void {
+    const others = this.all().filter((other) => other !== sandbox && this.#takesRoom(other));
     const sharedMb = Math.ceil(this.#sharedMemory() / 1024 ** 2);
     const memoryMb = others.reduce((sum, { record }) => sum + record.spec.memoryMb, sharedMb);
     requireRoom(this.#limits, { count: others.length, memoryMb }, sandbox.record.spec.memoryMb);
+    this.#waiting.delete(sandbox);
+  }
+
+  #takesRoom(sandbox: Sandbox): boolean {
+    return sandbox.lifecycle.status !== "paused" && !this.#waiting.has(sandbox);
   }
 }

@@ -19,3 +19,9 @@ test("a sandbox for which there is no room is refused, leaves nothing, and is ma
   await host().sandboxes.destroy(other);
   await host().sandboxes.resume(id);
 });
+
+test("of two that are asked for at once where there is room for one, one is made", async () => {
+  const results = await Promise.allSettled([host().create(), host().create()]);
+  expect(results.map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
+  expect(host().sandboxes.list()).toHaveLength(1);
+});

@@ -15,10 +15,10 @@ export class Room {
   /** Throws `host_full` when the microVM of a sandbox does not fit. */
   async require(sandbox: Sandbox): Promise<void> {
     try {
-      this.#registry.requireRoom(sandbox);
+      this.#registry.admit(sandbox);
     } catch (error) {
       if (!(await this.#pool.giveWay())) throw error;
-      this.#registry.requireRoom(sandbox);
+      this.#registry.admit(sandbox);
     }
   }
 }

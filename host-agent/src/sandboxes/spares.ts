@@ -62,7 +62,7 @@ export class Spares {
   async #restore(sandbox: Sandbox, snapshot: string, isAwaited?: () => boolean): Promise<void> {
     const { journal, registry, microvms, space } = this.#parts;
     const { destroySignal } = sandbox.lifecycle;
-    registry.requireRoom(sandbox);
+    registry.admit(sandbox);
     await space.requireLeft();
     await journal.create(sandbox.record);
     const { vm, guest } = await microvms.restore(sandbox, snapshot, isAwaited === undefined);

@@ -14,7 +14,7 @@ let made: {
 }[];
 let dropped: Sandbox[];
 
-function pool(size: number, memoryMb = 1024): WarmPool {
+function pool(size: number, memoryMb = 1024, drop: () => Promise<void> = async () => undefined): WarmPool {
   return new WarmPool({
     size,
     memoryMb,
@@ -24,7 +24,10 @@ function pool(size: number, memoryMb = 1024): WarmPool {
         const sandbox = { snapshot, number: made.length } as unknown as Sandbox;
         made.push({ sandbox, signal, isAwaited, finish: (error) => (error ? reject(error) : resolve(sandbox)) });
       }),
-    drop: async (sandbox) => void dropped.push(sandbox),
+    drop: async (sandbox) => {
+      dropped.push(sandbox);
+      await drop();
+    },
   });
 }
 
@@ -97,6 +100,21 @@ it("drops what was being prepared when it gives way", async () => {
   expect(dropped).toEqual([made[0]!.sandbox]);
   expect(await warm.take("a")).toBeUndefined();
   expect(await warm.giveWay()).toBe(false);
+});
+
+it("makes room for whoever asks for it while others wait for the same room", async () => {
+  const gone = Promise.withResolvers<void>();
+  const warm = pool(0, 1024, () => gone.promise);
+  warm.prepare("a");
+  made[0]!.finish();
+  await settled();
+  const given = [warm.giveWay(), warm.giveWay()];
+  let answers = 0;
+  for (const each of given) void each.then(() => (answers += 1));
+  await settled();
+  expect(answers).toBe(0);
+  gone.resolve();
+  expect(await Promise.all(given)).toEqual([true, true]);
 });
 
 it("leaves nothing behind when it is closed, whatever is under way", async () => {

@@ -54,6 +54,8 @@ export class WarmPool {
   readonly #ready = new Map<string, Sandbox[]>();
   readonly #prepared = new Map<string, Prepared>();
   readonly #making = new Set<Making>();
+  /** Those that are on their way out and have yet to give back what they take. */
+  readonly #dropping = new Set<Promise<void>>();
   /** Snapshots of which one has become ready, and none has failed since. */
   readonly #proven = new Set<string>();
   #filling: Promise<void> | undefined;
@@ -106,7 +108,7 @@ export class WarmPool {
       const index = ready.indexOf(sandbox);
       if (index < 0) continue;
       ready.splice(index, 1);
-      this.#drop([sandbox]).catch(() => undefined);
+      void this.#drop([sandbox]);
     }
   }
 
@@ -127,9 +129,10 @@ export class WarmPool {
   async giveWay(): Promise<boolean> {
     this.#demand.clear();
     for (const [snapshot, each] of this.#prepared) this.#forgetPrepared(snapshot, each);
-    const ended = this.#end();
-    const [dropped] = await Promise.all([this.#dropSurplus(), ...ended.map(({ done }) => done)]);
-    return dropped + ended.length > 0;
+    void this.#dropSurplus();
+    const going = [...this.#end().map(({ done }) => done), ...this.#dropping];
+    await Promise.all(going);
+    return going.length > 0;
   }
 
   /** The host is short of memory: drops all sandboxes, and makes none ready for a while. */
@@ -225,8 +228,8 @@ export class WarmPool {
     return ended;
   }
 
-  /** Drops what stands ready beyond the demand. Gives the number of what was dropped. */
-  async #dropSurplus(): Promise<number> {
+  /** Drops what stands ready beyond the demand. */
+  async #dropSurplus(): Promise<void> {
     const wanted = this.#demand.wanted(performance.now());
     const surplus: Sandbox[] = [];
     for (const [snapshot, ready] of this.#ready) {
@@ -234,8 +237,7 @@ export class WarmPool {
       surplus.push(...ready.splice(kept));
       if (ready.length === 0) this.#ready.delete(snapshot);
     }
-    await this.#drop(surplus);
-    return surplus.length;
+    if (surplus.length > 0) await this.#drop(surplus);
   }
 
   #forgetPrepared(snapshot: string, prepared: Prepared): void {
@@ -243,7 +245,14 @@ export class WarmPool {
     if (this.#prepared.get(snapshot) === prepared) this.#prepared.delete(snapshot);
   }
 
+  /** Never rejects. */
   async #drop(sandboxes: Sandbox[]): Promise<void> {
+    const gone = this.#dropAll(sandboxes).finally(() => this.#dropping.delete(gone));
+    this.#dropping.add(gone);
+    await gone;
+  }
+
+  async #dropAll(sandboxes: Sandbox[]): Promise<void> {
     const results = await Promise.allSettled(sandboxes.map((sandbox) => this.#options.drop(sandbox)));
     for (const result of results) {
       if (result.status === "rejected") this.#options.log.error({ err: result.reason }, "cannot drop a ready sandbox");
