@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { READ_STATE, useFakeHost, writeState } from "../testing/fake-host.ts";
 import type { SandboxRecord } from "./journal.ts";
 import { Pauser, type PauserParts } from "./pauser.ts";
+import { reasonOf } from "./reason.ts";
 import { Sandbox } from "./sandbox.ts";
 import { DEFAULT_SPEC } from "./spec.ts";
 
@@ -32,6 +33,31 @@ test.each([
   await expect(resumed).rejects.toMatchObject({ code, message: expect.stringMatching(told) });
   expect(sandbox.lifecycle.status).toBe("paused");
   expect(written).toEqual([record]);
+});
+
+test("a pause that fails leaves the sandbox running, and for the reason that it had", async () => {
+  const reason = reasonOf("out_of_memory", "its memory ran out");
+  const record = { id: "sb", status: "running", lastActiveAt: 0, spec: DEFAULT_SPEC, reason } as SandboxRecord;
+  const sandbox = new Sandbox(structuredClone(record));
+  const written: SandboxRecord[] = [];
+  const journal = {
+    write: async (each: SandboxRecord) => {
+      if (each.status === "paused") throw new Error("no space");
+      written.push(structuredClone(each));
+    },
+  };
+  const parts = {
+    journal,
+    snapshots: { reserve: () => ({ id: "s", release: () => undefined }) },
+    freezer: {
+      stopAndCopy: async () => ({ publish: async () => ({ id: "s" }) }),
+      release: async () => undefined,
+    },
+    garbage: { schedule: () => undefined },
+  };
+  await expect(new Pauser(parts as unknown as PauserParts).pause(sandbox)).rejects.toThrow("no space");
+  expect(sandbox.record).toEqual(record);
+  expect(written.at(-1)).toEqual(record);
 });
 
 describe("on a host", () => {

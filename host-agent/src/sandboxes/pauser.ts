@@ -42,6 +42,7 @@ export class Pauser {
   async pause(sandbox: Sandbox, reason?: SandboxReason): Promise<void> {
     const { journal, freezer, snapshots, microvms, inactivity, garbage } = this.#parts;
     const { record } = sandbox;
+    const { reason: former } = record;
     sandbox.moveTo("pausing");
     let snapshot: SnapshotManifest;
     const reserved = snapshots.reserve();
@@ -56,7 +57,7 @@ export class Pauser {
         throw error;
       }
     } catch (error) {
-      sandbox.moveTo("running", { reason: undefined });
+      sandbox.moveTo("running", { reason: former });
       await journal.write(record);
       garbage.schedule();
       throw error;
