@@ -80,3 +80,14 @@ test("what a guest prints byte by byte is taken many bytes at a time: a guest th
   peer.write("the end");
   await found;
 });
+
+test("all that has come is taken at once, in however many pieces it lies there", async () => {
+  const { socket, peer } = await socketPair();
+  for (let piece = 1; piece <= 20; piece++) {
+    peer.write("x");
+    await expect.poll(() => socket.readableLength).toBe(piece);
+  }
+  const console = new Console(socket);
+  await console.waitFor("x");
+  expect(console.tail()).toBe("x".repeat(20));
+});
