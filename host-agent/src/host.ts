@@ -99,7 +99,7 @@ export async function serveHost(options: ServeOptions): Promise<Host> {
       if (options.ephemeral) await parts.sandboxes.destroyAll();
       else await parts.sandboxes.release();
       await parts.slots.close();
-      await lock.release();
+      lock.release();
     },
   };
 }
@@ -139,7 +139,7 @@ export async function sweepHost(
     await parts.sandboxes.endAll(reasonOf("ended_by_operator", "the operator of the server ended all sandboxes"));
   else await parts.sandboxes.destroyAll();
   await parts.slots.close();
-  await lock.release();
+  lock.release();
 }
 
 /** How many sandboxes of callers a data directory holds that have not ended, by their status in the journal. */

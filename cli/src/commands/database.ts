@@ -1,10 +1,11 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
+import type { FileLock } from "@warren/server/file-lock";
 import { makePrivateDirectory } from "@warren/server/private-directory";
 import { Command } from "commander";
 import { dataDirOption } from "../arguments/data-dir.ts";
 import { runControlPlaneTask } from "../servers/control-plane-task.ts";
-import { type DirectoryLock, lockDirectory } from "../servers/directory-lock.ts";
+import { lockDirectory } from "../servers/directory-lock.ts";
 import { findLocalServer } from "../servers/local-server.ts";
 import { Interruption } from "../terminal/interruption.ts";
 import { warn } from "../terminal/messages.ts";
@@ -116,7 +117,7 @@ interface Upgraded {
 
 async function runTask<T>(
   words: string[],
-  options: { dataDir: string; lock?: DirectoryLock; prints?: boolean },
+  options: { dataDir: string; lock?: FileLock; prints?: boolean },
 ): Promise<T> {
   const { signal } = new Interruption();
   const progress = new ProgressDisplay();
@@ -128,8 +129,8 @@ async function runTask<T>(
 }
 
 /** The lock of a data directory, without which nobody may change its database. */
-async function lockOrRefuse(dataDir: string): Promise<DirectoryLock> {
-  const lock = lockDirectory(dataDir);
+async function lockOrRefuse(dataDir: string): Promise<FileLock> {
+  const lock = await lockDirectory(dataDir);
   if (lock) return lock;
   const server = await findLocalServer(dataDir);
   const which = server ? `A Warren server at ${server.url} (process ${server.pid}) runs` : "Another command works";

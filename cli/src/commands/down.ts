@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { Command } from "commander";
 import { dataDirOption } from "../arguments/data-dir.ts";
-import { lockDirectory } from "../servers/directory-lock.ts";
+import { awaitDirectory, lockDirectory } from "../servers/directory-lock.ts";
 import { countSandboxes, describeCounts, endSandboxes } from "../servers/left-sandboxes.ts";
 import { announce, findLocalServer } from "../servers/local-server.ts";
 
@@ -19,7 +19,7 @@ export function downCommand(finish: (status: number) => void): Command {
 
 async function down(dataDir: string): Promise<number> {
   if (!existsSync(dataDir)) throw new Error(`There is no data directory ${dataDir}.`);
-  const lock = lockDirectory(dataDir) ?? (await stopServer(dataDir));
+  const lock = (await lockDirectory(dataDir)) ?? (await stopServer(dataDir));
   try {
     const counts = describeCounts(await countSandboxes(dataDir));
     await endSandboxes(dataDir);
@@ -39,5 +39,5 @@ async function stopServer(dataDir: string) {
   await announce(dataDir, { ...server, goingDown: true });
   process.kill(server.pid, "SIGTERM");
   process.stdout.write(`Stopping the server at ${server.url}.\n`);
-  return lockDirectory(dataDir, { wait: true })!;
+  return awaitDirectory(dataDir);
 }

@@ -36,7 +36,7 @@ export function upCommand(finish: (status: number) => void): Command {
 async function up({ dataDir, listen, json = false }: UpOptions): Promise<number> {
   const interruption = new Interruption();
   await makePrivateDirectory(dataDir);
-  const lock = lockDirectory(dataDir) ?? (await refuse(dataDir));
+  const lock = (await lockDirectory(dataDir)) ?? (await refuse(dataDir));
   await requireFree(listen);
   // Programs that read the log get it as it is written.
   const people = !json && process.stderr.isTTY === true;

@@ -3,10 +3,10 @@ import { existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { isErrorCode, WarrenError } from "@warren/contracts/errors";
+import type { FileLock } from "@warren/server/file-lock";
 import { NODE_FLAGS } from "@warren/server/node-flags";
 import { cacheDirOf } from "../arguments/data-dir.ts";
 import type { ProgressStep } from "../terminal/progress.ts";
-import type { DirectoryLock } from "./directory-lock.ts";
 import { LastLines } from "./last-lines.ts";
 import { CONTROL_PLANE } from "./programs.ts";
 import { ServerError } from "./server-process.ts";
@@ -19,7 +19,7 @@ export interface ControlPlaneTaskOptions {
   /** The server's: its settings are those of the task. */
   dataDir: string;
   /** Lock of the data directory, which lasts as long as the task. */
-  lock?: DirectoryLock;
+  lock?: FileLock;
   /** What it prints goes to standard output. */
   prints?: boolean;
   onProgress: (step: ProgressStep) => void;

@@ -1,16 +1,17 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type DirectoryLock, lockDirectory } from "./directory-lock.ts";
+import type { FileLock } from "@warren/server/file-lock";
+import { awaitDirectory, lockDirectory } from "./directory-lock.ts";
 import { runHostAgentTask } from "./programs.ts";
 import { ServerError } from "./server-process.ts";
 
 /** State of a stack that lives for one command, under `{data dir}/runs/`. Its lock tells it from what a killed run left. */
 export class RunDirectory {
   readonly path: string;
-  readonly lock: DirectoryLock;
+  readonly lock: FileLock;
 
-  private constructor(path: string, lock: DirectoryLock) {
+  private constructor(path: string, lock: FileLock) {
     this.path = path;
     this.lock = lock;
   }
@@ -21,7 +22,7 @@ export class RunDirectory {
     try {
       const path = join(dataDir, "runs", randomBytes(4).toString("hex"));
       await mkdir(path, { mode: 0o700 });
-      return new RunDirectory(path, lockDirectory(path)!);
+      return new RunDirectory(path, (await lockDirectory(path))!);
     } finally {
       runs.release();
     }
@@ -32,12 +33,13 @@ export class RunDirectory {
     const runs = await openRuns(dataDir);
     try {
       const entries = await readdir(join(dataDir, "runs"), { withFileTypes: true });
-      return entries.flatMap((entry) => {
-        if (!entry.isDirectory()) return [];
+      const stale: RunDirectory[] = [];
+      for (const entry of entries.filter((entry) => entry.isDirectory())) {
         const path = join(dataDir, "runs", entry.name);
-        const lock = lockDirectory(path);
-        return lock ? [new RunDirectory(path, lock)] : [];
-      });
+        const lock = await lockDirectory(path);
+        if (lock) stale.push(new RunDirectory(path, lock));
+      }
+      return stale;
     } finally {
       runs.release();
     }
@@ -59,8 +61,8 @@ export class RunDirectory {
 }
 
 /** Holds back other runs, so that none takes a directory for stale between its making and its locking. */
-async function openRuns(dataDir: string): Promise<DirectoryLock> {
+async function openRuns(dataDir: string): Promise<FileLock> {
   const directory = join(dataDir, "runs");
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  return lockDirectory(directory, { wait: true })!;
+  return awaitDirectory(directory);
 }

@@ -3,17 +3,18 @@ import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { FileLock } from "@warren/server/file-lock";
 import { NODE_FLAGS } from "@warren/server/node-flags";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type DirectoryLock, lockDirectory } from "./directory-lock.ts";
+import { lockDirectory } from "./directory-lock.ts";
 import { type ServerCommand, ServerProcess } from "./server-process.ts";
 
 let directory: string;
-let lock: DirectoryLock;
+let lock: FileLock;
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "warren-server-test-"));
-  lock = lockDirectory(directory)!;
+  lock = (await lockDirectory(directory))!;
 });
 afterEach(async () => {
   lock.release();
@@ -95,7 +96,7 @@ describe("a server process", () => {
       parent,
       `import { lockDirectory } from "${import.meta.dirname}/directory-lock.ts";
        import { ServerProcess } from "${import.meta.dirname}/server-process.ts";
-       const lock = lockDirectory(${JSON.stringify(directory)});
+       const lock = await lockDirectory(${JSON.stringify(directory)});
        const server = ServerProcess.start({ name: "s", args: [${JSON.stringify(child)}], env: {}, cwd: "/", lockFd: lock.fd });
        await server.ready();
        console.log("ready");`,
@@ -103,20 +104,11 @@ describe("a server process", () => {
     lock.release();
     const holder = spawn(process.execPath, [...NODE_FLAGS, parent], { stdio: ["ignore", "pipe", "inherit"] });
     await once(holder.stdout, "data");
-    expect(lockDirectory(directory)).toBeUndefined();
+    expect(await lockDirectory(directory)).toBeUndefined();
     holder.kill("SIGKILL");
     // The lock is free once the last process that inherited it is gone.
     expect(spawnSync("flock", ["--wait", "30", join(directory, "lock"), "true"]).status).toBe(0);
-    lock = lockDirectory(directory)!;
-    expect(lock).toBeDefined();
-  });
-});
-
-describe("the lock of a directory", () => {
-  test("is held by one at a time, and let go of", () => {
-    expect(lockDirectory(directory)).toBeUndefined();
-    lock.release();
-    lock = lockDirectory(directory)!;
+    lock = (await lockDirectory(directory))!;
     expect(lock).toBeDefined();
   });
 });

@@ -1,8 +1,8 @@
 import { mkdir, realpath } from "node:fs/promises";
 import { join } from "node:path";
+import type { FileLock } from "@warren/server/file-lock";
 import { LASTING_SERVER_FLAGS, SHORT_LIVED_SERVER_FLAGS } from "@warren/server/node-flags";
 import type { ProgressStep } from "../terminal/progress.ts";
-import type { DirectoryLock } from "./directory-lock.ts";
 import { findApiKey } from "./local-server.ts";
 import { CONTROL_PLANE, HOST_AGENT } from "./programs.ts";
 import { ServerError, ServerProcess } from "./server-process.ts";
@@ -24,7 +24,7 @@ export interface StackOptions {
   /** Shared by all stacks of the machine. */
   imagesDir: string;
   cacheDir: string;
-  lock: DirectoryLock;
+  lock: FileLock;
   /** HOST:PORT of the control plane. */
   listen: string;
   /** The microVMs go with the stack. */

@@ -38,7 +38,7 @@ export async function withEmbedded<T>(task: Task, use: (client: pg.Client) => Pr
     await refuseOtherDatabases(dataDir, cluster, files);
     return await withServer(task, { files, cluster, directory, durable: true }, use);
   } finally {
-    await lock.release();
+    lock.release();
   }
 }
 

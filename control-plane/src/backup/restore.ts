@@ -48,7 +48,7 @@ export async function restore(task: Task, path: string): Promise<Restored> {
       const rows = totals.tables.reduce((sum, table) => sum + table.rows, 0);
       return { created_at: manifest.created_at, warren: manifest.warren, rows, ...place };
     } finally {
-      await lock.release();
+      lock.release();
     }
   } finally {
     await file.close();

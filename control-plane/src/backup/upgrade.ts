@@ -60,6 +60,6 @@ export async function upgradeDatabase(task: Task): Promise<Upgraded> {
     const rows = filled.totals.tables.reduce((sum, table) => sum + table.rows, 0);
     return { from, to, rows, kept: kept ?? null };
   } finally {
-    await lock.release();
+    lock.release();
   }
 }

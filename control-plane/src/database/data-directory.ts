@@ -32,11 +32,11 @@ export async function takeDataDirectory(settings: DatabaseSettings, log: Logger)
     const embedded = await startEmbedded(settings, log);
     const release = async () => {
       await embedded?.close();
-      await lock.release();
+      lock.release();
     };
     return { embedded, release };
   } catch (error) {
-    await lock.release();
+    lock.release();
     throw error;
   }
 }

@@ -72,5 +72,5 @@ export async function databaseEnded(dataDir: string): Promise<void> {
   const directory = join(dataDir, "database");
   if (!existsSync(directory)) return;
   const lock = await lockCluster(directory, createLogger("silent"));
-  await lock.release();
+  lock.release();
 }

@@ -3,11 +3,11 @@ import { once } from "node:events";
 import { mkdir, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { lockFile } from "@warren/server/file-lock";
 import { NODE_FLAGS } from "@warren/server/node-flags";
 import { expect, onTestFinished, test } from "vitest";
 import type { Facts } from "./content-key.ts";
 import { type ImageRecipe, ImageStore, removeImageFolders } from "./store.ts";
-import { StoreLock } from "./store-lock.ts";
 import { temporaryFolder } from "./testing/folders.ts";
 
 const BUILDER = join(import.meta.dirname, "testing/build-in-process.ts");
@@ -127,11 +127,11 @@ test("processes that build the same at once build it once", async () => {
   const directory = await temporaryFolder();
   const log = `${directory}.log`;
   onTestFinished(() => rm(log, { force: true }));
-  const held = await StoreLock.acquire(join(directory, "lock"), () => undefined);
+  const held = await lockFile(join(directory, "lock"));
   const builders = [startBuilder(directory, log, "complete"), startBuilder(directory, log, "complete")];
   // Both are past their first look, and neither finds the folder.
   await Promise.all(builders.map((builder) => builder.line(/^waiting$/)));
-  await held.release();
+  held.release();
   const paths = await Promise.all(builders.map(async (builder) => (await builder.line(/^done (.*)$/))[1]));
   expect(paths[0]).toBe(paths[1]);
   expect(await readFile(log, "utf8")).toBe("built\n");

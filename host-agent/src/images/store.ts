@@ -1,8 +1,8 @@
 import { mkdir, open, readdir, readFile, readlink, rename, rm, stat, symlink } from "node:fs/promises";
 import { basename, join, relative } from "node:path";
 import { syncDirectory, writeFileDurably } from "@warren/server/durable-file";
+import { type FileLock, lockFile, tryLockFile } from "@warren/server/file-lock";
 import { contentKey, type Facts } from "./content-key.ts";
-import { StoreLock } from "./store-lock.ts";
 import { type RunTool, toolRunner } from "./tool.ts";
 
 /** How one folder of images is made. */
@@ -49,7 +49,7 @@ const LOCK = "lock";
 export class ImageStore {
   readonly #directory: string;
   readonly #onWait: () => void;
-  #lock: Promise<StoreLock> | undefined;
+  #lock: Promise<FileLock> | undefined;
 
   /** `onWait` is called when another process builds in this directory and this one has to wait. */
   constructor(directory: string, onWait: () => void) {
@@ -78,14 +78,20 @@ export class ImageStore {
   async close(): Promise<void> {
     const lock = await this.#lock?.catch(() => undefined);
     this.#lock = undefined;
-    await lock?.release();
+    lock?.release();
   }
 
-  async #takeLock(): Promise<StoreLock> {
+  async #takeLock(): Promise<FileLock> {
     await mkdir(join(this.#directory, REQUESTS), { recursive: true });
-    const lock = await StoreLock.acquire(join(this.#directory, LOCK), this.#onWait);
+    const lock = await this.#lockOrWait(join(this.#directory, LOCK));
     await removeDebris(this.#directory);
     return lock;
+  }
+
+  async #lockOrWait(path: string): Promise<FileLock> {
+    const free = await tryLockFile(path);
+    if (!free) this.#onWait();
+    return free ?? lockFile(path);
   }
 
   async #build(recipe: ImageRecipe, runTool: RunTool): Promise<ImageFolder> {
@@ -136,7 +142,7 @@ export class ImageStore {
 export async function removeImageFolders(directory: string, keep: Iterable<string>): Promise<string[]> {
   const kept = new Set([...keep].map((path) => relative(directory, path).split("/")[0]!));
   const entries = await readdir(directory, { withFileTypes: true }).catch(absentAsUndefined);
-  const lock = entries && (await StoreLock.tryAcquire(join(directory, LOCK)));
+  const lock = entries && (await tryLockFile(join(directory, LOCK)));
   if (!lock) return [];
   try {
     const removed: string[] = [];
@@ -153,7 +159,7 @@ export async function removeImageFolders(directory: string, keep: Iterable<strin
     await syncDirectory(directory);
     return removed;
   } finally {
-    await lock.release();
+    lock.release();
   }
 }
 

@@ -1,11 +1,11 @@
 import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { syncDirectory } from "@warren/server/durable-file";
+import { lockFile } from "@warren/server/file-lock";
 import { syncFileSystem } from "@warren/server/file-system-sync";
-import { lockOpenFile } from "./flock.ts";
 
 /** Ends the names of directories that are not complete yet. */
 const TEMPORARY = ".tmp";
@@ -44,14 +44,13 @@ export async function publishOnce(
 ): Promise<void> {
   if (await exists(directory)) return;
   await mkdir(dirname(directory), { recursive: true, mode: 0o700 });
-  const lock = await open(join(cacheDir, "database.lock"), "a", 0o600);
+  const lock = await lockFile(join(cacheDir, "database.lock"));
   try {
-    await lockOpenFile(lock.fd);
     if (await exists(directory)) return;
     await removeUnpublished(directory);
     await publish(directory, fill);
   } finally {
-    await lock.close();
+    lock.release();
   }
 }
 

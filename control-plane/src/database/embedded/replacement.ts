@@ -64,6 +64,6 @@ async function removeStage(directory: string, log: Logger): Promise<void> {
   try {
     await rm(stage, { recursive: true, force: true });
   } finally {
-    await lock.release();
+    lock.release();
   }
 }

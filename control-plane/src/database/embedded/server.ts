@@ -73,14 +73,14 @@ export class PostgresServer {
         onSpawn: () => lock.release(),
       });
     } finally {
-      await lock.release();
+      lock.release();
     }
   }
 
   /** Throws when the server ends before it takes connections, which may be at once. */
   static async #whenReady(
     child: ChildProcess,
-    { socket, log, onSpawn }: { socket: string; log: Logger; onSpawn: () => Promise<void> },
+    { socket, log, onSpawn }: { socket: string; log: Logger; onSpawn: () => void },
   ): Promise<PostgresServer> {
     const said = new ServerLog(child.stderr as Readable, log);
     const exit = new Promise<[number | null, NodeJS.Signals | null]>((resolve) => {
@@ -93,7 +93,7 @@ export class PostgresServer {
     });
     failed.catch(() => undefined);
     await once(child, "spawn");
-    await onSpawn();
+    onSpawn();
     await Promise.race([said.ready, failed]);
     return new PostgresServer(socket, child, ended);
   }
