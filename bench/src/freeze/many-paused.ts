@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { DiskLayers } from "@warren/host-agent/disk/layers";
 import { createQcow2Store } from "@warren/host-agent/disk/qcow2/store";
 import { MemoryStore } from "@warren/host-agent/memory/store/store";
-import { Journal } from "@warren/host-agent/sandboxes/journal";
+import { Journal } from "@warren/host-agent/sandboxes/record/journal";
 import { SnapshotStore } from "@warren/host-agent/snapshots/store";
 import { newSandboxId } from "@warren/server/sandbox-id";
 import { HostAgent } from "../measure/host-agent.ts";

@@ -3,7 +3,7 @@ import { WarrenError } from "@warren/contracts/errors";
 import type { HostAgentService } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { LIMITS } from "@warren/contracts/limits";
 import type { GuestEntry, GuestFilesystem } from "../guest/filesystem.ts";
-import { guestPath } from "../sandboxes/files.ts";
+import { guestPath } from "../sandboxes/calls/files.ts";
 import type { SandboxService } from "../sandboxes/service.ts";
 import { within } from "./bounds.ts";
 

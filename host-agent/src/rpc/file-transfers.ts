@@ -5,7 +5,7 @@ import type { ErrorBody } from "@warren/contracts/rest/error";
 import { callerGone } from "@warren/server/caller-gone";
 import type { Logger } from "pino";
 import type { GuestFile } from "../guest/file-transfers.ts";
-import { sendFile, writeFile } from "../sandboxes/files.ts";
+import { sendFile, writeFile } from "../sandboxes/calls/files.ts";
 import type { SandboxService } from "../sandboxes/service.ts";
 import { catalogueError } from "./errors.ts";
 

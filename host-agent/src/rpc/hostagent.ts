@@ -13,11 +13,11 @@ import {
 import { LIMITS } from "@warren/contracts/limits";
 import { SIGNALS } from "@warren/contracts/signals";
 import type { GuestCommand } from "../guest/client.ts";
-import { type CommandInput, runCommand, type StreamEvent, streamCommand } from "../sandboxes/commands.ts";
-import { readWholeFile, streamFile, writeFile } from "../sandboxes/files.ts";
-import type { SandboxReason } from "../sandboxes/reason.ts";
-import type { Sandbox } from "../sandboxes/sandbox.ts";
+import { type CommandInput, runCommand, type StreamEvent, streamCommand } from "../sandboxes/calls/commands.ts";
+import { readWholeFile, streamFile, writeFile } from "../sandboxes/calls/files.ts";
+import type { SandboxReason } from "../sandboxes/record/reason.ts";
 import type { SandboxService } from "../sandboxes/service.ts";
+import type { Sandbox } from "../sandboxes/state/sandbox.ts";
 import type { Template } from "../templates/store.ts";
 import { within } from "./bounds.ts";
 import { fileCalls } from "./file-calls.ts";

@@ -15,10 +15,10 @@ import { HostAgentService } from "@warren/contracts/gen/hostagent/v1/hostagent_p
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { GuestClient } from "../guest/client.ts";
-import type { SandboxRecord } from "../sandboxes/journal.ts";
-import type { LiveMicrovm } from "../sandboxes/microvm.ts";
-import { Sandbox } from "../sandboxes/sandbox.ts";
-import { DEFAULT_SPEC } from "../sandboxes/spec.ts";
+import type { SandboxRecord } from "../sandboxes/record/journal.ts";
+import { DEFAULT_SPEC } from "../sandboxes/record/spec.ts";
+import type { LiveMicrovm } from "../sandboxes/state/microvm.ts";
+import { Sandbox } from "../sandboxes/state/sandbox.ts";
 import { fileTransfers } from "./file-transfers.ts";
 import { type RpcServer, serve } from "./server.ts";
 

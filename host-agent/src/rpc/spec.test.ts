@@ -1,7 +1,7 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { SandboxSpecSchema } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { expect, it } from "vitest";
-import { DEFAULT_SPEC } from "../sandboxes/spec.ts";
+import { DEFAULT_SPEC } from "../sandboxes/record/spec.ts";
 import { newSpec, settingsOf, specMessage } from "./spec.ts";
 
 type Message = MessageInitShape<typeof SandboxSpecSchema>;

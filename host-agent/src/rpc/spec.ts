@@ -1,7 +1,7 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { SandboxSpec as SpecMessage } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { LIMITS } from "@warren/contracts/limits";
-import { DEFAULT_SPEC, type SandboxSettings, type SandboxSpec, SETTINGS } from "../sandboxes/spec.ts";
+import { DEFAULT_SPEC, type SandboxSettings, type SandboxSpec, SETTINGS } from "../sandboxes/record/spec.ts";
 import { within } from "./bounds.ts";
 
 /** What is asked for a new sandbox, with defaults for the rest; throws `invalid_request` when that cannot be had. */

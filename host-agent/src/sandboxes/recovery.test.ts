@@ -4,11 +4,11 @@ import { pino } from "pino";
 import { describe, expect, it, test } from "vitest";
 import { READ_STATE, useFakeHost, writeState } from "../testing/fake-host.ts";
 import { startTicks } from "../vmm/process.ts";
-import type { SandboxRecord } from "./journal.ts";
-import { reasonOf } from "./reason.ts";
+import type { SandboxRecord } from "./record/journal.ts";
+import { reasonOf } from "./record/reason.ts";
 import { type RecoveryParts, recover } from "./recovery.ts";
-import { SandboxRegistry } from "./registry.ts";
-import type { Sandbox } from "./sandbox.ts";
+import { SandboxRegistry } from "./state/registry.ts";
+import type { Sandbox } from "./state/sandbox.ts";
 
 const DISK = { layers: ["frozen"], base: { path: "/b", format: "raw", virtualSize: 4096 } };
 const RUNNING = {

@@ -2,17 +2,17 @@ import { isDeepStrictEqual } from "node:util";
 import type { Logger } from "pino";
 import type { SlotPool } from "../network/network.ts";
 import type { SnapshotStore } from "../snapshots/store.ts";
-import { hold } from "./disk-guard.ts";
-import type { Freezer } from "./freezer.ts";
-import type { GarbageCollector } from "./garbage-collector.ts";
-import type { InactivityTimers } from "./inactivity.ts";
-import type { Journal, SandboxRecord } from "./journal.ts";
-import type { Microvms } from "./microvms.ts";
-import type { Pauser } from "./pauser.ts";
-import { isHeldFor, reasonOf } from "./reason.ts";
-import type { SandboxRegistry } from "./registry.ts";
-import type { Remover } from "./remover.ts";
-import { Sandbox } from "./sandbox.ts";
+import type { GarbageCollector } from "./end/garbage-collector.ts";
+import type { Remover } from "./end/remover.ts";
+import type { Freezer } from "./freeze/freezer.ts";
+import type { Pauser } from "./freeze/pauser.ts";
+import type { Microvms } from "./microvms/microvms.ts";
+import type { Journal, SandboxRecord } from "./record/journal.ts";
+import { isHeldFor, reasonOf } from "./record/reason.ts";
+import type { InactivityTimers } from "./state/inactivity.ts";
+import type { SandboxRegistry } from "./state/registry.ts";
+import { Sandbox } from "./state/sandbox.ts";
+import { hold } from "./watch/disk-guard.ts";
 
 export interface RecoveryParts {
   journal: Journal;

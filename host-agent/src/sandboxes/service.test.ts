@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { useFakeHost } from "../testing/fake-host.ts";
 import { startTicks } from "../vmm/process.ts";
-import { reasonOf } from "./reason.ts";
+import { reasonOf } from "./record/reason.ts";
 
 const host = useFakeHost();
 

@@ -1,11 +1,11 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { Template } from "../templates/store.ts";
 import { assemble, type SandboxAssembly, type SandboxParts } from "./assembly.ts";
-import { type NewSandbox, requireSandboxId } from "./new-sandbox.ts";
-import type { SandboxReason } from "./reason.ts";
+import { type NewSandbox, requireSandboxId } from "./record/new-sandbox.ts";
+import type { SandboxReason } from "./record/reason.ts";
+import type { SandboxSettings } from "./record/spec.ts";
 import { recover } from "./recovery.ts";
-import type { Sandbox } from "./sandbox.ts";
-import type { SandboxSettings } from "./spec.ts";
+import type { Sandbox } from "./state/sandbox.ts";
 
 /** Milliseconds for which operations may wait for a guest once the host agent ends, which has half a minute for all of it. */
 const END_GRACE_MS = 10_000;

@@ -1,5 +1,5 @@
-import type { NewSandbox } from "../new-sandbox.ts";
-import { DEFAULT_SPEC } from "../spec.ts";
+import type { NewSandbox } from "../record/new-sandbox.ts";
+import { DEFAULT_SPEC } from "../record/spec.ts";
 
 /** What a test asks for that wants a small sandbox of the built-in template. */
 export function newSandbox(id: string): NewSandbox {

@@ -1,0 +1,60 @@
+import { expect, test } from "vitest";
+import { useFakeHost } from "../../testing/fake-host.ts";
+import { runCommand, streamCommand } from "./commands.ts";
+
+const host = useFakeHost();
+const shell = (script: string) => ({ cmd: "sh", args: ["-c", script], env: {}, timeoutMs: 0, stdin: false });
+
+test("a command gives what it printed, on which stream, and its status", async () => {
+  const id = await host().create();
+  const result = await host().exec(id, "echo out; cat nothing; exit 7");
+  expect(result).toMatchObject({ exitCode: 7, stdout: Buffer.from("out\n"), signal: "", timedOut: false });
+  expect(result.stderr.toString()).toMatch(/nothing: No such file/);
+});
+
+test("a command reads what it is given, and what is not there is said as a shell does", async () => {
+  const id = await host().create();
+  expect(await host().exec(id, "cat", "given")).toMatchObject({ exitCode: 0, stdout: Buffer.from("given") });
+  expect(await host().exec(id, "no-such-program")).toMatchObject({ exitCode: 127 });
+});
+
+test("output beyond the limit is dropped, and the result says so", async () => {
+  const id = await host().create();
+  const sandbox = host().sandboxes.get(id);
+  const result = await runCommand(sandbox, shell("echo 123456789; echo more"), undefined, 4);
+  expect(result).toMatchObject({
+    exitCode: 0,
+    stdout: Buffer.from("1234"),
+    stdoutTruncated: true,
+    stderrTruncated: false,
+  });
+});
+
+test("a signal ends a command, which says so", async () => {
+  const id = await host().create();
+  const events: string[] = [];
+  async function* input() {
+    yield { type: "signal" as const, number: 15 };
+  }
+  for await (const event of streamCommand(host().sandboxes.get(id), shell("sleep 600"), input())) {
+    events.push(event.type);
+    if (event.type === "ended") expect(event).toMatchObject({ exitCode: 143, signal: "SIGTERM" });
+  }
+  expect(events).toEqual(["started", "ended"]);
+});
+
+test("a command whose caller leaves is ended", async () => {
+  const id = await host().create();
+  const caller = new AbortController();
+  const left = expect(host().exec(id, "sleep 600", undefined, caller.signal)).rejects.toThrow();
+  await expect.poll(() => host().run(id, "jobs")).toBe("2\n");
+  caller.abort(new Error("left"));
+  await left;
+  await expect.poll(() => host().run(id, "jobs")).toBe("1\n");
+});
+
+test("a command in a sandbox that is paused is refused", async () => {
+  const id = await host().create();
+  await host().sandboxes.pause(id);
+  await expect(host().exec(id, "true")).rejects.toMatchObject({ code: "invalid_state" });
+});

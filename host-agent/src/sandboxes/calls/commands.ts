@@ -1,0 +1,220 @@
+import { LIMITS } from "@warren/contracts/limits";
+import { BoundedBytes } from "../../guest/bounded-bytes.ts";
+import type { CommandEvent, GuestClient, GuestCommand } from "../../guest/client.ts";
+import type { CommandExit } from "../../guest/exit.ts";
+import type { Sandbox } from "../state/sandbox.ts";
+import { StandardInput } from "./standard-input.ts";
+
+/** Milliseconds that the processes of a command have to end when its caller has gone. */
+const GRACE_MS = 5_000;
+
+/** Output and end of a command that was run to its end. */
+export interface CommandResult extends CommandExit {
+  stdout: Buffer;
+  stderr: Buffer;
+  stdoutTruncated: boolean;
+  stderrTruncated: boolean;
+}
+
+/** Input of a running command. */
+export type CommandInput =
+  | { type: "stdin"; data: Uint8Array }
+  | { type: "close_stdin" }
+  | { type: "signal"; number: number }
+  | { type: "time_limit"; timeoutMs: number }
+  | { type: "resize"; cols: number; rows: number };
+
+/**
+ * Runs a command to its end. Output beyond `limit` bytes per stream is read and dropped, and the result says so. A guest
+ * decides how long what is held of it is held: all of it together is bounded.
+ */
+export async function runCommand(
+  sandbox: Sandbox,
+  command: GuestCommand,
+  stdin: Uint8Array | undefined,
+  limit: number = LIMITS.execOutputBytes,
+  caller?: AbortSignal,
+): Promise<CommandResult> {
+  const stdout = new BoundedBytes(limit);
+  const stderr = new BoundedBytes(limit);
+  const truncated = { stdout: false, stderr: false };
+  const held = sandbox.bounds.hold(sandbox.record);
+  // The guest decides how long the end of a command takes that nobody waits for.
+  const letGo = () => {
+    stdout.drop();
+    stderr.drop();
+    held.release();
+  };
+  try {
+    const input = stdin ? stdinOnce(stdin) : undefined;
+    for await (const event of streamCommand(sandbox, command, input, caller, letGo)) {
+      if (event.type === "stdout" || event.type === "stderr") {
+        const output = event.type === "stdout" ? stdout : stderr;
+        const taken = output.add(event.data);
+        held.add(taken);
+        if (taken < event.data.length) truncated[event.type] = true;
+      } else if (event.type === "ended") {
+        const { type: _, ...exit } = event;
+        return {
+          ...exit,
+          stdout: stdout.whole(),
+          stderr: stderr.whole(),
+          stdoutTruncated: truncated.stdout,
+          stderrTruncated: truncated.stderr,
+        };
+      }
+    }
+  } finally {
+    held.release();
+  }
+  throw caller?.reason ?? new Error("the command gave no end");
+}
+
+/** What a streamed command says, and how much of its input it has been given since that was said last. */
+export type StreamEvent = CommandEvent | { type: "stdin_taken"; bytes: number };
+
+/**
+ * Runs a command, feeds it `input` and yields what it says. When the caller stops reading or `caller` aborts before the
+ * end, the command is ended; `onGivenUp` is called before that.
+ */
+export async function* streamCommand(
+  sandbox: Sandbox,
+  command: GuestCommand,
+  input?: AsyncIterable<CommandInput>,
+  caller?: AbortSignal,
+  onGivenUp: () => void = () => undefined,
+): AsyncGenerator<StreamEvent> {
+  yield* sandbox.use(async function* (guest, gone) {
+    const over = new AbortController();
+    const signal = AbortSignal.any([gone, over.signal, ...(caller ? [caller] : [])]);
+    const events = guest.run(command, signal);
+    const news = new News(events);
+    let pid = 0;
+    let ended = false;
+    try {
+      while (!ended) {
+        const event = await news.next();
+        if (event === undefined) return;
+        if (event.type === "started") {
+          pid = event.pid;
+          if (input) {
+            const stdin = new StandardInput(guest, pid, command.terminal !== undefined, {
+              stop: over.signal,
+              onTaken: (bytes) => news.taken(bytes),
+            });
+            feedInput(guest, pid, input, stdin, over.signal).catch(() => undefined);
+          }
+        }
+        ended = event.type === "ended";
+        yield event;
+      }
+    } finally {
+      over.abort();
+      if (!ended) onGivenUp();
+      await events.return(undefined).catch(() => undefined);
+      // A caller who had no patience may have left because the guest is silent.
+      const hear = (answer: Promise<void>) =>
+        answer.then(
+          () => sandbox.heard(),
+          (error: unknown) => sandbox.heard(error),
+        );
+      if (!ended && !gone.aborted) {
+        if (pid) await hear(guest.end(pid, GRACE_MS));
+        else if (caller?.aborted) void hear(guest.health());
+      }
+    }
+  });
+}
+
+/** What a guest says of a command and what the command has taken of its input, as it comes. */
+class News {
+  readonly #events: AsyncGenerator<CommandEvent>;
+  /** The guest has been asked for its next event. */
+  #asked = false;
+  #answer: { result: IteratorResult<CommandEvent> } | { error: unknown } | undefined;
+  #takenBytes = 0;
+  #wake: () => void = () => undefined;
+
+  constructor(events: AsyncGenerator<CommandEvent>) {
+    this.#events = events;
+  }
+
+  /** The command has been given so much of its input. */
+  taken(bytes: number): void {
+    this.#takenBytes += bytes;
+    this.#wake();
+  }
+
+  /** The next event; undefined when there are no more. */
+  async next(): Promise<StreamEvent | undefined> {
+    if (!this.#asked) this.#ask();
+    // Not a race of promises: one that is long in coming would keep every other that it raced against.
+    while (!this.#answer && this.#takenBytes === 0) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    const answer = this.#answer;
+    if (!answer) {
+      const bytes = this.#takenBytes;
+      this.#takenBytes = 0;
+      return { type: "stdin_taken", bytes };
+    }
+    this.#asked = false;
+    this.#answer = undefined;
+    if ("error" in answer) throw answer.error;
+    return answer.result.done ? undefined : answer.result.value;
+  }
+
+  #ask(): void {
+    this.#asked = true;
+    this.#events.next().then(
+      (result) => this.#hear({ result }),
+      (error: unknown) => this.#hear({ error }),
+    );
+  }
+
+  #hear(answer: { result: IteratorResult<CommandEvent> } | { error: unknown }): void {
+    this.#answer = answer;
+    this.#wake();
+  }
+}
+
+/**
+ * Passes input on. Standard input keeps its order; signals and the like overtake what of it the process has yet to read. A
+ * process that closed its input or ended makes the rest of it void: the end event tells the caller what became of the
+ * command, as a shell does with a broken pipe.
+ */
+async function feedInput(
+  guest: GuestClient,
+  pid: number,
+  input: AsyncIterable<CommandInput>,
+  stdin: StandardInput,
+  stop: AbortSignal,
+): Promise<void> {
+  for await (const message of input) {
+    if (stop.aborted) return;
+    switch (message.type) {
+      case "stdin":
+        await stdin.push(message.data);
+        break;
+      case "close_stdin":
+        stdin.close();
+        break;
+      case "signal":
+        await guest.signal(pid, message.number);
+        break;
+      case "time_limit":
+        await guest.limit(pid, message.timeoutMs);
+        break;
+      case "resize":
+        await guest.resize(pid, message);
+        break;
+    }
+  }
+}
+
+async function* stdinOnce(data: Uint8Array): AsyncGenerator<CommandInput> {
+  if (data.length > 0) yield { type: "stdin", data };
+  yield { type: "close_stdin" };
+}

@@ -1,0 +1,169 @@
+import { WarrenError } from "@warren/contracts/errors";
+import type { Logger } from "pino";
+import { mergeDue, mergeLayers } from "../../memory/store/merge.ts";
+import type { MemoryStore } from "../../memory/store/store.ts";
+import type { SnapshotManifest } from "../../snapshots/manifest.ts";
+import type { SnapshotStore } from "../../snapshots/store.ts";
+import type { DiskSpace } from "../capacity/disk-space.ts";
+import type { GarbageCollector } from "../end/garbage-collector.ts";
+import type { Microvms } from "../microvms/microvms.ts";
+import type { Journal, SandboxRecord } from "../record/journal.ts";
+import type { SandboxReason } from "../record/reason.ts";
+import type { Room } from "../start/room.ts";
+import type { InactivityTimers } from "../state/inactivity.ts";
+import { noteRunning } from "../state/running.ts";
+import type { Sandbox } from "../state/sandbox.ts";
+import type { DiskMerger } from "./disk-merger.ts";
+import type { Freezer } from "./freezer.ts";
+
+export interface PauserParts {
+  journal: Journal;
+  memory: MemoryStore;
+  snapshots: SnapshotStore;
+  microvms: Microvms;
+  freezer: Freezer;
+  room: Room;
+  inactivity: InactivityTimers;
+  garbage: GarbageCollector;
+  diskMerger: DiskMerger;
+  space: DiskSpace;
+  log: Logger;
+}
+
+/** Pauses sandboxes to disk and resumes them. The caller owns the sandbox's life cycle at that moment. */
+export class Pauser {
+  readonly #parts: PauserParts;
+
+  constructor(parts: PauserParts) {
+    this.#parts = parts;
+  }
+
+  /** Writes a running sandbox to disk and frees its microVM; with a reason unless asked to. On a failure it runs on. */
+  async pause(sandbox: Sandbox, reason?: SandboxReason): Promise<void> {
+    const { journal, freezer, snapshots, microvms, inactivity, garbage } = this.#parts;
+    const { record } = sandbox;
+    const { reason: former } = record;
+    sandbox.moveTo("pausing");
+    let snapshot: SnapshotManifest;
+    const reserved = snapshots.reserve();
+    try {
+      await journal.write(record);
+      const copy = await freezer.stopAndCopy(sandbox);
+      try {
+        snapshot = await copy.publish(reserved.id);
+        await this.#record(sandbox, snapshot, reason);
+      } catch (error) {
+        await freezer.release(sandbox);
+        throw error;
+      }
+    } catch (error) {
+      sandbox.moveTo("running", { reason: former });
+      await journal.write(record);
+      garbage.schedule();
+      throw error;
+    } finally {
+      reserved.release();
+    }
+    inactivity.forget(sandbox);
+    // From here on the sandbox is paused whatever happens: a microVM that does not go is removed by the next start.
+    await microvms.stop(sandbox, new WarrenError("invalid_state", `sandbox ${sandbox.id} was paused`));
+    await this.#merge(record, snapshot);
+    record.diskBytes = await snapshots.bytesAboveTemplate(snapshot.id);
+    await journal.write(record);
+    garbage.schedule();
+  }
+
+  /** Continues a paused sandbox where it stood. On a failure it stays paused. */
+  async resume(sandbox: Sandbox, timeoutSec: number | undefined): Promise<void> {
+    const { journal, snapshots, microvms, room, garbage, space } = this.#parts;
+    const { record } = sandbox;
+    const { disk, spec, lastActiveAt, reason } = record;
+    const snapshot = snapshots.get(record.snapshot ?? "");
+    await space.requireAccess();
+    await room.require(sandbox);
+    sandbox.moveTo("resuming", timeoutSec === undefined ? {} : { spec: { ...spec, timeoutSec } });
+    try {
+      await microvms.restore(sandbox, snapshot.id);
+      delete record.reason;
+      await noteRunning(this.#parts, sandbox);
+    } catch (error) {
+      await microvms.stop(sandbox, new WarrenError("invalid_state", `sandbox ${sandbox.id} did not resume`));
+      sandbox.moveTo("paused", { disk, spec, lastActiveAt, reason });
+      await journal.write(record);
+      garbage.schedule();
+      throw explainFailure(error, sandbox.id);
+    }
+  }
+
+  /** Gives up what a running sandbox did since its last pause, which it returns to. */
+  async rollback(sandbox: Sandbox): Promise<void> {
+    if (!sandbox.record.ownSnapshot) {
+      throw new WarrenError(
+        "invalid_state",
+        `sandbox ${sandbox.id} was never paused: there is no state that it could return to`,
+      );
+    }
+    await this.returnToLastPause(sandbox);
+  }
+
+  /** Brings a sandbox whose microVM is gone, or is to go, back to its last pause. `reason`: nobody asked for it. */
+  async returnToLastPause(sandbox: Sandbox, reason?: SandboxReason): Promise<void> {
+    const { journal, snapshots, microvms, inactivity, garbage, log } = this.#parts;
+    const { record } = sandbox;
+    const { status } = record;
+    if (status !== "paused") log.warn({ sandbox: record.id, reason }, "a sandbox returns to its last pause");
+    inactivity.forget(sandbox);
+    await microvms.stop(
+      sandbox,
+      new WarrenError(
+        "invalid_state",
+        `sandbox ${record.id} went back to its last pause: ${reason?.message ?? "it was rolled back"}`,
+      ),
+    );
+    const { snapshot } = record;
+    const disk = snapshot && snapshots.has(snapshot) ? snapshots.get(snapshot).disk : record.disk;
+    // One that was paused, or not yet back, has lost nothing and keeps what it was paused for.
+    const hasLost = status === "running" || status === "pausing";
+    sandbox.moveTo("paused", { disk, reason: hasLost ? reason : record.reason });
+    await journal.write(record);
+    garbage.schedule();
+  }
+
+  /** The step that makes it a paused sandbox. The record still names the microVM, which has yet to be ended. */
+  async #record(sandbox: Sandbox, snapshot: SnapshotManifest, reason: SandboxReason | undefined): Promise<void> {
+    const { record } = sandbox;
+    // That memory ran out is no reason for the pause that a caller asks for.
+    if (!reason && record.reason?.code === "out_of_memory") delete record.reason;
+    const paused = {
+      snapshot: snapshot.id,
+      ownSnapshot: true,
+      ...(reason && { reason }),
+      lastActiveAt: sandbox.lastActiveAt,
+    };
+    await this.#parts.journal.write({ ...record, ...paused, status: "paused" });
+    sandbox.moveTo("paused", paused);
+  }
+
+  /** Bounds how many layers the memory and the disk of a paused sandbox rest on. Its content stays the same. */
+  async #merge(record: SandboxRecord, snapshot: SnapshotManifest): Promise<void> {
+    const { journal, memory, diskMerger, space, log } = this.#parts;
+    try {
+      // A merge takes the space of what it merges once more.
+      if ((await space.left()) <= 0) return;
+      await diskMerger.mergeIfDeep(record, journal);
+      if (await mergeDue(memory, snapshot.memory)) await mergeLayers(memory, snapshot.memory);
+    } catch (error) {
+      // The layers are as good as before, only many; the next pause tries again.
+      log.warn({ sandbox: record.id, err: error }, "the layers of a paused sandbox could not be merged");
+    }
+  }
+}
+
+/** Says of a guest that did not wake up, or not as it should, that nothing of it is lost. */
+function explainFailure(error: unknown, id: string): unknown {
+  if (!(error instanceof WarrenError)) return error;
+  if (error.code !== "guest_unreachable" && error.code !== "agent_error") return error;
+  const why = error.code === "agent_error" ? error.message : "its guest agent did not confirm its identity";
+  const message = `sandbox ${id} did not resume: ${why}. It stays paused as it was; try again, or destroy it`;
+  return new WarrenError(error.code, message, { cause: error });
+}
