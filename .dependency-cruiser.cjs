@@ -50,6 +50,20 @@ const hostAgent = [
   ["linux", "logging.ts"],
 ];
 
+/** The same of `host-agent/src/sandboxes`. */
+const sandboxes = [
+  ["service.ts"],
+  ["assembly.ts"],
+  ["recovery.ts"],
+  ["watch", "calls"],
+  ["freeze"],
+  ["start"],
+  ["end"],
+  ["microvms"],
+  ["state"],
+  ["record", "capacity"],
+];
+
 /** Rules that nothing in a source folder imports what stands on its own floor or a higher one, or on none. */
 function floorRules(source, floors) {
   const pathOf = (names) => `^${source}/(${names.map((name) => name.replace(/\.ts$/, "\\.ts$")).join("|")})(/|$)`;
@@ -77,6 +91,7 @@ module.exports = {
   forbidden: [
     ...floorRules("control-plane/src", controlPlane),
     ...floorRules("host-agent/src", hostAgent),
+    ...floorRules("host-agent/src/sandboxes", sandboxes),
     {
       name: "no-circle-of-types-either",
       severity: "error",

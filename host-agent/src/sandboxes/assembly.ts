@@ -100,7 +100,7 @@ export function assemble(parts: SandboxParts, ending: AbortSignal): SandboxAssem
   });
   const room = new Room(registry, pool);
   const baseTemplateMaker = new BaseTemplateMaker({ ...parts, factory, microvms, freezer, remover });
-  const startParts = { registry, factory, microvms, remover, inactivity, pool, room, baseTemplateMaker };
+  const startParts = { registry, factory, microvms, remover, inactivity, pool, room, baseTemplate: baseTemplateMaker };
   const starter = new Starter({ ...parts, ...startParts });
   const forker = new Forker({ ...parts, registry, starter, freezer, garbage });
   const templateMaker = new TemplateMaker({ ...parts, freezer, pool, garbage });

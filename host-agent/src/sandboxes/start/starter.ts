@@ -4,7 +4,6 @@ import type { Logger } from "pino";
 import type { TemplateStore } from "../../templates/store.ts";
 import type { DiskSpace } from "../capacity/disk-space.ts";
 import { goneError, type Remover } from "../end/remover.ts";
-import type { BaseTemplateMaker } from "../freeze/base-template-maker.ts";
 import type { Microvms } from "../microvms/microvms.ts";
 import type { Journal } from "../record/journal.ts";
 import type { NewSandbox } from "../record/new-sandbox.ts";
@@ -17,10 +16,15 @@ import type { Room } from "./room.ts";
 import type { SandboxFactory } from "./sandbox-factory.ts";
 import type { WarmPool } from "./warm-pool.ts";
 
+/** Gives the snapshot of the built-in template for a size of machine, which is made when there is none. */
+export interface BaseTemplateSource {
+  snapshot(size: { vcpus: number; memoryMb: number }): Promise<string>;
+}
+
 export interface StarterParts {
   journal: Journal;
   templates: TemplateStore;
-  baseTemplateMaker: BaseTemplateMaker;
+  baseTemplate: BaseTemplateSource;
   registry: SandboxRegistry;
   factory: SandboxFactory;
   microvms: Microvms;
@@ -44,10 +48,10 @@ export class Starter {
 
   /** Starts a sandbox from the template that it asks for. */
   startFromTemplate(request: NewSandbox): Promise<Sandbox> {
-    const { templates, baseTemplateMaker, coldBoot } = this.#parts;
+    const { templates, baseTemplate, coldBoot } = this.#parts;
     const { teamId, spec } = request;
     if (spec.template === BASE_TEMPLATE) {
-      return this.start(request, () => (coldBoot ? undefined : baseTemplateMaker.snapshot(spec)));
+      return this.start(request, () => (coldBoot ? undefined : baseTemplate.snapshot(spec)));
     }
     const { vcpus, memoryMb, snapshot } = templates.get(teamId, spec.template);
     return this.start({ ...request, spec: { ...spec, vcpus, memoryMb } }, () => snapshot);
