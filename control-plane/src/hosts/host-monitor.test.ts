@@ -1,3 +1,4 @@
+import { WarrenError } from "@warren/contracts/errors";
 import { BUILT_IN_TEAM } from "@warren/contracts/identifiers";
 import { DEFAULT_SPEC } from "@warren/contracts/rest/sandbox-spec";
 import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
@@ -66,6 +67,7 @@ describe("host monitor", () => {
     for (const guest of double.guests.values()) await guest.destroy();
     double.guests.clear();
     double.destroyed.length = 0;
+    double.onDestroy = () => undefined;
     double.onList = () => undefined;
     double.onWatch = () => undefined;
   });
@@ -221,6 +223,19 @@ describe("host monitor", () => {
     await visit();
     expect([...double.guests.keys()]).toEqual([running]);
     expect(double.destroyed.sort()).toEqual([...over, unknown].sort());
+  });
+
+  it("follows the other sandboxes of a host that cannot destroy one, and asks for that again", async () => {
+    const stuck = await place("stopping", "running", "long ago");
+    const other = await place("running", "paused");
+    await createOnHost(newSandboxId());
+    double.onDestroy = () => Promise.reject(new WarrenError("internal_error", "the microVM does not end"));
+    expect(await visit()).toBe(true);
+    expect([await statusOf(stuck), await statusOf(other)]).toEqual(["stopping", "paused"]);
+    double.onDestroy = () => undefined;
+    await visit();
+    expect(await statusOf(stuck)).toBe("stopped");
+    expect([...double.guests.keys()]).toEqual([other]);
   });
 
   it("does not take a sandbox for a stranger that is created while the host is asked", async () => {

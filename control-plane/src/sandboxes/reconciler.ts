@@ -1,7 +1,9 @@
+import type { WarrenError } from "@warren/contracts/errors";
 import type { ListSandboxesResponse, SandboxInfo } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import type { HostAddress, HostClientPool } from "../hosts/host-client-pool.ts";
 import type { SandboxFollower } from "../hosts/host-monitor.ts";
+import { callHost } from "../hosts/rpc-errors.ts";
 import type { Logger } from "../logging.ts";
 import {
   pausedFields,
@@ -67,7 +69,7 @@ export class SandboxReconciler implements SandboxFollower {
     if (settings) await this.#store.changeSettings(row.id, settings);
     const verdict = judge(row);
     if (!verdict) return;
-    if (verdict.destroy) await this.#destroy(host, row.id);
+    if (verdict.destroy && !(await this.#destroy(host, row.id))) return;
     const changed = await this.#store.change(row, verdict.status, verdict.fields);
     if (!changed) return;
     // The end is noted: the host may forget it.
@@ -95,8 +97,17 @@ export class SandboxReconciler implements SandboxFollower {
     await Promise.all(Array.from({ length: PARALLEL_DESTROYS }, next));
   }
 
-  async #destroy(host: HostAddress, sandboxId: string): Promise<void> {
-    await this.#pool.agentOf(host).destroySandbox({ sandboxId }, { timeoutMs: DESTROY_TIMEOUT_MS });
+  /** False when the host could not: it is asked again at the next comparison, and holds back no other sandbox until then. */
+  async #destroy(host: HostAddress, sandboxId: string): Promise<boolean> {
+    const agent = this.#pool.agentOf(host);
+    try {
+      await callHost(() => agent.destroySandbox({ sandboxId }, { timeoutMs: DESTROY_TIMEOUT_MS }));
+      return true;
+    } catch (error) {
+      if ((error as WarrenError).code === "host_unavailable") throw error;
+      this.#log.warn({ err: error, sandbox: sandboxId, host: host.id }, "a host could not destroy a sandbox");
+      return false;
+    }
   }
 }
 
