@@ -251,7 +251,7 @@ describe("warren up", () => {
     expect(await warren("resume", "box")).toBe("box");
     const copy = await warren("fork", "box");
     expect(await warren("exec", copy, "--", "cat", "/tmp/kept")).toBe("kept");
-    expect(await warren("snapshot", "box", "kept")).toBe("kept");
+    expect(await warren("templates", "create", "box", "kept")).toBe("kept");
     expect(await run(["snapshot", "box", "kept"], { env: server })).toMatchObject({
       status: 1,
       stderr: expect.stringContaining("--overwrite"),

@@ -88,11 +88,11 @@ describe("the client library", () => {
     if (!copy || copy instanceof WarrenError) throw copy ?? new Error("no copy");
     expect((await copy.exec("cat", ["/tmp/kept"])).stdout).toBe("kept\n");
     await copy.destroy();
-    const { snapshots } = stack.warren;
-    expect(await snapshots.create(sandbox, { name: "kept" })).toMatchObject({ name: "kept", type: "snapshot" });
-    expect((await snapshots.list("snapshot")).map(({ name }) => name)).toEqual(["kept"]);
-    await snapshots.delete("kept");
-    expect(await snapshots.list("snapshot")).toEqual([]);
+    const { templates } = stack.warren;
+    expect(await templates.create(sandbox, { name: "kept" })).toMatchObject({ name: "kept", type: "snapshot" });
+    expect((await templates.list("snapshot")).map(({ name }) => name)).toEqual(["kept"]);
+    await templates.delete("kept");
+    expect(await templates.list("snapshot")).toEqual([]);
   });
 
   test("ends a sandbox, as often as it is asked to", async () => {

@@ -62,7 +62,7 @@ it("ready sandboxes give way to those in use", async ({ skip }) => {
 
 it("lets go of the sandbox that stands ready when its template is replaced, and of all that was kept for it", async () => {
   const freeze = () =>
-    host.calls.createSnapshot({
+    host.calls.createTemplate({
       sandboxId: `sbwarm${"a".repeat(16)}`,
       teamId: "team",
       name: "frozen",
@@ -79,7 +79,7 @@ it("lets go of the sandbox that stands ready when its template is replaced, and 
   await freeze();
   await expect.poll(snapshots).not.toContain(former);
   expect(ready()).toBe(false);
-  await host.calls.deleteSnapshot({ teamId: "team", name: "frozen" });
+  await host.calls.deleteTemplate({ teamId: "team", name: "frozen" });
 });
 
 /** Whether a template of the test's team is a snapshot. */

@@ -6,6 +6,7 @@ import { adminCommand } from "./commands/admin.ts";
 import { buildImagesCommand } from "./commands/build-images.ts";
 import { cpCommand } from "./commands/cp.ts";
 import { createCommand } from "./commands/create.ts";
+import { snapshotCommand } from "./commands/create-template.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { downCommand } from "./commands/down.ts";
 import { execCommand } from "./commands/exec.ts";
@@ -15,7 +16,6 @@ import { pauseCommand, resumeCommand, rollbackCommand } from "./commands/pause.t
 import { psCommand } from "./commands/ps.ts";
 import { rmCommand } from "./commands/rm.ts";
 import { runCommand } from "./commands/run.ts";
-import { snapshotCommand } from "./commands/snapshot.ts";
 import { templatesCommand } from "./commands/templates.ts";
 import { upCommand } from "./commands/up.ts";
 import { updateCommand } from "./commands/update.ts";
@@ -54,7 +54,8 @@ const program = new Command("warren")
   .showHelpAfterError("(--help says more)")
   .enablePositionalOptions();
 for (const command of COMMANDS) {
-  program.addCommand(command(finish).helpOption("-h, --help", "print help").showHelpAfterError("(--help says more)"));
+  const made = command(finish).helpOption("-h, --help", "print help").showHelpAfterError("(--help says more)");
+  program.addCommand(made, { hidden: command === snapshotCommand });
 }
 // Set on every command, since subcommands that are added do not inherit it.
 for (const command of [program, ...program.commands]) command.exitOverride();

@@ -7,7 +7,7 @@ export const SANDBOX_NAME = /^(?!sb[a-z2-7]{20}$)[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}
 const NAME_WORDS = "1 to 64 letters a to z, digits and any of . _ -, beginning with a letter or digit";
 export const SANDBOX_NAME_WORDS = `${NAME_WORDS}, and not look like an id`;
 
-/** Names of templates and snapshots. */
+/** Names of templates. */
 export const TEMPLATE_NAME = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/;
 export const TEMPLATE_NAME_WORDS = NAME_WORDS;
 

@@ -10,6 +10,6 @@ export {
   Sandbox,
   type UpdateOptions,
 } from "./sandbox.ts";
-export { Snapshots } from "./snapshots.ts";
+export { Templates } from "./templates.ts";
 export type { TransportOptions } from "./transport.ts";
 export { type CreateOptions, type ListOptions, Sandboxes, Warren } from "./warren.ts";

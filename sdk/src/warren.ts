@@ -2,7 +2,7 @@ import { WarrenError } from "@warren/contracts/errors";
 import type { Health } from "@warren/contracts/rest/health";
 import type { CreateSandbox, Sandbox as SandboxFields } from "@warren/contracts/rest/sandboxes";
 import { Sandbox } from "./sandbox.ts";
-import { Snapshots } from "./snapshots.ts";
+import { Templates } from "./templates.ts";
 import { Transport, type TransportOptions } from "./transport.ts";
 
 /** What a sandbox is made with; what is left out has the server's default. */
@@ -51,13 +51,13 @@ export interface ListOptions {
  */
 export class Warren {
   readonly sandboxes: Sandboxes;
-  readonly snapshots: Snapshots;
+  readonly templates: Templates;
   readonly #transport: Transport;
 
   constructor(options: TransportOptions) {
     this.#transport = new Transport(options);
     this.sandboxes = new Sandboxes(this.#transport);
-    this.snapshots = new Snapshots(this.#transport);
+    this.templates = new Templates(this.#transport);
   }
 
   /** Whether the server answers, and its version. */

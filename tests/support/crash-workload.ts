@@ -261,7 +261,7 @@ class CrashWorkload {
         return;
       case "snapshot":
         for (const state of possible) subject.inTemplate.add(state);
-        await this.#host.calls.createSnapshot({ sandboxId: id, teamId: TEAM, name: subject.template, overwrite: true });
+        await this.#host.calls.createTemplate({ sandboxId: id, teamId: TEAM, name: subject.template, overwrite: true });
         subject.inTemplate = possible;
         return;
       case "rest":
@@ -303,7 +303,7 @@ class CrashWorkload {
 
   /** Deletes the template of a sandbox, which may outlive it, or may never have been made. */
   async #deleteTemplate(subject: Subject): Promise<void> {
-    const deleted = await this.#host.calls.deleteSnapshot({ teamId: TEAM, name: subject.template }).then(
+    const deleted = await this.#host.calls.deleteTemplate({ teamId: TEAM, name: subject.template }).then(
       () => true,
       (error: unknown) => {
         expect(fromRpcError(error)).toMatchObject({ code: "template_not_found" });

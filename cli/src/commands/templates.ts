@@ -1,10 +1,11 @@
-import type { Snapshot } from "@warren/contracts/rest/snapshots";
+import type { Template } from "@warren/contracts/rest/templates";
 import { Command } from "commander";
 import { dataDirOption } from "../arguments/data-dir.ts";
 import { runningServer } from "../servers/connection.ts";
 import { forEachName } from "../servers/each.ts";
 import { jsonText } from "../terminal/printable.ts";
 import { table } from "../terminal/table.ts";
+import { createTemplateCommand } from "./create-template.ts";
 
 interface ListOptions {
   dataDir: string;
@@ -12,7 +13,7 @@ interface ListOptions {
   quiet?: boolean;
 }
 
-/** `warren templates`: what sandboxes are made from. `warren snapshot` makes more of them. */
+/** `warren templates`: what sandboxes are made from. */
 export function templatesCommand(finish: (status: number) => void): Command {
   const list = new Command("ls")
     .summary("list the team's templates and those of the server")
@@ -20,7 +21,7 @@ export function templatesCommand(finish: (status: number) => void): Command {
     .option("-q, --quiet", "print names only")
     .option("--json", "print a JSON array")
     .action(async ({ dataDir, json, quiet }: ListOptions) => {
-      const templates = await (await runningServer(dataDir)).snapshots.list();
+      const templates = await (await runningServer(dataDir)).templates.list();
       if (json) process.stdout.write(`${jsonText(templates)}\n`);
       else if (quiet) process.stdout.write(templates.map(({ name }) => `${name}\n`).join(""));
       else process.stdout.write(table(HEADINGS, templates.map(row)));
@@ -31,15 +32,19 @@ export function templatesCommand(finish: (status: number) => void): Command {
     .argument("<templates...>", "names")
     .addOption(dataDirOption())
     .action(async (names: string[], { dataDir }: { dataDir: string }) => {
-      const { snapshots } = await runningServer(dataDir);
-      finish(await forEachName(names, (name) => snapshots.delete(name)));
+      const { templates } = await runningServer(dataDir);
+      finish(await forEachName(names, (name) => templates.delete(name)));
     });
-  return new Command("templates").summary("list and remove templates").addCommand(list).addCommand(remove);
+  return new Command("templates")
+    .summary("list, make and remove templates")
+    .addCommand(list)
+    .addCommand(createTemplateCommand(finish))
+    .addCommand(remove);
 }
 
 const HEADINGS = ["NAME", "TYPE", "VCPUS", "MEMORY", "SIZE", "CREATED"];
 
-function row({ name, type, vcpus, memory_mb, size_bytes, created_at }: Snapshot): string[] {
+function row({ name, type, vcpus, memory_mb, size_bytes, created_at }: Template): string[] {
   const memory = memory_mb === undefined ? "" : `${memory_mb} MiB`;
   return [name, type, String(vcpus ?? ""), memory, `${Math.ceil(size_bytes / 1024 / 1024)} MiB`, created_at];
 }

@@ -12,12 +12,12 @@ const fixed = {
   vcpus: Type.Integer({
     minimum: LIMITS.vcpus.min,
     maximum: LIMITS.vcpus.max,
-    description: `Virtual CPUs; default: ${LIMITS.vcpus.default}, or those of a snapshot, which takes no other number`,
+    description: `Virtual CPUs; default: ${LIMITS.vcpus.default}, or those of a template that fixes them`,
   }),
   memory_mb: Type.Integer({
     minimum: LIMITS.memoryMb.min,
     maximum: LIMITS.memoryMb.max,
-    description: `Memory in MiB; default: ${LIMITS.memoryMb.default}, or that of a snapshot, which takes no other size`,
+    description: `Memory in MiB; default: ${LIMITS.memoryMb.default}, or that of a template that fixes it`,
   }),
 };
 
@@ -52,7 +52,7 @@ export const DEFAULT_SPEC: SandboxSpec = {
 
 /** The fields of a request that names what it wants of a new sandbox. */
 export const requestedSpec = {
-  // Without a default of the schema, a size that was not asked for beside a snapshot is told from one that was.
+  // Without a default of the schema, a size that was not asked for beside a template that fixes it is told from one that was.
   ...optional(fixed, { template: DEFAULT_SPEC.template }),
   ...optional(settings, DEFAULT_SPEC),
 };

@@ -1,5 +1,5 @@
 import type { TeamQuota } from "@warren/contracts/rest/quotas";
-import type { Snapshot } from "@warren/contracts/rest/snapshots";
+import type { Template } from "@warren/contracts/rest/templates";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { testDatabase } from "../database/testing/test-database.ts";
 import { fromWireId } from "../identifiers/wire-id.ts";
@@ -104,13 +104,13 @@ describe("quotas", () => {
     const person = await Person.signUp(stack);
     await setQuota(person, { templates: 2 });
     const { id } = await expectJson<{ id: string }>(await create(person), 201);
-    const freeze = (name: string, query = "") => person.call("POST", `/v1/snapshots${query}`, { sandbox_id: id, name });
-    const answers = await Promise.all(["a", "b", "c", "d", "e"].map((name) => freeze(name)));
+    const make = (name: string, query = "") => person.call("POST", `/v1/snapshots${query}`, { sandbox_id: id, name });
+    const answers = await Promise.all(["a", "b", "c", "d", "e"].map((name) => make(name)));
     expect(answers.map(({ status }) => status).sort()).toEqual([201, 201, 429, 429, 429]);
     expect((await quotaOf(person)).usage).toMatchObject({ templates: 2, disk_mb: 1 });
     // What was refused is not on the host either, and what was not is.
     const names = async () =>
-      (await person.get<Snapshot[]>("/v1/snapshots?type=snapshot")).map(({ name }) => name).sort();
+      (await person.get<Template[]>("/v1/snapshots?type=snapshot")).map(({ name }) => name).sort();
     const onHost = () =>
       [...stack.host.templates.keys()].filter((key) => key.startsWith(fromWireId("team", person.teamId)));
     expect(
@@ -119,9 +119,9 @@ describe("quotas", () => {
         .sort(),
     ).toEqual(await names());
     const [kept, gone] = await names();
-    await expectStatus(await freeze(kept!, "?overwrite=true"), 201);
+    await expectStatus(await make(kept!, "?overwrite=true"), 201);
     await expectStatus(await person.call("DELETE", `/v1/snapshots/${gone}`), 204);
-    const same = await Promise.all(Array.from({ length: 4 }, () => freeze("same", "?overwrite=true")));
+    const same = await Promise.all(Array.from({ length: 4 }, () => make("same", "?overwrite=true")));
     expect(same.map(({ status }) => status)).toContain(201);
     expect(
       onHost()
@@ -133,15 +133,15 @@ describe("quotas", () => {
       ["f", ""],
       [kept!, "?overwrite=true"],
     ] as const) {
-      expect(await errorOf(await freeze(name, query))).toMatchObject({ status: 429, code: "quota_exceeded" });
+      expect(await errorOf(await make(name, query))).toMatchObject({ status: 429, code: "quota_exceeded" });
     }
     stack.host.templateBytes = 3 * 1024 * 1024;
     await setQuota(person, { disk_mb: 100 });
-    await expectStatus(await freeze(kept!, "?overwrite=true"), 201);
+    await expectStatus(await make(kept!, "?overwrite=true"), 201);
     // At its limit, a team may replace what is large by what may be smaller.
     await setQuota(person, { disk_mb: 3 });
-    await expectStatus(await freeze(kept!, "?overwrite=true"), 201);
-    expect(await errorOf(await freeze("f"))).toMatchObject({ status: 429, code: "quota_exceeded" });
+    await expectStatus(await make(kept!, "?overwrite=true"), 201);
+    expect(await errorOf(await make("f"))).toMatchObject({ status: 429, code: "quota_exceeded" });
   });
 
   it("of one team does not concern another", async () => {

@@ -16,7 +16,7 @@ const REQUESTS: [what: string, method: string, path: string, body?: object][] = 
   ["fork", "POST", "/fork"],
   ["a change of its name", "PATCH", "", { name: "late" }],
   ["a change of its timeout", "PATCH", "", { timeout_sec: 60 }],
-  ["snapshot", "POST", "snapshots"],
+  ["a template of it", "POST", "snapshots"],
 ];
 
 describe("a sandbox that is over", () => {
@@ -32,7 +32,7 @@ describe("a sandbox that is over", () => {
   });
 
   const ask = (id: string, [what, method, path, body]: (typeof REQUESTS)[number]) =>
-    what === "snapshot"
+    what === "a template of it"
       ? stack.call("POST", "/v1/snapshots", { sandbox_id: id })
       : stack.call(method, `/v1/sandboxes/${id}${path}`, body);
   const get = async (id: string) => (await (await stack.call("GET", `/v1/sandboxes/${id}`)).json()) as Sandbox;

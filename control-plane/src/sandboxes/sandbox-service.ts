@@ -11,7 +11,7 @@ import { callHost } from "../hosts/rpc-errors.ts";
 import type { Scheduler } from "../hosts/scheduler.ts";
 import { toCatalogueError } from "../http/errors/catalogue-error.ts";
 import type { Logger } from "../logging.ts";
-import type { Template, TemplateStore } from "../templates/template-store.ts";
+import type { TemplateRow, TemplateStore } from "../templates/template-store.ts";
 import type { SandboxAccess } from "./sandbox-access.ts";
 import { sandboxNotFound } from "./sandbox-errors.ts";
 import type { SandboxQuota } from "./sandbox-quota.ts";
@@ -108,7 +108,12 @@ export class SandboxService {
     );
   }
 
-  async #create(caller: Caller, request: CreateSandbox, template: Template, hosts: HostAddress[]): Promise<SandboxRow> {
+  async #create(
+    caller: Caller,
+    request: CreateSandbox,
+    template: TemplateRow,
+    hosts: HostAddress[],
+  ): Promise<SandboxRow> {
     const { store } = this.#parts;
     let row = await this.#insert(caller, request, template, hosts[0]!);
     for (const [index, host] of hosts.entries()) {
@@ -125,8 +130,8 @@ export class SandboxService {
     return row;
   }
 
-  /** Hosts to try in this order: for a snapshot the one that has its files. */
-  async #placements(teamId: string, template: Template): Promise<HostAddress[]> {
+  /** Hosts to try in this order: for a template that only one host has, that one. */
+  async #placements(teamId: string, template: TemplateRow): Promise<HostAddress[]> {
     const hosts = await this.#parts.scheduler.placements(teamId);
     if (template.host_id === null) return hosts;
     const host = hosts.find(({ id }) => id === template.host_id);
@@ -134,12 +139,12 @@ export class SandboxService {
     throw new WarrenError("host_unavailable", `the host that has the template "${template.name}" is not online`);
   }
 
-  async #insert(caller: Caller, request: CreateSandbox, template: Template, host: HostAddress): Promise<SandboxRow> {
+  async #insert(caller: Caller, request: CreateSandbox, template: TemplateRow, host: HostAddress): Promise<SandboxRow> {
     const { db, quota, store } = this.#parts;
-    // A frozen microVM has the shape with which it was frozen.
-    const frozen = template.type === "snapshot" ? template : undefined;
-    if (frozen) requireShape(request, frozen);
-    const shape = frozen && { vcpus: frozen.vcpus, memory_mb: frozen.memory_mb };
+    // A microVM that is restored has the shape that it had.
+    const fixed = template.type === "snapshot" ? template : undefined;
+    if (fixed) requireShape(request, fixed);
+    const shape = fixed && { vcpus: fixed.vcpus, memory_mb: fixed.memory_mb };
     const spec = { ...requestedSpec(request), ...shape };
     const { name } = request;
     const inserted = db.transaction().execute(async (transaction) => {
@@ -233,14 +238,14 @@ export class SandboxService {
   }
 }
 
-/** Throws when a size is asked for that a frozen microVM does not have. */
-function requireShape(request: CreateSandbox, template: Template): void {
+/** Throws when a size is asked for that is not the one which a template fixes. */
+function requireShape(request: CreateSandbox, template: TemplateRow): void {
   for (const field of ["vcpus", "memory_mb"] as const) {
     if (request[field] === undefined || request[field] === template[field]) continue;
     throw new WarrenError(
       "conflict",
-      `body/${field} is ${request[field]}, and the snapshot "${template.name}" goes on with the ${template[field]} that it ` +
-        "was frozen with; leave the field out, or start from another template",
+      `body/${field} is ${request[field]}, and the template "${template.name}" goes on with the ${template[field]} of the ` +
+        "sandbox that it was made of; leave the field out, or start from another template",
     );
   }
 }

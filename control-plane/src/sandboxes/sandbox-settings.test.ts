@@ -93,7 +93,7 @@ describe("sandbox settings", () => {
     expect(await errorOf(await patch(id, { name: "late" }))).toMatchObject({ status: 409, code: "invalid_state" });
   });
 
-  it("refuses sizes beside a snapshot that are not the snapshot's", async () => {
+  it("refuses sizes that are not those which a template fixes", async () => {
     const { id } = await stack.createSandbox({ vcpus: 2, memory_mb: 1024 });
     expect((await stack.call("POST", "/v1/snapshots", { sandbox_id: id, name: "large" })).status).toBe(201);
     for (const wrong of [{ vcpus: 1 }, { memory_mb: 512 }]) {

@@ -56,7 +56,7 @@ const platformOnly = (status: number) => ({
   platform_admin: status,
 });
 
-const TEMPLATE = "frozen";
+const TEMPLATE = "trained";
 const FILE = "note.txt";
 
 /** An upload of a small file. */
@@ -277,7 +277,7 @@ const ACTIONS: Record<string, Action> = {
     own: teamScoped(204),
     other: 404,
   },
-  "freeze a sandbox into a template": {
+  "make a template of a sandbox": {
     needs: "sandbox",
     request: ({ sandboxId }) => ["POST", "/v1/snapshots", { sandbox_id: sandboxId, name: TEMPLATE }],
     own: teamScoped(201),

@@ -196,8 +196,8 @@ describe("teams", () => {
     it("removes its templates, and paused sandboxes too", async () => {
       const owner = await (await Person.signUp(stack)).createTeam();
       const { id } = await expectJson<{ id: string }>(await owner.call("POST", "/v1/sandboxes", {}), 201);
-      const snapshot = { sandbox_id: id, name: "to-be-removed" };
-      await expectStatus(await owner.call("POST", "/v1/snapshots", snapshot), 201);
+      const template = { sandbox_id: id, name: "to-be-removed" };
+      await expectStatus(await owner.call("POST", "/v1/snapshots", template), 201);
       await expectStatus(await owner.call("POST", `/v1/sandboxes/${id}/pause`), 200);
       expect(stack.host.templates.size).toBeGreaterThan(0);
       await expectStatus(await owner.call("DELETE", `/v1/teams/${owner.teamId}`), 204);

@@ -1,20 +1,20 @@
 import { ErrorBody } from "@warren/contracts/rest/error";
 import {
-  CreateSnapshot,
-  CreateSnapshotQuery,
-  ListSnapshotsQuery,
-  Snapshot,
-  SnapshotParams,
-} from "@warren/contracts/rest/snapshots";
+  CreateTemplate,
+  CreateTemplateQuery,
+  ListTemplatesQuery,
+  Template,
+  TemplateParams,
+} from "@warren/contracts/rest/templates";
 import { Type } from "typebox";
 import { callerOf } from "../callers/request-caller.ts";
 import type { Routes } from "../http/app-types.ts";
 import type { TemplateService } from "./template-service.ts";
-import type { Template } from "./template-store.ts";
+import type { TemplateRow } from "./template-store.ts";
 
-const tags = ["snapshots"];
+const tags = ["templates"];
 
-/** Routes of templates under `/v1/snapshots`. */
+/** Routes of templates, under the name that `@warren/contracts/rest/templates` explains. */
 export function templateRoutes(templates: TemplateService): Routes {
   return async (app) => {
     app.post(
@@ -23,15 +23,15 @@ export function templateRoutes(templates: TemplateService): Routes {
         schema: {
           tags,
           summary: "Make a template of a running or paused sandbox, which stays what it was",
-          body: CreateSnapshot,
-          querystring: CreateSnapshotQuery,
-          response: { 201: Snapshot, "4xx": ErrorBody, "5xx": ErrorBody },
+          body: CreateTemplate,
+          querystring: CreateTemplateQuery,
+          response: { 201: Template, "4xx": ErrorBody, "5xx": ErrorBody },
         },
       },
       async (request, reply) => {
         const { teamId } = callerOf(request);
         const template = await templates.create(teamId, request.body, request.query.overwrite ?? false);
-        return reply.code(201).send(toSnapshot(template));
+        return reply.code(201).send(toTemplate(template));
       },
     );
 
@@ -41,11 +41,11 @@ export function templateRoutes(templates: TemplateService): Routes {
         schema: {
           tags,
           summary: "List the team's templates and the built-in ones",
-          querystring: ListSnapshotsQuery,
-          response: { 200: Type.Array(Snapshot), "4xx": ErrorBody },
+          querystring: ListTemplatesQuery,
+          response: { 200: Type.Array(Template), "4xx": ErrorBody },
         },
       },
-      async (request) => (await templates.list(callerOf(request).teamId, request.query.type)).map(toSnapshot),
+      async (request) => (await templates.list(callerOf(request).teamId, request.query.type)).map(toTemplate),
     );
 
     app.delete(
@@ -54,7 +54,7 @@ export function templateRoutes(templates: TemplateService): Routes {
         schema: {
           tags,
           summary: "Delete a template; sandboxes that were started from it are not affected",
-          params: SnapshotParams,
+          params: TemplateParams,
           response: { 204: Type.Null(), "4xx": ErrorBody, "5xx": ErrorBody },
         },
       },
@@ -66,7 +66,7 @@ export function templateRoutes(templates: TemplateService): Routes {
   };
 }
 
-function toSnapshot(row: Template): Snapshot {
+function toTemplate(row: TemplateRow): Template {
   return {
     name: row.name,
     type: row.type,

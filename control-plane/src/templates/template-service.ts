@@ -3,36 +3,36 @@ import { WarrenError } from "@warren/contracts/errors";
 import type { TemplateInfo } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { BUILT_IN_TEAM } from "@warren/contracts/identifiers";
 import type { SandboxReason, SandboxStatus } from "@warren/contracts/rest/sandboxes";
-import type { CreateSnapshot } from "@warren/contracts/rest/snapshots";
+import type { CreateTemplate } from "@warren/contracts/rest/templates";
 import type { Db } from "../database/tables.ts";
 import type { DetachedOperations } from "../detached-operations.ts";
 import type { HostAddress, HostClientPool } from "../hosts/host-client-pool.ts";
 import type { HostStore } from "../hosts/host-store.ts";
 import { callHost } from "../hosts/rpc-errors.ts";
 import type { Logger } from "../logging.ts";
-import type { Template, TemplateStore } from "./template-store.ts";
+import type { TemplateRow, TemplateStore } from "./template-store.ts";
 
-/** Milliseconds that a host has to freeze a sandbox, and to remove a template. */
-const FREEZE_TIMEOUT_MS = 300_000;
+/** Milliseconds that a host has to make a template, and to remove one. */
+const CREATE_TIMEOUT_MS = 300_000;
 const DELETE_TIMEOUT_MS = 60_000;
 
-/** Where a sandbox is that is to be frozen. */
-export interface FreezableSandbox {
+/** Where a sandbox is of which a template is to be made. */
+export interface TemplateSource {
   status: SandboxStatus;
   /** Why it has this status, when its user did not ask for it. */
   reason: SandboxReason | null;
   host: HostAddress | null;
 }
 
-/** States in which a sandbox can be frozen. */
-const FREEZABLE: SandboxStatus[] = ["running", "paused"];
+/** States in which a template can be made of a sandbox. */
+const SOURCE_STATUSES: SandboxStatus[] = ["running", "paused"];
 
 /** The sandboxes that templates are made of. */
-export interface FreezableSandboxes {
+export interface TemplateSources {
   /** Looks a sandbox of a team up; throws `not_found`. */
-  locate(teamId: string, id: string): Promise<FreezableSandbox>;
+  locate(teamId: string, id: string): Promise<TemplateSource>;
   /** The error for a sandbox in a state that is none of those needed. */
-  wrongState(sandbox: FreezableSandbox, needed: SandboxStatus[]): WarrenError;
+  wrongState(sandbox: TemplateSource, needed: SandboxStatus[]): WarrenError;
   /** What an error of its host means. */
   explain(id: string, error: WarrenError, needed: SandboxStatus[]): Promise<WarrenError>;
 }
@@ -49,7 +49,7 @@ export interface TemplateServiceParts {
   quota: TemplateQuota;
   pool: HostClientPool;
   operations: DetachedOperations;
-  sandboxes: FreezableSandboxes;
+  sandboxes: TemplateSources;
   log: Logger;
 }
 
@@ -62,15 +62,15 @@ export class TemplateService {
   }
 
   /** A team's own templates and the built-in ones. */
-  list(teamId: string, type?: "base" | "snapshot"): Promise<Template[]> {
+  list(teamId: string, type?: "base" | "snapshot"): Promise<TemplateRow[]> {
     return this.#parts.store.list(teamId, type);
   }
 
   /** Makes a template of a running or paused sandbox, which stays what it was. */
-  async create(teamId: string, request: CreateSnapshot, overwrite: boolean): Promise<Template> {
+  async create(teamId: string, request: CreateTemplate, overwrite: boolean): Promise<TemplateRow> {
     const { store, operations, sandboxes } = this.#parts;
     const sandbox = await sandboxes.locate(teamId, request.sandbox_id);
-    if (!FREEZABLE.includes(sandbox.status)) throw sandboxes.wrongState(sandbox, FREEZABLE);
+    if (!SOURCE_STATUSES.includes(sandbox.status)) throw sandboxes.wrongState(sandbox, SOURCE_STATUSES);
     if (!sandbox.host) throw new WarrenError("host_unavailable", "the sandbox has no host");
     const name = request.name ?? `template-${randomBytes(4).toString("hex")}`;
     if (await store.findExact(BUILT_IN_TEAM, name)) {
@@ -109,17 +109,17 @@ export class TemplateService {
     sandboxId: string,
     name: string,
     host: HostAddress,
-    former: Template | undefined,
+    former: TemplateRow | undefined,
     overwrite: boolean,
-  ): Promise<Template> {
+  ): Promise<TemplateRow> {
     const { db, store, quota, pool, sandboxes } = this.#parts;
     const admit = (transaction: Db) => quota.admitTemplate(transaction, teamId, former && Number(former.size_bytes));
     await db.transaction().execute(admit);
     const agent = pool.agentOf(host);
     const request = { sandboxId, teamId, name, overwrite };
-    const { template } = await callHost(() => agent.createSnapshot(request, { timeoutMs: FREEZE_TIMEOUT_MS })).catch(
+    const { template } = await callHost(() => agent.createTemplate(request, { timeoutMs: CREATE_TIMEOUT_MS })).catch(
       async (error: WarrenError) => {
-        throw await sandboxes.explain(sandboxId, error, FREEZABLE);
+        throw await sandboxes.explain(sandboxId, error, SOURCE_STATUSES);
       },
     );
     if (!template) throw new WarrenError("agent_error", "the host made no template");
@@ -135,23 +135,23 @@ export class TemplateService {
     } catch (error) {
       // A template that nobody can find must not stay; another call may have made it known under this name meanwhile.
       if (!(await store.findExact(teamId, name))) {
-        await agent.deleteSnapshot({ teamId, name }, { timeoutMs: DELETE_TIMEOUT_MS }).catch(() => undefined);
+        await agent.deleteTemplate({ teamId, name }, { timeoutMs: DELETE_TIMEOUT_MS }).catch(() => undefined);
       }
       throw error;
     }
   }
 
-  async #delete(template: Template): Promise<void> {
+  async #delete(template: TemplateRow): Promise<void> {
     await this.#deleteOnHost(template);
     await this.#parts.store.remove(template);
   }
 
-  async #deleteOnHost({ team_id: teamId, name, host_id }: Template): Promise<void> {
+  async #deleteOnHost({ team_id: teamId, name, host_id }: TemplateRow): Promise<void> {
     const host = host_id === null ? undefined : await this.#parts.hosts.find(host_id);
     if (!host) return;
     const agent = this.#parts.pool.agentOf(host);
     try {
-      await callHost(() => agent.deleteSnapshot({ teamId, name }, { timeoutMs: DELETE_TIMEOUT_MS }));
+      await callHost(() => agent.deleteTemplate({ teamId, name }, { timeoutMs: DELETE_TIMEOUT_MS }));
     } catch (error) {
       if (!(error instanceof WarrenError) || error.code !== "template_not_found") throw error;
     }

@@ -5,7 +5,7 @@ import type { Db } from "../database/tables.ts";
 import type { TemplatesTable } from "./templates-table.ts";
 
 /** A row of `templates`. */
-export type Template = Selectable<TemplatesTable>;
+export type TemplateRow = Selectable<TemplatesTable>;
 
 /** Rows of templates. */
 export class TemplateStore {
@@ -16,7 +16,7 @@ export class TemplateStore {
   }
 
   /** The template that a name means to a team: its own, else a built-in one. Throws `template_not_found`. */
-  async find(teamId: string, name: string): Promise<Template> {
+  async find(teamId: string, name: string): Promise<TemplateRow> {
     const rows = await this.#db
       .selectFrom("templates")
       .selectAll()
@@ -34,7 +34,7 @@ export class TemplateStore {
   }
 
   /** The template that a team itself has under a name. */
-  async findExact(teamId: string, name: string): Promise<Template | undefined> {
+  async findExact(teamId: string, name: string): Promise<TemplateRow | undefined> {
     return this.#db
       .selectFrom("templates")
       .selectAll()
@@ -44,7 +44,7 @@ export class TemplateStore {
   }
 
   /** A team's own templates and the built-in ones, newest first. */
-  async list(teamId: string, type?: Template["type"]): Promise<Template[]> {
+  async list(teamId: string, type?: TemplateRow["type"]): Promise<TemplateRow[]> {
     return this.#db
       .selectFrom("templates")
       .selectAll()
@@ -55,12 +55,12 @@ export class TemplateStore {
       .execute();
   }
 
-  async listOwn(teamId: string): Promise<Template[]> {
+  async listOwn(teamId: string): Promise<TemplateRow[]> {
     return this.#db.selectFrom("templates").selectAll().where("team_id", "=", teamId).execute();
   }
 
   /** Stores a template; undefined, and no change, when there is one of this name and `overwrite` is not set. */
-  async put(row: Insertable<TemplatesTable>, overwrite: boolean, db: Db): Promise<Template | undefined> {
+  async put(row: Insertable<TemplatesTable>, overwrite: boolean, db: Db): Promise<TemplateRow | undefined> {
     return db
       .insertInto("templates")
       .values(row)
@@ -72,8 +72,8 @@ export class TemplateStore {
       .executeTakeFirst();
   }
 
-  /** Removes a row, unless the name has been given to another snapshot meanwhile. */
-  async remove({ team_id, name, created_at }: Template): Promise<void> {
+  /** Removes a row, unless the name has been given to another template meanwhile. */
+  async remove({ team_id, name, created_at }: TemplateRow): Promise<void> {
     await this.#db
       .deleteFrom("templates")
       .where("team_id", "=", team_id)

@@ -5,7 +5,7 @@ export interface TemplatesTable {
   name: string;
   /** Owner; BUILT_IN_TEAM for built-in templates. */
   team_id: string;
-  /** `base`: an image to boot; `snapshot`: a frozen microVM, whose vCPUs and memory are fixed. */
+  /** `base`: an image to boot; `snapshot`: made of a sandbox, whose vCPUs and memory it fixes. */
   type: Generated<"base" | "snapshot">;
   vcpus: Generated<number>;
   memory_mb: Generated<number>;

@@ -1,4 +1,4 @@
-import type { Snapshot } from "@warren/contracts/rest/snapshots";
+import type { Template } from "@warren/contracts/rest/templates";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { testDatabase } from "../database/testing/test-database.ts";
 import { errorOf, TestStack } from "../testing/test-stack.ts";
@@ -12,7 +12,7 @@ describe("templates", () => {
   afterAll(() => stack?.close());
 
   const create = (body: object, query = "") => stack.call("POST", `/v1/snapshots${query}`, body);
-  const list = async (query = "") => (await (await stack.call("GET", `/v1/snapshots${query}`)).json()) as Snapshot[];
+  const list = async (query = "") => (await (await stack.call("GET", `/v1/snapshots${query}`)).json()) as Template[];
 
   it("makes a template of a running sandbox, which goes on, and starts others from it with its shape", async () => {
     const source = await stack.createSandbox({ vcpus: 2, memory_mb: 1024 });
@@ -31,7 +31,7 @@ describe("templates", () => {
 
   it("names a template when the caller does not", async () => {
     const { id } = await stack.createSandbox();
-    expect(((await (await create({ sandbox_id: id })).json()) as Snapshot).name).toMatch(/^template-[0-9a-f]{8}$/);
+    expect(((await (await create({ sandbox_id: id })).json()) as Template).name).toMatch(/^template-[0-9a-f]{8}$/);
   });
 
   it("replaces a template only when asked to", async () => {
@@ -45,7 +45,7 @@ describe("templates", () => {
     expect((await list()).filter(({ name }) => name === "twice")).toHaveLength(1);
   });
 
-  it("freezes a paused sandbox too, and nothing else", async () => {
+  it("makes a template of a paused sandbox too, and of nothing else", async () => {
     const { id } = await stack.createSandbox();
     await stack.call("POST", `/v1/sandboxes/${id}/pause`);
     expect((await create({ sandbox_id: id, name: "from-paused" })).status).toBe(201);

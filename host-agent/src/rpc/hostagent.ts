@@ -57,10 +57,10 @@ export function hostAgentService(
       const results = await sandboxes.fork(sandboxId, forkIds);
       return { results: results.map((result, index) => forkResult(forkIds[index] ?? "", result)) };
     },
-    async createSnapshot({ sandboxId, teamId, name, overwrite }) {
+    async createTemplate({ sandboxId, teamId, name, overwrite }) {
       return { template: templateInfo(await sandboxes.snapshot(sandboxId, teamId, name, overwrite)) };
     },
-    async deleteSnapshot({ teamId, name }) {
+    async deleteTemplate({ teamId, name }) {
       await sandboxes.deleteTemplate(teamId, name);
       return {};
     },

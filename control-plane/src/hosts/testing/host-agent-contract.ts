@@ -214,7 +214,7 @@ export function describeHostAgent(name: string, start: () => Promise<ContractSub
         agent().updateSandbox({ sandboxId, spec: {} }),
         agent().rollbackSandbox({ sandboxId }),
         agent().forkSandbox({ sandboxId, forkIds: [newSandboxId()] }),
-        agent().createSnapshot({ sandboxId, teamId: TEAM, name: "x" }),
+        agent().createTemplate({ sandboxId, teamId: TEAM, name: "x" }),
         agent().pingSandbox({ sandboxId }),
         agent().exec({ sandboxId, command: { cmd: "true" } }),
         agent().statFile(one),
@@ -277,18 +277,18 @@ export function describeHostAgent(name: string, start: () => Promise<ContractSub
       const { sandboxId } = await create();
       await shell(sandboxId, "echo frozen > file");
       const named = { teamId: TEAM, name: "contract" };
-      const { template } = await agent().createSnapshot({ sandboxId, ...named });
+      const { template } = await agent().createTemplate({ sandboxId, ...named });
       expect(template).toMatchObject({ ...named, type: "snapshot", vcpus: 1, memoryMb: 128 });
       expect(template?.sizeBytes).toBeGreaterThan(0n);
       expect(template?.createdAtUnixMs).toBeGreaterThan(0n);
-      expect(await codeOf(agent().createSnapshot({ sandboxId, ...named }))).toBe("already_exists");
-      expect((await agent().createSnapshot({ sandboxId, ...named, overwrite: true })).template?.name).toBe("contract");
+      expect(await codeOf(agent().createTemplate({ sandboxId, ...named }))).toBe("already_exists");
+      expect((await agent().createTemplate({ sandboxId, ...named, overwrite: true })).template?.name).toBe("contract");
       await destroy(sandboxId);
       const started = await create({ template: "contract" });
       expect(started.spec?.template).toBe("contract");
       expect(await shell(started.sandboxId, "cat file")).toBe("frozen\n");
-      await agent().deleteSnapshot(named);
-      expect(await codeOf(agent().deleteSnapshot(named))).toBe("template_not_found");
+      await agent().deleteTemplate(named);
+      expect(await codeOf(agent().deleteTemplate(named))).toBe("template_not_found");
       await destroy(started.sandboxId);
     });
 

@@ -15,8 +15,8 @@ import {
 import { commandHandlers } from "./double-commands.ts";
 import { answering, rpcError } from "./double-errors.ts";
 import { contentHandlers, directoryHandlers, fileListener } from "./double-files.ts";
-import { type DoubleTemplate, freezingHandlers, templateKey } from "./double-freezing.ts";
 import { DoubleGuest } from "./double-guest.ts";
+import { type DoubleTemplate, snapshotHandlers, templateKey } from "./double-snapshots.ts";
 
 /** Templates that every team may use. */
 const BUILT_IN = ["minimal", "node"];
@@ -30,7 +30,7 @@ export type CreateFault = (request: CreateSandboxRequest) => Promise<void> | voi
  */
 export class HostAgentDouble {
   readonly guests = new Map<string, DoubleGuest>();
-  /** Snapshots by team and name. */
+  /** Templates by team and name. */
   readonly templates = new Map<string, DoubleTemplate>();
   templateBytes = 8192;
   /** Directories of the only programs that commands find, written as PATH; absent = those of the test. */
@@ -170,15 +170,15 @@ export class HostAgentDouble {
   }
 
   #handlers() {
-    const { pauseSandbox, resumeSandbox, rollbackSandbox, forkSandbox, createSnapshot, deleteSnapshot } =
-      freezingHandlers(this);
+    const { pauseSandbox, resumeSandbox, rollbackSandbox, forkSandbox, createTemplate, deleteTemplate } =
+      snapshotHandlers(this);
     return {
       pauseSandbox: answering(pauseSandbox),
       resumeSandbox: answering(resumeSandbox),
       rollbackSandbox: answering(rollbackSandbox),
       forkSandbox: answering(forkSandbox),
-      createSnapshot: answering(createSnapshot),
-      deleteSnapshot: answering(deleteSnapshot),
+      createTemplate: answering(createTemplate),
+      deleteTemplate: answering(deleteTemplate),
       createSandbox: answering(async (request: CreateSandboxRequest) => {
         await this.onCreate(request);
         if (this.guests.has(request.sandboxId))

@@ -402,9 +402,9 @@ export declare type ForkError = Message<"hostagent.v1.ForkError"> & {
 export declare const ForkErrorSchema: GenMessage<ForkError>;
 
 /**
- * @generated from message hostagent.v1.CreateSnapshotRequest
+ * @generated from message hostagent.v1.CreateTemplateRequest
  */
-export declare type CreateSnapshotRequest = Message<"hostagent.v1.CreateSnapshotRequest"> & {
+export declare type CreateTemplateRequest = Message<"hostagent.v1.CreateTemplateRequest"> & {
   /**
    * @generated from field: string sandbox_id = 1;
    */
@@ -429,15 +429,15 @@ export declare type CreateSnapshotRequest = Message<"hostagent.v1.CreateSnapshot
 };
 
 /**
- * Describes the message hostagent.v1.CreateSnapshotRequest.
- * Use `create(CreateSnapshotRequestSchema)` to create a new message.
+ * Describes the message hostagent.v1.CreateTemplateRequest.
+ * Use `create(CreateTemplateRequestSchema)` to create a new message.
  */
-export declare const CreateSnapshotRequestSchema: GenMessage<CreateSnapshotRequest>;
+export declare const CreateTemplateRequestSchema: GenMessage<CreateTemplateRequest>;
 
 /**
- * @generated from message hostagent.v1.CreateSnapshotResponse
+ * @generated from message hostagent.v1.CreateTemplateResponse
  */
-export declare type CreateSnapshotResponse = Message<"hostagent.v1.CreateSnapshotResponse"> & {
+export declare type CreateTemplateResponse = Message<"hostagent.v1.CreateTemplateResponse"> & {
   /**
    * @generated from field: hostagent.v1.TemplateInfo template = 1;
    */
@@ -445,15 +445,15 @@ export declare type CreateSnapshotResponse = Message<"hostagent.v1.CreateSnapsho
 };
 
 /**
- * Describes the message hostagent.v1.CreateSnapshotResponse.
- * Use `create(CreateSnapshotResponseSchema)` to create a new message.
+ * Describes the message hostagent.v1.CreateTemplateResponse.
+ * Use `create(CreateTemplateResponseSchema)` to create a new message.
  */
-export declare const CreateSnapshotResponseSchema: GenMessage<CreateSnapshotResponse>;
+export declare const CreateTemplateResponseSchema: GenMessage<CreateTemplateResponse>;
 
 /**
- * @generated from message hostagent.v1.DeleteSnapshotRequest
+ * @generated from message hostagent.v1.DeleteTemplateRequest
  */
-export declare type DeleteSnapshotRequest = Message<"hostagent.v1.DeleteSnapshotRequest"> & {
+export declare type DeleteTemplateRequest = Message<"hostagent.v1.DeleteTemplateRequest"> & {
   /**
    * @generated from field: string team_id = 1;
    */
@@ -466,22 +466,22 @@ export declare type DeleteSnapshotRequest = Message<"hostagent.v1.DeleteSnapshot
 };
 
 /**
- * Describes the message hostagent.v1.DeleteSnapshotRequest.
- * Use `create(DeleteSnapshotRequestSchema)` to create a new message.
+ * Describes the message hostagent.v1.DeleteTemplateRequest.
+ * Use `create(DeleteTemplateRequestSchema)` to create a new message.
  */
-export declare const DeleteSnapshotRequestSchema: GenMessage<DeleteSnapshotRequest>;
+export declare const DeleteTemplateRequestSchema: GenMessage<DeleteTemplateRequest>;
 
 /**
- * @generated from message hostagent.v1.DeleteSnapshotResponse
+ * @generated from message hostagent.v1.DeleteTemplateResponse
  */
-export declare type DeleteSnapshotResponse = Message<"hostagent.v1.DeleteSnapshotResponse"> & {
+export declare type DeleteTemplateResponse = Message<"hostagent.v1.DeleteTemplateResponse"> & {
 };
 
 /**
- * Describes the message hostagent.v1.DeleteSnapshotResponse.
- * Use `create(DeleteSnapshotResponseSchema)` to create a new message.
+ * Describes the message hostagent.v1.DeleteTemplateResponse.
+ * Use `create(DeleteTemplateResponseSchema)` to create a new message.
  */
-export declare const DeleteSnapshotResponseSchema: GenMessage<DeleteSnapshotResponse>;
+export declare const DeleteTemplateResponseSchema: GenMessage<DeleteTemplateResponse>;
 
 /**
  * @generated from message hostagent.v1.PingSandboxRequest
@@ -1736,7 +1736,7 @@ export declare type TemplateInfo = Message<"hostagent.v1.TemplateInfo"> & {
   name: string;
 
   /**
-   * "base" or "snapshot".
+   * "base", an image that boots, or "snapshot", made of a sandbox: the types of contracts/src/rest/templates.ts.
    *
    * @generated from field: string type = 3;
    */
@@ -1900,22 +1900,22 @@ export declare const HostAgentService: GenService<{
   /**
    * Makes a template of a running or paused sandbox, which stays what it was.
    *
-   * @generated from rpc hostagent.v1.HostAgentService.CreateSnapshot
+   * @generated from rpc hostagent.v1.HostAgentService.CreateTemplate
    */
-  createSnapshot: {
+  createTemplate: {
     methodKind: "unary";
-    input: typeof CreateSnapshotRequestSchema;
-    output: typeof CreateSnapshotResponseSchema;
+    input: typeof CreateTemplateRequestSchema;
+    output: typeof CreateTemplateResponseSchema;
   },
   /**
    * Removes a template. Its bytes go when the last sandbox that depends on them does.
    *
-   * @generated from rpc hostagent.v1.HostAgentService.DeleteSnapshot
+   * @generated from rpc hostagent.v1.HostAgentService.DeleteTemplate
    */
-  deleteSnapshot: {
+  deleteTemplate: {
     methodKind: "unary";
-    input: typeof DeleteSnapshotRequestSchema;
-    output: typeof DeleteSnapshotResponseSchema;
+    input: typeof DeleteTemplateRequestSchema;
+    output: typeof DeleteTemplateResponseSchema;
   },
   /**
    * Resets the inactivity timer.

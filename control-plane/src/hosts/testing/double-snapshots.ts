@@ -15,7 +15,7 @@ export interface DoubleTemplate {
 }
 
 /** What the handlers need of the double. */
-export interface FreezingDouble {
+export interface SnapshotDouble {
   directory: string;
   guests: Map<string, DoubleGuest>;
   templates: Map<string, DoubleTemplate>;
@@ -29,8 +29,8 @@ export interface FreezingDouble {
   onFork: (index: number) => void;
 }
 
-/** Pausing, copying and freezing, as far as the control plane can see them. */
-export function freezingHandlers(double: FreezingDouble) {
+/** Pausing, copying and making templates, as far as the control plane can see them: what hosts do by snapshots. */
+export function snapshotHandlers(double: SnapshotDouble) {
   const { templates } = double;
   const fork = async (parent: DoubleGuest, sandboxId: string, index: number): Promise<ForkOutcome> => {
     try {
@@ -72,7 +72,7 @@ export function freezingHandlers(double: FreezingDouble) {
       }
       return { results };
     },
-    createSnapshot: async (request: { sandboxId: string; teamId: string; name: string; overwrite: boolean }) => {
+    createTemplate: async (request: { sandboxId: string; teamId: string; name: string; overwrite: boolean }) => {
       const guest = double.guest(request.sandboxId);
       const { vcpus = 0, memoryMb = 0 } = guest.request.spec ?? {};
       const { teamId, name } = request;
@@ -85,7 +85,7 @@ export function freezingHandlers(double: FreezingDouble) {
       const figures = { sizeBytes: BigInt(double.templateBytes), createdAtUnixMs: BigInt(Date.now()) };
       return { template: { teamId, name, type: "snapshot", vcpus, memoryMb, ...figures } };
     },
-    deleteSnapshot: async ({ teamId, name }: { teamId: string; name: string }) => {
+    deleteTemplate: async ({ teamId, name }: { teamId: string; name: string }) => {
       if (!templates.delete(templateKey(teamId, name))) {
         throw new WarrenError("template_not_found", `there is no template ${name}`);
       }

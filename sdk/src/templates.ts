@@ -1,9 +1,9 @@
-import type { CreateSnapshot, Snapshot } from "@warren/contracts/rest/snapshots";
+import type { CreateTemplate, Template } from "@warren/contracts/rest/templates";
 import type { Sandbox } from "./sandbox.ts";
 import type { Transport } from "./transport.ts";
 
 /** The templates of the caller's team, and those of the server. */
-export class Snapshots {
+export class Templates {
   readonly #transport: Transport;
 
   constructor(transport: Transport) {
@@ -14,8 +14,8 @@ export class Snapshots {
   create(
     sandbox: Sandbox,
     options: { name?: string; overwrite?: boolean; signal?: AbortSignal } = {},
-  ): Promise<Snapshot> {
-    const json: CreateSnapshot = {
+  ): Promise<Template> {
+    const json: CreateTemplate = {
       sandbox_id: sandbox.id,
       ...(options.name === undefined ? {} : { name: options.name }),
     };
@@ -24,7 +24,7 @@ export class Snapshots {
   }
 
   /** Templates of one type, or all. */
-  list(type?: Snapshot["type"], signal?: AbortSignal): Promise<Snapshot[]> {
+  list(type?: Template["type"], signal?: AbortSignal): Promise<Template[]> {
     const path = `/v1/snapshots${type === undefined ? "" : `?type=${type}`}`;
     return this.#transport.json({ method: "GET", path, safe: true, signal });
   }
