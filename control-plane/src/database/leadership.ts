@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import type { Logger } from "../logging.ts";
+import { connectionSettings } from "./connection.ts";
 
 /** Decides which of several control planes on one database does what must be done once. */
 export interface Leadership {
@@ -14,7 +15,6 @@ export interface Leadership {
 
 /** Milliseconds before a broken connection is replaced. */
 const RECONNECT_MS = 1000;
-const CONNECT_TIMEOUT_MS = 10_000;
 
 /**
  * Leadership by a session advisory lock on a connection of its own: the server releases it when the connection ends,
@@ -42,12 +42,7 @@ export class PostgresLeadership implements Leadership {
   }
 
   async #leadOnce(name: string, task: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
-    const client = new pg.Client({
-      connectionString: this.#url,
-      keepAlive: true,
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      application_name: `warren ${name}`,
-    });
+    const client = new pg.Client(connectionSettings(this.#url, `warren ${name}`));
     const lost = new AbortController();
     client.on("error", (error) => lost.abort(error));
     client.on("end", () => lost.abort(new Error("the database connection ended")));

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import type { Logger } from "../logging.ts";
+import { connectionSettings } from "./connection.ts";
 
 /** What a listener does. */
 export interface MessageListener {
@@ -19,7 +20,6 @@ export interface Messages {
 
 /** Milliseconds before a broken connection is replaced. */
 const RECONNECT_MS = 1000;
-const CONNECT_TIMEOUT_MS = 10_000;
 
 /** LISTEN and NOTIFY of PostgreSQL, each listener on a connection of its own. */
 export class PostgresMessages implements Messages {
@@ -69,12 +69,7 @@ export class PostgresMessages implements Messages {
   }
 
   async #connect(channel: string, listener: MessageListener): Promise<Connection> {
-    const client = new pg.Client({
-      connectionString: this.#url,
-      keepAlive: true,
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      application_name: `warren ${channel}`,
-    });
+    const client = new pg.Client(connectionSettings(this.#url, `warren ${channel}`));
     const connection = new Connection(client);
     try {
       client.on("notification", ({ payload = "" }) => listener.onMessage(payload));

@@ -1,8 +1,9 @@
 import { PostgresDialect } from "kysely";
 import pg from "pg";
 import type { Logger } from "../logging.ts";
+import { connectionSettings } from "./connection.ts";
 import { loadMigrations, type MigrationSession, migrate } from "./migrations.ts";
-import { PreparingClient } from "./prepared-statements.ts";
+import { type Limits, PoolClient } from "./pool-client.ts";
 
 /** OID of `bigint`, which pg gives as text. All of Warren's bigints are below 2^53. */
 const INT8 = 20;
@@ -39,24 +40,25 @@ export interface PostgresOptions {
   maxConnections: number;
   /** Called before each statement that writes; throws when it must not. */
   beforeWrite?: () => void;
+  limits?: Limits;
 }
 
 /** Connects to a PostgreSQL server and brings its schema up to date. */
 export async function openPostgres(
   url: string,
-  { maxConnections, beforeWrite }: PostgresOptions,
+  { maxConnections, beforeWrite, limits }: PostgresOptions,
   log: Logger,
 ): Promise<{ pool: pg.Pool; dialect: PostgresDialect }> {
-  const pool = new pg.Pool({
-    connectionString: url,
+  const config: pg.PoolConfig & { limits?: Limits | undefined } = {
+    ...connectionSettings(url, "warren"),
+    limits,
     types,
     max: maxConnections,
-    keepAlive: true,
-    connectionTimeoutMillis: 10_000,
     idleTimeoutMillis: 60_000,
-    application_name: "warren",
-    Client: beforeWrite ? guardedClient(beforeWrite) : PreparingClient,
-  });
+    Client: beforeWrite ? guardedClient(beforeWrite) : PoolClient,
+    onConnect: (client) => (client as PoolClient).setLimits(),
+  };
+  const pool = new pg.Pool(config);
   // A connection that breaks while idle is replaced by the pool; without a listener the process would end.
   pool.on("error", (error) => {
     // The error carries its client, with all that it was told.
@@ -89,7 +91,8 @@ export function sessionOf(client: pg.ClientBase): MigrationSession {
 async function migratePool(pool: pg.Pool, log: Logger): Promise<void> {
   const client = await pool.connect();
   try {
-    const names = await migrateClient(client);
+    // Another control plane may be migrating.
+    const names = await (client as unknown as PoolClient).withoutLimits(() => migrateClient(client));
     if (names.length > 0) log.info({ migrations: names }, "database migrated");
     client.release();
   } catch (error) {
@@ -102,8 +105,8 @@ async function migratePool(pool: pg.Pool, log: Logger): Promise<void> {
 const READS = /^\s*(select|show|begin|start|commit|rollback|savepoint|release|set)\b/i;
 
 /** A client that asks before each statement that writes. */
-function guardedClient(beforeWrite: () => void): typeof pg.Client {
-  return class GuardedClient extends PreparingClient {
+function guardedClient(beforeWrite: () => void): typeof PoolClient {
+  return class GuardedClient extends PoolClient {
     // biome-ignore lint/suspicious/noExplicitAny: one signature stands for all of pg's.
     override query(statement: any, ...rest: any[]): any {
       const text: unknown = typeof statement === "string" ? statement : statement?.text;

@@ -1,5 +1,8 @@
-/** SQLSTATE classes and codes of a server that is away: connection exception, shutdown, too many connections. */
-const AWAY = /^(08...|57P0[1-3]|53300)$/;
+/**
+ * SQLSTATE classes and codes of a server that is away (connection exception, shutdown, too many connections), that gave up
+ * what took too long or was in the way of others (cancelled, idle in a transaction, deadlock), or that may not write now.
+ */
+const AWAY = /^(08...|57P0[1-5]|53300|57014|25P0[34]|40P01|25006)$/;
 /** Errors of pg itself that have no code. */
 const AWAY_MESSAGES = [
   "Connection terminated unexpectedly",
@@ -8,9 +11,17 @@ const AWAY_MESSAGES = [
   "Client has encountered a connection error and is not queryable",
 ];
 
-/** Whether an error means that the database server cannot be reached, rather than that it refused a statement. */
+const noted = new WeakSet<object>();
+
+/** Notes an error with which a connection to the database broke or was not made. */
+export function noteDatabaseAway(error: Error): void {
+  noted.add(error);
+}
+
+/** Whether an error means that the database server cannot be reached or used now, rather than that it refused a statement. */
 export function isDatabaseAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
+  if (noted.has(error)) return true;
   const { code, syscall } = error as NodeJS.ErrnoException;
   return (
     syscall === "connect" || (typeof code === "string" && AWAY.test(code)) || AWAY_MESSAGES.includes(error.message)
