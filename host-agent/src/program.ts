@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { WarrenError } from "@warren/contracts/errors";
 import { keepFilesPrivate } from "@warren/server/private-directory";
+import { requireSocketPath } from "@warren/server/socket-path";
 import { endRequested, StartReport } from "@warren/server/supervision";
 import { canRunSandboxes, examine } from "./doctor/doctor.ts";
 import { countSandboxes, type ServeOptions, serveHost, sweepHost } from "./host.ts";
@@ -151,7 +152,9 @@ function socketPath(listen: string | undefined): string {
   if (!listen?.startsWith("unix:/")) {
     throw new WarrenError("invalid_request", "--listen must be unix:PATH with an absolute path");
   }
-  return listen.slice("unix:".length);
+  const path = listen.slice("unix:".length);
+  requireSocketPath(path);
+  return path;
 }
 
 function sandboxSize(text: string): { vcpus: number; memoryMb: number } {

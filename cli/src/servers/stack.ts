@@ -2,13 +2,11 @@ import { mkdir, realpath } from "node:fs/promises";
 import { join } from "node:path";
 import type { FileLock } from "@warren/server/file-lock";
 import { LASTING_SERVER_FLAGS, SHORT_LIVED_SERVER_FLAGS } from "@warren/server/node-flags";
+import { requireSocketPath } from "@warren/server/socket-path";
 import type { ProgressStep } from "../terminal/progress.ts";
 import { findApiKey } from "./local-server.ts";
 import { CONTROL_PLANE, HOST_AGENT } from "./programs.ts";
 import { ServerError, ServerProcess } from "./server-process.ts";
-
-/** Longest path of a unix socket, in bytes (sun_path of unix(7) with its end mark). */
-const SOCKET_PATH_BYTES = 107;
 
 /** Size of a sandbox. */
 export interface SandboxSize {
@@ -99,11 +97,7 @@ class Servers {
   constructor(options: StackOptions) {
     this.#options = options;
     this.#socket = join(options.directory, "agent.sock");
-    if (Buffer.byteLength(this.#socket) > SOCKET_PATH_BYTES) {
-      throw new ServerError(
-        `The path of the data directory is too long for a socket in it (${this.#socket}, at most ${SOCKET_PATH_BYTES} bytes): choose a shorter one.`,
-      );
-    }
+    requireSocketPath(this.#socket);
     this.failed = new Promise((resolve) => {
       this.#reportFailure = resolve;
     });

@@ -11,6 +11,7 @@ import {
   SetByoc,
 } from "@warren/contracts/rest/admin";
 import { SetTeamQuota } from "@warren/contracts/rest/quotas";
+import { isSocketPath } from "@warren/server/socket-path";
 import Fastify, { type FastifyBaseLogger } from "fastify";
 import type { App } from "../http/app-types.ts";
 import { handleErrors } from "../http/errors/error-handler.ts";
@@ -22,9 +23,6 @@ import type { StoredKeys } from "../signing-keys/stored-keys.ts";
 import type { AdminService } from "./admin-service.ts";
 import type { PlatformStore } from "./platform-store.ts";
 import { toAdminTeam, toAdminUser } from "./platform-view.ts";
-
-/** Bytes of the path of a unix socket (`sun_path`, unix(7)), without the end mark. */
-const SOCKET_PATH_BYTES = 107;
 
 /** What the server needs. */
 export interface OperatorServerParts {
@@ -45,7 +43,7 @@ export async function startOperatorServer(
   parts: OperatorServerParts,
 ): Promise<{ close(): Promise<void> }> {
   const path = join(dataDir, OPERATOR_SOCKET);
-  if (Buffer.byteLength(path) > SOCKET_PATH_BYTES) {
+  if (!isSocketPath(path)) {
     parts.log.warn({ path }, "the path is too long for a socket: `warren admin` cannot reach this server");
     return { close: async () => undefined };
   }

@@ -1,4 +1,5 @@
 import { closeSync } from "node:fs";
+import { requireSocketPath, SOCKET_PATH_BYTES } from "@warren/server/socket-path";
 import koffi from "koffi";
 import { systemError } from "./errors.ts";
 
@@ -11,8 +12,8 @@ const cSendmsg = libc.func("long sendmsg(int fd, const void *message, int flags)
 
 const AF_UNIX = 1;
 const SOCK_STREAM_CLOEXEC = 1 | 0o2000000;
-/** Bytes of `sun_path` in `struct sockaddr_un` with its end mark, unix(7). */
-const SUN_PATH = 108;
+/** Bytes of `sun_path` in `struct sockaddr_un`, unix(7). */
+const SUN_PATH = SOCKET_PATH_BYTES + 1;
 const SOL_SOCKET = 1;
 const SCM_RIGHTS = 1;
 const MSG_NOSIGNAL = 0x4000;
@@ -31,8 +32,7 @@ export function mkfifo(path: string, mode: number): void {
  * finds them in its queue. The caller closes the descriptor.
  */
 export function listenUnix(path: string): number {
-  if (Buffer.byteLength(path) >= SUN_PATH)
-    throw new Error(`the socket path ${path} is longer than ${SUN_PATH - 1} bytes`);
+  requireSocketPath(path);
   const address = Buffer.alloc(2 + SUN_PATH);
   address.writeUInt16LE(AF_UNIX);
   address.write(path, 2);

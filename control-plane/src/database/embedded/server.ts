@@ -4,6 +4,7 @@ import { chown, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { WarrenError } from "@warren/contracts/errors";
+import { requireSocketPath } from "@warren/server/socket-path";
 import type { Logger } from "../../logging.ts";
 import { ENVIRONMENT, ownCluster, SUPERUSER } from "./cluster.ts";
 import { lockCluster } from "./cluster-lock.ts";
@@ -18,8 +19,6 @@ import { commandFor, type Places } from "./view.ts";
 const SOCKET_NAME = ".s.PGSQL.5432";
 /** Directory of it. */
 const SOCKET = "socket";
-/** Longest path of a unix socket, in bytes (sun_path of unix(7) with its end mark). */
-const SOCKET_PATH_BYTES = 107;
 
 /** Milliseconds that a server has to end in order, and then to end without. */
 const STOP_MS = 20_000;
@@ -59,7 +58,7 @@ export class PostgresServer {
   /** Resolves when the server takes connections, after it has recovered what a crash has left. */
   static async start(options: ServerOptions): Promise<PostgresServer> {
     const socket = join(options.directory, SOCKET);
-    requireShortPath(join(socket, SOCKET_NAME));
+    requireSocketPath(join(socket, SOCKET_NAME));
     const userId = serverUserId();
     const lock = await lockCluster(options.directory, options.log);
     try {
@@ -151,14 +150,6 @@ function argumentsFor(options: ServerOptions): (places: Places) => string[] {
 
 function urlOf(socket: string, database: string, role: string): string {
   return `postgresql:///${database}?user=${role}&host=${encodeURIComponent(socket)}`;
-}
-
-function requireShortPath(path: string): void {
-  if (Buffer.byteLength(path) <= SOCKET_PATH_BYTES) return;
-  throw new WarrenError(
-    "invalid_request",
-    `the path of the data directory is too long for a socket in it (${path}, at most ${SOCKET_PATH_BYTES} bytes); choose a shorter one`,
-  );
 }
 
 function notStarted(how: string, lines: string): WarrenError {
