@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { WarrenError } from "@warren/contracts/errors";
+import { keepRunning } from "@warren/server/keep-running";
 import type { Logger } from "../../logging.ts";
 import { DATABASE, OWNER } from "./cluster.ts";
 import { DiskSpace } from "./disk-space.ts";
@@ -14,13 +14,6 @@ import { ensureServerFiles, type ServerFiles } from "./server-files.ts";
 
 /** Clients that may be connected at once: those of the pool, of leadership and of messages, and the operator's. */
 const MAX_CONNECTIONS = 20;
-
-/** Milliseconds before the first of several starts in a row, which double, and the most of them. */
-const FIRST_DELAY_MS = 100;
-const LONGEST_DELAY_MS = 5_000;
-/** Starts in a row after which the server is given up, and how long one must run not to count. */
-const MOST_STARTS = 8;
-const STEADY_MS = 60_000;
 
 /** How an embedded database is kept. */
 export interface EmbeddedOptions {
@@ -50,7 +43,7 @@ export class EmbeddedDatabase {
   static async start(
     options: EmbeddedOptions,
     log: Logger,
-    onGivenUp: (error: Error) => void,
+    onGivenUp: (error: WarrenError) => void,
   ): Promise<EmbeddedDatabase> {
     const directory = join(options.dataDir, "database");
     const files = await ensureServerFiles(options.cacheDir);
@@ -62,13 +55,15 @@ export class EmbeddedDatabase {
     disk?.requireSpace();
     const start = await starter(directory, files, options, log);
     const server = await start();
-    const keep = async (stop: AbortSignal) => {
-      try {
-        await keepRunning(server, start, stop, { ephemeral: options.ephemeral, log });
-      } catch (error) {
-        onGivenUp(error as Error);
-      }
-    };
+    const keep = (signal: AbortSignal) =>
+      keepRunning(server, {
+        name: "the embedded database",
+        start,
+        end: (running) => running.stop({ immediate: options.ephemeral }),
+        signal,
+        log,
+        ...(options.ephemeral && { mostStarts: 0 }),
+      }).catch((error: unknown) => onGivenUp(givenUp(error)));
     return new EmbeddedDatabase(server.url(DATABASE, OWNER), disk, keep);
   }
 
@@ -94,45 +89,10 @@ async function starter(
   return () => PostgresServer.start(options);
 }
 
-/** Starts a server again whenever it ends, until it is to stop; throws when that does not help. */
-async function keepRunning(
-  first: PostgresServer,
-  start: () => Promise<PostgresServer>,
-  stop: AbortSignal,
-  { ephemeral, log }: { ephemeral: boolean; log: Logger },
-): Promise<void> {
-  let server = first;
-  const stopped = new Promise<undefined>((resolve) =>
-    stop.addEventListener("abort", () => resolve(undefined), { once: true }),
-  );
-  for (let starts = 0; ; ) {
-    const since = performance.now();
-    const how = await Promise.race([server.ended, stopped]);
-    if (how === undefined) return await server.stop({ immediate: ephemeral });
-    log.error({ pid: server.pid }, `the embedded database ended ${how}`);
-    if (ephemeral) throw new WarrenError("database_unavailable", `the embedded database ended ${how}`);
-    if (performance.now() - since > STEADY_MS) starts = 0;
-    for (;;) {
-      const wait = Math.min(FIRST_DELAY_MS * 2 ** starts, LONGEST_DELAY_MS);
-      await delay(wait, undefined, { signal: stop }).catch(() => undefined);
-      if (stop.aborted) return;
-      starts += 1;
-      const next = await start().catch((error: unknown) => {
-        if (starts >= MOST_STARTS) throw error;
-        log.error({ err: error }, "the embedded database could not be started again; trying again");
-        return undefined;
-      });
-      if (next === undefined) continue;
-      if (starts >= MOST_STARTS) {
-        await next.stop();
-        throw new WarrenError(
-          "database_unavailable",
-          `the embedded database ended ${starts} times in a row, last ${how}`,
-        );
-      }
-      log.warn("the embedded database runs again");
-      server = next;
-      break;
-    }
-  }
+/** Why the server is started no more. */
+function givenUp(error: unknown): WarrenError {
+  if (error instanceof WarrenError) return error;
+  return new WarrenError("database_unavailable", error instanceof Error ? error.message : String(error), {
+    cause: error,
+  });
 }
