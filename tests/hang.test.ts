@@ -1,19 +1,16 @@
 import type { Sandbox } from "@warren/sdk";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { writeGuestMemory } from "./support/guest-memory.ts";
-import { readRecords } from "./support/host-state.ts";
+import { readRecords, vmmProcesses } from "./support/host-state.ts";
+import { outputOf, runScript } from "./support/requests.ts";
 import { type Stack, startStack } from "./support/stack.ts";
 
 const MEMORY_MB = 128;
 /** cli; jmp $: a vCPU that gets there never does anything again. */
 const STANDSTILL = Uint8Array.of(0xfa, 0xeb, 0xfe);
 
-/** Prints the physical address of the kernel's chroot(2). */
-const FIND_CHROOT = `
-symbols = {name: int(address, 16) for address, _, name, *_ in map(str.split, open("/proc/kallsyms"))}
-code = next(line for line in open("/proc/iomem") if "Kernel code" in line)
-print(symbols["__x64_sys_chroot"] - symbols["_text"] + int(code.split("-")[0], 16))
-`;
+/** Prints the lines of the kernel's symbols and memory that say where its chroot(2) is. */
+const FIND_CHROOT = "grep -wE '_text|__x64_sys_chroot' /proc/kallsyms; grep 'Kernel code' /proc/iomem";
 
 /** Takes the only vCPU for itself, before all others and for ever. */
 const HOG = `
@@ -25,9 +22,12 @@ while True:
     pass
 `;
 
+/** Guests are given up a fifth as late as they are by default: the rest of what is waited for grows with it. */
+const SILENCE = { WARREN_GUEST_SILENCE_SEC: "3" };
+
 let stack: Stack;
 beforeAll(async () => {
-  stack = await startStack({ WARREN_WARM_POOL: "0" });
+  stack = await startStack({ ...SILENCE, WARREN_WARM_POOL: "0" });
 });
 afterAll(() => stack?.dispose());
 
@@ -35,6 +35,14 @@ const python = (sandbox: Sandbox, program: string) =>
   sandbox.exec("python3", ["-c", program], { user: "root", timeoutSec: 600 });
 const logged = (id: string, message: string) => () =>
   stack.hostAgent.log.some((line) => line.includes(id) && line.includes(message));
+
+/** Physical address of the kernel's chroot(2) in a guest. */
+async function addressOfChroot(sandbox: Sandbox): Promise<number> {
+  const lines = await outputOf(sandbox, FIND_CHROOT);
+  const address = (pattern: RegExp) => BigInt(`0x${pattern.exec(lines)?.[1]}`);
+  const [chroot, text] = [address(/^(\w+) . __x64_sys_chroot$/m), address(/^(\w+) . _text$/m)];
+  return Number(chroot - text + address(/^ *(\w+)-\w+ : Kernel code$/m));
+}
 
 it("a guest that has hung says so and can be rolled back to its last pause", { timeout: 600_000 }, async () => {
   const sandbox = await stack.warren.sandboxes.create({ memoryMb: MEMORY_MB });
@@ -45,7 +53,7 @@ it("a guest that has hung says so and can be rolled back to its last pause", { t
   await sandbox.resume();
   await sandbox.exec("sh", ["-c", "echo lost > /run/kept"], { user: "root" });
 
-  const address = Number((await python(sandbox, FIND_CHROOT)).stdout);
+  const address = await addressOfChroot(sandbox);
   const pid = readRecords(stack.directory).find((record) => record.id === id)?.process?.pid ?? 0;
   writeGuestMemory(pid, MEMORY_MB, address, STANDSTILL);
   await expect(python(sandbox, "import os; os.chroot('/')")).rejects.toMatchObject({ code: "guest_unreachable" });
@@ -71,7 +79,7 @@ it("a guest whose kernel panicked and was told to stay says so soon, and fails c
   const get = async () => (await stack.warren.sandboxes.get(id)).fields;
   const panic = "Kernel panic - not syncing: only words";
   // Longer than a guest is looked at.
-  expect((await root(`echo '${panic}' > /dev/console; sleep 12; echo alive`)).stdout).toBe("alive\n");
+  expect((await root(`echo '${panic}' > /dev/console; sleep 4; echo alive`)).stdout).toBe("alive\n");
   expect(await get()).not.toHaveProperty("reason");
 
   const panicked = {
@@ -99,4 +107,25 @@ it("a guest that is only busy is not taken for one that has hung", { timeout: 60
   expect((await stack.warren.sandboxes.get(sandbox.id)).fields).not.toHaveProperty("reason");
   await sandbox.destroy();
   await ended;
+});
+
+it("a guest that stops answering gives a timely error, and can be destroyed", async () => {
+  const sandbox = await stack.warren.sandboxes.create({ memoryMb: MEMORY_MB });
+  const pid = readRecords(stack.directory).find(({ id }) => id === sandbox.id)?.process?.pid ?? 0;
+  process.kill(pid, "SIGSTOP");
+  await expect(sandbox.exec("true", [], { timeoutSec: 300 })).rejects.toMatchObject({ code: "guest_unreachable" });
+  await sandbox.destroy();
+  expect(vmmProcesses(stack.directory)).not.toContain(pid);
+});
+
+it("a guest whose agent nobody reaches is paused by inactivity", { timeout: 600_000 }, async () => {
+  const sandbox = await stack.warren.sandboxes.create({ memoryMb: MEMORY_MB, timeoutSec: 2 });
+  // Nobody reaches the agent from here on; the command has ended before.
+  await runScript(sandbox, "setsid sh -c 'sleep 1; ip link set eth0 down' >/dev/null 2>&1 & exit 0").catch(
+    () => undefined,
+  );
+  const fields = async () => (await stack.warren.sandboxes.get(sandbox.id)).fields;
+  await expect.poll(async () => (await fields()).status, { timeout: 480_000 }).toBe("paused");
+  expect((await fields()).reason).toMatchObject({ code: "inactivity" });
+  await sandbox.destroy();
 });

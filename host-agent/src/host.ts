@@ -221,6 +221,7 @@ export async function openHost(options: OpenHostOptions) {
     emergency,
     dns: settings.dns,
     bootLimitMs: settings.bootLimitMs ?? BOOT_LIMIT[vmm.accelerator],
+    silenceMs: settings.guestSilenceMs,
     log,
   });
   await sandboxes.recover();

@@ -1,4 +1,5 @@
 import { WarrenError } from "@warren/contracts/errors";
+import { SILENCE_MS } from "./guest/liveness.ts";
 import type { SlotNetworks } from "./network/addresses.ts";
 
 /** What an operator can set by environment variables; docs/install.md lists them. */
@@ -29,6 +30,8 @@ export interface HostSettings {
   withNode: boolean;
   /** `WARREN_BOOT_LIMIT_SEC`: seconds that a microVM may take to boot, 1 to 600; undefined = by accelerator. */
   bootLimitMs?: number;
+  /** `WARREN_GUEST_SILENCE_SEC`: seconds for which a guest that does nothing may leave calls unanswered, 1 to 600. */
+  guestSilenceMs: number;
 }
 
 /** Reads the settings. Throws `invalid_request` that names the variable. */
@@ -43,7 +46,9 @@ export function readSettings(environment: NodeJS.ProcessEnv): HostSettings {
   const poolMemory = "WARREN_WARM_POOL_MEMORY_MB";
   const warmPoolMemoryMb = number(poolMemory, text(poolMemory), undefined, 0, 16_777_216);
   const diskLimitGb = number("WARREN_DISK_LIMIT_GB", text("WARREN_DISK_LIMIT_GB"), undefined, 0.1, 1_048_576);
+  const silence = "WARREN_GUEST_SILENCE_SEC";
   return {
+    guestSilenceMs: number(silence, text(silence), SILENCE_MS / 1000, 1, 600) * 1000,
     dns: (text("WARREN_GUEST_DNS") ?? "8.8.8.8,8.8.4.4").split(",").map((address) => address.trim()),
     ...(guests && links ? { networks: { guests, links } } : {}),
     spareSlots: Math.floor(number("WARREN_SPARE_SLOTS", text("WARREN_SPARE_SLOTS"), 4, 0, 64)),

@@ -12,15 +12,11 @@ import { FileTransfers, type TransferLimits } from "./file-transfers.ts";
 import { GuestFilesystem } from "./filesystem.ts";
 import { hostLoad } from "./host-load.ts";
 import { GuestInput } from "./input.ts";
-import { PATIENCE, type Patience, whileAlive, withLiveness } from "./liveness.ts";
+import { LEAST_UNANSWERED, type Patience, patienceOf, SILENCE_MS, whileAlive, withLiveness } from "./liveness.ts";
 import { errorMessage, MAX_JSON, parseJson } from "./messages.ts";
 import { GuestRequests } from "./requests.ts";
 import { guestTransport } from "./transport.ts";
 
-/** Limit of one question whether the guest agent lives. */
-const HEALTH_LIMIT_MS = 5_000;
-/** Limit of calls that the guest agent answers by itself, without waiting for a process. */
-const UNARY_LIMIT_MS = 15_000;
 /** Limit until a command has started: on an overloaded host the first instructions of a program may take long. */
 const START_LIMIT_MS = 300_000;
 /** Limit of the init of a guest that was just started: on an overloaded host its first instructions may take long. */
@@ -81,7 +77,7 @@ export interface InitConfirmation {
 
 /** How long a guest agent is waited for. Limits in milliseconds are those of an idle host and grow with its load. */
 export interface GuestLimits extends Patience, TransferLimits {
-  /** For a question whether it lives. */
+  /** For one question whether it lives. */
   healthMs: number;
   /** Until a command has started. */
   startMs: number;
@@ -94,10 +90,13 @@ export interface GuestLimits extends Patience, TransferLimits {
 /** Milliseconds by which the clock of a guest may be off when it has been set. */
 const MAX_CLOCK_OFFSET_MS = 50;
 
+/** Limits of guests that may be silent for `silenceMs` while they do nothing: the same for all that waits for no process. */
+export function silenceLimits(silenceMs: number) {
+  return { ...patienceOf(silenceMs), healthMs: silenceMs / LEAST_UNANSWERED, unaryMs: silenceMs };
+}
+
 const DEFAULT_LIMITS: GuestLimits = {
-  ...PATIENCE,
-  healthMs: HEALTH_LIMIT_MS,
-  unaryMs: UNARY_LIMIT_MS,
+  ...silenceLimits(SILENCE_MS),
   startMs: START_LIMIT_MS,
   bodyMs: BODY_LIMIT_MS,
   endMs: END_LIMIT_MS,

@@ -3,7 +3,11 @@ import { unreachable } from "./errors.ts";
 import { hostLoad } from "./host-load.ts";
 
 /** Questions in a row that have no answer before a guest is given up. */
-const LEAST_UNANSWERED = 3;
+export const LEAST_UNANSWERED = 3;
+/** How many times longer a guest is borne with that is at work than one that does nothing. */
+export const AT_WORK_FACTOR = 8;
+/** Milliseconds for which a guest that does nothing may be silent, unless the operator says otherwise. */
+export const SILENCE_MS = 15_000;
 /** Share of a processor that a microVM takes whose guest does something. */
 const AT_WORK = 0.02;
 
@@ -17,7 +21,10 @@ export interface Patience {
   busyMs: number;
 }
 
-export const PATIENCE: Patience = { quietMs: 5_000, idleMs: 15_000, busyMs: 120_000 };
+/** For guests that may be silent for `silenceMs` while they do nothing. */
+export function patienceOf(silenceMs: number): Patience {
+  return { quietMs: silenceMs / LEAST_UNANSWERED, idleMs: silenceMs, busyMs: silenceMs * AT_WORK_FACTOR };
+}
 
 /** What tells whether a guest lives. */
 export interface SignsOfLife {

@@ -25,7 +25,7 @@ import { InactivityTimers } from "./state/inactivity.ts";
 import { SandboxRegistry } from "./state/registry.ts";
 import { DiskGuard } from "./watch/disk-guard.ts";
 import { ExitHandler } from "./watch/exit-handler.ts";
-import { HangWatch } from "./watch/hang-watch.ts";
+import { HangWatch, watchingOf } from "./watch/hang-watch.ts";
 import { onInactive } from "./watch/inactive.ts";
 import { OutOfMemoryNotes } from "./watch/out-of-memory.ts";
 
@@ -71,7 +71,7 @@ export function assemble(parts: SandboxParts, ending: AbortSignal): SandboxAssem
     onInactive({ log, remover, pauser, hangs }, sandbox),
   );
   const garbage = new GarbageCollector({ ...parts, registry });
-  const hangs = new HangWatch(parts);
+  const hangs = new HangWatch(parts, watchingOf(parts.silenceMs));
   const memoryNotes = new OutOfMemoryNotes({ ...parts, registry });
   const microvms: Microvms = new Microvms(
     { ...parts, ending },

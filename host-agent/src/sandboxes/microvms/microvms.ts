@@ -3,7 +3,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { WarrenError } from "@warren/contracts/errors";
 import type { Logger } from "pino";
 import type { DiskLayers } from "../../disk/layers.ts";
-import { GuestClient, type GuestIdentity } from "../../guest/client.ts";
+import { GuestClient, type GuestIdentity, silenceLimits } from "../../guest/client.ts";
 import type { ImageCache, MemoryImage } from "../../memory/image-cache/image-cache.ts";
 import { GUEST_NETWORK, type Slot, type SlotPool } from "../../network/network.ts";
 import { requireSameShape } from "../../snapshots/manifest.ts";
@@ -36,6 +36,8 @@ export interface MicrovmParts {
   dns: readonly string[];
   /** Milliseconds from the first instruction of a microVM to its guest agent's readiness. */
   bootLimitMs: number;
+  /** Milliseconds for which a guest that does nothing may be silent. */
+  silenceMs: number;
   /** Aborts when guests are not waited for any more: the host agent ends. */
   ending: AbortSignal;
   log: Logger;
@@ -228,8 +230,8 @@ export class Microvms {
 
   #attach(sandbox: Sandbox, microvm: Microvm, { token, ...started }: Started): LiveMicrovm {
     const { vm, slot } = started;
-    const processorMs = () => processorTime(vm.process.pid);
-    const guest = new GuestClient(slot.hostIp, GUEST_NETWORK.agentPort, token, { processorMs });
+    const limits = { ...silenceLimits(this.#parts.silenceMs), processorMs: () => processorTime(vm.process.pid) };
+    const guest = new GuestClient(slot.hostIp, GUEST_NETWORK.agentPort, token, limits);
     const live = Object.assign(microvm, { ...started, guest });
     sandbox.attach(live);
     this.#watch(sandbox, live);

@@ -1,6 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import type { Logger } from "pino";
 import { hostLoad } from "../../guest/host-load.ts";
+import { patienceOf } from "../../guest/liveness.ts";
 import type { ProcessorState } from "../../vmm/vmm.ts";
 import type { Journal } from "../record/journal.ts";
 import { panicWords, quote, reasonOf, type SandboxReason, silentError } from "../record/reason.ts";
@@ -22,8 +23,16 @@ export interface Watching {
 /** Milliseconds for which a guest that says again that its kernel panics is not looked at again for that. */
 const PANIC_QUIET_MS = 10_000;
 
-/** Ten seconds of looks. A vCPU that runs programs a twentieth of its time is caught at that with a probability of 99.4 %. */
-const WATCHING: Watching = { looks: 100, everyMs: 100, askMs: 5_000, silentMs: 120_000 };
+/** A vCPU that runs programs a twentieth of its time is caught at that with a probability of 99.4 %. */
+const LOOKS = 100;
+/** Silences of a guest that does nothing for which its vCPUs are looked at: ten seconds of fifteen. */
+const LOOKING = 2 / 3;
+
+/** For guests that may be silent for `silenceMs` while they do nothing. */
+export function watchingOf(silenceMs: number): Watching {
+  const { quietMs, busyMs } = patienceOf(silenceMs);
+  return { looks: LOOKS, everyMs: (silenceMs * LOOKING) / LOOKS, askMs: quietMs, silentMs: busyMs };
+}
 
 /** That the kernel of a guest said that it panics. */
 interface PanicNote {
@@ -58,7 +67,7 @@ export class HangWatch {
   /** Questions to guests that were found to have hung, on whose answers calls wait. */
   readonly #questions = new Map<LiveMicrovm, Promise<boolean>>();
 
-  constructor({ journal, log }: { journal: Pick<Journal, "write">; log: Logger }, watching: Watching = WATCHING) {
+  constructor({ journal, log }: { journal: Pick<Journal, "write">; log: Logger }, watching: Watching) {
     this.#journal = journal;
     this.#log = log;
     this.#watching = watching;
