@@ -3,7 +3,7 @@ import type { Me } from "@warren/contracts/rest/accounts";
 import { describe, expect, it } from "vitest";
 import { administer } from "./database/testing/postgres-server.ts";
 import { createDatabase, testDatabase } from "./database/testing/test-database.ts";
-import { createLogger } from "./logging.ts";
+import { createLogger, FrequentLines, isoTime } from "./logging.ts";
 import { Browser } from "./oauth/testing/browser.ts";
 import { GITHUB_CLIENT, GitHubDouble, json, newAccount } from "./oauth/testing/github-double.ts";
 import {
@@ -37,6 +37,23 @@ it("replaces secrets in what is logged, and drops the parameters of statements",
   log.child({}).error({ err: new Error("outer", { cause: error }) }, "failed");
   expect(text()).toContain("a statement failed");
   expect(text()).not.toContain("hidden");
+});
+
+it("writes frequent lines as it writes others, at levels that have them", () => {
+  for (const level of ["info", "warn"] as const) {
+    const written: string[] = [];
+    const log = createLogger(level, { write: (line) => written.push(line) });
+    log.info({ path: "/a", status: 200 }, "request");
+    new FrequentLines(log).write('"path":"/a","status":200', "request");
+    const [first, second] = written.map((line) => ({ ...JSON.parse(line), time: undefined }));
+    expect([written.length, second]).toEqual([level === "info" ? 2 : 0, first]);
+  }
+});
+
+it("writes times as the language does", () => {
+  for (const time of [0, 1, 999, 1000, 1_767_225_599_999, 1_767_225_600_000, Date.now(), 1_767_225_600_010]) {
+    expect(isoTime(time)).toBe(new Date(time).toISOString());
+  }
 });
 
 it("names the user or the key of each request", async () => {

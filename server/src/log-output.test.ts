@@ -28,6 +28,14 @@ it("writes every line once and in order, and none is lost in the moment before t
   expect(lines.filter((line) => line === "last")).toHaveLength(1);
 });
 
+it("lines of one turn come before the next that is written, and before the end", async () => {
+  const { stdout } = run(
+    `output.writeSoon("1\\n"); output.writeSoon("2\\n"); output.write("3\\n"); output.writeSoon("4\\n");
+     setImmediate(() => setImmediate(() => { output.write("5\\n"); output.writeSoon("6\\n"); process.exit(0); }));`,
+  );
+  expect(await text(stdout!)).toBe("1\n2\n3\n4\n5\n6\n");
+});
+
 it.each([
   ["when it ends by itself", ""],
   ["when it is told to end at once", "process.exit(0)"],

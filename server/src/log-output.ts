@@ -5,6 +5,8 @@ const STDOUT = 1;
 
 /** Bytes of lines that wait for a reader; beyond them lines are dropped, and how many is said in the next line. */
 const MAX_WAITING = 4 * 1024 * 1024;
+/** Characters of lines that are collected in one turn of the event loop. */
+const MAX_OF_TURN = 64 * 1024;
 /** Milliseconds between two attempts to write to what is full and cannot be waited for. */
 const FULL_MS = 20;
 /** Attempts at the end of the process, after which what is left is given up. */
@@ -13,7 +15,8 @@ const LAST_ATTEMPTS = 50;
 /**
  * Where a server's log goes, as a destination for pino: lines in order to standard output, without holding the server up. A
  * line is written at once, by the thread that made it: handing it to another costs several times as much as writing it.
- * What a pipe has no room for waits until its reader has made some. When the reader is gone for good (EPIPE, or any other
+ * Lines that come with every request ({@link LogOutput.writeSoon}) share a call with the others of the same turn of the event
+ * loop. What a pipe has no room for waits until its reader has made some. When the reader is gone for good (EPIPE, or any other
  * error but a full pipe) lines are taken and dropped. Those that wait are written at the end of the process, as far as the
  * reader takes them.
  *
@@ -22,6 +25,9 @@ const LAST_ATTEMPTS = 50;
 export class LogOutput {
   /** Standard output where it is a pipe or a socket, which does not block once Node has opened it; not a file or terminal. */
   readonly #pipe: Writable | undefined;
+  /** Lines of the present turn of the event loop. */
+  #ofTurn = "";
+  #linesOfTurn = 0;
   /** What has been taken and not written, the first of it cut where the reader took a part. */
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
@@ -38,28 +44,53 @@ export class LogOutput {
   }
 
   write(line: string): void {
-    if (this.#isBroken) return;
-    const bytes = Buffer.byteLength(line);
-    if (this.#waiting.length > 0 || this.#awaited) {
-      if (this.#waitingBytes + bytes > MAX_WAITING) this.#dropped++;
-      else this.#wait(Buffer.from(line));
-      return;
+    this.#writeTurn();
+    this.#write(line, 1);
+  }
+
+  /** Takes a line that is written before the next one, and at the end of this turn of the event loop at the latest. */
+  writeSoon(line: string): void {
+    if (this.#linesOfTurn === 0) {
+      this.#flushAtExit();
+      setImmediate(this.#writeTurn);
     }
-    const written = this.#tryWrite(line);
-    if (written === bytes || this.#isBroken) return;
-    this.#flushAtExit();
-    this.#wait(Buffer.from(line).subarray(written));
-    this.#whenThereIsRoom();
+    this.#ofTurn += line;
+    this.#linesOfTurn++;
+    if (this.#ofTurn.length > MAX_OF_TURN) this.#writeTurn();
   }
 
   /** Writes what waits before it returns, unless some of it is on its way; pino does so at fatal errors. */
   flushSync(): void {
+    this.#writeTurn();
     if (this.#awaited) return;
     for (let attempt = 0; attempt < LAST_ATTEMPTS; attempt++) {
       this.#writeWaiting();
       if (this.#waiting.length === 0) return;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, FULL_MS);
     }
+  }
+
+  readonly #writeTurn = (): void => {
+    if (this.#linesOfTurn === 0) return;
+    const [lines, count] = [this.#ofTurn, this.#linesOfTurn];
+    this.#ofTurn = "";
+    this.#linesOfTurn = 0;
+    this.#write(lines, count);
+  };
+
+  #write(lines: string, count: number): void {
+    if (this.#isBroken) return;
+    const bytes = Buffer.byteLength(lines);
+    if (this.#waiting.length > 0 || this.#awaited) {
+      if (this.#waitingBytes + bytes > MAX_WAITING) this.#dropped += count;
+      else this.#wait(Buffer.from(lines));
+      return;
+    }
+    const written = this.#tryWrite(lines);
+    if (written === bytes || this.#isBroken) return;
+    this.#flushAtExit();
+    this.#wait(Buffer.from(lines).subarray(written));
+    this.#whenThereIsRoom();
   }
 
   #wait(bytes: Buffer): void {

@@ -15,6 +15,7 @@ import type { OriginRules } from "./origin-check.ts";
 import { protectBrowsers } from "./protect-browsers.ts";
 import { RequestLog } from "./request-log.ts";
 import { RequestLogger } from "./request-logger.ts";
+import { secureResponse } from "./security-headers.ts";
 import { boundClients } from "./slow-clients/bound-clients.ts";
 import type { TransferLimits } from "./slow-clients/transfer-limits.ts";
 import { acceptWebSockets } from "./websockets.ts";
@@ -48,6 +49,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     // section 7.8).
     http: {
       requireHostHeader: false,
+      ServerResponse: secureResponse(options.origins.publicUrl?.startsWith("https:") ?? false),
       shouldUpgradeCallback: isWebSocket,
       headersTimeout: options.transfers.headersMs,
       connectionsCheckingInterval: Math.max(10, options.transfers.headersMs / 4),

@@ -2,14 +2,12 @@ import cookies from "@fastify/cookie";
 import cors from "@fastify/cors";
 import type { App } from "./app-types.ts";
 import { checkOrigins, type OriginRules } from "./origin-check.ts";
-import { sendSecurityHeaders } from "./security-headers.ts";
 
 /**
- * What browsers are told and what is accepted from them: security headers, no access for pages of other origins unless
- * the settings name them, and origin checks. A route may replace headers of its own answers.
+ * What browsers are told and what is accepted from them: no access for pages of other origins unless the settings name
+ * them, and origin checks.
  */
 export async function protectBrowsers(app: App, rules: OriginRules): Promise<void> {
-  sendSecurityHeaders(app, rules.publicUrl?.startsWith("https:") ?? false);
   await app.register(cookies);
   if (rules.allowedOrigins.length > 0) {
     await app.register(cors, {
