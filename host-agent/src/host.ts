@@ -207,7 +207,10 @@ export async function openHost(options: OpenHostOptions) {
     snapshots,
     templates: await TemplateStore.open(dataDirectory),
     baseTemplates: new BaseTemplates({ sharedDirectory, memory, disks, snapshots, log }),
-    warmPool: { size: images ? settings.warmPool : 0, memoryMb: settings.warmPoolMemoryMb ?? defaultPoolMemoryMb() },
+    warmPoolLimits: {
+      size: images ? settings.warmPool : 0,
+      memoryMb: settings.warmPoolMemoryMb ?? defaultPoolMemoryMb(),
+    },
     coldBoot: settings.coldBoot,
     images: () => {
       if (!images) throw new WarrenError("internal_error", "this process starts no sandboxes");

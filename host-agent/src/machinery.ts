@@ -1,5 +1,5 @@
 import { ensureImages } from "./images/ensure.ts";
-import { createSlotPool } from "./network/pool.ts";
+import { createSlotPool } from "./network/slot-pool.ts";
 import { examineVmms } from "./vmm/choose.ts";
 
 /** What microVMs are made with on a machine. */

@@ -42,16 +42,16 @@ it("requests under way are answered with 503 when the connections break, and the
 it("a server that takes too long, or is silent, fails what is asked of it, and no more", async () => {
   const limits = { statement: 200, silence: 2_000 };
   const link = await FaultyLink.to(fixture.config.databaseUrl);
-  const { pool } = await openPostgres(link.url, { maxConnections: 1, limits }, createLogger("silent"));
+  const { connections } = await openPostgres(link.url, { maxConnections: 1, limits }, createLogger("silent"));
   try {
-    await expect(pool.query("select pg_sleep(60)").catch(isDatabaseAway)).resolves.toBe(true);
-    await expect(pool.query("select 1")).resolves.toMatchObject({ rowCount: 1 });
+    await expect(connections.query("select pg_sleep(60)").catch(isDatabaseAway)).resolves.toBe(true);
+    await expect(connections.query("select 1")).resolves.toMatchObject({ rowCount: 1 });
     void link.fallSilent();
-    await expect(pool.query("select 1").catch(isDatabaseAway)).resolves.toBe(true);
+    await expect(connections.query("select 1").catch(isDatabaseAway)).resolves.toBe(true);
     link.recover();
-    await expect(pool.query("select 1")).resolves.toMatchObject({ rowCount: 1 });
+    await expect(connections.query("select 1")).resolves.toMatchObject({ rowCount: 1 });
   } finally {
-    await pool.end();
+    await connections.end();
     await link.close();
   }
 });

@@ -35,18 +35,18 @@ export async function openDatabase(
 }
 
 async function connect(url: string, options: PostgresOptions, log: Logger): Promise<Database> {
-  const { pool, dialect } = await openPostgres(url, options, log);
+  const { connections, dialect } = await openPostgres(url, options, log);
   const db = new Kysely<Tables>({ dialect });
   return {
     db,
     leadership: new PostgresLeadership(url, log),
-    messages: new PostgresMessages(pool, url, log),
-    close: () => closePool(db, pool),
+    messages: new PostgresMessages(connections, url, log),
+    close: () => closeConnections(db, connections),
   };
 }
 
-async function closePool(db: Db, pool: { ended: boolean; end(): Promise<void> }): Promise<void> {
+async function closeConnections(db: Db, connections: { ended: boolean; end(): Promise<void> }): Promise<void> {
   await db.destroy();
   // Kysely ends the pool only when it has run a query.
-  if (!pool.ended) await pool.end();
+  if (!connections.ended) await connections.end();
 }

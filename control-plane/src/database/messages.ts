@@ -23,18 +23,18 @@ const RECONNECT_MS = 1000;
 
 /** LISTEN and NOTIFY of PostgreSQL, each listener on a connection of its own. */
 export class PostgresMessages implements Messages {
-  readonly #pool: pg.Pool;
+  readonly #connections: pg.Pool;
   readonly #url: string;
   readonly #log: Logger;
 
-  constructor(pool: pg.Pool, url: string, log: Logger) {
-    this.#pool = pool;
+  constructor(connections: pg.Pool, url: string, log: Logger) {
+    this.#connections = connections;
     this.#url = url;
     this.#log = log;
   }
 
   async publish(channel: string, payload: string): Promise<void> {
-    await this.#pool.query("select pg_notify($1, $2)", [channel, payload]);
+    await this.#connections.query("select pg_notify($1, $2)", [channel, payload]);
   }
 
   async listen(channel: string, listener: MessageListener): Promise<() => Promise<void>> {

@@ -48,7 +48,7 @@ export async function openPostgres(
   url: string,
   { maxConnections, beforeWrite, limits }: PostgresOptions,
   log: Logger,
-): Promise<{ pool: pg.Pool; dialect: PostgresDialect }> {
+): Promise<{ connections: pg.Pool; dialect: PostgresDialect }> {
   const config: pg.PoolConfig & { limits?: Limits | undefined } = {
     ...connectionSettings(url, "warren"),
     limits,
@@ -58,19 +58,19 @@ export async function openPostgres(
     Client: beforeWrite ? guardedClient(beforeWrite) : PoolClient,
     onConnect: (client) => (client as PoolClient).setLimits(),
   };
-  const pool = new pg.Pool(config);
+  const connections = new pg.Pool(config);
   // A connection that breaks while idle is replaced by the pool; without a listener the process would end.
-  pool.on("error", (error) => {
+  connections.on("error", (error) => {
     // The error carries its client, with all that it was told.
-    if (!pool.ending) log.warn({ reason: error.message }, "an idle database connection broke");
+    if (!connections.ending) log.warn({ reason: error.message }, "an idle database connection broke");
   });
   try {
-    await migratePool(pool, log);
+    await migrateDatabase(connections, log);
   } catch (error) {
-    await pool.end();
+    await connections.end();
     throw error;
   }
-  return { pool, dialect: new PostgresDialect({ pool }) };
+  return { connections, dialect: new PostgresDialect({ pool: connections }) };
 }
 
 /** Brings the schema of a database up to date; returns the names of the migrations that ran. */
@@ -88,8 +88,8 @@ export function sessionOf(client: pg.ClientBase): MigrationSession {
   };
 }
 
-async function migratePool(pool: pg.Pool, log: Logger): Promise<void> {
-  const client = await pool.connect();
+async function migrateDatabase(connections: pg.Pool, log: Logger): Promise<void> {
+  const client = await connections.connect();
   try {
     // Another control plane may be migrating.
     const names = await (client as unknown as PoolClient).withoutLimits(() => migrateClient(client));

@@ -32,8 +32,8 @@ interface Addressee {
 
 /**
  * Shows that whoever has an account reads the mails to its address: a mail brings a token that only a session of that
- * account can redeem, once. A stranger who signs up with somebody's address never sees the token, and its owner, whose
- * mail programs may open the link, has no session of the stranger's account.
+ * account can redeem, once. One who signs up with another's address never sees the token, and its owner, whose
+ * mail programs may open the link, has no session of that account.
  */
 export class EmailVerification {
   readonly #parts: EmailVerificationParts;

@@ -33,7 +33,7 @@ describe("host monitor", () => {
   const fixture = testDatabase();
   let database: Database;
   let double: HostAgentDouble;
-  let pool: HostClientPool;
+  let hostClients: HostClientPool;
   let hosts: HostStore;
   let templates: TemplateStore;
   let store: SandboxStore;
@@ -46,19 +46,19 @@ describe("host monitor", () => {
     database = await openDatabase(fixture().config, log);
     const { db, leadership } = database;
     double = await HostAgentDouble.start();
-    pool = new HostClientPool();
+    hostClients = new HostClientPool();
     hosts = new HostStore(db);
     templates = new TemplateStore(db);
     store = new SandboxStore(db, new SandboxChanges());
-    const sandboxes = new SandboxReconciler({ store, pool, log });
-    parts = { hosts, pool, sandboxes, leadership, log };
+    const sandboxes = new SandboxReconciler({ store, hostClients, log });
+    parts = { hosts, hostClients, sandboxes, leadership, log };
     monitor = new HostMonitor(parts);
     teamId = await new TeamStore(db).insert("Team");
-    await LocalHost.register(double.address, { hosts, templates, pool, log });
+    await LocalHost.register(double.address, { hosts, templates, hostClients, log });
     hostId = (await hosts.listMonitored())[0]!.id;
   });
   afterAll(async () => {
-    pool.close();
+    hostClients.close();
     await double.close();
     await database.close();
   });
@@ -90,7 +90,7 @@ describe("host monitor", () => {
   async function createOnHost(sandboxId: string): Promise<void> {
     const spec = { template: "minimal", vcpus: 1, memoryMb: 512, timeoutSec: 0 };
     const request = { sandboxId, teamId, spec, env: {} };
-    await pool.agentOf({ id: hostId, address: double.address }).createSandbox(request);
+    await hostClients.agentOf({ id: hostId, address: double.address }).createSandbox(request);
   }
 
   const host = async () => (await hosts.listMonitored())[0]!;
@@ -238,7 +238,7 @@ describe("host monitor", () => {
     expect([...double.guests.keys()]).toEqual([other]);
   });
 
-  it("does not take a sandbox for a stranger that is created while the host is asked", async () => {
+  it("does not take a sandbox for an unknown one that is created while the host is asked", async () => {
     let id = "";
     double.onList = async () => {
       double.onList = () => undefined;
@@ -305,7 +305,7 @@ describe("host monitor", () => {
   it("finds a host agent that starts after the control plane with the first request", async () => {
     const late = await HostAgentDouble.start();
     await late.hangUp();
-    const local = await LocalHost.register(late.address, { hosts, templates, pool, log });
+    const local = await LocalHost.register(late.address, { hosts, templates, hostClients, log });
     const { db } = database;
     await db.updateTable("hosts").set({ status: "offline" }).where("id", "=", hostId).execute();
     const scheduler = new RoundRobinScheduler(hosts, () => local.join());

@@ -23,7 +23,7 @@ export interface SandboxFollower {
 /** What the monitor needs. */
 export interface HostMonitorParts {
   hosts: HostStore;
-  pool: HostClientPool;
+  hostClients: HostClientPool;
   sandboxes: SandboxFollower;
   leadership: Leadership;
   log: Logger;
@@ -92,10 +92,10 @@ export class HostMonitor {
 
   /** Visits a host whenever it says that sandboxes changed, until it falls silent; the next visit that it answers goes on. */
   #listen(host: MonitoredHost, signal: AbortSignal): void {
-    const { pool, log } = this.#parts;
+    const { hostClients, log } = this.#parts;
     if (this.#streams.has(host.id) || signal.aborted) return;
     const follow = async () => {
-      for await (const _ of pool.agentOf(host).watchSandboxes({}, { signal })) await this.look(host.id);
+      for await (const _ of hostClients.agentOf(host).watchSandboxes({}, { signal })) await this.look(host.id);
     };
     const stream = follow()
       .catch((error: unknown) => {
@@ -121,10 +121,10 @@ export class HostMonitor {
 
   /** Visits one host. Returns whether it answered. */
   async visit(host: MonitoredHost, since = Date.now()): Promise<boolean> {
-    const { hosts, pool, sandboxes, log } = this.#parts;
+    const { hosts, hostClients, sandboxes, log } = this.#parts;
     let answered = false;
     const list = async () => {
-      const agent = pool.agentOf(host);
+      const agent = hostClients.agentOf(host);
       const listed = await agent.listSandboxes({}, { timeoutMs: CALL_TIMEOUT_MS });
       answered = true;
       if (await hosts.markAlive(host)) {

@@ -15,7 +15,7 @@ export interface BuiltInTemplates {
 export interface LocalHostParts {
   hosts: HostStore;
   templates: BuiltInTemplates;
-  pool: HostClientPool;
+  hostClients: HostClientPool;
   log: Logger;
 }
 
@@ -48,9 +48,9 @@ export class LocalHost {
   }
 
   async #join(): Promise<void> {
-    const { hosts, templates, pool, log } = this.#parts;
+    const { hosts, templates, hostClients, log } = this.#parts;
     try {
-      const description = await pool.agentOf(this.#host).getHost({}, { timeoutMs: DESCRIBE_TIMEOUT_MS });
+      const description = await hostClients.agentOf(this.#host).getHost({}, { timeoutMs: DESCRIBE_TIMEOUT_MS });
       await hosts.describe(this.#host.id, description);
       const builtIn = description.templates.filter((template) => template.teamId === "" && template.type === "base");
       await templates.addBuiltIn(builtIn.map((template) => template.name));

@@ -8,24 +8,24 @@ export interface Scheduler {
   placements(teamId: string): Promise<HostAddress[]>;
 }
 
-/** Brings hosts online that may have become reachable just now. */
-export type Rouse = () => Promise<void>;
+/** Asks hosts that are not online whether they answer now, and brings those online that do. */
+export type ProbeHosts = () => Promise<void>;
 
 /** Takes the hosts in turn, one round for all control planes together. */
 export class RoundRobinScheduler implements Scheduler {
   readonly #hosts: HostStore;
-  readonly #rouse: Rouse | undefined;
+  readonly #probe: ProbeHosts | undefined;
 
   /** `rouse` is tried once before a team is told that no host is online. */
-  constructor(hosts: HostStore, rouse?: Rouse) {
+  constructor(hosts: HostStore, probe?: ProbeHosts) {
     this.#hosts = hosts;
-    this.#rouse = rouse;
+    this.#probe = probe;
   }
 
   async placements(teamId: string): Promise<HostAddress[]> {
     let active = await this.#hosts.listActiveHosts(teamId);
-    if (active.hosts.length === 0 && this.#rouse) {
-      await this.#rouse();
+    if (active.hosts.length === 0 && this.#probe) {
+      await this.#probe();
       active = await this.#hosts.listActiveHosts(teamId);
     }
     const { hosts, turn } = active;

@@ -4,7 +4,7 @@ export interface Rate {
   perMinute: number;
 }
 
-/** Limits of what strangers may try and of what users could abuse. The first of each is per network, see `networkOf`. */
+/** Limits of what anybody may try and of what users could abuse. The first of each is per network, see `networkOf`. */
 export const RATES = {
   logIn: { network: { burst: 30, perMinute: 10 }, account: { burst: 20, perMinute: 1 } },
   signUp: { network: { burst: 10, perMinute: 1 }, account: { burst: 5, perMinute: 0.2 } },

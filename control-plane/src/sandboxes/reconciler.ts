@@ -40,12 +40,12 @@ type Observation = RowOnHost & { reported: SandboxInfo | undefined };
 /** Repairs the difference between the rows of sandboxes and what their host reports. */
 export class SandboxReconciler implements SandboxFollower {
   readonly #store: SandboxStore;
-  readonly #pool: HostClientPool;
+  readonly #hostClients: HostClientPool;
   readonly #log: Logger;
 
-  constructor(parts: { store: SandboxStore; pool: HostClientPool; log: Logger }) {
+  constructor(parts: { store: SandboxStore; hostClients: HostClientPool; log: Logger }) {
     this.#store = parts.store;
-    this.#pool = parts.pool;
+    this.#hostClients = parts.hostClients;
     this.#log = parts.log;
   }
 
@@ -57,7 +57,7 @@ export class SandboxReconciler implements SandboxFollower {
       await this.#settle(host, { ...row, reported: reported.get(row.id) });
       reported.delete(row.id);
     }
-    await this.#removeStrangers(host, reported);
+    await this.#destroyUnknown(host, reported);
   }
 
   async hostLost(hostId: string): Promise<void> {
@@ -81,12 +81,12 @@ export class SandboxReconciler implements SandboxFollower {
   }
 
   /** Destroys sandboxes that the host has and the database does not know, or knows to be over. */
-  async #removeStrangers(host: HostAddress, reported: ReadonlyMap<string, SandboxInfo>): Promise<void> {
+  async #destroyUnknown(host: HostAddress, reported: ReadonlyMap<string, SandboxInfo>): Promise<void> {
     const ids = [...reported.keys()];
     const live = await this.#store.findLive(ids);
-    const strangers = ids.filter((id) => !live.has(id));
+    const unknown = ids.filter((id) => !live.has(id));
     const next = async (): Promise<void> => {
-      for (let id = strangers.pop(); id !== undefined; id = strangers.pop()) {
+      for (let id = unknown.pop(); id !== undefined; id = unknown.pop()) {
         // One that has ended by itself was noted before; only the host's answer to that was lost.
         if (reportedStatus(reported.get(id)) !== "stopped") {
           this.#log.warn({ sandbox: id, host: host.id }, "a host has a sandbox that should not exist; destroying it");
@@ -99,7 +99,7 @@ export class SandboxReconciler implements SandboxFollower {
 
   /** False when the host could not: it is asked again at the next comparison, and holds back no other sandbox until then. */
   async #destroy(host: HostAddress, sandboxId: string): Promise<boolean> {
-    const agent = this.#pool.agentOf(host);
+    const agent = this.#hostClients.agentOf(host);
     try {
       await callHost(() => agent.destroySandbox({ sandboxId }, { timeoutMs: DESTROY_TIMEOUT_MS }));
       return true;

@@ -15,7 +15,7 @@ const ASLEEP: SandboxStatus[] = ["paused", "resuming"];
 
 export interface SandboxAccessParts {
   locations: SandboxLocations;
-  pool: HostClientPool;
+  hostClients: HostClientPool;
   activity: BatchedTimestamps;
   /** Resumes sandboxes that were made to be resumed by calls that need them. */
   pausing: SandboxPausing;
@@ -48,7 +48,7 @@ export class SandboxAccess {
   }
 
   async #find(caller: Caller, id: string): Promise<HostClient> {
-    const { locations, pausing, pool } = this.#parts;
+    const { locations, pausing, hostClients } = this.#parts;
     let location = await locations.find(id);
     if (!location || location.teamId !== caller.teamId) throw sandboxNotFound(id);
     if (location.autoResume && ASLEEP.includes(location.status)) {
@@ -58,6 +58,6 @@ export class SandboxAccess {
     }
     if (location.status !== "running") throw wrongState(location, ["running"]);
     if (!location.host) throw new WarrenError("host_unavailable", "the sandbox has no host");
-    return pool.clientOf(location.host);
+    return hostClients.clientOf(location.host);
   }
 }

@@ -19,7 +19,7 @@ export interface SandboxForksParts {
   db: Db;
   store: SandboxStore;
   quota: SandboxQuota;
-  pool: HostClientPool;
+  hostClients: HostClientPool;
   errors: HostErrors;
   operations: DetachedOperations;
 }
@@ -48,7 +48,7 @@ export class SandboxForks {
     let results: HostResult[];
     try {
       const request = { sandboxId: parent.id, forkIds: rows.map(({ id }) => id) };
-      const agent = this.#parts.pool.agentOf(host);
+      const agent = this.#parts.hostClients.agentOf(host);
       ({ results } = await callHost(() => agent.forkSandbox(request, { timeoutMs: FORK_TIMEOUT_MS })));
     } catch (error) {
       const reason = toCatalogueError(error);

@@ -25,7 +25,7 @@ export interface SandboxPausingParts {
   db: Db;
   store: SandboxStore;
   quota: SandboxQuota;
-  pool: HostClientPool;
+  hostClients: HostClientPool;
   errors: HostErrors;
   settings: SandboxSettings;
   operations: DetachedOperations;
@@ -166,6 +166,6 @@ export class SandboxPausing {
   async #agentOf(row: SandboxRow): Promise<HostAgent> {
     const location = await this.#parts.store.locate(row.id);
     if (!location?.host) throw new WarrenError("host_unavailable", "the sandbox has no host");
-    return this.#parts.pool.agentOf(location.host);
+    return this.#parts.hostClients.agentOf(location.host);
   }
 }

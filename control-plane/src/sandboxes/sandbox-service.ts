@@ -38,7 +38,7 @@ export interface SandboxServiceParts {
   templates: TemplateStore;
   quota: SandboxQuota;
   scheduler: Scheduler;
-  pool: HostClientPool;
+  hostClients: HostClientPool;
   access: SandboxAccess;
   operations: DetachedOperations;
   log: Logger;
@@ -173,7 +173,7 @@ export class SandboxService {
       spec: toHostSpec(specOf(row)),
       env,
     };
-    const agent = this.#parts.pool.agentOf(host);
+    const agent = this.#parts.hostClients.agentOf(host);
     const { sandbox } = await callHost(() => agent.createSandbox(wanted, { timeoutMs: CREATE_TIMEOUT_MS }));
     const now = new Date();
     const fields = { host_ip: sandbox?.hostIp ?? "", started_at: now, last_active_at: now };
@@ -219,12 +219,14 @@ export class SandboxService {
   }
 
   async #destroyOnHost(row: SandboxRow): Promise<void> {
-    const { store, pool } = this.#parts;
+    const { store, hostClients } = this.#parts;
     const location = await store.locate(row.id);
     const host = location?.host;
     if (!host) return;
     try {
-      await callHost(() => pool.agentOf(host).destroySandbox({ sandboxId: row.id }, { timeoutMs: DESTROY_TIMEOUT_MS }));
+      await callHost(() =>
+        hostClients.agentOf(host).destroySandbox({ sandboxId: row.id }, { timeoutMs: DESTROY_TIMEOUT_MS }),
+      );
     } catch (error) {
       if (!(error instanceof WarrenError) || error.code !== "not_found") throw error;
     }

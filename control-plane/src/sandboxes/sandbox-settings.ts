@@ -21,7 +21,7 @@ const NEEDED: SandboxStatus[] = ["running", "paused"];
 
 export interface SandboxSettingsParts {
   store: SandboxStore;
-  pool: HostClientPool;
+  hostClients: HostClientPool;
   errors: HostErrors;
   operations: DetachedOperations;
 }
@@ -73,7 +73,7 @@ export class SandboxSettings {
     }
     const location = await this.#parts.store.locate(row.id);
     if (!location?.host) throw new WarrenError("host_unavailable", "the sandbox has no host");
-    const agent = this.#parts.pool.agentOf(location.host);
+    const agent = this.#parts.hostClients.agentOf(location.host);
     const request = { sandboxId: row.id, spec: toHostSpec(changes) };
     await callHost(() => agent.updateSandbox(request, { timeoutMs: CALL_TIMEOUT_MS })).catch(
       async (error: WarrenError) => {

@@ -36,7 +36,7 @@ export interface SignInParts {
   limiter: RateLimiter;
   attempts: LoginAttempts;
   verification: EmailVerification;
-  /** Whether strangers may make accounts. */
+  /** Whether anybody may make an account. */
   signUpOpen: boolean;
 }
 
@@ -48,7 +48,7 @@ export class SignIn {
     this.#parts = parts;
   }
 
-  /** Throws `signup_closed` unless strangers may make accounts. */
+  /** Throws `signup_closed` unless anybody may make an account. */
   requireOpenSignUp(): void {
     if (this.#parts.signUpOpen) return;
     throw new WarrenError("signup_closed", "accounts of this server are made by its operator; ask there for one");

@@ -47,7 +47,7 @@ export interface TemplateServiceParts {
   store: TemplateStore;
   hosts: HostStore;
   quota: TemplateQuota;
-  pool: HostClientPool;
+  hostClients: HostClientPool;
   operations: DetachedOperations;
   sandboxes: TemplateSources;
   log: Logger;
@@ -112,10 +112,10 @@ export class TemplateService {
     former: TemplateRow | undefined,
     overwrite: boolean,
   ): Promise<TemplateRow> {
-    const { db, store, quota, pool, sandboxes } = this.#parts;
+    const { db, store, quota, hostClients, sandboxes } = this.#parts;
     const admit = (transaction: Db) => quota.admitTemplate(transaction, teamId, former && Number(former.size_bytes));
     await db.transaction().execute(admit);
-    const agent = pool.agentOf(host);
+    const agent = hostClients.agentOf(host);
     const request = { sandboxId, teamId, name, overwrite };
     const { template } = await callHost(() => agent.createTemplate(request, { timeoutMs: CREATE_TIMEOUT_MS })).catch(
       async (error: WarrenError) => {
@@ -149,7 +149,7 @@ export class TemplateService {
   async #deleteOnHost({ team_id: teamId, name, host_id }: TemplateRow): Promise<void> {
     const host = host_id === null ? undefined : await this.#parts.hosts.find(host_id);
     if (!host) return;
-    const agent = this.#parts.pool.agentOf(host);
+    const agent = this.#parts.hostClients.agentOf(host);
     try {
       await callHost(() => agent.deleteTemplate({ teamId, name }, { timeoutMs: DELETE_TIMEOUT_MS }));
     } catch (error) {

@@ -6,13 +6,13 @@ import type { Foundation } from "./foundation.ts";
 
 /** Wires the machines that run sandboxes together, and takes that of the configuration in. */
 export async function createHosts({ config, db, log, onClose }: Foundation, templates: BuiltInTemplates) {
-  const pool = new HostClientPool();
-  onClose(async () => pool.close());
+  const hostClients = new HostClientPool();
+  onClose(async () => hostClients.close());
   const store = new HostStore(db);
   const localHost =
     config.localHost === undefined
       ? undefined
-      : await LocalHost.register(config.localHost, { hosts: store, templates, pool, log });
+      : await LocalHost.register(config.localHost, { hosts: store, templates, hostClients, log });
   const scheduler = new RoundRobinScheduler(store, () => localHost?.join() ?? Promise.resolve());
-  return { pool, store, scheduler };
+  return { hostClients, store, scheduler };
 }

@@ -31,27 +31,27 @@ export async function createSandboxes(
 ) {
   const { db, database, log, operations, onClose } = foundation;
   const templateStore = new TemplateStore(db);
-  const { pool, store: hosts, scheduler } = await createHosts(foundation, templateStore);
+  const { hostClients, store: hosts, scheduler } = await createHosts(foundation, templateStore);
   const changes = new SandboxChanges();
   const store = new SandboxStore(db, changes);
   const locations = new SandboxLocations(store, changes);
   const activity = new BatchedTimestamps((times) => store.writeLastActive(times), log);
   onClose(() => activity.close());
   const quota = new TeamAdmission(teams, quotas);
-  const reconciler = new SandboxReconciler({ store, pool, log });
+  const reconciler = new SandboxReconciler({ store, hostClients, log });
   const { leadership } = database;
-  const monitor = new HostMonitor({ hosts, pool, sandboxes: reconciler, leadership, log });
+  const monitor = new HostMonitor({ hosts, hostClients, sandboxes: reconciler, leadership, log });
   const errors = new HostErrors(locations, monitor);
-  const settings = new SandboxSettings({ store, pool, errors, operations });
-  const pausing = new SandboxPausing({ db, store, quota, pool, errors, settings, operations });
-  const forks = new SandboxForks({ db, store, quota, pool, errors, operations });
-  const access = new SandboxAccess({ locations, pool, activity, pausing, errors });
+  const settings = new SandboxSettings({ store, hostClients, errors, operations });
+  const pausing = new SandboxPausing({ db, store, quota, hostClients, errors, settings, operations });
+  const forks = new SandboxForks({ db, store, quota, hostClients, errors, operations });
+  const access = new SandboxAccess({ locations, hostClients, activity, pausing, errors });
   const templates = new TemplateService({
     db,
     store: templateStore,
     hosts,
     quota,
-    pool,
+    hostClients,
     operations,
     sandboxes: {
       async locate(teamId, id) {
@@ -71,7 +71,7 @@ export async function createSandboxes(
     templates: templateStore,
     quota,
     scheduler,
-    pool,
+    hostClients,
     access,
     operations,
     log,

@@ -36,7 +36,7 @@ func pathError(path string, err error) error {
 		if !known {
 			status = http.StatusUnprocessableEntity
 		}
-		if errno == syscall.EACCES && strangersLink(path) {
+		if errno == syscall.EACCES && foreignLink(path) {
 			return httpapi.Errorf(status, "path '%s' is a link of another user in a directory that all may write to: such links are not followed", path)
 		}
 		return httpapi.Errorf(status, "path '%s': %v", path, errno)
@@ -44,9 +44,9 @@ func pathError(path string, err error) error {
 	return err
 }
 
-// strangersLink tells whether a path is a link in a sticky directory, which the kernel follows for its owner alone
+// foreignLink tells whether a path is a link in a sticky directory, which the kernel follows for its owner alone
 // (protected_symlinks of proc_sys_fs(5)).
-func strangersLink(path string) bool {
+func foreignLink(path string) bool {
 	info, err := os.Lstat(path)
 	if err != nil || info.Mode()&os.ModeSymlink == 0 {
 		return false

@@ -165,61 +165,61 @@ describe("the guests of a host", () => {
       ip addr add fd77:2::1/64 dev warren-v${slots[0]!.number} nodad
       ip route add fd77:1::/64 via fd77:2::2`);
     for (const address of FORBIDDEN_IPV6) expect(await host.ask("udp", address, 80)).toBe("fd77::1");
-    const before = await internet.askers();
-    for (const address of FORBIDDEN_IPV6) await guest.cry("udp", address, 80);
+    const before = await internet.callers();
+    for (const address of FORBIDDEN_IPV6) await guest.attempt("udp", address, 80);
     await settle(guest);
-    expect(await internet.askers()).toEqual([...before, `udp ${UPLINK} → ${INTERNET}:80`]);
+    expect(await internet.callers()).toEqual([...before, `udp ${UPLINK} → ${INTERNET}:80`]);
   });
 
   it("cannot reach the host at any of its addresses", async () => {
     const { vethIp, peerIp, hostIp } = new AddressPlan().slot(slots[0]!.number);
-    const before = await host.askers();
+    const before = await host.callers();
     for (const address of [UPLINK, vethIp, peerIp, hostIp, GUEST_NETWORK.gateway]) {
-      for (const protocol of ["tcp", "udp"] as const) await guest.cry(protocol, address, 8000);
+      for (const protocol of ["tcp", "udp"] as const) await guest.attempt(protocol, address, 8000);
     }
     await settle(guest);
-    expect(await host.askers()).toEqual(before);
+    expect(await host.callers()).toEqual(before);
     expect(await host.ask("tcp", UPLINK, 8000)).toBe(UPLINK);
   });
 
   it("cannot reach each other", async () => {
     const { hostIp, peerIp, vethIp } = new AddressPlan().slot(slots[1]!.number);
-    const before = await neighbour.askers();
+    const before = await neighbour.callers();
     for (const address of [hostIp, peerIp, vethIp]) {
       for (const protocol of ["tcp", "udp"] as const) expect(await guest.ask(protocol, address, 5000)).toBe(BLOCKED);
     }
-    expect(await neighbour.askers()).toEqual(before);
+    expect(await neighbour.callers()).toEqual(before);
   });
 
   it("are not reached from beyond the host", async () => {
     const { hostIp, peerIp } = new AddressPlan().slot(slots[0]!.number);
-    const before = await guest.askers();
+    const before = await guest.callers();
     for (const address of [hostIp, peerIp, GUEST_NETWORK.address]) {
-      for (const protocol of ["tcp", "udp"] as const) await internet.cry(protocol, address, 5000);
+      for (const protocol of ["tcp", "udp"] as const) await internet.attempt(protocol, address, 5000);
     }
     expect(await internet.ask("udp", UPLINK, 8000)).toBe(INTERNET);
     expect(await host.ask("udp", hostIp, 5000)).toBe(GUEST_NETWORK.gateway);
-    expect(await guest.askers()).toEqual([...before, `udp ${GUEST_NETWORK.gateway} → 0.0.0.0:5000`]);
+    expect(await guest.callers()).toEqual([...before, `udp ${GUEST_NETWORK.gateway} → 0.0.0.0:5000`]);
   });
 
   it("cannot send from an address that is not theirs", async () => {
     const { peerIp } = new AddressPlan().slot(slots[1]!.number);
-    const before = await internet.askers();
+    const before = await internet.callers();
     for (const address of ["192.52.193.77", peerIp, slots[1]!.hostIp]) {
       await guest.run(`ip addr add ${address}/32 dev eth0`);
-      for (const protocol of ["tcp", "udp"] as const) await guest.cry(protocol, INTERNET, 80, address);
+      for (const protocol of ["tcp", "udp"] as const) await guest.attempt(protocol, INTERNET, 80, address);
     }
     await settle(guest);
-    expect(await internet.askers()).toEqual([...before, `udp ${UPLINK} → ${INTERNET}:80`]);
+    expect(await internet.callers()).toEqual([...before, `udp ${UPLINK} → ${INTERNET}:80`]);
   });
 
   it("cannot send from a network card that is not theirs", async () => {
-    const before = await internet.askers();
+    const before = await internet.callers();
     await guest.run("ip link set eth0 address 02:fc:00:00:00:06");
-    await guest.cry("udp", INTERNET, 80);
+    await guest.attempt("udp", INTERNET, 80);
     await guest.run(`ip link set eth0 address ${GUEST_NETWORK.mac}`);
     await settle(guest);
-    expect(await internet.askers()).toEqual([...before, `udp ${UPLINK} → ${INTERNET}:80`]);
+    expect(await internet.callers()).toEqual([...before, `udp ${UPLINK} → ${INTERNET}:80`]);
   });
 
   it("leave nothing in the table of neighbours, which the host has one of for all namespaces", async () => {
@@ -229,7 +229,7 @@ describe("the guests of a host", () => {
     for (const address of ["192.52.193.78", "10.77.0.1", "10.77.0.2"]) {
       await guest.run(`ip addr add ${address}/32 dev eth0; ip neigh flush dev eth0`);
       // It asks for the hardware address of its gateway, and says that its own address is this one.
-      await guest.cry("udp", INTERNET, 80, address);
+      await guest.attempt("udp", INTERNET, 80, address);
     }
     await guest.run("ip neigh flush dev eth0");
     await settle(guest);
@@ -240,13 +240,13 @@ describe("the guests of a host", () => {
     const exposed = await machine.guest(slots[2]!);
     const namespace = `warren-ns-${slots[2]!.number}`;
     await machine.run(`ip netns exec ${namespace} nft flush set inet sandbox forbidden`);
-    const before = [...(await host.askers()), ...(await neighbour.askers()), ...(await internet.askers())];
+    const before = [...(await host.callers()), ...(await neighbour.callers()), ...(await internet.callers())];
     for (const protocol of ["tcp", "udp"] as const) {
-      for (const address of FORBIDDEN) await exposed.cry(protocol, address, 80);
+      for (const address of FORBIDDEN) await exposed.attempt(protocol, address, 80);
       for (const address of [UPLINK, new AddressPlan().slot(slots[2]!.number).vethIp]) {
-        await exposed.cry(protocol, address, 8000);
+        await exposed.attempt(protocol, address, 8000);
       }
-      await exposed.cry(protocol, slots[1]!.hostIp, 5000);
+      await exposed.attempt(protocol, slots[1]!.hostIp, 5000);
     }
     // What the namespace itself sends, as a broken VMM could, with an address that is not the slot's.
     await machine.run(`
@@ -254,12 +254,12 @@ describe("the guests of a host", () => {
       ip netns exec ${namespace} nft 'chain inet sandbox output { policy accept; }'
       ip -n ${namespace} addr add 192.52.193.88/32 dev eth0`);
     const vmm = await machine.peerIn(namespace);
-    await vmm.cry("udp", INTERNET, 80, "192.52.193.88");
+    await vmm.attempt("udp", INTERNET, 80, "192.52.193.88");
     await machine.run(
       `ip netns exec ${namespace} nft add rule inet sandbox to_slot_address oifname eth0 ip saddr ${GUEST_NETWORK.address} masquerade`,
     );
     await settle(exposed);
-    const after = [...(await host.askers()), ...(await neighbour.askers()), ...(await internet.askers())];
+    const after = [...(await host.callers()), ...(await neighbour.callers()), ...(await internet.callers())];
     expect(after).toEqual([...before, `udp ${UPLINK} → ${INTERNET}:80`]);
   });
 
@@ -272,13 +272,13 @@ describe("the guests of a host", () => {
   it("are reached by no user of the host but root, at any port", async () => {
     await guest.serve("tcp", "0.0.0.0", GUEST_NETWORK.agentPort);
     const { peerIp } = new AddressPlan().slot(slots[0]!.number);
-    const before = await guest.askers();
+    const before = await guest.callers();
     const nobody = machine.peer();
     await nobody.becomeUser(65_534);
     for (const port of [5000, GUEST_NETWORK.agentPort]) {
       for (const address of [slots[0]!.hostIp, peerIp]) expect(await nobody.ask("tcp", address, port)).toBe(BLOCKED);
       expect(await nobody.ask("udp", slots[0]!.hostIp, port)).toBe("EPERM");
-      expect(await guest.askers()).toEqual(before);
+      expect(await guest.callers()).toEqual(before);
       expect(await host.ask("tcp", slots[0]!.hostIp, port)).toBe(GUEST_NETWORK.gateway);
       before.push(`tcp ${GUEST_NETWORK.gateway} → 0.0.0.0:${port}`);
     }
@@ -413,9 +413,9 @@ describe("a slot", () => {
     const guest = await machine.guest(await agent.acquire());
     expect(await guest.ask("udp", UPLINK, 53)).toMatch(/^10\.12\./);
     expect(await guest.ask("tcp", UPLINK, 53)).toMatch(/^10\.12\./);
-    for (const protocol of ["tcp", "udp"] as const) await guest.cry(protocol, UPLINK, 8000);
+    for (const protocol of ["tcp", "udp"] as const) await guest.attempt(protocol, UPLINK, 8000);
     expect(await guest.ask("udp", INTERNET, 80)).toBe(UPLINK);
-    expect((await host.askers()).filter((asker) => asker.endsWith("8000"))).toEqual([]);
+    expect((await host.callers()).filter((caller) => caller.endsWith("8000"))).toEqual([]);
   });
 
   it("has internet on hosts whose iptables forward nothing by default", async ({ skip }) => {

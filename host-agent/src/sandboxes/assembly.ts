@@ -15,7 +15,7 @@ import { Freezer } from "./freeze/freezer.ts";
 import { Pauser } from "./freeze/pauser.ts";
 import { TemplateMaker } from "./freeze/template-maker.ts";
 import { type MicrovmParts, Microvms } from "./microvms/microvms.ts";
-import { Room } from "./start/room.ts";
+import { Admission } from "./start/admission.ts";
 import { SandboxFactory } from "./start/sandbox-factory.ts";
 import { Spares } from "./start/spares.ts";
 import { Starter } from "./start/starter.ts";
@@ -40,7 +40,7 @@ export interface SandboxParts extends Omit<MicrovmParts, "ending"> {
   limits: CapacityLimits;
   space: DiskSpace;
   emergency: EmergencySpace;
-  warmPool: WarmPoolLimits;
+  warmPoolLimits: WarmPoolLimits;
   /** Whether sandboxes of the built-in template boot, rather than continue one that was frozen. */
   coldBoot: boolean;
   log: Logger;
@@ -54,7 +54,7 @@ export interface SandboxAssembly {
   microvms: Microvms;
   freezer: Freezer;
   remover: Remover;
-  pool: WarmPool;
+  warmPool: WarmPool;
   baseTemplateMaker: BaseTemplateMaker;
   templateMaker: TemplateMaker;
   starter: Starter;
@@ -92,22 +92,31 @@ export function assemble(parts: SandboxParts, ending: AbortSignal): SandboxAssem
   const remover = new Remover({ ...parts, registry, microvms, inactivity, garbage });
   const factory = new SandboxFactory({ ...parts, registry });
   const spares = new Spares({ ...parts, registry, factory, microvms, remover });
-  const pool = new WarmPool({
-    ...parts.warmPool,
+  const warmPool = new WarmPool({
+    ...parts.warmPoolLimits,
     log,
     make: (snapshot, signal, isAwaited) => spares.make(snapshot, signal, isAwaited),
     drop: (sandbox) => spares.drop(sandbox),
   });
-  const room = new Room(registry, pool);
+  const admission = new Admission(registry, warmPool);
   const baseTemplateMaker = new BaseTemplateMaker({ ...parts, factory, microvms, freezer, remover });
-  const startParts = { registry, factory, microvms, remover, inactivity, pool, room, baseTemplate: baseTemplateMaker };
+  const startParts = {
+    registry,
+    factory,
+    microvms,
+    remover,
+    inactivity,
+    warmPool,
+    admission,
+    baseTemplate: baseTemplateMaker,
+  };
   const starter = new Starter({ ...parts, ...startParts });
   const forker = new Forker({ ...parts, registry, starter, freezer, garbage });
-  const templateMaker = new TemplateMaker({ ...parts, freezer, pool, garbage });
+  const templateMaker = new TemplateMaker({ ...parts, freezer, warmPool, garbage });
   const diskMerger = new DiskMerger(parts.disks, parts.snapshots);
-  const pauser = new Pauser({ ...parts, microvms, freezer, room, inactivity, garbage, diskMerger, space });
-  const exits = new ExitHandler({ log, registry, pauser, remover, pool });
-  const guard = new DiskGuard({ ...parts, registry, freezer, pool });
+  const pauser = new Pauser({ ...parts, microvms, freezer, admission, inactivity, garbage, diskMerger, space });
+  const exits = new ExitHandler({ log, registry, pauser, remover, warmPool });
+  const guard = new DiskGuard({ ...parts, registry, freezer, warmPool });
   return {
     registry,
     inactivity,
@@ -115,7 +124,7 @@ export function assemble(parts: SandboxParts, ending: AbortSignal): SandboxAssem
     microvms,
     freezer,
     remover,
-    pool,
+    warmPool,
     baseTemplateMaker,
     templateMaker,
     starter,

@@ -58,12 +58,12 @@ export class SandboxService {
 
   /** Starts a sandbox from a template. The id of one that exists is refused with `already_exists`. */
   async create(request: NewSandbox): Promise<Sandbox> {
-    const { registry, starter, templateMaker, pool } = this.#assembly;
+    const { registry, starter, templateMaker, warmPool } = this.#assembly;
     requireSandboxId(request.id);
     registry.requireFree(request.id);
     const sandbox = await starter.startFromTemplate(request);
     const { snapshot, spec } = sandbox.record;
-    if (snapshot && templateMaker.isInUse(snapshot)) pool.want(snapshot, spec.memoryMb);
+    if (snapshot && templateMaker.isInUse(snapshot)) warmPool.want(snapshot, spec.memoryMb);
     return sandbox;
   }
 
@@ -71,7 +71,7 @@ export class SandboxService {
   async prepare(size: { vcpus: number; memoryMb: number }): Promise<void> {
     if (this.#parts.coldBoot) return;
     try {
-      this.#assembly.pool.prepare(await this.#assembly.baseTemplateMaker.snapshot(size));
+      this.#assembly.warmPool.prepare(await this.#assembly.baseTemplateMaker.snapshot(size));
     } catch (error) {
       // Whoever asks for it meets the same error.
       this.#parts.log.warn({ err: error }, "no sandbox could be prepared");
@@ -168,7 +168,7 @@ export class SandboxService {
 
   /** Gives back memory that nobody has asked for, when the host is short of it. */
   async onMemoryPressure(): Promise<void> {
-    await this.#assembly.pool.yieldMemory();
+    await this.#assembly.warmPool.yieldMemory();
   }
 
   /** Destroys every sandbox, for a host agent whose sandboxes must not outlive it. */
@@ -176,7 +176,7 @@ export class SandboxService {
     this.#assembly.guard.close();
     await Promise.all([
       ...[...this.list(), ...this.stopped()].map((sandbox) => this.destroy(sandbox.id)),
-      this.#assembly.pool.close(),
+      this.#assembly.warmPool.close(),
     ]);
     await this.#assembly.garbage.close();
   }
@@ -189,7 +189,7 @@ export class SandboxService {
       ...this.list().map((sandbox) =>
         sandbox.lifecycle.perform("lost", () => this.#assembly.remover.end(sandbox, reason)),
       ),
-      this.#assembly.pool.close(),
+      this.#assembly.warmPool.close(),
     ]);
     await this.#assembly.garbage.close();
   }
@@ -202,7 +202,7 @@ export class SandboxService {
     this.#assembly.inactivity.close();
     this.#assembly.guard.close();
     const grace = setTimeout(() => this.#ending.abort(new Error("the host agent is stopping")), END_GRACE_MS);
-    await this.#assembly.pool.close();
+    await this.#assembly.warmPool.close();
     await Promise.all(
       this.list().map(async (sandbox) => {
         await sandbox.lifecycle.settled();

@@ -4,10 +4,10 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { NODE_FLAGS } from "@warren/server/node-flags";
 import type { Slot } from "../network.ts";
-import type { SlotPoolOptions } from "../pool.ts";
+import type { SlotPoolOptions } from "../slot-pool.ts";
 import { Remote } from "./remote.ts";
 
-const POOL_PROCESS = fileURLToPath(new URL("./pool-process.ts", import.meta.url));
+const SLOT_POOL_PROCESS = fileURLToPath(new URL("./slot-pool-process.ts", import.meta.url));
 const PEER_PROCESS = fileURLToPath(new URL("./peer-process.ts", import.meta.url));
 const WIRE_PROCESS = fileURLToPath(new URL("./wire-process.ts", import.meta.url));
 
@@ -50,7 +50,7 @@ export class Machine {
 
   /** A host agent that has not opened its pool. */
   hostAgentProcess(): HostAgent {
-    return new HostAgent(this.#remote(process.execPath, ...NODE_FLAGS, POOL_PROCESS));
+    return new HostAgent(this.#remote(process.execPath, ...NODE_FLAGS, SLOT_POOL_PROCESS));
   }
 
   /** A program on the host itself. */
@@ -168,9 +168,9 @@ export class Peer {
     await this.#remote.call("serve", protocol, host, port);
   }
 
-  /** Everybody who has asked so far, such as "tcp 192.52.193.1 → 192.52.193.10:80". */
-  async askers(): Promise<string[]> {
-    return (await this.#remote.call("askers")) as string[];
+  /** Whoever has called so far, such as "tcp 192.52.193.1 → 192.52.193.10:80". */
+  async callers(): Promise<string[]> {
+    return (await this.#remote.call("callers")) as string[];
   }
 
   /** The answer of a server, or the code of the error, such as EHOSTUNREACH. `from` is the address to ask from. */
@@ -179,8 +179,8 @@ export class Peer {
   }
 
   /** Sends a question and does not wait for the answer. */
-  async cry(protocol: Protocol, host: string, port: number, from?: string): Promise<void> {
-    await this.#remote.call("cry", protocol, host, port, from);
+  async attempt(protocol: Protocol, host: string, port: number, from?: string): Promise<void> {
+    await this.#remote.call("attempt", protocol, host, port, from);
   }
 
   /** Sends a datagram to each of `count` ports from `port` on. */

@@ -7,7 +7,7 @@ import { enterNamespace } from "../../linux/testing/namespace.ts";
 import type { Protocol } from "./machine.ts";
 import { answerCalls } from "./remote.ts";
 
-const askers: string[] = [];
+const callers: string[] = [];
 /** The connection of `connect`. */
 let held: Socket | undefined;
 
@@ -16,7 +16,7 @@ async function serve(protocol: Protocol, host: string, port: number): Promise<vo
     const server = createServer((socket) => {
       // The other side may be cut off in any way; what counts is who has asked.
       socket.on("error", () => {});
-      askers.push(`tcp ${socket.remoteAddress} → ${host}:${port}`);
+      callers.push(`tcp ${socket.remoteAddress} → ${host}:${port}`);
       socket.write(`${socket.remoteAddress}\n`);
       socket.on("data", (data) => socket.write(data));
     });
@@ -24,7 +24,7 @@ async function serve(protocol: Protocol, host: string, port: number): Promise<vo
     return;
   }
   const server = createSocket(isIPv6(host) ? "udp6" : "udp4", (_message, from) => {
-    askers.push(`udp ${from.address} → ${host}:${port}`);
+    callers.push(`udp ${from.address} → ${host}:${port}`);
     server.send(`${from.address}\n`, from.port, from.address);
   });
   server.bind(port, host);
@@ -46,7 +46,7 @@ async function ask(protocol: Protocol, host: string, port: number, from?: string
   return answer;
 }
 
-async function cry(protocol: Protocol, host: string, port: number, from?: string): Promise<void> {
+async function attempt(protocol: Protocol, host: string, port: number, from?: string): Promise<void> {
   if (protocol === "tcp") {
     connectTcp(host, port, from).on("error", () => {});
     // The socket connects before the next turn of the event loop.
@@ -111,9 +111,9 @@ answerCalls({
   },
   becomeUser: (uid: number) => process.setuid!(uid),
   serve,
-  askers: () => askers,
+  callers: () => callers,
   ask,
-  cry,
+  attempt,
   scan,
   connect,
   send,

@@ -9,7 +9,7 @@ import type { GarbageCollector } from "../end/garbage-collector.ts";
 import type { Microvms } from "../microvms/microvms.ts";
 import type { Journal, SandboxRecord } from "../record/journal.ts";
 import type { SandboxReason } from "../record/reason.ts";
-import type { Room } from "../start/room.ts";
+import type { Admission } from "../start/admission.ts";
 import type { InactivityTimers } from "../state/inactivity.ts";
 import { noteRunning } from "../state/running.ts";
 import type { Sandbox } from "../state/sandbox.ts";
@@ -22,7 +22,7 @@ export interface PauserParts {
   snapshots: SnapshotStore;
   microvms: Microvms;
   freezer: Freezer;
-  room: Room;
+  admission: Admission;
   inactivity: InactivityTimers;
   garbage: GarbageCollector;
   diskMerger: DiskMerger;
@@ -75,12 +75,12 @@ export class Pauser {
 
   /** Continues a paused sandbox where it stood. On a failure it stays paused. */
   async resume(sandbox: Sandbox, timeoutSec: number | undefined): Promise<void> {
-    const { journal, snapshots, microvms, room, garbage, space } = this.#parts;
+    const { journal, snapshots, microvms, admission, garbage, space } = this.#parts;
     const { record } = sandbox;
     const { disk, spec, lastActiveAt, reason } = record;
     const snapshot = snapshots.get(record.snapshot ?? "");
     await space.requireAccess();
-    await room.require(sandbox);
+    await admission.require(sandbox);
     sandbox.moveTo("resuming", timeoutSec === undefined ? {} : { spec: { ...spec, timeoutSec } });
     try {
       await microvms.restore(sandbox, snapshot.id);

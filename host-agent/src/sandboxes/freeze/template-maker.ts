@@ -16,7 +16,7 @@ export interface TemplateMakerParts {
   snapshots: SnapshotStore;
   memoryImages: ImageCache;
   freezer: Freezer;
-  pool: WarmPool;
+  warmPool: WarmPool;
   garbage: GarbageCollector;
   space: DiskSpace;
   log: Logger;
@@ -32,7 +32,7 @@ export class TemplateMaker {
 
   /** Makes a template of a running or paused sandbox, which stays what it was. */
   async make(sandbox: Sandbox, teamId: string, name: string, overwrite: boolean): Promise<Template> {
-    const { templates, snapshots, memoryImages, pool, space, garbage, log } = this.#parts;
+    const { templates, snapshots, memoryImages, warmPool, space, garbage, log } = this.#parts;
     templates.requireFree(teamId, name, overwrite);
     await space.promise(0);
     const reserved = snapshots.reserve();
@@ -44,7 +44,7 @@ export class TemplateMaker {
       const size = { vcpus: shape.vcpus, memoryMb: shape.memoryMb, sizeBytes };
       const template = { teamId, name, snapshot: manifest.id, ...size, createdAt };
       const former = await templates.put(template);
-      if (former) await pool.empty(former.snapshot);
+      if (former) await warmPool.empty(former.snapshot);
       // Sandboxes will start from it: what they map is put together ahead of the first.
       memoryImages.prepare(memory).catch((error: unknown) => {
         log.warn({ template: name, err: error }, "the memory of a template could not be prepared");
@@ -58,10 +58,10 @@ export class TemplateMaker {
 
   /** Removes a template; sandboxes that were started from it are not affected. */
   async remove(teamId: string, name: string): Promise<void> {
-    const { templates, pool, garbage } = this.#parts;
+    const { templates, warmPool, garbage } = this.#parts;
     const { snapshot } = templates.get(teamId, name);
     await templates.remove(teamId, name);
-    await pool.empty(snapshot);
+    await warmPool.empty(snapshot);
     garbage.schedule();
   }
 

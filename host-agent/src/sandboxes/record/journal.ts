@@ -17,7 +17,7 @@ export interface SandboxRecord extends SandboxState {
   version: typeof RECORD_VERSION;
   /** Name of its directory and its control group; differs from `id` when it stood in the warm pool before it had one. */
   instance: string;
-  /** What it is kept for: a caller, the warm pool, or to be frozen into a template. */
+  /** What it is kept for: a caller, the warm pool (`pool` in records), or to make a built-in template of. */
   purpose: "sandbox" | "pool" | "template";
   teamId: string;
   spec: SandboxSpec;

@@ -12,7 +12,7 @@ import type { SandboxRegistry } from "../state/registry.ts";
 import { noteRunning } from "../state/running.ts";
 import type { Sandbox } from "../state/sandbox.ts";
 import { abortable } from "./abortable.ts";
-import type { Room } from "./room.ts";
+import type { Admission } from "./admission.ts";
 import type { SandboxFactory } from "./sandbox-factory.ts";
 import type { WarmPool } from "./warm-pool.ts";
 
@@ -30,8 +30,8 @@ export interface StarterParts {
   microvms: Microvms;
   remover: Remover;
   inactivity: InactivityTimers;
-  pool: WarmPool;
-  room: Room;
+  warmPool: WarmPool;
+  admission: Admission;
   space: DiskSpace;
   /** Whether sandboxes of the built-in template boot, rather than continue one that was frozen. */
   coldBoot: boolean;
@@ -62,11 +62,11 @@ export class Starter {
    * A failure leaves nothing of it.
    */
   async start(request: NewSandbox, find: () => Promise<string> | string | undefined): Promise<Sandbox> {
-    const { factory, journal, microvms, remover, room, space, log } = this.#parts;
+    const { factory, journal, microvms, remover, admission, space, log } = this.#parts;
     const sandbox = factory.make(request);
     await sandbox.lifecycle.perform("create", async () => {
       try {
-        await room.require(sandbox);
+        await admission.require(sandbox);
         await space.requireLeft();
         await journal.create(sandbox.record);
         const snapshot = await abortable(Promise.resolve(find()), sandbox.lifecycle.destroySignal);
@@ -90,9 +90,9 @@ export class Starter {
 
   /** Gives a sandbox the microVM of one that stands ready; false when none does, or it did not wake up. */
   async #claim(sandbox: Sandbox, snapshot: string): Promise<boolean> {
-    const { journal, registry, microvms, pool, log } = this.#parts;
+    const { journal, registry, microvms, warmPool, log } = this.#parts;
     const { record, lifecycle } = sandbox;
-    const spare = await pool.take(snapshot, lifecycle.destroySignal);
+    const spare = await warmPool.take(snapshot, lifecycle.destroySignal);
     if (!spare) return false;
     const former = record.instance;
     try {

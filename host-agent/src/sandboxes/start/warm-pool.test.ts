@@ -14,7 +14,7 @@ let made: {
 }[];
 let dropped: Sandbox[];
 
-function pool(size: number, memoryMb = 1024, drop: () => Promise<void> = async () => undefined): WarmPool {
+function warmPool(size: number, memoryMb = 1024, drop: () => Promise<void> = async () => undefined): WarmPool {
   return new WarmPool({
     size,
     memoryMb,
@@ -58,7 +58,7 @@ async function makeAll(): Promise<string[]> {
 }
 
 it("gives what is prepared to one of those who wait for it", async () => {
-  const warm = pool(0);
+  const warm = warmPool(0);
   warm.prepare("a");
   warm.prepare("a");
   expect(made).toHaveLength(1);
@@ -74,7 +74,7 @@ it("gives what is prepared to one of those who wait for it", async () => {
 });
 
 it("keeps what was prepared until it is taken, and makes no more when its size is 0", async () => {
-  const warm = pool(0);
+  const warm = warmPool(0);
   warm.prepare("a");
   made[0]!.finish();
   const taken = await warm.take("a");
@@ -84,31 +84,31 @@ it("keeps what was prepared until it is taken, and makes no more when its size i
 });
 
 it("lets go without a sandbox when the one that was awaited cannot be made", async () => {
-  const warm = pool(0);
+  const warm = warmPool(0);
   warm.prepare("a");
   const taker = warm.take("a");
   made[0]!.finish(new Error("no room"));
   expect(await taker).toBeUndefined();
 });
 
-it("drops what was being prepared when it gives way", async () => {
-  const warm = pool(0);
+it("drops what was being prepared when it is evicted", async () => {
+  const warm = warmPool(0);
   warm.prepare("a");
-  const given = warm.giveWay();
+  const given = warm.evict();
   made[0]!.finish();
   expect(await given).toBe(true);
   expect(dropped).toEqual([made[0]!.sandbox]);
   expect(await warm.take("a")).toBeUndefined();
-  expect(await warm.giveWay()).toBe(false);
+  expect(await warm.evict()).toBe(false);
 });
 
 it("makes room for whoever asks for it while others wait for the same room", async () => {
   const gone = Promise.withResolvers<void>();
-  const warm = pool(0, 1024, () => gone.promise);
+  const warm = warmPool(0, 1024, () => gone.promise);
   warm.prepare("a");
   made[0]!.finish();
   await settled();
-  const given = [warm.giveWay(), warm.giveWay()];
+  const given = [warm.evict(), warm.evict()];
   let answers = 0;
   for (const each of given) void each.then(() => (answers += 1));
   await settled();
@@ -118,7 +118,7 @@ it("makes room for whoever asks for it while others wait for the same room", asy
 });
 
 it("leaves nothing behind when it is closed, whatever is under way", async () => {
-  const warm = pool(2);
+  const warm = warmPool(2);
   warm.want("a", 128);
   expect(made[0]!.isAwaited).toBeUndefined();
   warm.want("a", 128);
@@ -136,7 +136,7 @@ it("leaves nothing behind when it is closed, whatever is under way", async () =>
 });
 
 it("keeps as many ready as were started lately, and none when nothing is started any more", async () => {
-  const warm = pool(2);
+  const warm = warmPool(2);
   warm.want("a", 128);
   expect(await makeAll()).toEqual(["a"]);
   vi.advanceTimersByTime(6 * MINUTES);
@@ -153,7 +153,7 @@ it("keeps as many ready as were started lately, and none when nothing is started
 });
 
 it("makes a large sandbox ready only when it is asked for again, within the memory of the pool", async () => {
-  const warm = pool(4, 3000);
+  const warm = warmPool(4, 3000);
   warm.want("large", 1024);
   expect(await makeAll()).toEqual([]);
   warm.want("large", 1024);
@@ -166,7 +166,7 @@ it("makes a large sandbox ready only when it is asked for again, within the memo
 });
 
 it("lets go of what is replaced, also of what is being made ready then", async () => {
-  const warm = pool(2);
+  const warm = warmPool(2);
   warm.want("old", 128);
   warm.want("old", 128);
   made[0]!.finish();
@@ -179,7 +179,7 @@ it("lets go of what is replaced, also of what is being made ready then", async (
 });
 
 it("lets go of what was prepared and never used", async () => {
-  const warm = pool(0);
+  const warm = warmPool(0);
   warm.prepare("a");
   await makeAll();
   vi.advanceTimersByTime(11 * MINUTES);
@@ -198,7 +198,7 @@ function endWhenTold(index: number): void {
 const TOO_LONG = 11 * MINUTES;
 
 it("gives up one that does not become ready, and makes those of others", async () => {
-  const warm = pool(1);
+  const warm = warmPool(1);
   warm.want("stuck", 128);
   endWhenTold(0);
   vi.advanceTimersByTime(50_000);
@@ -213,7 +213,7 @@ it("gives up one that does not become ready, and makes those of others", async (
 });
 
 it("does not try again for a while what failed, whoever asks for it", async () => {
-  const warm = pool(1);
+  const warm = warmPool(1);
   warm.want("bad", 128);
   made[0]!.done = true;
   made[0]!.finish(new WarrenError("guest_unreachable", "it is silent"));
@@ -226,7 +226,7 @@ it("does not try again for a while what failed, whoever asks for it", async () =
 });
 
 it("tries again at once what failed for want of room", async () => {
-  const warm = pool(1);
+  const warm = warmPool(1);
   warm.want("a", 128);
   made[0]!.done = true;
   made[0]!.finish(new WarrenError("host_full", "no room"));
@@ -237,7 +237,7 @@ it("tries again at once what failed for want of room", async () => {
 });
 
 it("makes first what has become ready before", async () => {
-  const warm = pool(1);
+  const warm = warmPool(1);
   warm.want("known", 128);
   expect(await makeAll()).toEqual(["known"]);
   warm.want("new", 128);
@@ -248,10 +248,10 @@ it("makes first what has become ready before", async () => {
 });
 
 it.each([
-  ["gives way", (warm: WarmPool) => warm.giveWay()],
+  ["is evicted", (warm: WarmPool) => warm.evict()],
   ["is closed", (warm: WarmPool) => warm.close()],
 ])("ends at once what is being made when it %s", async (_, end) => {
-  const warm = pool(1);
+  const warm = warmPool(1);
   warm.want("a", 128);
   warm.prepare("b");
   endWhenTold(0);
@@ -262,16 +262,16 @@ it.each([
 });
 
 it("makes again what was ended to make room, when it is used again", async () => {
-  const warm = pool(1);
+  const warm = warmPool(1);
   warm.want("a", 128);
   endWhenTold(0);
-  expect(await warm.giveWay()).toBe(true);
+  expect(await warm.evict()).toBe(true);
   warm.want("a", 128);
   expect(await makeAll()).toEqual(["a"]);
 });
 
 it("ends at once what is being made of a snapshot from which none will be started", async () => {
-  const warm = pool(1);
+  const warm = warmPool(1);
   warm.want("a", 128);
   endWhenTold(0);
   await warm.empty("a");
@@ -279,7 +279,7 @@ it("ends at once what is being made of a snapshot from which none will be starte
 });
 
 it("lets go of whoever waits for what is being prepared and does not want it any more", async () => {
-  const warm = pool(0);
+  const warm = warmPool(0);
   warm.prepare("a");
   const gone = new AbortController();
   const taker = warm.take("a", gone.signal);

@@ -123,10 +123,10 @@ export class WarmPool {
   }
 
   /**
-   * Drops all sandboxes to make room, and ends what is being made, until their snapshots are used again. False when there
+   * Drops all sandboxes so that what callers ask for has their place, and ends what is being made, until their snapshots are used again. False when there
    * was none.
    */
-  async giveWay(): Promise<boolean> {
+  async evict(): Promise<boolean> {
     this.#demand.clear();
     for (const [snapshot, each] of this.#prepared) this.#forgetPrepared(snapshot, each);
     void this.#dropSurplus();
@@ -138,17 +138,16 @@ export class WarmPool {
   /** The host is short of memory: drops all sandboxes, and makes none ready for a while. */
   async yieldMemory(): Promise<void> {
     this.#restUntil = performance.now() + REST_MS;
-    if (await this.giveWay())
-      this.#options.log.info("the host is short of memory: no sandboxes are kept ready for now");
+    if (await this.evict()) this.#options.log.info("the host is short of memory: no sandboxes are kept ready for now");
   }
 
   /** Drops all sandboxes for good. */
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#aging);
-    await this.giveWay();
+    await this.evict();
     await this.#filling;
-    await this.giveWay();
+    await this.evict();
   }
 
   /** Brings what stands ready in line with the demand. */

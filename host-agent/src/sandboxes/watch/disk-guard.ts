@@ -25,7 +25,7 @@ export interface DiskGuardParts {
   disks: DiskLayers;
   journal: Journal;
   freezer: Freezer;
-  pool: WarmPool;
+  warmPool: WarmPool;
   memoryImages: ImageCache;
   log: Logger;
 }
@@ -64,7 +64,7 @@ export class DiskGuard {
     const { log, registry } = this.#parts;
     log.warn({ sandbox: sandbox.id, ...failure }, "the disk of a microVM failed on the host; it stands still");
     if (registry.isUnclaimed(sandbox)) {
-      this.#parts.pool.lost(sandbox);
+      this.#parts.warmPool.lost(sandbox);
       return;
     }
     const reason = failure.noSpace
@@ -109,12 +109,12 @@ export class DiskGuard {
   }
 
   async #holdGrowing(live: Sandbox[]): Promise<void> {
-    const { disks, space, pool, memoryImages, log } = this.#parts;
+    const { disks, space, warmPool, memoryImages, log } = this.#parts;
     if (!this.#marks) {
       this.#marks = new Map();
       log.warn(`${await space.describe()}: sandboxes that go on writing are held`);
       // What can be made again goes first.
-      await pool.giveWay();
+      await warmPool.evict();
       await memoryImages.trim(0);
     }
     const allowance = Math.min(ALLOWANCE, space.limits.reserveBytes / 16);

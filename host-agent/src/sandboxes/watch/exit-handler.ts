@@ -11,7 +11,7 @@ export interface ExitHandlerParts {
   registry: SandboxRegistry;
   pauser: Pauser;
   remover: Remover;
-  pool: WarmPool;
+  warmPool: WarmPool;
   log: Logger;
 }
 
@@ -25,10 +25,10 @@ export class ExitHandler {
 
   /** The microVM of a sandbox has ended by itself. */
   happened(sandbox: Sandbox, exit: VmExit): void {
-    const { log, registry, pool } = this.#parts;
+    const { log, registry, warmPool } = this.#parts;
     log.warn({ sandbox: sandbox.id, cause: exit.cause, console: exit.consoleTail }, "the microVM ended by itself");
     if (registry.isUnclaimed(sandbox)) {
-      pool.lost(sandbox);
+      warmPool.lost(sandbox);
       return;
     }
     if (sandbox.lifecycle.destroySignal.aborted) return;

@@ -2,14 +2,14 @@ import type { SandboxRegistry } from "../state/registry.ts";
 import type { Sandbox } from "../state/sandbox.ts";
 import type { WarmPool } from "./warm-pool.ts";
 
-/** The room of a host for what callers ask for: what stands ready gives way to it. */
-export class Room {
+/** Admits what callers ask for to a host: what the warm pool keeps ready is evicted for it. */
+export class Admission {
   readonly #registry: SandboxRegistry;
-  readonly #pool: WarmPool;
+  readonly #warmPool: WarmPool;
 
-  constructor(registry: SandboxRegistry, pool: WarmPool) {
+  constructor(registry: SandboxRegistry, warmPool: WarmPool) {
     this.#registry = registry;
-    this.#pool = pool;
+    this.#warmPool = warmPool;
   }
 
   /** Throws `host_full` when the microVM of a sandbox does not fit. */
@@ -17,7 +17,7 @@ export class Room {
     try {
       this.#registry.admit(sandbox);
     } catch (error) {
-      if (!(await this.#pool.giveWay())) throw error;
+      if (!(await this.#warmPool.evict())) throw error;
       this.#registry.admit(sandbox);
     }
   }
