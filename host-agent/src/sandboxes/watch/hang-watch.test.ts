@@ -83,6 +83,18 @@ describe("a sandbox whose agent does not answer", () => {
     expect(written.at(-1)).not.toHaveProperty("reason");
   });
 
+  it("is destroyed at once though its VMM tells nothing of its vCPUs", async () => {
+    const { sandbox, watch } = await make(() => false, [KERNEL]);
+    const asked = Promise.withResolvers<void>();
+    sandbox.live!.vm.processors = () => {
+      asked.resolve();
+      return new Promise(() => undefined);
+    };
+    watch.called(sandbox, false);
+    await asked.promise;
+    expect(await sandbox.lifecycle.perform("destroy", async () => "destroyed")).toBe("destroyed");
+  });
+
   it("does not say so when it answers in the end", async () => {
     let questions = 0;
     const { sandbox } = await makeSilent(() => ++questions > 2, [PROGRAM], { ...WATCHING, silentMs: 600_000 });

@@ -5,6 +5,7 @@ import { patienceOf } from "../../guest/liveness.ts";
 import type { ProcessorState } from "../../vmm/vmm.ts";
 import type { Journal } from "../record/journal.ts";
 import { panicWords, quote, reasonOf, type SandboxReason, silentError } from "../record/reason.ts";
+import { abortable } from "../start/abortable.ts";
 import type { LiveMicrovm } from "../state/microvm.ts";
 import type { Sandbox } from "../state/sandbox.ts";
 
@@ -112,6 +113,7 @@ export class HangWatch {
     if (before) return before;
     const look = this.#watch(sandbox, live)
       .catch((error: unknown) => {
+        if (sandbox.lifecycle.destroySignal.aborted) return undefined;
         this.#log.warn({ sandbox: sandbox.id, err: error }, "a silent guest cannot be watched");
         return undefined;
       })
@@ -173,7 +175,9 @@ export class HangWatch {
     );
     const seen: ProcessorState[][] = [];
     while (seen.length < looks && !answered) {
-      const processors = await this.#perform(sandbox, live, () => live.vm.processors());
+      // A VMM that answers nothing may not keep its sandbox from being destroyed.
+      const look = () => abortable(live.vm.processors(), sandbox.lifecycle.destroySignal);
+      const processors = await this.#perform(sandbox, live, look);
       if (processors === undefined) return undefined;
       seen.push(processors);
       await setTimeout(everyMs);
