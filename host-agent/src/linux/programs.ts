@@ -34,9 +34,16 @@ export function runProgram(
     env: { ...process.env, LC_ALL: "C", PATH: `${process.env.PATH ?? "/usr/bin:/bin"}:/usr/sbin:/sbin` },
   });
   const outcome: Outcome = { status: undefined, stdout: "", stderr: "", late: false };
+  const ended = new Promise<Outcome>((resolve) => {
+    child.once("error", (error) => resolve({ ...outcome, stderr: error.message }));
+    child.once("close", (status) => resolve({ ...outcome, status: status ?? -1 }));
+  });
   const limit = setTimeout(() => {
     outcome.late = true;
-    if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+    killGroup(child.pid);
+    // One that it has started may have left the group, and holds them open.
+    child.stdout.destroy();
+    child.stderr.destroy();
   }, limitMs);
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     outcome.stdout += text;
@@ -46,10 +53,17 @@ export function runProgram(
   });
   // A program that ends without reading its input is judged by its status.
   child.stdin.on("error", () => undefined).end(input);
-  return new Promise<Outcome>((resolve) => {
-    child.once("error", (error) => resolve({ ...outcome, stderr: error.message }));
-    child.once("close", (status) => resolve({ ...outcome, status: status ?? -1 }));
-  }).finally(() => clearTimeout(limit));
+  return ended.finally(() => clearTimeout(limit));
+}
+
+/** Kills a program and what it has started, as far as anything is left of them. */
+function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
 }
 
 /** As `runProgram`, for what has to succeed: throws `internal_error` with what the program said. `what` names the work. */

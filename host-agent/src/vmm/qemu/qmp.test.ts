@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { temporaryFolder } from "../testing/folder.ts";
 import { socketPair } from "../testing/peer.ts";
 import { QmpClient, QmpError } from "./qmp.ts";
@@ -66,6 +66,18 @@ test("the end of QEMU ends the session and what waits for an answer", async () =
   await expect(waiting).rejects.toThrow("QEMU does not answer");
   await client.closed;
   await expect(client.execute("query-status", {})).rejects.toThrow("QEMU does not answer");
+});
+
+test("a QEMU that ends while it is passed a file fails that command, and no error is left that nobody takes", async () => {
+  const { client, peer } = await scriptedSession();
+  const unhandled = vi.fn();
+  process.once("unhandledRejection", unhandled);
+  onTestFinished(() => void process.off("unhandledRejection", unhandled));
+  peer.destroy();
+  await expect(client.execute("add-fd", { "fdset-id": 1 }, undefined, 0)).rejects.toMatchObject({ code: "agent_error" });
+  await client.closed;
+  await new Promise(setImmediate);
+  expect(unhandled).not.toHaveBeenCalled();
 });
 
 test("answers are told apart by their ids, whatever their order", async () => {

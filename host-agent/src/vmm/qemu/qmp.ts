@@ -113,18 +113,18 @@ export class QmpClient {
     if (this.#failure) throw this.#failure;
     const id = this.#nextId++;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    const giveUp = (): void => {
-      this.#pending.delete(id);
-      reject(signal?.reason);
-    };
+    // The connection may break before the answer is waited for below.
+    promise.catch(() => undefined);
+    const giveUp = (): void => reject(signal?.reason);
     this.#pending.set(id, { command, resolve, reject });
     signal?.addEventListener("abort", giveUp, { once: true });
     const line = `${JSON.stringify({ execute: command, arguments: args, id })}\n`;
-    if (descriptor === undefined) this.#socket.write(line);
-    else await this.#sendWith(line, descriptor);
     try {
+      if (descriptor === undefined) this.#socket.write(line);
+      else await this.#sendWith(line, descriptor);
       return (await promise) as QmpAnswer<C>;
     } finally {
+      this.#pending.delete(id);
       signal?.removeEventListener("abort", giveUp);
     }
   }
@@ -144,7 +144,12 @@ export class QmpClient {
     await new Promise<void>((written) => this.#socket.write("", () => written()));
     const { _handle: handle } = this.#socket as Socket & { _handle?: { fd?: number } };
     if (handle?.fd === undefined) throw new WarrenError("agent_error", "QEMU closed its control connection");
-    sendDescriptor(handle.fd, Buffer.from(line), descriptor);
+    try {
+      sendDescriptor(handle.fd, Buffer.from(line), descriptor);
+    } catch (error) {
+      const { message } = error as Error;
+      throw new WarrenError("agent_error", `QEMU could not be passed a file: ${message}`, { cause: error });
+    }
   }
 
   #receive(chunk: Buffer): void {
