@@ -41,6 +41,7 @@ export type OperationKind =
   | "hold"
   | "release"
   | "look"
+  | "inactivity"
   | "lost"
   | "destroy";
 

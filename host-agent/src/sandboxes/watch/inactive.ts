@@ -14,11 +14,11 @@ export interface InactiveParts {
 
 /** Does with a sandbox whose timeout has passed what its settings say, unless it is in use again. */
 export async function onInactive({ pauser, remover, hangs, log }: InactiveParts, sandbox: Sandbox): Promise<void> {
-  const { onTimeout, timeoutSec } = sandbox.record.spec;
-  const kind = onTimeout === "destroy" ? "lost" : "pause";
-  await sandbox.lifecycle.perform(kind, async () => {
+  // Not "pause": whoever asks for one would join this, which may come to nothing.
+  await sandbox.lifecycle.perform("inactivity", async () => {
     // A call may have come while an operation before this one was under way.
     if (sandbox.status !== "running" || !sandbox.isInactive()) return;
+    const { onTimeout, timeoutSec } = sandbox.record.spec;
     log.info({ sandbox: sandbox.id, onTimeout }, "a sandbox is inactive");
     // A guest that does not answer could not be resumed: it does not take the place of a pause that can.
     const silence = sandbox.record.ownSnapshot && onTimeout === "pause" && (await hangs.silenceOf(sandbox));
