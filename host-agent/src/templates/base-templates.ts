@@ -101,31 +101,40 @@ export class BaseTemplates {
     const manifest = snapshots.get(id);
     await mkdir(sharedDirectory, { recursive: true, mode: 0o700 });
     const temporary = join(sharedDirectory, `${id}.${randomBytes(4).toString("hex")}.tmp`);
-    await mkdir(temporary, { mode: 0o700 });
-    await exportMemory(memory, manifest.memory, temporary);
-    for (const layer of manifest.disk.layers) await disks.giveTo(layer, temporary);
-    await writeFileDurably(join(temporary, DEVICE_STATE), await readFile(await snapshots.deviceState(id)));
-    await writeFileDurably(join(temporary, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
-    for (const other of await readdir(sharedDirectory)) {
-      const former = other !== id && SNAPSHOT_ID.test(other) && (await this.#isFormer(other, shape));
-      if (former) await rm(join(sharedDirectory, other), { recursive: true, force: true });
-    }
     try {
+      await mkdir(temporary, { mode: 0o700 });
+      await exportMemory(memory, manifest.memory, temporary);
+      for (const layer of manifest.disk.layers) await disks.giveTo(layer, temporary);
+      await writeFileDurably(join(temporary, DEVICE_STATE), await readFile(await snapshots.deviceState(id)));
+      await writeFileDurably(join(temporary, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
+      await this.#removeFormer(id, shape);
       await rename(temporary, join(sharedDirectory, id));
     } catch (error) {
-      // Another host agent was first: its template is as good.
       await rm(temporary, { recursive: true, force: true });
+      // Another host agent was first: its template is as good.
       if (!["ENOTEMPTY", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
     }
     await syncDirectory(sharedDirectory);
   }
 
-  async #isFormer(id: string, { vcpus, memoryMb }: MachineShape): Promise<boolean> {
-    const path = join(this.#parts.sharedDirectory, id, MANIFEST);
-    const text = await readFile(path, "utf8").catch(() => undefined);
-    if (text === undefined) return false;
-    const { shape } = parseManifest(text, id);
-    return shape.vcpus === vcpus && shape.memoryMb === memoryMb;
+  /** Removes the other templates of a size from the shared directory. */
+  async #removeFormer(id: string, shape: MachineShape): Promise<void> {
+    const { sharedDirectory } = this.#parts;
+    for (const other of await readdir(sharedDirectory)) {
+      const former = other !== id && SNAPSHOT_ID.test(other) && (await this.#isOfSize(other, shape));
+      if (former) await rm(join(sharedDirectory, other), { recursive: true, force: true });
+    }
+  }
+
+  async #isOfSize(id: string, { vcpus, memoryMb }: MachineShape): Promise<boolean> {
+    try {
+      const text = await readFile(join(this.#parts.sharedDirectory, id, MANIFEST), "utf8");
+      const { shape } = parseManifest(text, id);
+      return shape.vcpus === vcpus && shape.memoryMb === memoryMb;
+    } catch {
+      // Gone meanwhile, or of another version of Warren, which may use it.
+      return false;
+    }
   }
 }
 
