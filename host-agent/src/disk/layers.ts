@@ -17,10 +17,10 @@ export interface DiskChain {
 }
 
 /**
- * The layers of all disks of a data directory, `disks/{id}` with the end
- * that the format of the layers gives to names. A layer that has another one above it is never
- * written again, so that disks may share it once no VMM can write it: the one that did has ended, or holds another file
- * (`close`). Whoever makes a layer names it in a record first: what no record names is garbage.
+ * The layers of all disks of a data directory, `disks/{id}` with the end that the format of the layers gives to names. A
+ * layer that has another one above it is never written again, so that disks may share it once no VMM can write it: the one
+ * that did has ended, or holds another file (`close`). Whoever makes a layer names it in a record first: what no record names
+ * is garbage.
  */
 export class DiskLayers {
   readonly #directory: string;

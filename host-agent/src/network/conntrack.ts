@@ -46,8 +46,8 @@ export interface Endpoints {
 
 /**
  * Makes the host forget connections, in one pass over its table. `conntrack -D` makes one for each address: with 4,000
- * connections and the 8 slots of a batch it took 765 to 889 ms where this took 49 to 57 ms, on the same busy host. Packets that still arrive for them belong to none, and
- * their entries no longer fill the table for as long as their time limits last.
+ * connections and the 8 slots of a batch it took 765 to 889 ms where this took 49 to 57 ms, on the same busy host. Packets
+ * that still arrive for them belong to none, and their entries no longer fill the table for as long as their time limits last.
  */
 export async function forgetConnections({ sources, destinations }: Endpoints): Promise<void> {
   const from = new Set(sources.map(parseAddress));

@@ -10,8 +10,8 @@ export interface Durability {
 const IO_METHOD_SINCE = 18;
 
 /**
- * Settings of a server, of a former version too, (PostgreSQL 18 documentation, chapter 19), which win over those of files in the cluster: for
- * one machine that has better uses for its memory, one client process, and a disk that may be small.
+ * Settings of a server, of a former version too (PostgreSQL 18 documentation, chapter 19), which win over those of files in
+ * the cluster: for one machine that has better uses for its memory, one client process, and a disk that may be small.
  */
 export function serverSettings(major: number, { durable, maxConnections }: Durability, socket: string): string[] {
   const settings = {

@@ -110,8 +110,8 @@ class QemuVmm implements Vmm {
     const held = await HeldProcess.take(process);
     if (held === undefined) return undefined;
     try {
-      const attached = await reconnect(machine.jail.directory);
       const cgroup = await jailCgroup(machine.jail, this.#cgroups);
+      const attached = await reconnect(machine.jail.directory);
       const lifeline = adoptedLifeline(held, attached.qmp, this.#warn);
       const vm = await QemuVm.open({ ...attached, machine, lifeline, cgroup, warn: this.#warn });
       await vm.lookForDiskFailure();
@@ -176,7 +176,9 @@ class QemuVmm implements Vmm {
         deviceState,
       });
       const lifeline = await childLifeline(child).catch((error: Error) => {
-        throw new WarrenError("boot_failed", `${error.message}: ${attached.stderr.read()}`, { cause: error });
+        const said = attached.stderr.read();
+        attached.stderr.close();
+        throw new WarrenError("boot_failed", `${error.message}: ${said}`, { cause: error });
       });
       const vm = await QemuVm.open({
         ...attached,
