@@ -19,10 +19,10 @@ const sourceLocations = (programs: readonly string[]): Plugin => ({
     if (!path?.startsWith("/") || !/import\.meta\.|__dirname|__filename/.test(code)) return;
     const isProgram = programs.some((program) => path === join(ROOT, program));
     return code
-      .replace(/\bimport\.meta\.dirname\b|\b__dirname\b/g, JSON.stringify(dirname(path)))
-      .replace(/\bimport\.meta\.filename\b|\b__filename\b/g, JSON.stringify(path))
-      .replace(/\bimport\.meta\.url\b/g, JSON.stringify(pathToFileURL(path).href))
-      .replace(/\bimport\.meta\.main\b/g, String(isProgram));
+      .replace(/\bimport\.meta\.dirname\b|\b__dirname\b/g, () => JSON.stringify(dirname(path)))
+      .replace(/\bimport\.meta\.filename\b|\b__filename\b/g, () => JSON.stringify(path))
+      .replace(/\bimport\.meta\.url\b/g, () => JSON.stringify(pathToFileURL(path).href))
+      .replace(/\bimport\.meta\.main\b/g, () => String(isProgram));
   },
 });
 
@@ -55,9 +55,10 @@ const sparingBuiltins: Plugin = {
 const IDENTIFIER = /^[A-Za-z_$][\w$]*$/;
 
 /**
- * Puts programs of this repository, by the names of their files in it, each into one file of a directory, whose loading takes a third of the time of its
- * thousand modules. The file `stamp` appears last; its time is that of the beginning, so that every source that changes
- * from then on is newer, and its content is the path of the repository, which the bundles name.
+ * Puts programs of this repository, by the names of their files in it, each into one file of a directory, whose loading
+ * takes a third of the time of its thousand modules. The file `stamp` appears last; its time is that of the beginning, so
+ * that every source that changes from then on is newer, and its content is the path of the repository, which the bundles
+ * name.
  */
 export async function bundlePrograms(programs: Record<string, string>, directory: string): Promise<void> {
   const suffix = `.${process.pid}.tmp`;
