@@ -70,6 +70,7 @@ export class Stack {
     }
   }
 
+  /** Key for calls to the server; throws where it is not known. */
   get apiKey(): string {
     if (this.knownApiKey === undefined) throw new ServerError("The server's API key is not in its data directory.");
     return this.knownApiKey;

@@ -17,7 +17,10 @@ test("a program that there is none of, and one that a signal ends, have no statu
 });
 
 test("a program that does not end is killed with all that it has started", async () => {
-  expect(await runProgram("sh", ["-c", "sleep 600 & wait"], { limitMs: 100 })).toMatchObject({ status: -1, late: true });
+  expect(await runProgram("sh", ["-c", "sleep 600 & wait"], { limitMs: 100 })).toMatchObject({
+    status: -1,
+    late: true,
+  });
 });
 
 test("a program that ends, and leaves one of another session with its output, is waited for no longer than the limit", async () => {

@@ -74,7 +74,9 @@ test("a QEMU that ends while it is passed a file fails that command, and no erro
   process.once("unhandledRejection", unhandled);
   onTestFinished(() => void process.off("unhandledRejection", unhandled));
   peer.destroy();
-  await expect(client.execute("add-fd", { "fdset-id": 1 }, undefined, 0)).rejects.toMatchObject({ code: "agent_error" });
+  await expect(client.execute("add-fd", { "fdset-id": 1 }, undefined, 0)).rejects.toMatchObject({
+    code: "agent_error",
+  });
   await client.closed;
   await new Promise(setImmediate);
   expect(unhandled).not.toHaveBeenCalled();
