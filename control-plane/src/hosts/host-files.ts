@@ -1,11 +1,11 @@
 import { type Agent, request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { text } from "node:stream/consumers";
-import { pipeline } from "node:stream/promises";
 import { isErrorCode, WarrenError } from "@warren/contracts/errors";
 import { HOST_FILES } from "@warren/contracts/host-files";
 import type { ErrorBody } from "@warren/contracts/rest/error";
 import { RelayAgent } from "@warren/server/body-relay";
+import { sendBody } from "@warren/server/send-body";
 
 /** A file of a sandbox on the host. */
 export interface HostFile {
@@ -71,15 +71,8 @@ export class HostFiles {
    */
   async write(file: NewHostFile, content: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
     const request = this.#open("PUT", file, signal);
-    const response = answerOf(request);
-    const sent = pipeline(content, request);
-    try {
-      // A host that refuses a file answers before it has read it all; a file that broke off has no answer.
-      const answer = await successful(await Promise.race([response, sent.then(() => response)]));
-      answer.resume();
-    } finally {
-      if (!request.writableFinished) request.destroy();
-    }
+    const answer = await successful(await sendBody(request, answerOf(request), content));
+    answer.resume();
   }
 
   /** Breaks all connections. */

@@ -1,8 +1,8 @@
 import type { ClientRequest, IncomingMessage } from "node:http";
-import { pipeline } from "node:stream/promises";
 import type { WarrenError } from "@warren/contracts/errors";
 import { HOST_FILES } from "@warren/contracts/host-files";
-import { guestError, guestHttpError, unreachable } from "./errors.ts";
+import { sendBody } from "@warren/server/send-body";
+import { guestError, guestHttpError, refused, unreachable } from "./errors.ts";
 import { hostLoad } from "./host-load.ts";
 import { errorMessage, MAX_JSON } from "./messages.ts";
 import { type Transfer, watchProgress } from "./progress.ts";
@@ -118,18 +118,14 @@ export class FileTransfers {
     answer: Promise<IncomingMessage>,
     content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   ): Promise<void> {
-    try {
-      await pipeline(content, request);
-    } catch (error) {
-      // The guest agent may answer, and close, before it has read everything: its answer says more than a broken pipe.
-      const early = await Promise.race([answer, Promise.resolve(undefined)]).catch(() => undefined);
-      if (!early) {
-        request.destroy();
-        throw guestError(error);
-      }
-    }
-    const response = await answer;
+    const response = await sendBody(request, answer, content).catch((error: unknown) => {
+      throw guestError(error);
+    });
     if (response.statusCode !== 200) throw await this.#error(response);
+    if (!request.writableFinished) {
+      response.destroy();
+      throw refused("it has a file before all of it is sent");
+    }
     await readWhole(response, MAX_JSON).catch((error: unknown) => {
       throw guestError(error);
     });
