@@ -1,5 +1,6 @@
 import { Kysely } from "kysely";
 import type { Logger } from "../logging.ts";
+import { asProblemOfOwn } from "./connection.ts";
 import type { DatabaseSettings } from "./data-directory.ts";
 import type { EmbeddedDatabase } from "./embedded/embedded-database.ts";
 import { type Leadership, PostgresLeadership } from "./leadership.ts";
@@ -27,7 +28,9 @@ export async function openDatabase(
   log: Logger,
   embedded?: EmbeddedDatabase,
 ): Promise<Database> {
-  if (databaseUrl !== undefined) return connect(databaseUrl, { maxConnections: MAX_CONNECTIONS }, log);
+  if (databaseUrl !== undefined) {
+    return asProblemOfOwn(() => connect(databaseUrl, { maxConnections: MAX_CONNECTIONS }, log));
+  }
   if (embedded === undefined) throw new Error("there is no database to open");
   const { url, disk } = embedded;
   const beforeWrite = disk && (() => disk.requireSpace());

@@ -55,3 +55,15 @@ it("is answered for with 503 while it is away, and goes on when it is back", asy
   server = await PostgresServer.restart(join(directory, "postgresql"));
   await expect.poll(async () => (await stack.call("GET", `/v1/sandboxes/${id}`)).status).toBe(200);
 });
+
+it.each([
+  ["is not there", () => "postgresql:///postgres?user=postgres&host=/nowhere", "ENOENT"],
+  ["knows no such database", () => server.url("nobody"), '"nobody" does not exist'],
+  ["may only be read", () => `${server.url("postgres")}&options=-c%20default_transaction_read_only%3Don`, "read-only"],
+])("one that %s is named as the reason why Warren does not start", async (_, url, reason) => {
+  const message = expect.stringMatching(
+    new RegExp(`^the database that DATABASE_URL names cannot be used: .*${reason}`),
+  );
+  const opened = openDatabase({ databaseUrl: url() }, createLogger("silent"));
+  await expect(opened).rejects.toMatchObject({ code: "database_unavailable", message });
+});
