@@ -1,10 +1,12 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, open, rm, stat } from "node:fs/promises";
+import { mkdtemp, open, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, inject, it } from "vitest";
+import { createLogger } from "../logging.ts";
 import { errorOf, TestStack } from "../testing/test-stack.ts";
+import { EmbeddedDatabase } from "./embedded/embedded-database.ts";
 
 const run = promisify(execFile);
 const MIB = 1024 * 1024;
@@ -12,7 +14,7 @@ const MIB = 1024 * 1024;
 let directory: string;
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "warren-full-disk-"));
-  await run("mount", ["-t", "tmpfs", "-o", "size=224m", "warren-test", directory]);
+  await run("mount", ["-t", "tmpfs", "-o", "size=224m,nr_inodes=4000", "warren-test", directory]);
 });
 afterEach(async () => {
   await run("umount", ["--lazy", directory]);
@@ -32,6 +34,19 @@ async function fill(): Promise<void> {
     await file.close();
   }
 }
+
+it("a database that finds no place for its files at the start says that the disk is full", async () => {
+  const options = { dataDir: directory, cacheDir: inject("databases").cacheDir, ephemeral: false };
+  const start = () => EmbeddedDatabase.start(options, createLogger("silent"), expect.fail);
+  await (await start()).close();
+  const takeInodes = async () => {
+    for (let count = 0; ; count++) await writeFile(join(directory, `filler-${count}`), "");
+  };
+  await expect(takeInodes()).rejects.toMatchObject({ code: "ENOSPC" });
+  await expect(start()).rejects.toMatchObject({ code: "host_disk_full", message: expect.stringContaining("inodes") });
+  for (const name of await readdir(directory)) if (name.startsWith("filler")) await rm(join(directory, name));
+  await (await start()).close();
+}, 120_000);
 
 it("on a full disk reads are answered and writes refused, after what was kept is used; it goes on when there is space", async () => {
   const config = { dataDir: directory, cacheDir: inject("databases").cacheDir, ephemeral: false };

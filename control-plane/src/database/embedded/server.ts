@@ -152,6 +152,16 @@ function urlOf(socket: string, database: string, role: string): string {
   return `postgresql:///${database}?user=${role}&host=${encodeURIComponent(socket)}`;
 }
 
+/** What PostgreSQL says of a disk on which there is nothing left for its user: blocks, inodes, or a quota. */
+const NO_SPACE = /No space left on device|Disk quota exceeded/;
+
 function notStarted(how: string, lines: string): WarrenError {
+  if (NO_SPACE.test(lines)) {
+    return new WarrenError(
+      "host_disk_full",
+      "the embedded database did not start, since the disk of the data directory has no space, or no inodes, left for it; " +
+        `free some and start again:\n${lines}`,
+    );
+  }
   return new WarrenError("database_unavailable", `the embedded database did not start, it ended ${how}:\n${lines}`);
 }
