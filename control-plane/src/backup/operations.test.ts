@@ -235,6 +235,20 @@ describe("an upgrade of the embedded database", () => {
     expect(await readdir(cluster)).toEqual(["PG_VERSION"]);
   });
 
+  it("is refused, and changes nothing, where there is no space for a second database", async () => {
+    await promisify(execFile)("mount", ["-t", "tmpfs", "-o", "size=130m,mode=0700", "warren-test", dataDir]);
+    try {
+      await makeOldCluster();
+      await expect(upgradeDatabase(task())).rejects.toMatchObject({
+        code: "host_disk_full",
+        message: expect.stringMatching(/MiB free, and the upgrade needs \d+ MiB/),
+      });
+      expect(await kept()).toEqual(["cluster"]);
+    } finally {
+      await promisify(execFile)("umount", ["--lazy", dataDir]);
+    }
+  });
+
   it("has nothing to do where there is no database, and none on a server of one's own", async () => {
     expect(await upgradeDatabase(task())).toMatchObject({ from: null, kept: null });
     const refused = upgradeDatabase(task({ databaseUrl: "postgres://elsewhere/" }));

@@ -1,6 +1,5 @@
-import { mkdir, statfs } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { WarrenError } from "@warren/contracts/errors";
 import { claimDataDirectory } from "@warren/server/data-directory-lock";
 import type pg from "pg";
 import { settleReplacement } from "../database/embedded/replacement.ts";
@@ -12,6 +11,7 @@ import { databaseDirectory, replaceWith } from "./embedded-cluster.ts";
 import type { Manifest, Totals } from "./format.ts";
 import { loadBackup, requireEmpty } from "./load-backup.ts";
 import { readBackup } from "./read-backup.ts";
+import { requireSpace } from "./space.ts";
 import { endingWith, type Task, tableProgress } from "./task.ts";
 
 /** What a restore came to. */
@@ -55,6 +55,9 @@ export async function restore(task: Task, path: string): Promise<Restored> {
   }
 }
 
+/** How many times the bytes of its rows a table takes with its indexes. */
+const TABLE_FACTOR = 4;
+
 type Loaded = Pick<Restored, "secret_key_missing_in">;
 type Placed = Pick<Restored, "kept" | "secret_key_missing_in">;
 
@@ -70,7 +73,9 @@ async function restoreEmbedded(
   const directory = databaseDirectory(task.config.dataDir);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   await settleReplacement(directory, task.log);
-  await requireSpace(directory, totals);
+  // A backup may unpack to more than there is room for, and the disk is that of the sandboxes.
+  const rows = totals.tables.reduce((sum, { bytes }) => sum + bytes, 0);
+  await requireSpace(directory, TABLE_FACTOR * rows, "the backup");
   const { filled, kept } = await replaceWith(task, "restore", load);
   return { kept: kept ?? null, ...filled };
 }
@@ -89,23 +94,6 @@ async function check(file: BackupFile, task: Task): Promise<{ manifest: Manifest
     else totals = item.totals;
   }
   return { manifest: manifest!, totals: totals! };
-}
-
-const MIB = 1024 * 1024;
-/** Bytes of a new cluster with its log, and how many times those of the rows a table takes with its indexes. */
-const CLUSTER_BYTES = 256 * MIB;
-const TABLE_FACTOR = 4;
-
-/** A backup may unpack to more than there is room for, and the disk is that of the sandboxes. */
-async function requireSpace(directory: string, totals: Totals): Promise<void> {
-  const { bavail, bsize } = await statfs(directory);
-  const needed = CLUSTER_BYTES + TABLE_FACTOR * totals.tables.reduce((sum, { bytes }) => sum + bytes, 0);
-  if (bavail * bsize >= needed) return;
-  throw new WarrenError(
-    "host_disk_full",
-    `${directory} has ${Math.floor((bavail * bsize) / MIB)} MiB free, and the backup needs ${Math.ceil(needed / MIB)} MiB there beside the ` +
-      "present database; free some and try again",
-  );
 }
 
 /** The file in which the key that seals secrets of the database is missing, without which no server starts on it. */

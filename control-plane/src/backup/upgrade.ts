@@ -8,6 +8,7 @@ import { listServerFiles, packagedMajor } from "../database/embedded/server-file
 import { loadMigrations } from "../database/migrations.ts";
 import { databaseDirectory, findServerFiles, replaceWith, withServer } from "./embedded-cluster.ts";
 import { loadBackup } from "./load-backup.ts";
+import { requireSpace, sizeOfTables } from "./space.ts";
 import { endingWith, type Task, tableProgress } from "./task.ts";
 import { writeBackup } from "./write-backup.ts";
 
@@ -49,6 +50,7 @@ export async function upgradeDatabase(task: Task): Promise<Upgraded> {
       );
     }
     const files = await findServerFiles(await listServerFiles(cacheDir), from);
+    await requireSpace(directory, await sizeOfTables(cluster), "the upgrade");
     const migrations = loadMigrations();
     const onTable = tableProgress(task, `upgrading to PostgreSQL ${to}`);
     const { filled, kept } = await replaceWith(task, "upgrade", (client) =>
