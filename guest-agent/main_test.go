@@ -77,10 +77,10 @@ func (a *agent) do(method, path, contentType string, body []byte, header map[str
 	return response.StatusCode, answer
 }
 
-// run runs a shell script as a user and returns its output and exit code.
+// run runs a shell script as a user, whose home may be whatever the machine has, and returns its output and exit code.
 func (a *agent) run(user, script string) (output string, code int) {
 	a.t.Helper()
-	request, err := json.Marshal(map[string]any{"process": map[string]any{"cmd": "/bin/sh", "args": []string{"-c", script}}, "stdin": false})
+	request, err := json.Marshal(map[string]any{"process": map[string]any{"cmd": "/bin/sh", "args": []string{"-c", script}, "cwd": "/"}, "stdin": false})
 	if err != nil {
 		a.t.Fatal(err)
 	}

@@ -85,8 +85,8 @@ func (s *sandbox) Environment() map[string]string {
 }
 
 const passwdText = `root:x:0:0:root:/root:/bin/bash
-ann:x:54321:54322:Ann:%s/ann:/bin/bash
-lost:x:54323:54323::/nonexistent:/bin/sh
+ann:x:54321:54322:Ann:%[1]s/ann:/bin/bash
+lost:x:54323:54323::%[1]s/no-home:/bin/sh
 `
 
 const groupText = `root:x:0:

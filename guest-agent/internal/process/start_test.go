@@ -78,7 +78,7 @@ func TestNoOutputOfShortProcessesIsLost(t *testing.T) {
 func TestProgramsThatCannotBeRun(t *testing.T) {
 	s := newSandbox(t)
 	write(t, s.root+"/plain", "not a program")
-	write(t, s.root+"/lonely", "#!/nonexistent/interpreter\n")
+	write(t, s.root+"/lonely", "#!"+s.root+"/no-interpreter\n")
 	write(t, s.root+"/garbage", "\x7fELF\x00\x00garbage")
 	write(t, s.root+"/script", "echo script says $1\n")
 	for _, name := range []string{"lonely", "garbage", "script"} {
