@@ -10,6 +10,8 @@ const MICROVM_TESTS = "**/*.vm.test.ts";
 const PARTS = ["contracts", "server", "host-agent", "sdk", "cli", "bench"];
 /** Starts what tests of the control plane share: one PostgreSQL server, one prepared embedded database. */
 const DATABASES = "control-plane/src/database/testing/global-setup.ts";
+/** Puts the program of the fake VMM into one file. */
+const FAKE_MACHINE = "tests/support/fake-machine.ts";
 
 /**
  * Files that take a minute and more, most of it waiting: what is begun last must be short, or one worker goes on alone for
@@ -58,6 +60,7 @@ export default defineConfig({
           name: "unit",
           include: PARTS.map((part) => `${part}/**/*.test.ts`),
           exclude: ["**/node_modules/**", MICROVM_TESTS],
+          globalSetup: [FAKE_MACHINE],
           sequence: { groupOrder: 0 },
         },
       },
@@ -87,6 +90,7 @@ export default defineConfig({
         test: {
           name: "system",
           include: ["tests/**/*.test.ts"],
+          globalSetup: [FAKE_MACHINE],
           testTimeout: 300_000,
           hookTimeout: 900_000,
           sequence: { groupOrder: 1 },

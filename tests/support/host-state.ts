@@ -36,7 +36,7 @@ export async function listOpenToOthers(directory: string): Promise<string[]> {
 }
 
 /** First words of the command lines of QEMU and of a microVM of the fake VMM. */
-const VMM_PROGRAM = /^[^\0]*qemu-system|\0[^\0]*\/vmm\/fake\/machine-process\.ts\0/;
+const VMM_PROGRAM = /^[^\0]*qemu-system|\0[^\0]*\/machine-process\.[jt]s\0/;
 
 /** VMM processes that belong to a data directory, found by the disk layers in it that they hold open. */
 export function vmmProcesses(directory: string): number[] {
