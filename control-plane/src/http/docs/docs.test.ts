@@ -1,4 +1,5 @@
 import { Validator } from "@seriousme/openapi-schema-validator";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { parse } from "yaml";
 import { createDatabase, type TestDatabase } from "../../database/testing/test-database.ts";
@@ -37,6 +38,15 @@ it("serves one OpenAPI 3.1 document as YAML and JSON, which is valid", async () 
   expect(await (await get("/openapi.json")).json()).toEqual(document);
   const result = await new Validator().validate(document as never);
   expect(result.errors ?? []).toEqual([]);
+});
+
+it("has valid JSON Schemas only, which the server takes as they are", async () => {
+  const document = await (await get("/openapi.json")).json();
+  const ajv = new Ajv2020({ strict: false });
+  const invalid = schemasIn(document).filter((schema) => !ajv.validateSchema(schema));
+  expect(invalid).toEqual([]);
+  expect(schemasIn(document).length).toBeGreaterThan(100);
+  expect(ajv.validateSchema({ type: "string", minLength: "1" })).toBe(false);
 });
 
 it("describes every route of the API, with a summary", async () => {
@@ -100,3 +110,12 @@ it("says in words what each pattern of a request means", async () => {
   }
   expect(mute).toEqual([]);
 });
+
+/** What stands under `schema` in a document, or in its components. */
+function schemasIn(value: unknown): object[] {
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]) => {
+    if (key === "schema") return [inner as object];
+    return key === "schemas" ? Object.values<object>(inner) : schemasIn(inner);
+  });
+}

@@ -64,7 +64,7 @@ function createAjv(options: Options): Ajv2020 {
     allowUnionTypes: true,
     // Errors have the schema, which says what a pattern means.
     verbose: true,
-    // The document of the API has them all, and a test checks that: here, the schema of schemas would be compiled first,
+    // The document of the API has them all, and a test checks those: here, the schema of schemas would be compiled first,
     // which takes as long as twenty others.
     meta: false,
     validateSchema: false,
