@@ -15,6 +15,7 @@ import { MACHINERY, type Machinery } from "./machinery.ts";
 import { ImageCache } from "./memory/image-cache/image-cache.ts";
 import { MemoryStore } from "./memory/store/store.ts";
 import { watchMemoryPressure } from "./memory-pressure/memory-pressure.ts";
+import type { SlotPool } from "./network/network.ts";
 import { fileTransfers } from "./rpc/file-transfers.ts";
 import { readHostFacts } from "./rpc/host-facts.ts";
 import { hostAgentService } from "./rpc/hostagent.ts";
@@ -28,10 +29,12 @@ import { type HostSettings, readSettings } from "./settings.ts";
 import { SnapshotStore } from "./snapshots/store.ts";
 import { BaseTemplates } from "./templates/base-templates.ts";
 import { TemplateStore } from "./templates/store.ts";
-import type { ChooseVmm } from "./vmm/choose.ts";
 
 /** Milliseconds that a microVM may take from its first instruction to its guest agent's readiness. */
 const BOOT_LIMIT = { kvm: 30_000, tcg: 90_000 } as const;
+
+/** Where sandboxes are seldom frozen, copies may wait for each other; to make a buffer takes milliseconds. */
+const FEW_BUFFERS = { captureBuffers: 1, backgroundBuffers: 1 };
 
 export interface ServeOptions {
   dataDirectory: string;
@@ -62,33 +65,32 @@ export async function serveHost(options: ServeOptions): Promise<Host> {
   await requireOwnIds(MICROVM_IDS);
   const settings = readSettings(options.environment);
   const lock = await claimDataDirectory(options.dataDirectory, "host agent");
-  const [built, chooseVmm] = await Promise.all([
-    machine.ensureImages({
+  const images = machine
+    .ensureImages({
       directory: options.imagesDirectory,
       sourceRoot: options.sourceRoot,
       withNode: settings.withNode,
       progress: options.progress,
-    }),
-    machine.examineVmms(),
-  ]);
-  const images = { ...built, base: built.node ?? built.base };
+    })
+    .then((built) => ({ ...built, base: built.node ?? built.base }));
   const parts = await openHost({
     dataDirectory: options.dataDirectory,
     settings,
     machine,
-    chooseVmm,
     images: { directory: options.imagesDirectory, boot: images },
+    foreseen: options.prepare ? 1 : 0,
+    ephemeral: options.ephemeral,
     log: options.log,
   });
   if (options.prepare) void parts.sandboxes.prepare(options.prepare);
-  await pruneOwnImages(options, images, parts.sandboxes.imagesInUse());
+  await pruneOwnImages(options, parts.images!, parts.sandboxes.imagesInUse());
   // What could be given up are sandboxes of the pool.
   const pressure =
     settings.warmPool > 0 ? watchMemoryPressure(() => void parts.sandboxes.onMemoryPressure()) : undefined;
   pressure?.watching.catch((error: unknown) => {
     options.log.warn({ err: error }, "memory pressure cannot be watched; ready sandboxes stay when memory runs short");
   });
-  const facts = () => readHostFacts(options.dataDirectory, parts.vmm, images);
+  const facts = () => readHostFacts(options.dataDirectory, parts.vmm, parts.images!);
   const { sandboxes } = parts;
   const served = { service: hostAgentService(sandboxes, facts), files: fileTransfers(sandboxes, options.log) };
   const server = await serve(options.socketPath, served, options.log);
@@ -156,31 +158,48 @@ export async function countSandboxes(dataDirectory: string): Promise<Record<stri
 export interface OpenHostOptions {
   dataDirectory: string;
   settings: HostSettings;
-  /** Gives the VMM; found out when it is absent. */
-  chooseVmm?: ChooseVmm;
   /** The machine that it runs on; tests have another one. */
   machine?: Machinery;
   /** Needed to start sandboxes; without them, those that are there can only be ended. */
-  images?: { directory: string; boot: BootImages };
+  images?: { directory: string; boot: BootImages | Promise<BootImages> };
+  /** Sandboxes that will be asked for soon. */
+  foreseen?: number;
+  /** They end with this process. */
+  ephemeral?: boolean;
   log: Logger;
 }
 
 /** Wires the sandboxes of a data directory together, and takes up or removes those that are there. */
 export async function openHost(options: OpenHostOptions) {
-  const { dataDirectory, settings, images, log, machine = MACHINERY } = options;
-  const vmm = await (options.chooseVmm ?? (await machine.examineVmms()))({
-    ...(images && { images: { directory: images.directory, ...images.boot } }),
-    log,
-  });
-  const slots = await machine.createSlots({
+  const { dataDirectory, settings, log, machine = MACHINERY } = options;
+  const slots = machine.createSlots({
     dataDirectory,
     spare: settings.spareSlots,
+    foreseen: options.foreseen ?? 0,
     dns: settings.dns,
     logger: log,
     ...(settings.networks ? { networks: settings.networks } : {}),
   });
-  const disks = await DiskLayers.open(dataDirectory, createQcow2Store());
-  const memory = await MemoryStore.open(join(dataDirectory, "memory"));
+  try {
+    return await openSandboxes(options, slots);
+  } catch (error) {
+    await slots.then((pool) => pool.close()).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function openSandboxes(options: OpenHostOptions, openingSlots: Promise<SlotPool>) {
+  const { dataDirectory, settings, log } = options;
+  const emergency = new EmergencySpace(dataDirectory);
+  // Each takes its time, and none needs another.
+  const [{ vmm, images }, slots, disks, memory, templates] = await Promise.all([
+    findVmm(options),
+    openingSlots,
+    DiskLayers.open(dataDirectory, createQcow2Store()),
+    MemoryStore.open(join(dataDirectory, "memory"), options.ephemeral ? FEW_BUFFERS : {}),
+    TemplateStore.open(dataDirectory),
+    emergency.keep(),
+  ]);
   const diskLimits = {
     reserveBytes: settings.diskReserveBytes,
     ...(settings.diskLimitGb === undefined ? {} : { limitBytes: settings.diskLimitGb * 1024 ** 3 }),
@@ -193,9 +212,7 @@ export async function openHost(options: OpenHostOptions) {
   });
   const { store: snapshots, unusable } = await SnapshotStore.open(dataDirectory, memory, disks);
   for (const error of unusable) log.error({ err: error }, "a snapshot cannot be used");
-  const emergency = new EmergencySpace(dataDirectory);
-  await emergency.keep();
-  const sharedDirectory = join(images?.directory ?? dataDirectory, "frozen");
+  const sharedDirectory = join(options.images?.directory ?? dataDirectory, "frozen");
   const sandboxes = new SandboxService({
     dataDirectory,
     journal: new Journal(dataDirectory, emergency),
@@ -205,7 +222,7 @@ export async function openHost(options: OpenHostOptions) {
     memory,
     memoryImages,
     snapshots,
-    templates: await TemplateStore.open(dataDirectory),
+    templates,
     baseTemplates: new BaseTemplates({ sharedDirectory, memory, disks, snapshots, log }),
     warmPoolLimits: {
       size: images ? settings.warmPool : 0,
@@ -214,7 +231,7 @@ export async function openHost(options: OpenHostOptions) {
     coldBoot: settings.coldBoot,
     images: () => {
       if (!images) throw new WarrenError("internal_error", "this process starts no sandboxes");
-      return images.boot;
+      return images;
     },
     limits: {
       memoryOvercommit: settings.memoryOvercommit,
@@ -228,7 +245,13 @@ export async function openHost(options: OpenHostOptions) {
     log,
   });
   await sandboxes.recover();
-  return { sandboxes, slots, vmm };
+  return { sandboxes, slots, vmm, images };
+}
+
+async function findVmm({ images, machine = MACHINERY, log }: OpenHostOptions) {
+  const [chooseVmm, boot] = await Promise.all([machine.examineVmms(), images?.boot]);
+  const vmm = await chooseVmm({ ...(images && boot && { images: { directory: images.directory, ...boot } }), log });
+  return { vmm, images: boot };
 }
 
 /** An eighth of the host's memory, and at least one sandbox of the usual size. MiB. */

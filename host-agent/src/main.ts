@@ -1,3 +1,8 @@
-import { runHostAgent } from "./program.ts";
+import { examineQemuHost } from "./vmm/qemu/host.ts";
 
-await runHostAgent();
+// What takes its time by itself begins before the rest of the program is loaded.
+const examined = process.argv[2] === "serve" ? examineQemuHost() : undefined;
+// Whoever asks for it takes the error.
+examined?.catch(() => undefined);
+const [{ runHostAgent }, { thisMachine }] = await Promise.all([import("./program.ts"), import("./machinery.ts")]);
+await runHostAgent(thisMachine(examined));

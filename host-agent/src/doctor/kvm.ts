@@ -5,7 +5,7 @@ import { readDistribution } from "../images/distribution.ts";
 import { KERNEL_FILES, kernelRecipe } from "../images/kernel.ts";
 import { ImageStore } from "../images/store.ts";
 import { toolRunner } from "../images/tool.ts";
-import { QEMU } from "../vmm/qemu/driver.ts";
+import { QEMU } from "../vmm/qemu/host.ts";
 import { probeKvm } from "../vmm/qemu/kvm-probe.ts";
 import { readQemuVersion } from "../vmm/qemu/version.ts";
 import type { Check } from "./finding.ts";

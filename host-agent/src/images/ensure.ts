@@ -34,9 +34,11 @@ export async function ensureImages(options: EnsureImagesOptions): Promise<BootIm
   const store = new ImageStore(resolve(options.directory), onWait);
   const apt = new Apt(toolRunner(), progress);
   const boot = async () => {
-    const kernel = await store.ensure(kernelRecipe(distribution, apt, refresh, progress), refresh);
-    const agent = await readGuestAgentSource(join(sourceRoot, "guest-agent"));
-    const go = await goVersion(toolRunner());
+    const [kernel, agent, go] = await all(
+      store.ensure(kernelRecipe(distribution, apt, refresh, progress), refresh),
+      readGuestAgentSource(join(sourceRoot, "guest-agent")),
+      goVersion(toolRunner()),
+    );
     return { kernel, initramfs: await store.ensure(initramfsRecipe(kernel, agent, go, progress), false) };
   };
   const root = (name: "base" | "node") =>

@@ -16,6 +16,8 @@ export interface SlotPoolOptions {
   logger: Logger;
   /** Slots kept ready, default 4. */
   spare?: number;
+  /** Slots that will be asked for soon, default none: made at once, and not replaced when they are taken. */
+  foreseen?: number;
   /** Slots that this host agent may have at a time, default as many as the networks hold. */
   capacity?: number;
   /** Address blocks of the slots, default 10.11.0.0/16 and 10.12.0.0/16. All host agents of a machine that use the same ones share them. */
@@ -42,6 +44,7 @@ export async function createSlotPool(options: SlotPoolOptions): Promise<SlotPool
   }
   return new Pool(claims, new SlotBuilder(claims, plan, resolvers), {
     spare: options.spare ?? 4,
+    foreseen: options.foreseen ?? 0,
     capacity: Math.min(options.capacity ?? plan.highestSlot, plan.highestSlot),
     logger: options.logger,
   });
@@ -61,6 +64,7 @@ function checkResolver(resolver: string): void {
 
 interface PoolLimits {
   spare: number;
+  foreseen: number;
   capacity: number;
   logger: Logger;
 }
@@ -77,6 +81,8 @@ class Pool implements SlotPool {
   /** Slots on their way out, by number. */
   readonly #leaving = new Map<number, PromiseWithResolvers<void>>();
   #removals: Removal[] = [];
+  /** Calls of `acquire` that are still foreseen. */
+  #foreseen: number;
   #filling: Promise<void> | undefined;
   #removing = false;
   #closed = false;
@@ -85,11 +91,13 @@ class Pool implements SlotPool {
     this.#claims = claims;
     this.#builder = builder;
     this.#limits = limits;
+    this.#foreseen = limits.foreseen;
     this.#fill();
   }
 
   async acquire(): Promise<Slot> {
     if (this.#closed) throw closedError();
+    this.#foreseen = Math.max(0, this.#foreseen - 1);
     const ready = this.#ready.shift();
     if (ready) {
       this.#inUse.set(ready.number, this.#builder.removal(ready.number));
@@ -169,8 +177,9 @@ class Pool implements SlotPool {
   /** How many slots to make next. Turns away who waits when there is no room for any. */
   #wanted(withSpare: boolean): number {
     if (this.#closed) return 0;
+    const ahead = Math.max(this.#limits.spare, this.#foreseen);
     // Who waits is served before anything is made ahead of need.
-    const wanted = this.#waiters.length || (withSpare ? this.#limits.spare - this.#ready.length : 0);
+    const wanted = this.#waiters.length || (withSpare ? ahead - this.#ready.length : 0);
     const free = this.#limits.capacity - this.#inUse.size - this.#ready.length - this.#leaving.size;
     if (free <= 0) this.#rejectWaiters(this.#fullError());
     return Math.min(wanted, free, BATCH);

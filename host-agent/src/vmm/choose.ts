@@ -2,7 +2,8 @@ import { join } from "node:path";
 import type { Logger } from "pino";
 import { detectCgroups } from "../cgroup/detect.ts";
 import type { BootImages } from "../images/images.ts";
-import { createQemuVmm, examineQemuHost } from "./qemu/driver.ts";
+import { createQemuVmm } from "./qemu/driver.ts";
+import { examineQemuHost } from "./qemu/host.ts";
 import { probeKvm } from "./qemu/kvm-probe.ts";
 import type { Vmm } from "./vmm.ts";
 
@@ -18,10 +19,10 @@ export type ChooseVmm = (purpose: VmmPurpose) => Promise<Vmm>;
 
 /**
  * Finds out which VMMs this host has, which takes a tenth of a second. There is QEMU alone, with KVM where a guest has
- * booted with it.
+ * booted with it. `examined`: what is being found out of QEMU already.
  */
-export async function examineVmms(): Promise<ChooseVmm> {
-  const host = await examineQemuHost();
+export async function examineVmms(examined = examineQemuHost()): Promise<ChooseVmm> {
+  const host = await examined;
   return async ({ images, log }) => {
     const cgroups = await detectCgroups();
     const kvm =

@@ -9,7 +9,7 @@ import type { MappingEntry } from "../store/mapping.ts";
 import { PinCounts } from "../store/pins.ts";
 import type { MemoryStore, Pin } from "../store/store.ts";
 import { composeImage, updateImage } from "./compose.ts";
-import { SealedImages } from "./sealed-images.ts";
+import { type SealedImage, SealedImages } from "./sealed-images.ts";
 
 /** A file that a VMM maps MAP_PRIVATE as guest memory. */
 export interface MemoryImage extends MemoryFile {
@@ -153,13 +153,24 @@ export class ImageCache {
       return image;
     }
     if (forOne && !this.#own.has(image.path)) return this.#provideOwn(image, header);
-    for (const layer of header.layers) await this.#store.checkLayer(layer);
-    const sealed = await this.#sealed.take(header);
+    const sealed = await this.#sealChecked(header);
     const release = async () => {
       sealed.giveBack();
       await image.release();
     };
     return { headerId: header.id, path: sealed.path, own: false, sealed: sealed.fd, release };
+  }
+
+  /** The sealed memory of a header, while whose copying the layers are checked. */
+  async #sealChecked(header: MemoryHeader): Promise<SealedImage> {
+    const [check, sealed] = await Promise.allSettled([this.#checkLayers(header), this.#sealed.take(header)]);
+    if (check.status === "fulfilled" && sealed.status === "fulfilled") return sealed.value;
+    if (sealed.status === "fulfilled") sealed.value.giveBack();
+    throw check.status === "rejected" ? check.reason : (sealed as PromiseRejectedResult).reason;
+  }
+
+  async #checkLayers(header: MemoryHeader): Promise<void> {
+    for (const layer of header.layers) await this.#store.checkLayer(layer);
   }
 
   /** Gives the composed image to one VMM, and never to another. */
@@ -185,7 +196,7 @@ export class ImageCache {
     if (!this.#opensForWriting) return (await this.acquire(headerId)).release();
     const lease = await this.#store.lease(headerId);
     try {
-      for (const layer of lease.header.layers) await this.#store.checkLayer(layer);
+      await this.#checkLayers(lease.header);
     } finally {
       lease.end();
     }
@@ -293,7 +304,7 @@ export class ImageCache {
   }
 
   async #write(header: MemoryHeader, path: string): Promise<void> {
-    for (const layer of header.layers) await this.#store.checkLayer(layer);
+    await this.#checkLayers(header);
     const layerPath = (id: string) => this.#store.layerPath(id);
     const donor = await this.#takeDonor(header, path);
     if (donor !== undefined) return updateImage(path, donor, header.entries, layerPath);

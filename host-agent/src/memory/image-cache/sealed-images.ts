@@ -35,7 +35,7 @@ export class SealedImages {
     return [...this.#images.values()].reduce((sum, { size }) => sum + size, 0);
   }
 
-  /** The memory of a header, composed if nobody has it yet. The layers have been checked. */
+  /** The memory of a header, composed if nobody has it yet. Whoever takes it checks the layers before it is used. */
   async take(header: MemoryHeader): Promise<SealedImage> {
     const name = `warren-${header.id}`;
     const image = this.#images.get(header.id) ?? this.#compose(header, name);

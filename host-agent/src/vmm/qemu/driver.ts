@@ -12,33 +12,17 @@ import { prepareView, type View } from "../view.ts";
 import type { Jail, Machine, Vm, Vmm, VmProcess } from "../vmm.ts";
 import { type Accelerator, MACHINE } from "./arguments.ts";
 import { cpuLimits } from "./cpu-limits.ts";
+import { examineQemuHost, QEMU, type QemuHost } from "./host.ts";
 import { launch, reconnect } from "./launch.ts";
 import { describeProcessor } from "./processor.ts";
 import { QemuVm } from "./qemu-vm.ts";
-import { type QemuVersion, readQemuVersion } from "./version.ts";
+import type { QemuVersion } from "./version.ts";
 
 const MIB = 1024 * 1024;
 /** Bytes of memory that QEMU itself may use, by accelerator: code, devices, buffers, and the translations of TCG. */
 const OVERHEAD_BYTES = { kvm: 128 * MIB, tcg: 256 * MIB } as const;
 /** Threads beside those of the vCPUs: QEMU's pool for disk requests grows to 64. */
 const OTHER_THREADS = 80;
-
-/** Program that is used unless another is named, found in PATH. */
-export const QEMU = "qemu-system-x86_64";
-
-/** What the driver has to know of this host, which takes a tenth of a second to find out. */
-export interface QemuHost {
-  version: QemuVersion;
-  /** Frequency of the time stamp counter in kHz; absent where there is none. */
-  counterKhz?: number;
-}
-
-/** Finds out about a program of QEMU and this host. */
-export async function examineQemuHost(binary = QEMU): Promise<QemuHost> {
-  const counter = process.arch === "x64" ? measureCounterKhz() : undefined;
-  const [version, counterKhz] = await Promise.all([readQemuVersion(binary), counter]);
-  return { version, ...(counterKhz === undefined ? {} : { counterKhz }) };
-}
 
 export interface QemuOptions {
   /** Program, a name to be found in PATH or an absolute path. */
