@@ -77,6 +77,20 @@ describe("the slot pool", () => {
     expect(await machine.run("ls -A /run/warren/owners")).toBe("");
   });
 
+  it("makes slots that are foreseen at once, and none in their place when they are taken", async () => {
+    const namespaces = async () => (await machine.run("ls /run/netns")).split("\n").filter(Boolean);
+    const agent = await machine.hostAgent({ dataDirectory: await newDataDirectory(), spare: 0, foreseen: 1 });
+    await expect.poll(namespaces, { timeout: 30_000 }).toHaveLength(1);
+    const slot = await agent.acquire();
+    expect(await namespaces()).toEqual([`warren-ns-${slot.number}`]);
+    const other = await agent.acquire();
+    // What is being made is waited for.
+    await agent.close();
+    expect((await namespaces()).sort()).toEqual([slot, other].map(({ number }) => `warren-ns-${number}`).sort());
+    await Promise.all([slot, other].map((each) => agent.release(each)));
+    expect(await remains()).toEqual([]);
+  });
+
   it("keeps the rules of the host for as long as another host agent has a slot", async () => {
     const [one, other] = [
       await machine.hostAgent({ dataDirectory: await newDataDirectory(), spare: 0 }),
