@@ -38,6 +38,8 @@ export async function api({ write }: BenchOptions): Promise<void> {
     await withDirectory(async (directory) => {
       const controlPlane = await ControlPlane.start(checkout, directory, postgres.url);
       const database = new pg.Client({ connectionString: postgres.url });
+      // Whatever ends the bench stops the server as well, and is what is to be told.
+      database.on("error", () => undefined);
       await database.connect();
       const underLoad = await measure(bare, controlPlane, database);
       await database.end();

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { WarrenError } from "@warren/contracts/errors";
 import type { App } from "./app-types.ts";
 import { breakOff } from "./errors/protocol-errors.ts";
+import { whenOver } from "./slow-clients/when-over.ts";
 
 /** The requests of a server that have no complete answer. */
 export class OpenRequests {
@@ -12,7 +13,7 @@ export class OpenRequests {
   constructor(app: App) {
     app.server.on("request", (request: IncomingMessage, response: ServerResponse) => {
       this.#open.set(response, request);
-      response.once("close", () => {
+      whenOver(response, () => {
         this.#open.delete(response);
         // Its client was told, maybe, that it may keep the connection.
         if (this.#refusal) app.server.closeIdleConnections();

@@ -3,7 +3,9 @@ import { readdir } from "node:fs/promises";
 import { gzipSync } from "node:zlib";
 import { LIMITS } from "@warren/contracts/limits";
 import type { ErrorBody } from "@warren/contracts/rest/error";
+import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { generateApiKey, hashApiKey } from "../../api-keys/api-key.ts";
 import { createDatabase, type TestDatabase } from "../../database/testing/test-database.ts";
 import { createLogger } from "../../logging.ts";
 import { LogLines } from "../../testing/log-lines.ts";
@@ -308,6 +310,34 @@ describe("a client that leaves", () => {
     }
     const written = log.lines.slice(before);
     expect(written.map(({ level, path }) => [level, path])).toEqual(requests.map(([path]) => [30, path]));
+  });
+
+  it("with its body while its key is looked up writes one line, too", async () => {
+    const { id } = await stack.createSandbox();
+    const path = `/v1/sandboxes/${id}/ping`;
+    const admin = new pg.Client({ connectionString: database.config.databaseUrl });
+    await admin.connect();
+    try {
+      const key = generateApiKey();
+      await admin.query(
+        "insert into team_api_keys (id, team_id, key_hash) select gen_random_uuid(), id, $1 from teams limit 1",
+        [hashApiKey(key)],
+      );
+      await admin.query("begin");
+      await admin.query("lock table teams in access exclusive mode");
+      const socket = await connectTo(stack.url);
+      const head = `${HOST}X-API-Key: ${key}\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n`;
+      socket.write(`POST ${path} HTTP/1.1\r\n${head}\r\n{`);
+      const waits = "select 1 from pg_locks where not granted and relation = 'teams'::regclass";
+      await expect.poll(async () => (await admin.query(waits)).rowCount).toBe(1);
+      socket.resetAndDestroy();
+      // What comes after the reset is answered after it was noticed.
+      for (let round = 0; round < 2; round++) expect((await fetch(`${stack.url}/health`)).status).toBe(200);
+      await admin.query("rollback");
+      await expect.poll(() => linesOf(path)).toMatchObject([{ level: 30 }]);
+    } finally {
+      await admin.end();
+    }
   });
 
   it("is not told apart by a broken request that follows a good one", async () => {

@@ -24,15 +24,18 @@ const FAULTS: Record<string, (thrown: ParseError) => WarrenError | undefined> = 
   ERR_HTTP_REQUEST_TIMEOUT: () => new WarrenError("request_timeout", "the headers of the request did not come in time"),
 };
 
+/** The last answer on a connection. A map by connection would be searched with every request. */
+const ANSWER = Symbol("last answer on a connection");
+
+type AnsweringSocket = Duplex & { [ANSWER]?: ServerResponse };
+
 /** Answers requests that do not get as far as a route, because HTTP itself is broken, with errors of the catalogue. */
 export function answerProtocolErrors(app: App): void {
-  /** The last answer on each connection. */
-  const answers = new WeakMap<Duplex, ServerResponse>();
-  app.server.on("request", (request: IncomingMessage, response: ServerResponse) => {
-    answers.set(request.socket, response);
+  app.server.on("request", ({ socket }: { socket: AnsweringSocket }, response: ServerResponse) => {
+    socket[ANSWER] = response;
   });
-  app.server.on("clientError", (thrown: ParseError, socket) => {
-    const answer = answers.get(socket);
+  app.server.on("clientError", (thrown: ParseError, socket: AnsweringSocket) => {
+    const answer = socket[ANSWER];
     const underWay = answer !== undefined && !answer.writableFinished;
     if (!socket.writable || thrown.code === "ECONNRESET" || (underWay && answer.headersSent))
       return void socket.destroy();

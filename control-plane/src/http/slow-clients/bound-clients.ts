@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { WarrenError } from "@warren/contracts/errors";
-import { Budget } from "@warren/server/budget";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Identity } from "../../callers/caller.ts";
 import { networkOf } from "../../rate-limits/network.ts";
@@ -8,6 +7,7 @@ import { RateLimited } from "../../rate-limits/rate-limited.ts";
 import type { App } from "../app-types.ts";
 import { OpenBodies } from "./open-bodies.ts";
 import { OpenConnections } from "./open-connections.ts";
+import { OpenCounts } from "./open-counts.ts";
 import type { TransferLimits } from "./transfer-limits.ts";
 import { bringsBody, TransferWatch } from "./transfer-watch.ts";
 import { whenOver } from "./when-over.ts";
@@ -20,34 +20,38 @@ export function boundClients(app: App, limits: ClientLimits): void {
   const watch = new TransferWatch(limits);
   const bodies = new OpenBodies();
   boundConnections(app, limits);
-  const requests = new Budget(Number.MAX_SAFE_INTEGER);
+  const ofNetworks = new OpenCounts();
+  const ofTeams = new OpenCounts();
   /** Counts a request until its answer is over, and a WebSocket until it is closed. */
-  const enter = (owner: string, most: number, request: FastifyRequest, reply: FastifyReply) => {
-    const claims = [{ owner, most }];
-    if (!requests.take(claims)) throw new RateLimited(`${most} requests are under way already`, 1);
-    const release = () => requests.release(claims);
-    if (request.ws) request.raw.socket.once("close", release);
-    else whenOver(reply.raw, release);
+  const enter = (counts: OpenCounts, owner: string, most: number, request: FastifyRequest, reply: FastifyReply) => {
+    if (!counts.enter(owner, most)) throw new RateLimited(`${most} requests are under way already`, 1);
+    const leave = () => counts.leave(owner);
+    if (request.ws) request.raw.socket.once("close", leave);
+    else whenOver(reply.raw, leave);
   };
   const begin = (request: FastifyRequest, reply: FastifyReply) => {
     const { socket } = request;
     if (socket.remoteAddress === undefined) {
       // The kernel knows already that the other end is gone, and to whom it belonged no longer.
       socket.destroy(Object.assign(new Error("the client has left"), { code: "ECONNRESET" }));
-      throw new WarrenError("invalid_request", "the client has left");
+      throw clientHasLeft();
     }
-    enter(`network ${networkOf(request.ip)}`, limits.requestsPerNetwork, request, reply);
+    const network = networkOf(request.ip);
+    enter(ofNetworks, network, limits.requestsPerNetwork, request, reply);
     if (request.ws) return;
     watch.add(request.raw, reply.raw);
     if (bringsBody(request.raw)) {
-      bodies.enter(`network ${networkOf(request.ip)}`, request.raw, reply.raw, limits.bodiesPerNetwork);
+      bodies.enter(`network ${network}`, request.raw, reply.raw, limits.bodiesPerNetwork);
     }
   };
   const beginOfTeam = (request: FastifyRequest, reply: FastifyReply) => {
+    const hasBody = !request.ws && bringsBody(request.raw);
+    // Whoever reads the body of a connection that is gone waits for its end, which has been.
+    if (hasBody && request.socket.destroyed) throw clientHasLeft();
     const teamId = teamOf(request.caller);
-    if (teamId !== undefined) enter(`team ${teamId}`, limits.requestsPerTeam, request, reply);
-    if (teamId === undefined || request.ws || !bringsBody(request.raw)) return;
-    bodies.enter(`team ${teamId}`, request.raw, reply.raw, limits.bodiesPerTeam);
+    if (teamId === undefined) return;
+    enter(ofTeams, teamId, limits.requestsPerTeam, request, reply);
+    if (hasBody) bodies.enter(`team ${teamId}`, request.raw, reply.raw, limits.bodiesPerTeam);
   };
   app.addHook("onRequest", (request, reply, done) => {
     begin(request, reply);
@@ -60,6 +64,10 @@ export function boundClients(app: App, limits: ClientLimits): void {
   });
   const timer = setInterval(() => watch.check(), watch.intervalMs).unref();
   app.addHook("onClose", async () => clearInterval(timer));
+}
+
+function clientHasLeft(): WarrenError {
+  return new WarrenError("invalid_request", "the client has left");
 }
 
 /** Where all come through a proxy, the networks of clients do not show in connections. */

@@ -7,6 +7,18 @@ export interface ConnectionLimits {
   connections: number;
 }
 
+/** What is known of an open connection; it stands in the socket, where a map by socket would be searched with every request. */
+const CONNECTION = Symbol("what is known of an open connection");
+
+interface Connection {
+  /** Requests that are under way. */
+  requests: number;
+  /** When it was used last: a count of all uses. */
+  lastUse: number;
+}
+
+type TrackedSocket = Socket & { [CONNECTION]?: Connection };
+
 /**
  * Bounds the open connections of one network of clients and of all. A new one takes the place of that which has been
  * without a request for longest, so that nobody keeps others out with connections that are not used; where all are used,
@@ -14,16 +26,15 @@ export interface ConnectionLimits {
  */
 export class OpenConnections {
   readonly #limits: ConnectionLimits;
-  /** Each in the order in which connections had their last request. */
-  readonly #all = new Set<Socket>();
-  readonly #byNetwork = new Map<string, Set<Socket>>();
-  readonly #requests = new WeakMap<Socket, number>();
+  readonly #all = new Set<TrackedSocket>();
+  readonly #byNetwork = new Map<string, Set<TrackedSocket>>();
+  #uses = 0;
 
   constructor(limits: ConnectionLimits) {
     this.#limits = limits;
   }
 
-  add(socket: Socket): void {
+  add(socket: TrackedSocket): void {
     const { remoteAddress } = socket;
     // Gone already.
     if (remoteAddress === undefined) return;
@@ -37,6 +48,7 @@ export class OpenConnections {
       socket.destroy();
       return;
     }
+    socket[CONNECTION] = { requests: 0, lastUse: this.#uses++ };
     this.#all.add(socket);
     own.add(socket);
     socket.once("close", () => {
@@ -47,26 +59,31 @@ export class OpenConnections {
   }
 
   /** A request has come, or the connection is one of a WebSocket from now on. */
-  begin(socket: Socket): void {
-    this.#requests.set(socket, (this.#requests.get(socket) ?? 0) + 1);
+  begin({ [CONNECTION]: connection }: TrackedSocket): void {
+    if (connection) connection.requests++;
   }
 
   /** A request is over. */
-  end(socket: Socket): void {
-    this.#requests.set(socket, (this.#requests.get(socket) ?? 1) - 1);
-    const own = socket.remoteAddress === undefined ? undefined : this.#byNetwork.get(networkOf(socket.remoteAddress));
-    for (const sockets of [this.#all, own]) if (sockets?.delete(socket)) sockets.add(socket);
+  end({ [CONNECTION]: connection }: TrackedSocket): void {
+    if (!connection) return;
+    connection.requests--;
+    connection.lastUse = this.#uses++;
   }
 
   /** Whether there is room for one more. */
-  #makeRoom(sockets: Set<Socket>, most: number): boolean {
+  #makeRoom(sockets: Set<TrackedSocket>, most: number): boolean {
     if (sockets.size < most) return true;
+    let longest: TrackedSocket | undefined;
+    let lastUse = Number.POSITIVE_INFINITY;
     for (const socket of sockets) {
-      if (this.#requests.get(socket)) continue;
-      socket.destroy();
-      sockets.delete(socket);
-      return true;
+      const connection = socket[CONNECTION]!;
+      if (connection.requests > 0 || connection.lastUse >= lastUse) continue;
+      longest = socket;
+      lastUse = connection.lastUse;
     }
-    return false;
+    if (!longest) return false;
+    longest.destroy();
+    sockets.delete(longest);
+    return true;
   }
 }

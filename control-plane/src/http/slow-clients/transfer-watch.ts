@@ -37,7 +37,8 @@ export class TransferWatch {
 
   /** Watches an exchange until its answer is over and its body has come. `now` is in milliseconds, as for `check`. */
   add(request: IncomingMessage, response: ServerResponse, now = performance.now()): void {
-    const { bytesRead } = request.socket;
+    // Asking the connection takes longer than all else here.
+    const bytesRead = bringsBody(request) ? request.socket.bytesRead : 0;
     const since = { startedAt: now, bodySince: now, answerSince: now };
     const exchange: Exchange = { request, response, ...since, isAnswered: false, bytesRead, taken: undefined };
     this.#exchanges.add(exchange);
