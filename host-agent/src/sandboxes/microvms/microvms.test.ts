@@ -90,6 +90,17 @@ it.each([
   expect(sandbox.record).not.toMatchObject({ slot: 7 });
 });
 
+it("does not touch the slot again that was given back before the memory could be: it may be another's by then", async () => {
+  const sandbox = liveSandbox();
+  failing = "release image";
+  await expect(microvms.stop(sandbox, REASON)).rejects.toThrow("release image failed");
+  expect(sandbox.record).toMatchObject({ memory: { path: "/m" } });
+  done = [];
+  await microvms.stop(sandbox, REASON);
+  expect(done).toEqual(["close guest", "release image"]);
+  expect(Object.keys(sandbox.record)).not.toContain("memory");
+});
+
 it("gives back the memory of a start that got no further, and takes up the slot that an earlier host agent took", async () => {
   const started = newSandbox();
   delete started.record.slot;

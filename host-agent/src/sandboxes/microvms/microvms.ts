@@ -194,11 +194,12 @@ export class Microvms {
       if (failures.length === 0) await attempt(microvm.leaveSlot(slots));
     }
     if (failures.length > 0) throw failures[0];
-    await microvm.leaveImage();
-    sandbox.clear();
+    // The slot may be another's from here on.
     delete record.slot;
     delete record.process;
+    await microvm.leaveImage();
     delete record.memory;
+    sandbox.clear();
     await rm(`${journal.directory(record.instance)}/jail`, { recursive: true, force: true });
   }
 
