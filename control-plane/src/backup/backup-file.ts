@@ -7,6 +7,7 @@ import { pipeline as whole } from "node:stream/promises";
 import { createGunzip, createGzip } from "node:zlib";
 import { WarrenError } from "@warren/contracts/errors";
 import { syncDirectory } from "@warren/server/durable-file";
+import { nameFile, openUnnamed } from "@warren/server/unnamed-file";
 
 /** How a file is to be written. */
 export interface SaveOptions {
@@ -21,8 +22,7 @@ export interface SaveOptions {
  */
 export async function saveBackup(path: string, archive: AsyncIterable<Buffer>, options: SaveOptions): Promise<number> {
   await requirePlace(path, options.force);
-  const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
-  const file = await asProblemOf(path, () => open(temporary, "wx", 0o600));
+  const { file, temporary } = await asProblemOf(path, () => openTemporary(path));
   try {
     let size = 0;
     const write = async (compressed: AsyncIterable<Buffer>) => {
@@ -32,16 +32,37 @@ export async function saveBackup(path: string, archive: AsyncIterable<Buffer>, o
       }
     };
     await asProblemOf(path, () => whole(archive, createGzip(), write, { signal: options.signal }));
-    await file.sync();
-    await file.close();
+    await asProblemOf(path, () => file.sync());
     await requirePlace(path, options.force);
-    await rename(temporary, path);
+    if (temporary.named) await rename(temporary.path, path);
+    else await giveName(file, path, temporary.path, options.force);
     await syncDirectory(dirname(path));
     return size;
   } catch (error) {
-    await file.close();
-    await rm(temporary, { force: true });
+    if (temporary.named) await rm(temporary.path, { force: true });
     throw error;
+  } finally {
+    await file.close();
+  }
+}
+
+/** A file beside another. Where the file system can, it has no name yet, so that nothing is left by a process that is killed. */
+async function openTemporary(path: string): Promise<{ file: FileHandle; temporary: { path: string; named: boolean } }> {
+  const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
+  const unnamed = await openUnnamed(dirname(path), 0o600);
+  const file = unnamed ?? (await open(temporary, "wx", 0o600));
+  return { file, temporary: { path: temporary, named: unnamed === undefined } };
+}
+
+/** A file that has come there meanwhile stays, unless it may be replaced. */
+async function giveName(file: FileHandle, path: string, temporary: string, force: boolean): Promise<void> {
+  try {
+    nameFile(file, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    if (!force) throw taken(path);
+    nameFile(file, temporary);
+    await rename(temporary, path);
   }
 }
 
@@ -64,9 +85,11 @@ export async function requirePlace(path: string, force: boolean): Promise<void> 
   const found = await asProblemOf(path, () => lstat(path).catch(absent));
   if (found === undefined) return;
   if (!found.isFile()) throw new WarrenError("invalid_request", `${path} is not a file; name one`);
-  if (!force) {
-    throw new WarrenError("already_exists", `${path} is there already; name another file, or replace it with --force`);
-  }
+  if (!force) throw taken(path);
+}
+
+function taken(path: string): WarrenError {
+  return new WarrenError("already_exists", `${path} is there already; name another file, or replace it with --force`);
 }
 
 /** Bytes that are read at once. */

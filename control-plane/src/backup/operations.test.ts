@@ -146,6 +146,21 @@ describe("a backup of the embedded database", () => {
     await remove();
   });
 
+  it("that is killed leaves nothing, and of two to the same file one is made", async () => {
+    await addTeam("mine");
+    await runAndKill(["backup", file], "backing up");
+    expect(await readdir(home)).toEqual(["data"]);
+    const lock = await claimDataDirectory(dataDir, "control plane");
+    const made = await withDatabase(() => {
+      const both = [1, 2].map(() => backUp(task(), file, { force: false }));
+      return Promise.allSettled(both);
+    });
+    await lock.release();
+    expect(made.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
+    expect(made.find(({ status }) => status === "rejected")).toMatchObject({ reason: { code: "already_exists" } });
+    expect(await readdir(home)).toEqual(["backup", "data"]);
+  });
+
   it("that is damaged changes nothing", async () => {
     await addTeam("mine");
     await backUp(task(), file, { force: false });
