@@ -9,7 +9,7 @@ const TEMPORARY = 0o20000000 | constants.O_DIRECTORY | constants.O_RDWR;
 const WORKING_DIRECTORY = -100;
 const FOLLOW = 0x400;
 /** What a file system says that has no such files. */
-const WITHOUT = ["EOPNOTSUPP", "EISDIR", "EINVAL"];
+const WITHOUT = ["ENOTSUP", "EOPNOTSUPP", "EISDIR", "EINVAL"];
 
 /**
  * Opens a file of a directory that has no name and is gone with the process, however that ends, unless `nameFile` gives it

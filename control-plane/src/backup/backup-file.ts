@@ -76,7 +76,7 @@ export async function printBackup(
   gzip.on("data", (piece: Buffer) => {
     size += piece.length;
   });
-  await whole(archive, gzip, process.stdout, { signal, end: false });
+  await asProblemOf("standard output", () => whole(archive, gzip, process.stdout, { signal, end: false }));
   return size;
 }
 
@@ -153,6 +153,7 @@ const REASONS: Record<string, string> = {
   ENOSPC: "is on a disk that is full",
   EDQUOT: "is beyond this user's quota of the disk",
   EFBIG: "would be larger than a file can be there",
+  EPIPE: "is read by nobody any more: what has come out is no whole backup",
   ENAMETOOLONG: "has too long a name",
 };
 
