@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat, utimes } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { syncDirectory, writeFileDurably } from "@warren/server/durable-file";
 import type { Logger } from "pino";
@@ -13,6 +13,10 @@ import type { SnapshotStore } from "../snapshots/store.ts";
 const MANIFEST = "manifest.json";
 const DEVICE_STATE = "device-state";
 const SNAPSHOT_ID = /^[0-9a-f]{32}$/;
+
+/** Templates that are kept for a size of machine, and in all; each takes about 80 MB. */
+const KEPT_OF_A_SIZE = 4;
+const KEPT = 16;
 
 /** Parts that base templates are kept with. */
 export interface BaseTemplateParts {
@@ -84,6 +88,9 @@ export class BaseTemplates {
       for (const layer of draft.disk.layers) ends.push(await disks.take(layer, join(source, disks.fileName(layer))));
       await importMemory(memory, draft.memory, source);
       await snapshots.publish(draft, await readFile(join(source, DEVICE_STATE)));
+      const now = new Date();
+      // The time of the last use. One that goes at this moment is here already.
+      await utimes(join(source, MANIFEST), now, now).catch(() => undefined);
       return true;
     } catch (error) {
       // It can be made again; what is left of it goes with the next collection.
@@ -95,7 +102,7 @@ export class BaseTemplates {
     }
   }
 
-  /** Links a template of this data directory into the shared one, in place of former ones for the same size. */
+  /** Links a template of this data directory into the shared one. */
   async #export(id: string, shape: MachineShape): Promise<void> {
     const { memory, disks, snapshots, sharedDirectory } = this.#parts;
     const manifest = snapshots.get(id);
@@ -107,7 +114,7 @@ export class BaseTemplates {
       for (const layer of manifest.disk.layers) await disks.giveTo(layer, temporary);
       await writeFileDurably(join(temporary, DEVICE_STATE), await readFile(await snapshots.deviceState(id)));
       await writeFileDurably(join(temporary, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
-      await this.#removeFormer(id, shape);
+      await this.#makeRoom(id, shape);
       await rename(temporary, join(sharedDirectory, id));
     } catch (error) {
       await rm(temporary, { recursive: true, force: true });
@@ -117,24 +124,44 @@ export class BaseTemplates {
     await syncDirectory(sharedDirectory);
   }
 
-  /** Removes the other templates of a size from the shared directory. */
-  async #removeFormer(id: string, shape: MachineShape): Promise<void> {
+  /**
+   * Makes room in the shared directory for one more template of a size: those go that were used longest ago. Several stay,
+   * since versions of Warren and of QEMU that take turns on a machine have one each.
+   */
+  async #makeRoom(id: string, shape: MachineShape): Promise<void> {
     const { sharedDirectory } = this.#parts;
-    for (const other of await readdir(sharedDirectory)) {
-      const former = other !== id && SNAPSHOT_ID.test(other) && (await this.#isOfSize(other, shape));
-      if (former) await rm(join(sharedDirectory, other), { recursive: true, force: true });
-    }
+    const others = (await readdir(sharedDirectory)).filter((name) => name !== id && SNAPSHOT_ID.test(name));
+    const found = await Promise.all(others.map((name) => this.#describe(name)));
+    const lastFirst = found.filter((other) => other !== undefined).sort((one, other) => other.usedMs - one.usedMs);
+    const ofSize = lastFirst.filter((other) => other.size === sizeOf(shape)).slice(KEPT_OF_A_SIZE - 1);
+    const surplus = new Set([...ofSize, ...lastFirst.filter((other) => !ofSize.includes(other)).slice(KEPT - 1)]);
+    for (const { name } of surplus) await rm(join(sharedDirectory, name), { recursive: true, force: true });
   }
 
-  async #isOfSize(id: string, { vcpus, memoryMb }: MachineShape): Promise<boolean> {
+  /** When a template of the shared directory was used last, and its size; undefined when it has gone. */
+  async #describe(name: string) {
+    const path = join(this.#parts.sharedDirectory, name, MANIFEST);
     try {
-      const text = await readFile(join(this.#parts.sharedDirectory, id, MANIFEST), "utf8");
-      const { shape } = parseManifest(text, id);
-      return shape.vcpus === vcpus && shape.memoryMb === memoryMb;
-    } catch {
-      // Gone meanwhile, or of another version of Warren, which may use it.
-      return false;
+      const { mtimeMs: usedMs } = await stat(path);
+      const text = await readFile(path, "utf8");
+      return { name, usedMs, size: sizeIn(text, name) };
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+      throw error;
     }
+  }
+}
+
+function sizeOf({ vcpus, memoryMb }: MachineShape): string {
+  return `${vcpus}x${memoryMb}`;
+}
+
+/** The size that a manifest tells; undefined for one of another version of Warren, which may use it. */
+function sizeIn(manifest: string, id: string): string | undefined {
+  try {
+    return sizeOf(parseManifest(manifest, id).shape);
+  } catch {
+    return undefined;
   }
 }
 
