@@ -40,7 +40,7 @@ const hostAgent = [
   ["rpc"],
   ["sandboxes"],
   ["templates"],
-  ["snapshots", "doctor", "machinery.ts", "settings.ts"],
+  ["snapshots", "doctor", "platform.ts", "settings.ts"],
   ["network"],
   ["vmm"],
   ["images"],

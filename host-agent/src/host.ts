@@ -11,11 +11,11 @@ import { DiskLayers } from "./disk/layers.ts";
 import { createQcow2Store } from "./disk/qcow2/store.ts";
 import type { BootImages, Progress } from "./images/images.ts";
 import { pruneImages } from "./images/prune.ts";
-import { MACHINERY, type Machinery } from "./machinery.ts";
 import { ImageCache } from "./memory/image-cache/image-cache.ts";
 import { MemoryStore } from "./memory/store/store.ts";
 import { watchMemoryPressure } from "./memory-pressure/memory-pressure.ts";
 import type { SlotPool } from "./network/network.ts";
+import { PLATFORM, type Platform } from "./platform.ts";
 import { fileTransfers } from "./rpc/file-transfers.ts";
 import { readHostFacts } from "./rpc/host-facts.ts";
 import { hostAgentService } from "./rpc/hostagent.ts";
@@ -47,8 +47,8 @@ export interface ServeOptions {
   /** Size of a sandbox of the built-in template to make ready at once; memory in MiB. */
   prepare?: { vcpus: number; memoryMb: number };
   environment: NodeJS.ProcessEnv;
-  /** The machine that it runs on; tests have another one. */
-  machine?: Machinery;
+  /** The platform that it runs on; tests have another one. */
+  platform?: Platform;
   progress: Progress;
   log: Logger;
 }
@@ -60,12 +60,12 @@ export interface Host {
 
 /** Wires the host agent of one data directory together, takes up what an earlier one left, and serves. */
 export async function serveHost(options: ServeOptions): Promise<Host> {
-  const { machine = MACHINERY } = options;
+  const { platform = PLATFORM } = options;
   requireRoot();
   await requireOwnIds(MICROVM_IDS);
   const settings = readSettings(options.environment);
   const lock = await claimDataDirectory(options.dataDirectory, "host agent");
-  const images = machine
+  const images = platform
     .ensureImages({
       directory: options.imagesDirectory,
       sourceRoot: options.sourceRoot,
@@ -76,7 +76,7 @@ export async function serveHost(options: ServeOptions): Promise<Host> {
   const parts = await openHost({
     dataDirectory: options.dataDirectory,
     settings,
-    machine,
+    platform,
     images: { directory: options.imagesDirectory, boot: images },
     foreseen: options.prepare ? 1 : 0,
     ephemeral: options.ephemeral,
@@ -129,14 +129,14 @@ async function pruneOwnImages(
  */
 export async function sweepHost(
   dataDirectory: string,
-  options: { environment: NodeJS.ProcessEnv; machine?: Machinery; log: Logger; tell: boolean },
+  options: { environment: NodeJS.ProcessEnv; platform?: Platform; log: Logger; tell: boolean },
 ): Promise<void> {
   requireRoot();
   if (!(await exists(dataDirectory))) return;
   const lock = await lockDataDirectory(dataDirectory, "host agent");
-  const { environment, log, tell, machine = MACHINERY } = options;
+  const { environment, log, tell, platform = PLATFORM } = options;
   const settings = { ...readSettings(environment), spareSlots: 0 };
-  const parts = await openHost({ dataDirectory, settings, machine, log });
+  const parts = await openHost({ dataDirectory, settings, platform, log });
   if (tell)
     await parts.sandboxes.endAll(reasonOf("ended_by_operator", "the operator of the server ended all sandboxes"));
   else await parts.sandboxes.destroyAll();
@@ -158,8 +158,8 @@ export async function countSandboxes(dataDirectory: string): Promise<Record<stri
 export interface OpenHostOptions {
   dataDirectory: string;
   settings: HostSettings;
-  /** The machine that it runs on; tests have another one. */
-  machine?: Machinery;
+  /** The platform that it runs on; tests have another one. */
+  platform?: Platform;
   /** Needed to start sandboxes; without them, those that are there can only be ended. */
   images?: { directory: string; boot: BootImages | Promise<BootImages> };
   /** Sandboxes that will be asked for soon. */
@@ -171,8 +171,8 @@ export interface OpenHostOptions {
 
 /** Wires the sandboxes of a data directory together, and takes up or removes those that are there. */
 export async function openHost(options: OpenHostOptions) {
-  const { dataDirectory, settings, log, machine = MACHINERY } = options;
-  const slots = machine.createSlots({
+  const { dataDirectory, settings, log, platform = PLATFORM } = options;
+  const slots = platform.createSlots({
     dataDirectory,
     spare: settings.spareSlots,
     foreseen: options.foreseen ?? 0,
@@ -248,8 +248,8 @@ async function openSandboxes(options: OpenHostOptions, openingSlots: Promise<Slo
   return { sandboxes, slots, vmm, images };
 }
 
-async function findVmm({ images, machine = MACHINERY, log }: OpenHostOptions) {
-  const [chooseVmm, boot] = await Promise.all([machine.examineVmms(), images?.boot]);
+async function findVmm({ images, platform = PLATFORM, log }: OpenHostOptions) {
+  const [chooseVmm, boot] = await Promise.all([platform.examineVmms(), images?.boot]);
   const vmm = await chooseVmm({ ...(images && boot && { images: { directory: images.directory, ...boot } }), log });
   return { vmm, images: boot };
 }

@@ -4,5 +4,5 @@ import { examineQemuHost } from "./vmm/qemu/host.ts";
 const examined = process.argv[2] === "serve" ? examineQemuHost() : undefined;
 // Whoever asks for it takes the error.
 examined?.catch(() => undefined);
-const [{ runHostAgent }, { thisMachine }] = await Promise.all([import("./program.ts"), import("./machinery.ts")]);
-await runHostAgent(thisMachine(examined));
+const [{ runHostAgent }, { thisPlatform }] = await Promise.all([import("./program.ts"), import("./platform.ts")]);
+await runHostAgent(thisPlatform(examined));

@@ -9,7 +9,7 @@ import { canRunSandboxes, examine } from "./doctor/doctor.ts";
 import { countSandboxes, type ServeOptions, serveHost, sweepHost } from "./host.ts";
 import { ensureImages } from "./images/ensure.ts";
 import { createLogger } from "./logging.ts";
-import { MACHINERY, type Machinery } from "./machinery.ts";
+import { PLATFORM, type Platform } from "./platform.ts";
 
 /** Exit status of a program that wrote to a pipe without a reader: 128 + SIGPIPE. */
 const BROKEN_PIPE = 141;
@@ -40,16 +40,16 @@ const { values, positionals } = parseArgs({
   },
 });
 
-/** The program of the host agent, as its arguments say. `machine`: tests have another one than the machine that it runs on. */
-export async function runHostAgent(machine: Machinery = MACHINERY): Promise<void> {
+/** The program of the host agent, as its arguments say. `platform`: tests have one of their own. */
+export async function runHostAgent(platform: Platform = PLATFORM): Promise<void> {
   keepFilesPrivate();
   switch (positionals[0]) {
     case "serve":
-      await serve(machine);
+      await serve(platform);
       break;
     case "sweep":
       await reportFailure(() => {
-        const options = { environment: process.env, machine, log: createLogger(), tell: values.tell };
+        const options = { environment: process.env, platform, log: createLogger(), tell: values.tell };
         return sweepHost(directory("data-dir"), options);
       });
       break;
@@ -69,7 +69,7 @@ export async function runHostAgent(machine: Machinery = MACHINERY): Promise<void
   }
 }
 
-async function serve(machine: Machinery): Promise<void> {
+async function serve(platform: Platform): Promise<void> {
   const report = new StartReport(values["ready-fd"] === undefined ? undefined : Number(values["ready-fd"]));
   const log = createLogger();
   const end = endRequested({ exitWithParent: values["exit-with-parent"] });
@@ -89,7 +89,7 @@ async function serve(machine: Machinery): Promise<void> {
       ephemeral: values.ephemeral,
       ...(values.prepare === undefined ? {} : { prepare: sandboxSize(values.prepare) }),
       environment: process.env,
-      machine,
+      platform,
       progress: (step, detail, fraction) => report.progress(step, detail, fraction),
       log,
     };

@@ -14,20 +14,20 @@ import { Forker } from "./freeze/forker.ts";
 import { Freezer } from "./freeze/freezer.ts";
 import { Pauser } from "./freeze/pauser.ts";
 import { TemplateMaker } from "./freeze/template-maker.ts";
-import { type MicrovmParts, Microvms } from "./microvms/microvms.ts";
+import { type MicrovmParts, MicrovmRunner } from "./microvms/microvm-runner.ts";
 import { Admission } from "./start/admission.ts";
 import { SandboxFactory } from "./start/sandbox-factory.ts";
 import { Spares } from "./start/spares.ts";
 import { Starter } from "./start/starter.ts";
 import { WarmPool } from "./start/warm-pool.ts";
 import type { WarmPoolLimits } from "./start/warm-pool-demand.ts";
-import { InactivityTimers } from "./state/inactivity.ts";
+import { InactivityTimers } from "./state/inactivity-timers.ts";
 import { SandboxRegistry } from "./state/registry.ts";
 import { DiskGuard } from "./watch/disk-guard.ts";
 import { ExitHandler } from "./watch/exit-handler.ts";
 import { HangWatch, watchingOf } from "./watch/hang-watch.ts";
-import { onInactive } from "./watch/inactive.ts";
 import { OutOfMemoryNotes } from "./watch/out-of-memory.ts";
+import { handleTimeout } from "./watch/timeout-handler.ts";
 
 /** Parts that the sandboxes of one host are made from. */
 export interface SandboxParts extends Omit<MicrovmParts, "ending"> {
@@ -51,7 +51,7 @@ export interface SandboxAssembly {
   registry: SandboxRegistry;
   inactivity: InactivityTimers;
   garbage: GarbageCollector;
-  microvms: Microvms;
+  microvms: MicrovmRunner;
   freezer: Freezer;
   remover: Remover;
   warmPool: WarmPool;
@@ -68,12 +68,12 @@ export function assemble(parts: SandboxParts, ending: AbortSignal): SandboxAssem
   const { log, space } = parts;
   const registry = new SandboxRegistry(parts.limits, () => parts.memoryImages.sealedBytes);
   const inactivity: InactivityTimers = new InactivityTimers((sandbox) =>
-    onInactive({ log, remover, pauser, hangs }, sandbox),
+    handleTimeout({ log, remover, pauser, hangs }, sandbox),
   );
   const garbage = new GarbageCollector({ ...parts, registry });
   const hangs = new HangWatch(parts, watchingOf(parts.silenceMs));
   const memoryNotes = new OutOfMemoryNotes({ ...parts, registry });
-  const microvms: Microvms = new Microvms(
+  const microvms: MicrovmRunner = new MicrovmRunner(
     { ...parts, ending },
     {
       onExit: (sandbox, exit) => exits.happened(sandbox, exit),

@@ -1,5 +1,5 @@
 /** The program of the host agent with microVMs of the fake VMM, for tests that start and kill it. */
 import { runHostAgent } from "../program.ts";
-import { FAKE_MACHINERY } from "./fake-machinery.ts";
+import { FAKE_PLATFORM } from "./fake-platform.ts";
 
-await runHostAgent(FAKE_MACHINERY);
+await runHostAgent(FAKE_PLATFORM);

@@ -11,7 +11,7 @@ import type { SandboxSpec } from "../sandboxes/record/spec.ts";
 import type { SandboxService } from "../sandboxes/service.ts";
 import { newSandbox } from "../sandboxes/testing/new-sandbox.ts";
 import { readSettings } from "../settings.ts";
-import { FAKE_MACHINERY } from "./fake-machinery.ts";
+import { FAKE_PLATFORM } from "./fake-platform.ts";
 
 /** Writes a state into the memory and onto the disk of a guest; `READ_STATE` reads it where both are the same. */
 export const writeState = (state: number) => `echo ${state} | tee state >/dev/shm/state`;
@@ -56,7 +56,7 @@ export class FakeHost {
     const { sandboxes } = await openHost({
       dataDirectory: this.directory,
       settings: readSettings(this.#environment),
-      machine: FAKE_MACHINERY,
+      platform: FAKE_PLATFORM,
       images: { directory: join(this.directory, "images"), boot: images },
       log: pino({ level: "silent" }),
     });

@@ -1,8 +1,8 @@
 import { WarrenError } from "@warren/contracts/errors";
-import type { Microvms } from "../microvms/microvms.ts";
+import type { MicrovmRunner } from "../microvms/microvm-runner.ts";
 import type { Journal } from "../record/journal.ts";
 import { endedError, type SandboxReason } from "../record/reason.ts";
-import type { InactivityTimers } from "../state/inactivity.ts";
+import type { InactivityTimers } from "../state/inactivity-timers.ts";
 import type { SandboxRegistry } from "../state/registry.ts";
 import type { Sandbox } from "../state/sandbox.ts";
 import type { GarbageCollector } from "./garbage-collector.ts";
@@ -10,7 +10,7 @@ import type { GarbageCollector } from "./garbage-collector.ts";
 export interface RemoverParts {
   journal: Journal;
   registry: SandboxRegistry;
-  microvms: Microvms;
+  microvms: MicrovmRunner;
   inactivity: InactivityTimers;
   garbage: GarbageCollector;
 }

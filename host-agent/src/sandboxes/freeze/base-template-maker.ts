@@ -3,7 +3,7 @@ import type { BootImages } from "../../images/images.ts";
 import type { BaseTemplates } from "../../templates/base-templates.ts";
 import type { Vmm } from "../../vmm/vmm.ts";
 import type { Remover } from "../end/remover.ts";
-import type { Microvms } from "../microvms/microvms.ts";
+import type { MicrovmRunner } from "../microvms/microvm-runner.ts";
 import { shapeOf } from "../microvms/shape.ts";
 import type { Journal } from "../record/journal.ts";
 import type { SandboxFactory } from "../start/sandbox-factory.ts";
@@ -25,7 +25,7 @@ export interface BaseTemplateMakerParts {
   vmm: Vmm;
   baseTemplates: BaseTemplates;
   factory: SandboxFactory;
-  microvms: Microvms;
+  microvms: MicrovmRunner;
   freezer: Freezer;
   remover: Remover;
   /** Files that new sandboxes boot from. */

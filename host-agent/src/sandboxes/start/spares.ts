@@ -1,7 +1,7 @@
 import type { SnapshotStore } from "../../snapshots/store.ts";
 import type { DiskSpace } from "../capacity/disk-space.ts";
 import type { Remover } from "../end/remover.ts";
-import type { Microvms } from "../microvms/microvms.ts";
+import type { MicrovmRunner } from "../microvms/microvm-runner.ts";
 import type { Journal } from "../record/journal.ts";
 import type { SandboxRegistry } from "../state/registry.ts";
 import type { Sandbox } from "../state/sandbox.ts";
@@ -13,7 +13,7 @@ export interface SparesParts {
   snapshots: SnapshotStore;
   registry: SandboxRegistry;
   factory: SandboxFactory;
-  microvms: Microvms;
+  microvms: MicrovmRunner;
   remover: Remover;
   space: DiskSpace;
 }

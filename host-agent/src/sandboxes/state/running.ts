@@ -1,5 +1,5 @@
 import type { Journal } from "../record/journal.ts";
-import type { InactivityTimers } from "./inactivity.ts";
+import type { InactivityTimers } from "./inactivity-timers.ts";
 import type { Sandbox } from "./sandbox.ts";
 
 /** The microVM of a sandbox runs and has confirmed its identity: so does the sandbox, from now on. */

@@ -16,7 +16,7 @@ afterEach(() => expect(warnings.splice(0)).toEqual([]));
 
 describeVmm("the fake VMM", {
   create: async () => createFakeVmm({ warn: (message, cause) => warnings.push(`${message}: ${cause}`) }),
-  machinery: { ensureImages: () => ensureFakeImages({ directory }), createSlots: createFakeSlots },
+  platform: { ensureImages: () => ensureFakeImages({ directory }), createSlots: createFakeSlots },
   kernel: ({ vmlinuz }) => vmlinuz,
   memoryMb: 32,
   scripts: { count: "count && counts", countsOn: "counts", powerOff: "sleep 0.1 && poweroff &" },

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { NODE_FLAGS } from "@warren/server/node-flags";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { detectCgroups } from "../../cgroup/detect.ts";
-import { MACHINERY } from "../../machinery.ts";
+import { PLATFORM } from "../../platform.ts";
 import { processesOf, startTicks } from "../process.ts";
 import { describeVmm, type Subject } from "../testing/conformance.ts";
 import { describeGuests } from "../testing/guest-behaviour.ts";
@@ -33,7 +33,7 @@ afterEach(() => expect(warnings.splice(0)).toEqual([]));
 const COUNTER = "n=0; while :; do n=$((n+1)); echo $n > /run/next && mv /run/next /run/count; sleep 0.05; done";
 const SUBJECT: Subject = {
   create: createVmm,
-  machinery: MACHINERY,
+  platform: PLATFORM,
   kernel: ({ vmlinuz }) => vmlinuz,
   memoryMb: 256,
   scripts: {
@@ -55,7 +55,7 @@ describe("the jail of QEMU", () => {
 
   beforeAll(async () => {
     vmm = await createVmm();
-    host = await TestHost.open(MACHINERY);
+    host = await TestHost.open(PLATFORM);
     machine = await host.machine({ vcpus: 1, memoryMb: 256 }, host.images.vmlinuz);
     vm = await vmm.start(machine, async () => undefined);
     await vm.waitForConsole(READY);
@@ -184,7 +184,7 @@ describe("a host agent that is killed", () => {
 
   beforeAll(async () => {
     vmm = await createVmm();
-    host = await TestHost.open(MACHINERY);
+    host = await TestHost.open(PLATFORM);
   });
   afterEach(() => host.releaseAll(vmm));
   afterAll(() => host?.close(vmm));

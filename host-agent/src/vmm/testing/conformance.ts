@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { copyFile, truncate, writeFile } from "node:fs/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { BootImages } from "../../images/images.ts";
-import type { Machinery } from "../../machinery.ts";
+import type { Platform } from "../../platform.ts";
 import { processesOf, startTicks } from "../process.ts";
 import type { Machine, Vm, Vmm, VmProcess } from "../vmm.ts";
 import { attacksThatWork, openFiles } from "./attack.ts";
@@ -12,7 +12,7 @@ import { type Frozen, READY, TestHost } from "./test-host.ts";
 export interface Subject {
   create(): Promise<Vmm>;
   /** What its microVMs are made with. */
-  machinery: Pick<Machinery, "ensureImages" | "createSlots">;
+  platform: Pick<Platform, "ensureImages" | "createSlots">;
   /** Which of the kernels the VMM boots. */
   kernel(images: BootImages): string;
   /** MiB of its guests. */
@@ -47,7 +47,7 @@ export function describeVmm(name: string, subject: Subject): void {
 
     beforeAll(async () => {
       vmm = await subject.create();
-      host = await TestHost.open(subject.machinery);
+      host = await TestHost.open(subject.platform);
       const machine = await host.machine({ vcpus: 2, memoryMb }, subject.kernel(host.images));
       const vm = await vmm.start(machine, noSpawn);
       await vm.waitForConsole(READY);

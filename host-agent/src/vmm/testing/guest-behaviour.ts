@@ -20,7 +20,7 @@ export function describeGuests(name: string, subject: Subject): void {
 
     beforeAll(async () => {
       vmm = await subject.create();
-      host = await TestHost.open(subject.machinery);
+      host = await TestHost.open(subject.platform);
       const machine = await host.machine({ vcpus: 2, memoryMb: 256 }, subject.kernel(host.images));
       const vm = await vmm.start(machine, noSpawn);
       await vm.waitForConsole(READY);

@@ -9,9 +9,9 @@ import { GuestClient } from "../../guest/client.ts";
 import type { BootImages } from "../../images/images.ts";
 import { copyFileRange, nextData } from "../../linux/file-ranges.ts";
 import { createSealedMemory, SEALED_PREFIX } from "../../linux/sealed-memory.ts";
-import type { Machinery } from "../../machinery.ts";
 import type { MemoryFile } from "../../memory/guest-memory.ts";
 import { GUEST_NETWORK, guestNetworkParameters, type Slot, type SlotPool } from "../../network/network.ts";
+import type { Platform } from "../../platform.ts";
 import type { DeviceState, Machine, Vm, Vmm } from "../vmm.ts";
 import { composeMemory } from "./compose-memory.ts";
 
@@ -48,7 +48,7 @@ export class TestHost {
     this.#slots = slots;
   }
 
-  static async open({ ensureImages, createSlots }: Pick<Machinery, "ensureImages" | "createSlots">): Promise<TestHost> {
+  static async open({ ensureImages, createSlots }: Pick<Platform, "ensureImages" | "createSlots">): Promise<TestHost> {
     const progress = (step: string, detail?: string) => console.log(`${step}: ${detail ?? ""}`);
     const images = await ensureImages({ directory: IMAGES, sourceRoot: SOURCE_ROOT, withNode: false, progress });
     const folder = await mkdtemp(join(tmpdir(), "warren-vmm-"));

@@ -4,7 +4,7 @@ import { type ChooseVmm, examineVmms } from "./vmm/choose.ts";
 import type { QemuHost } from "./vmm/qemu/host.ts";
 
 /** What microVMs are made with on a machine. */
-export interface Machinery {
+export interface Platform {
   /** Builds the files that they boot from, as far as they are missing. */
   ensureImages: typeof ensureImages;
   /** Finds out which VMMs there are. */
@@ -14,8 +14,8 @@ export interface Machinery {
 }
 
 /** Programs, kernel and networks of this machine. `examined`: what is being found out of its QEMU already. */
-export function thisMachine(examined?: Promise<QemuHost>): Machinery {
+export function thisPlatform(examined?: Promise<QemuHost>): Platform {
   return { ensureImages, examineVmms: () => examineVmms(examined), createSlots: createSlotPool };
 }
 
-export const MACHINERY = thisMachine();
+export const PLATFORM = thisPlatform();

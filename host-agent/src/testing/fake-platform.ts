@@ -1,10 +1,10 @@
 import { ensureFakeImages } from "../images/testing/fake-images.ts";
-import type { Machinery } from "../machinery.ts";
 import { createFakeSlots } from "../network/testing/fake-slots.ts";
+import type { Platform } from "../platform.ts";
 import { createFakeVmm } from "../vmm/fake/driver.ts";
 
 /** What microVMs of tests are made with: the fake VMM, loopback addresses, and images of a few words. */
-export const FAKE_MACHINERY: Machinery = {
+export const FAKE_PLATFORM: Platform = {
   ensureImages: ensureFakeImages,
   examineVmms:
     async () =>

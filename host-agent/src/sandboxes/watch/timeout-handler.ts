@@ -5,7 +5,7 @@ import { reasonOf } from "../record/reason.ts";
 import type { Sandbox } from "../state/sandbox.ts";
 import type { HangWatch } from "./hang-watch.ts";
 
-export interface InactiveParts {
+export interface TimeoutParts {
   pauser: Pauser;
   remover: Remover;
   hangs: HangWatch;
@@ -13,7 +13,7 @@ export interface InactiveParts {
 }
 
 /** Does with a sandbox whose timeout has passed what its settings say, unless it is in use again. */
-export async function onInactive({ pauser, remover, hangs, log }: InactiveParts, sandbox: Sandbox): Promise<void> {
+export async function handleTimeout({ pauser, remover, hangs, log }: TimeoutParts, sandbox: Sandbox): Promise<void> {
   // Not "pause": whoever asks for one would join this, which may come to nothing.
   await sandbox.lifecycle.perform("inactivity", async () => {
     // A call may have come while an operation before this one was under way.

@@ -3,7 +3,7 @@ import { beforeEach, expect, it } from "vitest";
 import type { SandboxRecord } from "../record/journal.ts";
 import type { LiveMicrovm } from "../state/microvm.ts";
 import { Sandbox } from "../state/sandbox.ts";
-import { type MicrovmEvents, type MicrovmParts, Microvms } from "./microvms.ts";
+import { type MicrovmEvents, type MicrovmParts, MicrovmRunner } from "./microvm-runner.ts";
 
 const REASON = new WarrenError("not_found", "it is gone");
 const SLOT = { number: 7 };
@@ -12,7 +12,7 @@ const SLOT = { number: 7 };
 let done: string[];
 /** What fails the next time. */
 let failing: string | undefined;
-let microvms: Microvms;
+let microvms: MicrovmRunner;
 
 async function does(what: string): Promise<void> {
   done.push(what);
@@ -35,7 +35,7 @@ beforeEach(() => {
       release: ({ number }: { number: number }) => does(`release slot ${number}`),
     },
   };
-  microvms = new Microvms(parts as unknown as MicrovmParts, {} as MicrovmEvents);
+  microvms = new MicrovmRunner(parts as unknown as MicrovmParts, {} as MicrovmEvents);
 });
 
 function newSandbox(): Sandbox {

@@ -14,7 +14,7 @@ import { CallBounds } from "../capacity/call-bounds.ts";
 import type { Journal, SandboxRecord } from "../record/journal.ts";
 import type { LiveMicrovm, Microvm } from "../state/microvm.ts";
 import type { Sandbox } from "../state/sandbox.ts";
-import { describeJail, describeMachine } from "./machine.ts";
+import { describeJail, describeMachine } from "./machine-description.ts";
 import { shapeOf } from "./shape.ts";
 
 /** Line that the guest agent prints on the console when it listens. */
@@ -71,7 +71,7 @@ interface Started {
  * Starts and ends the microVMs of sandboxes. Each step is in the record before it happens; what a failed start took is
  * given back by `stop`.
  */
-export class Microvms {
+export class MicrovmRunner {
   readonly #parts: MicrovmParts;
   readonly #events: MicrovmEvents;
   readonly #bounds = new CallBounds();
