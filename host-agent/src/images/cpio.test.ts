@@ -3,8 +3,8 @@ import { lstat, readdir, readFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { temporaryFolder } from "../linux/testing/temporary-folder.ts";
 import { type CpioEntry, cpioArchive } from "./cpio.ts";
-import { temporaryFolder } from "./testing/folders.ts";
 
 test("writes these very bytes", () => {
   const archive = cpioArchive([
@@ -55,7 +55,7 @@ test("cpio unpacks what was packed", async () => {
             entries.push({ type: "file", path: `${path}/${child}`, ...leaf });
         }
       }
-      const folder = await temporaryFolder();
+      const folder = temporaryFolder();
       execFileSync("cpio", ["--extract", "--quiet"], { cwd: folder, input: cpioArchive(entries) });
       const found = await readdir(folder, { recursive: true, withFileTypes: true });
       const paths = found.map((entry) => relative(folder, join(entry.parentPath, entry.name)));

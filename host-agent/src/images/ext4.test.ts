@@ -4,8 +4,8 @@ import { createReadStream } from "node:fs";
 import { chmod, chown, lutimes, mkdir, readdir, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { temporaryFolder } from "../linux/testing/temporary-folder.ts";
 import { makeExt4 } from "./ext4.ts";
-import { temporaryFolder } from "./testing/folders.ts";
 import { toolRunner } from "./tool.ts";
 
 const EPOCH = 1_700_000_000;
@@ -34,7 +34,7 @@ test("equal directories make equal bytes, whenever and in whatever order they we
   const names = Array.from({ length: 60 }, (_, index) => `file-${index}`);
   const hashes = [];
   for (const order of [names, names.toReversed()]) {
-    const folder = await temporaryFolder();
+    const folder = temporaryFolder();
     await makeTree(join(folder, "root"), order);
     await makeExt4(join(folder, "root"), join(folder, "image"), { size: SIZE, epoch: EPOCH }, toolRunner());
     hashes.push(await sha256(join(folder, "image")));
@@ -44,7 +44,7 @@ test("equal directories make equal bytes, whenever and in whatever order they we
 });
 
 test("the file system is whole, sparse, journaled, and holds what the directory held", async () => {
-  const folder = await temporaryFolder();
+  const folder = temporaryFolder();
   await makeTree(join(folder, "root"), ["notes"]);
   const image = join(folder, "image");
   await makeExt4(join(folder, "root"), image, { size: SIZE, epoch: EPOCH }, toolRunner());

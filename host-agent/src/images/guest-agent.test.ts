@@ -2,8 +2,8 @@ import { execFileSync } from "node:child_process";
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
+import { temporaryFolder } from "../linux/testing/temporary-folder.ts";
 import { buildGuestAgent, goVersion, readGuestAgentSource } from "./guest-agent.ts";
-import { temporaryFolder } from "./testing/folders.ts";
 import { toolRunner } from "./tool.ts";
 
 const MODULE = {
@@ -14,7 +14,7 @@ const MODULE = {
 };
 
 async function writeModule(files: Record<string, string>): Promise<string> {
-  const folder = await temporaryFolder();
+  const folder = temporaryFolder();
   for (const [name, text] of Object.entries(files)) {
     await mkdir(join(folder, dirname(name)), { recursive: true });
     await writeFile(join(folder, name), text);
@@ -38,13 +38,13 @@ test("equal sources make equal binaries wherever they lie, and leave nothing els
   const runTool = toolRunner();
   const binaries = [];
   for (let copy = 0; copy < 2; copy++) {
-    const scratch = await temporaryFolder();
+    const scratch = temporaryFolder();
     const source = await readGuestAgentSource(await writeModule(MODULE));
     binaries.push(Buffer.from(await buildGuestAgent(source, scratch, runTool)));
     expect(await readdir(scratch)).toEqual([]);
   }
   expect(binaries[0]!.equals(binaries[1]!)).toBe(true);
-  const program = join(await temporaryFolder(), "agent");
+  const program = join(temporaryFolder(), "agent");
   await writeFile(program, binaries[0]!, { mode: 0o755 });
   expect(execFileSync(program, { encoding: "utf8" })).toBe("ready\n");
 });
@@ -53,14 +53,14 @@ test("sources that do not compile are an error with the compiler's words", async
   const source = await readGuestAgentSource(
     await writeModule({ ...MODULE, "main.go": "package main\n\nfunc main() { nowhere() }\n" }),
   );
-  await expect(buildGuestAgent(source, await temporaryFolder(), toolRunner())).rejects.toMatchObject({
+  await expect(buildGuestAgent(source, temporaryFolder(), toolRunner())).rejects.toMatchObject({
     code: "image_build_failed",
     message: expect.stringContaining("undefined: nowhere"),
   });
 });
 
 test("a folder without a Go module is an error that names it", async () => {
-  const folder = await temporaryFolder();
+  const folder = temporaryFolder();
   await expect(readGuestAgentSource(folder)).rejects.toThrow(folder);
   await expect(readGuestAgentSource(join(folder, "absent"))).rejects.toThrow("cannot be built");
 });

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
+import { temporaryFolder } from "../linux/testing/temporary-folder.ts";
 import { initramfs } from "./initramfs.ts";
-import { temporaryFolder } from "./testing/folders.ts";
 
 test("holds the guest agent as /init, the modules in their order, and what the kernel needs before it starts /init", async () => {
   const modules = ["virtio_ring.ko", "virtio.ko"].map((file) => ({ file, data: Buffer.from(`module ${file}`) }));
@@ -24,7 +24,7 @@ test("holds the guest agent as /init, the modules in their order, and what the k
     "drwxr-xr-x proc",
     "drwxr-xr-x sys",
   ]);
-  const folder = await temporaryFolder();
+  const folder = temporaryFolder();
   execFileSync("cpio", ["--extract", "--quiet", "--make-directories", "modules/order", "init"], {
     input: archive,
     cwd: folder,

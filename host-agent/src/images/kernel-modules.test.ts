@@ -4,15 +4,15 @@ import { gzipSync, zstdCompressSync } from "node:zlib";
 import { WarrenError } from "@warren/contracts/errors";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { temporaryFolder } from "../linux/testing/temporary-folder.ts";
 import { moduleDependencies, selectModules } from "./kernel-modules.ts";
 import { elfModule } from "./testing/elf-module.ts";
-import { temporaryFolder } from "./testing/folders.ts";
 
 const plain = async (_format: string, data: Uint8Array) => data;
 
 /** A folder lib/modules/RELEASE with modules that depend on others. */
 async function tree(files: Record<string, Buffer>, builtIn: readonly string[] = []): Promise<string> {
-  const folder = await temporaryFolder();
+  const folder = temporaryFolder();
   for (const [path, data] of Object.entries(files)) {
     await mkdir(join(folder, dirname(path)), { recursive: true });
     await writeFile(join(folder, path), data);

@@ -1,13 +1,13 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { temporaryFolder } from "../linux/testing/temporary-folder.ts";
 import type { BootImages } from "./images.ts";
 import { pruneImages } from "./prune.ts";
 import { ImageStore } from "./store.ts";
-import { temporaryFolder } from "./testing/folders.ts";
 
 test("current images and those in use stay, all others go", async () => {
-  const directory = await temporaryFolder();
+  const directory = temporaryFolder();
   const store = new ImageStore(directory, () => undefined);
   const make = async (name: string, version: string): Promise<string> => {
     const build = async (folder: string) => {

@@ -6,9 +6,9 @@ import { createInterface } from "node:readline";
 import { lockFile } from "@warren/server/file-lock";
 import { NODE_FLAGS } from "@warren/server/node-flags";
 import { expect, onTestFinished, test } from "vitest";
+import { temporaryFolder } from "../linux/testing/temporary-folder.ts";
 import type { Facts } from "./content-key.ts";
 import { type ImageRecipe, ImageStore, removeImageFolders } from "./store.ts";
-import { temporaryFolder } from "./testing/folders.ts";
 
 const BUILDER = join(import.meta.dirname, "testing/build-in-process.ts");
 
@@ -37,7 +37,7 @@ async function folders(directory: string): Promise<string[]> {
 }
 
 test("a folder is built once and found ever after, by this and by later processes", async () => {
-  const directory = await temporaryFolder();
+  const directory = temporaryFolder();
   const recipe = sample({ recipe: "1" }, { version: "6.1" });
   const first = await openStore(directory).ensure(recipe, false);
   expect(first.resolved).toEqual({ version: "6.1" });
@@ -48,7 +48,7 @@ test("a folder is built once and found ever after, by this and by later processe
 });
 
 test("other inputs make another folder, and both stand", async () => {
-  const store = openStore(await temporaryFolder());
+  const store = openStore(temporaryFolder());
   const [one, two] = [sample({ recipe: "1" }), sample({ recipe: "2" })];
   const first = await store.ensure(one, false);
   const second = await store.ensure(two, false);
@@ -57,7 +57,7 @@ test("other inputs make another folder, and both stand", async () => {
 });
 
 test("a refresh that comes to something new gets a folder of its own and leaves the old one", async () => {
-  const store = openStore(await temporaryFolder());
+  const store = openStore(temporaryFolder());
   const old = await store.ensure(sample({ recipe: "1" }, { version: "6.1.1" }), false);
   const same = await store.ensure(sample({ recipe: "1" }, { version: "6.1.1" }), true);
   expect(same).toEqual(old);
@@ -74,7 +74,7 @@ test.each([
   ["the manifest is garbage", (folder: string) => writeFile(join(folder, "manifest.json"), "{")],
   ["the folder is gone", (folder: string) => rm(folder, { recursive: true })],
 ])("a folder is built again when %s", async (_, damage) => {
-  const directory = await temporaryFolder();
+  const directory = temporaryFolder();
   const recipe = sample({ recipe: "1" });
   const store = openStore(directory);
   const { path } = await store.ensure(recipe, false);
@@ -86,7 +86,7 @@ test.each([
 });
 
 test("a build that fails leaves nothing behind and says why", async () => {
-  const directory = await temporaryFolder();
+  const directory = temporaryFolder();
   const recipe: ImageRecipe = {
     name: "sample",
     inputs: {},
@@ -105,7 +105,7 @@ test("a build that fails leaves nothing behind and says why", async () => {
 });
 
 test("a build of a killed process counts for nothing, its tools end, and the next one succeeds", async () => {
-  const directory = await temporaryFolder();
+  const directory = temporaryFolder();
   const log = join(directory, "../", `${directory.split("/").at(-1)}.log`);
   onTestFinished(() => rm(log, { force: true }));
   const stuck = startBuilder(directory, log, "stuck");
@@ -124,7 +124,7 @@ test("a build of a killed process counts for nothing, its tools end, and the nex
 });
 
 test("processes that build the same at once build it once", async () => {
-  const directory = await temporaryFolder();
+  const directory = temporaryFolder();
   const log = `${directory}.log`;
   onTestFinished(() => rm(log, { force: true }));
   const held = await lockFile(join(directory, "lock"));
@@ -138,7 +138,7 @@ test("processes that build the same at once build it once", async () => {
 });
 
 test("folders that nobody needs are removed, and what killed builds left", async () => {
-  const directory = await temporaryFolder();
+  const directory = temporaryFolder();
   const store = openStore(directory);
   const [current, used, old] = [sample({ recipe: "3" }), sample({ recipe: "2" }), sample({ recipe: "1" })];
   const paths = [];
@@ -160,7 +160,7 @@ test("folders that nobody needs are removed, and what killed builds left", async
 });
 
 test("nothing is removed while another process builds", async () => {
-  const directory = await temporaryFolder();
+  const directory = temporaryFolder();
   const store = openStore(directory);
   const { path } = await store.ensure(sample({}), false);
   // The store keeps the lock until it is closed, as it does while it builds.
@@ -171,7 +171,7 @@ test("nothing is removed while another process builds", async () => {
 });
 
 test("an image directory that does not exist has nothing to remove", async () => {
-  expect(await removeImageFolders(join(await temporaryFolder(), "absent"), [])).toEqual([]);
+  expect(await removeImageFolders(join(temporaryFolder(), "absent"), [])).toEqual([]);
 });
 
 interface Builder {

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { link, mkdir, readdir, readFile, realpath, rename, stat, unlink, writeFile } from "node:fs/promises";
 import { WarrenError } from "@warren/contracts/errors";
-import { startTicks } from "../vmm/process.ts";
+import { startTicks } from "../linux/process-identity.ts";
 import type { SlotNetworks } from "./addresses.ts";
 
 /** Holds what the host agents of this machine must agree on. A tmpfs: it is empty after a reboot, as the network is. */

@@ -1,4 +1,12 @@
-import type { NetworkAttachment } from "../vmm/vmm.ts";
+/** The one network card of a microVM. */
+export interface NetworkAttachment {
+  /** Path of the network namespace, such as /run/netns/warren-ns-7. */
+  namespacePath: string;
+  /** Tap device inside that namespace. */
+  tap: string;
+  /** Fixed for all microVMs, so that a frozen guest wakes up with an address that is right. */
+  mac: string;
+}
 
 /** A prepared network: namespace, veth pair, tap, addresses and firewall, for one microVM. */
 export interface Slot {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
+import { startTicks } from "../linux/process-identity.ts";
 import { useFakeHost } from "../testing/fake-host.ts";
-import { startTicks } from "../vmm/process.ts";
 import { reasonOf } from "./record/reason.ts";
 
 const host = useFakeHost();

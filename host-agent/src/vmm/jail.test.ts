@@ -13,8 +13,8 @@ import {
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { detectCgroups } from "../cgroup/detect.ts";
+import { temporaryFolder } from "../linux/testing/temporary-folder.ts";
 import { jailCgroup, jailPaths, prepareJail, sweepJail, takeDeviceState } from "./jail.ts";
-import { temporaryFolder } from "./testing/folder.ts";
 import type { Jail } from "./vmm.ts";
 
 const LIMITS = { memoryBytes: 64 * 1024 * 1024, tasks: 20, cpus: 1 };

@@ -3,7 +3,7 @@ import { chmod, chown, mkdir, open, readFile, realpath, rm, writeFile } from "no
 import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
 import type { Cgroup, Cgroups } from "../cgroup/cgroup.ts";
-import { HeldProcess, processesOf, startTicks } from "./process.ts";
+import { HeldProcess, processesOf, startTicks } from "../linux/process-identity.ts";
 import { mountTable, type View } from "./view.ts";
 import type { Jail } from "./vmm.ts";
 

@@ -2,12 +2,11 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import type { Socket } from "node:net";
 import { WarrenError } from "@warren/contracts/errors";
-import { type HeldProcess, startTicks } from "./process.ts";
-import type { VmProcess } from "./vmm.ts";
+import { type HeldProcess, type ProcessIdentity, startTicks } from "../linux/process-identity.ts";
 
 /** How the driver holds on to a process, whether it is its child or not. */
 export interface Lifeline {
-  identity: VmProcess;
+  identity: ProcessIdentity;
   /** Resolves when the process has ended; never after `release`. */
   ended: Promise<void>;
   kill(): void;

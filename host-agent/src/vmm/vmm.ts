@@ -1,5 +1,7 @@
 import type { DiskImage, LiveDisk } from "../disk/disk.ts";
+import type { ProcessIdentity } from "../linux/process-identity.ts";
 import type { MemoryFile, MemoryMapping } from "../memory/guest-memory.ts";
+import type { NetworkAttachment } from "../network/network.ts";
 
 /** Everything that a virtual machine monitor needs to know of one microVM. Paths are the host's. */
 export interface Machine {
@@ -21,16 +23,6 @@ export interface Machine {
   background?: boolean;
 }
 
-/** The one network card of a microVM. */
-export interface NetworkAttachment {
-  /** Path of the network namespace, such as /run/netns/warren-ns-7. */
-  namespacePath: string;
-  /** Tap device inside that namespace. */
-  tap: string;
-  /** Fixed for all microVMs, so that a frozen guest wakes up with an address that is right. */
-  mac: string;
-}
-
 /** Bounds of the VMM process. */
 export interface Jail {
   /** Directory, owned by the sandbox, that becomes the root of the VMM process. Sockets and device state live in it. */
@@ -39,13 +31,6 @@ export interface Jail {
   uid: number;
   /** Control group of the VMM process, made and removed by the driver. */
   cgroup: string;
-}
-
-/** What identifies a VMM process after a restart of the host agent, proof against reuse of process ids. */
-export interface VmProcess {
-  pid: number;
-  /** Start time of the process in clock ticks since boot, field 22 of /proc/PID/stat (proc(5)). */
-  startTicks: string;
 }
 
 /** How a microVM ended. */
@@ -82,7 +67,7 @@ export interface ProcessorState {
 
 /** A live microVM. */
 export interface Vm {
-  readonly process: VmProcess;
+  readonly process: ProcessIdentity;
   readonly disk: LiveDisk;
   /** Resolves when the process is gone, whoever ended it. Never rejects. */
   readonly exited: Promise<VmExit>;
@@ -130,11 +115,11 @@ export interface Vmm {
    */
   readonly opensMemoryForWriting: boolean;
   /** Boots a kernel. `onSpawn` is awaited with the process identity before the guest runs its first instruction. */
-  start(machine: Machine, onSpawn: (process: VmProcess) => Promise<void>): Promise<Vm>;
+  start(machine: Machine, onSpawn: (process: ProcessIdentity) => Promise<void>): Promise<Vm>;
   /** Continues a saved device state on the memory and disks of `machine`. */
-  restore(machine: Machine, deviceState: string, onSpawn: (process: VmProcess) => Promise<void>): Promise<Vm>;
+  restore(machine: Machine, deviceState: string, onSpawn: (process: ProcessIdentity) => Promise<void>): Promise<Vm>;
   /** Attaches to a process that outlived an earlier host agent; undefined when it is gone or another process has its id. */
-  adopt(machine: Machine, process: VmProcess): Promise<Vm | undefined>;
+  adopt(machine: Machine, process: ProcessIdentity): Promise<Vm | undefined>;
   /** Removes what a dead microVM left behind: a process that `onSpawn` never saw, its control group. */
   sweep(jail: Jail): Promise<void>;
 }

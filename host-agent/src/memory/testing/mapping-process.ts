@@ -6,7 +6,7 @@
  *   pageout             asks the kernel to write the memory to swap space
  */
 import { createInterface } from "node:readline";
-import { FileMapping } from "../../linux/testing/file-mapping.ts";
+import { FileMapping } from "./file-mapping.ts";
 
 const [path, length] = process.argv.slice(2);
 if (path === undefined || length === undefined) throw new Error("usage: mapping-process FILE LENGTH");

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, test } from "vitest";
+import { startTicks } from "../../linux/process-identity.ts";
 import { useFakeHost } from "../../testing/fake-host.ts";
-import { startTicks } from "../../vmm/process.ts";
 import type { SandboxRecord } from "../record/journal.ts";
 import { reasonOf } from "../record/reason.ts";
 import { SandboxRegistry } from "../state/registry.ts";

@@ -4,7 +4,7 @@ import { WarrenError } from "@warren/contracts/errors";
 import { removeUnfinishedWrites, syncDirectory, writeFileDurably } from "@warren/server/durable-file";
 import { EmergencySpace } from "@warren/server/emergency-space";
 import type { DiskChain } from "../../disk/layers.ts";
-import type { VmProcess } from "../../vmm/vmm.ts";
+import type { ProcessIdentity } from "../../linux/process-identity.ts";
 import type { SandboxState } from "./lifecycle.ts";
 import { reasonOf, type SandboxReason } from "./reason.ts";
 import { parseSpec, type SandboxSpec, SPEC_VERSION } from "./spec.ts";
@@ -32,7 +32,7 @@ export interface SandboxRecord extends SandboxState {
   /** Number of the network slot, once one is taken. */
   slot?: number;
   /** The VMM process, once it exists. */
-  process?: VmProcess;
+  process?: ProcessIdentity;
   disk: DiskChain;
   /**
    * File that its microVM maps as memory, whether it is its own, and the header in the memory store that this is; null =

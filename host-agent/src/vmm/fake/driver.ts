@@ -9,14 +9,14 @@ import { WarrenError } from "@warren/contracts/errors";
 import { NODE_FLAGS } from "@warren/server/node-flags";
 import { detectCgroups } from "../../cgroup/detect.ts";
 import { readQcow2Header } from "../../disk/qcow2/header.ts";
+import { HeldProcess, type ProcessIdentity, processesOf } from "../../linux/process-identity.ts";
 import { listenUnix } from "../../linux/unix-sockets.ts";
 import { GUEST_NETWORK } from "../../network/network.ts";
 import { connectConsole } from "../console.ts";
 import { sweepJail } from "../jail.ts";
 import { adoptedLifeline, childLifeline } from "../lifeline.ts";
 import { checkMemoryFile } from "../memory-file.ts";
-import { HeldProcess, processesOf } from "../process.ts";
-import type { Jail, Machine, Vm, Vmm, VmProcess } from "../vmm.ts";
+import type { Jail, Machine, Vm, Vmm } from "../vmm.ts";
 import { Control, FILES, type MachineConfig } from "./control.ts";
 import { FakeVm } from "./fake-vm.ts";
 
@@ -53,15 +53,15 @@ class FakeVmm implements Vmm {
     this.#warn = warn;
   }
 
-  start(machine: Machine, onSpawn: (process: VmProcess) => Promise<void>): Promise<Vm> {
+  start(machine: Machine, onSpawn: (process: ProcessIdentity) => Promise<void>): Promise<Vm> {
     return this.#run(machine, undefined, onSpawn);
   }
 
-  restore(machine: Machine, deviceState: string, onSpawn: (process: VmProcess) => Promise<void>): Promise<Vm> {
+  restore(machine: Machine, deviceState: string, onSpawn: (process: ProcessIdentity) => Promise<void>): Promise<Vm> {
     return this.#run(machine, deviceState, onSpawn);
   }
 
-  async adopt(machine: Machine, process: VmProcess): Promise<Vm | undefined> {
+  async adopt(machine: Machine, process: ProcessIdentity): Promise<Vm | undefined> {
     const held = await HeldProcess.take(process);
     if (held === undefined) return undefined;
     try {
@@ -80,7 +80,7 @@ class FakeVmm implements Vmm {
   async #run(
     machine: Machine,
     deviceState: string | undefined,
-    onSpawn: (process: VmProcess) => Promise<void>,
+    onSpawn: (process: ProcessIdentity) => Promise<void>,
   ): Promise<Vm> {
     await check(machine, this.opensMemoryForWriting);
     const vm = await this.#spawn(machine, deviceState);

@@ -2,16 +2,17 @@ import type { Socket } from "node:net";
 import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
 import type { LiveDisk } from "../../disk/disk.ts";
+import type { ProcessIdentity } from "../../linux/process-identity.ts";
 import type { MemoryMapping } from "../../memory/guest-memory.ts";
 import { Console } from "../console.ts";
 import type { Lifeline } from "../lifeline.ts";
 import { findMemoryMapping } from "../memory-mapping.ts";
-import type { DeviceState, DiskFailure, Machine, ProcessorState, Vm, VmExit, VmProcess } from "../vmm.ts";
+import type { DeviceState, DiskFailure, Machine, ProcessorState, Vm, VmExit } from "../vmm.ts";
 import { type Control, FILES } from "./control.ts";
 
 /** A microVM of the fake VMM. */
 export class FakeVm implements Vm {
-  readonly process: VmProcess;
+  readonly process: ProcessIdentity;
   readonly exited: Promise<VmExit>;
   readonly disk: LiveDisk = { stack: ({ path }) => this.#control.call("stack", { path }) };
   readonly #machine: Machine;

@@ -3,13 +3,13 @@ import { WarrenError } from "@warren/contracts/errors";
 import type { Cgroup, Cgroups } from "../../cgroup/cgroup.ts";
 import type { DiskImage } from "../../disk/disk.ts";
 import { readQcow2Header } from "../../disk/qcow2/header.ts";
+import { HeldProcess, type ProcessIdentity } from "../../linux/process-identity.ts";
 import { measureCounterKhz } from "../../linux/timestamp-counter.ts";
 import { jailCgroup, prepareJail, sweepJail } from "../jail.ts";
 import { adoptedLifeline, childLifeline } from "../lifeline.ts";
 import { checkMemoryFile } from "../memory-file.ts";
-import { HeldProcess } from "../process.ts";
 import { prepareView, type View } from "../view.ts";
-import type { Jail, Machine, Vm, Vmm, VmProcess } from "../vmm.ts";
+import type { Jail, Machine, Vm, Vmm } from "../vmm.ts";
 import { type Accelerator, MACHINE } from "./arguments.ts";
 import { cpuLimits } from "./cpu-limits.ts";
 import { examineQemuHost, QEMU, type QemuHost } from "./host.ts";
@@ -82,15 +82,19 @@ class QemuVmm implements Vmm {
     return !this.#qemu.readOnlyMemoryFile;
   }
 
-  async start(machine: Machine, onSpawn: (process: VmProcess) => Promise<void>): Promise<Vm> {
+  async start(machine: Machine, onSpawn: (process: ProcessIdentity) => Promise<void>): Promise<Vm> {
     return this.#run(machine, undefined, onSpawn);
   }
 
-  async restore(machine: Machine, deviceState: string, onSpawn: (process: VmProcess) => Promise<void>): Promise<Vm> {
+  async restore(
+    machine: Machine,
+    deviceState: string,
+    onSpawn: (process: ProcessIdentity) => Promise<void>,
+  ): Promise<Vm> {
     return this.#run(machine, deviceState, onSpawn);
   }
 
-  async adopt(machine: Machine, process: VmProcess): Promise<Vm | undefined> {
+  async adopt(machine: Machine, process: ProcessIdentity): Promise<Vm | undefined> {
     const held = await HeldProcess.take(process);
     if (held === undefined) return undefined;
     try {
@@ -113,7 +117,7 @@ class QemuVmm implements Vmm {
   async #run(
     machine: Machine,
     deviceState: string | undefined,
-    onSpawn: (process: VmProcess) => Promise<void>,
+    onSpawn: (process: ProcessIdentity) => Promise<void>,
   ): Promise<Vm> {
     const cgroup = this.#cgroups.group(machine.jail.cgroup);
     const { vm, incoming } = await this.#spawn(machine, deviceState, cgroup);

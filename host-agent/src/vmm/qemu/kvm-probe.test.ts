@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { temporaryFolder } from "../testing/folder.ts";
+import { temporaryFolder } from "../../linux/testing/temporary-folder.ts";
 import { type KvmProbeOptions, probeKvm } from "./kvm-probe.ts";
 
 const REACHED = "Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)";

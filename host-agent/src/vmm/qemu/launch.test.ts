@@ -1,9 +1,9 @@
 import { closeSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { temporaryFolder } from "../../linux/testing/temporary-folder.ts";
 import { listenUnix, mkfifo } from "../../linux/unix-sockets.ts";
 import { Console } from "../console.ts";
-import { temporaryFolder } from "../testing/folder.ts";
 import { reconnect } from "./launch.ts";
 import { QmpClient } from "./qmp.ts";
 

@@ -1,12 +1,13 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { Cgroup } from "../../cgroup/cgroup.ts";
 import type { LiveDisk } from "../../disk/disk.ts";
+import type { ProcessIdentity } from "../../linux/process-identity.ts";
 import type { MemoryMapping } from "../../memory/guest-memory.ts";
 import { Console } from "../console.ts";
 import { STATE_IN_CHROOT, takeDeviceState } from "../jail.ts";
 import type { Lifeline } from "../lifeline.ts";
 import { findMemoryMapping } from "../memory-mapping.ts";
-import type { DeviceState, DiskFailure, Machine, ProcessorState, Vm, VmExit, VmProcess } from "../vmm.ts";
+import type { DeviceState, DiskFailure, Machine, ProcessorState, Vm, VmExit } from "../vmm.ts";
 import { cpuLimits } from "./cpu-limits.ts";
 import type { Attached, StderrPipe } from "./launch.ts";
 import { stackLayer } from "./live-disk.ts";
@@ -30,7 +31,7 @@ export interface QemuVmParts extends Attached {
 
 /** A microVM in a QEMU process. */
 export class QemuVm implements Vm {
-  readonly process: VmProcess;
+  readonly process: ProcessIdentity;
   readonly exited: Promise<VmExit>;
   readonly disk: LiveDisk = {
     stack: (layer) => stackLayer(this.#session(), layer, AbortSignal.timeout(COMMAND_LIMIT)),

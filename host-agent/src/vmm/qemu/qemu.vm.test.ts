@@ -6,12 +6,12 @@ import { fileURLToPath } from "node:url";
 import { NODE_FLAGS } from "@warren/server/node-flags";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { detectCgroups } from "../../cgroup/detect.ts";
+import { type ProcessIdentity, processesOf, startTicks } from "../../linux/process-identity.ts";
 import { PLATFORM } from "../../platform.ts";
-import { processesOf, startTicks } from "../process.ts";
 import { describeVmm, type Subject } from "../testing/conformance.ts";
 import { describeGuests } from "../testing/guest-behaviour.ts";
 import { READY, TestHost } from "../testing/test-host.ts";
-import type { Machine, Vm, Vmm, VmProcess } from "../vmm.ts";
+import type { Machine, Vm, Vmm } from "../vmm.ts";
 import { createQemuVmm } from "./driver.ts";
 
 const VM_PROCESS = fileURLToPath(new URL("../testing/vm-process.ts", import.meta.url));
@@ -196,7 +196,7 @@ describe("a host agent that is killed", () => {
     });
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     return {
-      next: async () => JSON.parse((await lines.next()).value ?? "") as { moment: string; process?: VmProcess },
+      next: async () => JSON.parse((await lines.next()).value ?? "") as { moment: string; process?: ProcessIdentity },
       goOn: () => child.stdin.write("\n"),
       kill: async () => {
         child.kill("SIGKILL");

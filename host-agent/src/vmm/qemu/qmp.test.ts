@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { temporaryFolder } from "../testing/folder.ts";
+import { temporaryFolder } from "../../linux/testing/temporary-folder.ts";
 import { socketPair } from "../testing/peer.ts";
 import { QmpClient, QmpError } from "./qmp.ts";
 

@@ -2,17 +2,16 @@ import { readFileSync } from "node:fs";
 import { copyFile, truncate, writeFile } from "node:fs/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { BootImages } from "../../images/images.ts";
-import type { Platform } from "../../platform.ts";
-import { processesOf, startTicks } from "../process.ts";
-import type { Machine, Vm, Vmm, VmProcess } from "../vmm.ts";
+import { type ProcessIdentity, processesOf, startTicks } from "../../linux/process-identity.ts";
+import type { Machine, Vm, Vmm } from "../vmm.ts";
 import { attacksThatWork, openFiles } from "./attack.ts";
-import { type Frozen, READY, TestHost } from "./test-host.ts";
+import { type Frozen, READY, TestHost, type TestPlatform } from "./test-host.ts";
 
 /** What a suite tests. */
 export interface Subject {
   create(): Promise<Vmm>;
   /** What its microVMs are made with. */
-  platform: Pick<Platform, "ensureImages" | "createSlots">;
+  platform: TestPlatform;
   /** Which of the kernels the VMM boots. */
   kernel(images: BootImages): string;
   /** MiB of its guests. */
@@ -60,7 +59,7 @@ export function describeVmm(name: string, subject: Subject): void {
 
     test("a microVM boots, runs on after a freeze, is continued twice elsewhere, and leaves nothing behind", async () => {
       const machine = await host.machine({ vcpus: 1, memoryMb }, subject.kernel(host.images));
-      let spawned: VmProcess | undefined;
+      let spawned: ProcessIdentity | undefined;
       const vm = await vmm.start(machine, async (process) => {
         spawned = process;
         expect(await startTicks(process.pid)).toBe(process.startTicks);
@@ -244,7 +243,7 @@ export function describeVmm(name: string, subject: Subject): void {
 
       test("a journal that cannot be written", async () => {
         const machine = await host.clone(seed);
-        let spawned: VmProcess | undefined;
+        let spawned: ProcessIdentity | undefined;
         const started = vmm.restore(machine, seed.state, async (process) => {
           spawned = process;
           throw new Error("the journal's disk is full");

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { temporaryFolder } from "./folder.ts";
+import { temporaryFolder } from "../../linux/testing/temporary-folder.ts";
 
 /** Both ends of a unix socket: that of the code under test, and that of the test, which plays the other side. */
 export async function socketPair(open: (path: string) => Socket = connect): Promise<{ socket: Socket; peer: Socket }> {

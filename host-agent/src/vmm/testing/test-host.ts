@@ -6,12 +6,13 @@ import { pino } from "pino";
 import type { DiskImage } from "../../disk/disk.ts";
 import { createQcow2Store } from "../../disk/qcow2/store.ts";
 import { GuestClient } from "../../guest/client.ts";
+import type { ensureImages } from "../../images/ensure.ts";
 import type { BootImages } from "../../images/images.ts";
 import { copyFileRange, nextData } from "../../linux/file-ranges.ts";
 import { createSealedMemory, SEALED_PREFIX } from "../../linux/sealed-memory.ts";
 import type { MemoryFile } from "../../memory/guest-memory.ts";
 import { GUEST_NETWORK, guestNetworkParameters, type Slot, type SlotPool } from "../../network/network.ts";
-import type { Platform } from "../../platform.ts";
+import type { createSlotPool } from "../../network/slot-pool.ts";
 import type { DeviceState, Machine, Vm, Vmm } from "../vmm.ts";
 import { composeMemory } from "./compose-memory.ts";
 
@@ -31,6 +32,12 @@ export interface Frozen {
   disk: DiskImage;
 }
 
+/** What the microVMs of a test are made with, beside the VMM. */
+export interface TestPlatform {
+  ensureImages: typeof ensureImages;
+  createSlots: typeof createSlotPool;
+}
+
 /** What tests of a VMM need of a host: images, network slots and disks, all real, in a folder of their own. */
 export class TestHost {
   readonly images: BootImages;
@@ -48,7 +55,7 @@ export class TestHost {
     this.#slots = slots;
   }
 
-  static async open({ ensureImages, createSlots }: Pick<Platform, "ensureImages" | "createSlots">): Promise<TestHost> {
+  static async open({ ensureImages, createSlots }: TestPlatform): Promise<TestHost> {
     const progress = (step: string, detail?: string) => console.log(`${step}: ${detail ?? ""}`);
     const images = await ensureImages({ directory: IMAGES, sourceRoot: SOURCE_ROOT, withNode: false, progress });
     const folder = await mkdtemp(join(tmpdir(), "warren-vmm-"));

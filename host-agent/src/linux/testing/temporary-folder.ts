@@ -5,7 +5,7 @@ import { onTestFinished } from "vitest";
 
 /** A folder that goes with the test that made it. */
 export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), "warren-vmm-"));
+  const folder = mkdtempSync(join(tmpdir(), "warren-test-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }

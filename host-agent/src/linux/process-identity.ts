@@ -1,14 +1,20 @@
 import { type BigIntStats, closeSync, readFileSync } from "node:fs";
 import { readdir, readFile, readlink, stat } from "node:fs/promises";
 import { WarrenError } from "@warren/contracts/errors";
-import { pidfdEnded, pidfdOpen, pidfdSignal } from "../linux/processes.ts";
-import type { VmProcess } from "./vmm.ts";
+import { pidfdEnded, pidfdOpen, pidfdSignal } from "./processes.ts";
 
 const SIGKILL = 9;
 /** Milliseconds of a clock tick of /proc (USER_HZ is 100 on all architectures of Linux that run Warren). */
 const TICK_MS = 10;
 /** Milliseconds that a killed process may take to give back its memory before the host agent calls it stuck. */
 const KILL_LIMIT = 30_000;
+
+/** What identifies a process after a restart of the host agent, proof against reuse of process ids. */
+export interface ProcessIdentity {
+  pid: number;
+  /** Start time of the process in clock ticks since boot, field 22 of /proc/PID/stat (proc(5)). */
+  startTicks: string;
+}
 
 /** Start time of a process, field 22 of /proc/PID/stat (proc(5)); undefined when it is gone or only a zombie. */
 export async function startTicks(pid: number): Promise<string | undefined> {
@@ -31,7 +37,7 @@ export function processorTime(pid: number): number | undefined {
 }
 
 /** Whether a process is still there, and no other has its id. */
-export async function isAlive(identity: VmProcess): Promise<boolean> {
+export async function isAlive(identity: ProcessIdentity): Promise<boolean> {
   const held = await HeldProcess.take(identity);
   held?.release();
   return held !== undefined;
@@ -39,17 +45,17 @@ export async function isAlive(identity: VmProcess): Promise<boolean> {
 
 /** A hold on one process, which stays on that process even when its id is given to another. */
 export class HeldProcess {
-  readonly identity: VmProcess;
+  readonly identity: ProcessIdentity;
   readonly #fd: number;
   #released = false;
 
-  private constructor(identity: VmProcess, fd: number) {
+  private constructor(identity: ProcessIdentity, fd: number) {
     this.identity = identity;
     this.#fd = fd;
   }
 
   /** Takes hold of a process; undefined when it is gone or another process has its id. */
-  static async take(identity: VmProcess): Promise<HeldProcess | undefined> {
+  static async take(identity: ProcessIdentity): Promise<HeldProcess | undefined> {
     const fd = pidfdOpen(identity.pid);
     if (fd === undefined) return undefined;
     // Read after the descriptor was opened: equal start times prove that the descriptor is of this very process.

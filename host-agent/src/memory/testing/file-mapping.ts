@@ -1,7 +1,7 @@
 import { closeSync, openSync } from "node:fs";
 import koffi from "koffi";
-import type { MemoryMapping } from "../../memory/guest-memory.ts";
-import { PAGE_SIZE } from "../../memory/pages.ts";
+import type { MemoryMapping } from "../guest-memory.ts";
+import { PAGE_SIZE } from "../pages.ts";
 
 const libc = koffi.load(null);
 const mmap = libc.func("void *mmap(void *address, size_t length, int protection, int flags, int fd, int64 offset)");

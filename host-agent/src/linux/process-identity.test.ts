@@ -2,8 +2,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { realpathSync } from "node:fs";
 import { expect, onTestFinished, test } from "vitest";
-import { HeldProcess, processesOf, startTicks } from "./process.ts";
-import { temporaryFolder } from "./testing/folder.ts";
+import { HeldProcess, processesOf, startTicks } from "./process-identity.ts";
+import { temporaryFolder } from "./testing/temporary-folder.ts";
 
 const UID = 799_991;
 
