@@ -3,7 +3,7 @@ import { createServer, type ServerHttp2Session } from "node:http2";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { HostAgentService } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { expect, it } from "vitest";
-import { listenLocally } from "../testing/listen-locally.ts";
+import { listenLocally } from "../http/testing/listen-locally.ts";
 import { createHostClient } from "./host-client.ts";
 
 it("survives that it is closed while the host ends the connection", async () => {

@@ -4,7 +4,7 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { endServer, listenLocally } from "../testing/listen-locally.ts";
+import { endServer, listenLocally } from "../http/testing/listen-locally.ts";
 import { HostFiles } from "./host-files.ts";
 import { fromRpcError } from "./rpc-errors.ts";
 

@@ -3,13 +3,13 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, inject } from "vitest";
-import type { Config } from "../../config.ts";
 import { OWNER } from "../embedded/cluster.ts";
 import { administer } from "./postgres-server.ts";
 
 /** A migrated, otherwise empty database and a data directory of its own. */
 export interface TestDatabase {
-  config: Pick<Config, "dataDir" | "cacheDir" | "ephemeral"> & { databaseUrl: string };
+  /** Settings of a control plane on it. */
+  config: { dataDir: string; cacheDir: string; ephemeral: boolean; databaseUrl: string };
   remove(): Promise<void>;
 }
 

@@ -7,10 +7,10 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vites
 import { parseConfig } from "../../config.ts";
 import { createDatabase, type TestDatabase } from "../../database/testing/test-database.ts";
 import { createLogger } from "../../logging.ts";
-import { listenLocally } from "../../testing/listen-locally.ts";
 import { LogLines } from "../../testing/log-lines.ts";
 import { answerOn, connectTo } from "../../testing/raw-http.ts";
 import { TestStack } from "../../testing/test-stack.ts";
+import { listenLocally } from "../testing/listen-locally.ts";
 import { TRANSFER_LIMITS, type TransferLimits } from "./transfer-limits.ts";
 import { TransferWatch, takenOf } from "./transfer-watch.ts";
 

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { text } from "node:stream/consumers";
-import { addressOf, endServer, listenLocally } from "../../testing/listen-locally.ts";
+import { addressOf, endServer, listenLocally } from "../../http/testing/listen-locally.ts";
 
 /** An account at GitHub. */
 export interface GitHubAccount {

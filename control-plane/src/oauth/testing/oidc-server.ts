@@ -1,6 +1,6 @@
 import { createServer, type Server } from "node:http";
 import Provider, { type Configuration } from "oidc-provider";
-import { addressOf, endServer, listenLocally } from "../../testing/listen-locally.ts";
+import { addressOf, endServer, listenLocally } from "../../http/testing/listen-locally.ts";
 
 /** Client that is registered at the server. */
 export const OIDC_CLIENT = { clientId: "warren", clientSecret: "the secret of the client at the provider" };
