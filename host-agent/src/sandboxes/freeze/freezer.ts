@@ -162,13 +162,17 @@ export class Freezer {
     const { id, token, spec } = record;
     const { dirtyPages, streamed } = capture.figures;
     log.info({ sandbox: id, stoppedMs, dirtyPages, streamed }, "copied a microVM");
+    const dropCopy = async (error: unknown): Promise<never> => {
+      await capture.discard();
+      throw error;
+    };
     return {
       stoppedMs,
       discard: () => capture.discard(),
       publish: async (snapshotId) => {
         const expected = snapshots.expectMemory(capture.id);
         try {
-          if (runsOn) await this.#closeDisk(record, disk);
+          if (runsOn) await this.#closeDisk(record, disk).catch(dropCopy);
           const header = await capture.publish();
           const manifest = newManifest({
             id: snapshotId,
