@@ -27,12 +27,12 @@ export const MICROVM_IDS: OwnIds = {
     "microVMs and processes of these users could reach each other; give them other ids (usermod --del-subuids, --add-subuids)",
 };
 
-/** User and group id of the embedded database's server: the one after those of microVMs. */
+/** User and group ids of servers of the embedded database, one for each that runs: those after the ids of microVMs. */
 export const DATABASE_IDS: OwnIds = {
   first: 2_100_032_768,
-  last: 2_100_032_768,
-  of: "the embedded database",
-  remedy: "its users could reach the database; give them other ids (usermod --uid, --del-subuids, --add-subuids)",
+  last: 2_100_033_023,
+  of: "embedded databases",
+  remedy: "their users could reach the database; give them other ids (usermod --uid, --del-subuids, --add-subuids)",
 };
 
 /** Somebody to whom the machine has given an id of Warren's. */

@@ -5,7 +5,7 @@ import { lockDataDirectory } from "@warren/server/data-directory-lock";
 import type { FileLock } from "@warren/server/file-lock";
 import type pg from "pg";
 import { clusterMajor, DATABASE, OWNER } from "../database/embedded/cluster.ts";
-import { requireOwnUserId } from "../database/embedded/identity.ts";
+import { requireOwnUserIds } from "../database/embedded/identity.ts";
 import { prepareCluster } from "../database/embedded/prepared.ts";
 import { copyDirectory } from "../database/embedded/publish.ts";
 import { refuseOtherDatabases } from "../database/embedded/refusals.ts";
@@ -79,7 +79,7 @@ export async function withServer<T>(
   place: ClusterPlace,
   use: (client: pg.Client) => Promise<T>,
 ): Promise<T> {
-  await requireOwnUserId();
+  await requireOwnUserIds();
   const server = await PostgresServer.start({ ...place, inMemory: false, maxConnections: MAX_CONNECTIONS, log });
   try {
     return await withConnection(server.url(DATABASE, OWNER), use);

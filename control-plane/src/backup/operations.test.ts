@@ -13,7 +13,7 @@ import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
 import { openDatabase } from "../database/database.ts";
 import { DATABASE, ENVIRONMENT, OWNER } from "../database/embedded/cluster.ts";
 import { EmbeddedDatabase } from "../database/embedded/embedded-database.ts";
-import { serverUserId } from "../database/embedded/identity.ts";
+import { takeServerUser } from "../database/embedded/identity.ts";
 import { settleReplacement } from "../database/embedded/replacement.ts";
 import { PostgresServer } from "../database/embedded/server.ts";
 import { commandFor } from "../database/embedded/view.ts";
@@ -91,13 +91,14 @@ const kept = async () =>
 async function makeOldCluster(): Promise<void> {
   const directory = join(dataDir, "database");
   const cluster = join(directory, "cluster");
-  const userId = serverUserId();
+  const user = await takeServerUser();
   await mkdir(cluster, { recursive: true, mode: 0o700 });
-  if (userId !== undefined) await chown(cluster, userId, userId);
+  if (user) await chown(cluster, user.id, user.id);
   const options = ["--username", "postgres", "--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-sync"];
   const places = { files: OLD.directory, cluster };
-  const [program, ...words] = commandFor("initdb", (seen) => ["--pgdata", seen.cluster, ...options], places, userId);
+  const [program, ...words] = commandFor("initdb", (seen) => ["--pgdata", seen.cluster, ...options], places, user?.id);
   await promisify(execFile)(program, words, { env: ENVIRONMENT });
+  user?.lock.release();
   const settings = { durable: false, maxConnections: 5, log: LOG };
   const server = await PostgresServer.start({ files: OLD, cluster, directory, ...settings });
   await administer(server.url("postgres"), `create role ${OWNER} login`);

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { LocalUser } from "@warren/server/testing/local-user";
+import { DATABASE_IDS } from "@warren/server/user-ids";
 import pg from "pg";
 import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
 import { createLogger } from "../../logging.ts";
@@ -29,10 +30,12 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-async function start({ ephemeral = false } = {}): Promise<EmbeddedDatabase> {
+async function start({ ephemeral = false, on = dataDir } = {}): Promise<EmbeddedDatabase> {
   const { cacheDir } = inject("databases");
-  const database = await EmbeddedDatabase.start({ dataDir, cacheDir, ephemeral }, createLogger("debug", log), (error) =>
-    givenUp.push(error),
+  const database = await EmbeddedDatabase.start(
+    { dataDir: on, cacheDir, ephemeral },
+    createLogger("debug", log),
+    (error) => givenUp.push(error),
   );
   open.push(database);
   return database;
@@ -53,12 +56,15 @@ const show = async (database: EmbeddedDatabase, ...settings: string[]) => {
   return (await query(database, `select ${columns.join(", ")}`))[0];
 };
 
-const pidFile = () => join(dataDir, "database", "cluster", "postmaster.pid");
-const pid = async () => Number((await readFile(pidFile(), "utf8")).split("\n")[0]);
+const clusterOf = (dataDir: string) => join(dataDir, "database", "cluster");
+const pidFile = (on = dataDir) => join(clusterOf(on), "postmaster.pid");
+const pid = async (on = dataDir) => Number((await readFile(pidFile(on), "utf8")).split("\n")[0]);
+/** The user that a process runs as. */
+const userOf = async (process: number) => (await stat(`/proc/${process}`)).uid;
 
-/** Process id of the child of a process that runs a program. */
+/** Process id of the last child of a process that runs a program. */
 async function childOf(parent: number, program: string): Promise<number> {
-  const { stdout } = await run("pgrep", ["--parent", String(parent), program]);
+  const { stdout } = await run("pgrep", ["--newest", "--parent", String(parent), program]);
   return Number(stdout);
 }
 
@@ -89,10 +95,12 @@ describe("an embedded database", () => {
     const database = await start();
     const server = await pid();
     const { uid, mode } = await stat(join(dataDir, "database", "cluster"));
-    expect([uid, mode & 0o777]).toEqual([2_100_032_768, 0o700]);
+    expect(uid).toBeGreaterThanOrEqual(DATABASE_IDS.first);
+    expect(uid).toBeLessThanOrEqual(DATABASE_IDS.last);
+    expect(mode & 0o777).toBe(0o700);
     const status = await readFile(`/proc/${server}/status`, "utf8");
-    expect(status).toMatch(/^Uid:(\t2100032768){4}$/m);
-    expect(status).toMatch(/^Gid:(\t2100032768){4}$/m);
+    expect(status).toMatch(new RegExp(`^Uid:(\\t${uid}){4}$`, "m"));
+    expect(status).toMatch(new RegExp(`^Gid:(\\t${uid}){4}$`, "m"));
     expect(status).toMatch(/^Groups:\s*$/m);
     for (const set of ["Inh", "Prm", "Eff", "Bnd", "Amb"]) expect(status).toMatch(new RegExp(`^Cap${set}:\\t0+$`, "m"));
     expect(status).toMatch(/^NoNewPrivs:\t1$/m);
@@ -144,14 +152,35 @@ describe("an embedded database", () => {
     await addTeam(first, "kept");
     await first.close();
     // PostgreSQL takes a process of its own user for another server.
-    const other = spawn("setpriv", ["--reuid=2100032768", "--clear-groups", "sleep", "600"], { stdio: "ignore" });
+    const { uid } = await stat(clusterOf(dataDir));
+    const other = spawn("setpriv", [`--reuid=${uid}`, "--clear-groups", "sleep", "600"], { stdio: "ignore" });
     try {
       await writeFile(pidFile(), `${other.pid}\n/cluster\n1\n5432\n/socket\n\n  1 1\nready\n`);
-      await chown(pidFile(), 2_100_032_768, 2_100_032_768);
+      await chown(pidFile(), uid, uid);
       expect(await teams(await start())).toEqual(["kept"]);
     } finally {
       other.kill();
     }
+  });
+
+  it("has a user that no other one of the machine has, also where both had the same", async () => {
+    const other = join(directory, "other");
+    await mkdir(other, { mode: 0o700 });
+    for (const on of [dataDir, other]) await (await start({ on })).close();
+    for (const on of [dataDir, other]) {
+      await run("chown", ["-R", `${DATABASE_IDS.first}:${DATABASE_IDS.first}`, clusterOf(on)]);
+    }
+    await addTeam(await start(), "mine");
+    const second = await start({ on: other });
+    expect(await teams(second)).toEqual([]);
+    const users = [await userOf(await pid()), await userOf(await pid(other))];
+    expect(new Set(users).size).toBe(2);
+    // A file of the one is not the other's, even if it found the way to it.
+    expect((await stat(join(clusterOf(other), "global/pg_control"))).uid).toBe(users[1]);
+    await second.close();
+    // What need not last is copied for a user of its own.
+    expect(await teams(await start({ on: other, ephemeral: true }))).toEqual([]);
+    expect(await userOf(await childOf(process.pid, "postgres"))).not.toBe(users[0]);
   });
 
   it("of another user's, such as from a backup, becomes that of its server", async () => {

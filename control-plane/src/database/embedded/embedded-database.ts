@@ -5,7 +5,7 @@ import { keepRunning } from "@warren/server/keep-running";
 import type { Logger } from "../../logging.ts";
 import { DATABASE, OWNER } from "./cluster.ts";
 import { DiskSpace } from "./disk-space.ts";
-import { requireOwnUserId } from "./identity.ts";
+import { requireOwnUserIds } from "./identity.ts";
 import { ensureCluster, prepareCluster } from "./prepared.ts";
 import { refuseOtherDatabases } from "./refusals.ts";
 import { settleReplacement } from "./replacement.ts";
@@ -47,7 +47,7 @@ export class EmbeddedDatabase {
   ): Promise<EmbeddedDatabase> {
     const directory = join(options.dataDir, "database");
     const files = await ensureServerFiles(options.cacheDir);
-    await requireOwnUserId();
+    await requireOwnUserIds();
     if (!options.ephemeral) await settleReplacement(directory, log);
     await refuseOtherDatabases(options.dataDir, join(directory, "cluster"), files);
     await mkdir(directory, { recursive: true, mode: 0o700 });

@@ -5,13 +5,18 @@ import pg from "pg";
 import type { Logger } from "../../logging.ts";
 import { migrateClient } from "../postgres.ts";
 import { DATABASE, makeCluster, OWNER } from "./cluster.ts";
-import { serverUserId } from "./identity.ts";
+import { takeServerUser } from "./identity.ts";
 import { PostgresServer, type ServerOptions } from "./server.ts";
 import type { ServerFiles } from "./server-files.ts";
 
 /** Makes a cluster with a migrated, otherwise empty database. */
 export async function fillCluster(cluster: string, files: ServerFiles, log: Logger): Promise<void> {
-  await makeCluster(files, cluster, serverUserId());
+  const user = await takeServerUser();
+  try {
+    await makeCluster(files, cluster, user?.id);
+  } finally {
+    user?.lock.release();
+  }
   // The path of a cache directory may be long, that of a socket may not.
   const directory = await mkdtemp(join(tmpdir(), "warren-database-"));
   try {

@@ -3,7 +3,7 @@ import { basename, join } from "node:path";
 import type { Logger } from "../../logging.ts";
 import { loadMigrations } from "../migrations.ts";
 import { SUPERUSER } from "./cluster.ts";
-import { serverUserId } from "./identity.ts";
+import { hasServerUsers } from "./identity.ts";
 import { copyDirectory, exists, publish, publishOnce, removeUnpublished } from "./publish.ts";
 import type { ServerFiles } from "./server-files.ts";
 
@@ -42,7 +42,7 @@ export async function prepareCluster({ files, cacheDir, log }: Preparation): Pro
 }
 
 function cacheKey({ version, directory }: ServerFiles): string {
-  const hash = createHash("sha256").update(`${basename(directory)} ${LAYOUT} ${SUPERUSER} ${serverUserId()}`);
+  const hash = createHash("sha256").update(`${basename(directory)} ${LAYOUT} ${SUPERUSER} ${hasServerUsers()}`);
   for (const migration of loadMigrations()) hash.update(`\n${migration.name} ${migration.checksum}`);
   return `${version}-${hash.digest("hex").slice(0, 16)}`;
 }

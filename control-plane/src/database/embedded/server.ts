@@ -1,6 +1,6 @@
 import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chown, mkdir, rm } from "node:fs/promises";
+import { chown, mkdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { WarrenError } from "@warren/contracts/errors";
@@ -9,7 +9,7 @@ import type { Logger } from "../../logging.ts";
 import { ENVIRONMENT, ownCluster, SUPERUSER } from "./cluster.ts";
 import { lockCluster } from "./cluster-lock.ts";
 import { failedView } from "./failed-view.ts";
-import { serverUserId } from "./identity.ts";
+import { type ServerUser, takeServerUser } from "./identity.ts";
 import type { ServerFiles } from "./server-files.ts";
 import { ServerLog } from "./server-log.ts";
 import { type Durability, serverSettings } from "./settings.ts";
@@ -59,20 +59,26 @@ export class PostgresServer {
   static async start(options: ServerOptions): Promise<PostgresServer> {
     const socket = join(options.directory, SOCKET);
     requireSocketPath(join(socket, SOCKET_NAME));
-    const userId = serverUserId();
     const lock = await lockCluster(options.directory, options.log);
+    let user: ServerUser | undefined;
+    const release = () => {
+      lock.release();
+      user?.lock.release();
+    };
     try {
-      await prepareDirectory(options, socket, userId);
-      const [program, ...parameters] = commandFor("postgres", argumentsFor(options), placesOf(options, socket), userId);
-      const stdio = ["ignore", "ignore", "pipe", lock.fd] satisfies StdioOptions;
+      user = await takeServerUser((await stat(options.cluster)).uid);
+      await prepareDirectory(options, socket, user?.id);
+      const places = placesOf(options, socket);
+      const [program, ...parameters] = commandFor("postgres", argumentsFor(options), places, user?.id);
+      const stdio = ["ignore", "ignore", "pipe", lock.fd, user?.lock.fd] satisfies StdioOptions;
       return await PostgresServer.#whenReady(spawn(program, parameters, { cwd: "/", env: ENVIRONMENT, stdio }), {
         socket,
         log: options.log,
-        // The lock is from then on that of the server alone.
-        onSpawn: () => lock.release(),
+        // The locks are from then on those of the server alone.
+        onSpawn: release,
       });
     } finally {
-      lock.release();
+      release();
     }
   }
 

@@ -76,9 +76,7 @@ function enterView({ files, cluster, socket, inMemory }: Places, userId: number)
     "mount --no-mtab -t proc -o ro,nosuid,nodev,noexec proc proc",
     ...SYSTEM.flatMap(systemFolder),
     bind(files, FILES, "ro,nosuid,nodev"),
-    inMemory
-      ? `cp --archive --no-target-directory -- ${quote(cluster)} .${CLUSTER}`
-      : bind(cluster, CLUSTER, "nosuid,nodev,noexec"),
+    inMemory ? copyOwned(cluster, CLUSTER, userId) : bind(cluster, CLUSTER, "nosuid,nodev,noexec"),
     ...(socket === undefined ? [] : [bind(socket, SOCKET, "nosuid,nodev,noexec")]),
     "pivot_root . host",
     "umount --no-mtab --lazy /host",
@@ -92,6 +90,12 @@ function systemFolder(path: string): string[] {
   const kind = lstatSync(path, { throwIfNoEntry: false });
   if (kind?.isSymbolicLink()) return [`ln -s ${quote(readlinkSync(path))} .${path}`];
   return kind?.isDirectory() ? [`mkdir .${path}`, bind(path, path, "ro,nosuid,nodev")] : [];
+}
+
+/** Copies a directory to a user, who has it already unless another server is that user now. */
+function copyOwned(from: string, to: string, userId: number): string {
+  const copy = `cp --archive --no-target-directory -- ${quote(from)} .${to}`;
+  return lstatSync(from).uid === userId ? copy : `${copy}\nchown --recursive ${userId}:${userId} .${to}`;
 }
 
 function bind(from: string, to: string, options: string): string {
