@@ -58,7 +58,7 @@ const sandboxes = [
   ["assembly.ts"],
   ["recovery.ts"],
   ["watch", "calls"],
-  ["freeze"],
+  ["snapshot"],
   ["start"],
   ["end"],
   ["microvms"],

@@ -61,25 +61,25 @@ it("ready sandboxes give way to those in use", async ({ skip }) => {
 });
 
 it("lets go of the sandbox that stands ready when its template is replaced, and of all that was kept for it", async () => {
-  const freeze = () =>
+  const makeTemplate = () =>
     host.calls.createTemplate({
       sandboxId: `sbwarm${"a".repeat(16)}`,
       teamId: "team",
-      name: "frozen",
+      name: "trained",
       overwrite: true,
     });
   const snapshots = () => readdirSync(join(host.directory, "snapshots"));
-  await freeze();
-  const [former] = snapshots().filter((id) => isNamed(id, "frozen"));
-  await create("f", "frozen");
+  await makeTemplate();
+  const [former] = snapshots().filter((id) => isNamed(id, "trained"));
+  await create("f", "trained");
   const ready = () =>
     readRecords(host.directory).some(({ purpose, snapshot }) => purpose === "pool" && snapshot === former);
   await expect.poll(ready, { timeout: 120_000 }).toBe(true);
   await host.calls.destroySandbox({ sandboxId: `sbwarm${"f".repeat(16)}` });
-  await freeze();
+  await makeTemplate();
   await expect.poll(snapshots).not.toContain(former);
   expect(ready()).toBe(false);
-  await host.calls.deleteTemplate({ teamId: "team", name: "frozen" });
+  await host.calls.deleteTemplate({ teamId: "team", name: "trained" });
 });
 
 /** Whether a template of the test's team is a snapshot. */

@@ -65,7 +65,7 @@ async function inDirectories(
   });
 }
 
-/** Gives a data directory images of its own: of those that are shared, each version gives up what others have frozen. */
+/** Gives a data directory images of its own: of those that are shared, each version gives up the snapshots that others have made. */
 async function linkImages(directory: string): Promise<void> {
   const images = join(directory, "images");
   const shared = imagesDirOf(directory);

@@ -33,7 +33,7 @@ import { TemplateStore } from "./templates/store.ts";
 /** Milliseconds that a microVM may take from its first instruction to its guest agent's readiness. */
 const BOOT_LIMIT = { kvm: 30_000, tcg: 90_000 } as const;
 
-/** Where sandboxes are seldom frozen, copies may wait for each other; to make a buffer takes milliseconds. */
+/** Where snapshots are seldom made, copies may wait for each other; to make a buffer takes milliseconds. */
 const FEW_BUFFERS = { captureBuffers: 1, backgroundBuffers: 1 };
 
 export interface ServeOptions {
@@ -212,6 +212,7 @@ async function openSandboxes(options: OpenHostOptions, openingSlots: Promise<Slo
   });
   const { store: snapshots, unusable } = await SnapshotStore.open(dataDirectory, memory, disks);
   for (const error of unusable) log.error({ err: error }, "a snapshot cannot be used");
+  // Snapshots of the built-in template; hosts have some under this name.
   const sharedDirectory = join(options.images?.directory ?? dataDirectory, "frozen");
   const sandboxes = new SandboxService({
     dataDirectory,

@@ -24,7 +24,7 @@ export interface HostSettings {
   warmPoolMemoryMb?: number;
   /** `WARREN_MEMORY_IMAGE_CACHE_MB`: disk for memory put together ahead of its use, in MiB. */
   imageCacheBytes: number;
-  /** `WARREN_COLD_BOOT`: 1 = sandboxes of the built-in template boot, rather than continue one that was frozen. */
+  /** `WARREN_COLD_BOOT`: 1 = sandboxes of the built-in template boot, rather than go on from its snapshot. */
   coldBoot: boolean;
   /** `WARREN_WITH_NODE`: 1 = the built-in template holds Node and npm as well. */
   withNode: boolean;

@@ -15,7 +15,7 @@ const LOG_LINES = 60;
 /** Directories that must hold the same files in the end as in the beginning. */
 const STORES = ["sandboxes", "disks", "memory", "snapshots", "templates"];
 
-type Operation = "pause" | "resume" | "snapshot" | "rest";
+type Operation = "pause" | "resume" | "template" | "rest";
 
 /** What a test knows of one sandbox. A state is a number that the guest keeps in memory and on its disk. */
 class Subject {
@@ -93,14 +93,14 @@ export async function loseNothing(host: HostAgentFixture, { rounds, seed, begin,
 }
 
 /**
- * Sandboxes that are paused, resumed and frozen into templates in rounds, in each of which the test breaks something; and
+ * Sandboxes that are paused, resumed and made templates of in rounds, in each of which the test breaks something; and
  * what may be found after that.
  */
 class CrashWorkload {
   readonly #host: HostAgentFixture;
   readonly #random: SeededRandom;
   readonly #subjects: Subject[] = [];
-  readonly #durations: Record<Operation, number> = { pause: 500, resume: 500, snapshot: 500, rest: 1 };
+  readonly #durations: Record<Operation, number> = { pause: 500, resume: 500, template: 500, rest: 1 };
   readonly #happened = new Map<string, number>();
   #generation = 0;
 
@@ -145,8 +145,8 @@ class CrashWorkload {
   start(): UnderWay {
     const started = performance.now();
     const plans = this.#subjects.map((subject): Operation => {
-      if (subject.ran) return this.#random.pick(["pause", "pause", "pause", "snapshot", "rest"]);
-      return this.#random.pick(["resume", "resume", "resume", "snapshot"]);
+      if (subject.ran) return this.#random.pick(["pause", "pause", "pause", "template", "rest"]);
+      return this.#random.pick(["resume", "resume", "resume", "template"]);
     });
     const outcomes = this.#subjects.map(async (subject, index) => {
       const operation = plans[index]!;
@@ -259,7 +259,7 @@ class CrashWorkload {
       case "resume":
         await this.#host.calls.resumeSandbox({ sandboxId: id });
         return;
-      case "snapshot":
+      case "template":
         for (const state of possible) subject.inTemplate.add(state);
         await this.#host.calls.createTemplate({ sandboxId: id, teamId: TEAM, name: subject.template, overwrite: true });
         subject.inTemplate = possible;

@@ -47,7 +47,7 @@ export function startFigures({ boots, thaws, warm }: StartSamples): Figure[] {
       name: `cold boot of ${MEMORY_MB} MiB → first command's output, ${boots.length} times`,
       value: `${seconds(coldBootMs)} p50, ${seconds(percentile(boots, 0.95))} p95`,
     },
-    againstColdBoot("create by thaw → first command's output", median(thaws), coldBootMs, 0.15),
+    againstColdBoot("create by restore → first command's output", median(thaws), coldBootMs, 0.15),
     againstColdBoot("create from the warm pool → first command's output", median(warm), coldBootMs, 0.03),
   ];
 }

@@ -55,7 +55,7 @@ export class Stack {
   static async start(options: StackOptions): Promise<Stack> {
     options.signal.throwIfAborted();
     await mkdir(options.imagesDir, { recursive: true, mode: 0o700 });
-    // Frozen machines in it name their files by this path, whichever link led here.
+    // Snapshots in it name their files by this path, whichever link led here.
     const servers = new Servers({ ...options, imagesDir: await realpath(options.imagesDir) });
     try {
       const url = await Promise.race([

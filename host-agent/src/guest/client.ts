@@ -151,7 +151,7 @@ export class GuestClient {
       hostname: identity.hostname,
       sandboxId: identity.sandboxId,
       templateId: identity.templateId,
-      // Each init follows a start, a thaw or a hand-over: connections from before it lead nowhere, and a process whose
+      // Each init follows a start, a restore or a hand-over: connections from before it lead nowhere, and a process whose
       // output nobody takes would stand still.
       lifecycleID: randomUUID(),
       entropy: Buffer.from(identity.entropy).toString("base64"),

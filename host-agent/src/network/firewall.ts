@@ -135,7 +135,7 @@ table inet sandbox {
   }
 
   chain from_guest {
-    # The middle of a connection from before the guest was frozen.
+    # The middle of a connection from before the guest was restored.
     tcp flags & (fin | syn | rst | ack) != syn reject with tcp reset
     ct count over ${CONNECTION_LIMIT} reject with icmp admin-prohibited
     ip daddr @resolvers meta l4proto { tcp, udp } th dport 53 accept

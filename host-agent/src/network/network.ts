@@ -4,7 +4,7 @@ export interface NetworkAttachment {
   namespacePath: string;
   /** Tap device inside that namespace. */
   tap: string;
-  /** Fixed for all microVMs, so that a frozen guest wakes up with an address that is right. */
+  /** Fixed for all microVMs, so that a restored guest has an address that is right. */
   mac: string;
 }
 

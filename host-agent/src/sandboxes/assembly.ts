@@ -8,13 +8,13 @@ import type { CapacityLimits } from "./capacity/capacity.ts";
 import type { DiskSpace } from "./capacity/disk-space.ts";
 import { GarbageCollector } from "./end/garbage-collector.ts";
 import { Remover } from "./end/remover.ts";
-import { BaseTemplateMaker } from "./freeze/base-template-maker.ts";
-import { DiskMerger } from "./freeze/disk-merger.ts";
-import { Forker } from "./freeze/forker.ts";
-import { Freezer } from "./freeze/freezer.ts";
-import { Pauser } from "./freeze/pauser.ts";
-import { TemplateMaker } from "./freeze/template-maker.ts";
 import { type MicrovmParts, MicrovmRunner } from "./microvms/microvm-runner.ts";
+import { BaseTemplateMaker } from "./snapshot/base-template-maker.ts";
+import { DiskMerger } from "./snapshot/disk-merger.ts";
+import { Forker } from "./snapshot/forker.ts";
+import { Pauser } from "./snapshot/pauser.ts";
+import { Snapshotter } from "./snapshot/snapshotter.ts";
+import { TemplateMaker } from "./snapshot/template-maker.ts";
 import { Admission } from "./start/admission.ts";
 import { SandboxFactory } from "./start/sandbox-factory.ts";
 import { Spares } from "./start/spares.ts";
@@ -41,7 +41,7 @@ export interface SandboxParts extends Omit<MicrovmParts, "ending"> {
   space: DiskSpace;
   emergency: EmergencySpace;
   warmPoolLimits: WarmPoolLimits;
-  /** Whether sandboxes of the built-in template boot, rather than continue one that was frozen. */
+  /** Whether sandboxes of the built-in template boot, rather than go on from its snapshot. */
   coldBoot: boolean;
   log: Logger;
 }
@@ -52,7 +52,7 @@ export interface SandboxAssembly {
   inactivity: InactivityTimers;
   garbage: GarbageCollector;
   microvms: MicrovmRunner;
-  freezer: Freezer;
+  snapshotter: Snapshotter;
   remover: Remover;
   warmPool: WarmPool;
   baseTemplateMaker: BaseTemplateMaker;
@@ -88,7 +88,7 @@ export function assemble(parts: SandboxParts, ending: AbortSignal): SandboxAssem
       onCall: (sandbox, answered) => hangs.called(sandbox, answered),
     },
   );
-  const freezer = new Freezer({ ...parts, ending });
+  const snapshotter = new Snapshotter({ ...parts, ending });
   const remover = new Remover({ ...parts, registry, microvms, inactivity, garbage });
   const factory = new SandboxFactory({ ...parts, registry });
   const spares = new Spares({ ...parts, registry, factory, microvms, remover });
@@ -99,7 +99,7 @@ export function assemble(parts: SandboxParts, ending: AbortSignal): SandboxAssem
     drop: (sandbox) => spares.drop(sandbox),
   });
   const admission = new Admission(registry, warmPool);
-  const baseTemplateMaker = new BaseTemplateMaker({ ...parts, factory, microvms, freezer, remover });
+  const baseTemplateMaker = new BaseTemplateMaker({ ...parts, factory, microvms, snapshotter, remover });
   const startParts = {
     registry,
     factory,
@@ -111,18 +111,18 @@ export function assemble(parts: SandboxParts, ending: AbortSignal): SandboxAssem
     baseTemplate: baseTemplateMaker,
   };
   const starter = new Starter({ ...parts, ...startParts });
-  const forker = new Forker({ ...parts, registry, starter, freezer, garbage });
-  const templateMaker = new TemplateMaker({ ...parts, freezer, warmPool, garbage });
+  const forker = new Forker({ ...parts, registry, starter, snapshotter, garbage });
+  const templateMaker = new TemplateMaker({ ...parts, snapshotter, warmPool, garbage });
   const diskMerger = new DiskMerger(parts.disks, parts.snapshots);
-  const pauser = new Pauser({ ...parts, microvms, freezer, admission, inactivity, garbage, diskMerger, space });
+  const pauser = new Pauser({ ...parts, microvms, snapshotter, admission, inactivity, garbage, diskMerger, space });
   const exits = new ExitHandler({ log, registry, pauser, remover, warmPool });
-  const guard = new DiskGuard({ ...parts, registry, freezer, warmPool });
+  const guard = new DiskGuard({ ...parts, registry, snapshotter, warmPool });
   return {
     registry,
     inactivity,
     garbage,
     microvms,
-    freezer,
+    snapshotter,
     remover,
     warmPool,
     baseTemplateMaker,

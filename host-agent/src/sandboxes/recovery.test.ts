@@ -10,7 +10,7 @@ import { type RecoveryParts, recover } from "./recovery.ts";
 import { SandboxRegistry } from "./state/registry.ts";
 import type { Sandbox } from "./state/sandbox.ts";
 
-const DISK = { layers: ["frozen"], base: { path: "/b", format: "raw", virtualSize: 4096 } };
+const DISK = { layers: ["shared"], base: { path: "/b", format: "raw", virtualSize: 4096 } };
 const RUNNING = {
   id: "sb",
   instance: "sb",
@@ -18,7 +18,7 @@ const RUNNING = {
   status: "running",
   lastActiveAt: 0,
   slot: 7,
-  disk: { ...DISK, layers: ["top", "frozen"] },
+  disk: { ...DISK, layers: ["top", "shared"] },
   snapshot: "s",
   ownSnapshot: false,
 };
@@ -37,7 +37,7 @@ async function takeUp(record: object, isAlive: boolean) {
   const done: string[] = [];
   const registry = new SandboxRegistry({ memoryOvercommit: 1, sandboxes: 10 }, () => 0);
   const note = (what: string) => async (sandbox: Sandbox) => void done.push(`${what} ${sandbox.record.status}`);
-  const vm = { thaw: async () => void done.push("thaw") };
+  const vm = { resume: async () => void done.push("resume") };
   const parts = {
     journal: {
       load: async () => ({ records: [structuredClone(record) as SandboxRecord], unreadable: [] }),
@@ -52,7 +52,7 @@ async function takeUp(record: object, isAlive: boolean) {
         return sandbox.live;
       },
     },
-    freezer: { release: async () => undefined },
+    snapshotter: { release: async () => undefined },
     snapshots: { has: (id: string) => id === "s", get: () => ({ disk: DISK }) },
     pauser: { returnToLastPause: note("back to the last pause from") },
     remover: { remove: note("remove"), end: note("end") },
@@ -66,8 +66,8 @@ async function takeUp(record: object, isAlive: boolean) {
 }
 
 it.each<[string, object, boolean, string[]]>([
-  ["runs", RUNNING, true, ["thaw", "write running"]],
-  ["was in the middle of a pause", { ...RUNNING, status: "pausing" }, true, ["thaw", "write running"]],
+  ["runs", RUNNING, true, ["resume", "write running"]],
+  ["was in the middle of a pause", { ...RUNNING, status: "pausing" }, true, ["resume", "write running"]],
   ["has lost its microVM", RUNNING, false, ["end running"]],
   ["has lost it in a pause", { ...RUNNING, status: "pausing" }, false, ["end pausing"]],
   ["has lost it after a pause", { ...RUNNING, ownSnapshot: true }, false, ["back to the last pause from running"]],
@@ -76,7 +76,7 @@ it.each<[string, object, boolean, string[]]>([
   ["is paused and has yet to leave its microVM", { ...PAUSED, slot: 7 }, true, ["back to the last pause from paused"]],
   [
     "is paused with a disk that was to be merged",
-    { ...PAUSED, disk: { ...DISK, layers: ["frozen", "merged"] } },
+    { ...PAUSED, disk: { ...DISK, layers: ["shared", "merged"] } },
     false,
     ["back to the last pause from paused"],
   ],

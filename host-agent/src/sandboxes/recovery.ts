@@ -4,11 +4,11 @@ import type { SlotPool } from "../network/network.ts";
 import type { SnapshotStore } from "../snapshots/store.ts";
 import type { GarbageCollector } from "./end/garbage-collector.ts";
 import type { Remover } from "./end/remover.ts";
-import type { Freezer } from "./freeze/freezer.ts";
-import type { Pauser } from "./freeze/pauser.ts";
 import type { MicrovmRunner } from "./microvms/microvm-runner.ts";
 import type { Journal, SandboxRecord } from "./record/journal.ts";
 import { isHeldFor, reasonOf } from "./record/reason.ts";
+import type { Pauser } from "./snapshot/pauser.ts";
+import type { Snapshotter } from "./snapshot/snapshotter.ts";
 import type { InactivityTimers } from "./state/inactivity-timers.ts";
 import type { SandboxRegistry } from "./state/registry.ts";
 import { Sandbox } from "./state/sandbox.ts";
@@ -19,7 +19,7 @@ export interface RecoveryParts {
   slots: SlotPool;
   registry: SandboxRegistry;
   microvms: MicrovmRunner;
-  freezer: Freezer;
+  snapshotter: Snapshotter;
   snapshots: SnapshotStore;
   pauser: Pauser;
   remover: Remover;
@@ -86,7 +86,7 @@ async function adopt(parts: RecoveryParts, sandbox: Sandbox): Promise<boolean> {
     if (!live) return false;
     if (record.reason && isHeldFor(record.reason)) hold(sandbox, record.reason);
     // An agent that ended in the middle of a copy left it stopped; one that runs does not mind.
-    if (!sandbox.held) await live.vm.thaw();
+    if (!sandbox.held) await live.vm.resume();
     if (record.status === "pausing") sandbox.moveTo("running");
     await journal.write(record);
     inactivity.watch(sandbox);
@@ -100,8 +100,8 @@ async function adopt(parts: RecoveryParts, sandbox: Sandbox): Promise<boolean> {
   }
 }
 
-function releaseSoon({ freezer, log }: RecoveryParts, sandbox: Sandbox): void {
+function releaseSoon({ snapshotter, log }: RecoveryParts, sandbox: Sandbox): void {
   sandbox.lifecycle
-    .perform("release", () => freezer.release(sandbox))
+    .perform("release", () => snapshotter.release(sandbox))
     .catch((error: unknown) => log.error({ sandbox: sandbox.id, err: error }, "an adopted sandbox does not run on"));
 }

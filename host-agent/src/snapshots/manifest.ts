@@ -26,7 +26,7 @@ export interface SnapshotManifest {
   /** Header in the memory store. */
   memory: string;
   disk: DiskChain;
-  /** Token that the frozen guest agent asks for, empty before its first init. */
+  /** Token that the guest agent in it asks for, empty before its first init. */
   token: string;
   /** CRC-32 and length of the device state. */
   state: { crc32: number; bytes: number };

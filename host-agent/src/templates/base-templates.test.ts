@@ -14,7 +14,7 @@ import { BaseTemplates } from "./base-templates.ts";
 const MEMORY_BYTES = 1024 ** 2;
 const published = publisher(MEMORY_BYTES);
 
-test("the frozen machine of another version stays, so that neither has to make its own again", async () => {
+test("the snapshot of another version stays, so that neither has to make its own again", async () => {
   const machine = await newMachine();
   expect(await machine.use("one")).toBe("made");
   expect(await machine.use("two")).toBe("made");
@@ -22,7 +22,7 @@ test("the frozen machine of another version stays, so that neither has to make i
   expect(await machine.use("two")).toBe("linked");
 });
 
-test("of the frozen machines of one size those go that were used longest ago", async () => {
+test("of the snapshots of one size those go that were used longest ago", async () => {
   const machine = await newMachine();
   for (const version of ["a", "b", "c", "d"]) await machine.use(version);
   await machine.use("a");
@@ -40,7 +40,7 @@ test("of all sizes together, no more than 16 are kept", async () => {
   expect(await machine.use("one", 1)).toBe("made");
 });
 
-/** A directory of frozen machines that data directories share. */
+/** A directory of snapshots that data directories share. */
 async function newMachine() {
   const root = await mkdtemp(join(tmpdir(), "warren-frozen-"));
   onTestFinished(() => rm(root, { recursive: true, force: true }));
@@ -48,7 +48,7 @@ async function newMachine() {
   return {
     count: async () => (await readdir(sharedDirectory)).length,
 
-    /** Has a version use its frozen machine in a new data directory. */
+    /** Has a version use its snapshot in a new data directory. */
     async use(version: string, vcpus = 1): Promise<"made" | "linked"> {
       const directory = await mkdtemp(join(root, "data-"));
       const disks = await DiskLayers.open(directory, createQcow2Store());

@@ -29,7 +29,7 @@ export interface BaseTemplateParts {
 }
 
 /**
- * The built-in template, frozen once for each size of machine: booted, warmed up and at rest, with no identity yet. It
+ * The built-in template, a snapshot for each size of machine: booted, warmed up and at rest, with no identity yet. It
  * is kept in a directory that all host agents of a machine share and is linked into the data directory that uses it, so
  * that its bytes exist once on disk and once in the page cache.
  */
@@ -48,18 +48,18 @@ export class BaseTemplates {
   }
 
   /**
-   * The snapshot for a size of machine. When there is none, `freeze` boots one and publishes it under the id that it is
+   * The snapshot for a size of machine. When there is none, `make` boots one and publishes it under the id that it is
    * given; callers at the same time share the work.
    */
   async ensure(
     shape: MachineShape,
     bootFiles: readonly string[],
-    freeze: (id: string) => Promise<void>,
+    make: (id: string) => Promise<void>,
   ): Promise<string> {
     const id = snapshotId(shape, bootFiles);
     let ready = this.#ready.get(id);
     if (!ready) {
-      ready = this.#make(id, shape, freeze);
+      ready = this.#make(id, shape, make);
       this.#ready.set(id, ready);
       ready.catch(() => this.#ready.delete(id));
     }
@@ -67,11 +67,11 @@ export class BaseTemplates {
     return id;
   }
 
-  async #make(id: string, shape: MachineShape, freeze: (id: string) => Promise<void>): Promise<void> {
+  async #make(id: string, shape: MachineShape, make: (id: string) => Promise<void>): Promise<void> {
     const { snapshots } = this.#parts;
     // From the start of this `ids` has it, which the collection under way may not know.
     if (await snapshots.betweenCollections(async () => snapshots.has(id) || this.#import(id))) return;
-    await freeze(id);
+    await make(id);
     await this.#export(id, shape);
   }
 
@@ -94,7 +94,7 @@ export class BaseTemplates {
       return true;
     } catch (error) {
       // It can be made again; what is left of it goes with the next collection.
-      log.warn({ err: error, template: id }, "a frozen base template cannot be used; it is made anew");
+      log.warn({ err: error, template: id }, "the snapshot of a built-in template cannot be used; it is made anew");
       await rm(source, { recursive: true, force: true });
       return false;
     } finally {
@@ -165,7 +165,7 @@ function sizeIn(manifest: string, id: string): string | undefined {
   }
 }
 
-/** Id that follows from everything that a frozen base depends on. */
+/** Id that follows from everything that the snapshot of a built-in template depends on. */
 function snapshotId(shape: MachineShape, bootFiles: readonly string[]): string {
   const facts = JSON.stringify([shape, bootFiles.map((path) => basename(dirname(path)))]);
   return createHash("sha256").update(facts).digest("hex").slice(0, 32);

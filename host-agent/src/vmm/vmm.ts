@@ -73,7 +73,7 @@ export interface Vm {
   readonly exited: Promise<VmExit>;
   /**
    * Tells of requests of the guest's disk that failed on the host, also of one from before an adoption. The guest learns
-   * nothing of it: its vCPUs stand still, and the request is made again at the next `thaw`. There is one listener at a time.
+   * nothing of it: its vCPUs stand still, and the request is made again at the next `resume`. There is one listener at a time.
    */
   onDiskFailure(listener: (failure: DiskFailure) => void): void;
   /** Resolves when the guest has printed `text` on its console since this driver attached; rejects when it ends first. */
@@ -85,12 +85,12 @@ export interface Vm {
   onConsoleLine(listener: (line: string) => void): void;
   /** Last lines of the console, at most 64 KiB. */
   consoleTail(): string;
-  /** Stops the vCPUs and saves the device state. Memory and disks stay as they are until `thaw` or `kill`. */
-  freeze(): Promise<DeviceState>;
-  /** Stops the vCPUs and saves nothing, so that the microVM costs no processor time until `thaw`. */
+  /** Stops the vCPUs and saves the device state. Memory and disks stay as they are until `resume` or `kill`. */
+  saveDeviceState(): Promise<DeviceState>;
+  /** Stops the vCPUs and saves nothing, so that the microVM costs no processor time until `resume`. */
   suspend(): Promise<void>;
-  /** Lets the vCPUs of a frozen or suspended microVM run on. */
-  thaw(): Promise<void>;
+  /** Lets vCPUs that stand still run on. */
+  resume(): Promise<void>;
   /** What each vCPU does at this moment. They stand still while they are looked at. */
   processors(): Promise<ProcessorState[]>;
   /** Gives a microVM that was started in the background its full share of the processors. */

@@ -111,7 +111,7 @@ test("three layers read right, each with writes, zeros and holes of its own", as
     .fill(0x21, 512 * 1024, 516 * 1024)
     .fill(0, 700 * 1024, 736 * 1024)
     .fill(0x22, 3 * MIB, 3 * MIB + 100 * 1024);
-  const frozen = readFileSync(join(folder, "second.qcow2"));
+  const before = readFileSync(join(folder, "second.qcow2"));
   const third = await stack(join(folder, "third.qcow2"), second, base.virtualSize);
   await io(third, "write -P 0x31 514k 512", "write -P 0x32 701k 1k", "discard 3M 128k");
   expected
@@ -121,7 +121,7 @@ test("three layers read right, each with writes, zeros and holes of its own", as
   expect(third.layers).toHaveLength(4);
   expectSame(await contentOf(third, folder), expected);
   // Layers below the top are as they were.
-  expectSame(readFileSync(join(folder, "second.qcow2")), frozen);
+  expectSame(readFileSync(join(folder, "second.qcow2")), before);
   expectSame(readFileSync(base.path), base.content);
   for (const name of ["first", "second", "third"]) await check(join(folder, `${name}.qcow2`));
 });

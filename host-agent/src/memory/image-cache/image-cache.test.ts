@@ -315,7 +315,7 @@ describe("for a VMM that opens files for writing, an image", () => {
   });
 });
 
-test("a process goes on from its image through captures, as a frozen and thawed guest does", async () => {
+test("a process goes on from its image through captures, as a restored guest does", async () => {
   const store = await scratchStore();
   const cache = await opened(store);
   let image = await cache.acquireBlank(SIZE);

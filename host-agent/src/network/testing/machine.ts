@@ -216,7 +216,7 @@ export class Guest extends Peer {
     this.#startWire = startWire;
   }
 
-  /** Plugs the card to a slot. Programs and their sockets go on, as in a guest that was frozen and thawed elsewhere. */
+  /** Plugs the card to a slot. Programs and their sockets go on, as in a guest that is restored elsewhere. */
   async plug(slot: Slot): Promise<void> {
     await this.unplug();
     this.#wire = this.#startWire();

@@ -27,7 +27,7 @@ export class SandboxFactory {
     return this.#make(request, "sandbox");
   }
 
-  /** One that nobody has asked for: for the warm pool, or to be frozen into a template. */
+  /** One that nobody has asked for: for the warm pool, or to make a built-in template of. */
   makeUnclaimed(purpose: "pool" | "template", { vcpus, memoryMb }: { vcpus: number; memoryMb: number }): Sandbox {
     const id = `sb${[...randomBytes(20)].map((byte) => "abcdefghijklmnopqrstuvwxyz234567"[byte & 31]).join("")}`;
     return this.#make({ id, teamId: "", spec: { ...DEFAULT_SPEC, vcpus, memoryMb }, env: {} }, purpose);

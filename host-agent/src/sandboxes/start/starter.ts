@@ -33,7 +33,7 @@ export interface StarterParts {
   warmPool: WarmPool;
   admission: Admission;
   space: DiskSpace;
-  /** Whether sandboxes of the built-in template boot, rather than continue one that was frozen. */
+  /** Whether sandboxes of the built-in template boot, rather than go on from its snapshot. */
   coldBoot: boolean;
   log: Logger;
 }
@@ -102,7 +102,7 @@ export class Starter {
       await journal.write(record);
       await journal.remove(former);
       await sandbox.live?.vm.prioritise();
-      await sandbox.live?.vm.thaw();
+      await sandbox.live?.vm.resume();
       await microvms.identify(sandbox);
       return true;
     } catch (error) {

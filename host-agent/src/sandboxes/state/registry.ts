@@ -9,7 +9,7 @@ export class SandboxRegistry {
   /** Those that belong to callers, as they change without a call. */
   readonly changes = new SandboxChanges();
   readonly #sandboxes = new Map<string, Sandbox>();
-  /** Sandboxes that have no caller: for the warm pool, or to be frozen into a template. */
+  /** Sandboxes that have no caller: for the warm pool, or to make a built-in template of. */
   readonly #unclaimed = new Set<Sandbox>();
   /** Sandboxes that have ended by themselves and were not destroyed since. They hold nothing on the host. */
   readonly #stopped = new Map<string, Sandbox>();

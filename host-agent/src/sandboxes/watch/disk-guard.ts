@@ -4,9 +4,9 @@ import type { DiskLayers } from "../../disk/layers.ts";
 import type { ImageCache } from "../../memory/image-cache/image-cache.ts";
 import type { DiskFailure } from "../../vmm/vmm.ts";
 import type { DiskSpace } from "../capacity/disk-space.ts";
-import type { Freezer } from "../freeze/freezer.ts";
 import type { Journal } from "../record/journal.ts";
 import { heldError, reasonOf, type SandboxReason } from "../record/reason.ts";
+import type { Snapshotter } from "../snapshot/snapshotter.ts";
 import type { WarmPool } from "../start/warm-pool.ts";
 import type { SandboxRegistry } from "../state/registry.ts";
 import type { Sandbox } from "../state/sandbox.ts";
@@ -24,7 +24,7 @@ export interface DiskGuardParts {
   emergency: EmergencySpace;
   disks: DiskLayers;
   journal: Journal;
-  freezer: Freezer;
+  snapshotter: Snapshotter;
   warmPool: WarmPool;
   memoryImages: ImageCache;
   log: Logger;
@@ -151,14 +151,14 @@ export class DiskGuard {
   }
 
   async #release(sandbox: Sandbox): Promise<void> {
-    const { freezer, journal, log } = this.#parts;
+    const { snapshotter, journal, log } = this.#parts;
     const { live, record } = sandbox;
     if (!sandbox.held || !live) return;
     this.#marks?.delete(sandbox);
     delete record.reason;
     sandbox.held = undefined;
     log.info({ sandbox: sandbox.id }, "a held sandbox runs on");
-    await freezer.release(sandbox);
+    await snapshotter.release(sandbox);
     await journal.write(record);
   }
 }

@@ -1,8 +1,8 @@
 import type { Logger } from "pino";
 import type { VmExit } from "../../vmm/vmm.ts";
 import type { Remover } from "../end/remover.ts";
-import type { Pauser } from "../freeze/pauser.ts";
 import { reasonOfExit, type SandboxReason } from "../record/reason.ts";
+import type { Pauser } from "../snapshot/pauser.ts";
 import type { WarmPool } from "../start/warm-pool.ts";
 import type { SandboxRegistry } from "../state/registry.ts";
 import type { Sandbox } from "../state/sandbox.ts";

@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import type { Remover } from "../end/remover.ts";
-import type { Pauser } from "../freeze/pauser.ts";
 import { reasonOf } from "../record/reason.ts";
+import type { Pauser } from "../snapshot/pauser.ts";
 import type { Sandbox } from "../state/sandbox.ts";
 import type { HangWatch } from "./hang-watch.ts";
 

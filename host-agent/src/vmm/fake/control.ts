@@ -28,9 +28,9 @@ export const FILES = {
 export interface Calls {
   /** Makes the guest ready to run: boots it or loads the device state. */
   load: [undefined, null];
-  freeze: [undefined, null];
+  saveDeviceState: [undefined, null];
   suspend: [undefined, null];
-  thaw: [undefined, null];
+  resume: [undefined, null];
   stack: [{ path: string }, null];
 }
 

@@ -87,7 +87,7 @@ class FakeVmm implements Vmm {
     try {
       await onSpawn(vm.process);
       await vm.load();
-      await vm.thaw();
+      await vm.resume();
       return vm;
     } catch (error) {
       throw await vm.fail(error);

@@ -54,8 +54,8 @@ export class FakeVm implements Vm {
     return this.#control.call("load");
   }
 
-  async freeze(): Promise<DeviceState> {
-    await this.#control.call("freeze");
+  async saveDeviceState(): Promise<DeviceState> {
+    await this.#control.call("saveDeviceState");
     return { path: join(this.#machine.jail.directory, FILES.state) };
   }
 
@@ -63,8 +63,8 @@ export class FakeVm implements Vm {
     return this.#control.call("suspend");
   }
 
-  thaw(): Promise<void> {
-    return this.#control.call("thaw");
+  resume(): Promise<void> {
+    return this.#control.call("resume");
   }
 
   /** Processors that wait for something to do. */

@@ -64,7 +64,7 @@ async function perform(question: Question): Promise<void> {
       if (config.state === undefined) return;
       loadState(readFileSync(config.state));
       return;
-    case "thaw":
+    case "resume":
       kernel ??= config.state === undefined ? boot() : GuestKernel.resume(memory, disk);
       if (!agent) await listen(kernel);
       kernel.run();
@@ -72,7 +72,7 @@ async function perform(question: Question): Promise<void> {
     case "suspend":
       kernel?.stop();
       return;
-    case "freeze": {
+    case "saveDeviceState": {
       kernel?.stop();
       writeFileSync(FILES.state, saveState());
       return;

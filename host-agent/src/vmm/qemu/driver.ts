@@ -124,7 +124,7 @@ class QemuVmm implements Vmm {
     try {
       await onSpawn(vm.process);
       if (incoming !== undefined) await vm.loadState(incoming);
-      await vm.thaw();
+      await vm.resume();
       return vm;
     } catch (error) {
       throw await vm.fail(error);

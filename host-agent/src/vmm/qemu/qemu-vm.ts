@@ -105,7 +105,7 @@ export class QemuVm implements Vm {
     return this.#console.tail();
   }
 
-  async freeze(): Promise<DeviceState> {
+  async saveDeviceState(): Promise<DeviceState> {
     const { running } = await this.#command("query-status", {});
     await this.#command("stop", {});
     try {
@@ -115,12 +115,12 @@ export class QemuVm implements Vm {
     } catch (error) {
       // What ran before runs on; when not even that works, QEMU is ending.
       const warn = (second: unknown) => this.#warn(`the microVM of ${this.#machine.id} does not run on`, second);
-      if (running) await this.thaw().catch(warn);
+      if (running) await this.resume().catch(warn);
       throw error;
     }
   }
 
-  async thaw(): Promise<void> {
+  async resume(): Promise<void> {
     await this.#command("cont", {});
   }
 
@@ -135,7 +135,7 @@ export class QemuVm implements Vm {
     try {
       return parseRegisters(await this.#command("human-monitor-command", { "command-line": "info registers -a" }));
     } finally {
-      if (running) await this.thaw();
+      if (running) await this.resume();
     }
   }
 
@@ -143,7 +143,7 @@ export class QemuVm implements Vm {
     await this.#cgroup.setCpuShare(cpuLimits({ vcpus: this.#machine.vcpus }).cpuShare);
   }
 
-  /** Loads a device state into a process that was started for it; the vCPUs stand still until `thaw`. */
+  /** Loads a device state into a process that was started for it; the vCPUs stand still until `resume`. */
   async loadState(uri: string): Promise<void> {
     const qmp = this.#session();
     const loaded = Promise.withResolvers<void>();

@@ -166,9 +166,9 @@ describe("the jail of QEMU", () => {
     expect(flags.every((access) => access === 0)).toBe(true);
   });
 
-  test("a freeze that fails says so, and the guest runs on", async () => {
+  test("a save of the device state that fails says so, and the guest runs on", async () => {
     rmSync(`${machine.jail.directory}/root/device-state`);
-    await expect(vm.freeze()).rejects.toMatchObject({ code: "agent_error" });
+    await expect(vm.saveDeviceState()).rejects.toMatchObject({ code: "agent_error" });
     expect(await host.run(machine, "echo on")).toBe("on\n");
   });
 

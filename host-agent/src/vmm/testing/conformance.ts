@@ -5,7 +5,7 @@ import type { BootImages } from "../../images/images.ts";
 import { type ProcessIdentity, processesOf, startTicks } from "../../linux/process-identity.ts";
 import type { Machine, Vm, Vmm } from "../vmm.ts";
 import { attacksThatWork, openFiles } from "./attack.ts";
-import { type Frozen, READY, TestHost, type TestPlatform } from "./test-host.ts";
+import { READY, type SavedVm, TestHost, type TestPlatform } from "./test-host.ts";
 
 /** What a suite tests. */
 export interface Subject {
@@ -32,7 +32,7 @@ export function describeVmm(name: string, subject: Subject): void {
     let host: TestHost;
     let vmm: Vmm;
     /** A guest with two processors that has booted and counts. */
-    let seed: Frozen;
+    let seed: SavedVm;
     const { memoryMb } = subject;
     const { count, countsOn, powerOff } = subject.scripts;
     const start = `${count}; echo started > /root/kept; sync`;
@@ -51,13 +51,13 @@ export function describeVmm(name: string, subject: Subject): void {
       const vm = await vmm.start(machine, noSpawn);
       await vm.waitForConsole(READY);
       await host.run(machine, start);
-      seed = await host.freezeAndKill(vm, machine);
+      seed = await host.saveAndKill(vm, machine);
     });
 
     afterEach(() => host.releaseAll(vmm));
     afterAll(() => host?.close(vmm));
 
-    test("a microVM boots, runs on after a freeze, is continued twice elsewhere, and leaves nothing behind", async () => {
+    test("a microVM boots, runs on after its state was saved, is restored twice elsewhere, and leaves nothing behind", async () => {
       const machine = await host.machine({ vcpus: 1, memoryMb }, subject.kernel(host.images));
       let spawned: ProcessIdentity | undefined;
       const vm = await vmm.start(machine, async (process) => {
@@ -70,16 +70,16 @@ export function describeVmm(name: string, subject: Subject): void {
       expect(await host.run(machine, "nproc; echo hello")).toBe("1\nhello\n");
       await host.run(machine, start);
 
-      const state = await vm.freeze();
+      const state = await vm.saveDeviceState();
       const first = await host.save(state, vm, machine);
       first.state = host.path("state");
       await copyFile(state.path, first.state);
-      await vm.thaw();
+      await vm.resume();
       // The original goes on writing to its disk, which the copies must not see.
       first.disk = { layers: first.disk.layers.map((layer) => ({ ...layer })) };
-      const frozenDisk = host.path("qcow2");
-      await copyFile(machine.disk.layers[0]!.path, frozenDisk);
-      first.disk.layers[0]!.path = frozenDisk;
+      const copiedDisk = host.path("qcow2");
+      await copyFile(machine.disk.layers[0]!.path, copiedDisk);
+      first.disk.layers[0]!.path = copiedDisk;
       expect(await host.run(machine, goesOn)).toBe("started\n");
       await vm.kill();
       expect(await vm.exited).toMatchObject({ expected: true });
@@ -93,16 +93,16 @@ export function describeVmm(name: string, subject: Subject): void {
       }
     });
 
-    test("programs, files and both processors go on over several generations of freeze and restore", async () => {
-      let frozen = seed;
+    test("programs, files and both processors go on over several generations of save and restore", async () => {
+      let saved = seed;
       for (let generation = 0; generation < 3; generation++) {
-        const { vm, machine } = await cloneSeed(frozen);
+        const { vm, machine } = await cloneSeed(saved);
         expect(await host.run(machine, goesOn)).toContain("started\n");
         expect(await host.run(machine, "nproc")).toBe("2\n");
         await host.run(machine, `echo ${generation} >> /root/generations; sync`);
-        frozen = await host.freezeAndKill(vm, machine);
+        saved = await host.saveAndKill(vm, machine);
       }
-      const { machine } = await cloneSeed(frozen);
+      const { machine } = await cloneSeed(saved);
       expect(await host.run(machine, "cat /root/generations")).toBe("0\n1\n2\n");
     });
 
@@ -141,22 +141,22 @@ export function describeVmm(name: string, subject: Subject): void {
       const first = await host.save({ path: seed.state }, vm, machine);
       const second = await host.save({ path: seed.state }, vm, machine);
       expect(readFileSync(second.memoryFile).equals(readFileSync(first.memoryFile))).toBe(true);
-      await vm.thaw();
+      await vm.resume();
       await host.run(machine, goesOn);
     });
 
-    test("a layer is put above the disk of a running guest, and the frozen one below is not written again", async () => {
+    test("a layer is put above the disk of a running guest, and the one below is not written again", async () => {
       const { vm, machine } = await cloneSeed();
       await host.run(machine, "echo below > /root/below; sync");
       await vm.suspend();
       const below = machine.disk;
       const above = await host.layer(below);
       await vm.disk.stack(above.layers[0]!);
-      await vm.thaw();
-      const frozen = readFileSync(below.layers[0]!.path);
+      await vm.resume();
+      const before = readFileSync(below.layers[0]!.path);
       await host.run(machine, "cat /root/below > /root/above; sync; head -c 1000000 /dev/urandom > /root/noise; sync");
-      expect(readFileSync(below.layers[0]!.path).equals(frozen)).toBe(true);
-      const again = await host.freezeAndKill(vm, { ...machine, disk: above });
+      expect(readFileSync(below.layers[0]!.path).equals(before)).toBe(true);
+      const again = await host.saveAndKill(vm, { ...machine, disk: above });
       const { machine: last } = await cloneSeed(again);
       expect(await host.run(last, "cat /root/above; stat -c %s /root/noise")).toBe("below\n1000000\n");
     });
@@ -170,10 +170,10 @@ export function describeVmm(name: string, subject: Subject): void {
       expect(await host.run(machine, goesOn)).toContain("started");
       await host.run(machine, "echo seen by the next > /dev/ttyS0");
       await adopted?.waitForConsole("seen by the next");
-      const frozen = await host.freezeAndKill(adopted!, machine);
+      const saved = await host.saveAndKill(adopted!, machine);
       expect(await adopted?.exited).toMatchObject({ expected: true });
       expect(await next.adopt(machine, vm.process)).toBeUndefined();
-      const { machine: last } = await cloneSeed(frozen);
+      const { machine: last } = await cloneSeed(saved);
       expect(await host.run(last, goesOn)).toContain("started");
     });
 

@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Machine, Vm, Vmm } from "../vmm.ts";
 import type { Subject } from "./conformance.ts";
-import { type Frozen, READY, TestHost } from "./test-host.ts";
+import { READY, type SavedVm, TestHost } from "./test-host.ts";
 
 /** Behaviour of real guests under a VMM: their clock, their kernel, their console. */
 export function describeGuests(name: string, subject: Subject): void {
@@ -10,7 +10,7 @@ export function describeGuests(name: string, subject: Subject): void {
     let host: TestHost;
     let vmm: Vmm;
     /** A guest that has booted. */
-    let seed: Frozen;
+    let seed: SavedVm;
 
     const noSpawn = async () => undefined;
     const cloneSeed = async (): Promise<{ vm: Vm; machine: Machine }> => {
@@ -24,7 +24,7 @@ export function describeGuests(name: string, subject: Subject): void {
       const machine = await host.machine({ vcpus: 2, memoryMb: 256 }, subject.kernel(host.images));
       const vm = await vmm.start(machine, noSpawn);
       await vm.waitForConsole(READY);
-      seed = await host.freezeAndKill(vm, machine);
+      seed = await host.saveAndKill(vm, machine);
     });
 
     afterEach(() => host.releaseAll(vmm));

@@ -25,7 +25,7 @@ const FIRST_UID = 650_000;
 export const READY = "warren-guest-agent: ready";
 
 /** A microVM at a standstill, from which others continue. */
-export interface Frozen {
+export interface SavedVm {
   machine: Machine;
   memoryFile: string;
   state: string;
@@ -99,21 +99,21 @@ export class TestHost {
     });
   }
 
-  /** A machine that continues a frozen one on an empty layer over its disk. */
-  async clone({ machine, memoryFile, disk }: Frozen): Promise<Machine> {
+  /** A machine that goes on from a saved one on an empty layer over its disk. */
+  async clone({ machine, memoryFile, disk }: SavedVm): Promise<Machine> {
     const memory = { file: await this.#seal(memoryFile) };
     return this.#place({ ...machine, memory, disk: await this.layer(disk) });
   }
 
-  /** Freezes a microVM into files and ends it. */
-  async freezeAndKill(vm: Vm, machine: Machine): Promise<Frozen> {
-    const frozen = await this.save(await vm.freeze(), vm, machine);
+  /** Saves a microVM in files and ends it. */
+  async saveAndKill(vm: Vm, machine: Machine): Promise<SavedVm> {
+    const saved = await this.save(await vm.saveDeviceState(), vm, machine);
     await vm.kill();
-    return frozen;
+    return saved;
   }
 
-  /** Copies the memory and device state of a frozen microVM. */
-  async save(state: DeviceState, vm: Vm, machine: Machine): Promise<Frozen> {
+  /** Copies the memory and device state of a microVM that stands still. */
+  async save(state: DeviceState, vm: Vm, machine: Machine): Promise<SavedVm> {
     const memoryFile = this.path("memory");
     const { path } = machine.memory.file;
     await composeMemory(await vm.memoryMapping(), this.#sealed.get(path)?.source ?? path, memoryFile);

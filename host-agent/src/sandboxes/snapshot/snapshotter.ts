@@ -16,7 +16,7 @@ import type { Lifecycle } from "../record/lifecycle.ts";
 import type { Sandbox } from "../state/sandbox.ts";
 
 /** What snapshots are made with. */
-export interface FreezerParts {
+export interface SnapshotterParts {
   journal: Journal;
   vmm: Vmm;
   memory: MemoryStore;
@@ -29,7 +29,7 @@ export interface FreezerParts {
 }
 
 /** A microVM that has been copied at one instant and is not yet on disk. Exactly one of the two methods is to be called. */
-export interface FrozenCopy {
+export interface PendingSnapshot {
   /** Milliseconds for which the vCPUs stood still, up to the end of the copy. */
   readonly stoppedMs: number;
   /**
@@ -41,31 +41,31 @@ export interface FrozenCopy {
 }
 
 /** Copies running microVMs. */
-export class Freezer {
-  readonly #parts: FreezerParts;
+export class Snapshotter {
+  readonly #parts: SnapshotterParts;
 
-  constructor(parts: FreezerParts) {
+  constructor(parts: SnapshotterParts) {
     this.#parts = parts;
   }
 
   /** Stops the microVM of a sandbox and copies it. It stays stopped; on a failure it runs on. */
-  async stopAndCopy(sandbox: Sandbox): Promise<FrozenCopy> {
+  async stopAndCopy(sandbox: Sandbox): Promise<PendingSnapshot> {
     return this.#copy(sandbox, undefined);
   }
 
   /** Copies the microVM of a sandbox, which then runs on with a new disk layer above the copied ones. */
-  async copyAndContinue(sandbox: Sandbox): Promise<FrozenCopy> {
+  async copyAndContinue(sandbox: Sandbox): Promise<PendingSnapshot> {
     const { disks, journal } = this.#parts;
     const { record } = sandbox;
-    const frozen = record.disk;
+    const copied = record.disk;
     const top = disks.newId();
     // Named before it is made. Until the microVM has switched to it, the layer is empty, and a chain with an empty
     // layer on top holds the same as the chain without it.
-    record.disk = { ...frozen, layers: [top, ...frozen.layers] };
+    record.disk = { ...copied, layers: [top, ...copied.layers] };
     await journal.write(record);
     await disks.createTop(record.disk);
     try {
-      return await this.#copy(sandbox, { frozen, layers: record.disk.layers });
+      return await this.#copy(sandbox, { copied, layers: record.disk.layers });
     } catch (error) {
       // A microVM that is switched already goes on with the new layer; the record that names it then stays right.
       this.#parts.log.warn({ sandbox: record.id, err: error }, "could not copy a running sandbox");
@@ -87,7 +87,7 @@ export class Freezer {
     if (!live) return;
     const { vm, guest } = live;
     const over = this.#over(lifecycle);
-    await vm.thaw();
+    await vm.resume();
     await guest
       .unfreeze(over)
       .catch(() => guest.unfreeze(over))
@@ -101,13 +101,13 @@ export class Freezer {
    * answer in time, is stopped all the same, and its processes run from the first instant of their next time. Only a
    * template that everybody starts from is not made of such a guest. Throws once a destroy is asked for.
    */
-  async #askToRest({ record, live, lifecycle }: Sandbox): Promise<void> {
+  async #freezeProcesses({ record, live, lifecycle }: Sandbox): Promise<void> {
     try {
       await live?.guest.freeze(this.#over(lifecycle));
     } catch (error) {
       lifecycle.destroySignal.throwIfAborted();
       if (record.purpose === "template") throw error;
-      this.#parts.log.warn({ sandbox: record.id, err: error }, "a guest is stopped that did not go to rest");
+      this.#parts.log.warn({ sandbox: record.id, err: error }, "a guest is stopped that did not freeze its processes");
     }
   }
 
@@ -116,7 +116,7 @@ export class Freezer {
     return AbortSignal.any([destroySignal, this.#parts.ending]);
   }
 
-  async #copy(sandbox: Sandbox, next: { frozen: DiskChain; layers: string[] } | undefined): Promise<FrozenCopy> {
+  async #copy(sandbox: Sandbox, next: { copied: DiskChain; layers: string[] } | undefined): Promise<PendingSnapshot> {
     const { record, live } = sandbox;
     if (!live) throw new WarrenError("internal_error", `sandbox ${record.id} has no microVM`);
     const { vm } = live;
@@ -125,19 +125,19 @@ export class Freezer {
     const parent = record.memory?.header ?? null;
     const memory = await ProcessMemory.open(await vm.memoryMapping());
     try {
-      await this.#askToRest(sandbox);
+      await this.#freezeProcesses(sandbox);
       const started = performance.now();
       let capture: Capture | undefined;
       try {
-        const state = await vm.freeze();
+        const state = await vm.saveDeviceState();
         capture = await captureLayer(this.#parts.memory, memory, parent, (bytes) => this.#parts.space.promise(bytes));
         const stoppedMs = performance.now() - started;
         if (next) await disks.stack(vm.disk, next.layers);
         const deviceState = await readFile(state.path);
         if (next) await this.release(sandbox);
         destroySignal.throwIfAborted();
-        const disk = next?.frozen ?? record.disk;
-        return this.#frozenCopy(sandbox, capture, disk, next !== undefined, deviceState, stoppedMs);
+        const disk = next?.copied ?? record.disk;
+        return this.#pendingSnapshot(sandbox, capture, disk, next !== undefined, deviceState, stoppedMs);
       } catch (error) {
         await capture?.discard();
         if (destroySignal.aborted) throw destroySignal.reason;
@@ -150,14 +150,14 @@ export class Freezer {
   }
 
   /** `runsOn`: others will read the disk while the VMM that wrote it lives. */
-  #frozenCopy(
+  #pendingSnapshot(
     { record }: Sandbox,
     capture: Capture,
     disk: DiskChain,
     runsOn: boolean,
     deviceState: Uint8Array,
     stoppedMs: number,
-  ): FrozenCopy {
+  ): PendingSnapshot {
     const { snapshots, vmm, log } = this.#parts;
     const { id, token, spec } = record;
     const { dirtyPages, streamed } = capture.figures;

@@ -8,14 +8,14 @@ import type { DiskSpace } from "../capacity/disk-space.ts";
 import type { GarbageCollector } from "../end/garbage-collector.ts";
 import type { WarmPool } from "../start/warm-pool.ts";
 import type { Sandbox } from "../state/sandbox.ts";
-import type { Freezer } from "./freezer.ts";
+import type { Snapshotter } from "./snapshotter.ts";
 
 export interface TemplateMakerParts {
   templates: TemplateStore;
   baseTemplates: BaseTemplates;
   snapshots: SnapshotStore;
   memoryImages: ImageCache;
-  freezer: Freezer;
+  snapshotter: Snapshotter;
   warmPool: WarmPool;
   garbage: GarbageCollector;
   space: DiskSpace;
@@ -74,11 +74,11 @@ export class TemplateMaker {
   }
 
   async #snapshot(sandbox: Sandbox, id: string): Promise<SnapshotManifest> {
-    const { snapshots, freezer } = this.#parts;
+    const { snapshots, snapshotter } = this.#parts;
     const { lifecycle, record } = sandbox;
     lifecycle.require("running", "paused");
     if (lifecycle.status === "paused") return snapshots.duplicate(record.snapshot ?? "", id);
     sandbox.requireRunning();
-    return freezer.snapshotAndContinue(sandbox, id);
+    return snapshotter.snapshotAndContinue(sandbox, id);
   }
 }

@@ -49,7 +49,7 @@ test("a pause that fails leaves the sandbox running, and for the reason that it 
   const parts = {
     journal,
     snapshots: { reserve: () => ({ id: "s", release: () => undefined }) },
-    freezer: {
+    snapshotter: {
       stopAndCopy: async () => ({ publish: async () => ({ id: "s" }) }),
       release: async () => undefined,
     },

@@ -6,13 +6,13 @@ import { requireSandboxId } from "../record/new-sandbox.ts";
 import type { Starter } from "../start/starter.ts";
 import type { SandboxRegistry } from "../state/registry.ts";
 import type { Sandbox } from "../state/sandbox.ts";
-import type { Freezer } from "./freezer.ts";
+import type { Snapshotter } from "./snapshotter.ts";
 
 export interface ForkerParts {
   snapshots: SnapshotStore;
   registry: SandboxRegistry;
   starter: Starter;
-  freezer: Freezer;
+  snapshotter: Snapshotter;
   garbage: GarbageCollector;
   log: Logger;
 }
@@ -27,7 +27,7 @@ export class Forker {
 
   /** Starts copies of a running sandbox from one stop of it. Gives each copy, or the reason why there is none. */
   async fork(parent: Sandbox, forkIds: readonly string[]): Promise<(Sandbox | WarrenError)[]> {
-    const { snapshots, registry, starter, freezer, garbage, log } = this.#parts;
+    const { snapshots, registry, starter, snapshotter, garbage, log } = this.#parts;
     if (new Set(forkIds).size < forkIds.length) throw new WarrenError("invalid_request", "two copies have the same id");
     for (const forkId of forkIds) {
       requireSandboxId(forkId);
@@ -36,17 +36,17 @@ export class Forker {
     parent.requireRunning();
     const reserved = snapshots.reserve();
     try {
-      const frozen = parent.lifecycle.perform("fork", async () => {
+      const snapshot = parent.lifecycle.perform("fork", async () => {
         parent.requireRunning();
-        return freezer.snapshotAndContinue(parent, reserved.id);
+        return snapshotter.snapshotAndContinue(parent, reserved.id);
       });
       const { teamId, spec } = parent.record;
       // The copies are there from the beginning: one of which the host knows nothing is one that nobody makes.
       const starts = forkIds.map((forkId) =>
-        starter.start({ id: forkId, teamId, spec }, async () => (await frozen).id),
+        starter.start({ id: forkId, teamId, spec }, async () => (await snapshot).id),
       );
       const ends = Promise.allSettled(starts);
-      await frozen.finally(() => ends);
+      await snapshot.finally(() => ends);
       return (await ends).map((result) => {
         if (result.status === "fulfilled") return result.value;
         if (result.reason instanceof WarrenError) return result.reason;

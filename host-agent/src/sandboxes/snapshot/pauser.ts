@@ -14,14 +14,14 @@ import type { InactivityTimers } from "../state/inactivity-timers.ts";
 import { noteRunning } from "../state/running.ts";
 import type { Sandbox } from "../state/sandbox.ts";
 import type { DiskMerger } from "./disk-merger.ts";
-import type { Freezer } from "./freezer.ts";
+import type { Snapshotter } from "./snapshotter.ts";
 
 export interface PauserParts {
   journal: Journal;
   memory: MemoryStore;
   snapshots: SnapshotStore;
   microvms: MicrovmRunner;
-  freezer: Freezer;
+  snapshotter: Snapshotter;
   admission: Admission;
   inactivity: InactivityTimers;
   garbage: GarbageCollector;
@@ -40,7 +40,7 @@ export class Pauser {
 
   /** Writes a running sandbox to disk and frees its microVM; with a reason unless asked to. On a failure it runs on. */
   async pause(sandbox: Sandbox, reason?: SandboxReason): Promise<void> {
-    const { journal, freezer, snapshots, microvms, inactivity, garbage } = this.#parts;
+    const { journal, snapshotter, snapshots, microvms, inactivity, garbage } = this.#parts;
     const { record } = sandbox;
     const { reason: former } = record;
     sandbox.moveTo("pausing");
@@ -48,12 +48,12 @@ export class Pauser {
     const reserved = snapshots.reserve();
     try {
       await journal.write(record);
-      const copy = await freezer.stopAndCopy(sandbox);
+      const copy = await snapshotter.stopAndCopy(sandbox);
       try {
         snapshot = await copy.publish(reserved.id);
         await this.#record(sandbox, snapshot, reason);
       } catch (error) {
-        await freezer.release(sandbox);
+        await snapshotter.release(sandbox);
         throw error;
       }
     } catch (error) {

@@ -8,7 +8,7 @@ import { shapeOf } from "../microvms/shape.ts";
 import type { Journal } from "../record/journal.ts";
 import type { SandboxFactory } from "../start/sandbox-factory.ts";
 import { WARM_UP, type WarmUpCommand, warmUp } from "../start/warm-up.ts";
-import type { Freezer } from "./freezer.ts";
+import type { Snapshotter } from "./snapshotter.ts";
 
 /**
  * What the built-in template holds ready in memory: the login shell and the programs that scripts are made of beside the
@@ -26,7 +26,7 @@ export interface BaseTemplateMakerParts {
   baseTemplates: BaseTemplates;
   factory: SandboxFactory;
   microvms: MicrovmRunner;
-  freezer: Freezer;
+  snapshotter: Snapshotter;
   remover: Remover;
   /** Files that new sandboxes boot from. */
   images: () => BootImages;
@@ -41,7 +41,7 @@ export class BaseTemplateMaker {
     this.#parts = parts;
   }
 
-  /** The snapshot of the built-in template for a size of machine, which is booted and frozen when there is none. */
+  /** The snapshot of the built-in template for a size of machine, which is made of one that boots when there is none. */
   async snapshot(size: { vcpus: number; memoryMb: number }): Promise<string> {
     const images = this.#parts.images();
     const shape = await shapeOf(this.#parts.vmm, size);
@@ -50,7 +50,7 @@ export class BaseTemplateMaker {
   }
 
   async #make(size: { vcpus: number; memoryMb: number }, snapshotId: string): Promise<void> {
-    const { journal, factory, microvms, freezer, remover, log } = this.#parts;
+    const { journal, factory, microvms, snapshotter, remover, log } = this.#parts;
     const sandbox = factory.makeUnclaimed("template", size);
     log.info({ vcpus: size.vcpus, memoryMb: size.memoryMb }, "booting the built-in template");
     try {
@@ -59,7 +59,7 @@ export class BaseTemplateMaker {
       // An identity is rehearsed with one that nobody uses: the next one finds its files and its code ready.
       await microvms.identify(sandbox);
       await warmUp(guest, TEMPLATE_WARM_UP);
-      const copy = await freezer.stopAndCopy(sandbox);
+      const copy = await snapshotter.stopAndCopy(sandbox);
       await copy.publish(snapshotId);
     } finally {
       await remover.remove(sandbox);
