@@ -25,7 +25,7 @@ test.each([
     journal: { write: async (each: SandboxRecord) => void written.push(structuredClone(each)) },
     snapshots: { get: () => ({ id: "s" }) },
     space: { requireAccess: async () => undefined },
-    admission: { require: async () => undefined },
+    admission: { require: async (_: Sandbox, onAdmitted: () => void) => onAdmitted() },
     microvms: { restore: () => Promise.reject(new WarrenError(code, reason)), stop: async () => undefined },
     garbage: { schedule: () => undefined },
   };

@@ -80,8 +80,8 @@ export class Pauser {
     const { disk, spec, lastActiveAt, reason } = record;
     const snapshot = snapshots.get(record.snapshot ?? "");
     await space.requireAccess();
-    await admission.require(sandbox);
-    sandbox.moveTo("resuming", timeoutSec === undefined ? {} : { spec: { ...spec, timeoutSec } });
+    const settings = timeoutSec === undefined ? {} : { spec: { ...spec, timeoutSec } };
+    await admission.require(sandbox, () => sandbox.moveTo("resuming", settings));
     try {
       await microvms.restore(sandbox, snapshot.id);
       delete record.reason;

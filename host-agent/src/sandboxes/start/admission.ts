@@ -12,13 +12,17 @@ export class Admission {
     this.#warmPool = warmPool;
   }
 
-  /** Throws `host_full` when the microVM of a sandbox does not fit. */
-  async require(sandbox: Sandbox): Promise<void> {
+  /**
+   * Throws `host_full` when the microVM of a sandbox does not fit. `onAdmitted` is called in the same moment, for one that
+   * takes room by its status: whoever is admitted next counts it.
+   */
+  async require(sandbox: Sandbox, onAdmitted: () => void = () => undefined): Promise<void> {
     try {
       this.#registry.admit(sandbox);
     } catch (error) {
       if (!(await this.#warmPool.evict())) throw error;
       this.#registry.admit(sandbox);
     }
+    onAdmitted();
   }
 }
