@@ -11,8 +11,8 @@ interface Waiting<V> {
 }
 
 /**
- * Reads many keys with one query when many are asked for at once. A read that comes while the database is idle is sent
- * alone and at once; those that come while queries are under way share the next one. A key is in one query at a time, so
+ * Reads many keys with one query when many are asked for at once. Reads that come in one turn of the event loop are sent
+ * together at its end; those that come while queries are under way share the next one. A key is in one query at a time, so
  * that all who ask for it meanwhile share the one after. Nobody gets what was read before they asked.
  */
 export class BatchedReads<V> {
@@ -21,6 +21,7 @@ export class BatchedReads<V> {
   /** Keys of the queries under way. */
   readonly #reading = new Set<string>();
   #running = 0;
+  #turn: NodeJS.Immediate | undefined;
 
   /** `read` resolves to the values that are there. */
   constructor(read: (keys: string[]) => Promise<ReadonlyMap<string, V>>) {
@@ -32,10 +33,15 @@ export class BatchedReads<V> {
     if (!waiting) {
       waiting = Promise.withResolvers<V | undefined>();
       this.#next.set(key, waiting);
-      if (this.#running < CONCURRENT_QUERIES) void this.#send();
+      if (this.#running < CONCURRENT_QUERIES) this.#turn ??= setImmediate(this.#endTurn);
     }
     return waiting.promise;
   }
+
+  readonly #endTurn = (): void => {
+    this.#turn = undefined;
+    if (this.#running < CONCURRENT_QUERIES) void this.#send();
+  };
 
   async #send(): Promise<void> {
     const batch = this.#takeBatch();

@@ -34,9 +34,8 @@ export interface AppOptions {
 /** The HTTP server without routes: strict validation, the error catalogue, one log line per request. */
 export async function createApp(options: AppOptions): Promise<App> {
   const app = Fastify({
-    loggerInstance: options.log as FastifyBaseLogger,
+    loggerInstance: new RequestLogger(options.log) as FastifyBaseLogger,
     logController: new RequestLog(options.log),
-    childLoggerFactory: (_log, bindings) => RequestLogger.of(options.log, bindings),
     bodyLimit: LIMITS.jsonBodyBytes,
     // Sockets without a request do not delay the end.
     forceCloseConnections: "idle",

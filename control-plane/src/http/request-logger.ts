@@ -10,16 +10,13 @@ type Line = [first: unknown, ...rest: unknown[]];
  */
 export class RequestLogger {
   readonly #log: Logger;
-  readonly #bindings: Bindings;
+  readonly #bindings: Bindings | undefined;
   #own: Logger | undefined;
 
-  private constructor(log: Logger, bindings: Bindings) {
+  /** Without bindings the log of the server, which gives each request its own. */
+  constructor(log: Logger, bindings?: Bindings) {
     this.#log = log;
     this.#bindings = bindings;
-  }
-
-  static of(log: Logger, bindings: Bindings): FastifyBaseLogger {
-    return new RequestLogger(log, bindings);
   }
 
   get level(): string {
@@ -53,11 +50,15 @@ export class RequestLogger {
   silent(): void {}
 
   child(bindings: Bindings, options?: ChildLoggerOptions): FastifyBaseLogger {
+    if (this.#bindings === undefined) {
+      // Fastify asks first for one with its own ways to write requests, none of which is logged as a whole.
+      return Object.keys(bindings).length === 0 ? this : new RequestLogger(this.#log, bindings);
+    }
     return this.#made.child(bindings, options) as FastifyBaseLogger;
   }
 
   get #made(): Logger {
-    this.#own ??= this.#log.child(this.#bindings);
+    this.#own ??= this.#bindings === undefined ? this.#log : this.#log.child(this.#bindings);
     return this.#own;
   }
 }
