@@ -1,15 +1,13 @@
 import { lstat, mkdir, readlink, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { HOST_FOLDER, LEAVE_HOST, READ_ONLY, SYSTEM_FOLDERS } from "@warren/server/mount-view";
 
 /** Where the view is mounted, in the mount namespace of each VMM alone: elsewhere there are empty files and folders. */
 const VIEW = "/run/warren/vmm";
-/** Folders of programs and libraries. On most systems all but the first are links into it. */
-const PROGRAMS = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
 /** Files that programs are started with, and the devices of a VMM. */
 const FILES = ["/etc/ld.so.cache", "/dev/null", "/dev/urandom", "/dev/net/tun", "/dev/kvm"];
-/** Where the root directory of the VMM is in the view, and where the host's files hang for the moment of the change. */
+/** Where the root directory of the VMM is in the view. */
 const ROOT = "root";
-const HOST = "host";
 
 /** What a VMM process sees of the host's files until it gives that up as well for its root directory. */
 export interface View {
@@ -19,13 +17,13 @@ export interface View {
 
 /** Makes the places for programs, which are there for reading only, and for the devices of a VMM. What is there stays. */
 export async function prepareView(program: string): Promise<View> {
-  for (const name of [ROOT, "proc", HOST]) await mkdir(join(VIEW, name), { recursive: true, mode: 0o755 });
+  for (const name of [ROOT, "proc", HOST_FOLDER]) await mkdir(join(VIEW, name), { recursive: true, mode: 0o755 });
   const mounts = [
-    line(VIEW, VIEW, "none", "bind,ro,nosuid,nodev"),
+    line(VIEW, VIEW, "none", `bind,${READ_ONLY}`),
     line("proc", join(VIEW, "proc"), "proc", "ro,nosuid,nodev,noexec"),
   ];
   const elsewhere = program.startsWith("/") && !program.startsWith("/usr/") ? [dirname(program)] : [];
-  for (const path of [...PROGRAMS, ...elsewhere, ...FILES]) {
+  for (const path of [...SYSTEM_FOLDERS, ...elsewhere, ...FILES]) {
     const kind = await lstat(path).catch(() => undefined);
     if (kind === undefined) continue;
     const target = join(VIEW, path);
@@ -38,7 +36,7 @@ export async function prepareView(program: string): Promise<View> {
     }
     if (kind.isDirectory()) await mkdir(target, { recursive: true, mode: 0o755 });
     else await writeFile(target, "", { flag: "a", mode: 0o600 });
-    mounts.push(line(path, target, "none", kind.isCharacterDevice() ? "bind,nosuid,noexec" : "bind,ro,nosuid,nodev"));
+    mounts.push(line(path, target, "none", kind.isCharacterDevice() ? "bind,nosuid,noexec" : `bind,${READ_ONLY}`));
   }
   return { mounts: mounts.join("") };
 }
@@ -55,8 +53,7 @@ export function mountTable({ mounts }: View, root: string): string {
 export const ENTER_VIEW = `set -e
 mount --no-mtab --all --fstab "$1"
 cd ${VIEW}
-pivot_root . ${HOST}
-umount --no-mtab --lazy /${HOST}
+${LEAVE_HOST}
 cd /${ROOT}
 shift
 exec "$@"`;

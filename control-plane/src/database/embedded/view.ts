@@ -1,9 +1,8 @@
 import { lstatSync, mkdirSync, readlinkSync } from "node:fs";
+import { HOST_FOLDER, LEAVE_HOST, READ_ONLY, SYSTEM_FOLDERS } from "@warren/server/mount-view";
 
 /** Where the view is mounted, in the mount namespace of each server alone: elsewhere it is an empty folder. */
 const VIEW = "/run/warren/postgresql";
-/** Folders of programs and libraries. On most systems all but the first are links into it. */
-const SYSTEM = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
 /** Where things are in the view. */
 const FILES = "/postgresql";
 const CLUSTER = "/cluster";
@@ -67,19 +66,18 @@ function enterView({ files, cluster, socket, inMemory }: Places, userId: number)
     "umask 022",
     `mount --no-mtab -t tmpfs -o mode=0755,nosuid,nodev,noexec warren ${VIEW}`,
     `cd ${VIEW}`,
-    `mkdir proc etc dev host .${FILES} .${CLUSTER} .${SOCKET}`,
+    `mkdir proc etc dev ${HOST_FOLDER} .${FILES} .${CLUSTER} .${SOCKET}`,
     "mkdir -m 1777 dev/shm tmp",
     // initdb asks for the name of its user.
     `echo "postgres:x:${userId}:${userId}::/:/bin/sh" > etc/passwd`,
     ": > dev/null",
     "mount --no-mtab --bind -o nosuid,noexec /dev/null dev/null",
     "mount --no-mtab -t proc -o ro,nosuid,nodev,noexec proc proc",
-    ...SYSTEM.flatMap(systemFolder),
-    bind(files, FILES, "ro,nosuid,nodev"),
+    ...SYSTEM_FOLDERS.flatMap(systemFolder),
+    bind(files, FILES, READ_ONLY),
     inMemory ? copyOwned(cluster, CLUSTER, userId) : bind(cluster, CLUSTER, "nosuid,nodev,noexec"),
     ...(socket === undefined ? [] : [bind(socket, SOCKET, "nosuid,nodev,noexec")]),
-    "pivot_root . host",
-    "umount --no-mtab --lazy /host",
+    LEAVE_HOST,
     "cd /",
     "umask 077",
     'exec "$@"',
@@ -89,7 +87,7 @@ function enterView({ files, cluster, socket, inMemory }: Places, userId: number)
 function systemFolder(path: string): string[] {
   const kind = lstatSync(path, { throwIfNoEntry: false });
   if (kind?.isSymbolicLink()) return [`ln -s ${quote(readlinkSync(path))} .${path}`];
-  return kind?.isDirectory() ? [`mkdir .${path}`, bind(path, path, "ro,nosuid,nodev")] : [];
+  return kind?.isDirectory() ? [`mkdir .${path}`, bind(path, path, READ_ONLY)] : [];
 }
 
 /** Copies a directory to a user, who has it already unless another server is that user now. */
