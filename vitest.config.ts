@@ -20,10 +20,10 @@ const FAKE_MACHINE = "tests/support/fake-machine.ts";
 const LONG = [
   "crash-fake",
   "faults",
-  "hang",
-  "ends",
   "freeze",
   "cli",
+  "hang",
+  "ends",
   "qemu.vm",
   "ensure.vm",
   "vcpus",

@@ -27,7 +27,8 @@ while True:
     connection.sendall(str(count).encode())
     connection.close()
 `;
-const ASK = `import socket; print(socket.create_connection(("127.0.0.1", 7000), timeout=20).recv(100).decode())`;
+/** Prints what it says. */
+const ASK = "timeout 20 cat </dev/tcp/127.0.0.1/7000";
 
 describe("freezing and thawing", () => {
   let stack: Stack;
@@ -49,7 +50,7 @@ describe("freezing and thawing", () => {
     call("POST", `/v1/sandboxes/${sandbox.id}/${action}`, body);
   const create = (options = {}) => stack.warren.sandboxes.create({ memoryMb: 256, ...options });
   const sh = async (sandbox: Sandbox, script: string) => (await sandbox.exec("sh", ["-c", script])).stdout.trim();
-  const ask = async (sandbox: Sandbox) => Number((await sandbox.exec("python3", ["-c", ASK])).stdout);
+  const ask = async (sandbox: Sandbox) => Number((await sandbox.exec("bash", ["-c", ASK])).stdout);
 
   it("a running program does not notice pauses, nor restarts and deaths of the host agent between them", {
     timeout: CYCLES * 60_000,
@@ -124,9 +125,8 @@ describe("freezing and thawing", () => {
     const sandbox = await create();
     await act(sandbox, "pause");
     await act(sandbox, "resume");
-    const script = "import time; print(time.time())";
     const before = Date.now() / 1000;
-    const guest = Number((await sandbox.exec("python3", ["-c", script])).stdout);
+    const guest = Number((await sandbox.exec("date", ["+%s.%N"])).stdout);
     const after = Date.now() / 1000;
     expect(guest).toBeGreaterThan(before - 0.05);
     expect(guest).toBeLessThan(after + 0.05);

@@ -2,7 +2,7 @@ import type { Sandbox } from "@warren/sdk";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { writeGuestMemory } from "./support/guest-memory.ts";
 import { readRecords, vmmProcesses } from "./support/host-state.ts";
-import { outputOf, runScript } from "./support/requests.ts";
+import { outputOf, post, runScript } from "./support/requests.ts";
 import { type Stack, startStack } from "./support/stack.ts";
 
 const MEMORY_MB = 128;
@@ -128,4 +128,28 @@ it("a guest whose agent nobody reaches is paused by inactivity", { timeout: 600_
   await expect.poll(async () => (await fields()).status, { timeout: 480_000 }).toBe("paused");
   expect((await fields()).reason).toMatchObject({ code: "inactivity" });
   await sandbox.destroy();
+});
+
+it("a sandbox whose agent does not put its processes to rest is copied, made a template of and paused with all it had", async () => {
+  const sandbox = await stack.warren.sandboxes.create({ memoryMb: MEMORY_MB });
+  const isRefusal = (line: string) => line.includes("did not go to rest") && line.includes(sandbox.id);
+  const refusals = () => stack.hostAgent.log.filter(isRefusal).length;
+  // A thread of the kernel does not freeze: from here on the agent waits for it, and gives up.
+  const thread = "$(grep -l jbd2 /proc/[0-9]*/comm | cut -d / -f 3)";
+  const group = "/sys/fs/cgroup/user/root/restless";
+  await outputOf(sandbox, `mkdir ${group} && echo ${thread} > ${group}/cgroup.procs`);
+  const keep = "echo disk > /root/kept; echo memory > /dev/shm/kept; sleep 100000 >/dev/null 2>&1 & echo $! > /run/pid";
+  await outputOf(sandbox, keep);
+  const look = (each: Sandbox) => outputOf(each, "cat /root/kept /dev/shm/kept; kill -0 $(cat /run/pid) && echo alive");
+  const whole = "disk\nmemory\nalive";
+  const [made] = (await post(stack, `sandboxes/${sandbox.id}/fork`, { count: 1 })) as { sandbox: { id: string } }[];
+  expect(refusals()).toBe(1);
+  expect(await look(await stack.warren.sandboxes.get(made!.sandbox.id))).toBe(whole);
+  await post(stack, "snapshots", { sandbox_id: sandbox.id, name: "restless" });
+  expect(refusals()).toBe(2);
+  expect(await look(await stack.warren.sandboxes.create({ template: "restless" }))).toBe(whole);
+  await sandbox.pause();
+  expect(refusals()).toBe(3);
+  await sandbox.resume();
+  expect(await look(sandbox)).toBe(whole);
 });
