@@ -23,6 +23,8 @@ const MIB = 1024 * 1024;
 const NEVER = new AbortController().signal;
 /** Milliseconds after which the clients below give up a guest that says nothing to the point. */
 const LIMIT_MS = 300;
+/** The same of guests that never say anything to the point. */
+const LATE_MS = 60;
 const COMMAND = { cmd: "true", args: [], env: {}, timeoutMs: 0, stdin: false };
 const IDENTITY: GuestIdentity = {
   sandboxId: "sb",
@@ -36,8 +38,8 @@ const IDENTITY: GuestIdentity = {
 
 /** Calls that the guest answers by itself. */
 const CALLS: [string, (guest: GuestClient) => Promise<unknown>][] = [
-  ["health", (guest) => guest.health(LIMIT_MS)],
-  ["init", (guest) => guest.init(IDENTITY, LIMIT_MS)],
+  ["health", (guest) => guest.health(LATE_MS)],
+  ["init", (guest) => guest.init(IDENTITY, LATE_MS)],
   ["freeze", (guest) => guest.freeze()],
   ["close standard input", (guest) => guest.closeStdin(7)],
   ["start a command", (guest) => guest.run(COMMAND).next()],
@@ -116,7 +118,7 @@ describe.each(REFUSED)("a guest that answers with %s", (_, trick) => {
 describe.each(LATE)("a guest that answers with %s", (_, trick) => {
   it.each([...CALLS, ...FILE_CALLS])("fails to %s in time", async (_name, call) => {
     const guest = await startGuest(trick);
-    expect(["agent_error", "guest_unreachable"]).toContain(await failed(call(guest.client(LIMIT_MS))));
+    expect(["agent_error", "guest_unreachable"]).toContain(await failed(call(guest.client(LATE_MS))));
   });
 });
 
