@@ -75,7 +75,7 @@ describe("what goes wrong inside a sandbox stays inside", () => {
   });
 
   it("root ends a fork bomb by the usual command: nothing forks behind its back", async () => {
-    const bombed = await stack.warren.sandboxes.create({ memoryMb: 512 });
+    const bombed = await stack.warren.sandboxes.create({ memoryMb: 256 });
     const bomb = bombed
       .exec("sh", ["-c", "bomb() { bomb | bomb & }; bomb; sleep 1000"], { timeoutSec: 1200 })
       .catch(() => undefined);
