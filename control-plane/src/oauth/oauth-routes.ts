@@ -129,7 +129,7 @@ class OAuthFlow {
   /** Where the browser goes when it has come back from the provider. */
   async arrive(name: string, request: FastifyRequest, reply: FastifyReply): Promise<string> {
     const provider = this.#provider(name);
-    const stateCookie = request.cookies[this.#cookieName];
+    const stateCookie = request.server.parseCookie(request.headers.cookie ?? "")[this.#cookieName];
     reply.clearCookie(this.#cookieName, this.#cookieOptions());
     try {
       await this.#limit(request);
