@@ -98,9 +98,12 @@ export async function serveHost(options: ServeOptions): Promise<Host> {
     async stop() {
       await server.close();
       await pressure?.close();
-      if (options.ephemeral) await parts.sandboxes.destroyAll();
-      else await parts.sandboxes.release();
-      await parts.slots.close();
+      // Slots in use can still be released once their pool is closed.
+      if (options.ephemeral) await Promise.all([parts.sandboxes.destroyAll(), parts.slots.close()]);
+      else {
+        await parts.sandboxes.release();
+        await parts.slots.close();
+      }
       lock.release();
     },
   };

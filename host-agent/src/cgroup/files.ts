@@ -49,7 +49,8 @@ export async function groupNames(directory: string): Promise<string[]> {
   }
 }
 
-/** Milliseconds between attempts, and how many: 5 seconds in all. */
+/** Milliseconds until the second attempt, twice as many each time up to the longest pause, and how many: 5 seconds in all. */
+const FIRST_RETRY_MS = 1;
 const RETRY_MS = 10;
 const ATTEMPTS = 500;
 
@@ -60,7 +61,7 @@ const ATTEMPTS = 500;
 export async function untilEmpty(directory: string, attempt: () => Promise<boolean>): Promise<void> {
   for (let n = 0; n < ATTEMPTS; n++) {
     if (await attempt()) return;
-    await sleep(RETRY_MS);
+    await sleep(Math.min(RETRY_MS, FIRST_RETRY_MS * 2 ** n));
   }
   const ids = await processIds(directory);
   throw new WarrenError(
