@@ -16,10 +16,7 @@ import { MemoryStore } from "./memory/store/store.ts";
 import { watchMemoryPressure } from "./memory-pressure/memory-pressure.ts";
 import type { SlotPool } from "./network/network.ts";
 import { PLATFORM, type Platform } from "./platform.ts";
-import { fileTransfers } from "./rpc/file-transfers.ts";
 import { readHostFacts } from "./rpc/host-facts.ts";
-import { hostAgentService } from "./rpc/hostagent.ts";
-import { serve } from "./rpc/server.ts";
 import { DiskSpace } from "./sandboxes/capacity/disk-space.ts";
 import { DiskUsage } from "./sandboxes/capacity/disk-usage.ts";
 import { Journal } from "./sandboxes/record/journal.ts";
@@ -91,9 +88,9 @@ export async function serveHost(options: ServeOptions): Promise<Host> {
     options.log.warn({ err: error }, "memory pressure cannot be watched; ready sandboxes stay when memory runs short");
   });
   const facts = () => readHostFacts(options.dataDirectory, parts.vmm, parts.images!);
-  const { sandboxes } = parts;
-  const served = { service: hostAgentService(sandboxes, facts), files: fileTransfers(sandboxes, options.log) };
-  const server = await serve(options.socketPath, served, options.log);
+  // A third of the program, which is loaded while a sandbox is being prepared.
+  const { serveSandboxes } = await import("./rpc/serve-sandboxes.ts");
+  const server = await serveSandboxes(options.socketPath, { sandboxes: parts.sandboxes, facts, log: options.log });
   return {
     async stop() {
       await server.close();
