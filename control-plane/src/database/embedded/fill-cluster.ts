@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { WarrenError } from "@warren/contracts/errors";
 import pg from "pg";
 import type { Logger } from "../../logging.ts";
 import { migrateClient } from "../postgres.ts";
@@ -18,11 +19,25 @@ export async function fillCluster(cluster: string, files: ServerFiles, log: Logg
     user?.lock.release();
   }
   // The path of a cache directory may be long, that of a socket may not.
-  const directory = await mkdtemp(join(tmpdir(), "warren-database-"));
+  const directory = await makeShortDirectory();
   try {
     await fill({ files, cluster, directory, durable: false, maxConnections: 5, log });
   } finally {
     await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function makeShortDirectory(): Promise<string> {
+  try {
+    return await mkdtemp(join(tmpdir(), "warren-database-"));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOSPC" || code === "EDQUOT") throw error;
+    throw new WarrenError(
+      "invalid_request",
+      `no directory can be made in ${tmpdir()} (${code}), where temporary files go; mend that, or name another in TMPDIR`,
+      { cause: error },
+    );
   }
 }
 

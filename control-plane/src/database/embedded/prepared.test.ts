@@ -41,3 +41,15 @@ it("takes the place of what a process left that was ended while it made one", as
   await ensureCluster(cluster, preparation);
   expect(await readdir(directory)).toEqual(["cluster"]);
 });
+
+it("says in words when the directory for temporary files cannot be used", async () => {
+  const before = process.env.TMPDIR;
+  process.env.TMPDIR = join(directory, "nowhere");
+  try {
+    const made = prepareCluster({ ...preparation, cacheDir: join(directory, "cache") });
+    await expect(made).rejects.toMatchObject({ code: "invalid_request", message: expect.stringContaining("TMPDIR") });
+  } finally {
+    if (before === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = before;
+  }
+});
