@@ -31,7 +31,7 @@ export class PoolClient extends PreparingClient {
       noteDatabaseAway(error);
       clearTimeout(this.#silence);
     });
-    this.on("drain", () => clearTimeout(this.#silence));
+    for (const event of ["drain", "end"] as const) this.on(event, () => clearTimeout(this.#silence));
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: one signature stands for both of pg's.
@@ -46,7 +46,7 @@ export class PoolClient extends PreparingClient {
   // biome-ignore lint/suspicious/noExplicitAny: one signature stands for all of pg's.
   override query(statement: any, ...rest: any[]): any {
     clearTimeout(this.#silence);
-    if (this.#bounded) this.#silence = setTimeout(() => this.#leave(), this.#limits.silence);
+    if (this.#bounded) this.#silence = setTimeout(() => this.#leave(), this.#limits.silence).unref();
     return super.query(statement, ...(rest as []));
   }
 
