@@ -35,19 +35,19 @@ async function unpackEntries(archive: AsyncIterable<Buffer>, root: string): Prom
   for await (const entry of readArchive(archive)) {
     const parts = partsOf(entry.path);
     if (parts.length === 0) rooted = true;
-    else if (!directories.has(parts.slice(0, -1).join("/"))) throw strange(entry.path);
+    else if (!directories.has(parts.slice(0, -1).join("/"))) throw unexpected(entry.path);
     const { mode, modifiedAt, target } = entry;
     const late = { parts, mode, modifiedAt, target };
     if (entry.type === "directory") {
       if (parts.length > 0) await mkdir(join(root, ...parts), 0o700);
       directories.set(parts.join("/"), late);
-    } else if (parts.length === 0) throw strange(entry.path);
+    } else if (parts.length === 0) throw unexpected(entry.path);
     else if (entry.type === "file") await writeFile(join(root, ...parts), entry);
     else if (entry.type === "symlink" && staysInside(late)) links.push(late);
     else if (entry.type === "symlink") leftOut.push(`the link ${entry.path} leads out of it, to ${target}`);
     else leftOut.push(`${entry.path} is neither a file nor a directory nor a link`);
   }
-  if (!rooted) throw strange("");
+  if (!rooted) throw unexpected("");
   for (const { parts, target, modifiedAt } of links) {
     const path = join(root, ...parts);
     await symlink(target, path);
@@ -79,7 +79,7 @@ function partsOf(path: string): string[] {
   const parts = path.replace(/\/+$/, "").split("/");
   if (parts[0] === ".") parts.shift();
   if (path === "" || parts.some((part) => part === "" || part === "." || part === ".." || part.includes("\0")))
-    throw strange(path);
+    throw unexpected(path);
   return parts;
 }
 
@@ -99,6 +99,6 @@ function leftOutText(leftOut: string[]): string {
   return `Not all of the directory was copied: ${leftOut.slice(0, NAMED).join("; ")}${more}.`;
 }
 
-function strange(path: string): ArchiveError {
+function unexpected(path: string): ArchiveError {
   return new ArchiveError(`an archive with the path ${JSON.stringify(path.slice(0, 200))}`);
 }

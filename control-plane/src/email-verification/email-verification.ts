@@ -43,7 +43,7 @@ export class EmailVerification {
   }
 
   /** Sends the mail of a new account, in the background: the account is there whether or not mails get through. */
-  greet(user: Addressee): void {
+  sendFirst(user: Addressee): void {
     const { mailer, operations } = this.#parts;
     // The mailer has written the reason of a failure to the log, and the user can ask again.
     if (mailer) void operations.track(this.#send(mailer, user)).catch(() => undefined);

@@ -81,7 +81,7 @@ export function oauthRoutes(parts: OAuthRouteParts): Routes {
           response: { 302: Type.Null(), "4xx": ErrorBody },
         },
       },
-      async (request, reply) => reply.redirect(await flow.depart(request.params.provider, request, reply), 302),
+      async (request, reply) => reply.redirect(await flow.start(request.params.provider, request, reply), 302),
     );
 
     app.get(
@@ -97,7 +97,7 @@ export function oauthRoutes(parts: OAuthRouteParts): Routes {
           response: { 302: Type.Null(), "4xx": ErrorBody },
         },
       },
-      async (request, reply) => reply.redirect(await flow.arrive(request.params.provider, request, reply), 302),
+      async (request, reply) => reply.redirect(await flow.finish(request.params.provider, request, reply), 302),
     );
   };
 }
@@ -111,7 +111,7 @@ class OAuthFlow {
   }
 
   /** Where the browser goes to sign in. */
-  async depart(name: string, request: FastifyRequest, reply: FastifyReply): Promise<string> {
+  async start(name: string, request: FastifyRequest, reply: FastifyReply): Promise<string> {
     const provider = this.#provider(name);
     try {
       await this.#limit(request);
@@ -127,7 +127,7 @@ class OAuthFlow {
   }
 
   /** Where the browser goes when it has come back from the provider. */
-  async arrive(name: string, request: FastifyRequest, reply: FastifyReply): Promise<string> {
+  async finish(name: string, request: FastifyRequest, reply: FastifyReply): Promise<string> {
     const provider = this.#provider(name);
     const stateCookie = request.server.parseCookie(request.headers.cookie ?? "")[this.#cookieName];
     reply.clearCookie(this.#cookieName, this.#cookieOptions());

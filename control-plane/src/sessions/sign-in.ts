@@ -66,7 +66,7 @@ export class SignIn {
       const account = await accounts.insert({ email, name, passwordHash }, transaction);
       return { ...account, session: await sessions.open(account.user.id, transaction) };
     });
-    this.#parts.verification.greet(user);
+    this.#parts.verification.sendFirst(user);
     return this.#sign(user, { id: teamId, role: "owner" }, session);
   }
 

@@ -82,7 +82,7 @@ const PERSONAL = [
   "GET /v1/teams",
   "POST /v1/teams",
 ];
-/** What strangers may call, see wrong-credentials.test.ts. */
+/** What anybody may call, see wrong-credentials.test.ts. */
 const PUBLIC = /^(GET \/(health|openapi|docs)|POST \/v1\/auth\/(signup|login)$|GET \/v1\/auth\/o)/;
 
 const ACTIONS: Record<string, Action> = {

@@ -96,7 +96,7 @@ func (t *target) openFormer() error {
 		}
 		file, err := os.OpenFile(t.path, os.O_WRONLY|os.O_CREATE|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0o644)
 		if errors.Is(err, os.ErrNotExist) {
-			return leadsAstray(t.path)
+			return unusableLink(t.path)
 		}
 		if err != nil {
 			return err
@@ -129,8 +129,8 @@ func (t *target) openFormer() error {
 	return t.take(file)
 }
 
-// leadsAstray is the error of a link to a place where no file can be made.
-func leadsAstray(link string) error {
+// unusableLink is the error of a link to a place where no file can be made.
+func unusableLink(link string) error {
 	target, err := os.Readlink(link)
 	if err != nil {
 		return err

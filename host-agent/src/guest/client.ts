@@ -12,7 +12,14 @@ import { FileTransfers, type TransferLimits } from "./file-transfers.ts";
 import { GuestFilesystem } from "./filesystem.ts";
 import { hostLoad } from "./host-load.ts";
 import { GuestInput } from "./input.ts";
-import { LEAST_UNANSWERED, type Patience, patienceOf, SILENCE_MS, whileAlive, withLiveness } from "./liveness.ts";
+import {
+  LEAST_UNANSWERED,
+  type LivenessLimits,
+  livenessLimits,
+  SILENCE_MS,
+  whileAlive,
+  withLiveness,
+} from "./liveness.ts";
 import { errorMessage, MAX_JSON, parseJson } from "./messages.ts";
 import { GuestRequests } from "./requests.ts";
 import { guestTransport } from "./transport.ts";
@@ -76,7 +83,7 @@ export interface InitConfirmation {
 }
 
 /** How long a guest agent is waited for. Limits in milliseconds are those of an idle host and grow with its load. */
-export interface GuestLimits extends Patience, TransferLimits {
+export interface GuestLimits extends LivenessLimits, TransferLimits {
   /** For one question whether it lives. */
   healthMs: number;
   /** Until a command has started. */
@@ -92,7 +99,7 @@ const MAX_CLOCK_OFFSET_MS = 50;
 
 /** Limits of guests that may be silent for `silenceMs` while they do nothing: the same for all that waits for no process. */
 export function silenceLimits(silenceMs: number) {
-  return { ...patienceOf(silenceMs), healthMs: silenceMs / LEAST_UNANSWERED, unaryMs: silenceMs };
+  return { ...livenessLimits(silenceMs), healthMs: silenceMs / LEAST_UNANSWERED, unaryMs: silenceMs };
 }
 
 const DEFAULT_LIMITS: GuestLimits = {
@@ -105,7 +112,7 @@ const DEFAULT_LIMITS: GuestLimits = {
 
 /** Calls the agent of one microVM. Every failure is an error of the catalogue. */
 export class GuestClient {
-  /** Looks at the vCPUs of the guest while it is silent, see SignsOfLife; whoever has them says how. */
+  /** Looks at the vCPUs of the guest while it is silent, see LivenessSigns; whoever has them says how. */
   hasHung: () => Promise<boolean> = async () => false;
   readonly #connections = new GuestConnections();
   readonly #requests: GuestRequests;

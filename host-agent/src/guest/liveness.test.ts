@@ -26,9 +26,9 @@ async function runWhileSilent(unanswered: number, processorMs: () => number, hun
     socket.end("HTTP/1.1 204 No Content\r\n\r\n");
     finish();
   });
-  // Patience is over at once for a guest that stands still, and never for one that works.
-  const patience = { quietMs: 5, healthMs: 10, idleMs: 1, busyMs: 600_000 };
-  const client = new GuestClient("127.0.0.1", guest.port, "token", { ...patience, processorMs });
+  // Silence is over at once for a guest that stands still, and never for one that works.
+  const limits = { quietMs: 5, healthMs: 10, idleMs: 1, busyMs: 600_000 };
+  const client = new GuestClient("127.0.0.1", guest.port, "token", { ...limits, processorMs });
   if (hung) client.hasHung = async () => true;
   const seen: string[] = [];
   for await (const event of client.run(COMMAND)) seen.push(event.type);

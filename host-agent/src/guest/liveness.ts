@@ -12,7 +12,7 @@ export const SILENCE_MS = 15_000;
 const AT_WORK = 0.02;
 
 /** How long silence of a guest agent is borne, in milliseconds. All but the first grow with the load of the host. */
-export interface Patience {
+export interface LivenessLimits {
   /** Silence on a stream after which the guest agent is asked whether it lives, and time between questions. */
   quietMs: number;
   /** Silence without an answer, after which a guest is given up whose vCPUs stand still. */
@@ -21,13 +21,13 @@ export interface Patience {
   busyMs: number;
 }
 
-/** For guests that may be silent for `silenceMs` while they do nothing. */
-export function patienceOf(silenceMs: number): Patience {
+/** The limits for guests that may be silent for `silenceMs` while they do nothing. */
+export function livenessLimits(silenceMs: number): LivenessLimits {
   return { quietMs: silenceMs / LEAST_UNANSWERED, idleMs: silenceMs, busyMs: silenceMs * AT_WORK_FACTOR };
 }
 
 /** What tells whether a guest lives. */
-export interface SignsOfLife {
+export interface LivenessSigns {
   /** Rejects when the guest agent does not answer. */
   probe(): Promise<void>;
   /** Milliseconds of processor time that the microVM has used. */
@@ -44,14 +44,14 @@ export interface SignsOfLife {
  */
 export async function* withLiveness<T>(
   stream: AsyncIterable<T>,
-  signs: SignsOfLife,
-  patience: Patience,
+  signs: LivenessSigns,
+  limits: LivenessLimits,
   abort: (reason: Error) => void,
 ): AsyncGenerator<T> {
   const over = new AbortController();
   const heard = { at: performance.now() };
   let dead: Error | undefined;
-  watch(signs, patience, heard, over.signal).catch((error: unknown) => {
+  watch(signs, limits, heard, over.signal).catch((error: unknown) => {
     if (over.signal.aborted) return;
     dead = unreachable(error);
     abort(dead);
@@ -72,12 +72,12 @@ export async function* withLiveness<T>(
 /** Waits for a call that has no other sign of life than its answer, and aborts it when the guest has stopped answering. */
 export async function whileAlive<T>(
   call: Promise<T>,
-  signs: SignsOfLife,
-  patience: Patience,
+  signs: LivenessSigns,
+  limits: LivenessLimits,
   abort: (reason: Error) => void,
 ): Promise<T> {
   const over = new AbortController();
-  watch(signs, patience, { at: performance.now() }, over.signal).catch((error: unknown) => {
+  watch(signs, limits, { at: performance.now() }, over.signal).catch((error: unknown) => {
     if (!over.signal.aborted) abort(unreachable(error));
   });
   try {
@@ -89,8 +89,8 @@ export async function whileAlive<T>(
 
 /** Asks while nothing is heard; rejects when the guest is to be given up, or `over` aborts. */
 async function watch(
-  signs: SignsOfLife,
-  { quietMs, idleMs, busyMs }: Patience,
+  signs: LivenessSigns,
+  { quietMs, idleMs, busyMs }: LivenessLimits,
   heard: { at: number },
   over: AbortSignal,
 ): Promise<void> {

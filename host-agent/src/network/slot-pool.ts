@@ -42,7 +42,7 @@ export async function createSlotPool(options: SlotPoolOptions): Promise<SlotPool
     await runScript("Closing the network slots", closeScript(claims.ownerFile));
     throw error;
   }
-  return new Pool(claims, new SlotBuilder(claims, plan, resolvers), {
+  return new HostSlotPool(claims, new SlotBuilder(claims, plan, resolvers), {
     spare: options.spare ?? 4,
     foreseen: options.foreseen ?? 0,
     capacity: Math.min(options.capacity ?? plan.highestSlot, plan.highestSlot),
@@ -62,7 +62,7 @@ function checkResolver(resolver: string): void {
   }
 }
 
-interface PoolLimits {
+interface SlotPoolLimits {
   spare: number;
   foreseen: number;
   capacity: number;
@@ -70,10 +70,10 @@ interface PoolLimits {
 }
 
 /** Keeps slots ready. One batch is made at a time, and one removed. */
-class Pool implements SlotPool {
+class HostSlotPool implements SlotPool {
   readonly #claims: SlotClaims;
   readonly #builder: SlotBuilder;
-  readonly #limits: PoolLimits;
+  readonly #limits: SlotPoolLimits;
   readonly #ready: Slot[] = [];
   /** Callers of `acquire` for whom no slot was ready, in their order. */
   readonly #waiters: PromiseWithResolvers<Slot>[] = [];
@@ -87,7 +87,7 @@ class Pool implements SlotPool {
   #removing = false;
   #closed = false;
 
-  constructor(claims: SlotClaims, builder: SlotBuilder, limits: PoolLimits) {
+  constructor(claims: SlotClaims, builder: SlotBuilder, limits: SlotPoolLimits) {
     this.#claims = claims;
     this.#builder = builder;
     this.#limits = limits;

@@ -58,7 +58,7 @@ export function hostAgentService(
       return { results: results.map((result, index) => forkResult(forkIds[index] ?? "", result)) };
     },
     async createTemplate({ sandboxId, teamId, name, overwrite }) {
-      return { template: templateInfo(await sandboxes.snapshot(sandboxId, teamId, name, overwrite)) };
+      return { template: templateInfo(await sandboxes.createTemplate(sandboxId, teamId, name, overwrite)) };
     },
     async deleteTemplate({ teamId, name }) {
       await sandboxes.deleteTemplate(teamId, name);

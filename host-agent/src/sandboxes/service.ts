@@ -145,7 +145,7 @@ export class SandboxService {
   }
 
   /** Makes a template of a running or paused sandbox, which stays what it was. */
-  async snapshot(id: string, teamId: string, name: string, overwrite: boolean): Promise<Template> {
+  async createTemplate(id: string, teamId: string, name: string, overwrite: boolean): Promise<Template> {
     return this.#assembly.templateMaker.make(this.get(id), teamId, name, overwrite);
   }
 
@@ -206,7 +206,7 @@ export class SandboxService {
     await Promise.all(
       this.list().map(async (sandbox) => {
         await sandbox.lifecycle.settled();
-        await sandbox.detach(new WarrenError("host_unavailable", "the host agent is stopping; try again"))?.letGo();
+        await sandbox.detach(new WarrenError("host_unavailable", "the host agent is stopping; try again"))?.detach();
       }),
     );
     clearTimeout(grace);

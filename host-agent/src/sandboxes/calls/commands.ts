@@ -112,7 +112,7 @@ export async function* streamCommand(
       over.abort();
       if (!ended) onGivenUp();
       await events.return(undefined).catch(() => undefined);
-      // A caller who had no patience may have left because the guest is silent.
+      // A caller may have left because the guest is silent.
       const hear = (answer: Promise<void>) =>
         answer.then(
           () => sandbox.heard(),

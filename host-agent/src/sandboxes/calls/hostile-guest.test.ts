@@ -124,9 +124,9 @@ describe.each(LATE)("a guest that answers with %s", (_, trick) => {
 
 describe("a guest that does not confirm its identity", () => {
   const CONFIRMED = { sandboxId: "sb", hostname: "sb", entropyBytes: 64, clockOffsetMs: 0 };
-  const patience = { quietMs: 20, idleMs: 50, busyMs: 600_000, healthMs: 20 };
+  const limits = { quietMs: 20, idleMs: 50, busyMs: 600_000, healthMs: 20 };
   const identify = (guest: FakeGuest, processorMs: () => number) =>
-    new GuestClient("127.0.0.1", guest.port, "", { ...patience, processorMs }).init(IDENTITY, 600_000);
+    new GuestClient("127.0.0.1", guest.port, "", { ...limits, processorMs }).init(IDENTITY, 600_000);
 
   it.each([-51, 51, 3_600_000, null, "0", undefined])(
     "is refused with a clock that is off by %s ms",
@@ -146,7 +146,7 @@ describe("a guest that does not confirm its identity", () => {
   it("is waited for while it is at work, or says that it lives", async () => {
     const late = async (socket: Parameters<Trick>[0]) => {
       // Longer than the busiest host would wait for one that rests.
-      await setTimeout(11 * patience.idleMs + 500);
+      await setTimeout(11 * limits.idleMs + 500);
       socket.end(`${head("application/json")}${JSON.stringify(CONFIRMED)}`);
     };
     const busy = await startGuest((socket, request) => (request.startsWith("POST /init") ? late(socket) : undefined));

@@ -80,7 +80,7 @@ it.each(["/freeze", "/unfreeze"])(
     const sandbox = await create();
     const { guest, asked } = await silentAt(path);
     sandbox.live!.guest = guest;
-    const snapshot = host.sandboxes.snapshot(sandbox.id, "team", "silent", false);
+    const snapshot = host.sandboxes.createTemplate(sandbox.id, "team", "silent", false);
     await destroyOnce(asked, sandbox, snapshot);
     expect(sandbox.live).toBeUndefined();
     expect(host.sandboxes.listTemplates()).toEqual([]);
@@ -109,7 +109,7 @@ it("a sandbox whose agent is silent keeps the host agent neither from ending nor
   const sandbox = await create();
   const silent = await silentAt("/unfreeze");
   sandbox.live!.guest = silent.guest;
-  const snapshot = Promise.allSettled([host.sandboxes.snapshot(sandbox.id, "team", "silent", false)]);
+  const snapshot = Promise.allSettled([host.sandboxes.createTemplate(sandbox.id, "team", "silent", false)]);
   await silent.asked;
   await close("release");
   await snapshot;

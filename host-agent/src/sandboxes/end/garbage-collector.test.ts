@@ -26,7 +26,7 @@ test("of the pauses of a sandbox the last one is kept, and what it needs of thos
 test("a template that is deleted goes from the disk with the last sandbox that was started from it", async () => {
   const id = await host().create();
   const before = snapshots();
-  await host().sandboxes.snapshot(id, "team", "gone", false);
+  await host().sandboxes.createTemplate(id, "team", "gone", false);
   const child = await host().create({ template: "gone" });
   await host().sandboxes.deleteTemplate("team", "gone");
   await host().sandboxes.pause(child);

@@ -14,7 +14,7 @@ describe("on a host whose disk is full", () => {
 
   test.each([
     ["a pause", (id: string) => host().sandboxes.pause(id)],
-    ["a template", (id: string) => host().sandboxes.snapshot(id, "team", "full", false)],
+    ["a template", (id: string) => host().sandboxes.createTemplate(id, "team", "full", false)],
     ["a copy", (id: string) => host().sandboxes.fork(id, [host().newId()])],
   ])("%s is refused and leaves the sandbox running as it was, and is made once there is space", async (_, make) => {
     const id = await host().create();
@@ -73,7 +73,7 @@ describe("on a host", () => {
     const id = await host().create();
     for (const state of [1, 2, 3]) {
       await host().run(id, writeState(state));
-      await host().sandboxes.snapshot(id, "team", `at-${state}`, false);
+      await host().sandboxes.createTemplate(id, "team", `at-${state}`, false);
     }
     await host().run(id, writeState(4));
     await host().sandboxes.pause(id);

@@ -23,7 +23,7 @@ export class Microvm {
   }
 
   /** Lets it run on for the next host agent. */
-  async letGo(): Promise<void> {
+  async detach(): Promise<void> {
     this.guest?.close();
     await this.vm?.detach();
   }

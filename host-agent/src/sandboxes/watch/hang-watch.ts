@@ -1,7 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import type { Logger } from "pino";
 import { hostLoad } from "../../guest/host-load.ts";
-import { patienceOf } from "../../guest/liveness.ts";
+import { livenessLimits } from "../../guest/liveness.ts";
 import type { ProcessorState } from "../../vmm/vmm.ts";
 import type { Journal } from "../record/journal.ts";
 import { panicWords, quote, reasonOf, type SandboxReason, silentError } from "../record/reason.ts";
@@ -31,7 +31,7 @@ const LOOKING = 2 / 3;
 
 /** For guests that may be silent for `silenceMs` while they do nothing. */
 export function watchingOf(silenceMs: number): Watching {
-  const { quietMs, busyMs } = patienceOf(silenceMs);
+  const { quietMs, busyMs } = livenessLimits(silenceMs);
   return { looks: LOOKS, everyMs: (silenceMs * LOOKING) / LOOKS, askMs: quietMs, silentMs: busyMs };
 }
 
