@@ -68,6 +68,23 @@ it("one that is killed leaves a database that ends, for which the next one waits
   expect(now.filter((pid) => former.includes(pid))).toEqual([]);
 });
 
+it("one that is killed while its database recovers leaves one that ends all the same", async () => {
+  const first = start();
+  expect(await list(await first.url())).toBe(200);
+  const checkpointer = async () => {
+    for (const pid of await workers()) {
+      const title = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+      if (title.includes("checkpointer")) return Number(pid);
+    }
+    return undefined;
+  };
+  const former = await checkpointer();
+  process.kill(former!, "SIGKILL");
+  await expect.poll(checkpointer, { interval: 1 }).not.toBeOneOf([former, undefined]);
+  first.child.kill("SIGKILL");
+  await expect.poll(workers, { timeout: 15_000 }).toEqual([]);
+}, 60_000);
+
 it("one without the rights of root has a database of its own user", async ({ skip }) => {
   const { mode } = await stat(dirname(process.execPath));
   const readable = await access(import.meta.filename, constants.R_OK).then(() => (mode & 0o005) === 0o005);
