@@ -11,7 +11,8 @@ type StatusAndReason = Pick<SandboxLocation, "status" | "reason">;
  */
 export function wrongState({ status, reason }: StatusAndReason, needed: SandboxStatus[]): WarrenError {
   const why = reason ? ` (${reason.message})` : "";
-  const message = `the sandbox is ${status}${why}, and this needs it to be ${needed.join(" or ")}`;
+  const advice = status === "paused" && needed.includes("running") ? ": resume it first" : "";
+  const message = `the sandbox is ${status}${why}, and this needs it to be ${needed.join(" or ")}${advice}`;
   return new WarrenError("invalid_state", message);
 }
 

@@ -29,7 +29,8 @@ describe("sandbox pausing", () => {
     expect(await get(id)).not.toHaveProperty("host_ip");
     expect(await (await act(id, "pause")).json()).toMatchObject({ status: "paused" });
     const exec = await errorOf(await act(id, "exec", { cmd: "true" }));
-    expect(exec).toMatchObject({ status: 409, code: "invalid_state" });
+    const message = "the sandbox is paused, and this needs it to be running: resume it first";
+    expect(exec).toEqual({ status: 409, code: "invalid_state", message });
     const resumed = await act(id, "resume", { timeout_sec: 90 });
     expect(resumed.status).toBe(200);
     expect(await resumed.json()).toMatchObject({ status: "running", timeout_sec: 90, host_ip: "10.11.0.1" });

@@ -20,5 +20,9 @@ export type TeamAction = keyof typeof PERMISSIONS;
 export function requirePermission(role: TeamRole, action: TeamAction): void {
   const roles: readonly TeamRole[] = PERMISSIONS[action];
   if (roles.includes(role)) return;
+  if (action === "leave") {
+    const message = "the owner cannot leave the team: transfer it to another member first, or delete it";
+    throw new WarrenError("forbidden", message);
+  }
   throw new WarrenError("forbidden", `only ${roles.join(" or ")} may do this, and you are ${role} of the team`);
 }

@@ -102,7 +102,11 @@ describe("teams", () => {
         expect((await person.call("PATCH", path, { role: "member" })).status).toBe(403);
         expect((await person.call("DELETE", path)).status).toBe(403);
       }
-      expect((await owner.call("POST", `/v1/teams/${owner.teamId}/leave`)).status).toBe(403);
+      expect(await errorOf(await owner.call("POST", `/v1/teams/${owner.teamId}/leave`))).toEqual({
+        status: 403,
+        code: "forbidden",
+        message: "the owner cannot leave the team: transfer it to another member first, or delete it",
+      });
       expect((await owner.call("PATCH", path, { role: "owner" })).status).toBe(400);
       const [first] = await owner.get<Member[]>(`/v1/teams/${owner.teamId}/members`);
       expect(first).toMatchObject({ user_id: owner.userId, role: "owner" });
