@@ -49,7 +49,12 @@ describe("sandbox reads", () => {
     expect(await reads.get(teamId, id)).toMatchObject({ id });
     const { rows } = await sql<{ name: string }>`select name from pg_prepared_statements order by name`.execute(db);
     await sql`alter table sandboxes drop column newer, drop column newest`.execute(db);
-    expect(rows.map(({ name }) => name)).toEqual(["sandbox_list_versions", "sandbox_lists", "sandboxes_by_id"]);
+    expect(rows.map(({ name }) => name)).toEqual([
+      "sandbox_list_versions",
+      "sandbox_lists",
+      "sandbox_versions_by_id",
+      "sandboxes_by_id",
+    ]);
   });
 
   it("lists what the table holds after every change, whoever made it, and whatever is kept from before", async () => {

@@ -10,9 +10,19 @@ import { SANDBOX_COLUMNS } from "./sandboxes-table.ts";
 
 /** Sandboxes in all lists that are kept. */
 const CACHED_SANDBOXES = 50_000;
+/** Sandboxes that are kept since somebody asked for them alone. */
+const CACHED_SINGLY = 2000;
 
-/** Changes with each row of a list that comes, goes or is written (xmin: PostgreSQL manual, section 5.6). */
+/** Changes with each write of a row (xmin: PostgreSQL manual, section 5.6). */
+const ROW_VERSION = sql<string>`xmin::text`;
+
+/** Changes with each row of a list that comes, goes or is written. */
 const LIST_VERSION = sql<string>`string_agg(id || ':' || xmin::text, ',' order by id)`;
+
+interface VersionedRow {
+  version: string;
+  row: SandboxRow;
+}
 
 interface VersionedList {
   version: string;
@@ -25,6 +35,8 @@ interface VersionedList {
  */
 export class SandboxReads {
   readonly #db: Db;
+  /** Sandboxes as they were read last, by id. */
+  readonly #rows = new LRUCache<string, VersionedRow>({ max: CACHED_SINGLY });
   /** Lists as they were read last, by team. */
   readonly #lists = new LRUCache<string, VersionedList>({
     maxSize: CACHED_SANDBOXES,
@@ -35,15 +47,7 @@ export class SandboxReads {
 
   constructor(db: Db) {
     this.#db = db;
-    this.#byId = new BatchedReads(async (ids) => {
-      const rows = await db
-        .selectFrom("sandboxes")
-        .modifyFront(preparedAs("sandboxes_by_id"))
-        .select(SANDBOX_COLUMNS)
-        .where(sql<boolean>`id = any(${ids}::text[])`)
-        .execute();
-      return new Map(rows.map((row) => [row.id, row]));
-    });
+    this.#byId = new BatchedReads((ids) => this.#readRows(ids));
     this.#byTeam = new BatchedReads((teamIds) => this.#readLists(teamIds));
   }
 
@@ -73,6 +77,35 @@ export class SandboxReads {
       ended = ended.where(sql<boolean>`metadata ->> ${entry.slice(0, equals)} = ${entry.slice(equals + 1)}`);
     }
     return ended.execute();
+  }
+
+  /** Asks for the versions of the rows first, as for those of lists: a row takes several times as long to read. */
+  async #readRows(ids: string[]): Promise<Map<string, SandboxRow>> {
+    const versions = await this.#withIds(ids)
+      .modifyFront(preparedAs("sandbox_versions_by_id"))
+      .select(["id", ROW_VERSION.as("version")])
+      .execute();
+    const found = new Map<string, SandboxRow>();
+    const changed: string[] = [];
+    for (const { id, version } of versions) {
+      const kept = this.#rows.get(id);
+      if (kept?.version === version) found.set(id, kept.row);
+      else changed.push(id);
+    }
+    if (changed.length === 0) return found;
+    const rows = await this.#withIds(changed)
+      .modifyFront(preparedAs("sandboxes_by_id"))
+      .select([...SANDBOX_COLUMNS, ROW_VERSION.as("row_version")])
+      .execute();
+    for (const { row_version, ...row } of rows) {
+      this.#rows.set(row.id, { version: row_version, row });
+      found.set(row.id, row);
+    }
+    return found;
+  }
+
+  #withIds(ids: string[]) {
+    return this.#db.selectFrom("sandboxes").where(sql<boolean>`id = any(${ids}::text[])`);
   }
 
   /** Asks for the versions of the lists first: most have not changed, and the rows of those are not sent again. */

@@ -10,7 +10,7 @@ import {
   SandboxParams,
   UpdateSandbox,
 } from "@warren/contracts/rest/sandboxes";
-import type { FastifyRequest } from "fastify";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import { callerOf } from "../callers/request-caller.ts";
 import type { Routes } from "../http/app-types.ts";
@@ -43,8 +43,17 @@ export function sandboxRoutes(parts: {
   forks: SandboxForks;
 }): Routes {
   const { sandboxes, settings, pausing, forks } = parts;
-  /** Bytes of the answer to all who share a list. */
-  const lists = new WeakMap<readonly SandboxRow[], Buffer>();
+  /** Bytes of the answer to all who share a list, and to all who share a row. */
+  const answers = new WeakMap<readonly SandboxRow[] | SandboxRow, Buffer>();
+  /** Makes bytes of an answer; they are sent as they stand, with the type of the route. */
+  const answerWith = (shared: readonly SandboxRow[] | SandboxRow, reply: FastifyReply, view: () => object) => {
+    let answer = answers.get(shared);
+    if (!answer) {
+      answer = Buffer.from(reply.serializeInput(view() as Record<string, unknown>, "200") as string);
+      answers.set(shared, answer);
+    }
+    return reply.type("application/json; charset=utf-8").send(answer as never);
+  };
   return async (app) => {
     app.post(
       "/v1/sandboxes",
@@ -77,14 +86,7 @@ export function sandboxRoutes(parts: {
         if (name !== undefined || metadata !== undefined) {
           return rows.filter((row) => matches(request.query, row)).map(toSandbox);
         }
-        let answer = lists.get(rows);
-        if (!answer) {
-          const list: unknown = rows.map(toSandbox);
-          answer = Buffer.from(reply.serializeInput(list as Record<string, unknown>, "200") as string);
-          lists.set(rows, answer);
-        }
-        // Bytes are sent as they stand; the type of the route is that of their content.
-        return reply.type("application/json; charset=utf-8").send(answer as never);
+        return answerWith(rows, reply, () => rows.map(toSandbox));
       },
     );
 
@@ -98,7 +100,10 @@ export function sandboxRoutes(parts: {
           response: { 200: Sandbox, "4xx": ErrorBody },
         },
       },
-      async (request) => toSandbox(await sandboxes.get(callerOf(request), request.params.id)),
+      async (request, reply) => {
+        const row = await sandboxes.get(callerOf(request), request.params.id);
+        return answerWith(row, reply, () => toSandbox(row));
+      },
     );
 
     app.patch(
