@@ -38,13 +38,13 @@ export interface Claim {
 export class SlotClaims {
   readonly owner: Owner;
   readonly inode: number;
-  /** File of the owner. Goes when the pool closes; the claims that are left keep their content. */
-  readonly ownerFile: string;
+  /** File of the owner, which goes when the pool closes. */
+  readonly #ownerFile: string;
 
   private constructor(owner: Owner, inode: number, ownerFile: string) {
     this.owner = owner;
     this.inode = inode;
-    this.ownerFile = ownerFile;
+    this.#ownerFile = ownerFile;
   }
 
   /** Opens the claims of this process for a data directory, which must exist. */
@@ -68,7 +68,7 @@ export class SlotClaims {
   /** Takes a slot; false when somebody holds it. */
   async take(number: number): Promise<boolean> {
     try {
-      await link(this.ownerFile, claimPath(number));
+      await link(this.#ownerFile, claimPath(number));
       return true;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
@@ -98,6 +98,17 @@ export class SlotClaims {
       claims.map(async ({ owner }) => !(await lives(owner)) && !(await exists(owner.dataDirectory))),
     );
     return claims.filter((_, index) => orphaned[index]);
+  }
+
+  /** Ends the ownership of this process. Its claims that are left keep their content. */
+  async close(): Promise<void> {
+    await unlinkIfThere(this.#ownerFile);
+  }
+
+  /** Whether no pool of the machine is open and no slot is held. */
+  async isLast(): Promise<boolean> {
+    const names = await Promise.all([OWNERS_DIRECTORY, SLOTS_DIRECTORY].map((path) => orMissing(readdir(path))));
+    return names.every((each) => (each ?? []).length === 0);
   }
 
   /** Removes the files of owners that have ended without closing. Their claims stay. */

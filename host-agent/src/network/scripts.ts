@@ -152,11 +152,11 @@ for number in $held; do
   [ -e /run/netns/${NAMESPACE_PREFIX}$number ] || [ -e /proc/sys/net/ipv4/conf/${VETH_PREFIX}$number ] ||
     rm -f ${SLOTS_DIRECTORY}/$number
 done
-${RETIRE_HOST}`;
+`;
 }
 
-/** Removes the rules of the host once no pool is open and no slot is left. */
-const RETIRE_HOST = `
+/** Removes the rules of the host if no pool is open and no slot is left. */
+export const RETIRE_SCRIPT = `${LOCK}
 if [ -z "$(ls -A ${OWNERS_DIRECTORY})" ] && [ -z "$(ls -A ${SLOTS_DIRECTORY})" ]; then
   nft -f - <<'RULES'
 ${NO_HOST_RULES}
@@ -166,13 +166,6 @@ ${FORWARD_RULES.map((rule) => `    while iptables -w -C ${rule} 2>/dev/null; do 
   fi
 fi
 `;
-
-/** Ends the ownership of a pool. Slots that are still in use stay, and with them the rules of the host. */
-export function closeScript(ownerFile: string): string {
-  return `${LOCK}
-rm -f ${ownerFile}
-${RETIRE_HOST}`;
-}
 
 /** Runs a shell script, stops at the first command that fails, and returns what it has printed. */
 export async function runScript(what: string, script: string): Promise<{ stdout: string; stderr: string }> {

@@ -4,8 +4,8 @@ import { AddressPlan, overlap, parseAddress, parseBlock, type SlotNetworks } fro
 import { SlotClaims } from "./claims.ts";
 import type { Slot, SlotPool } from "./network.ts";
 import { checkRoutes } from "./routes.ts";
-import { closeScript, prepareHostScript, type Removal, runScript } from "./scripts.ts";
-import { removalOf, SlotBuilder } from "./slots.ts";
+import { prepareHostScript, type Removal, runScript } from "./scripts.ts";
+import { removalOf, retireHost, SlotBuilder } from "./slots.ts";
 
 /** Slots that are made or removed at a time. Bounds how long the machine-wide lock is held, and the length of a script. */
 const BATCH = 8;
@@ -39,7 +39,8 @@ export async function createSlotPool(options: SlotPoolOptions): Promise<SlotPool
     const { stdout } = await runScript("Preparing the host's network", prepareHostScript(plan.networks, resolvers));
     if (stdout !== "") options.logger.info(stdout.trim());
   } catch (error) {
-    await runScript("Closing the network slots", closeScript(claims.ownerFile));
+    await claims.close();
+    await retireHost(claims);
     throw error;
   }
   return new HostSlotPool(claims, new SlotBuilder(claims, plan, resolvers), {
@@ -154,7 +155,8 @@ class HostSlotPool implements SlotPool {
       await Promise.all(this.#ready.splice(0).map(({ number }) => this.#remove(this.#builder.removal(number))));
       await Promise.all([...this.#leaving.values()].map(({ promise }) => promise));
     } finally {
-      await runScript("Closing the network slots", closeScript(this.#claims.ownerFile));
+      await this.#claims.close();
+      await retireHost(this.#claims);
     }
   }
 

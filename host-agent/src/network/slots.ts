@@ -5,7 +5,7 @@ import { AddressPlan, type SlotAddresses } from "./addresses.ts";
 import type { Claim, SlotClaims } from "./claims.ts";
 import { forgetConnections } from "./conntrack.ts";
 import { GUEST_NETWORK, type Slot } from "./network.ts";
-import { buildScript, type Removal, releaseScript, runScript, unlinkScript } from "./scripts.ts";
+import { buildScript, RETIRE_SCRIPT, type Removal, releaseScript, runScript, unlinkScript } from "./scripts.ts";
 
 /** Makes and removes slots on this machine. */
 export class SlotBuilder {
@@ -78,12 +78,25 @@ export class SlotBuilder {
       sources: removals.map(({ slot }) => slot.peerIp),
       destinations: removals.map(({ slot }) => slot.hostIp),
     });
-    await runScript("Releasing network slots", releaseScript(removals));
+    await this.#release(removals);
     for (const { slot, inode } of removals) {
       if ((await this.#claims.get(slot.number))?.inode === inode) {
         throw new WarrenError("internal_error", `network slot ${slot.number} could not be removed: ${stderr.trim()}`);
       }
     }
+  }
+
+  /** Gives up the claims of slots of which nothing is left. */
+  async #release(removals: readonly Removal[]): Promise<void> {
+    // Nobody but a process that lives gives up its claims; those of another owner may be given up and taken meanwhile.
+    const own = removals.filter(({ inode }) => inode === this.#claims.inode);
+    const others = removals.filter(({ inode }) => inode !== this.#claims.inode);
+    for (const { slot, inode } of own) {
+      const held = (await this.#claims.get(slot.number))?.inode === inode;
+      if (held && !exists(slot)) await this.#claims.drop(slot.number);
+    }
+    if (others.length > 0) await runScript("Releasing network slots", releaseScript(others));
+    await retireHost(this.#claims);
   }
 
   /** Claims a number of which neither a claim nor anything else exists; undefined when there is none. */
@@ -93,7 +106,7 @@ export class SlotBuilder {
       this.#next = (this.#next % this.#plan.highestSlot) + 1;
       if (!(await this.#claims.take(slot.number))) continue;
       // Exists without a claim only when somebody has emptied the directory of claims: a microVM may be using it.
-      if (!existsSync(namespacePath(slot)) && !existsSync(`/proc/sys/net/ipv4/conf/${slot.veth}`)) return slot;
+      if (!exists(slot)) return slot;
       await this.#claims.drop(slot.number);
     }
     return undefined;
@@ -115,6 +128,11 @@ export class SlotBuilder {
   }
 }
 
+/** Removes the rules of the host once no pool is open and no slot is left. Whoever comes last finds that it is the last. */
+export async function retireHost(claims: SlotClaims): Promise<void> {
+  if (await claims.isLast()) await runScript("Removing the rules of the host", RETIRE_SCRIPT);
+}
+
 /** What is needed to remove a slot that somebody has claimed. */
 export function removalOf({ number, owner, inode }: Claim): Removal {
   return { slot: new AddressPlan(owner.networks).slot(number), inode };
@@ -126,6 +144,11 @@ function slotOf(slot: SlotAddresses): Slot {
     hostIp: slot.hostIp,
     attachment: { namespacePath: namespacePath(slot), tap: "tap0", mac: GUEST_NETWORK.mac },
   };
+}
+
+/** Whether anything of a slot is there. */
+function exists(slot: SlotAddresses): boolean {
+  return existsSync(namespacePath(slot)) || existsSync(`/proc/sys/net/ipv4/conf/${slot.veth}`);
 }
 
 function namespacePath({ namespace }: SlotAddresses): string {
