@@ -6,6 +6,7 @@ import { pino } from "pino";
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
 import { openHost } from "../host.ts";
 import { ensureFakeImages } from "../images/testing/fake-images.ts";
+import type { SlotPool } from "../network/network.ts";
 import { type CommandResult, runCommand } from "../sandboxes/calls/commands.ts";
 import type { SandboxSpec } from "../sandboxes/record/spec.ts";
 import type { SandboxService } from "../sandboxes/service.ts";
@@ -35,6 +36,8 @@ export function useFakeHost(environment: NodeJS.ProcessEnv = {}): () => FakeHost
 export class FakeHost {
   readonly directory: string;
   sandboxes!: SandboxService;
+  /** Whether no network can be given back: what a microVM held cannot be cleared away. */
+  keepsSlots = false;
   readonly #environment: NodeJS.ProcessEnv;
   #made = 0;
 
@@ -56,7 +59,7 @@ export class FakeHost {
     const { sandboxes } = await openHost({
       dataDirectory: this.directory,
       settings: readSettings(this.#environment),
-      platform: FAKE_PLATFORM,
+      platform: { ...FAKE_PLATFORM, createSlots: async (options) => this.#watch(await FAKE_PLATFORM.createSlots(options)) },
       images: { directory: join(this.directory, "images"), boot: images },
       log: pino({ level: "silent" }),
     });
@@ -119,6 +122,19 @@ export class FakeHost {
   async clear(): Promise<void> {
     const all = [...this.sandboxes.list(), ...this.sandboxes.stopped()];
     await Promise.all(all.map(({ id }) => this.sandboxes.destroy(id)));
+  }
+
+  #watch(slots: SlotPool): SlotPool {
+    return {
+      acquire: () => slots.acquire(),
+      adopt: (number) => slots.adopt(number),
+      release: async (slot) => {
+        if (this.keepsSlots) throw new Error(`network slot ${slot.number} cannot be given back`);
+        await slots.release(slot);
+      },
+      sweep: (used) => slots.sweep(used),
+      close: () => slots.close(),
+    };
   }
 
   async dispose(): Promise<void> {

@@ -35,6 +35,45 @@ test.each([
   expect(written).toEqual([record]);
 });
 
+test("a resume that fails and cannot be cleared away leaves the sandbox paused; the next one clears it away first", async () => {
+  const record = { id: "sb", status: "paused", lastActiveAt: 0, snapshot: "s", spec: DEFAULT_SPEC } as SandboxRecord;
+  const sandbox = new Sandbox(record);
+  const written: SandboxRecord[] = [];
+  const done: string[] = [];
+  let stops = false;
+  const parts = {
+    journal: { write: async (each: SandboxRecord) => void written.push(structuredClone(each)) },
+    snapshots: { get: () => ({ id: "s" }) },
+    space: { requireAccess: async () => undefined },
+    admission: { require: async (_: Sandbox, onAdmitted: () => void) => onAdmitted() },
+    microvms: {
+      restore: async () => {
+        done.push("restore");
+        record.slot = 7;
+        throw new WarrenError("boot_failed", "it does not start");
+      },
+      stop: async () => {
+        done.push("stop");
+        if (!stops) throw new Error("it withstands");
+        delete record.slot;
+      },
+    },
+    garbage: { schedule: () => undefined },
+    log: { error: () => undefined },
+  };
+  const pauser = new Pauser(parts as unknown as PauserParts);
+  await expect(pauser.resume(sandbox, undefined)).rejects.toThrow("it does not start");
+  expect(sandbox.status).toBe("paused");
+  expect(written.at(-1)).toMatchObject({ status: "paused", slot: 7 });
+  await expect(pauser.resume(sandbox, undefined)).rejects.toThrow(/could not be cleared away/);
+  expect(done).toEqual(["restore", "stop", "stop"]);
+  stops = true;
+  await expect(pauser.resume(sandbox, undefined)).rejects.toThrow("it does not start");
+  expect(done).toEqual(["restore", "stop", "stop", "stop", "restore", "stop"]);
+  expect(sandbox.record).toMatchObject({ status: "paused" });
+  expect(sandbox.record).not.toHaveProperty("slot");
+});
+
 test("a pause that fails leaves the sandbox running, and for the reason that it had", async () => {
   const reason = reasonOf("out_of_memory", "its memory ran out");
   const record = { id: "sb", status: "running", lastActiveAt: 0, spec: DEFAULT_SPEC, reason } as SandboxRecord;

@@ -79,6 +79,7 @@ export class Pauser {
     const { record } = sandbox;
     const { disk, spec, lastActiveAt, reason } = record;
     const snapshot = snapshots.get(record.snapshot ?? "");
+    await this.#clearFormer(sandbox);
     await space.requireAccess();
     const settings = timeoutSec === undefined ? {} : { spec: { ...spec, timeoutSec } };
     await admission.require(sandbox, () => sandbox.moveTo("resuming", settings));
@@ -87,7 +88,9 @@ export class Pauser {
       delete record.reason;
       await noteRunning(this.#parts, sandbox);
     } catch (error) {
-      await microvms.stop(sandbox, new WarrenError("invalid_state", `sandbox ${sandbox.id} did not resume`));
+      const gone = new WarrenError("invalid_state", `sandbox ${sandbox.id} did not resume`);
+      // What does not go is in the record, and goes before the next resume.
+      await microvms.stop(sandbox, gone).catch((failure: unknown) => this.#noteLeft(sandbox, failure));
       sandbox.moveTo("paused", { disk, spec, lastActiveAt, reason });
       await journal.write(record);
       garbage.schedule();
@@ -106,20 +109,19 @@ export class Pauser {
     await this.returnToLastPause(sandbox);
   }
 
-  /** Brings a sandbox whose microVM is gone, or is to go, back to its last pause. `reason`: nobody asked for it. */
+  /**
+   * Brings a sandbox whose microVM is gone, or is to go, back to its last pause. `reason`: nobody asked for it. It is paused
+   * even if the microVM does not go, which this throws; the next resume tries again.
+   */
   async returnToLastPause(sandbox: Sandbox, reason?: SandboxReason): Promise<void> {
     const { journal, snapshots, microvms, inactivity, garbage, log } = this.#parts;
     const { record } = sandbox;
     const { status } = record;
     if (status !== "paused") log.warn({ sandbox: record.id, reason }, "a sandbox returns to its last pause");
     inactivity.forget(sandbox);
-    await microvms.stop(
-      sandbox,
-      new WarrenError(
-        "invalid_state",
-        `sandbox ${record.id} went back to its last pause: ${reason?.message ?? "it was rolled back"}`,
-      ),
-    );
+    const why = reason?.message ?? "it was rolled back";
+    const gone = new WarrenError("invalid_state", `sandbox ${record.id} went back to its last pause: ${why}`);
+    const [stopped] = await Promise.allSettled([microvms.stop(sandbox, gone)]);
     const { snapshot } = record;
     const disk = snapshot && snapshots.has(snapshot) ? snapshots.get(snapshot).disk : record.disk;
     // One that was paused, or not yet back, has lost nothing and keeps what it was paused for.
@@ -127,6 +129,27 @@ export class Pauser {
     sandbox.moveTo("paused", { disk, reason: hasLost ? reason : record.reason });
     await journal.write(record);
     garbage.schedule();
+    if (stopped.status === "rejected") throw stopped.reason;
+  }
+
+  /** Ends what is left of a microVM that did not go when the sandbox left it. */
+  async #clearFormer(sandbox: Sandbox): Promise<void> {
+    const { id, record } = sandbox;
+    if (record.slot === undefined && !record.memory) return;
+    try {
+      await this.#parts.microvms.stop(sandbox, new WarrenError("invalid_state", `sandbox ${id} is paused`));
+    } catch (error) {
+      this.#noteLeft(sandbox, error);
+      throw new WarrenError(
+        "internal_error",
+        `sandbox ${id} did not resume: its former microVM could not be cleared away, and the log of the host agent says why. It stays paused as it was; try again, or tell the operator of the host`,
+        { cause: error },
+      );
+    }
+  }
+
+  #noteLeft(sandbox: Sandbox, error: unknown): void {
+    this.#parts.log.error({ sandbox: sandbox.id, err: error }, "the microVM of a paused sandbox cannot be cleared away");
   }
 
   /** The step that makes it a paused sandbox. The record still names the microVM, which has yet to be ended. */

@@ -95,6 +95,8 @@ export class SandboxRegistry {
   }
 
   #takesRoom(sandbox: Sandbox): boolean {
-    return sandbox.lifecycle.status !== "paused" && !this.#waiting.has(sandbox);
+    // A paused one takes room as long as its microVM has not gone.
+    const hasMicrovm = sandbox.lifecycle.status !== "paused" || sandbox.record.slot !== undefined;
+    return hasMicrovm && !this.#waiting.has(sandbox);
   }
 }

@@ -37,8 +37,12 @@ export class ExitHandler {
     // An operation that is under way notices by itself, and brings the sandbox into a state at rest.
     if (sandbox.lifecycle.status === "running") sandbox.lose(reason);
     const work = sandbox.lifecycle.perform("lost", async () => {
-      if (sandbox.lifecycle.status === "running" && sandbox.live === live) await this.#clearAway(sandbox, reason);
-      sandbox.settle();
+      try {
+        if (sandbox.lifecycle.status === "running" && sandbox.live === live) await this.#clearAway(sandbox, reason);
+      } finally {
+        // One that could not be ended wholly has ended nonetheless, and says so until it is destroyed.
+        if (sandbox.lifecycle.status !== "stopping") sandbox.settle();
+      }
     });
     work.catch((error: unknown) => {
       log.error({ sandbox: sandbox.id, err: error }, "cannot clean up behind a microVM that ended");
