@@ -137,11 +137,14 @@ export async function sweepHost(
   const { environment, log, tell, platform = PLATFORM } = options;
   const settings = { ...readSettings(environment), spareSlots: 0 };
   const parts = await openHost({ dataDirectory, settings, platform, log });
-  if (tell)
-    await parts.sandboxes.endAll(reasonOf("ended_by_operator", "the operator of the server ended all sandboxes"));
-  else await parts.sandboxes.destroyAll();
-  await parts.slots.close();
-  lock.release();
+  try {
+    if (tell)
+      await parts.sandboxes.endAll(reasonOf("ended_by_operator", "the operator of the server ended all sandboxes"));
+    else await parts.sandboxes.destroyAll();
+  } finally {
+    await parts.slots.close();
+    lock.release();
+  }
 }
 
 /** How many sandboxes of callers a data directory holds that have not ended, by their status in the journal. */

@@ -1,7 +1,7 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pino } from "pino";
-import { describe, expect, it, test } from "vitest";
+import { afterEach, describe, expect, it, test } from "vitest";
 import { startTicks } from "../linux/process-identity.ts";
 import { READ_STATE, useFakeHost, writeState } from "../testing/fake-host.ts";
 import type { SandboxRecord } from "./record/journal.ts";
@@ -111,6 +111,12 @@ describe("on a host", () => {
     await host().reopen();
   }
 
+  /** The process of a microVM, when its host agent has let go of it too. */
+  function pidOf(id: string): number {
+    const path = join(host().directory, "sandboxes", id, "sandbox.json");
+    return JSON.parse(readFileSync(path, "utf8")).process.pid;
+  }
+
   /** Kills a process and waits until it is gone. */
   async function killed(pid: number): Promise<void> {
     process.kill(pid, "SIGKILL");
@@ -162,6 +168,74 @@ describe("on a host", () => {
     await host().sandboxes.destroy(id);
     await restart();
     expect(host().sandboxes.stopped()).toEqual([]);
+  });
+
+  describe("what a microVM held cannot be cleared away", () => {
+    afterEach(() => {
+      host().keepsSlots = false;
+    });
+
+    test("of one sandbox, the others are taken up; it says how it ended, and is destroyed once it can be", async () => {
+      const [lost, other] = [await host().create(), await host().create()];
+      await restart(async () => {
+        await killed(pidOf(lost));
+        host().keepsSlots = true;
+      });
+      expect(await host().run(other, "echo on")).toBe("on\n");
+      expect(host().sandboxes.get(lost)).toMatchObject({ status: "stopped", reason: { code: "microvm_lost" } });
+      expect(host().sandboxes.get(lost).reason?.message).toMatch(/could not be cleared away/);
+      expect(host().sandboxes.get(lost).record.slot).toBeDefined();
+      await expect(host().sandboxes.destroy(lost)).rejects.toThrow(/cannot be given back/);
+      host().keepsSlots = false;
+      await host().sandboxes.destroy(lost);
+      expect(
+        host()
+          .sandboxes.list()
+          .map(({ id }) => id),
+      ).toEqual([other]);
+    });
+
+    test("of one that was paused before, it is back at its last pause and resumes once it can", async () => {
+      const id = await host().create();
+      await host().run(id, writeState(1));
+      await host().sandboxes.pause(id);
+      await host().sandboxes.resume(id);
+      await restart(async () => {
+        await killed(pidOf(id));
+        host().keepsSlots = true;
+      });
+      expect(host().sandboxes.get(id)).toMatchObject({ status: "paused", reason: { code: "microvm_lost" } });
+      await expect(host().sandboxes.resume(id)).rejects.toThrow(/could not be cleared away/);
+      host().keepsSlots = false;
+      await host().sandboxes.resume(id);
+      expect(await host().run(id, READ_STATE)).toBe("1\n");
+    });
+
+    test.each(["pool", "sandbox"])(
+      "of a %s one that nobody was promised, whoever ends all is told",
+      async (purpose) => {
+        const id = await host().create();
+        await restart(async () => {
+          await killed(pidOf(id));
+          const path = join(host().directory, "sandboxes", id, "sandbox.json");
+          const record = JSON.parse(readFileSync(path, "utf8"));
+          writeFileSync(path, JSON.stringify({ ...record, purpose, status: "starting" }));
+          host().keepsSlots = true;
+        });
+        await expect(host().sandboxes.destroyAll()).rejects.toThrow(/cannot be given back/);
+        await expect(host().sandboxes.endAll(reasonOf("ended_by_operator", ""))).rejects.toThrow(
+          /cannot be given back/,
+        );
+        host().keepsSlots = false;
+        await host().sandboxes.destroyAll();
+        expect(
+          host()
+            .files()
+            .filter((path) => path.includes("sandbox.json")),
+        ).toEqual([]);
+        await host().reopen();
+      },
+    );
   });
 
   test("a directory without a record is removed", async () => {

@@ -30,18 +30,37 @@ export interface RecoveryParts {
 
 /**
  * Takes up what an earlier host agent left: live microVMs are adopted, paused sandboxes kept, everything else is brought
- * back to its last pause or removed.
+ * back to its last pause or removed. One that cannot be cleared away keeps what it holds and is no hindrance to the others;
+ * gives those of them that no caller knows, for whoever ends all.
  */
-export async function recover(parts: RecoveryParts): Promise<void> {
+export async function recover(parts: RecoveryParts): Promise<Sandbox[]> {
   const { journal, slots, registry, garbage, log } = parts;
   const { records, unreadable } = await journal.load();
-  await Promise.all(records.map((record) => recoverOne(parts, new Sandbox(record))));
+  await Promise.all(records.map((record) => recoverOrKeep(parts, new Sandbox(record))));
   for (const { instance, reason } of unreadable) {
     log.warn({ instance, reason }, "removing a sandbox directory without a usable record");
     await journal.remove(instance);
   }
-  await slots.sweep(new Set(registry.list().flatMap(({ record }) => record.slot ?? [])));
+  const left = registry.all();
+  await slots.sweep(new Set(left.flatMap(({ record }) => record.slot ?? [])));
   await garbage.collect();
+  return left.filter((sandbox) => registry.isUnclaimed(sandbox));
+}
+
+/** What is left of a sandbox that cannot be cleared away stays taken: a destroy, or the next start, tries again. */
+async function recoverOrKeep(parts: RecoveryParts, sandbox: Sandbox): Promise<void> {
+  const { registry, log } = parts;
+  const { record } = sandbox;
+  try {
+    await recoverOne(parts, sandbox);
+  } catch (error) {
+    log.error({ sandbox: record.id, slot: record.slot, err: error }, "cannot clear away what is left of a sandbox");
+    if (!registry.all().includes(sandbox)) registry.add(sandbox);
+    const { status, reason } = record;
+    if (status !== "stopping" || !reason) return;
+    const message = `${reason.message}, and what is left of it could not be cleared away on its host`;
+    sandbox.lose({ ...reason, message });
+  }
 }
 
 async function recoverOne(parts: RecoveryParts, sandbox: Sandbox): Promise<void> {

@@ -16,6 +16,8 @@ export class SandboxService {
   readonly #assembly: SandboxAssembly;
   /** Aborts when no guest is waited for any more. */
   readonly #ending = new AbortController();
+  /** Sandboxes of an earlier host agent that no caller knows and that could not be removed. */
+  #leftovers: Sandbox[] = [];
 
   constructor(parts: SandboxParts) {
     this.#parts = parts;
@@ -24,7 +26,7 @@ export class SandboxService {
 
   /** Takes up what an earlier host agent left. Must end before the first call of another method. */
   async recover(): Promise<void> {
-    await recover({ ...this.#parts, ...this.#assembly });
+    this.#leftovers = await recover({ ...this.#parts, ...this.#assembly });
     this.#assembly.guard.start();
   }
 
@@ -174,8 +176,9 @@ export class SandboxService {
   /** Destroys every sandbox, for a host agent whose sandboxes must not outlive it. */
   async destroyAll(): Promise<void> {
     this.#assembly.guard.close();
-    await Promise.all([
+    await settleAll([
       ...[...this.list(), ...this.stopped()].map((sandbox) => this.destroy(sandbox.id)),
+      ...this.#removeLeftovers(),
       this.#assembly.warmPool.close(),
     ]);
     await this.#assembly.garbage.close();
@@ -185,13 +188,21 @@ export class SandboxService {
   async endAll(reason: SandboxReason): Promise<void> {
     this.#assembly.guard.close();
     this.#ending.abort(new Error("every sandbox is ended"));
-    await Promise.all([
+    await settleAll([
       ...this.list().map((sandbox) =>
         sandbox.lifecycle.perform("lost", () => this.#assembly.remover.end(sandbox, reason)),
       ),
+      ...this.#removeLeftovers(),
       this.#assembly.warmPool.close(),
     ]);
     await this.#assembly.garbage.close();
+  }
+
+  #removeLeftovers(): Promise<void>[] {
+    const left = this.#leftovers.filter(({ lifecycle }) => lifecycle.status !== "gone");
+    return left.map((sandbox) =>
+      sandbox.lifecycle.perform("destroy", () => this.#assembly.remover.remove(sandbox)),
+    );
   }
 
   /**
@@ -212,4 +223,10 @@ export class SandboxService {
     clearTimeout(grace);
     await this.#assembly.garbage.close();
   }
+}
+
+/** Waits for the end of all; throws the first failure. */
+async function settleAll(work: Promise<unknown>[]): Promise<void> {
+  const failed = (await Promise.allSettled(work)).find((result) => result.status === "rejected");
+  if (failed) throw failed.reason;
 }

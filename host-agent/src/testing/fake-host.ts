@@ -59,7 +59,10 @@ export class FakeHost {
     const { sandboxes } = await openHost({
       dataDirectory: this.directory,
       settings: readSettings(this.#environment),
-      platform: { ...FAKE_PLATFORM, createSlots: async (options) => this.#watch(await FAKE_PLATFORM.createSlots(options)) },
+      platform: {
+        ...FAKE_PLATFORM,
+        createSlots: async (options) => this.#watch(await FAKE_PLATFORM.createSlots(options)),
+      },
       images: { directory: join(this.directory, "images"), boot: images },
       log: pino({ level: "silent" }),
     });

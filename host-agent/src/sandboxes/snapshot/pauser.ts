@@ -149,7 +149,10 @@ export class Pauser {
   }
 
   #noteLeft(sandbox: Sandbox, error: unknown): void {
-    this.#parts.log.error({ sandbox: sandbox.id, err: error }, "the microVM of a paused sandbox cannot be cleared away");
+    this.#parts.log.error(
+      { sandbox: sandbox.id, err: error },
+      "the microVM of a paused sandbox cannot be cleared away",
+    );
   }
 
   /** The step that makes it a paused sandbox. The record still names the microVM, which has yet to be ended. */

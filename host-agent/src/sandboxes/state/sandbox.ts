@@ -94,7 +94,8 @@ export class Sandbox {
 
   /** Its microVM has ended by itself: callers see that at once, before what it held is cleared away. */
   lose(reason: SandboxReason): void {
-    this.#lost = { status: this.record.ownSnapshot ? "paused" : "stopped", reason };
+    const returns = this.record.ownSnapshot && this.lifecycle.status !== "stopping";
+    this.#lost = { status: returns ? "paused" : "stopped", reason };
     this.#tell();
   }
 
