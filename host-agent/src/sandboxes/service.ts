@@ -200,9 +200,7 @@ export class SandboxService {
 
   #removeLeftovers(): Promise<void>[] {
     const left = this.#leftovers.filter(({ lifecycle }) => lifecycle.status !== "gone");
-    return left.map((sandbox) =>
-      sandbox.lifecycle.perform("destroy", () => this.#assembly.remover.remove(sandbox)),
-    );
+    return left.map((sandbox) => sandbox.lifecycle.perform("destroy", () => this.#assembly.remover.remove(sandbox)));
   }
 
   /**

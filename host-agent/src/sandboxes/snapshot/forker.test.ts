@@ -1,6 +1,7 @@
 import { WarrenError } from "@warren/contracts/errors";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { READ_STATE, useFakeHost, writeState } from "../../testing/fake-host.ts";
+import { Snapshotter } from "./snapshotter.ts";
 
 describe("copies of a running sandbox", () => {
   const host = useFakeHost();
@@ -65,5 +66,21 @@ describe("on a host with room for two", () => {
     ]);
     expect(host().sandboxes.list()).toHaveLength(2);
     expect(await host().run(id, "echo on")).toBe("on\n");
+  });
+});
+
+describe("on a host without room for a copy", () => {
+  const host = useFakeHost({ WARREN_MAX_SANDBOXES: "1" });
+
+  test("none is made, and the sandbox is not stopped for it", async () => {
+    const id = await host().create();
+    const copying = vi.spyOn(Snapshotter.prototype, "snapshotAndContinue");
+    try {
+      const copies = await host().sandboxes.fork(id, [host().newId(), host().newId()]);
+      expect(copies).toMatchObject([{ code: "host_full" }, { code: "host_full" }]);
+      expect(copying).not.toHaveBeenCalled();
+    } finally {
+      copying.mockRestore();
+    }
   });
 });

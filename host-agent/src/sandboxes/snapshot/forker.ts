@@ -1,5 +1,6 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { Logger } from "pino";
+import type { SnapshotManifest } from "../../snapshots/manifest.ts";
 import type { SnapshotStore } from "../../snapshots/store.ts";
 import type { GarbageCollector } from "../end/garbage-collector.ts";
 import { requireSandboxId } from "../record/new-sandbox.ts";
@@ -36,18 +37,21 @@ export class Forker {
     parent.requireRunning();
     const reserved = snapshots.reserve();
     try {
-      const snapshot = parent.lifecycle.perform("fork", async () => {
-        parent.requireRunning();
-        return snapshotter.snapshotAndContinue(parent, reserved.id);
-      });
+      let snapshot: Promise<SnapshotManifest> | undefined;
+      // Asked for by the first copy for which there is room.
+      const stopOnce = () =>
+        (snapshot ??= parent.lifecycle.perform("fork", async () => {
+          parent.requireRunning();
+          return snapshotter.snapshotAndContinue(parent, reserved.id);
+        }));
       const { teamId, spec } = parent.record;
       // The copies are there from the beginning: one of which the host knows nothing is one that nobody makes.
       const starts = forkIds.map((forkId) =>
-        starter.start({ id: forkId, teamId, spec }, async () => (await snapshot).id),
+        starter.start({ id: forkId, teamId, spec }, async () => (await stopOnce()).id),
       );
-      const ends = Promise.allSettled(starts);
-      await snapshot.finally(() => ends);
-      return (await ends).map((result) => {
+      const ends = await Promise.allSettled(starts);
+      await snapshot;
+      return ends.map((result) => {
         if (result.status === "fulfilled") return result.value;
         if (result.reason instanceof WarrenError) return result.reason;
         log.error({ parent: parent.id, err: result.reason }, "a copy did not start");
