@@ -59,6 +59,32 @@ describe("migrations", () => {
     expect(await migrate(session, steps)).toEqual(["0002_b.sql"]);
   });
 
+  it("say why one failed although the connection is lost with it", async () => {
+    const broken: MigrationSession = {
+      query: async (text, parameters) => {
+        if (text.includes("unlock") || text === "rollback") throw new Error("the connection is closed");
+        return session.query(text, parameters);
+      },
+      script: (text) => session.script(text),
+    };
+    const step = { version: 1, name: "0001_x.sql", sql: "select nonsense", checksum: "x" };
+    await expect(migrate(broken, [step])).rejects.toThrow(/migration 0001_x.sql failed: .*nonsense/);
+  });
+
+  it("refuse a server that is older than those they are written for", async () => {
+    const old: MigrationSession = {
+      query: async (text, parameters) =>
+        text.includes("server_version")
+          ? [{ version: "14.9 (Debian 14.9-1)", number: "140009" }]
+          : session.query(text, parameters),
+      script: () => Promise.reject(new Error("it is changed")),
+    };
+    await expect(migrate(old, steps)).rejects.toMatchObject({
+      code: "conflict",
+      message: expect.stringMatching(/PostgreSQL 14\.9 .*15 or newer/),
+    });
+  });
+
   it("refuse a database that ran another text under the same number, or one that is newer", async () => {
     await migrate(session, steps);
     const changed = [steps[0]!, { ...steps[1]!, checksum: "other" }];

@@ -24,6 +24,9 @@ export interface MigrationSession {
 /** Key of the advisory lock under which migrations run: "warren" in ASCII. */
 export const MIGRATION_LOCK = 0x77617272656en;
 
+/** First major version of PostgreSQL that has all that the migrations use. */
+const OLDEST_MAJOR = 15;
+
 /** Makes the record of what ran. */
 const RECORD = `create table if not exists schema_migrations (
   version integer primary key,
@@ -48,20 +51,37 @@ export function loadMigrations(directory: string = join(import.meta.dirname, "mi
 /**
  * Brings a database to the last migration; returns the names of those that ran. Concurrent callers wait for each other
  * on an advisory lock. Each migration is one transaction with its own record. Throws `conflict`, having changed nothing,
- * when the database records a migration that this program does not know or knows with other content.
+ * when the database records a migration that this program does not know or knows with other content, or its server is
+ * too old. After a failure the session is of no further use.
  */
 export async function migrate(session: MigrationSession, migrations: Migration[]): Promise<string[]> {
+  await requireRecentServer(session);
   await session.query("select pg_advisory_lock($1::bigint)", [MIGRATION_LOCK.toString()]);
+  const unlock = () => session.query("select pg_advisory_unlock($1::bigint)", [MIGRATION_LOCK.toString()]);
   try {
     await session.script(RECORD);
     const applied = await session.query("select name, checksum from schema_migrations order by version");
     requireKnown(applied as unknown as AppliedMigration[], migrations, "the database");
     const pending = migrations.slice(applied.length);
     for (const migration of pending) await apply(session, migration);
+    await unlock();
     return pending.map((migration) => migration.name);
-  } finally {
-    await session.query("select pg_advisory_unlock($1::bigint)", [MIGRATION_LOCK.toString()]);
+  } catch (error) {
+    // What failed first says why; the lock ends with the session at the latest.
+    await unlock().catch(() => undefined);
+    throw error;
   }
+}
+
+async function requireRecentServer(session: MigrationSession): Promise<void> {
+  const [server] = await session.query(
+    "select current_setting('server_version') as version, current_setting('server_version_num') as number",
+  );
+  if (Math.floor(Number(server?.number) / 10_000) >= OLDEST_MAJOR) return;
+  throw new WarrenError(
+    "conflict",
+    `the server of the database is PostgreSQL ${String(server?.version)}, and Warren needs ${OLDEST_MAJOR} or newer; upgrade it, or use another server`,
+  );
 }
 
 /** Runs migrations of a new database inside of a transaction of the caller, which holds the lock of migrations. */
@@ -98,7 +118,8 @@ async function apply(session: MigrationSession, migration: Migration): Promise<v
     await run(session, migration);
     await session.query("commit");
   } catch (error) {
-    await session.query("rollback");
+    // Without its connection there is nothing to be rolled back.
+    await session.query("rollback").catch(() => undefined);
     throw new Error(`migration ${migration.name} failed: ${(error as Error).message}`, { cause: error });
   }
 }
