@@ -220,5 +220,6 @@ describe("is refused, with nothing changed,", () => {
       code: "invalid_request",
       message: expect.stringContaining("too long for a socket"),
     });
+    expect(await readdir(dataDir)).toEqual([]);
   });
 });

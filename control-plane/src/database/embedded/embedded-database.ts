@@ -46,6 +46,7 @@ export class EmbeddedDatabase {
     onGivenUp: (error: WarrenError) => void,
   ): Promise<EmbeddedDatabase> {
     const directory = join(options.dataDir, "database");
+    PostgresServer.requireDirectory(directory);
     const files = await ensureServerFiles(options.cacheDir);
     await requireOwnUserIds();
     if (!options.ephemeral) await settleReplacement(directory, log);

@@ -55,10 +55,15 @@ export class PostgresServer {
     this.ended = ended;
   }
 
+  /** Throws `invalid_request` when no socket can be made in a directory, as its path is too long. */
+  static requireDirectory(directory: string): void {
+    requireSocketPath(join(directory, SOCKET, SOCKET_NAME));
+  }
+
   /** Resolves when the server takes connections, after it has recovered what a crash has left. */
   static async start(options: ServerOptions): Promise<PostgresServer> {
     const socket = join(options.directory, SOCKET);
-    requireSocketPath(join(socket, SOCKET_NAME));
+    PostgresServer.requireDirectory(options.directory);
     const lock = await lockCluster(options.directory, options.log);
     let user: ServerUser | undefined;
     const release = () => {
