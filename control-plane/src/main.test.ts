@@ -1,7 +1,9 @@
+import { spawnSync } from "node:child_process";
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { NODE_FLAGS } from "@warren/server/node-flags";
 import { LocalUser } from "@warren/server/testing/local-user";
 import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
 import { HostAgentDouble } from "./hosts/testing/host-agent-double.ts";
@@ -38,6 +40,14 @@ function withUmask<T>(umask: number, begin: () => T): T {
 }
 
 const credentials = async () => JSON.parse(await readFile(join(dataDir, "credentials.json"), "utf8"));
+
+it("a task that there is not is refused", () => {
+  const program = [...NODE_FLAGS, join(import.meta.dirname, "main.ts"), "constructor"];
+  const env = { PATH: process.env.PATH, WARREN_DATA_DIR: dataDir, WARREN_READY_FD: "1" };
+  const { status, stdout } = spawnSync(process.execPath, program, { env, encoding: "utf8" });
+  const error = { code: "invalid_request", message: "there is no task constructor" };
+  expect([status, JSON.parse(stdout)]).toEqual([1, { ready: false, error }]);
+});
 
 describe("a control plane process", () => {
   it("makes a key at its first start, keeps it, and ends with status 0 on a signal", async () => {

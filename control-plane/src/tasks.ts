@@ -12,11 +12,11 @@ import { createLogger } from "./logging.ts";
 import { readVersion } from "./version.ts";
 
 /** Tasks by the words that name them (docs/processes.md). */
-const TASKS: Record<string, (task: Task, file: string, options: { force: boolean }) => Promise<object>> = {
-  backup: backUp,
-  restore: (task, file) => restore(task, file),
-  "upgrade-database": (task) => upgradeDatabase(task),
-};
+const TASKS = new Map<string, (task: Task, file: string, options: { force: boolean }) => Promise<object>>([
+  ["backup", backUp],
+  ["restore", (task, file) => restore(task, file)],
+  ["upgrade-database", (task) => upgradeDatabase(task)],
+]);
 
 /** Does one thing with the settings of a server, in place of running it, and ends the process. Its log is on standard error. */
 export async function runTask(name: string, words: string[]): Promise<void> {
@@ -28,7 +28,7 @@ export async function runTask(name: string, words: string[]): Promise<void> {
     report = new StartReport(readReadyFd(environment));
     const config = parseConfig(environment);
     log = createLogger(config.logLevel, process.stderr);
-    const run = TASKS[name];
+    const run = TASKS.get(name);
     if (!run) throw new WarrenError("invalid_request", `there is no task ${name}`);
     const { positionals, values } = parseArgs({
       args: words,
