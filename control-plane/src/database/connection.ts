@@ -7,6 +7,9 @@ const CONNECT_TIMEOUT_MS = 10_000;
 /** Milliseconds of silence after which the other machine is asked whether it is still there, ten times within ten seconds. */
 const KEEP_ALIVE_MS = 10_000;
 
+/** Milliseconds in which a server must take leave of a connection. */
+const LEAVE_TIMEOUT_MS = 3_000;
+
 /** How each connection to a database is made; `name` is shown by its server. */
 export function connectionSettings(url: string, name: string): pg.ClientConfig {
   return {
@@ -16,6 +19,23 @@ export function connectionSettings(url: string, name: string): pg.ClientConfig {
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     application_name: name,
   };
+}
+
+/** Breaks a connection off, and fails what waits on it, without a word to the server. */
+export function breakOff(client: pg.Client): void {
+  (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+}
+
+/** Has a connection that is being ended broken off when its server does not take leave. */
+export function boundEnd(client: pg.Client): void {
+  const limit = setTimeout(() => breakOff(client), LEAVE_TIMEOUT_MS).unref();
+  client.once("end", () => clearTimeout(limit));
+}
+
+/** Ends a connection, whatever has become of it. */
+export async function endConnection(client: pg.Client): Promise<void> {
+  boundEnd(client);
+  await client.end().catch(() => undefined);
 }
 
 /** Opens or uses a database of one's own: that it is away is said to the operator with the reason, which may name its server. */

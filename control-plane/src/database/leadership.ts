@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import type { Logger } from "../logging.ts";
-import { connectionSettings } from "./connection.ts";
+import { connectionSettings, endConnection } from "./connection.ts";
 
 /** Decides which of several control planes on one database does what must be done once. */
 export interface Leadership {
@@ -47,7 +47,7 @@ export class PostgresLeadership implements Leadership {
     client.on("error", (error) => lost.abort(error));
     client.on("end", () => lost.abort(new Error("the database connection ended")));
     // Ends a wait for the lock too: pg destroys the connection when a query is under way.
-    const stop = () => void client.end().catch(() => undefined);
+    const stop = () => void endConnection(client);
     try {
       // A client that is ended while it connects never settles, so the signal is looked at afterwards.
       await client.connect();
@@ -59,7 +59,7 @@ export class PostgresLeadership implements Leadership {
       lost.signal.throwIfAborted();
     } finally {
       signal.removeEventListener("abort", stop);
-      await client.end().catch(() => undefined);
+      await endConnection(client);
     }
   }
 }

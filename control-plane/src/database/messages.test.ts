@@ -1,9 +1,13 @@
 import { EventEmitter, once } from "node:events";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { type AddressInfo, createServer } from "node:net";
+import pg from "pg";
+import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { createLogger } from "../logging.ts";
 import { type Database, openDatabase } from "./database.ts";
+import { PostgresMessages } from "./messages.ts";
 import { administer } from "./testing/postgres-server.ts";
 import { createDatabase, type TestDatabase } from "./testing/test-database.ts";
+import { isDatabaseAway } from "./unavailable.ts";
 
 let fixture: TestDatabase;
 let database: Database;
@@ -56,3 +60,32 @@ it("tells of a gap when the connection broke, and goes on", async () => {
   expect(await listener.untilHeard(2)).toEqual(["(gap)", "after"]);
   await listener.stop();
 });
+
+/** What a server says when it has let somebody in, and when it listens (protocol-message-formats in PostgreSQL's documentation). */
+const LET_IN = Buffer.from("5200000008000000005a0000000549", "hex");
+const LISTENS = Buffer.from("430000000b4c495354454e005a0000000549", "hex");
+
+/** Messages of a server that gives these answers, one after the other, and is silent from then on. */
+async function messagesOf(...answers: Buffer[]): Promise<PostgresMessages> {
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    const left = [...answers];
+    socket.on("error", () => undefined);
+    socket.on("data", () => socket.write(left.shift() ?? ""));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void server.close());
+  const url = `postgresql://somebody@127.0.0.1:${(server.address() as AddressInfo).port}/nothing`;
+  return new PostgresMessages(new pg.Pool(), url, createLogger("silent"), 300);
+}
+
+const NOBODY = { onMessage: () => undefined, onGap: () => undefined };
+
+it("waits only so long for a server that takes a connection and then falls silent", async () => {
+  const listening = (await messagesOf(LET_IN)).listen("news", NOBODY);
+  await expect(listening.catch(isDatabaseAway)).resolves.toBe(true);
+});
+
+it("ends although the server takes no leave", async () => {
+  const stop = await (await messagesOf(LET_IN, LISTENS)).listen("news", NOBODY);
+  await stop();
+}, 20_000);

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import type { Logger } from "../logging.ts";
-import { connectionSettings } from "./connection.ts";
+import { connectionSettings, endConnection } from "./connection.ts";
+import { noteDatabaseAway } from "./unavailable.ts";
 
 /** What a listener does. */
 export interface MessageListener {
@@ -20,17 +21,22 @@ export interface Messages {
 
 /** Milliseconds before a broken connection is replaced. */
 const RECONNECT_MS = 1000;
+/** Milliseconds for which a server may be silent when it is asked to listen. */
+const SILENCE_MS = 60_000;
 
 /** LISTEN and NOTIFY of PostgreSQL, each listener on a connection of its own. */
 export class PostgresMessages implements Messages {
   readonly #connections: pg.Pool;
   readonly #url: string;
   readonly #log: Logger;
+  readonly #silenceMs: number;
 
-  constructor(connections: pg.Pool, url: string, log: Logger) {
+  /** `silenceMs`: after which a server that does not answer is left. */
+  constructor(connections: pg.Pool, url: string, log: Logger, silenceMs = SILENCE_MS) {
     this.#connections = connections;
     this.#url = url;
     this.#log = log;
+    this.#silenceMs = silenceMs;
   }
 
   async publish(channel: string, payload: string): Promise<void> {
@@ -69,7 +75,8 @@ export class PostgresMessages implements Messages {
   }
 
   async #connect(channel: string, listener: MessageListener): Promise<Connection> {
-    const client = new pg.Client(connectionSettings(this.#url, `warren ${channel}`));
+    const settings = connectionSettings(this.#url, `warren ${channel}`);
+    const client = new pg.Client({ ...settings, query_timeout: this.#silenceMs });
     const connection = new Connection(client);
     try {
       client.on("notification", ({ payload = "" }) => listener.onMessage(payload));
@@ -77,6 +84,7 @@ export class PostgresMessages implements Messages {
       await client.query(`listen ${client.escapeIdentifier(channel)}`);
       return connection;
     } catch (error) {
+      noteDatabaseAway(error as Error);
       await connection.close();
       throw error;
     }
@@ -110,6 +118,6 @@ class Connection {
   }
 
   async close(): Promise<void> {
-    await this.#client.end().catch(() => undefined);
+    await endConnection(this.#client);
   }
 }

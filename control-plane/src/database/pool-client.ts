@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { boundEnd, breakOff } from "./connection.ts";
 import { PreparingClient } from "./prepared-statements.ts";
 import { noteDatabaseAway } from "./unavailable.ts";
 
@@ -50,6 +51,12 @@ export class PoolClient extends PreparingClient {
     return super.query(statement, ...(rest as []));
   }
 
+  // biome-ignore lint/suspicious/noExplicitAny: one signature stands for both of pg's.
+  override end(callback?: any): any {
+    boundEnd(this);
+    return callback === undefined ? super.end() : super.end(callback);
+  }
+
   /** Has the server end what takes too long. */
   setLimits(): Promise<void> {
     return this.#setLimit(this.#limits.statement);
@@ -73,7 +80,6 @@ export class PoolClient extends PreparingClient {
 
   #leave(): void {
     // What waits is failed by it. `end` would wait for the server.
-    const { stream } = (this as unknown as { connection: { stream: { destroy(): void } } }).connection;
-    stream.destroy();
+    breakOff(this);
   }
 }
