@@ -149,6 +149,7 @@ export async function sweepHost(
 
 /** How many sandboxes of callers a data directory holds that have not ended, by their status in the journal. */
 export async function countSandboxes(dataDirectory: string): Promise<Record<string, number>> {
+  if (!(await exists(dataDirectory))) return {};
   const { records } = await new Journal(dataDirectory).load();
   const counts: Record<string, number> = {};
   for (const { purpose, status } of records) {
