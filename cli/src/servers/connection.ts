@@ -19,6 +19,7 @@ export async function runningServer(dataDir: string): Promise<Warren> {
   const local = await findLocalServer(dataDir);
   if (local) return new Warren({ url: local.url, apiKey: await readApiKey(dataDir) });
   throw new Error(
-    `No server: 'warren up' does not run on ${dataDir} (or is not this user's), and WARREN_URL and WARREN_API_KEY are not set.`,
+    `No server: 'warren up' does not run on ${dataDir} (or is not this user's), and WARREN_URL and WARREN_API_KEY are not set; ` +
+      "start one with 'warren up', or name the directory of one that runs with --data-dir.",
   );
 }
