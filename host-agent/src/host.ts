@@ -218,6 +218,7 @@ async function openSandboxes(options: OpenHostOptions, openingSlots: Promise<Slo
   for (const error of unusable) log.error({ err: error }, "a snapshot cannot be used");
   // Snapshots of the built-in template; hosts have some under this name.
   const sharedDirectory = join(options.images?.directory ?? dataDirectory, "frozen");
+  const baseTemplates = new BaseTemplates({ sharedDirectory, memory, disks, snapshots, log });
   const sandboxes = new SandboxService({
     dataDirectory,
     journal: new Journal(dataDirectory, emergency),
@@ -228,7 +229,7 @@ async function openSandboxes(options: OpenHostOptions, openingSlots: Promise<Slo
     memoryImages,
     snapshots,
     templates,
-    baseTemplates: new BaseTemplates({ sharedDirectory, memory, disks, snapshots, log }),
+    baseTemplates,
     warmPoolLimits: {
       size: images ? settings.warmPool : 0,
       memoryMb: settings.warmPoolMemoryMb ?? defaultPoolMemoryMb(),
@@ -250,6 +251,7 @@ async function openSandboxes(options: OpenHostOptions, openingSlots: Promise<Slo
     log,
   });
   await sandboxes.recover();
+  if (images) await baseTemplates.removeDebris();
   return { sandboxes, slots, vmm, images };
 }
 

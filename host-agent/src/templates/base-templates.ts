@@ -13,6 +13,10 @@ import type { SnapshotStore } from "../snapshots/store.ts";
 const MANIFEST = "manifest.json";
 const DEVICE_STATE = "device-state";
 const SNAPSHOT_ID = /^[0-9a-f]{32}$/;
+/** A template that is being put into the shared directory. */
+const TEMPORARY = /^[0-9a-f]{32}\.[0-9a-f]{8}\.tmp$/;
+/** Milliseconds after which a folder that is not whole is being made or removed by nobody: either takes seconds. */
+const DEBRIS_MS = 60 * 60 * 1000;
 
 /** Templates that are kept for a size of machine, and in all; each takes about 80 MB. */
 const KEPT_OF_A_SIZE = 4;
@@ -45,6 +49,29 @@ export class BaseTemplates {
   /** Snapshots that must stay although no sandbox uses them at the moment. */
   ids(): string[] {
     return [...this.#ready.keys()];
+  }
+
+  /** Removes from the shared directory what host agents left that were killed while they put a template there or removed one. */
+  async removeDebris(): Promise<void> {
+    const { sharedDirectory, log } = this.#parts;
+    try {
+      for (const name of await readdir(sharedDirectory).catch(absentAsNone)) {
+        if (!(await this.#isDebris(name))) continue;
+        log.info({ template: name }, "removing what is left of a built-in template");
+        await rm(join(sharedDirectory, name), { recursive: true, force: true });
+      }
+    } catch (error) {
+      log.warn({ err: error }, "what is left of built-in templates cannot be removed");
+    }
+  }
+
+  async #isDebris(name: string): Promise<boolean> {
+    const { sharedDirectory } = this.#parts;
+    if (!TEMPORARY.test(name) && !SNAPSHOT_ID.test(name)) return false;
+    const found = await stat(join(sharedDirectory, name)).catch(() => undefined);
+    if (!found || Date.now() - found.mtimeMs < DEBRIS_MS) return false;
+    if (TEMPORARY.test(name)) return true;
+    return !(await readdir(join(sharedDirectory, name))).includes(MANIFEST);
   }
 
   /**
@@ -169,4 +196,9 @@ function sizeIn(manifest: string, id: string): string | undefined {
 function snapshotId(shape: MachineShape, bootFiles: readonly string[]): string {
   const facts = JSON.stringify([shape, bootFiles.map((path) => basename(dirname(path)))]);
   return createHash("sha256").update(facts).digest("hex").slice(0, 32);
+}
+
+function absentAsNone(error: NodeJS.ErrnoException): string[] {
+  if (error.code !== "ENOENT") throw error;
+  return [];
 }

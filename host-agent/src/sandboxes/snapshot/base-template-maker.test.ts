@@ -1,4 +1,4 @@
-import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { useFakeHost } from "../../testing/fake-host.ts";
@@ -39,4 +39,24 @@ test("nobody meets the microVM that the built-in template is made of, and nothin
     .files()
     .filter((path) => /^sandboxes\/.*sandbox\.json$/.test(path));
   expect(records).toEqual([`sandboxes/${id}/sandbox.json`]);
+});
+
+test("what a host agent left that was killed while it shared the template goes with the next start, and nothing else", async () => {
+  const age = new Date(Date.now() - 2 * 60 * 60 * 1000);
+  const make = async (name: string, file: string, isOld: boolean) => {
+    await mkdir(join(frozen(), name), { recursive: true });
+    await writeFile(join(frozen(), name, file), "{}");
+    if (isOld) await utimes(join(frozen(), name), age, age);
+  };
+  const [whole, cut] = ["a".repeat(32), "b".repeat(32)];
+  await make(`${whole}.01234567.tmp`, "device-state", true);
+  await make(`${whole}.89abcdef.tmp`, "device-state", false);
+  await make(cut, "device-state", true);
+  await make(whole, "manifest.json", true);
+  await make("of-an-operator", "notes", true);
+  const before = await readdir(frozen());
+  await host().sandboxes.release();
+  await host().reopen();
+  const gone = [`${whole}.01234567.tmp`, cut];
+  expect(await readdir(frozen())).toEqual(before.filter((name) => !gone.includes(name)));
 });
