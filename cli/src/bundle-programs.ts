@@ -52,6 +52,20 @@ const sparingBuiltins: Plugin = {
     return `const builtin = process.getBuiltinModule(${JSON.stringify(name)});\nexport default builtin;\n${lines.join("\n")}`;
   },
 };
+
+/** What makes objects of header fields for the RPC of both servers. */
+const RPC = /\/node_modules\/@connectrpc\/|\/host-agent\/src\/guest\/transport\.ts$/;
+
+/** RPC keeps header fields in an object that is not Node's own: `HeaderFields` says why. */
+const ownHeaderFields: Plugin = {
+  name: "own-header-fields",
+  transform(code, id) {
+    if (!RPC.test(id) || !code.includes("new Headers(")) return;
+    const file = JSON.stringify(join(ROOT, "server/src/header-fields.ts"));
+    return `import { HeaderFields } from ${file};\n${code.replaceAll("new Headers(", "new HeaderFields(")}`;
+  },
+};
+
 const IDENTIFIER = /^[A-Za-z_$][\w$]*$/;
 
 /**
@@ -71,7 +85,7 @@ export async function bundlePrograms(programs: Record<string, string>, directory
         input: join(ROOT, program),
         platform: "node",
         external: EXTERNAL,
-        plugins: [sourceLocations(Object.values(programs)), sparingBuiltins],
+        plugins: [sourceLocations(Object.values(programs)), sparingBuiltins, ownHeaderFields],
         logLevel: "silent",
       });
       await bundle.write({
