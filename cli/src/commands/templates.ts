@@ -46,5 +46,7 @@ const HEADINGS = ["NAME", "TYPE", "VCPUS", "MEMORY", "SIZE", "CREATED"];
 
 function row({ name, type, vcpus, memory_mb, size_bytes, created_at }: Template): string[] {
   const memory = memory_mb === undefined ? "" : `${memory_mb} MiB`;
-  return [name, type, String(vcpus ?? ""), memory, `${Math.ceil(size_bytes / 1024 / 1024)} MiB`, created_at];
+  // What a template of the server takes is nobody's in particular.
+  const size = size_bytes === 0 ? "" : `${Math.ceil(size_bytes / 1024 / 1024)} MiB`;
+  return [name, type, String(vcpus ?? ""), memory, size, created_at];
 }
