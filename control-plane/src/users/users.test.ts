@@ -5,8 +5,9 @@ import { normalizeEmail, parseEmail } from "./email.ts";
 import { PasswordHasher } from "./passwords.ts";
 import { parseUserName, shortenUserName } from "./user-name.ts";
 
-/** What passwords are compared with can be seen. */
+/** What passwords are compared with can be seen, by modules that are loaded anew: an earlier file may have loaded them. */
 vi.mock("@node-rs/argon2", { spy: true });
+vi.hoisted(() => vi.resetModules());
 
 /** Cheap parameters. */
 const FAST = { memoryCost: 8, timeCost: 1, parallelism: 1 };

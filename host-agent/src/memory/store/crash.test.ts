@@ -8,7 +8,7 @@ import { expectPromisesKept } from "../testing/promises.ts";
 import { scratchDirectory } from "../testing/scratch.ts";
 import { MemoryStore } from "./store.ts";
 
-const ROUNDS = Number(process.env.WARREN_MEMORY_CRASH_ROUNDS ?? 60);
+const ROUNDS = Number(process.env.WARREN_MEMORY_CRASH_ROUNDS ?? 30);
 const PROGRAM = new URL("../testing/crash-process.ts", import.meta.url).pathname;
 
 test("a store outlives SIGKILL at any point of writing, publishing, merging and collecting", {
