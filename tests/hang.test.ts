@@ -130,9 +130,9 @@ it("a guest whose agent nobody reaches is paused by inactivity", { timeout: 600_
   await sandbox.destroy();
 });
 
-it("a sandbox whose agent does not put its processes to rest is copied, made a template of and paused with all it had", async () => {
+it("a sandbox whose agent does not freeze its processes is copied, made a template of and paused with all it had", async () => {
   const sandbox = await stack.warren.sandboxes.create({ memoryMb: MEMORY_MB });
-  const isRefusal = (line: string) => line.includes("did not go to rest") && line.includes(sandbox.id);
+  const isRefusal = (line: string) => line.includes("did not freeze its processes") && line.includes(sandbox.id);
   const refusals = () => stack.hostAgent.log.filter(isRefusal).length;
   // A thread of the kernel does not freeze: from here on the agent waits for it, and gives up.
   const thread = "$(grep -l jbd2 /proc/[0-9]*/comm | cut -d / -f 3)";
