@@ -8,10 +8,14 @@ import type { Db } from "../database/tables.ts";
 import { FINAL, type SandboxRow } from "./sandbox-store.ts";
 import { SANDBOX_COLUMNS } from "./sandboxes-table.ts";
 
-/** Sandboxes in all lists that are kept. */
-const CACHED_SANDBOXES = 50_000;
-/** Sandboxes that are kept since somebody asked for them alone. */
-const CACHED_SINGLY = 2000;
+/** Bytes that all lists that are kept may take. */
+const KEPT_LISTS_BYTES = 64 * 1024 * 1024;
+/** Bytes that sandboxes may take which are kept since somebody asked for them alone. */
+const KEPT_ROWS_BYTES = 16 * 1024 * 1024;
+/** Bytes of a row without its metadata, and of its part of an answer. */
+const ROW_BYTES = 2048;
+/** Bytes of a character of metadata at most: two in a row, three in an answer. */
+const CHARACTER_BYTES = 5;
 
 /** Changes with each write of a row (xmin: PostgreSQL manual, section 5.6). */
 const ROW_VERSION = sql<string>`xmin::text`;
@@ -36,11 +40,14 @@ interface VersionedList {
 export class SandboxReads {
   readonly #db: Db;
   /** Sandboxes as they were read last, by id. */
-  readonly #rows = new LRUCache<string, VersionedRow>({ max: CACHED_SINGLY });
+  readonly #rows = new LRUCache<string, VersionedRow>({
+    maxSize: KEPT_ROWS_BYTES,
+    sizeCalculation: ({ row }) => bytesOf(row),
+  });
   /** Lists as they were read last, by team. */
   readonly #lists = new LRUCache<string, VersionedList>({
-    maxSize: CACHED_SANDBOXES,
-    sizeCalculation: ({ rows }) => rows.length + 1,
+    maxSize: KEPT_LISTS_BYTES,
+    sizeCalculation: ({ rows }) => rows.reduce((bytes, row) => bytes + bytesOf(row), ROW_BYTES),
   });
   readonly #byId: BatchedReads<SandboxRow>;
   readonly #byTeam: BatchedReads<readonly SandboxRow[]>;
@@ -139,4 +146,11 @@ export class SandboxReads {
       .where(sql<boolean>`team_id = any(${teamIds}::uuid[])`)
       .where("status", "not in", FINAL);
   }
+}
+
+/** Bytes that a kept row takes with its answer, about: nearly all that a user can make large is metadata. */
+function bytesOf({ metadata }: SandboxRow): number {
+  let characters = 0;
+  for (const key in metadata) characters += key.length + metadata[key]!.length;
+  return ROW_BYTES + CHARACTER_BYTES * characters;
 }
