@@ -72,7 +72,7 @@ it("tells who watches, at once, of a sandbox that ended by itself", async () => 
   const directory = await mkdtemp(join(tmpdir(), "warren-host-"));
   const host = await openHost({
     dataDirectory: directory,
-    settings: { ...readSettings({ WARREN_COLD_BOOT: "1" }), spareSlots: 0, warmPool: 0 },
+    settings: { ...readSettings({ WARREN_COLD_BOOT: "1", WARREN_BOOT_LIMIT_SEC: "240" }), spareSlots: 0, warmPool: 0 },
     images: { directory: IMAGES, boot },
     log: pino({ level: "silent" }),
   });
