@@ -11,34 +11,43 @@ import { Snapshotter, type SnapshotterParts } from "./snapshotter.ts";
 
 describe("on a host whose disk is full", () => {
   const host = useFakeHost({ WARREN_DISK_LIMIT_GB: "0.1" });
+  /** One copy; rejects with what it was refused for. */
+  async function fork(id: string): Promise<void> {
+    const [copy] = await host().sandboxes.fork(id, [host().newId()]);
+    if (copy instanceof Error) throw copy;
+  }
 
   test.each([
-    ["a pause", (id: string) => host().sandboxes.pause(id)],
-    ["a template", (id: string) => host().sandboxes.createTemplate(id, "team", "full", false)],
-    ["a copy", (id: string) => host().sandboxes.fork(id, [host().newId()])],
-  ])("%s is refused and leaves the sandbox running as it was, and is made once there is space", async (_, make) => {
-    const id = await host().create();
-    await host().run(id, writeState(1));
-    const filler = join(host().directory, "snapshots/filler");
-    await host().sandboxes.release();
-    await writeFile(filler, Buffer.alloc(110 * 1024 ** 2, 1));
-    await host().reopen();
-    await expect(make(id)).rejects.toMatchObject({ code: "host_disk_full" });
-    expect(host().sandboxes.get(id).status).toBe("running");
-    expect(await host().run(id, READ_STATE)).toBe("1\n");
-    await host().run(id, writeState(2));
-    await rm(filler);
-    await expect
-      .poll(
-        () =>
-          make(id).then(
-            () => "made",
-            ({ code }) => code,
-          ),
-        { interval: 500 },
-      )
-      .toBe("made");
-  });
+    ["a pause", "host_disk_full", (id: string) => host().sandboxes.pause(id)],
+    ["a template", "host_disk_full", (id: string) => host().sandboxes.createTemplate(id, "team", "full", false)],
+    // As any new sandbox is.
+    ["a copy", "host_full", fork],
+  ])(
+    "%s is refused and leaves the sandbox running as it was, and is made once there is space",
+    async (_, code, make) => {
+      const id = await host().create();
+      await host().run(id, writeState(1));
+      const filler = join(host().directory, "snapshots/filler");
+      await host().sandboxes.release();
+      await writeFile(filler, Buffer.alloc(110 * 1024 ** 2, 1));
+      await host().reopen();
+      await expect(make(id)).rejects.toMatchObject({ code });
+      expect(host().sandboxes.get(id).status).toBe("running");
+      expect(await host().run(id, READ_STATE)).toBe("1\n");
+      await host().run(id, writeState(2));
+      await rm(filler);
+      await expect
+        .poll(
+          () =>
+            make(id).then(
+              () => "made",
+              ({ code }) => code,
+            ),
+          { interval: 500 },
+        )
+        .toBe("made");
+    },
+  );
 });
 
 describe("on a host", () => {
