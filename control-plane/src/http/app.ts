@@ -11,6 +11,7 @@ import { refuseEncodings } from "./errors/media-type.ts";
 import { answerProtocolErrors } from "./errors/protocol-errors.ts";
 import { createSerializerCompiler, createValidatorCompiler, formatSchemaErrors } from "./errors/validation.ts";
 import { checkHosts, type HostRules } from "./host-check.ts";
+import { endMissingBodies } from "./no-body.ts";
 import type { OriginRules } from "./origin-check.ts";
 import { protectBrowsers } from "./protect-browsers.ts";
 import { RequestLog } from "./request-log.ts";
@@ -50,6 +51,8 @@ export async function createApp(options: AppOptions): Promise<App> {
       requireHostHeader: false,
       ServerResponse: secureResponse(options.origins.publicUrl?.startsWith("https:") ?? false),
       shouldUpgradeCallback: isWebSocket,
+      // Whoever reads a body that does not come is given one by no-body.ts.
+      optimizeEmptyRequests: true,
       headersTimeout: options.transfers.headersMs,
       connectionsCheckingInterval: Math.max(10, options.transfers.headersMs / 4),
     },
@@ -72,6 +75,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   checkHosts(app, options.hosts);
   boundClients(app, { ...options.transfers, trustedProxies: options.trustedProxies });
   refuseEncodings(app);
+  endMissingBodies(app);
   await protectBrowsers(app, options.origins);
   await describeApi(app, options.version);
   return app;
