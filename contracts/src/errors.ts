@@ -24,6 +24,8 @@ export const ERRORS = {
   conflict: { status: 409 },
   already_exists: { status: 409 },
   email_taken: { status: 409 },
+  /** A link that works once was used, has expired, or was replaced by a newer one. */
+  link_invalid: { status: 410 },
   invalid_state: { status: 409 },
   too_large: { status: 413 },
   /** The body of the request is compressed, or otherwise encoded. */

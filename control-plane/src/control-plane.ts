@@ -79,9 +79,16 @@ async function start(
   const file = new CredentialsFile(config.dataDir);
   await new Bootstrap({ db, teams, apiKeys, file, log }).run(config.publicUrl ?? url);
   if (config.firstAdmin) await accounts.admins.ensureFirst(config.firstAdmin);
-  const { admins, platform, storedKeys: keys } = accounts;
-  const operator = await startOperatorServer(config.dataDir, { admins, platform, quotas, keys, log });
+  const { admins, platform, setup, storedKeys: keys } = accounts;
+  const dashboardUrl = config.oauth.dashboardUrl ?? config.publicUrl ?? url;
+  const parts = { admins, platform, quotas, keys, setup, dashboardUrl, log };
+  const operator = await startOperatorServer(config.dataDir, parts);
   onClose(() => operator.close());
+  if (!(await platform.hasAdmin())) {
+    log.info(
+      "nobody administers this server; `warren admin link` prints a link to the page that makes the first account",
+    );
+  }
   log.info({ url }, "ready");
   return { url, routes: app.routes };
 }

@@ -93,6 +93,7 @@ export interface UpReady {
   url: string;
   api_key: string;
   docs_url: string;
+  setup_url: string | null;
 }
 
 /** Starts `warren up --json` on a free port and waits until it is ready. */

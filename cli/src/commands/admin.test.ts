@@ -67,15 +67,28 @@ async function logIn(email: string, password = PASSWORD) {
 it("a server without any account takes its key, and the way to the first account that it names works", async () => {
   const { api_key } = JSON.parse(await readFile(join(dataDir, "credentials.json"), "utf8"));
   expect((await call("GET", "/v1/sandboxes", { "x-api-key": api_key })).status).toBe(200);
-  const message = describeReady({ url, api_key, docs_url: `${url}/docs` }, dataDir);
-  const [, command = ""] = /^ {2}warren (admin create .*)$/m.exec(message) ?? [];
-  const created = await warren(command.split(" "), `${PASSWORD}\n`);
+  const setup_url = `${url}/setup#token=${"x".repeat(43)}`;
+  const message = describeReady({ url, api_key, docs_url: `${url}/docs`, setup_url }, dataDir);
+  expect(message).toContain(`\n  ${setup_url}\n`);
+  const [, command = ""] = /^'warren (admin link.*)' prints another/m.exec(message) ?? [];
+  const link = await warren(command.split(" "));
+  expect(link).toMatchObject({ status: 0, stderr: "" });
+  expect(link.stdout).toMatch(new RegExp(`^${url}/setup#token=[\\w-]{43}\n$`));
+  const created = await admin(["create", "you@example.org", "--name", "You"], `${PASSWORD}\n`);
   expect(created).toMatchObject({ status: 0, stdout: "", stderr: expect.stringContaining("administers the platform") });
   const { status, body } = await logIn("you@example.org");
   expect([status, body.is_admin]).toEqual([200, true]);
   // The account owns the team of the key, so both see the same.
   const teams = await call<{ name: string }[]>("GET", "/v1/teams", { authorization: `Bearer ${body.token}` });
   expect(teams.body.map(({ name }) => name)).toContain("Default");
+});
+
+it("makes no link to the first account once somebody administers the server", async () => {
+  const { status, stdout, stderr } = await admin(["link"]);
+  expect([status, stdout]).toEqual([1, ""]);
+  expect(stderr).toContain("somebody administers this server already");
+  const ready = { url, api_key: null, docs_url: `${url}/docs`, setup_url: null };
+  expect(describeReady(ready, dataDir)).not.toContain("first account");
 });
 
 it("grants and revokes the administration, and gives passwords", async () => {

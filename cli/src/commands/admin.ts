@@ -30,6 +30,7 @@ export function adminCommand(finish: Finish): Command {
     );
   const commands = [
     createCommand(finish),
+    linkCommand(finish),
     grantCommand(finish),
     revokeCommand(finish),
     passwordCommand(finish),
@@ -60,6 +61,20 @@ function createCommand(finish: Finish): Command {
     .action(async (email: string, { dataDir, name }: DataDir & { name: string }) => {
       await new Operator(dataDir).createAdmin({ email, name, password: await readNewPassword() });
       warn(`${email} has an account and administers the platform.`);
+      finish(0);
+    });
+}
+
+function linkCommand(finish: Finish): Command {
+  return new Command("link")
+    .summary("print a link to the page that makes the first account")
+    .description(
+      "Prints a link to the page of the dashboard that makes the first account, which administers the platform. It works " +
+        "once, for a day, while nobody administers the platform; a new link replaces the one before.",
+    )
+    .action(async ({ dataDir }: DataDir) => {
+      const { url } = await new Operator(dataDir).setupLink();
+      process.stdout.write(`${url}\n`);
       finish(0);
     });
 }

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
+import { WarrenError } from "@warren/contracts/errors";
 import { makePrivateDirectory } from "@warren/server/private-directory";
 import { Command } from "commander";
 import { cacheDirOf, dataDirFlag, dataDirOption, imagesDirOf } from "../arguments/data-dir.ts";
@@ -7,6 +8,7 @@ import { listenAddress } from "../arguments/parse.ts";
 import { lockDirectory } from "../servers/directory-lock.ts";
 import { countSandboxes, describeCounts } from "../servers/left-sandboxes.ts";
 import { announce, findLocalServer, withdraw } from "../servers/local-server.ts";
+import { Operator } from "../servers/operator.ts";
 import { Stack } from "../servers/stack.ts";
 import { Interrupted, Interruption } from "../terminal/interruption.ts";
 import { logLine } from "../terminal/log-line.ts";
@@ -29,7 +31,10 @@ export function upCommand(finish: (status: number) => void): Command {
     )
     .addOption(dataDirOption())
     .option("--listen <host:port>", "address of the API; port 0 takes a free one", listenAddress, "127.0.0.1:3000")
-    .option("--json", "print one line of JSON when ready: url, api_key, docs_url; logs are JSON on a terminal too")
+    .option(
+      "--json",
+      "print one line of JSON when ready: url, api_key, docs_url, setup_url; logs are JSON on a terminal too",
+    )
     .action(async (options: UpOptions) => finish(await up(options)));
 }
 
@@ -67,7 +72,7 @@ async function up({ dataDir, listen, json = false }: UpOptions): Promise<number>
   let goingDown = false;
   try {
     await announce(dataDir, { url: stack.url, pid: process.pid });
-    printReady(stack, json, dataDir);
+    printReady(stack, json, dataDir, await findSetupUrl(dataDir));
     const died = await Promise.race([stack.failed, whenAborted(interruption.signal)]);
     if (died) throw died;
   } finally {
@@ -114,16 +119,34 @@ async function refuse(dataDir: string): Promise<never> {
   );
 }
 
-function printReady({ url, knownApiKey }: Stack, json: boolean, dataDir: string): void {
-  const ready = { url, api_key: knownApiKey ?? null, docs_url: `${url}/docs` };
+/** A link to the page that makes the first account, while nobody administers the server. */
+async function findSetupUrl(dataDir: string): Promise<string | null> {
+  try {
+    return (await new Operator(dataDir).setupLink()).url;
+  } catch (error) {
+    if (error instanceof WarrenError && error.code === "conflict") return null;
+    // The server runs all the same, and `warren admin link` says the reason again.
+    process.stderr.write(`warren: there is no link to the first account: ${(error as Error).message}\n`);
+    return null;
+  }
+}
+
+function printReady({ url, knownApiKey }: Stack, json: boolean, dataDir: string, setupUrl: string | null): void {
+  const ready = { url, api_key: knownApiKey ?? null, docs_url: `${url}/docs`, setup_url: setupUrl };
   process.stdout.write(json ? `${JSON.stringify(ready)}\n` : describeReady(ready, dataDir));
 }
 
 /** What people are told once the server is ready: how to use it, with and without accounts. */
 export function describeReady(
-  ready: { url: string; api_key: string | null; docs_url: string },
+  ready: { url: string; api_key: string | null; docs_url: string; setup_url: string | null },
   dataDir: string,
 ): string {
+  const firstAccount = [
+    "To make the first account, open this link, which works once and for a day:",
+    `  ${ready.setup_url}`,
+    `'warren admin link${dataDirFlag(dataDir)}' prints another, and docs/accounts.md has other ways.`,
+    "",
+  ];
   return [
     "Warren is ready.",
     `  API      ${ready.url}`,
@@ -134,9 +157,7 @@ export function describeReady(
     `  export WARREN_URL=${ready.url} WARREN_API_KEY=${ready.api_key ?? "warren_…"}`,
     "  warren run -- uname -a",
     "",
-    "For people to sign in, make the first account (docs/accounts.md):",
-    `  warren admin create you@example.org --name You${dataDirFlag(dataDir)}`,
-    "",
+    ...(ready.setup_url === null ? [] : firstAccount),
   ].join("\n");
 }
 

@@ -2,7 +2,14 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { json } from "node:stream/consumers";
 import { isErrorCode, WarrenError } from "@warren/contracts/errors";
-import type { AdminTeam, AdminUser, CreateAdmin, ResetPassword, SetAdmin } from "@warren/contracts/rest/admin";
+import type {
+  AdminTeam,
+  AdminUser,
+  CreateAdmin,
+  ResetPassword,
+  SetAdmin,
+  SetupLink,
+} from "@warren/contracts/rest/admin";
 import { OPERATOR_SOCKET } from "@warren/contracts/rest/admin";
 import type { SetTeamQuota, TeamQuota } from "@warren/contracts/rest/quotas";
 
@@ -24,6 +31,11 @@ export class Operator {
 
   createAdmin(account: CreateAdmin): Promise<void> {
     return this.#call("POST", "/admins", account);
+  }
+
+  /** A link to the page that makes the first account; throws `conflict` once somebody administers the server. */
+  setupLink(): Promise<SetupLink> {
+    return this.#call("POST", "/setup-link");
   }
 
   grant(user: SetAdmin): Promise<void> {

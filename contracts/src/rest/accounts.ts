@@ -69,6 +69,20 @@ export const SignUp = Type.Object(
 );
 export type SignUp = Static<typeof SignUp>;
 
+/** Token of a link that works once. */
+const LinkToken = Type.String({
+  pattern: "^[A-Za-z0-9_-]{43}$",
+  "x-words": "the token of the link: 43 letters, digits, _ and -",
+  description: "Token of the link",
+});
+
+/** Request to make the first account of a server, which administers it. */
+export const SetUp = Type.Object(
+  { token: LinkToken, email: Email, password: NewPassword, name: UserName, cookie: Cookie },
+  { additionalProperties: false, title: "SetUp" },
+);
+export type SetUp = Static<typeof SetUp>;
+
 /** Request to sign in. An address that nobody can have is answered as one that nobody has. */
 export const LogIn = Type.Object(
   {
@@ -165,6 +179,10 @@ export type OAuthProviderInfo = Static<typeof OAuthProviderInfo>;
 /** How people can sign in to this server. */
 export const SignInOptions = Type.Object(
   {
+    setup: Type.Boolean({
+      description:
+        "Whether there is no account yet: the first one is made with the link that `warren up` and `warren admin link` print",
+    }),
     sign_up: Type.Boolean({ description: "Whether anybody may make an account" }),
     providers: Type.Array(OAuthProviderInfo),
   },

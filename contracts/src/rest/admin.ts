@@ -54,6 +54,13 @@ export const CreateAdmin = Type.Object(
 );
 export type CreateAdmin = Static<typeof CreateAdmin>;
 
+/** A link to the page that makes the first account. */
+export interface SetupLink {
+  /** With the token in the fragment. */
+  url: string;
+  expires_at: string;
+}
+
 /** Request of the operator to let a user administer the platform, or a part of it, or no longer. */
 export const SetAdmin = Type.Object(
   {

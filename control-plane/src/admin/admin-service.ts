@@ -30,15 +30,20 @@ export class AdminService {
     this.#parts = parts;
   }
 
-  /** Makes an account that administers the platform and owns the teams that have no member; throws `email_taken`. */
-  async create(request: CreateAdmin): Promise<UserRow> {
+  /**
+   * Makes an account that administers the platform and owns the teams that have no member; throws `email_taken`. What
+   * `require` does in the transaction comes first, and refuses it by throwing.
+   */
+  async create(request: CreateAdmin, require?: (transaction: Db) => Promise<void>): Promise<UserRow> {
     const { db, accounts, platform, hasher } = this.#parts;
     const email = parseEmail(request.email);
     const name = parseUserName(request.name);
     const passwordHash = await hasher.hash(request.password);
     return db.transaction().execute(async (transaction) => {
+      await require?.(transaction);
       const { user } = await accounts.insert({ email, name, passwordHash, isAdmin: true }, transaction);
       await platform.takeOverTeams(user.id, transaction);
+      await platform.endSetupLink(transaction);
       return user;
     });
   }
@@ -83,6 +88,7 @@ export class AdminService {
       await db.transaction().execute(async (transaction) => {
         await platform.setAdmin(user.id, true, transaction);
         await platform.takeOverTeams(user.id, transaction);
+        await platform.endSetupLink(transaction);
       });
     }
     changes.announce({ userId: user.id });

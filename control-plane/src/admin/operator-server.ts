@@ -23,6 +23,7 @@ import type { StoredKeys } from "../signing-keys/stored-keys.ts";
 import type { AdminService } from "./admin-service.ts";
 import type { PlatformStore } from "./platform-store.ts";
 import { toAdminTeam, toAdminUser } from "./platform-view.ts";
+import type { Setup } from "./setup.ts";
 
 /** What the server needs. */
 export interface OperatorServerParts {
@@ -31,6 +32,9 @@ export interface OperatorServerParts {
   quotas: QuotaStore;
   /** Absent when the settings name the signing keys. */
   keys: StoredKeys | undefined;
+  setup: Setup;
+  /** Address of the dashboard for browsers, without a slash at the end. */
+  dashboardUrl: string;
   log: Logger;
 }
 
@@ -55,7 +59,7 @@ export async function startOperatorServer(
   return { close: () => server.close() };
 }
 
-function createServer({ admins, platform, quotas, keys, log }: OperatorServerParts): App {
+function createServer({ admins, platform, quotas, keys, setup, dashboardUrl, log }: OperatorServerParts): App {
   const app = Fastify({
     loggerInstance: log as FastifyBaseLogger,
     logController: new RequestLog(log),
@@ -77,6 +81,7 @@ function createServer({ admins, platform, quotas, keys, log }: OperatorServerPar
     await admins.create(request.body);
     return reply.code(204).send();
   });
+  app.post("/setup-link", async () => setup.createLink(dashboardUrl));
   app.post("/grant", { schema: { body: SetAdmin } }, async (request, reply) => {
     await admins.grant(request.body);
     return reply.code(204).send();

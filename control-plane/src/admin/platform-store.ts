@@ -52,6 +52,11 @@ export class PlatformStore {
     await db.updateTable("users").set({ is_admin: isAdmin, updated_at: sql`now()` }).where("id", "=", userId).execute();
   }
 
+  /** Ends the link to the page that makes the first account. */
+  async endSetupLink(transaction: Db): Promise<void> {
+    await transaction.deleteFrom("setup_link").execute();
+  }
+
   async addPermission(userId: string, permission: PlatformPermission): Promise<void> {
     await this.#db
       .insertInto("admin_permissions")

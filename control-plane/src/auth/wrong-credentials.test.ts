@@ -10,7 +10,7 @@ const PUBLIC = [
   /^GET \/health$/,
   /^GET \/openapi\.(yaml|json)$/,
   /^GET \/docs(\/.*)?$/,
-  /^POST \/v1\/auth\/(signup|login)$/,
+  /^POST \/v1\/auth\/(signup|login|setup)$/,
   /^GET \/v1\/auth\/options$/,
   /^GET \/v1\/auth\/oauth\/:provider(\/callback)?$/,
 ];

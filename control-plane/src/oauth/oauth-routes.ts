@@ -1,6 +1,6 @@
 import { WarrenError } from "@warren/contracts/errors";
 import { OAUTH_PROVIDER, OAUTH_PROVIDER_WORDS } from "@warren/contracts/identifiers";
-import { type OAuthError, SignInOptions } from "@warren/contracts/rest/accounts";
+import type { OAuthError } from "@warren/contracts/rest/accounts";
 import { ErrorBody } from "@warren/contracts/rest/error";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
@@ -35,7 +35,6 @@ export interface OAuthRouteParts {
   dashboardUrl: string;
   /** Whether browsers reach this server by https. */
   secure: boolean;
-  signUpOpen: boolean;
 }
 
 /** A sign-in that ends at the dashboard with an error code. */
@@ -54,22 +53,6 @@ class SignInFailed extends Error {
 export function oauthRoutes(parts: OAuthRouteParts): Routes {
   const flow = new OAuthFlow(parts);
   return async (app) => {
-    app.get(
-      "/v1/auth/options",
-      {
-        schema: {
-          tags,
-          summary: "How people can sign in to this server",
-          security: [],
-          response: { 200: SignInOptions },
-        },
-      },
-      async () => ({
-        sign_up: parts.signUpOpen,
-        providers: [...parts.providers.values()].map(({ name, label }) => ({ name, label })),
-      }),
-    );
-
     app.get(
       "/v1/auth/oauth/:provider",
       {

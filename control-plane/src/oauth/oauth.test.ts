@@ -64,6 +64,7 @@ describe("oauth", () => {
   it("is offered to the dashboard", async () => {
     const options = await expectJson<SignInOptions>(await send(stack.url, "GET", "/v1/auth/options"), 200);
     expect(options).toEqual({
+      setup: expect.any(Boolean),
       sign_up: true,
       providers: [
         { name: "github", label: "GitHub" },

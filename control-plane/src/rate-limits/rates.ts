@@ -8,6 +8,7 @@ export interface Rate {
 export const RATES = {
   logIn: { network: { burst: 30, perMinute: 10 }, account: { burst: 20, perMinute: 1 } },
   signUp: { network: { burst: 10, perMinute: 1 }, account: { burst: 5, perMinute: 0.2 } },
+  setUp: { network: { burst: 20, perMinute: 5 } },
   oauth: { network: { burst: 30, perMinute: 20 } },
   /** Changing a password takes the old one, so it is a way to guess it. */
   changePassword: { network: { burst: 20, perMinute: 5 }, account: { burst: 5, perMinute: 0.5 } },

@@ -1,7 +1,7 @@
 import { LIMITS } from "@warren/contracts/limits";
 import { AuthResponse, LogIn, SignUp, SwitchTeam } from "@warren/contracts/rest/accounts";
 import { ErrorBody } from "@warren/contracts/rest/error";
-import type { FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { AccessChanges } from "../auth/access-changes.ts";
 import { userOf } from "../callers/request-caller.ts";
@@ -11,10 +11,10 @@ import { limitNetwork } from "../rate-limits/limit-network.ts";
 import { networkOf } from "../rate-limits/network.ts";
 import type { RateLimiter } from "../rate-limits/rate-limiter.ts";
 import { RATES } from "../rate-limits/rates.ts";
+import { handOver } from "./hand-over.ts";
 import type { SessionCookie } from "./session-cookie.ts";
 import type { SessionStore } from "./session-store.ts";
-import { toAuthResponse } from "./session-view.ts";
-import type { Session, SignIn } from "./sign-in.ts";
+import type { SignIn } from "./sign-in.ts";
 
 const tags = ["accounts"];
 const bodyLimit = LIMITS.credentialBodyBytes;
@@ -118,12 +118,6 @@ export function sessionRoutes({ signIn, sessions, cookie, changes }: SessionRout
       },
     );
   };
-}
-
-/** Gives a session to the client: in the cookie, or in the answer. */
-function handOver(reply: FastifyReply, cookie: SessionCookie, session: Session, intoCookie: boolean): AuthResponse {
-  if (intoCookie) cookie.write(reply, session.token, session.expiresAt);
-  return toAuthResponse(session, { withToken: !intoCookie });
 }
 
 function usesCookie({ headers }: FastifyRequest, cookie: SessionCookie): boolean {

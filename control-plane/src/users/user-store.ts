@@ -49,6 +49,11 @@ export class UserStore {
     }
   }
 
+  /** Whether there is any user. */
+  async any(): Promise<boolean> {
+    return (await this.#db.selectFrom("users").select("id").limit(1).executeTakeFirst()) !== undefined;
+  }
+
   async find(id: string, db: Db = this.#db): Promise<UserRow | undefined> {
     return db.selectFrom("users").selectAll().where("id", "=", id).executeTakeFirst();
   }

@@ -3,6 +3,7 @@ import { AccountStore } from "../accounts/account-store.ts";
 import { UserSearch } from "../accounts/user-search.ts";
 import { AdminService } from "../admin/admin-service.ts";
 import { PlatformStore } from "../admin/platform-store.ts";
+import { Setup } from "../admin/setup.ts";
 import { ApiKeyService } from "../api-keys/api-key-service.ts";
 import type { ApiKeyStore } from "../api-keys/api-key-store.ts";
 import type { Config } from "../config.ts";
@@ -74,6 +75,7 @@ export async function createAccounts(foundation: Foundation, { teams, apiKeys, s
   });
   const teamService = new TeamService({ db, teams, memberships, sandboxes, templates, limiter, changes });
   const platform = new PlatformStore(db);
+  const admins = new AdminService({ db, platform, users, accounts: stored, sessions, hasher, changes });
   return {
     keys,
     storedKeys,
@@ -97,7 +99,9 @@ export async function createAccounts(foundation: Foundation, { teams, apiKeys, s
       changes,
     }),
     apiKeys: new ApiKeyService({ store: apiKeys, teams: teamService, limiter, changes }),
-    admins: new AdminService({ db, platform, users, accounts: stored, sessions, hasher, changes }),
+    users,
+    admins,
+    setup: new Setup({ db, platform, admins, signIn }),
   };
 }
 
@@ -112,7 +116,6 @@ export function createOAuth({ config, db }: Foundation, { keys, stored, signIn }
     publicUrl,
     dashboardUrl: config.oauth.dashboardUrl ?? publicUrl,
     secure: isSecure(config),
-    signUpOpen: config.signUpOpen,
   };
 }
 

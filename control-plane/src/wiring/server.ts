@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
 import { accountRoutes } from "../accounts/account-routes.ts";
 import { adminRoutes } from "../admin/admin-routes.ts";
+import { setupRoutes } from "../admin/setup-routes.ts";
 import { apiKeyRoutes } from "../api-keys/api-key-routes.ts";
 import { ApiKeyScheme } from "../api-keys/api-key-scheme.ts";
 import type { ApiKeyStore } from "../api-keys/api-key-store.ts";
@@ -28,6 +29,7 @@ import { requireSandboxId, sandboxRoutes } from "../sandboxes/sandbox-routes.ts"
 import { SessionCookie } from "../sessions/session-cookie.ts";
 import { sessionRoutes, signInRoutes } from "../sessions/session-routes.ts";
 import { SessionScheme } from "../sessions/session-scheme.ts";
+import { signInOptionsRoutes } from "../sessions/sign-in-options-routes.ts";
 import { memberRoutes } from "../teams/member-routes.ts";
 import { teamRoutes } from "../teams/team-routes.ts";
 import type { TeamStore } from "../teams/team-store.ts";
@@ -63,7 +65,12 @@ export async function createServer(foundation: Foundation, need: ServerNeed): Pr
   await app.register(healthRoutes(need.version));
   await app.register(docsRoutes);
   await app.register(signInRoutes({ ...need.accounts, cookie, changes }));
+  await app.register(setupRoutes({ ...need.accounts, cookie }));
   const oauth = createOAuth(foundation, need.accounts);
+  const { users } = need.accounts;
+  const providers = [...oauth.providers.values()].map(({ name, label }) => ({ name, label }));
+  const offered = { signUpOpen: config.signUpOpen, providers, hasAccounts: () => users.any() };
+  await app.register(signInOptionsRoutes(offered));
   await app.register(oauthRoutes({ ...oauth, cookie, limiter: need.accounts.limiter, log }));
   await registerAccountRoutes(app, guard, foundation, need, cookie);
   await registerSandboxRoutes(app, guard, foundation, need.sandboxes);

@@ -1,0 +1,28 @@
+import { SignInOptions } from "@warren/contracts/rest/accounts";
+import type { Routes } from "../http/app-types.ts";
+
+/** What this server offers to whoever is not signed in. */
+export interface OfferedSignIn {
+  signUpOpen: boolean;
+  providers: { name: string; label: string }[];
+  /** Whether there is an account at all. */
+  hasAccounts(): Promise<boolean>;
+}
+
+/** The route by which a page learns how people can sign in: anybody may call it. */
+export function signInOptionsRoutes({ signUpOpen, providers, hasAccounts }: OfferedSignIn): Routes {
+  return async (app) => {
+    app.get(
+      "/v1/auth/options",
+      {
+        schema: {
+          tags: ["accounts"],
+          summary: "How people can sign in to this server",
+          security: [],
+          response: { 200: SignInOptions },
+        },
+      },
+      async () => ({ setup: !(await hasAccounts()), sign_up: signUpOpen, providers }),
+    );
+  };
+}
