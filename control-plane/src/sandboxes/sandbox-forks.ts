@@ -2,7 +2,7 @@ import { isErrorCode, WarrenError } from "@warren/contracts/errors";
 import type { ForkResult as HostResult } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { newSandboxId } from "@warren/server/sandbox-id";
 import type { Db } from "../database/tables.ts";
-import type { DetachedOperations } from "../detached-operations.ts";
+import type { DetachedOperations, OperationSteps } from "../detached-operations.ts";
 import type { HostAddress, HostClientPool } from "../hosts/host-client-pool.ts";
 import { callHost } from "../hosts/rpc-errors.ts";
 import { toCatalogueError } from "../http/errors/catalogue-error.ts";
@@ -38,25 +38,31 @@ export class SandboxForks {
     const parent = await store.find(teamId, id);
     if (!parent) throw sandboxNotFound(id);
     if (parent.status !== "running") throw wrongState(parent, ["running"]);
-    const location = await store.locate(id);
-    if (!location?.host) throw new WarrenError("host_unavailable", "the sandbox has no host");
-    return operations.track(this.#fork(parent, location.host, count));
+    const host = (await store.locate(id))?.host;
+    if (!host) throw new WarrenError("host_unavailable", "the sandbox has no host");
+    return operations.run("fork", { sandbox: id, copies: count }, (steps) => this.#fork(parent, host, count, steps));
   }
 
-  async #fork(parent: SandboxRow, host: HostAddress, count: number): Promise<(SandboxRow | WarrenError)[]> {
-    const rows = await this.#insert(parent, host, count);
+  async #fork(
+    parent: SandboxRow,
+    host: HostAddress,
+    count: number,
+    steps: OperationSteps,
+  ): Promise<(SandboxRow | WarrenError)[]> {
+    const rows = await steps.step("admission", () => this.#insert(parent, host, count));
     let results: HostResult[];
     try {
       const request = { sandboxId: parent.id, forkIds: rows.map(({ id }) => id) };
       const agent = this.#parts.hostClients.agentOf(host);
-      ({ results } = await callHost(() => agent.forkSandbox(request, { timeoutMs: FORK_TIMEOUT_MS })));
+      const fork = () => callHost(() => agent.forkSandbox(request, { timeoutMs: FORK_TIMEOUT_MS }));
+      ({ results } = await steps.step("host", fork));
     } catch (error) {
       const reason = toCatalogueError(error);
       await Promise.all(rows.map((row) => this.#parts.store.fail(row, reason.message)));
       throw await this.#parts.errors.explain(parent.id, reason, ["running"]);
     }
     const byId = new Map(results.map((result) => [result.sandboxId, result]));
-    return Promise.all(rows.map((row) => this.#settle(row, byId.get(row.id))));
+    return steps.step("record", () => Promise.all(rows.map((row) => this.#settle(row, byId.get(row.id)))));
   }
 
   /** Rows for all copies, or for none when they exceed the team's quota. */

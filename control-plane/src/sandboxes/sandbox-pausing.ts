@@ -3,7 +3,7 @@ import type { SandboxInfo } from "@warren/contracts/gen/hostagent/v1/hostagent_p
 import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import type { Db } from "../database/tables.ts";
 import { transact } from "../database/transact.ts";
-import type { DetachedOperations } from "../detached-operations.ts";
+import type { DetachedOperations, OperationSteps, TimedOperation } from "../detached-operations.ts";
 import type { HostAgent } from "../hosts/host-client.ts";
 import type { HostClientPool } from "../hosts/host-client-pool.ts";
 import { callHost } from "../hosts/rpc-errors.ts";
@@ -54,41 +54,50 @@ export class SandboxPausing {
   }
 
   pause(teamId: string, id: string): Promise<SandboxRow> {
-    return this.#toPaused(teamId, id, (agent, request) => agent.pauseSandbox(request, { timeoutMs: CALL_TIMEOUT_MS }));
+    return this.#toPaused("pause", teamId, id, (agent, request) =>
+      agent.pauseSandbox(request, { timeoutMs: CALL_TIMEOUT_MS }),
+    );
   }
 
   /** Gives up what a running sandbox did since its last pause, to which it returns; a paused one stays as it is. */
   rollback(teamId: string, id: string): Promise<SandboxRow> {
-    return this.#toPaused(teamId, id, (agent, request) =>
+    return this.#toPaused("rollback", teamId, id, (agent, request) =>
       agent.rollbackSandbox(request, { timeoutMs: CALL_TIMEOUT_MS }),
     );
   }
 
   /** `timeoutSec` replaces the timeout of the sandbox, also of one that runs already. */
   async resume(teamId: string, id: string, timeoutSec?: number): Promise<SandboxRow> {
-    return this.#parts.operations.track(this.#resume(teamId, id, timeoutSec));
+    const { operations } = this.#parts;
+    return operations.run("resume", { sandbox: id }, (steps) => this.#resume(teamId, id, timeoutSec, steps));
   }
 
   #toPaused(
+    operation: TimedOperation,
     teamId: string,
     id: string,
     call: (agent: HostAgent, request: { sandboxId: string }) => Promise<{ sandbox?: SandboxInfo | undefined }>,
   ): Promise<SandboxRow> {
-    return this.#parts.operations.track(
-      this.#perform(teamId, id, {
-        from: "running",
-        during: "pausing",
-        to: "paused",
-        claim: (row) => this.#parts.store.change(row, "pausing"),
-        call: async (agent, sandboxId) => (await call(agent, { sandboxId })).sandbox,
-        fields: pausedFields,
-      }),
-    );
+    const step: Step = {
+      from: "running",
+      during: "pausing",
+      to: "paused",
+      claim: (row) => this.#parts.store.change(row, "pausing"),
+      call: async (agent, sandboxId) => (await call(agent, { sandboxId })).sandbox,
+      fields: pausedFields,
+    };
+    const { operations } = this.#parts;
+    return operations.run(operation, { sandbox: id }, (steps) => this.#perform(teamId, id, step, steps));
   }
 
-  async #resume(teamId: string, id: string, timeoutSec: number | undefined): Promise<SandboxRow> {
+  async #resume(
+    teamId: string,
+    id: string,
+    timeoutSec: number | undefined,
+    steps: OperationSteps,
+  ): Promise<SandboxRow> {
     const timeout = timeoutSec === undefined ? {} : { timeoutSec };
-    const row = await this.#perform(teamId, id, {
+    const step: Step = {
       from: "paused",
       during: "resuming",
       to: "running",
@@ -101,21 +110,22 @@ export class SandboxPausing {
         last_active_at: new Date(),
         reason: null,
       }),
-    });
+    };
+    const row = await this.#perform(teamId, id, step, steps);
     if (timeoutSec === undefined || specOf(row).timeout_sec === timeoutSec) return row;
     return this.#parts.settings.update(teamId, id, { timeout_sec: timeoutSec });
   }
 
-  async #perform(teamId: string, id: string, step: Step): Promise<SandboxRow> {
+  async #perform(teamId: string, id: string, step: Step, steps: OperationSteps): Promise<SandboxRow> {
     const { store } = this.#parts;
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const row = await store.find(teamId, id);
       if (!row) throw sandboxNotFound(id);
-      if (row.status === step.to) return this.#confirm(row, step);
+      if (row.status === step.to) return steps.step("host", () => this.#confirm(row, step));
       if (row.status !== step.from && row.status !== step.during) throw wrongState(row, [step.from]);
-      const claimed = row.status === step.during ? row : await step.claim(row);
+      const claimed = row.status === step.during ? row : await steps.step("admission", () => step.claim(row));
       if (!claimed) continue;
-      const changed = await this.#call(claimed, step);
+      const changed = await this.#call(claimed, step, steps);
       if (changed) return changed;
     }
     throw new WarrenError("conflict", "the sandbox is being changed by other calls; try again");
@@ -139,12 +149,12 @@ export class SandboxPausing {
   }
 
   /** Undefined when another call, which the host has joined with this one, was first to note the result. */
-  async #call(row: SandboxRow, step: Step): Promise<SandboxRow | undefined> {
+  async #call(row: SandboxRow, step: Step, steps: OperationSteps): Promise<SandboxRow | undefined> {
     const { store, errors } = this.#parts;
     try {
       const agent = await this.#agentOf(row);
-      const info = await callHost(() => step.call(agent, row.id));
-      return await store.change(row, step.to, step.fields(info));
+      const info = await steps.step("host", () => callHost(() => step.call(agent, row.id)));
+      return await steps.step("record", () => store.change(row, step.to, step.fields(info)));
     } catch (error) {
       // The host is back in the former state. One that does not answer is compared with the database when it does.
       const reason = toCatalogueError(error);

@@ -5,7 +5,7 @@ import { newSandboxId } from "@warren/server/sandbox-id";
 import type { Caller } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
 import { isUniqueViolation } from "../database/unique-violation.ts";
-import type { DetachedOperations } from "../detached-operations.ts";
+import type { DetachedOperations, OperationSteps } from "../detached-operations.ts";
 import type { HostAddress, HostClientPool } from "../hosts/host-client-pool.ts";
 import { callHost } from "../hosts/rpc-errors.ts";
 import type { Scheduler } from "../hosts/scheduler.ts";
@@ -55,9 +55,11 @@ export class SandboxService {
   /** Creates a sandbox and resolves once it runs. It comes to its end, either way, also when nobody waits for it. */
   async create(caller: Caller, request: CreateSandbox): Promise<SandboxRow> {
     const { templates, operations } = this.#parts;
-    const template = await templates.find(caller.teamId, request.template ?? BASE_TEMPLATE);
-    const hosts = await this.#placements(caller.teamId, template);
-    return operations.track(this.#create(caller, request, template, hosts));
+    return operations.run("create", {}, async (steps) => {
+      const template = await templates.find(caller.teamId, request.template ?? BASE_TEMPLATE);
+      const hosts = await steps.step("placement", () => this.#placements(caller.teamId, template));
+      return this.#create(caller, request, template, hosts, steps);
+    });
   }
 
   /** Sandboxes of the caller's team that are not over, newest first. */
@@ -79,7 +81,7 @@ export class SandboxService {
   /** Destroys a sandbox in any state; succeeds when it is gone already. */
   async destroy(caller: Caller, id: string): Promise<void> {
     const row = await this.get(caller, id);
-    return this.#parts.operations.track(this.#destroy(row));
+    return this.#parts.operations.run("destroy", { sandbox: id }, (steps) => this.#destroy(row, steps));
   }
 
   /** Takes all sandboxes of a team out of use, in the transaction that deletes the team; `endAll` destroys them. */
@@ -92,8 +94,12 @@ export class SandboxService {
     const left = [...claimed];
     const next = async (): Promise<void> => {
       for (let row = left.pop(); row; row = left.pop()) {
+        const claimed = row;
         const { id } = row;
-        await this.#destroy(row).catch((error: unknown) =>
+        const destroy = this.#parts.operations.run("destroy", { sandbox: id }, (steps) =>
+          this.#destroy(claimed, steps),
+        );
+        await destroy.catch((error: unknown) =>
           this.#parts.log.warn({ err: error, sandbox: id }, "a sandbox could not be destroyed yet"),
         );
       }
@@ -113,13 +119,15 @@ export class SandboxService {
     request: CreateSandbox,
     template: TemplateRow,
     hosts: HostAddress[],
+    steps: OperationSteps,
   ): Promise<SandboxRow> {
     const { store } = this.#parts;
-    let row = await this.#insert(caller, request, template, hosts[0]!);
+    let row = await steps.step("admission", () => this.#insert(caller, request, template, hosts[0]!));
+    steps.note({ sandbox: row.id });
     for (const [index, host] of hosts.entries()) {
       try {
         if (row.host_id !== host.id) row = await this.#unlessEnded(store.change(row, "pending", { host_id: host.id }));
-        return await this.#start(row, host, request.env ?? {});
+        return await this.#start(row, host, request.env ?? {}, steps);
       } catch (error) {
         const reason = toCatalogueError(error);
         if (reason.code === "host_full" && index + 1 < hosts.length) continue;
@@ -166,7 +174,12 @@ export class SandboxService {
     });
   }
 
-  async #start(row: SandboxRow, host: HostAddress, env: Record<string, string>): Promise<SandboxRow> {
+  async #start(
+    row: SandboxRow,
+    host: HostAddress,
+    env: Record<string, string>,
+    steps: OperationSteps,
+  ): Promise<SandboxRow> {
     const wanted = {
       sandboxId: row.id,
       teamId: row.team_id,
@@ -174,10 +187,11 @@ export class SandboxService {
       env,
     };
     const agent = this.#parts.hostClients.agentOf(host);
-    const { sandbox } = await callHost(() => agent.createSandbox(wanted, { timeoutMs: CREATE_TIMEOUT_MS }));
+    const start = () => callHost(() => agent.createSandbox(wanted, { timeoutMs: CREATE_TIMEOUT_MS }));
+    const { sandbox } = await steps.step("host", start);
     const now = new Date();
     const fields = { host_ip: sandbox?.hostIp ?? "", started_at: now, last_active_at: now };
-    return this.#unlessEnded(this.#parts.store.begin(row, fields));
+    return steps.step("record", () => this.#unlessEnded(this.#parts.store.begin(row, fields)));
   }
 
   /** Notes that a sandbox did not start, and has its host remove what may stand of it. */
@@ -192,19 +206,19 @@ export class SandboxService {
     void operations.track(removal);
   }
 
-  async #destroy(row: SandboxRow): Promise<void> {
+  async #destroy(row: SandboxRow, steps: OperationSteps): Promise<void> {
     if (GONE.includes(row.status)) return;
     const stopping = row.status === "stopping" ? row : await this.#claim(row);
     if (!stopping) return;
     try {
-      await this.#destroyOnHost(stopping);
+      await steps.step("host", () => this.#destroyOnHost(stopping));
     } catch (error) {
       if (!(error instanceof WarrenError) || error.code !== "host_unavailable") throw error;
       throw new WarrenError("host_unavailable", "the sandbox's host does not answer; the sandbox ends once it does", {
         cause: error,
       });
     }
-    await this.#parts.store.change(stopping, "stopped", { host_ip: "" });
+    await steps.step("record", () => this.#parts.store.change(stopping, "stopped", { host_ip: "" }));
   }
 
   /** Moves a sandbox to `stopping` whatever its state; undefined when it is gone. */

@@ -5,7 +5,7 @@ import { BUILT_IN_TEAM } from "@warren/contracts/identifiers";
 import type { SandboxReason, SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import type { CreateTemplate } from "@warren/contracts/rest/templates";
 import type { Db } from "../database/tables.ts";
-import type { DetachedOperations } from "../detached-operations.ts";
+import type { DetachedOperations, OperationSteps } from "../detached-operations.ts";
 import type { HostAddress, HostClientPool } from "../hosts/host-client-pool.ts";
 import type { HostStore } from "../hosts/host-store.ts";
 import { callHost } from "../hosts/rpc-errors.ts";
@@ -71,14 +71,17 @@ export class TemplateService {
     const { store, operations, sandboxes } = this.#parts;
     const sandbox = await sandboxes.locate(teamId, request.sandbox_id);
     if (!SOURCE_STATUSES.includes(sandbox.status)) throw sandboxes.wrongState(sandbox, SOURCE_STATUSES);
-    if (!sandbox.host) throw new WarrenError("host_unavailable", "the sandbox has no host");
+    const { host } = sandbox;
+    if (!host) throw new WarrenError("host_unavailable", "the sandbox has no host");
     const name = request.name ?? `template-${randomBytes(4).toString("hex")}`;
     if (await store.findExact(BUILT_IN_TEAM, name)) {
       throw new WarrenError("conflict", `${name} is a built-in template; choose another name`);
     }
     const former = await store.findExact(teamId, name);
     if (former && !overwrite) throw alreadyExists(name);
-    return operations.track(this.#create(teamId, request.sandbox_id, name, sandbox.host, former, overwrite));
+    return operations.run("snapshot", { sandbox: request.sandbox_id }, (steps) =>
+      this.#create(teamId, request.sandbox_id, name, host, former, overwrite, steps),
+    );
   }
 
   /** Removes a template. Sandboxes that were started from it are not affected. */
@@ -111,24 +114,25 @@ export class TemplateService {
     host: HostAddress,
     former: TemplateRow | undefined,
     overwrite: boolean,
+    steps: OperationSteps,
   ): Promise<TemplateRow> {
     const { db, store, quota, hostClients, sandboxes } = this.#parts;
     const admit = (transaction: Db) => quota.admitTemplate(transaction, teamId, former && Number(former.size_bytes));
-    await db.transaction().execute(admit);
+    await steps.step("admission", () => db.transaction().execute(admit));
     const agent = hostClients.agentOf(host);
     const request = { sandboxId, teamId, name, overwrite };
-    const { template } = await callHost(() => agent.createTemplate(request, { timeoutMs: CREATE_TIMEOUT_MS })).catch(
-      async (error: WarrenError) => {
-        throw await sandboxes.explain(sandboxId, error, SOURCE_STATUSES);
-      },
-    );
+    const make = () => callHost(() => agent.createTemplate(request, { timeoutMs: CREATE_TIMEOUT_MS }));
+    const { template } = await steps.step("host", make).catch(async (error: WarrenError) => {
+      throw await sandboxes.explain(sandboxId, error, SOURCE_STATUSES);
+    });
     if (!template) throw new WarrenError("agent_error", "the host made no template");
     try {
       // Asked again, now for good: others may have made templates meanwhile.
-      const row = await db.transaction().execute(async (transaction) => {
+      const put = async (transaction: Db) => {
         await admit(transaction);
         return store.put(rowOf(teamId, name, host.id, template), overwrite, transaction);
-      });
+      };
+      const row = await steps.step("record", () => db.transaction().execute(put));
       if (!row) throw alreadyExists(name);
       if (former?.host_id && former.host_id !== host.id) await this.#deleteOnHost(former);
       return row;

@@ -1,3 +1,4 @@
+import { logOperation } from "@warren/server/operation-timing";
 import { AccessChanges } from "../auth/access-changes.ts";
 import type { Config } from "../config.ts";
 import type { DataDirectory } from "../database/data-directory.ts";
@@ -39,5 +40,7 @@ export async function createFoundation(
   const secrets = await Secrets.open(db, config, log);
   const changes = new AccessChanges(database.messages, log);
   onClose(await changes.follow());
-  return { config, log, database, db, secrets, changes, operations: new DetachedOperations(), onClose };
+  const operations = new DetachedOperations();
+  operations.onEnd = (ended, subject) => logOperation(log, ended, subject);
+  return { config, log, database, db, secrets, changes, operations, onClose };
 }

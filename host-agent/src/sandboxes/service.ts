@@ -1,4 +1,5 @@
 import { WarrenError } from "@warren/contracts/errors";
+import { type EndedOperation, logOperation } from "@warren/server/operation-timing";
 import type { Template } from "../templates/store.ts";
 import { assemble, type SandboxAssembly, type SandboxParts } from "./assembly.ts";
 import { type NewSandbox, requireSandboxId } from "./record/new-sandbox.ts";
@@ -10,6 +11,9 @@ import type { Sandbox } from "./state/sandbox.ts";
 /** Milliseconds for which operations may wait for a guest once the host agent ends, which has half a minute for all of it. */
 const END_GRACE_MS = 10_000;
 
+/** What the creation of a sandbox is called that nobody has asked for yet. */
+const MAKE_READY = "make_ready";
+
 /** The sandboxes of one host: every operation on them, one at a time for each. */
 export class SandboxService {
   readonly #parts: SandboxParts;
@@ -18,10 +22,13 @@ export class SandboxService {
   readonly #ending = new AbortController();
   /** Sandboxes of an earlier host agent that no caller knows and that could not be removed. */
   #leftovers: Sandbox[] = [];
+  /** Told of each operation on a sandbox that did something. */
+  onOperation: (ended: EndedOperation) => void = () => undefined;
 
   constructor(parts: SandboxParts) {
     this.#parts = parts;
     this.#assembly = assemble(parts, this.#ending.signal);
+    this.#assembly.registry.onOperation = (sandbox, ended) => this.#note(sandbox, ended);
   }
 
   /** Takes up what an earlier host agent left. Must end before the first call of another method. */
@@ -196,6 +203,12 @@ export class SandboxService {
       this.#assembly.warmPool.close(),
     ]);
     await this.#assembly.garbage.close();
+  }
+
+  #note({ id, record }: Sandbox, ended: EndedOperation): void {
+    const operation = record.purpose === "pool" && ended.operation === "create" ? MAKE_READY : ended.operation;
+    logOperation(this.#parts.log, { ...ended, operation }, { sandbox: id });
+    this.onOperation({ ...ended, operation });
   }
 
   #removeLeftovers(): Promise<void>[] {

@@ -84,19 +84,19 @@ export class MicrovmRunner {
   /** Boots the kernel of a record until its guest agent is ready; it has no identity yet. */
   async boot(sandbox: Sandbox): Promise<LiveMicrovm> {
     const { memoryImages, disks, vmm, bootLimitMs } = this.#parts;
-    const { record } = sandbox;
+    const { record, lifecycle } = sandbox;
     const microvm = sandbox.begin();
-    const image = await memoryImages.acquireBlank(record.spec.memoryMb * MIB);
+    const image = await lifecycle.step("memory_image", () => memoryImages.acquireBlank(record.spec.memoryMb * MIB));
     const slot = await this.#prepare(sandbox, microvm, image);
-    await disks.createTop(record.disk);
+    await lifecycle.step("disk", () => disks.createTop(record.disk));
     const machine = this.#describe(record, slot, image);
-    const vm = await vmm.start(machine, this.#onSpawn(record));
+    const vm = await lifecycle.step("vmm", () => vmm.start(machine, this.#onSpawn(record)));
     const live = this.#attach(sandbox, microvm, { vm, slot, image, token: "" });
-    const limit = AbortSignal.any([AbortSignal.timeout(bootLimitMs), sandbox.lifecycle.destroySignal]);
+    const limit = AbortSignal.any([AbortSignal.timeout(bootLimitMs), lifecycle.destroySignal]);
     try {
-      await vm.waitForConsole(READY_LINE, limit);
+      await lifecycle.step("boot", () => vm.waitForConsole(READY_LINE, limit));
     } catch (error) {
-      sandbox.lifecycle.destroySignal.throwIfAborted();
+      lifecycle.destroySignal.throwIfAborted();
       throw bootFailure(record.id, error, vm, bootLimitMs);
     }
     return live;
@@ -108,7 +108,7 @@ export class MicrovmRunner {
    */
   async restore(sandbox: Sandbox, snapshotId: string, background = false): Promise<LiveMicrovm> {
     const { memoryImages, disks, vmm, snapshots } = this.#parts;
-    const { record } = sandbox;
+    const { record, lifecycle } = sandbox;
     const manifest = snapshots.get(snapshotId);
     requireSameShape(manifest.shape, await shapeOf(vmm, manifest.shape));
     const letGo = snapshots.hold(snapshotId);
@@ -117,13 +117,14 @@ export class MicrovmRunner {
       record.snapshot = snapshotId;
       const state = await snapshots.deviceState(snapshotId);
       const microvm = sandbox.begin();
-      const image = await memoryImages.acquire(manifest.memory, record.ownSnapshot);
+      const acquire = () => memoryImages.acquire(manifest.memory, record.ownSnapshot);
+      const image = await lifecycle.step("memory_image", acquire);
       microvm.image = image;
-      sandbox.lifecycle.destroySignal.throwIfAborted();
+      lifecycle.destroySignal.throwIfAborted();
       const slot = await this.#prepare(sandbox, microvm, image);
-      await disks.createTop(record.disk);
+      await lifecycle.step("disk", () => disks.createTop(record.disk));
       const machine = { ...this.#describe(record, slot, image), background };
-      const vm = await vmm.restore(machine, state, this.#onSpawn(record));
+      const vm = await lifecycle.step("vmm", () => vmm.restore(machine, state, this.#onSpawn(record)));
       const live = this.#attach(sandbox, microvm, { vm, slot, image, token: manifest.token });
       await this.identify(sandbox);
       return live;
@@ -145,9 +146,11 @@ export class MicrovmRunner {
       defaultUser: "user",
       entropy: randomBytes(ENTROPY_BYTES),
     };
-    const { destroySignal } = sandbox.lifecycle;
+    const { lifecycle } = sandbox;
+    const { destroySignal } = lifecycle;
+    const over = AbortSignal.any([destroySignal, this.#parts.ending]);
     try {
-      await live.guest.init(identity, undefined, AbortSignal.any([destroySignal, this.#parts.ending]));
+      await lifecycle.step("identity", () => live.guest.init(identity, undefined, over));
     } finally {
       destroySignal.throwIfAborted();
     }
@@ -181,7 +184,11 @@ export class MicrovmRunner {
    * Calls into it end with `reason`. Each step is tried whatever became of the others; a failure leaves the rest in the
    * record for the next attempt.
    */
-  async stop(sandbox: Sandbox, reason: WarrenError): Promise<void> {
+  stop(sandbox: Sandbox, reason: WarrenError): Promise<void> {
+    return sandbox.lifecycle.step("stop", () => this.#stop(sandbox, reason));
+  }
+
+  async #stop(sandbox: Sandbox, reason: WarrenError): Promise<void> {
     const { journal, vmm, slots } = this.#parts;
     const { record } = sandbox;
     const microvm = sandbox.detach(reason) ?? sandbox.begin();
@@ -206,13 +213,13 @@ export class MicrovmRunner {
   /** Takes a slot and writes into the record what the start is about to make. */
   async #prepare(sandbox: Sandbox, microvm: Microvm, image: MemoryImage): Promise<Slot> {
     const { journal, slots } = this.#parts;
-    const { record } = sandbox;
+    const { record, lifecycle } = sandbox;
     microvm.image = image;
     record.memory = { header: image.headerId, path: image.path, own: image.own };
-    const slot = await slots.acquire();
+    const slot = await lifecycle.step("network", () => slots.acquire());
     microvm.slot = slot;
     record.slot = slot.number;
-    await journal.write(record);
+    await lifecycle.step("journal", () => journal.write(record));
     await mkdir(`${journal.directory(record.instance)}/jail`, { recursive: true, mode: 0o700 });
     return slot;
   }

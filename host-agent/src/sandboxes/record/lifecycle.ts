@@ -1,4 +1,5 @@
 import { WarrenError } from "@warren/contracts/errors";
+import { type EndedOperation, OperationTiming } from "@warren/server/operation-timing";
 
 /**
  * States of a sandbox on its host. `stopped` has ended by itself: its record alone is left, until a destroy says that the
@@ -45,6 +46,28 @@ export type OperationKind =
   | "lost"
   | "destroy";
 
+/** Parts of operations whose time is measured; docs/observability.md says what each is. */
+export type OperationStep =
+  | "queue"
+  | "admission"
+  | "journal"
+  | "snapshot"
+  | "warm_pool"
+  | "memory_image"
+  | "network"
+  | "disk"
+  | "vmm"
+  | "boot"
+  | "wake"
+  | "identity"
+  | "warm_up"
+  | "freeze"
+  | "device_state"
+  | "memory"
+  | "publish"
+  | "stop"
+  | "merge";
+
 interface Operation {
   kind: OperationKind;
   done: Promise<unknown>;
@@ -64,8 +87,12 @@ export class Lifecycle {
   readonly #state: { id: string; status: SandboxStatus };
   #last: Operation | undefined;
   #destroyed = new AbortController();
+  /** Of the operation under way. */
+  #timing: OperationTiming | undefined;
   /** Called after each operation, however it ended. */
   onEnd: () => void = () => undefined;
+  /** Told of each operation that took a step: what took none found nothing to do. */
+  onOperation: (ended: EndedOperation) => void = () => undefined;
 
   constructor(state: SandboxState) {
     this.#state = state;
@@ -112,8 +139,11 @@ export class Lifecycle {
     if (kind === "destroy") {
       this.#destroyed.abort(new WarrenError("not_found", `sandbox ${this.#state.id} is being destroyed`));
     }
+    const timing = new OperationTiming(kind);
     const before = last?.done ?? Promise.resolve();
-    const done = before.then(work, work);
+    const begin = () => this.#run(timing, work);
+    const settled = last ? timing.step("queue" satisfies OperationStep, () => before.catch(() => undefined)) : before;
+    const done = settled.then(begin);
     const operation: Operation = { kind, done };
     this.#last = operation;
     const clear = () => {
@@ -123,6 +153,31 @@ export class Lifecycle {
     };
     done.then(clear, clear);
     return done;
+  }
+
+  /** Does a step of the operation under way, and measures it. */
+  step<T>(name: OperationStep, work: () => Promise<T>): Promise<T> {
+    return this.#timing ? this.#timing.step(name, work) : work();
+  }
+
+  /** Adds what the operation under way found out about itself. */
+  note(figures: Record<string, unknown>): void {
+    this.#timing?.note(figures);
+  }
+
+  async #run<T>(timing: OperationTiming, work: () => Promise<T>): Promise<T> {
+    this.#timing = timing;
+    let failure: unknown;
+    try {
+      return await work();
+    } catch (error) {
+      failure = error ?? new Error("an operation failed without a reason");
+      throw error;
+    } finally {
+      this.#timing = undefined;
+      const ended = timing.end(failure);
+      if ([...ended.steps.keys()].some((name) => name !== "queue")) this.onOperation(ended);
+    }
   }
 
   /** Resolves when no operation is under way. */

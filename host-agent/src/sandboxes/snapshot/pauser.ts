@@ -41,17 +41,18 @@ export class Pauser {
   /** Writes a running sandbox to disk and frees its microVM; with a reason unless asked to. On a failure it runs on. */
   async pause(sandbox: Sandbox, reason?: SandboxReason): Promise<void> {
     const { journal, snapshotter, snapshots, microvms, inactivity, garbage } = this.#parts;
-    const { record } = sandbox;
+    const { record, lifecycle } = sandbox;
     const { reason: former } = record;
     sandbox.moveTo("pausing");
     let snapshot: SnapshotManifest;
     const reserved = snapshots.reserve();
     try {
-      await journal.write(record);
+      await lifecycle.step("journal", () => journal.write(record));
       const copy = await snapshotter.stopAndCopy(sandbox);
       try {
         snapshot = await copy.publish(reserved.id);
-        await this.#record(sandbox, snapshot, reason);
+        const published = snapshot;
+        await lifecycle.step("journal", () => this.#record(sandbox, published, reason));
       } catch (error) {
         await snapshotter.release(sandbox);
         throw error;
@@ -67,7 +68,7 @@ export class Pauser {
     inactivity.forget(sandbox);
     // From here on the sandbox is paused whatever happens: a microVM that does not go is removed by the next start.
     await microvms.stop(sandbox, new WarrenError("invalid_state", `sandbox ${sandbox.id} was paused`));
-    await this.#merge(record, snapshot);
+    await lifecycle.step("merge", () => this.#merge(record, snapshot));
     record.diskBytes = await snapshots.bytesAboveTemplate(snapshot.id);
     await journal.write(record);
     garbage.schedule();
@@ -80,9 +81,11 @@ export class Pauser {
     const { disk, spec, lastActiveAt, reason } = record;
     const snapshot = snapshots.get(record.snapshot ?? "");
     await this.#clearFormer(sandbox);
-    await space.requireAccess();
     const settings = timeoutSec === undefined ? {} : { spec: { ...spec, timeoutSec } };
-    await admission.require(sandbox, () => sandbox.moveTo("resuming", settings));
+    await sandbox.lifecycle.step("admission", async () => {
+      await space.requireAccess();
+      await admission.require(sandbox, () => sandbox.moveTo("resuming", settings));
+    });
     try {
       await microvms.restore(sandbox, snapshot.id);
       delete record.reason;

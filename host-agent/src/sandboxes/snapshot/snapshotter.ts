@@ -30,8 +30,6 @@ export interface SnapshotterParts {
 
 /** A microVM that has been copied at one instant and is not yet on disk. Exactly one of the two methods is to be called. */
 export interface PendingSnapshot {
-  /** Milliseconds for which the vCPUs stood still, up to the end of the copy. */
-  readonly stoppedMs: number;
   /**
    * Writes it to disk under an id that is held. When it resolves, the snapshot survives a loss of power; when it fails,
    * nothing of it is left.
@@ -121,23 +119,29 @@ export class Snapshotter {
     if (!live) throw new WarrenError("internal_error", `sandbox ${record.id} has no microVM`);
     const { vm } = live;
     const { disks } = this.#parts;
-    const { destroySignal } = sandbox.lifecycle;
+    const { lifecycle } = sandbox;
+    const { destroySignal } = lifecycle;
     const parent = record.memory?.header ?? null;
     const memory = await ProcessMemory.open(await vm.memoryMapping());
     try {
-      await this.#freezeProcesses(sandbox);
+      await lifecycle.step("freeze", () => this.#freezeProcesses(sandbox));
       const started = performance.now();
       let capture: Capture | undefined;
       try {
-        const state = await vm.saveDeviceState();
-        capture = await captureLayer(this.#parts.memory, memory, parent, (bytes) => this.#parts.space.promise(bytes));
+        const state = await lifecycle.step("device_state", () => vm.saveDeviceState());
+        const { memory: store, space } = this.#parts;
+        const copy = () => captureLayer(store, memory, parent, (bytes) => space.promise(bytes));
+        capture = await lifecycle.step("memory", copy);
+        // For which the vCPUs stood still, up to the end of the copy.
         const stoppedMs = performance.now() - started;
-        if (next) await disks.stack(vm.disk, next.layers);
+        if (next) await lifecycle.step("disk", () => disks.stack(vm.disk, next.layers));
         const deviceState = await readFile(state.path);
-        if (next) await this.release(sandbox);
+        if (next) await lifecycle.step("wake", () => this.release(sandbox));
         destroySignal.throwIfAborted();
+        const { dirtyPages, streamed } = capture.figures;
+        lifecycle.note({ stoppedMs, dirtyPages, streamed });
         const disk = next?.copied ?? record.disk;
-        return this.#pendingSnapshot(sandbox, capture, disk, next !== undefined, deviceState, stoppedMs);
+        return this.#pendingSnapshot(sandbox, capture, disk, next !== undefined, deviceState);
       } catch (error) {
         await capture?.discard();
         if (destroySignal.aborted) throw destroySignal.reason;
@@ -151,42 +155,39 @@ export class Snapshotter {
 
   /** `runsOn`: others will read the disk while the VMM that wrote it lives. */
   #pendingSnapshot(
-    { record }: Sandbox,
+    { record, lifecycle }: Sandbox,
     capture: Capture,
     disk: DiskChain,
     runsOn: boolean,
     deviceState: Uint8Array,
-    stoppedMs: number,
   ): PendingSnapshot {
-    const { snapshots, vmm, log } = this.#parts;
-    const { id, token, spec } = record;
-    const { dirtyPages, streamed } = capture.figures;
-    log.info({ sandbox: id, stoppedMs, dirtyPages, streamed }, "copied a microVM");
+    const { snapshots, vmm } = this.#parts;
+    const { token, spec } = record;
     const dropCopy = async (error: unknown): Promise<never> => {
       await capture.discard();
       throw error;
     };
+    const publish = async (snapshotId: string) => {
+      const expected = snapshots.expectMemory(capture.id);
+      try {
+        if (runsOn) await this.#closeDisk(record, disk).catch(dropCopy);
+        const header = await capture.publish();
+        const manifest = newManifest({
+          id: snapshotId,
+          createdAt: Date.now(),
+          shape: await shapeOf(vmm, spec),
+          memory: header.id,
+          disk,
+          token,
+        });
+        return await snapshots.publish(manifest, deviceState);
+      } finally {
+        expected();
+      }
+    };
     return {
-      stoppedMs,
       discard: () => capture.discard(),
-      publish: async (snapshotId) => {
-        const expected = snapshots.expectMemory(capture.id);
-        try {
-          if (runsOn) await this.#closeDisk(record, disk).catch(dropCopy);
-          const header = await capture.publish();
-          const manifest = newManifest({
-            id: snapshotId,
-            createdAt: Date.now(),
-            shape: await shapeOf(vmm, spec),
-            memory: header.id,
-            disk,
-            token,
-          });
-          return await snapshots.publish(manifest, deviceState);
-        } finally {
-          expected();
-        }
-      },
+      publish: (snapshotId) => lifecycle.step("publish", () => publish(snapshotId)),
     };
   }
 

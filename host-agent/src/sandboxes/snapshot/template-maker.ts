@@ -77,7 +77,9 @@ export class TemplateMaker {
     const { snapshots, snapshotter } = this.#parts;
     const { lifecycle, record } = sandbox;
     lifecycle.require("running", "paused");
-    if (lifecycle.status === "paused") return snapshots.duplicate(record.snapshot ?? "", id);
+    if (lifecycle.status === "paused") {
+      return lifecycle.step("publish", () => snapshots.duplicate(record.snapshot ?? "", id));
+    }
     sandbox.requireRunning();
     return snapshotter.snapshotAndContinue(sandbox, id);
   }

@@ -61,15 +61,16 @@ export class Spares {
    */
   async #restore(sandbox: Sandbox, snapshot: string, isAwaited?: () => boolean): Promise<void> {
     const { journal, registry, microvms, space } = this.#parts;
-    const { destroySignal } = sandbox.lifecycle;
+    const { lifecycle } = sandbox;
+    const { destroySignal } = lifecycle;
     registry.admit(sandbox);
     await space.requireLeft();
-    await journal.create(sandbox.record);
+    await lifecycle.step("journal", () => journal.create(sandbox.record));
     const { vm, guest } = await microvms.restore(sandbox, snapshot, isAwaited === undefined);
     const commands = isAwaited ? WARM_UP.slice(0, 1) : WARM_UP;
-    if (!isAwaited?.()) await warmUp(guest, commands, destroySignal);
+    if (!isAwaited?.()) await lifecycle.step("warm_up", () => warmUp(guest, commands, destroySignal));
     // Its agent rests too: what it is about to do by itself would be done when the sandbox is handed out.
-    if (!isAwaited?.()) await guest.freeze(destroySignal);
+    if (!isAwaited?.()) await lifecycle.step("freeze", () => guest.freeze(destroySignal));
     await vm.suspend();
   }
 }

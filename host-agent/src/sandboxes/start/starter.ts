@@ -64,12 +64,16 @@ export class Starter {
   async start(request: NewSandbox, find: () => Promise<string> | string | undefined): Promise<Sandbox> {
     const { factory, journal, microvms, remover, admission, space, log } = this.#parts;
     const sandbox = factory.make(request);
-    await sandbox.lifecycle.perform("create", async () => {
+    const { lifecycle } = sandbox;
+    await lifecycle.perform("create", async () => {
       try {
-        await admission.require(sandbox);
-        await space.requireLeft();
-        await journal.create(sandbox.record);
-        const snapshot = await abortable(Promise.resolve(find()), sandbox.lifecycle.destroySignal);
+        await lifecycle.step("admission", async () => {
+          await admission.require(sandbox);
+          await space.requireLeft();
+        });
+        await lifecycle.step("journal", () => journal.create(sandbox.record));
+        const found = () => abortable(Promise.resolve(find()), lifecycle.destroySignal);
+        const snapshot = await lifecycle.step("snapshot", found);
         if (snapshot === undefined) await this.#boot(sandbox);
         else if (!(await this.#claim(sandbox, snapshot))) await microvms.restore(sandbox, snapshot);
         await noteRunning(this.#parts, sandbox);
@@ -92,17 +96,21 @@ export class Starter {
   async #claim(sandbox: Sandbox, snapshot: string): Promise<boolean> {
     const { journal, registry, microvms, warmPool, log } = this.#parts;
     const { record, lifecycle } = sandbox;
-    const spare = await warmPool.take(snapshot, lifecycle.destroySignal);
+    const spare = await lifecycle.step("warm_pool", () => warmPool.take(snapshot, lifecycle.destroySignal));
     if (!spare) return false;
     const former = record.instance;
     try {
       microvms.handOver(spare, sandbox);
       registry.remove(spare);
       // One record follows the other: a crash between the two leaves both, and neither sandbox has been promised yet.
-      await journal.write(record);
-      await journal.remove(former);
-      await sandbox.live?.vm.prioritise();
-      await sandbox.live?.vm.resume();
+      await lifecycle.step("journal", async () => {
+        await journal.write(record);
+        await journal.remove(former);
+      });
+      await lifecycle.step("wake", async () => {
+        await sandbox.live?.vm.prioritise();
+        await sandbox.live?.vm.resume();
+      });
       await microvms.identify(sandbox);
       return true;
     } catch (error) {

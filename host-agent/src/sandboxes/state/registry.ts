@@ -1,4 +1,5 @@
 import { WarrenError } from "@warren/contracts/errors";
+import type { EndedOperation } from "@warren/server/operation-timing";
 import { type CapacityLimits, requireRoom } from "../capacity/capacity.ts";
 import { endedError } from "../record/reason.ts";
 import { SandboxChanges } from "./changes.ts";
@@ -8,6 +9,8 @@ import type { Sandbox } from "./sandbox.ts";
 export class SandboxRegistry {
   /** Those that belong to callers, as they change without a call. */
   readonly changes = new SandboxChanges();
+  /** Told of each operation on any of them that took a step. */
+  onOperation: (sandbox: Sandbox, ended: EndedOperation) => void = () => undefined;
   readonly #sandboxes = new Map<string, Sandbox>();
   /** Sandboxes that have no caller: for the warm pool, or to make a built-in template of. */
   readonly #unclaimed = new Set<Sandbox>();
@@ -56,6 +59,7 @@ export class SandboxRegistry {
   /** Takes in a sandbox by its purpose; throws `already_exists` when a caller's sandbox has its id. */
   add(sandbox: Sandbox): void {
     const { lifecycle, record } = sandbox;
+    lifecycle.onOperation = (ended) => this.onOperation(sandbox, ended);
     if (lifecycle.status === "starting" && record.purpose !== "template") this.#waiting.add(sandbox);
     if (record.purpose !== "sandbox") {
       this.#unclaimed.add(sandbox);

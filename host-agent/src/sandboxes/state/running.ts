@@ -9,6 +9,6 @@ export async function noteRunning(
 ): Promise<void> {
   sandbox.touch();
   sandbox.moveTo("running", { lastActiveAt: sandbox.lastActiveAt });
-  await journal.write(sandbox.record);
+  await sandbox.lifecycle.step("journal", () => journal.write(sandbox.record));
   inactivity.watch(sandbox);
 }
