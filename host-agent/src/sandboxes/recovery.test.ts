@@ -1,4 +1,5 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pino } from "pino";
 import { afterEach, describe, expect, it, test } from "vitest";
@@ -33,17 +34,28 @@ const PAUSED = {
 };
 
 /** Takes up one record and gives what was done about it. */
-async function takeUp(record: object, isAlive: boolean) {
+async function takeUp(record: object, isAlive: boolean, stuck?: Error) {
   const done: string[] = [];
+  const logged: { level: number; err?: { message: string } }[] = [];
+  const orStuck = async () => {
+    if (stuck) throw stuck;
+  };
   const registry = new SandboxRegistry({ memoryOvercommit: 1, sandboxes: 10 }, () => 0);
   const note = (what: string) => async (sandbox: Sandbox) => void done.push(`${what} ${sandbox.record.status}`);
+  const unreadable = stuck ? [{ instance: "debris", reason: "no record" }] : [];
   const vm = { resume: async () => void done.push("resume") };
   const parts = {
     journal: {
-      load: async () => ({ records: [structuredClone(record) as SandboxRecord], unreadable: [] }),
+      load: async () => ({ records: [structuredClone(record) as SandboxRecord], unreadable }),
       write: async ({ status }: SandboxRecord) => void done.push(`write ${status}`),
+      remove: orStuck,
     },
-    slots: { sweep: async (used: Set<number>) => void done.push(`sweep all but ${[...used].join()}`) },
+    slots: {
+      sweep: (used: Set<number>) => {
+        done.push(`sweep all but ${[...used].join()}`);
+        return orStuck();
+      },
+    },
     registry,
     microvms: {
       adopt: async (sandbox: Sandbox) => {
@@ -57,12 +69,13 @@ async function takeUp(record: object, isAlive: boolean) {
     pauser: { returnToLastPause: note("back to the last pause from") },
     remover: { remove: note("remove"), end: note("end") },
     inactivity: { watch: () => undefined },
-    garbage: { collect: async () => undefined },
-    log: pino({ enabled: false }),
+    garbage: { collect: orStuck },
+    log: pino({}, { write: (line) => void logged.push(JSON.parse(line)) }),
   };
   await recover(parts as unknown as RecoveryParts);
   const [sandbox] = registry.list();
-  return { done, sandbox };
+  const errors = logged.filter(({ level }) => level >= 50).map(({ err }) => err?.message);
+  return { done, sandbox, errors };
 }
 
 it.each<[string, object, boolean, string[]]>([
@@ -99,6 +112,14 @@ it("keeps the vCPUs of a sandbox still that is held for the sake of the disk", a
   const { done, sandbox } = await takeUp({ ...RUNNING, reason: reasonOf("host_disk_full", "full") }, true);
   expect(done).toEqual(["write running", "sweep all but 7"]);
   expect(sandbox).toMatchObject({ status: "paused", reason: { code: "host_disk_full" } });
+});
+
+it("takes up sandboxes although debris of others cannot be removed, and says so in the log, each time", async () => {
+  const { done, sandbox, errors } = await takeUp(RUNNING, true, new Error("stuck"));
+  expect(done).toEqual(["resume", "write running", "sweep all but 7"]);
+  expect(sandbox).toMatchObject({ status: "running" });
+  // The directory, the slots, and what no sandbox needs.
+  expect(errors).toEqual(["stuck", "stuck", "stuck"]);
 });
 
 describe("on a host", () => {
@@ -170,6 +191,20 @@ describe("on a host", () => {
     expect(host().sandboxes.stopped()).toEqual([]);
   });
 
+  test("a directory without a record that cannot be removed is no hindrance, and goes at the next start", async () => {
+    const id = await host().create();
+    const debris = join(host().directory, "sandboxes/debris");
+    await restart(() => {
+      mkdirSync(debris);
+      // A directory on which something is mounted cannot be removed.
+      execFileSync("mount", ["-t", "tmpfs", "none", debris]);
+    }).finally(() => execFileSync("umount", [debris]));
+    expect(await host().run(id, "echo on")).toBe("on\n");
+    expect(existsSync(debris)).toBe(true);
+    await restart();
+    expect(existsSync(debris)).toBe(false);
+  });
+
   describe("what a microVM held cannot be cleared away", () => {
     afterEach(() => {
       host().keepsSlots = false;
@@ -209,6 +244,33 @@ describe("on a host", () => {
       host().keepsSlots = false;
       await host().sandboxes.resume(id);
       expect(await host().run(id, READ_STATE)).toBe("1\n");
+    });
+
+    test("of two that have one id, both are kept, and removed once they can be", async () => {
+      const [id, other] = [await host().create(), await host().create()];
+      const copy = `${id}x`;
+      await restart(async () => {
+        await killed(pidOf(id));
+        const directory = join(host().directory, "sandboxes");
+        cpSync(join(directory, id), join(directory, copy), { recursive: true });
+        for (const instance of [id, copy]) {
+          const path = join(directory, instance, "sandbox.json");
+          const record = JSON.parse(readFileSync(path, "utf8"));
+          const slot = record.slot + (instance === copy ? 2 : 0);
+          writeFileSync(path, JSON.stringify({ ...record, instance, slot, status: "starting" }));
+        }
+        host().keepsSlots = true;
+      });
+      expect(await host().run(other, "echo on")).toBe("on\n");
+      const records = () =>
+        host()
+          .files()
+          .filter((path) => path.startsWith(`sandboxes/${id}`));
+      expect(records().length).toBeGreaterThan(1);
+      host().keepsSlots = false;
+      await host().sandboxes.destroyAll();
+      expect(records()).toEqual([]);
+      await host().reopen();
     });
 
     test.each(["pool", "sandbox"])(

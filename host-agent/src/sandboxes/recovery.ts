@@ -30,8 +30,8 @@ export interface RecoveryParts {
 
 /**
  * Takes up what an earlier host agent left: live microVMs are adopted, paused sandboxes kept, everything else is brought
- * back to its last pause or removed. One that cannot be cleared away keeps what it holds and is no hindrance to the others;
- * gives those of them that no caller knows, for whoever ends all.
+ * back to its last pause or removed. What cannot be cleared away keeps what it holds, is named in the log, and is no
+ * hindrance to the others; gives the sandboxes among it that no caller knows, for whoever ends all.
  */
 export async function recover(parts: RecoveryParts): Promise<Sandbox[]> {
   const { journal, slots, registry, garbage, log } = parts;
@@ -39,12 +39,18 @@ export async function recover(parts: RecoveryParts): Promise<Sandbox[]> {
   await Promise.all(records.map((record) => recoverOrKeep(parts, new Sandbox(record))));
   for (const { instance, reason } of unreadable) {
     log.warn({ instance, reason }, "removing a sandbox directory without a usable record");
-    await journal.remove(instance);
+    await orLog(journal.remove(instance), log.child({ instance }), "cannot remove a sandbox directory");
   }
   const left = registry.all();
-  await slots.sweep(new Set(left.flatMap(({ record }) => record.slot ?? [])));
-  await garbage.collect();
+  const used = new Set(left.flatMap(({ record }) => record.slot ?? []));
+  await orLog(slots.sweep(used), log, "cannot remove network slots that an earlier host agent left");
+  await orLog(garbage.collect(), log, "cannot remove what is no longer needed");
   return left.filter((sandbox) => registry.isUnclaimed(sandbox));
+}
+
+/** The next start tries again what failed. */
+async function orLog(work: Promise<void>, log: Logger, message: string): Promise<void> {
+  await work.catch((error: unknown) => log.error({ err: error }, message));
 }
 
 /** What is left of a sandbox that cannot be cleared away stays taken: a destroy, or the next start, tries again. */
@@ -55,7 +61,7 @@ async function recoverOrKeep(parts: RecoveryParts, sandbox: Sandbox): Promise<vo
     await recoverOne(parts, sandbox);
   } catch (error) {
     log.error({ sandbox: record.id, slot: record.slot, err: error }, "cannot clear away what is left of a sandbox");
-    if (!registry.all().includes(sandbox)) registry.add(sandbox);
+    registry.keep(sandbox);
     const { status, reason } = record;
     if (status !== "stopping" || !reason) return;
     const message = `${reason.message}, and what is left of it could not be cleared away on its host`;

@@ -135,7 +135,10 @@ export class FakeHost {
         if (this.keepsSlots) throw new Error(`network slot ${slot.number} cannot be given back`);
         await slots.release(slot);
       },
-      sweep: (used) => slots.sweep(used),
+      sweep: async (used) => {
+        if (this.keepsSlots) throw new Error("network slots of an earlier host agent cannot be given back");
+        await slots.sweep(used);
+      },
       close: () => slots.close(),
     };
   }

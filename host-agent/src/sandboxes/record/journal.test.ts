@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { EmergencySpace } from "@warren/server/emergency-space";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Journal, parseRecord, type SandboxRecord } from "./journal.ts";
@@ -76,6 +77,15 @@ describe("the journal", () => {
     const { records } = await new Journal(directory).load();
     expect(records).toEqual([RECORD]);
     expect(await readFile(join(journal.directory(RECORD.id), "sandbox.json"), "utf8")).not.toContain("hunter2");
+  });
+
+  it("does not take a record for damaged that cannot be written without its environment", async () => {
+    await journal.create({ ...OLD_RECORD, env: { PASSWORD: "hunter2" } } as unknown as SandboxRecord);
+    const full = new EmergencySpace(directory);
+    full.use = async () => {
+      throw new Error("no space left");
+    };
+    await expect(new Journal(directory, full).load()).rejects.toThrow("no space left");
   });
 
   it("keeps tokens from other users of the host", async () => {

@@ -105,18 +105,23 @@ export class Journal {
     const records: SandboxRecord[] = [];
     const unreadable: { instance: string; reason: string }[] = [];
     for (const instance of await readdir(this.#root)) {
-      try {
-        await removeUnfinishedWrites(this.directory(instance));
-        const text = await readFile(join(this.directory(instance), "sandbox.json"), "utf8");
-        const record = parseRecord(text, instance);
-        records.push(record);
-        if (dropEnvironment(record)) await this.write(record);
-      } catch (error) {
-        if (error instanceof WarrenError) throw error;
-        unreadable.push({ instance, reason: error instanceof Error ? error.message : String(error) });
-      }
+      const read = await this.#read(instance);
+      if ("unusable" in read) unreadable.push({ instance, reason: read.unusable });
+      else records.push(read);
     }
+    for (const record of records) if (dropEnvironment(record)) await this.write(record);
     return { records, unreadable };
+  }
+
+  /** The record of a directory, or why it has none. Throws `conflict` when it is of a newer version. */
+  async #read(instance: string): Promise<SandboxRecord | { unusable: string }> {
+    try {
+      await removeUnfinishedWrites(this.directory(instance));
+      return parseRecord(await readFile(join(this.directory(instance), "sandbox.json"), "utf8"), instance);
+    } catch (error) {
+      if (error instanceof WarrenError) throw error;
+      return { unusable: error instanceof Error ? error.message : String(error) };
+    }
   }
 }
 

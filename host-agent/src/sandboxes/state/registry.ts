@@ -12,7 +12,7 @@ export class SandboxRegistry {
   /** Told of each operation on any of them that took a step. */
   onOperation: (sandbox: Sandbox, ended: EndedOperation) => void = () => undefined;
   readonly #sandboxes = new Map<string, Sandbox>();
-  /** Sandboxes that have no caller: for the warm pool, or to make a built-in template of. */
+  /** Sandboxes that have no caller: for the warm pool, to make a built-in template of, or left by an earlier host agent. */
   readonly #unclaimed = new Set<Sandbox>();
   /** Sandboxes that have ended by themselves and were not destroyed since. They hold nothing on the host. */
   readonly #stopped = new Map<string, Sandbox>();
@@ -72,6 +72,14 @@ export class SandboxRegistry {
       return;
     }
     this.#sandboxes.set(sandbox.id, sandbox);
+  }
+
+  /** Takes in what is left of a sandbox that could not be cleared away, without a caller when another one has its id. */
+  keep(sandbox: Sandbox): void {
+    const other = this.find(sandbox.id);
+    if (other === sandbox) return;
+    if (other) this.#unclaimed.add(sandbox);
+    else this.add(sandbox);
   }
 
   /** Throws `already_exists` when there is a sandbox with this id. */
