@@ -1,6 +1,9 @@
-import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { chmod, mkdtemp, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
+import pg from "pg";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createLogger } from "../logging.ts";
 import { expectStatus, Person, startAccountStack } from "../testing/person.ts";
@@ -25,6 +28,24 @@ afterAll(async () => {
   await server?.close();
   await rm(directory, { recursive: true, force: true });
 });
+
+/** Gives a sandbox other metadata in the transaction with an id, or the next one; gives the id of the transaction. */
+async function rewrite(id: string, value: string, transaction = 0): Promise<number> {
+  const client = new pg.Client({ connectionString: server.url("postgres") });
+  await client.connect();
+  try {
+    const next = async () => Number((await client.query("select pg_current_xact_id() as id")).rows[0].id);
+    while ((await next()) < transaction - 1);
+    const metadata = { value };
+    const { rows } = await client.query("update sandboxes set metadata = $2 where id = $1 returning xmin", [
+      id,
+      metadata,
+    ]);
+    return Number(rows[0].xmin);
+  } finally {
+    await client.end();
+  }
+}
 
 it("gets the same schema, and keeps accounts, teams, keys, sandboxes and templates", async () => {
   const person = await Person.signUp(stack);
@@ -54,6 +75,27 @@ it("is answered for with 503 while it is away, and goes on when it is back", asy
   expect(away).toMatchObject({ status: 503, code: "database_unavailable" });
   server = await PostgresServer.restart(join(directory, "postgresql"));
   await expect.poll(async () => (await stack.call("GET", `/v1/sandboxes/${id}`)).status).toBe(200);
+});
+
+it("that has lost its last commits, as a standby may that takes over, is believed, whatever was read before", async () => {
+  const { id } = await stack.createSandbox({ metadata: { value: "kept" } });
+  const value = async () => {
+    const answer = await stack.call("GET", `/v1/sandboxes/${id}`);
+    return answer.ok ? ((await answer.json()) as { metadata: { value: string } }).metadata.value : answer.status;
+  };
+  const [cluster, standby] = [join(directory, "postgresql"), join(directory, "standby")];
+  await server.stop();
+  await promisify(execFile)("cp", ["--archive", cluster, standby]);
+  server = await PostgresServer.restart(cluster);
+  const lost = await rewrite(id, "lost");
+  await expect.poll(value).toBe("lost");
+  await server.stop();
+  await rm(cluster, { recursive: true });
+  await rename(standby, cluster);
+  server = await PostgresServer.restart(cluster);
+  // The next transaction gets the id of the lost one.
+  await rewrite(id, "new", lost);
+  await expect.poll(value).toBe("new");
 });
 
 it.each([

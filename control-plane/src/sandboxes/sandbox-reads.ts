@@ -17,11 +17,17 @@ const ROW_BYTES = 2048;
 /** Bytes of a character of metadata at most: two in a row, three in an answer. */
 const CHARACTER_BYTES = 5;
 
+/**
+ * Tells apart servers that answer at one address one after the other, and a server that was started again: one that has lost
+ * the last commits of the former gives their transaction ids to others.
+ */
+const SERVER = sql`pg_postmaster_start_time()::text`;
+
 /** Changes with each write of a row (xmin: PostgreSQL manual, section 5.6). */
-const ROW_VERSION = sql<string>`xmin::text`;
+const ROW_VERSION = sql<string>`${SERVER} || ' ' || xmin::text`;
 
 /** Changes with each row of a list that comes, goes or is written. */
-const LIST_VERSION = sql<string>`string_agg(id || ':' || xmin::text, ',' order by id)`;
+const LIST_VERSION = sql<string>`${SERVER} || ' ' || string_agg(id || ':' || xmin::text, ',' order by id)`;
 
 interface VersionedRow {
   version: string;
