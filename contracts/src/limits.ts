@@ -47,6 +47,8 @@ export const LIMITS = {
   emailCharacters: 254,
   userNameCharacters: 100,
   apiKeyNameCharacters: 100,
+  /** Sessions that the list of one's own shows at most. */
+  listedSessions: 100,
   /** API keys of one team. */
   apiKeys: 200,
   /** Teams that one user may own. */

@@ -1,4 +1,5 @@
 export { WarrenError } from "@warren/contracts/errors";
+export { Account } from "./account.ts";
 export { type ExitStatus, SandboxProcess, type StartOptions } from "./exec-stream.ts";
 export { type FileEntry, type FileOptions, Files, type OpenFile, type WriteOptions } from "./files.ts";
 export type { Content } from "./multipart.ts";
@@ -10,6 +11,7 @@ export {
   Sandbox,
   type UpdateOptions,
 } from "./sandbox.ts";
+export { SignIn } from "./sign-in.ts";
 export { Templates } from "./templates.ts";
 export type { TransportOptions } from "./transport.ts";
 export { type CreateOptions, type ListOptions, Sandboxes, Warren } from "./warren.ts";

@@ -11,7 +11,10 @@ import { DEFAULT_RETRY, delayBeforeRetry, type RetryPolicy } from "./retry.ts";
 export interface TransportOptions {
   /** Address of the control plane, such as http://127.0.0.1:3000; a path in it is kept as a prefix. */
   url: string;
-  apiKey: string;
+  /** Key of a team, for programs. */
+  apiKey?: string;
+  /** Token of a person's session, in place of a key. */
+  sessionToken?: string;
   retry?: Partial<RetryPolicy>;
 }
 
@@ -32,21 +35,17 @@ export interface Call {
 /** HTTP to one server: connections are kept alive and shared, and small requests leave at once (TCP_NODELAY). */
 export class Transport {
   readonly base: URL;
-  readonly #apiKey: string;
+  /** Headers that identify the caller; none for what needs no credential. */
+  readonly credentials: Readonly<Record<string, string>>;
   readonly #retry: RetryPolicy;
   readonly #agent: HttpAgent;
 
   constructor(options: TransportOptions) {
     this.base = parseBase(options.url);
-    this.#apiKey = options.apiKey;
+    this.credentials = credentialsOf(options);
     this.#retry = { ...DEFAULT_RETRY, ...options.retry };
     const agentOptions = { keepAlive: true, noDelay: true, scheduling: "lifo" } as const;
     this.#agent = this.base.protocol === "https:" ? new HttpsAgent(agentOptions) : new HttpAgent(agentOptions);
-  }
-
-  /** Headers that identify the caller. */
-  get credentials(): Record<string, string> {
-    return { "X-API-Key": this.#apiKey };
   }
 
   /** The agent whose connections are shared with WebSockets of the same server. */
@@ -163,4 +162,9 @@ function parseBase(url: string): URL {
     );
   }
   return base;
+}
+
+function credentialsOf({ apiKey, sessionToken }: TransportOptions): Record<string, string> {
+  if (apiKey !== undefined) return { "X-API-Key": apiKey };
+  return sessionToken === undefined ? {} : { Authorization: `Bearer ${sessionToken}` };
 }

@@ -1,7 +1,9 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { Health } from "@warren/contracts/rest/health";
 import type { CreateSandbox, Sandbox as SandboxFields } from "@warren/contracts/rest/sandboxes";
+import { Account } from "./account.ts";
 import { Sandbox } from "./sandbox.ts";
+import { SignIn } from "./sign-in.ts";
 import { Templates } from "./templates.ts";
 import { Transport, type TransportOptions } from "./transport.ts";
 
@@ -52,12 +54,17 @@ export interface ListOptions {
 export class Warren {
   readonly sandboxes: Sandboxes;
   readonly templates: Templates;
+  /** For people: how they come to a session, and their account. */
+  readonly signIn: SignIn;
+  readonly account: Account;
   readonly #transport: Transport;
 
   constructor(options: TransportOptions) {
     this.#transport = new Transport(options);
     this.sandboxes = new Sandboxes(this.#transport);
     this.templates = new Templates(this.#transport);
+    this.signIn = new SignIn(this.#transport);
+    this.account = new Account(this.#transport);
   }
 
   /** Whether the server answers, and its version. */

@@ -6,6 +6,7 @@ import { limitNetwork } from "../rate-limits/limit-network.ts";
 import type { RateLimiter } from "../rate-limits/rate-limiter.ts";
 import { RATES } from "../rate-limits/rates.ts";
 import { handOver } from "../sessions/hand-over.ts";
+import { sessionClientOf } from "../sessions/session-client.ts";
 import type { SessionCookie } from "../sessions/session-cookie.ts";
 import type { Setup } from "./setup.ts";
 
@@ -29,7 +30,7 @@ export function setupRoutes(parts: { setup: Setup; cookie: SessionCookie; limite
         },
       },
       async (request, reply) => {
-        const session = await setup.redeem(request.body);
+        const session = await setup.redeem(request.body, sessionClientOf(request));
         return reply.code(201).send(handOver(reply, cookie, session, request.body.cookie ?? false));
       },
     );

@@ -4,6 +4,7 @@ import type { SetUp } from "@warren/contracts/rest/accounts";
 import type { SetupLink } from "@warren/contracts/rest/admin";
 import { sql } from "kysely";
 import type { Db } from "../database/tables.ts";
+import type { SessionClient } from "../sessions/session-client.ts";
 import type { Session, SignIn } from "../sessions/sign-in.ts";
 import type { AdminService } from "./admin-service.ts";
 import type { PlatformStore } from "./platform-store.ts";
@@ -54,7 +55,7 @@ export class Setup {
   }
 
   /** Makes the first administrator and signs in; throws `link_invalid` unless the token is that of the link. */
-  async redeem({ token, ...account }: SetUp): Promise<Session> {
+  async redeem({ token, ...account }: SetUp, client: SessionClient): Promise<Session> {
     const { db, admins, platform, signIn } = this.#parts;
     const tokenHash = hashOf(token);
     // Before a password is hashed: that work is for whoever has the link.
@@ -74,7 +75,7 @@ export class Setup {
         .executeTakeFirstOrThrow();
       if (numDeletedRows === 0n || (await platform.hasAdmin(transaction))) throw invalidLink();
     });
-    return signIn.openFor(user);
+    return signIn.openFor(user, client);
   }
 }
 

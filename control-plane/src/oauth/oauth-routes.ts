@@ -9,6 +9,7 @@ import type { Logger } from "../logging.ts";
 import { networkOf } from "../rate-limits/network.ts";
 import type { RateLimiter } from "../rate-limits/rate-limiter.ts";
 import { RATES } from "../rate-limits/rates.ts";
+import { type SessionClient, sessionClientOf } from "../sessions/session-client.ts";
 import type { SessionCookie } from "../sessions/session-cookie.ts";
 import type { Session } from "../sessions/sign-in.ts";
 import { type OAuthProvider, ProfileRefused } from "./oauth-provider.ts";
@@ -116,7 +117,8 @@ class OAuthFlow {
     reply.clearCookie(this.#cookieName, this.#cookieOptions());
     try {
       await this.#limit(request);
-      const session = await this.#signIn(provider, new URL(request.url, this.#parts.publicUrl), stateCookie);
+      const callback = new URL(request.url, this.#parts.publicUrl);
+      const session = await this.#signIn(provider, callback, stateCookie, sessionClientOf(request));
       this.#parts.cookie.write(reply, session.token, session.expiresAt);
       return this.#dashboard(name).href;
     } catch (error) {
@@ -124,7 +126,12 @@ class OAuthFlow {
     }
   }
 
-  async #signIn(provider: OAuthProvider, callback: URL, stateCookie: string | undefined): Promise<Session> {
+  async #signIn(
+    provider: OAuthProvider,
+    callback: URL,
+    stateCookie: string | undefined,
+    client: SessionClient,
+  ): Promise<Session> {
     const { states, signIn, publicUrl } = this.#parts;
     const given = callback.searchParams;
     if (given.has("error")) throw new SignInFailed("access_denied");
@@ -137,7 +144,7 @@ class OAuthFlow {
       .fetchProfile(url, attempt)
       .catch((error: unknown) => Promise.reject(exchangeFailed(error)));
     try {
-      return await signIn.open(provider.name, profile);
+      return await signIn.open(provider.name, profile, client);
     } catch (error) {
       throw toSignInFailure(error);
     }

@@ -2,6 +2,7 @@ import { WarrenError } from "@warren/contracts/errors";
 import type { AccountStore } from "../accounts/account-store.ts";
 import type { Db } from "../database/tables.ts";
 import { isUniqueViolation } from "../database/unique-violation.ts";
+import type { SessionClient } from "../sessions/session-client.ts";
 import type { Session, SignIn } from "../sessions/sign-in.ts";
 import { parseEmail } from "../users/email.ts";
 import { shortenUserName } from "../users/user-name.ts";
@@ -29,10 +30,10 @@ export class OAuthSignIn {
    * Throws `email_taken` when the address belongs to an account without this identity: whoever has the address at the
    * provider need not be who has the account here.
    */
-  async open(provider: string, profile: OAuthProfile): Promise<Session> {
+  async open(provider: string, profile: OAuthProfile, client: SessionClient): Promise<Session> {
     const { identities, signIn } = this.#parts;
     const known = await identities.findUser(provider, profile.providerId);
-    return signIn.openFor(known ?? (await this.#register(provider, profile)));
+    return signIn.openFor(known ?? (await this.#register(provider, profile)), client);
   }
 
   async #register(provider: string, profile: OAuthProfile): Promise<UserRow> {

@@ -1,6 +1,8 @@
+import { WarrenError } from "@warren/contracts/errors";
 import { LIMITS } from "@warren/contracts/limits";
 import { AuthResponse, LogIn, SignUp, SwitchTeam } from "@warren/contracts/rest/accounts";
 import { ErrorBody } from "@warren/contracts/rest/error";
+import { SessionParams, UserSession } from "@warren/contracts/rest/sessions";
 import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { AccessChanges } from "../auth/access-changes.ts";
@@ -8,12 +10,13 @@ import { userOf } from "../callers/request-caller.ts";
 import type { Routes } from "../http/app-types.ts";
 import { fromWireId } from "../identifiers/wire-id.ts";
 import { limitNetwork } from "../rate-limits/limit-network.ts";
-import { networkOf } from "../rate-limits/network.ts";
 import type { RateLimiter } from "../rate-limits/rate-limiter.ts";
 import { RATES } from "../rate-limits/rates.ts";
 import { handOver } from "./hand-over.ts";
+import { sessionClientOf } from "./session-client.ts";
 import type { SessionCookie } from "./session-cookie.ts";
 import type { SessionStore } from "./session-store.ts";
+import { toUserSession } from "./session-view.ts";
 import type { SignIn } from "./sign-in.ts";
 
 const tags = ["accounts"];
@@ -45,7 +48,7 @@ export function signInRoutes({ signIn, cookie, limiter }: SessionRouteParts): Ro
         },
       },
       async (request, reply) => {
-        const session = await signIn.signUp(request.body);
+        const session = await signIn.signUp(request.body, sessionClientOf(request));
         return reply.code(201).send(handOver(reply, cookie, session, request.body.cookie ?? false));
       },
     );
@@ -65,7 +68,7 @@ export function signInRoutes({ signIn, cookie, limiter }: SessionRouteParts): Ro
         },
       },
       async (request, reply) => {
-        const session = await signIn.logIn(request.body, networkOf(request.ip));
+        const session = await signIn.logIn(request.body, sessionClientOf(request));
         return handOver(reply, cookie, session, request.body.cookie ?? false);
       },
     );
@@ -102,6 +105,44 @@ export function sessionRoutes({ signIn, sessions, cookie, changes }: SessionRout
         await sessions.end(sessionId);
         changes.announce({ sessionId });
         if (usesCookie(request, cookie)) cookie.clear(reply);
+        return reply.code(204).send(null);
+      },
+    );
+
+    app.get(
+      "/v1/me/sessions",
+      {
+        schema: {
+          tags,
+          summary: "List one's own sessions, the last used first",
+          description: `Shows ${LIMITS.listedSessions} at most.`,
+          response: { 200: Type.Array(UserSession), "4xx": ErrorBody },
+        },
+      },
+      async (request) => {
+        const { userId, sessionId } = userOf(request);
+        return (await sessions.list(userId)).map((row) => toUserSession(row, sessionId));
+      },
+    );
+
+    app.delete(
+      "/v1/me/sessions/:id",
+      {
+        schema: {
+          tags,
+          summary: "End one of one's own sessions",
+          params: SessionParams,
+          response: { 204: Type.Null(), "4xx": ErrorBody },
+        },
+      },
+      async (request, reply) => {
+        const { userId, sessionId: current } = userOf(request);
+        const sessionId = fromWireId("ses", request.params.id);
+        if (!(await sessions.endOf(userId, sessionId))) {
+          throw new WarrenError("not_found", "you have no such session; it may have ended already");
+        }
+        changes.announce({ sessionId });
+        if (sessionId === current && usesCookie(request, cookie)) cookie.clear(reply);
         return reply.code(204).send(null);
       },
     );

@@ -3,6 +3,7 @@ import { type AccessChanges, concerns } from "../auth/access-changes.ts";
 import type { CredentialScheme } from "../auth/authenticator.ts";
 import { FreshCache } from "../auth/fresh-cache.ts";
 import type { SignedInUser } from "../callers/caller.ts";
+import type { BatchedTimestamps } from "../database/batched-timestamps.ts";
 import type { SessionCookie } from "./session-cookie.ts";
 import type { SessionStore } from "./session-store.ts";
 import { invalidToken, type UserTokens } from "./user-tokens.ts";
@@ -17,19 +18,29 @@ export class SessionScheme implements CredentialScheme {
   readonly #tokens: UserTokens;
   readonly #store: SessionStore;
   readonly #cookie: SessionCookie;
+  readonly #lastUsed: BatchedTimestamps;
   readonly #users = new FreshCache<SignedInUser>({ maxAgeMs: MAX_AGE_MS, maxEntries: MAX_ENTRIES });
 
-  constructor(parts: { tokens: UserTokens; store: SessionStore; cookie: SessionCookie; changes: AccessChanges }) {
+  constructor(parts: {
+    tokens: UserTokens;
+    store: SessionStore;
+    cookie: SessionCookie;
+    lastUsed: BatchedTimestamps;
+    changes: AccessChanges;
+  }) {
     this.#tokens = parts.tokens;
     this.#store = parts.store;
     this.#cookie = parts.cookie;
+    this.#lastUsed = parts.lastUsed;
     parts.changes.subscribe((change) => {
       this.#users.forget((user) => concerns(change, { ...user, teamId: user.team?.id }));
     });
   }
 
   async authenticate(headers: IncomingHttpHeaders): Promise<SignedInUser | undefined> {
-    return this.#find(headers, { evenExpired: false });
+    const user = await this.#find(headers, { evenExpired: false });
+    if (user) this.#lastUsed.touch(user.sessionId);
+    return user;
   }
 
   async reauthenticate(headers: IncomingHttpHeaders): Promise<SignedInUser | undefined> {

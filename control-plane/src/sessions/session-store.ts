@@ -1,7 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { sql } from "kysely";
+import { LIMITS } from "@warren/contracts/limits";
+import { type Selectable, sql } from "kysely";
 import type { SignedInUser } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
+import type { SessionClient } from "./session-client.ts";
+import type { UserSessionsTable } from "./user-sessions-table.ts";
 import type { UserTokenIds } from "./user-tokens.ts";
 
 /** Hours for which a session lasts without renewal. */
@@ -10,6 +13,9 @@ const SESSION_HOURS = 6;
 const LONGEST_DAYS = 7;
 
 const END = sql<Date>`now() + ${SESSION_HOURS} * interval '1 hour'`;
+
+/** A row of `user_sessions`. */
+export type SessionRow = Selectable<UserSessionsTable>;
 
 /** Rows of sessions. */
 export class SessionStore {
@@ -50,13 +56,19 @@ export class SessionStore {
   }
 
   /** Opens a session and removes those of the user that have expired. `db` may be a transaction. */
-  async open(userId: string, db: Db = this.#db): Promise<{ id: string; expiresAt: Date }> {
+  async open(userId: string, client: SessionClient, db: Db = this.#db): Promise<{ id: string; expiresAt: Date }> {
     const { id, expires_at } = await db
       .with("expired", (query) =>
         query.deleteFrom("user_sessions").where("user_id", "=", userId).where("expires_at", "<=", sql<Date>`now()`),
       )
       .insertInto("user_sessions")
-      .values({ id: randomUUID(), user_id: userId, expires_at: END })
+      .values({
+        id: randomUUID(),
+        user_id: userId,
+        expires_at: END,
+        user_agent: client.userAgent,
+        address: client.address,
+      })
       .returning(["id", "expires_at"])
       .executeTakeFirstOrThrow();
     return { id, expiresAt: expires_at };
@@ -72,6 +84,39 @@ export class SessionStore {
       .returning("expires_at")
       .executeTakeFirst();
     return row?.expires_at;
+  }
+
+  /** Those of a user that have not ended, the last used first. */
+  async list(userId: string): Promise<SessionRow[]> {
+    return this.#db
+      .selectFrom("user_sessions")
+      .selectAll()
+      .where("user_id", "=", userId)
+      .where("expires_at", ">", sql<Date>`now()`)
+      .orderBy("last_used_at", "desc")
+      .orderBy("id")
+      .limit(LIMITS.listedSessions)
+      .execute();
+  }
+
+  /** Ends one session of a user; false when the user has no such session. */
+  async endOf(userId: string, id: string): Promise<boolean> {
+    const { numDeletedRows } = await this.#db
+      .deleteFrom("user_sessions")
+      .where("id", "=", id)
+      .where("user_id", "=", userId)
+      .where("expires_at", ">", sql<Date>`now()`)
+      .executeTakeFirstOrThrow();
+    return numDeletedRows > 0n;
+  }
+
+  /** Notes when sessions were used last, by id. */
+  async writeLastUsed(times: ReadonlyMap<string, Date>): Promise<void> {
+    const at = [...times.values()].map((time) => time.toISOString());
+    await sql`
+      update user_sessions set last_used_at = greatest(last_used_at, used.at)
+      from unnest(${[...times.keys()]}::uuid[], ${at}::timestamptz[]) as used (id, at) where user_sessions.id = used.id
+    `.execute(this.#db);
   }
 
   async end(id: string): Promise<void> {

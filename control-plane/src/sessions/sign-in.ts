@@ -12,6 +12,7 @@ import { normalizeEmail, parseEmail } from "../users/email.ts";
 import type { PasswordHasher } from "../users/passwords.ts";
 import { parseUserName } from "../users/user-name.ts";
 import type { UserRow, UserStore } from "../users/user-store.ts";
+import type { SessionClient } from "./session-client.ts";
 import type { SessionStore } from "./session-store.ts";
 import type { UserTokens } from "./user-tokens.ts";
 
@@ -55,7 +56,7 @@ export class SignIn {
   }
 
   /** Makes an account with a team of its own and signs in to it. */
-  async signUp(request: SignUp): Promise<Session> {
+  async signUp(request: SignUp, client: SessionClient): Promise<Session> {
     this.requireOpenSignUp();
     const { db, accounts, sessions, hasher, limiter } = this.#parts;
     const email = parseEmail(request.email);
@@ -64,37 +65,37 @@ export class SignIn {
     const passwordHash = await hasher.hash(request.password);
     const { user, teamId, session } = await db.transaction().execute(async (transaction) => {
       const account = await accounts.insert({ email, name, passwordHash }, transaction);
-      return { ...account, session: await sessions.open(account.user.id, transaction) };
+      return { ...account, session: await sessions.open(account.user.id, client, transaction) };
     });
     this.#parts.verification.sendFirst(user);
     return this.#sign(user, { id: teamId, role: "owner" }, session);
   }
 
   /** Signs in with a password. Every wrong credential has one answer, which takes the same time. */
-  async logIn(request: LogIn, network: string): Promise<Session> {
+  async logIn(request: LogIn, client: SessionClient): Promise<Session> {
     const { users, hasher, limiter, attempts } = this.#parts;
     const email = normalizeEmail(request.email);
     // In this order: what one network tries while it is locked does not use up the account's rate.
-    await attempts.begin(email, network);
+    await attempts.begin(email, client.network);
     await limiter.take("log in as", email, RATES.logIn.account);
     const user = await users.findByEmail(email);
     const matches = await hasher.verify(user?.password_hash, request.password);
     if (!user || !matches) {
       throw new WarrenError("unauthorized", "the e-mail address or the password is not right");
     }
-    await attempts.succeeded(email, network);
+    await attempts.succeeded(email, client.network);
     await limiter.reset("log in as", email);
     await this.#renewHash(user, request.password);
-    return this.openFor(user);
+    return this.openFor(user, client);
   }
 
   /** Opens a session of a user whose identity is proven; throws `no_team` when the user is in no live team. */
-  async openFor(user: UserRow): Promise<Session> {
+  async openFor(user: UserRow, client: SessionClient): Promise<Session> {
     const team = await this.#parts.memberships.firstTeam(user.id);
     if (!team) {
       throw new WarrenError("no_team", "you are not a member of any team; ask an admin of a team to add you");
     }
-    return this.#sign(user, team, await this.#parts.sessions.open(user.id));
+    return this.#sign(user, team, await this.#parts.sessions.open(user.id, client));
   }
 
   /** Continues a session in another team, or the same one. Everything in the new token is read anew. */

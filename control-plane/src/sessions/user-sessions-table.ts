@@ -6,6 +6,12 @@ export interface UserSessionsTable {
   user_id: string;
   created_at: Generated<Date>;
   expires_at: Date;
+  /** Written every few seconds. */
+  last_used_at: Generated<Date>;
+  /** What the client said of itself when the session was opened. */
+  user_agent: string | null;
+  /** Address from which it was opened. */
+  address: string | null;
 }
 
 declare module "../database/tables.ts" {

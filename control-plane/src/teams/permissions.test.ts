@@ -75,6 +75,8 @@ const PERSONAL = [
   "GET /v1/me",
   "PATCH /v1/me",
   "POST /v1/me/password",
+  "GET /v1/me/sessions",
+  "DELETE /v1/me/sessions/:id",
   "POST /v1/me/email/verification",
   "GET /v1/me/email/confirm",
   "POST /v1/me/email/confirm",

@@ -85,9 +85,11 @@ function createGuard(
 ): AccessGuard {
   const keysLastUsed = new BatchedTimestamps((times) => apiKeys.writeLastUsed(times), log);
   onClose(() => keysLastUsed.close());
+  const sessionsLastUsed = new BatchedTimestamps((times) => accounts.sessions.writeLastUsed(times), log);
+  onClose(() => sessionsLastUsed.close());
   const authenticator = new SchemeAuthenticator([
     new ApiKeyScheme(apiKeys, keysLastUsed, changes),
-    new SessionScheme({ ...accounts, store: accounts.sessions, cookie, changes }),
+    new SessionScheme({ ...accounts, store: accounts.sessions, cookie, lastUsed: sessionsLastUsed, changes }),
   ]);
   return new AccessGuard(authenticator, changes);
 }

@@ -1,0 +1,45 @@
+import type { ChangePassword, Me } from "@warren/contracts/rest/accounts";
+import type { UserSession } from "@warren/contracts/rest/sessions";
+import type { Transport } from "./transport.ts";
+
+/** The account of the person whose session it is; an API key has none. */
+export class Account {
+  readonly #transport: Transport;
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+  }
+
+  get(signal?: AbortSignal): Promise<Me> {
+    return this.#transport.json({ method: "GET", path: "/v1/me", safe: true, signal });
+  }
+
+  async rename(name: string, signal?: AbortSignal): Promise<void> {
+    await this.#transport.json({ method: "PATCH", path: "/v1/me", json: { name }, signal });
+  }
+
+  /** Sets the password and ends all other sessions; throws `forbidden` when the present one is not right. */
+  async changePassword(change: ChangePassword, signal?: AbortSignal): Promise<void> {
+    await this.#transport.json({ method: "POST", path: "/v1/me/password", json: change, signal });
+  }
+
+  /** The sessions of the account, the last used first, a hundred at most. */
+  sessions(signal?: AbortSignal): Promise<UserSession[]> {
+    return this.#transport.json({ method: "GET", path: "/v1/me/sessions", safe: true, signal });
+  }
+
+  /** Ends a session; throws `not_found`. */
+  async endSession(id: string, signal?: AbortSignal): Promise<void> {
+    await this.#transport.json({ method: "DELETE", path: `/v1/me/sessions/${encodeURIComponent(id)}`, signal });
+  }
+
+  /** Ends this session. */
+  async logOut(signal?: AbortSignal): Promise<void> {
+    await this.#transport.json({ method: "POST", path: "/v1/auth/logout", signal });
+  }
+
+  /** Ends all sessions of the account. */
+  async logOutEverywhere(signal?: AbortSignal): Promise<void> {
+    await this.#transport.json({ method: "POST", path: "/v1/auth/logout-everywhere", signal });
+  }
+}

@@ -1,0 +1,71 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Warren } from "@warren/sdk";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { Operator } from "../cli/src/servers/operator.ts";
+import { ControlPlaneProcess } from "../control-plane/src/testing/control-plane-process.ts";
+import { CACHE_DIRECTORY } from "./support/stack.ts";
+
+const PASSWORD = "correct horse battery staple";
+
+describe("accounts by the client library", () => {
+  let dataDir: string;
+  let server: ControlPlaneProcess;
+  let url: string;
+  beforeAll(async () => {
+    dataDir = await mkdtemp(join(tmpdir(), "warren-sdk-accounts-"));
+    server = new ControlPlaneProcess({
+      WARREN_DATA_DIR: dataDir,
+      WARREN_CACHE_DIR: CACHE_DIRECTORY,
+      WARREN_EXIT_WITH_PARENT: "1",
+    });
+    url = await server.url();
+  });
+  afterAll(async () => {
+    await server?.kill();
+    await rm(dataDir, { recursive: true, force: true });
+  });
+
+  function connect(sessionToken?: string): Warren {
+    const warren = new Warren({ url, ...(sessionToken === undefined ? {} : { sessionToken }) });
+    onTestFinished(() => warren.close());
+    return warren;
+  }
+
+  test("is made by the link of the operator, and its session does what a session may", async () => {
+    const anybody = connect();
+    expect(await anybody.signIn.options()).toMatchObject({ setup: true });
+    const link = await new Operator(dataDir).setupLink();
+    const token = new URL(link.url).hash.slice("#token=".length);
+    const session = await anybody.signIn.setUp({
+      token,
+      email: "first@example.org",
+      password: PASSWORD,
+      name: "First",
+    });
+    const warren = connect(session.token!);
+    expect(await warren.account.get()).toMatchObject({ is_admin: true, name: "First" });
+    expect(await warren.sandboxes.list()).toEqual([]);
+  });
+
+  test("changes its name and password, and sees and ends its sessions", async () => {
+    const anybody = connect();
+    const email = "ada@example.org";
+    const session = await anybody.signIn.signUp({ email, password: PASSWORD, name: "Ada" });
+    const { account } = connect(session.token!);
+    await account.rename("Countess");
+    const other = connect((await anybody.signIn.logIn({ email, password: PASSWORD })).token!);
+    const { id } = (await account.sessions()).find(({ current }) => !current)!;
+    await account.endSession(id);
+    await expect(other.account.get()).rejects.toMatchObject({ code: "unauthorized" });
+    await account.changePassword({ current_password: PASSWORD, new_password: "another password" });
+    await anybody.signIn.logIn({ email, password: "another password" });
+    expect(await account.get()).toMatchObject({ name: "Countess" });
+    await account.logOut();
+    await expect(account.get()).rejects.toMatchObject({ code: "unauthorized" });
+    const last = connect((await anybody.signIn.logIn({ email, password: "another password" })).token!);
+    await last.account.logOutEverywhere();
+    await expect(last.account.get()).rejects.toMatchObject({ code: "unauthorized" });
+  });
+});
