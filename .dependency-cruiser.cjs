@@ -57,7 +57,7 @@ const sandboxes = [
   ["service.ts"],
   ["assembly.ts"],
   ["recovery.ts"],
-  ["watch", "calls"],
+  ["watch", "calls", "metrics"],
   ["snapshot"],
   ["start"],
   ["end"],

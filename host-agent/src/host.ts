@@ -248,6 +248,7 @@ async function openSandboxes(options: OpenHostOptions, openingSlots: Promise<Slo
     dns: settings.dns,
     bootLimitMs: settings.bootLimitMs ?? BOOT_LIMIT[vmm.accelerator],
     silenceMs: settings.guestSilenceMs,
+    metricsIntervalMs: settings.metricsIntervalMs,
     log,
   });
   await sandboxes.recover();

@@ -32,6 +32,8 @@ export interface HostSettings {
   bootLimitMs?: number;
   /** `WARREN_GUEST_SILENCE_SEC`: seconds for which a guest that does nothing may leave calls unanswered, 1 to 600. */
   guestSilenceMs: number;
+  /** `WARREN_METRICS_INTERVAL_SEC`: seconds between two measurements of what sandboxes use, 0.1 to 3600. */
+  metricsIntervalMs: number;
 }
 
 /** Reads the settings. Throws `invalid_request` that names the variable. */
@@ -47,7 +49,9 @@ export function readSettings(environment: NodeJS.ProcessEnv): HostSettings {
   const warmPoolMemoryMb = number(poolMemory, text(poolMemory), undefined, 0, 16_777_216);
   const diskLimitGb = number("WARREN_DISK_LIMIT_GB", text("WARREN_DISK_LIMIT_GB"), undefined, 0.1, 1_048_576);
   const silence = "WARREN_GUEST_SILENCE_SEC";
+  const interval = "WARREN_METRICS_INTERVAL_SEC";
   return {
+    metricsIntervalMs: number(interval, text(interval), 10, 0.1, 3600) * 1000,
     guestSilenceMs: number(silence, text(silence), SILENCE_MS / 1000, 1, 600) * 1000,
     dns: (text("WARREN_GUEST_DNS") ?? "8.8.8.8,8.8.4.4").split(",").map((address) => address.trim()),
     ...(guests && links ? { networks: { guests, links } } : {}),

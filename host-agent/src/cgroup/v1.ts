@@ -55,6 +55,8 @@ async function boundDevices(directory: string): Promise<void> {
 
 class V1Cgroup implements Cgroup {
   readonly directories: readonly string[];
+  /** Directories in which files of counters were found, by the names of the files. */
+  readonly #counters = new Map<string, string>();
 
   constructor(directories: readonly string[]) {
     this.directories = directories;
@@ -98,15 +100,26 @@ class V1Cgroup implements Cgroup {
   }
 
   async usage(): Promise<CgroupUsage> {
-    const first = async (file: string): Promise<string | undefined> => {
-      const texts = await Promise.all(this.directories.map((directory) => reading(`${directory}/${file}`)));
-      return texts.find((text) => text !== undefined);
-    };
-    const [nanoseconds, bytes] = await Promise.all([first("cpuacct.usage"), first("memory.usage_in_bytes")]);
+    const [nanoseconds, bytes] = await Promise.all([
+      this.#counter("cpuacct.usage"),
+      this.#counter("memory.usage_in_bytes"),
+    ]);
     return {
       cpuMicroseconds: nanoseconds === undefined ? undefined : BigInt(nanoseconds.trim()) / 1000n,
       memoryBytes: bytes === undefined ? undefined : Number(bytes),
     };
+  }
+
+  /** What a file says that is in the directory of one hierarchy; undefined when it is in none. */
+  async #counter(file: string): Promise<string | undefined> {
+    const known = this.#counters.get(file);
+    for (const directory of known === undefined ? this.directories : [known]) {
+      const text = await reading(`${directory}/${file}`);
+      if (text === undefined) continue;
+      this.#counters.set(file, directory);
+      return text;
+    }
+    return undefined;
   }
 
   /**

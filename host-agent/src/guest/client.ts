@@ -97,6 +97,9 @@ export interface GuestLimits extends LivenessLimits, TransferLimits {
 /** Milliseconds by which the clock of a guest may be off when it has been set. */
 const MAX_CLOCK_OFFSET_MS = 50;
 
+/** Milliseconds that a guest has to say what it uses. */
+const METRICS_LIMIT_MS = 2000;
+
 /** Limits of guests that may be silent for `silenceMs` while they do nothing: the same for all that waits for no process. */
 export function silenceLimits(silenceMs: number) {
   return { ...livenessLimits(silenceMs), healthMs: silenceMs / LEAST_UNANSWERED, unaryMs: silenceMs };
@@ -187,6 +190,15 @@ export class GuestClient {
     }
     this.#requests.token = identity.token;
     return confirmation;
+  }
+
+  /** Bytes of memory that are in use in the guest, as its agent says. Asked once, and no sign of life is made of it. */
+  async memoryInUse(): Promise<number | undefined> {
+    const signal = AbortSignal.timeout(METRICS_LIMIT_MS);
+    const { status, body } = await this.#requests.ask({ method: "GET", path: "/metrics", signal }, MAX_JSON);
+    if (status !== 200) return undefined;
+    const { mem_used: used } = (parseJson(body) ?? {}) as { mem_used?: unknown };
+    return Number.isSafeInteger(used) && (used as number) >= 0 ? (used as number) : undefined;
   }
 
   /** Puts all processes of the guest but its agent to sleep, until `unfreeze` or `init`. */

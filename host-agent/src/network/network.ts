@@ -17,6 +17,12 @@ export interface Slot {
   attachment: NetworkAttachment;
 }
 
+/** Bytes that the network card of a microVM has received and sent since its slot was made, headers included. */
+export interface SlotTraffic {
+  receivedBytes: number;
+  sentBytes: number;
+}
+
 /** Hands out network slots. A slot belongs to one microVM at a time and is pooled ahead of need. */
 export interface SlotPool {
   /** Takes a slot; throws `host_full` when none is left. */
@@ -25,6 +31,8 @@ export interface SlotPool {
   adopt(number: number): Promise<Slot>;
   /** Removes a slot once its microVM is gone, and resolves when nothing of it is left. A second call joins the first. */
   release(slot: Slot): Promise<void>;
+  /** What has gone through a slot in use; undefined when it is gone. Takes microseconds. */
+  traffic(slot: Slot): SlotTraffic | undefined;
   /**
    * Removes the slots that earlier host agents of this data directory have left and that are not in `used`, and those of
    * dead host agents whose data directory is gone.

@@ -1,11 +1,12 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { Logger } from "pino";
-import { AddressPlan, overlap, parseAddress, parseBlock, type SlotNetworks } from "./addresses.ts";
+import { AddressPlan, overlap, parseAddress, parseBlock, type SlotNetworks, VETH_PREFIX } from "./addresses.ts";
 import { SlotClaims } from "./claims.ts";
-import type { Slot, SlotPool } from "./network.ts";
+import type { Slot, SlotPool, SlotTraffic } from "./network.ts";
 import { checkRoutes } from "./routes.ts";
 import { prepareHostScript, type Removal, runScript } from "./scripts.ts";
 import { removalOf, retireHost, SlotBuilder } from "./slots.ts";
+import { trafficOf } from "./traffic.ts";
 
 /** Slots that are made or removed at a time. Bounds how long the machine-wide lock is held, and the length of a script. */
 const BATCH = 8;
@@ -129,6 +130,10 @@ class HostSlotPool implements SlotPool {
       this.#inUse.set(slot.number, removal);
       throw error;
     }
+  }
+
+  traffic({ number }: Slot): SlotTraffic | undefined {
+    return trafficOf(`${VETH_PREFIX}${number}`);
   }
 
   async sweep(used: ReadonlySet<number>): Promise<void> {

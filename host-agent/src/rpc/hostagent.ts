@@ -20,6 +20,7 @@ import type { SandboxService } from "../sandboxes/service.ts";
 import type { Sandbox } from "../sandboxes/state/sandbox.ts";
 import type { Template } from "../templates/store.ts";
 import { within } from "./bounds.ts";
+import { collectedMetrics } from "./collected-metrics.ts";
 import { fileCalls } from "./file-calls.ts";
 import type { HostFacts } from "./host-facts.ts";
 import { newSpec, settingsOf, specMessage } from "./spec.ts";
@@ -117,6 +118,7 @@ export function hostAgentService(
     async getHost() {
       return { ...(await facts()) };
     },
+    collectMetrics: ({ acknowledged }) => collectedMetrics(sandboxes, acknowledged),
   };
 }
 

@@ -8,6 +8,7 @@ import type { CapacityLimits } from "./capacity/capacity.ts";
 import type { DiskSpace } from "./capacity/disk-space.ts";
 import { GarbageCollector } from "./end/garbage-collector.ts";
 import { Remover } from "./end/remover.ts";
+import { Meter, type MeterParts } from "./metrics/meter.ts";
 import { type MicrovmParts, MicrovmRunner } from "./microvms/microvm-runner.ts";
 import { BaseTemplateMaker } from "./snapshot/base-template-maker.ts";
 import { DiskMerger } from "./snapshot/disk-merger.ts";
@@ -43,6 +44,7 @@ export interface SandboxParts extends Omit<MicrovmParts, "ending"> {
   warmPoolLimits: WarmPoolLimits;
   /** Whether sandboxes of the built-in template boot, rather than go on from its snapshot. */
   coldBoot: boolean;
+  metricsIntervalMs: MeterParts["metricsIntervalMs"];
   log: Logger;
 }
 
@@ -61,6 +63,7 @@ export interface SandboxAssembly {
   forker: Forker;
   pauser: Pauser;
   guard: DiskGuard;
+  meter: Meter;
 }
 
 /** Puts together what keeps the sandboxes of one host. `ending` aborts when no guest is waited for any more. */
@@ -73,9 +76,12 @@ export function assemble(parts: SandboxParts, ending: AbortSignal): SandboxAssem
   const garbage = new GarbageCollector({ ...parts, registry });
   const hangs = new HangWatch(parts, watchingOf(parts.silenceMs));
   const memoryNotes = new OutOfMemoryNotes({ ...parts, registry });
+  const meter = new Meter({ ...parts, registry });
   const microvms: MicrovmRunner = new MicrovmRunner(
     { ...parts, ending },
     {
+      onAttach: (sandbox, live, stoodReady) => meter.began(sandbox, live, stoodReady),
+      beforeStop: (sandbox) => meter.ending(sandbox),
       onExit: (sandbox, exit) => exits.happened(sandbox, exit),
       onDiskFailure: (sandbox, failure) => guard.failed(sandbox, failure),
       // The making of one that stands ready is an operation that the look would wait for.
@@ -131,5 +137,6 @@ export function assemble(parts: SandboxParts, ending: AbortSignal): SandboxAssem
     forker,
     pauser,
     guard,
+    meter,
   };
 }

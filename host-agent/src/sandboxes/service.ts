@@ -2,6 +2,7 @@ import { WarrenError } from "@warren/contracts/errors";
 import { type EndedOperation, logOperation } from "@warren/server/operation-timing";
 import type { Template } from "../templates/store.ts";
 import { assemble, type SandboxAssembly, type SandboxParts } from "./assembly.ts";
+import type { Collected, LedgerCursor } from "./metrics/ledger.ts";
 import { type NewSandbox, requireSandboxId } from "./record/new-sandbox.ts";
 import type { SandboxReason } from "./record/reason.ts";
 import type { SandboxSettings } from "./record/spec.ts";
@@ -33,8 +34,11 @@ export class SandboxService {
 
   /** Takes up what an earlier host agent left. Must end before the first call of another method. */
   async recover(): Promise<void> {
+    const { meter, guard } = this.#assembly;
+    await meter.open();
     this.#leftovers = await recover({ ...this.#parts, ...this.#assembly });
-    this.#assembly.guard.start();
+    guard.start();
+    meter.start();
   }
 
   /** Sandboxes that belong to callers. */
@@ -50,6 +54,11 @@ export class SandboxService {
   /** Ids of sandboxes that changed though no call asked for it; the first answer comes at once and is empty. */
   watch(signal: AbortSignal): AsyncIterable<string[]> {
     return this.#assembly.registry.changes.watch(signal);
+  }
+
+  /** What sandboxes have used, as far as it was not acknowledged. */
+  collectMetrics(acknowledged: LedgerCursor | undefined): Collected {
+    return this.#assembly.meter.collect(acknowledged);
   }
 
   /** The sandbox with this id, or `not_found`. */
@@ -189,6 +198,7 @@ export class SandboxService {
       this.#assembly.warmPool.close(),
     ]);
     await this.#assembly.garbage.close();
+    await this.#assembly.meter.close();
   }
 
   /** Ends every sandbox for a reason that its owner will be told, for an operator who wants none any more. */
@@ -203,6 +213,7 @@ export class SandboxService {
       this.#assembly.warmPool.close(),
     ]);
     await this.#assembly.garbage.close();
+    await this.#assembly.meter.close();
   }
 
   #note({ id, record }: Sandbox, ended: EndedOperation): void {
@@ -225,6 +236,8 @@ export class SandboxService {
     this.#assembly.guard.close();
     const grace = setTimeout(() => this.#ending.abort(new Error("the host agent is stopping")), END_GRACE_MS);
     await this.#assembly.warmPool.close();
+    await Promise.all(this.list().map(({ lifecycle }) => lifecycle.settled()));
+    await this.#assembly.meter.close();
     await Promise.all(
       this.list().map(async (sandbox) => {
         await sandbox.lifecycle.settled();

@@ -6,7 +6,7 @@ import { pino } from "pino";
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
 import { openHost } from "../host.ts";
 import { ensureFakeImages } from "../images/testing/fake-images.ts";
-import type { SlotPool } from "../network/network.ts";
+import type { SlotPool, SlotTraffic } from "../network/network.ts";
 import { type CommandResult, runCommand } from "../sandboxes/calls/commands.ts";
 import type { SandboxSpec } from "../sandboxes/record/spec.ts";
 import type { SandboxService } from "../sandboxes/service.ts";
@@ -38,6 +38,8 @@ export class FakeHost {
   sandboxes!: SandboxService;
   /** Whether no network can be given back: what a microVM held cannot be cleared away. */
   keepsSlots = false;
+  /** What networks are said to have carried, by the numbers of their slots. */
+  readonly traffic = new Map<number, SlotTraffic>();
   readonly #environment: NodeJS.ProcessEnv;
   #made = 0;
 
@@ -135,6 +137,7 @@ export class FakeHost {
         if (this.keepsSlots) throw new Error(`network slot ${slot.number} cannot be given back`);
         await slots.release(slot);
       },
+      traffic: (slot) => this.traffic.get(slot.number) ?? slots.traffic(slot),
       sweep: async (used) => {
         if (this.keepsSlots) throw new Error("network slots of an earlier host agent cannot be given back");
         await slots.sweep(used);

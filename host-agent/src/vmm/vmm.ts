@@ -65,6 +65,14 @@ export interface ProcessorState {
   halted: boolean;
 }
 
+/** What the process of a microVM has used. */
+export interface VmUsage {
+  /** Microseconds of processor time since it was started, of its vCPUs and of the VMM together. */
+  cpuMicroseconds: number;
+  /** Bytes of the host's memory that it has, its guest's among them. */
+  memoryBytes: number;
+}
+
 /** A live microVM. */
 export interface Vm {
   readonly process: ProcessIdentity;
@@ -98,6 +106,8 @@ export interface Vm {
   /** Ends the process and resolves when it is gone. Does nothing when it is gone already. */
   kill(): Promise<void>;
   memoryMapping(): Promise<MemoryMapping>;
+  /** What it has used; of one that has ended, what it had used by then, with no memory. */
+  usage(): Promise<VmUsage>;
   /** Leaves the process running and lets go of its sockets, for a host agent that stops. */
   detach(): Promise<void>;
 }

@@ -18,6 +18,8 @@ export interface ContractSubject {
   template: string;
   /** Has a sandbox with a timeout of a second pass it without use, where that does not happen by itself. */
   passInactivity(sandboxId: string): Promise<void>;
+  /** Has what a sandbox has used until now be measured, where that does not happen by itself. */
+  measure(sandboxId: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -317,6 +319,36 @@ export function describeHostAgent(name: string, start: () => Promise<ContractSub
       const { sandbox } = await agent().resumeSandbox({ sandboxId, timeoutSec: 0 });
       expect(sandbox?.reason).toBeUndefined();
       expect((await agent().listSandboxes({})).autoPausedSandboxIds).not.toContain(sandboxId);
+      await destroy(sandboxId);
+    });
+
+    it("what a sandbox uses is given until it is acknowledged", async () => {
+      const { sandboxId } = await create();
+      await shell(sandboxId, "seq 20000 | sort -R >/dev/null");
+      await subject.measure(sandboxId);
+      const collect = async (acknowledged?: Awaited<ReturnType<HostClient["agent"]["collectMetrics"]>>["cursor"]) => {
+        const answer = await agent().collectMetrics(acknowledged ? { acknowledged } : {});
+        const isIts = (of: { sandboxId: string }) => of.sandboxId === sandboxId;
+        return { ...answer, points: answer.points.filter(isIts), usage: answer.usage.filter(isIts) };
+      };
+      const used = ({ points, usage }: Awaited<ReturnType<typeof collect>>) =>
+        points.some(({ cpuUs }) => cpuUs > 0n) && usage.some(({ cpuUs, memoryMbMs }) => cpuUs > 0n && memoryMbMs > 0n);
+      await expect.poll(async () => used(await collect()), { timeout: 60_000 }).toBe(true);
+      const { points, usage, cursor } = await collect();
+      for (const { atUnixMs, vmmMemoryBytes, diskBytes } of points) {
+        expect(Math.abs(Number(atUnixMs) - Date.now())).toBeLessThan(600_000);
+        expect(vmmMemoryBytes).toBeGreaterThan(0n);
+        expect(diskBytes).toBeGreaterThan(0n);
+      }
+      for (const { teamId, day } of usage)
+        expect([teamId, day]).toEqual([TEAM, expect.stringMatching(/^\d{4}-\d\d-\d\d$/)]);
+      // Another call has acknowledged nothing, nor has one that names the ledger of another host.
+      const again = await collect({ ...cursor!, ledger: "another" });
+      expect(again.points.slice(0, points.length)).toEqual(points);
+      await collect(cursor);
+      const after = await collect();
+      const known = new Set(points.map(({ atUnixMs }) => atUnixMs));
+      expect(after.points.filter(({ atUnixMs }) => known.has(atUnixMs))).toEqual([]);
       await destroy(sandboxId);
     });
 

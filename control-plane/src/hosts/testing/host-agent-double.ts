@@ -8,6 +8,7 @@ import type { HandlerContext } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { WarrenError } from "@warren/contracts/errors";
 import {
+  type CollectMetricsRequest,
   type CreateSandboxRequest,
   HostAgentService,
   type UpdateSandboxRequest,
@@ -16,6 +17,7 @@ import { commandHandlers } from "./double-commands.ts";
 import { answering, rpcError } from "./double-errors.ts";
 import { contentHandlers, directoryHandlers, fileListener } from "./double-files.ts";
 import { DoubleGuest } from "./double-guest.ts";
+import { DoubleMetrics } from "./double-metrics.ts";
 import { type DoubleTemplate, snapshotHandlers, templateKey } from "./double-snapshots.ts";
 
 /** Templates that every team may use. */
@@ -33,6 +35,8 @@ export class HostAgentDouble {
   /** Templates by team and name. */
   readonly templates = new Map<string, DoubleTemplate>();
   templateBytes = 8192;
+  /** What it has measured of its sandboxes: nothing, unless a test says otherwise. */
+  readonly metrics = new DoubleMetrics();
   /** Directories of the only programs that commands find, written as PATH; absent = those of the test. */
   programs: string | undefined;
   /** Sandboxes that were asked to be destroyed, in order. */
@@ -218,6 +222,7 @@ export class HostAgentDouble {
         const autoPaused = guests.filter(([, { status, autoPaused }]) => status === "paused" && autoPaused);
         return { sandboxes, autoPausedSandboxIds: autoPaused.map(([id]) => id) };
       }),
+      collectMetrics: answering(async (request: CollectMetricsRequest) => this.metrics.collect(request)),
       watchSandboxes: (_: unknown, context: HandlerContext) => this.#watchSandboxes(context),
       getHost: answering(async () => ({
         arch: "amd64",

@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
 import { createServer } from "node:net";
 import { WarrenError } from "@warren/contracts/errors";
-import { GUEST_NETWORK, type Slot, type SlotPool } from "../network.ts";
+import { GUEST_NETWORK, type Slot, type SlotPool, type SlotTraffic } from "../network.ts";
 
 /** Numbers of slots, as real ones have them. */
 const SLOTS = 32_767;
@@ -38,6 +38,11 @@ class FakeSlots implements SlotPool {
 
   async release(slot: Slot): Promise<void> {
     this.#inUse.delete(slot.number);
+  }
+
+  /** Nothing is counted at loopback addresses. */
+  traffic(): SlotTraffic {
+    return { receivedBytes: 0, sentBytes: 0 };
   }
 
   async sweep(): Promise<void> {}

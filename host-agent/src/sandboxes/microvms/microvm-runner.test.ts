@@ -35,7 +35,10 @@ beforeEach(() => {
       release: ({ number }: { number: number }) => does(`release slot ${number}`),
     },
   };
-  microvms = new MicrovmRunner(parts as unknown as MicrovmParts, {} as MicrovmEvents);
+  microvms = new MicrovmRunner(
+    parts as unknown as MicrovmParts,
+    { beforeStop: async () => undefined } as unknown as MicrovmEvents,
+  );
 });
 
 function newSandbox(): Sandbox {

@@ -45,6 +45,10 @@ export interface MicrovmParts {
 
 /** What microVMs tell by themselves. */
 export interface MicrovmEvents {
+  /** A sandbox has a microVM: a new one, one that an earlier host agent started, or one that stood ready. */
+  onAttach(sandbox: Sandbox, live: LiveMicrovm, stoodReady: boolean): void;
+  /** The microVM of a sandbox, if it has one, is about to be ended. */
+  beforeStop(sandbox: Sandbox): Promise<void>;
   /** It ended, and nobody asked for that. */
   onExit(sandbox: Sandbox, exit: VmExit): void;
   /** Its disk failed on the host. */
@@ -176,7 +180,9 @@ export class MicrovmRunner {
   /** Gives the microVM of a sandbox that stood ready to another one, which has yet to be identified. */
   handOver(spare: Sandbox, sandbox: Sandbox): void {
     sandbox.takeOver(spare);
-    if (sandbox.live) this.#watch(sandbox, sandbox.live);
+    if (!sandbox.live) return;
+    this.#watch(sandbox, sandbox.live);
+    this.#events.onAttach(sandbox, sandbox.live, true);
   }
 
   /**
@@ -191,6 +197,7 @@ export class MicrovmRunner {
   async #stop(sandbox: Sandbox, reason: WarrenError): Promise<void> {
     const { journal, vmm, slots } = this.#parts;
     const { record } = sandbox;
+    await this.#events.beforeStop(sandbox);
     const microvm = sandbox.detach(reason) ?? sandbox.begin();
     const failures: unknown[] = [];
     const attempt = (work: Promise<unknown>) => work.catch((error: unknown) => failures.push(error));
@@ -243,6 +250,7 @@ export class MicrovmRunner {
     const live = Object.assign(microvm, { ...started, guest });
     sandbox.attach(live);
     this.#watch(sandbox, live);
+    this.#events.onAttach(sandbox, live, false);
     return live;
   }
 

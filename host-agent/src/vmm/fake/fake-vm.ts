@@ -7,7 +7,8 @@ import type { MemoryMapping } from "../../memory/guest-memory.ts";
 import { Console } from "../console.ts";
 import type { Lifeline } from "../lifeline.ts";
 import { findMemoryMapping } from "../memory-mapping.ts";
-import type { DeviceState, DiskFailure, Machine, ProcessorState, Vm, VmExit } from "../vmm.ts";
+import { ProcessUsage } from "../process-usage.ts";
+import type { DeviceState, DiskFailure, Machine, ProcessorState, Vm, VmExit, VmUsage } from "../vmm.ts";
 import { type Control, FILES } from "./control.ts";
 
 /** A microVM of the fake VMM. */
@@ -19,6 +20,7 @@ export class FakeVm implements Vm {
   readonly #lifeline: Lifeline;
   readonly #control: Control;
   readonly #console: Console;
+  readonly #usage: ProcessUsage;
   #killed = false;
   #detached = false;
   #cause: VmExit["cause"] = "process";
@@ -29,6 +31,7 @@ export class FakeVm implements Vm {
     this.#lifeline = lifeline;
     this.#control = control;
     this.#console = new Console(console);
+    this.#usage = new ProcessUsage(this.process.pid);
     control.onEvent = ({ cause }) => {
       this.#cause = cause;
     };
@@ -85,6 +88,10 @@ export class FakeVm implements Vm {
     return findMemoryMapping(this.process.pid, memory.file.path, memoryMb * 1024 * 1024);
   }
 
+  usage(): Promise<VmUsage> {
+    return this.#usage.read();
+  }
+
   async detach(): Promise<void> {
     this.#detached = true;
     // Before the connection breaks, which would be taken for the end of the process.
@@ -103,6 +110,7 @@ export class FakeVm implements Vm {
 
   async #end(): Promise<VmExit> {
     await this.#lifeline.ended;
+    this.#usage.close();
     if (!this.#detached) {
       await this.#console.drain();
       this.#lifeline.release();

@@ -4,6 +4,9 @@ import { HOME_DIRECTORY, runProgram, type World } from "./shell.ts";
 
 const STREAM = "application/connect+json";
 const SIGKILL = 9;
+/** Bytes of memory that the guest says it uses. */
+export const MEMORY_IN_USE = 16 * 1024 ** 2;
+
 /** Bytes of the envelope of a message. */
 const ENVELOPE = 5;
 
@@ -61,6 +64,8 @@ export class GuestAgent {
     switch (request.url) {
       case "/health":
         return void response.writeHead(204).end();
+      case "/metrics":
+        return json(response, 200, { mem_used: MEMORY_IN_USE });
       case "/init":
         return this.#init(body, response);
       case "/freeze":

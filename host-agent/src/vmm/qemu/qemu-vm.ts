@@ -7,7 +7,8 @@ import { Console } from "../console.ts";
 import { STATE_IN_CHROOT, takeDeviceState } from "../jail.ts";
 import type { Lifeline } from "../lifeline.ts";
 import { findMemoryMapping } from "../memory-mapping.ts";
-import type { DeviceState, DiskFailure, Machine, ProcessorState, Vm, VmExit } from "../vmm.ts";
+import { ProcessUsage } from "../process-usage.ts";
+import type { DeviceState, DiskFailure, Machine, ProcessorState, Vm, VmExit, VmUsage } from "../vmm.ts";
 import { cpuLimits } from "./cpu-limits.ts";
 import type { Attached, StderrPipe } from "./launch.ts";
 import { stackLayer } from "./live-disk.ts";
@@ -38,6 +39,7 @@ export class QemuVm implements Vm {
   };
   readonly #machine: Machine;
   readonly #cgroup: Cgroup;
+  readonly #usage: ProcessUsage;
   readonly #lifeline: Lifeline;
   readonly #console: Console;
   readonly #stderr: StderrPipe;
@@ -54,6 +56,7 @@ export class QemuVm implements Vm {
     this.process = parts.lifeline.identity;
     this.#machine = parts.machine;
     this.#cgroup = parts.cgroup;
+    this.#usage = new ProcessUsage(this.process.pid, parts.cgroup);
     this.#lifeline = parts.lifeline;
     this.#console = new Console(parts.console);
     this.#stderr = parts.stderr;
@@ -179,6 +182,10 @@ export class QemuVm implements Vm {
     return findMemoryMapping(this.process.pid, memory.file.path, memoryMb * 1024 * 1024);
   }
 
+  usage(): Promise<VmUsage> {
+    return this.#usage.read();
+  }
+
   async detach(): Promise<void> {
     this.#detached = true;
     this.#qmp?.close();
@@ -208,6 +215,9 @@ export class QemuVm implements Vm {
       said = this.#stderr.read();
       this.#stderr.close();
       lifeline.release();
+      // The group counts what the process has used to its end, and goes with it.
+      await this.#usage.read();
+      this.#usage.close();
       await cgroup.remove();
     } catch (error) {
       this.#warn(`cleaning up behind the microVM of ${this.#machine.id} failed`, error);

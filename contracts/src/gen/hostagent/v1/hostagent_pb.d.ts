@@ -1770,6 +1770,219 @@ export declare type TemplateInfo = Message<"hostagent.v1.TemplateInfo"> & {
 export declare const TemplateInfoSchema: GenMessage<TemplateInfo>;
 
 /**
+ * @generated from message hostagent.v1.CollectMetricsRequest
+ */
+export declare type CollectMetricsRequest = Message<"hostagent.v1.CollectMetricsRequest"> & {
+  /**
+   * What an earlier answer named, once all of it is kept; absent in the first call.
+   *
+   * @generated from field: optional hostagent.v1.MetricsCursor acknowledged = 1;
+   */
+  acknowledged?: MetricsCursor | undefined;
+};
+
+/**
+ * Describes the message hostagent.v1.CollectMetricsRequest.
+ * Use `create(CollectMetricsRequestSchema)` to create a new message.
+ */
+export declare const CollectMetricsRequestSchema: GenMessage<CollectMetricsRequest>;
+
+/**
+ * @generated from message hostagent.v1.CollectMetricsResponse
+ */
+export declare type CollectMetricsResponse = Message<"hostagent.v1.CollectMetricsResponse"> & {
+  /**
+   * In the order in which they were measured.
+   *
+   * @generated from field: repeated hostagent.v1.MetricPoint points = 1;
+   */
+  points: MetricPoint[];
+
+  /**
+   * @generated from field: repeated hostagent.v1.SandboxUsage usage = 2;
+   */
+  usage: SandboxUsage[];
+
+  /**
+   * To acknowledge all of this answer.
+   *
+   * @generated from field: hostagent.v1.MetricsCursor cursor = 3;
+   */
+  cursor?: MetricsCursor | undefined;
+
+  /**
+   * There is more than the answer holds; ask again at once.
+   *
+   * @generated from field: bool more = 4;
+   */
+  more: boolean;
+};
+
+/**
+ * Describes the message hostagent.v1.CollectMetricsResponse.
+ * Use `create(CollectMetricsResponseSchema)` to create a new message.
+ */
+export declare const CollectMetricsResponseSchema: GenMessage<CollectMetricsResponse>;
+
+/**
+ * A place in what a host has measured. One of another ledger acknowledges nothing.
+ *
+ * @generated from message hostagent.v1.MetricsCursor
+ */
+export declare type MetricsCursor = Message<"hostagent.v1.MetricsCursor"> & {
+  /**
+   * Made anew when a host has lost what it had counted.
+   *
+   * @generated from field: string ledger = 1;
+   */
+  ledger: string;
+
+  /**
+   * @generated from field: uint64 points = 2;
+   */
+  points: bigint;
+
+  /**
+   * @generated from field: uint64 usage = 3;
+   */
+  usage: bigint;
+};
+
+/**
+ * Describes the message hostagent.v1.MetricsCursor.
+ * Use `create(MetricsCursorSchema)` to create a new message.
+ */
+export declare const MetricsCursorSchema: GenMessage<MetricsCursor>;
+
+/**
+ * A sandbox over a span of time.
+ *
+ * @generated from message hostagent.v1.MetricPoint
+ */
+export declare type MetricPoint = Message<"hostagent.v1.MetricPoint"> & {
+  /**
+   * @generated from field: string sandbox_id = 1;
+   */
+  sandboxId: string;
+
+  /**
+   * End of the span.
+   *
+   * @generated from field: int64 at_unix_ms = 2;
+   */
+  atUnixMs: bigint;
+
+  /**
+   * Length of the span, milliseconds.
+   *
+   * @generated from field: uint64 span_ms = 3;
+   */
+  spanMs: bigint;
+
+  /**
+   * Processor time of its microVM in the span, microseconds; that of all its vCPUs and of the VMM together.
+   *
+   * @generated from field: uint64 cpu_us = 4;
+   */
+  cpuUs: bigint;
+
+  /**
+   * Memory in use in the guest at the end, bytes, as its agent says; absent when it says nothing.
+   *
+   * @generated from field: optional uint64 memory_bytes = 5;
+   */
+  memoryBytes?: bigint | undefined;
+
+  /**
+   * Memory of the host that the VMM process has, bytes; that of the guest is part of it.
+   *
+   * @generated from field: uint64 vmm_memory_bytes = 6;
+   */
+  vmmMemoryBytes: bigint;
+
+  /**
+   * Bytes on the host's disk that are the sandbox's own (allocated blocks × 512).
+   *
+   * @generated from field: uint64 disk_bytes = 7;
+   */
+  diskBytes: bigint;
+
+  /**
+   * Bytes that its network card received and sent in the span.
+   *
+   * @generated from field: uint64 rx_bytes = 8;
+   */
+  rxBytes: bigint;
+
+  /**
+   * @generated from field: uint64 tx_bytes = 9;
+   */
+  txBytes: bigint;
+};
+
+/**
+ * Describes the message hostagent.v1.MetricPoint.
+ * Use `create(MetricPointSchema)` to create a new message.
+ */
+export declare const MetricPointSchema: GenMessage<MetricPoint>;
+
+/**
+ * What a sandbox has used in one day: never less than an earlier answer of the same ledger said.
+ *
+ * @generated from message hostagent.v1.SandboxUsage
+ */
+export declare type SandboxUsage = Message<"hostagent.v1.SandboxUsage"> & {
+  /**
+   * @generated from field: string sandbox_id = 1;
+   */
+  sandboxId: string;
+
+  /**
+   * @generated from field: string team_id = 2;
+   */
+  teamId: string;
+
+  /**
+   * Day in UTC, such as "2026-01-31".
+   *
+   * @generated from field: string day = 3;
+   */
+  day: string;
+
+  /**
+   * @generated from field: uint64 cpu_us = 4;
+   */
+  cpuUs: bigint;
+
+  /**
+   * Memory that was reserved for it while it had a microVM, MiB × milliseconds.
+   *
+   * @generated from field: uint64 memory_mb_ms = 5;
+   */
+  memoryMbMs: bigint;
+
+  /**
+   * Disk that was its own, MiB × milliseconds.
+   *
+   * @generated from field: uint64 disk_mb_ms = 6;
+   */
+  diskMbMs: bigint;
+
+  /**
+   * Bytes that its network card sent.
+   *
+   * @generated from field: uint64 egress_bytes = 7;
+   */
+  egressBytes: bigint;
+};
+
+/**
+ * Describes the message hostagent.v1.SandboxUsage.
+ * Use `create(SandboxUsageSchema)` to create a new message.
+ */
+export declare const SandboxUsageSchema: GenMessage<SandboxUsage>;
+
+/**
  * @generated from enum hostagent.v1.SandboxStatus
  */
 export enum SandboxStatus {
@@ -2063,6 +2276,17 @@ export declare const HostAgentService: GenService<{
     methodKind: "unary";
     input: typeof GetHostRequestSchema;
     output: typeof GetHostResponseSchema;
+  },
+  /**
+   * What the sandboxes of this host have used, as far as the caller has not acknowledged it. The host goes on to keep it,
+   * within bounds, until a later call does.
+   *
+   * @generated from rpc hostagent.v1.HostAgentService.CollectMetrics
+   */
+  collectMetrics: {
+    methodKind: "unary";
+    input: typeof CollectMetricsRequestSchema;
+    output: typeof CollectMetricsResponseSchema;
   },
 }>;
 

@@ -1,0 +1,152 @@
+import { randomUUID } from "node:crypto";
+import { type Account, dayOf } from "./account.ts";
+
+/** Points that wait for a control plane at most: those of 200 sandboxes for an hour and a half. The oldest go first. */
+const MAX_POINTS = 100_000;
+/** Accounts of sandboxes that are gone which wait at most. The oldest go first. */
+const MAX_ENDED = 20_000;
+/** Points, and days of accounts, of one answer; those of one round are not divided. */
+const MAX_ANSWER = 10_000;
+
+/**
+ * Rounds that a ledger which is read again goes ahead: more than can have been collected since it was written, so that none
+ * of them is taken for one that was kept.
+ */
+const AHEAD = 1_000_000;
+
+/** A sandbox over a span of time. */
+export interface MetricPoint {
+  sandboxId: string;
+  /** End of the span, milliseconds since the epoch. */
+  at: number;
+  spanMs: number;
+  cpuUs: number;
+  rxBytes: number;
+  txBytes: number;
+  /** Bytes in use in the guest, as its agent says; absent when it says nothing. */
+  memoryBytes?: number;
+  /** Bytes of the host's memory that the VMM process has. */
+  vmmMemoryBytes: number;
+  diskBytes: number;
+  /** Round in which it was measured. */
+  round: number;
+}
+
+/** What of a ledger a control plane has kept: all up to these rounds. */
+export interface LedgerCursor {
+  ledger: string;
+  points: number;
+  usage: number;
+}
+
+/** What a control plane has not kept yet, or the first of it. */
+export interface Collected {
+  points: MetricPoint[];
+  accounts: Account[];
+  cursor: LedgerCursor;
+  more: boolean;
+}
+
+/** What is written of a ledger, but for its points. */
+export interface LedgerState {
+  id: string;
+  round: number;
+  accounts: Account[];
+}
+
+/** What the sandboxes of a host have used, until a control plane has kept it. */
+export class Ledger {
+  readonly id: string;
+  readonly accounts = new Map<string, Account>();
+  #round: number;
+  #points: MetricPoint[];
+
+  /** A new one, or one that was written, with points in the order of their rounds. */
+  constructor(state?: LedgerState, points: MetricPoint[] = []) {
+    this.id = state?.id ?? randomUUID();
+    this.#points = points;
+    this.#round = state ? Math.max(state.round, points.at(-1)?.round ?? 0) + AHEAD : 1;
+    for (const account of state?.accounts ?? []) this.accounts.set(account.id, account);
+  }
+
+  get state(): LedgerState {
+    return { id: this.id, round: this.#round, accounts: [...this.accounts.values()] };
+  }
+
+  get points(): readonly MetricPoint[] {
+    return this.#points;
+  }
+
+  /** The round under way, in which whatever changes is noted as changed. */
+  get round(): number {
+    return this.#round;
+  }
+
+  /** Begins a round. What came before it can be collected; returns how many points and accounts there was no room for. */
+  nextRound(): { points: number; accounts: number } {
+    this.#round += 1;
+    const points = Math.max(0, this.#points.length - MAX_POINTS);
+    if (points > 0) this.#points.splice(0, points);
+    const ended = [...this.accounts.values()].filter((account) => account.ended);
+    const left = ended.slice(0, Math.max(0, ended.length - MAX_ENDED));
+    for (const { id } of left) this.accounts.delete(id);
+    return { points, accounts: left.length };
+  }
+
+  add(point: Omit<MetricPoint, "round">): void {
+    this.#points.push({ ...point, round: this.#round });
+  }
+
+  /**
+   * Forgets what has been kept, and gives what has not, of rounds that are over. Days that are over are given until they are
+   * kept, today's as often as it changes.
+   */
+  collect(kept: LedgerCursor | undefined, now: number): Collected {
+    const cursor = kept?.ledger === this.id ? kept : { ledger: this.id, points: 0, usage: 0 };
+    this.#forget(cursor, now);
+    const points = firstOf(this.#points, this.#round, () => 1);
+    const changed = [...this.accounts.values()]
+      .filter(({ round }) => round > cursor.usage)
+      .sort((one, other) => one.round - other.round);
+    const accounts = firstOf(changed, this.#round, ({ days }) => Object.keys(days).length);
+    return {
+      points: points.first,
+      accounts: accounts.first,
+      cursor: {
+        ledger: this.id,
+        points: points.first.at(-1)?.round ?? cursor.points,
+        usage: accounts.first.at(-1)?.round ?? cursor.usage,
+      },
+      more: points.more || accounts.more,
+    };
+  }
+
+  #forget(kept: LedgerCursor, now: number): void {
+    const firstLeft = this.#points.findIndex(({ round }) => round > kept.points);
+    this.#points.splice(0, firstLeft === -1 ? this.#points.length : firstLeft);
+    const today = dayOf(now);
+    for (const account of this.accounts.values()) {
+      if (account.round > kept.usage) continue;
+      if (account.ended) this.accounts.delete(account.id);
+      // A clock that was put back may count more for a day that lies ahead.
+      else for (const day of Object.keys(account.days)) if (day < today) delete account.days[day];
+    }
+  }
+}
+
+/** The first of what is in order of rounds, in whole rounds that are over. */
+function firstOf<T extends { round: number }>(
+  all: readonly T[],
+  current: number,
+  sizeOf: (item: T) => number,
+): { first: T[]; more: boolean } {
+  const first: T[] = [];
+  let size = 0;
+  for (const item of all) {
+    if (item.round >= current) break;
+    if (size >= MAX_ANSWER && item.round !== first.at(-1)?.round) return { first, more: true };
+    first.push(item);
+    size += sizeOf(item);
+  }
+  return { first, more: false };
+}

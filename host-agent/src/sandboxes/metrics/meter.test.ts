@@ -1,0 +1,161 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { useFakeHost } from "../../testing/fake-host.ts";
+import { MEMORY_IN_USE } from "../../vmm/fake/guest-agent.ts";
+import type { Account, Usage } from "./account.ts";
+import type { LedgerCursor, MetricPoint } from "./ledger.ts";
+
+const host = useFakeHost({ WARREN_METRICS_INTERVAL_SEC: "0.1", WARREN_WARM_POOL: "1" });
+
+const MIB = 1024 * 1024;
+const BURN = "head -c 30000000 /dev/urandom | tee /dev/shm/a | cat >/dev/null";
+
+/** Collects as a control plane does, and keeps all of one sandbox. */
+class Collector {
+  readonly points: MetricPoint[] = [];
+  cursor: LedgerCursor | undefined;
+  account: Account | undefined;
+  readonly #id: string;
+
+  constructor(id: string) {
+    this.#id = id;
+  }
+
+  collect(): this {
+    const { points, accounts, cursor } = host().sandboxes.collectMetrics(this.cursor);
+    this.points.push(...points.filter(({ sandboxId }) => sandboxId === this.#id));
+    this.account = structuredClone(accounts.find(({ id }) => id === this.#id)) ?? this.account;
+    this.cursor = cursor;
+    return this;
+  }
+
+  /** Collects until a condition holds. */
+  async until(condition: () => boolean): Promise<void> {
+    await expect.poll(() => this.collect() && condition(), { timeout: 30_000, interval: 20 }).toBe(true);
+  }
+
+  get used(): Usage {
+    const total: Usage = { cpuUs: 0, memoryMbMs: 0, diskMbMs: 0, egressBytes: 0 };
+    for (const usage of Object.values(this.account?.days ?? {}))
+      for (const name of Object.keys(total) as (keyof Usage)[]) total[name] += usage[name];
+    return total;
+  }
+
+  get cpuOfPoints(): number {
+    return this.points.reduce((sum, { cpuUs }) => sum + cpuUs, 0);
+  }
+}
+
+test("what a sandbox does is seen in its series, and adds up to what it has used", async () => {
+  const id = await host().create();
+  const collector = new Collector(id);
+  await collector.until(() => collector.points.some(({ memoryBytes }) => memoryBytes === MEMORY_IN_USE));
+  const before = collector.used.cpuUs;
+  const diskBefore = collector.points.at(-1)!.diskBytes;
+  await host().run(id, `${BURN}; cp /dev/shm/a kept`);
+  host().traffic.set(host().sandboxes.get(id).record.slot!, { receivedBytes: 1000, sentBytes: 500 });
+  await collector.until(() => collector.used.egressBytes === 500);
+  expect(collector.used.cpuUs - before).toBeGreaterThan(10_000);
+  expect(collector.points.at(-1)!.diskBytes - diskBefore).toBeGreaterThan(20 * MIB);
+  expect(collector.points.at(-1)!.vmmMemoryBytes).toBeGreaterThan(MIB);
+  await host().sandboxes.destroy(id);
+  await collector.until(() => collector.account?.ended === true);
+  const span = collector.points.reduce((sum, { spanMs }) => sum + spanMs, 0);
+  expect(Math.abs(collector.cpuOfPoints - collector.used.cpuUs)).toBeLessThan(1);
+  expect(span).toBeGreaterThanOrEqual(collector.used.memoryMbMs / 128 - 1);
+  expect(collector.points.reduce((sum, { rxBytes }) => sum + rxBytes, 0)).toBe(1000);
+});
+
+test("a pause ends the use of processor and memory and not that of disk, and a resume goes on from there", async () => {
+  const id = await host().create();
+  const collector = new Collector(id);
+  await host().run(id, `${BURN}; cp /dev/shm/a kept`);
+  await host().sandboxes.pause(id);
+  await collector.until(() => collector.points.at(-1)?.vmmMemoryBytes === 0);
+  const paused = collector.used;
+  const points = collector.points.length;
+  await collector.until(() => collector.used.diskMbMs > paused.diskMbMs);
+  expect(collector.used).toMatchObject({ cpuUs: paused.cpuUs, memoryMbMs: paused.memoryMbMs });
+  // Nothing happens to it: a point now and then says so.
+  expect(collector.points.length).toBe(points);
+  await host().sandboxes.resume(id);
+  await collector.until(() => collector.used.memoryMbMs > paused.memoryMbMs);
+  expect(collector.used.cpuUs).toBeGreaterThanOrEqual(paused.cpuUs);
+  expect(collector.points.slice(points)[0]).toMatchObject({ sandboxId: id });
+});
+
+test("nothing is lost or counted twice when the host agent starts again, while the microVM runs on", async () => {
+  const id = await host().create();
+  const collector = new Collector(id);
+  await collector.until(() => collector.points.length > 0);
+  await host().run(id, BURN);
+  await host().sandboxes.release();
+  const left = await releasedFor(300);
+  await host().reopen();
+  await host().run(id, BURN);
+  await collector.until(() => collector.points.some(({ spanMs }) => spanMs >= left));
+  await host().sandboxes.destroy(id);
+  await collector.until(() => collector.account?.ended === true);
+  expect(Math.abs(collector.cpuOfPoints - collector.used.cpuUs)).toBeLessThan(1);
+  const times = collector.points.map(({ at }) => at);
+  expect(times).toEqual([...new Set(times)].sort((one, other) => one - other));
+  const span = collector.points.reduce((sum, { spanMs }) => sum + spanMs, 0);
+  expect(span).toBeGreaterThanOrEqual(collector.used.memoryMbMs / 128 - 1);
+  expect(collector.used.memoryMbMs / 128).toBeGreaterThan(left);
+  expect(collector.used.cpuUs).toBeGreaterThan(20_000);
+});
+
+test("what no control plane has taken is there after a restart", async () => {
+  const id = await host().create();
+  const path = join(host().directory, "metrics", "points.jsonl");
+  await expect.poll(() => readFileSync(path, "utf8")).toContain(id);
+  await host().sandboxes.release();
+  // The last line was cut off by a loss of power.
+  writeFileSync(path, '{"sandboxId":"', { flag: "a" });
+  await host().reopen();
+  const collector = new Collector(id);
+  await collector.until(() => collector.points.length > 1);
+  await host().sandboxes.destroy(id);
+  await collector.until(() => collector.account?.ended === true);
+  expect(Math.abs(collector.cpuOfPoints - collector.used.cpuUs)).toBeLessThan(1);
+});
+
+test("a copy has used nothing when it begins, and a microVM that stood ready counts for nobody before", async () => {
+  const id = await host().create();
+  await host().run(id, BURN);
+  const collector = new Collector(id);
+  await collector.until(() => collector.used.cpuUs > 10_000);
+  const fork = host().newId();
+  await host().sandboxes.fork(id, [fork]);
+  const copy = new Collector(fork);
+  await copy.until(() => copy.points.length > 1);
+  expect(copy.used.memoryMbMs).toBeLessThan(collector.used.memoryMbMs + collector.collect().used.memoryMbMs);
+  expect(Math.abs(copy.cpuOfPoints - copy.used.cpuUs)).toBeLessThan(1);
+  const all = host().sandboxes.collectMetrics(undefined);
+  const known = new Set(
+    host()
+      .sandboxes.list()
+      .map((sandbox) => sandbox.id),
+  );
+  for (const { sandboxId } of all.points) expect(known.has(sandboxId) || sandboxId === id).toBe(true);
+});
+
+test("counts anew, and keeps its sandboxes, where what was counted cannot be read", async () => {
+  const id = await host().create();
+  const collector = new Collector(id);
+  await collector.until(() => collector.points.length > 0);
+  const { cursor } = collector;
+  await host().sandboxes.release();
+  writeFileSync(join(host().directory, "metrics", "accounts.json"), "{");
+  await host().reopen();
+  await collector.until(() => collector.cursor?.ledger !== cursor?.ledger && collector.account !== undefined);
+  expect(host().sandboxes.get(id).status).toBe("running");
+});
+
+/** Milliseconds that have passed, at least so many. */
+async function releasedFor(milliseconds: number): Promise<number> {
+  const started = Date.now();
+  await expect.poll(() => Date.now() - started, { interval: 20 }).toBeGreaterThan(milliseconds);
+  return milliseconds;
+}
