@@ -24,7 +24,7 @@ const controlPlane = [
   ["admin", "bootstrap"],
   ["oauth", "commands", "files"],
   ["sessions", "sandboxes"],
-  ["accounts", "email-verification", "quotas", "api-keys", "templates"],
+  ["accounts", "email-verification", "quotas", "api-keys", "templates", "stats"],
   ["teams", "hosts", "signing-keys"],
   ["users", "auth", "secrets"],
   ["http"],

@@ -15,6 +15,7 @@ import { createAccounts } from "./wiring/accounts.ts";
 import { createFoundation, type OnClose } from "./wiring/foundation.ts";
 import { createSandboxes } from "./wiring/sandboxes.ts";
 import { createServer } from "./wiring/server.ts";
+import { createStats } from "./wiring/stats.ts";
 
 /** Milliseconds that operations nobody waits for have when the server stops; the monitor settles what they leave. */
 const DRAIN_MS = 30_000;
@@ -67,11 +68,22 @@ async function start(
   const { monitor, leases, templates } = sandboxes;
   onClose(() => operations.drain(DRAIN_MS));
   const accounts = await createAccounts(foundation, { teams, apiKeys, sandboxes: sandboxes.sandboxes, templates });
+  const stats = createStats(foundation);
   const version = readVersion();
-  const app = await createServer(foundation, { version, teams, quotas, apiKeys, accounts, sandboxes });
+  const app = await createServer(foundation, {
+    version,
+    teams,
+    quotas,
+    apiKeys,
+    accounts,
+    sandboxes,
+    stats: stats.reads,
+  });
 
   leases.start();
   onClose(() => leases.close());
+  stats.sampler.start();
+  onClose(() => stats.sampler.close());
   monitor.start();
   onClose(() => monitor.close());
 

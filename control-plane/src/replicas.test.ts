@@ -88,13 +88,13 @@ it("see each other's sandboxes, and may end them", async () => {
   expect([404, 409]).toContain((await call(0, "POST", `/v1/sandboxes/${id}/ping`)).status);
 });
 
-it("have one host monitor and one keeper of leases between them", async () => {
+it("have one host monitor, one keeper of leases and one sampler of stats between them", async () => {
   // Other tests have databases of their own on the same server.
   const locks = await query(
     `select count(*) filter (where granted)::int as held from pg_locks
      where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`,
   );
-  expect(locks).toEqual([{ held: 2 }]);
+  expect(locks).toEqual([{ held: 3 }]);
 });
 
 it("need at most one round trip to the database for a call in the steady state", async () => {

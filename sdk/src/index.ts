@@ -1,4 +1,5 @@
 export { WarrenError } from "@warren/contracts/errors";
+export type { SandboxStats, StatsRange } from "@warren/contracts/rest/stats";
 export { Account } from "./account.ts";
 export { type ExitStatus, SandboxProcess, type StartOptions } from "./exec-stream.ts";
 export { type FileEntry, type FileOptions, Files, type OpenFile, type WriteOptions } from "./files.ts";

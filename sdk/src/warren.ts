@@ -1,6 +1,7 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { Health } from "@warren/contracts/rest/health";
 import type { CreateSandbox, Sandbox as SandboxFields } from "@warren/contracts/rest/sandboxes";
+import type { SandboxStats, StatsRange } from "@warren/contracts/rest/stats";
 import { Account } from "./account.ts";
 import { Sandbox } from "./sandbox.ts";
 import { SignIn } from "./sign-in.ts";
@@ -128,5 +129,10 @@ export class Sandboxes {
   async get(id: string, signal?: AbortSignal): Promise<Sandbox> {
     const path = `/v1/sandboxes/${encodeURIComponent(id)}`;
     return new Sandbox(this.#transport, await this.#transport.json({ method: "GET", path, safe: true, signal }));
+  }
+
+  /** What all of them take and took over a range of time; default: the last hour. */
+  stats(range: StatsRange = "1h", signal?: AbortSignal): Promise<SandboxStats> {
+    return this.#transport.json({ method: "GET", path: `/v1/sandboxes/stats?range=${range}`, safe: true, signal });
   }
 }

@@ -72,6 +72,14 @@ async function filledDatabase(): Promise<{ client: pg.Client; url: string }> {
        '2026-01-02 03:04:05.678901+05', $3)`,
     [TEAM, JSON.stringify({ [ODD]: ODD }), ODD],
   );
+  await client.query(
+    `create table sandbox_metrics_snapshots_20260102 partition of sandbox_metrics_snapshots
+     for values from ('2026-01-02 00:00+00') to ('2026-01-03 00:00+00')`,
+  );
+  await client.query(
+    "insert into sandbox_metrics_snapshots select $1, '2026-01-02 23:59:50+00'::timestamptz + n * interval '10 s', n, n, n from generate_series(0, 1) n",
+    [TEAM],
+  );
   await client.query("insert into rate_limits select 'key ' || n, now() from generate_series(1, 50000) n");
   await client.query("select setval('sandbox_placements', 41)");
   return database;
@@ -86,7 +94,9 @@ async function contents(client: pg.Client): Promise<Record<string, unknown>> {
     found[name] = rows[0];
   }
   found.sequence = (await client.query("select last_value, is_called from sandbox_placements")).rows[0];
-  const constraints = "select conrelid::regclass::text || ' ' || conname as name from pg_constraint order by 1";
+  // Which partitions there are is the server's to see to.
+  const constraints = `select conrelid::regclass::text || ' ' || conname as name from pg_constraint
+    left join pg_class on pg_class.oid = conrelid where relispartition is not true order by 1`;
   found.constraints = (await client.query(constraints)).rows;
   return found;
 }

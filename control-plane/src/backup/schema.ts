@@ -76,8 +76,13 @@ export async function readForeignKeys(session: Session): Promise<ForeignKey[]> {
 }
 
 /** `table (columns)` for COPY. */
-export function copiedColumns({ name, columns }: BackedUpTable): string {
-  return `${pg.escapeIdentifier(name)} (${columns.map((column) => pg.escapeIdentifier(column)).join(", ")})`;
+export function copiedColumns(table: BackedUpTable): string {
+  return `${pg.escapeIdentifier(table.name)} (${columnsOf(table)})`;
+}
+
+/** Names of the columns of a table, for a statement. */
+export function columnsOf({ columns }: BackedUpTable): string {
+  return columns.map((column) => pg.escapeIdentifier(column)).join(", ");
 }
 
 /** Limits that end a statement or a transaction which takes as long as it takes. */

@@ -15,7 +15,7 @@ import {
   TOTALS,
   type Totals,
 } from "./format.ts";
-import { copiedColumns, namesOf, prepareSession, readSequences, readTables } from "./schema.ts";
+import { columnsOf, namesOf, prepareSession, readSequences, readTables } from "./schema.ts";
 import { TableTally } from "./tally.ts";
 
 /** What a backup says of where it comes from, and who learns how far it is. */
@@ -93,7 +93,10 @@ async function* writeTable(
   member: (path: string, content: Buffer) => Buffer,
 ): AsyncGenerator<Buffer, Totals["tables"][number]> {
   const tally = new TableTally(table.columns.length, MAX_ROW_BYTES);
-  const rows = client.query(copyTo(`copy ${copiedColumns(table)} to stdout`));
+  // Of a table with partitions, a COPY by name has no rows.
+  const rows = client.query(
+    copyTo(`copy (select ${columnsOf(table)} from ${pg.escapeIdentifier(table.name)}) to stdout`),
+  );
   let part = 0;
   for await (const content of inParts(rows, PART_BYTES)) {
     const problem = tally.add(content);

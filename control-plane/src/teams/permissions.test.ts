@@ -160,6 +160,11 @@ const ACTIONS: Record<string, Action> = {
     own: { ...teamScoped(200), platform_admin: 200 },
     other: 200,
   },
+  "see what sandboxes take": {
+    request: () => ["GET", "/v1/sandboxes/stats"],
+    own: { ...teamScoped(200), platform_admin: 200 },
+    other: 200,
+  },
   "get a sandbox": {
     needs: "sandbox",
     request: ({ sandboxId }) => ["GET", `/v1/sandboxes/${sandboxId}`],

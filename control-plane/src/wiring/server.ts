@@ -30,6 +30,8 @@ import { SessionCookie } from "../sessions/session-cookie.ts";
 import { sessionRoutes, signInRoutes } from "../sessions/session-routes.ts";
 import { SessionScheme } from "../sessions/session-scheme.ts";
 import { signInOptionsRoutes } from "../sessions/sign-in-options-routes.ts";
+import type { StatsReads } from "../stats/stats-reads.ts";
+import { statsRoutes } from "../stats/stats-routes.ts";
 import { memberRoutes } from "../teams/member-routes.ts";
 import { teamRoutes } from "../teams/team-routes.ts";
 import type { TeamStore } from "../teams/team-store.ts";
@@ -49,6 +51,7 @@ interface ServerNeed {
   apiKeys: ApiKeyStore;
   accounts: Accounts;
   sandboxes: Sandboxes;
+  stats: StatsReads;
 }
 
 /** The HTTP server with the routes of all features; it does not listen yet. */
@@ -73,7 +76,7 @@ export async function createServer(foundation: Foundation, need: ServerNeed): Pr
   await app.register(signInOptionsRoutes(offered));
   await app.register(oauthRoutes({ ...oauth, cookie, limiter: need.accounts.limiter, log }));
   await registerAccountRoutes(app, guard, foundation, need, cookie);
-  await registerSandboxRoutes(app, guard, foundation, need.sandboxes);
+  await registerSandboxRoutes(app, guard, foundation, need);
   return app;
 }
 
@@ -118,13 +121,14 @@ async function registerSandboxRoutes(
   app: App,
   guard: AccessGuard,
   { config }: Foundation,
-  { access, templates, ...sandboxes }: Sandboxes,
+  { sandboxes: { access, templates, ...sandboxes }, stats }: ServerNeed,
 ): Promise<void> {
   const { transfers } = config;
   await app.register(async (scope) => {
     guard.requireCaller(scope, "sandboxes");
     scope.addHook("preValidation", requireSandboxId);
     await scope.register(sandboxRoutes(sandboxes));
+    await scope.register(statsRoutes(stats));
     await scope.register(commandRoutes(new CommandService(access), new AnswerBudget(transfers), transfers));
     const files = new FileService(access);
     const spool = { directory: join(config.dataDir, "spool"), budget: new SpoolBudget(transfers) };

@@ -100,12 +100,23 @@ export function formatSchemaErrors(errors: FastifySchemaValidationError[], dataV
     case "required":
       return new WarrenError("invalid_request", `${path}/${error.params.missingProperty} is required`);
     case "enum":
-      return new WarrenError("invalid_request", `${path} must be one of ${error.params.allowedValues.join(", ")}`);
+      return new WarrenError(
+        "invalid_request",
+        `${path} must be one of ${error.params.allowedValues.join(", ")}${notThis(error, dataVar)}`,
+      );
     case "const":
       return new WarrenError("invalid_request", `${path} must be ${JSON.stringify(error.params.allowedValue)}`);
     default:
       return new WarrenError("invalid_request", `${path} ${mustBe(error)}`);
   }
+}
+
+/** Characters of a value that a message names. */
+const NAMED_CHARACTERS = 64;
+
+/** Names a value of a query string that is none of those which there are; bodies may have secrets. */
+function notThis({ data }: ErrorObject, dataVar: string): string {
+  return dataVar === "querystring" ? `, not ${JSON.stringify(String(data).slice(0, NAMED_CHARACTERS))}` : "";
 }
 
 /** What a value must be that is not. */

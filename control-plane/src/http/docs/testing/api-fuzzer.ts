@@ -42,6 +42,7 @@ export interface FuzzCaller {
 
 /** Most texts of answers that are kept. */
 const KNOWN = 400;
+const TIME = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/;
 
 /**
  * Answers of the state of a sandbox or an account to requests that are valid, with status 400 all the same: a path that
@@ -175,8 +176,9 @@ export class ApiFuzzer {
     return answer;
   }
 
-  /** Keeps texts of an answer for later requests: ids, names, addresses. */
+  /** Keeps texts of an answer for later requests: ids, names, addresses, but no times, of which a series has many. */
   #learn(value: unknown): void {
+    if (typeof value === "string" && TIME.test(value)) return;
     if (typeof value === "string" && value !== "" && value.length < 100 && !this.#known.includes(value)) {
       this.#known.push(value);
       if (this.#known.length > KNOWN) this.#known.splice(0, KNOWN / 2);
