@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { HeaderFields } from "./header-fields.ts";
 
@@ -20,4 +21,14 @@ function contents(Fields: typeof Headers | typeof HeaderFields): unknown {
 
 test("header fields are kept as Node's own Headers keep them", () => {
   expect(contents(HeaderFields)).toEqual(contents(Headers));
+});
+
+test("values lose the white space around them, and no other", () => {
+  const value = fc.array(fc.constantFrom("\t", " ", "a", "\u00a0")).map((characters) => characters.join(""));
+  fc.assert(
+    fc.property(value, (text) => {
+      expect(new HeaderFields({ name: text }).get("name")).toBe(new Headers({ name: text }).get("name"));
+    }),
+    { seed: 1 },
+  );
 });

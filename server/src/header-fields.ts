@@ -40,7 +40,13 @@ export class HeaderFields {
   }
 }
 
-/** Without the white space around it. */
+const WHITE_SPACE = "\t\n\r ";
+
+/** Without the white space around it, in time that grows with its length alone: the other side may have chosen it. */
 function trim(value: string): string {
-  return String(value).replace(/^[\t\n\r ]+|[\t\n\r ]+$/g, "");
+  const text = String(value);
+  let [start, end] = [0, text.length];
+  while (start < end && WHITE_SPACE.includes(text[start]!)) start++;
+  while (end > start && WHITE_SPACE.includes(text[end - 1]!)) end--;
+  return text.slice(start, end);
 }

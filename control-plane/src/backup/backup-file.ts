@@ -39,7 +39,7 @@ export async function saveBackup(path: string, archive: AsyncIterable<Buffer>, o
     await syncDirectory(dirname(path));
     return size;
   } catch (error) {
-    if (temporary.named) await rm(temporary.path, { force: true });
+    await rm(temporary.path, { force: true });
     throw error;
   } finally {
     await file.close();

@@ -16,7 +16,7 @@ export class RoundRobinScheduler implements Scheduler {
   readonly #hosts: HostStore;
   readonly #probe: ProbeHosts | undefined;
 
-  /** `rouse` is tried once before a team is told that no host is online. */
+  /** `probe` is tried once before a team is told that no host is online. */
   constructor(hosts: HostStore, probe?: ProbeHosts) {
     this.#hosts = hosts;
     this.#probe = probe;

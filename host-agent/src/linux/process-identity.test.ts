@@ -1,14 +1,16 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { realpathSync } from "node:fs";
+import { mkdirSync, readlinkSync, realpathSync } from "node:fs";
+import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { HeldProcess, processesOf, startTicks } from "./process-identity.ts";
 import { temporaryFolder } from "./testing/temporary-folder.ts";
 
 const UID = 799_991;
 
-async function sleeper(options: { uid?: number; cwd?: string } = {}) {
-  const child = spawn("sleep", ["1000"], { stdio: "ignore", ...options });
+async function sleeper(options: { uid?: number; cwd?: string } = {}, ...prefix: string[]) {
+  const [program = "", ...rest] = [...prefix, "sleep", "1000"];
+  const child = spawn(program, rest, { stdio: "ignore", ...options });
   const ended = once(child, "exit");
   await once(child, "spawn");
   onTestFinished(async () => {
@@ -63,4 +65,14 @@ test("the processes of a user and of a directory are found, and no others", asyn
   expect(found.toSorted()).toEqual([owned.pid, inside.pid].toSorted());
   expect(found).not.toContain(other.pid);
   expect(await processesOf(UID, `${folder}-other`)).toEqual([owned.pid]);
+});
+
+test("a process that has the root of a directory under another path, in a mount namespace of its own, is found", async () => {
+  const folder = realpathSync(temporaryFolder());
+  mkdirSync(join(folder, "root"));
+  const elsewhere = temporaryFolder();
+  const script = `mount --bind ${folder}/root ${elsewhere} && cd ${elsewhere} && exec "$@"`;
+  const { pid } = await sleeper({}, "unshare", "--mount", "sh", "-c", script, "sh");
+  await expect.poll(() => readlinkSync(`/proc/${pid}/cwd`)).toBe(elsewhere);
+  expect(await processesOf(UID, folder)).toEqual([pid]);
 });

@@ -121,7 +121,8 @@ function isWithin(pid: number, link: "root" | "cwd", directory: string, root: Bi
   try {
     const target = ifThere(() => readlinkSync(path));
     if (target === directory || target?.startsWith(`${directory}/`)) return true;
-    if (root === undefined) return false;
+    // What a process of this namespace has as its directory may be on a file system that answers nothing any more.
+    if (root === undefined || isOfThisMountNamespace(pid)) return false;
     const entry = ifThere(() => statSync(path, { bigint: true }));
     return entry?.dev === root.dev && entry.ino === root.ino;
   } catch (error) {
@@ -129,6 +130,10 @@ function isWithin(pid: number, link: "root" | "cwd", directory: string, root: Bi
     if ((error as NodeJS.ErrnoException).code === "EACCES") return false;
     throw error;
   }
+}
+
+function isOfThisMountNamespace(pid: number): boolean {
+  return ifThere(() => readlinkSync(`/proc/${pid}/ns/mnt`)) === readlinkSync("/proc/self/ns/mnt");
 }
 
 async function readProc(pid: number, file: string): Promise<string | undefined> {

@@ -72,10 +72,10 @@ async function takeUp(record: object, isAlive: boolean, stuck?: Error) {
     garbage: { collect: orStuck },
     log: pino({}, { write: (line) => void logged.push(JSON.parse(line)) }),
   };
-  await recover(parts as unknown as RecoveryParts);
+  const left = await recover(parts as unknown as RecoveryParts);
   const [sandbox] = registry.list();
   const errors = logged.filter(({ level }) => level >= 50).map(({ err }) => err?.message);
-  return { done, sandbox, errors };
+  return { done, sandbox, errors, left };
 }
 
 it.each<[string, object, boolean, string[]]>([
@@ -114,12 +114,14 @@ it("keeps the vCPUs of a sandbox still that is held for the sake of the disk", a
   expect(sandbox).toMatchObject({ status: "paused", reason: { code: "host_disk_full" } });
 });
 
-it("takes up sandboxes although debris of others cannot be removed, and says so in the log, each time", async () => {
-  const { done, sandbox, errors } = await takeUp(RUNNING, true, new Error("stuck"));
+it("takes up sandboxes although debris of others cannot be removed, says so in the log, and tells who ends all", async () => {
+  const { done, sandbox, errors, left } = await takeUp(RUNNING, true, new Error("stuck"));
   expect(done).toEqual(["resume", "write running", "sweep all but 7"]);
   expect(sandbox).toMatchObject({ status: "running" });
   // The directory, the slots, and what no sandbox needs.
   expect(errors).toEqual(["stuck", "stuck", "stuck"]);
+  for (const clear of left) await expect(clear()).rejects.toThrow("stuck");
+  expect(left).toHaveLength(3);
 });
 
 describe("on a host", () => {
@@ -191,7 +193,7 @@ describe("on a host", () => {
     expect(host().sandboxes.stopped()).toEqual([]);
   });
 
-  test("a directory without a record that cannot be removed is no hindrance, and goes at the next start", async () => {
+  test("a directory without a record that cannot be removed is no hindrance, and goes with the sandboxes once it can", async () => {
     const id = await host().create();
     const debris = join(host().directory, "sandboxes/debris");
     await restart(() => {
@@ -201,8 +203,9 @@ describe("on a host", () => {
     }).finally(() => execFileSync("umount", [debris]));
     expect(await host().run(id, "echo on")).toBe("on\n");
     expect(existsSync(debris)).toBe(true);
-    await restart();
+    await host().sandboxes.destroyAll();
     expect(existsSync(debris)).toBe(false);
+    await host().reopen();
   });
 
   describe("what a microVM held cannot be cleared away", () => {

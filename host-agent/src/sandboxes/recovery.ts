@@ -28,29 +28,41 @@ export interface RecoveryParts {
   log: Logger;
 }
 
+/** Tries again to clear away what an earlier host agent left. */
+export type Leftover = () => Promise<void>;
+
 /**
  * Takes up what an earlier host agent left: live microVMs are adopted, paused sandboxes kept, everything else is brought
  * back to its last pause or removed. What cannot be cleared away keeps what it holds, is named in the log, and is no
- * hindrance to the others; gives the sandboxes among it that no caller knows, for whoever ends all.
+ * hindrance to the others; gives what of it no caller knows, for whoever ends all.
  */
-export async function recover(parts: RecoveryParts): Promise<Sandbox[]> {
-  const { journal, slots, registry, garbage, log } = parts;
+export async function recover(parts: RecoveryParts): Promise<Leftover[]> {
+  const { journal, slots, registry, remover, garbage, log } = parts;
   const { records, unreadable } = await journal.load();
   await Promise.all(records.map((record) => recoverOrKeep(parts, new Sandbox(record))));
+  const leftovers: Leftover[] = [];
+  const attempt = async (work: Leftover, message: string, fields: object = {}) => {
+    try {
+      await work();
+    } catch (error) {
+      log.error({ ...fields, err: error }, message);
+      leftovers.push(work);
+    }
+  };
   for (const { instance, reason } of unreadable) {
     log.warn({ instance, reason }, "removing a sandbox directory without a usable record");
-    await orLog(journal.remove(instance), log.child({ instance }), "cannot remove a sandbox directory");
+    await attempt(() => journal.remove(instance), "cannot remove a sandbox directory", { instance });
   }
-  const left = registry.all();
-  const used = new Set(left.flatMap(({ record }) => record.slot ?? []));
-  await orLog(slots.sweep(used), log, "cannot remove network slots that an earlier host agent left");
-  await orLog(garbage.collect(), log, "cannot remove what is no longer needed");
-  return left.filter((sandbox) => registry.isUnclaimed(sandbox));
+  const sweep = () => slots.sweep(new Set(registry.all().flatMap(({ record }) => record.slot ?? [])));
+  await attempt(sweep, "cannot remove network slots of an earlier host agent");
+  await attempt(() => garbage.collect(), "cannot remove what is no longer needed");
+  const unclaimed = registry.all().filter((sandbox) => registry.isUnclaimed(sandbox));
+  return [...leftovers, ...unclaimed.map((sandbox) => () => removeLeft(remover, sandbox))];
 }
 
-/** The next start tries again what failed. */
-async function orLog(work: Promise<void>, log: Logger, message: string): Promise<void> {
-  await work.catch((error: unknown) => log.error({ err: error }, message));
+async function removeLeft(remover: Remover, sandbox: Sandbox): Promise<void> {
+  if (sandbox.lifecycle.status === "gone") return;
+  await sandbox.lifecycle.perform("destroy", () => remover.remove(sandbox));
 }
 
 /** What is left of a sandbox that cannot be cleared away stays taken: a destroy, or the next start, tries again. */

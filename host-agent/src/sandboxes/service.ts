@@ -6,7 +6,7 @@ import type { Collected, LedgerCursor } from "./metrics/ledger.ts";
 import { type NewSandbox, requireSandboxId } from "./record/new-sandbox.ts";
 import type { SandboxReason } from "./record/reason.ts";
 import type { SandboxSettings } from "./record/spec.ts";
-import { recover } from "./recovery.ts";
+import { type Leftover, recover } from "./recovery.ts";
 import type { Sandbox } from "./state/sandbox.ts";
 
 /** Milliseconds for which operations may wait for a guest once the host agent ends, which has half a minute for all of it. */
@@ -21,8 +21,8 @@ export class SandboxService {
   readonly #assembly: SandboxAssembly;
   /** Aborts when no guest is waited for any more. */
   readonly #ending = new AbortController();
-  /** Sandboxes of an earlier host agent that no caller knows and that could not be removed. */
-  #leftovers: Sandbox[] = [];
+  /** What of an earlier host agent could not be cleared away, and no caller knows. */
+  #leftovers: Leftover[] = [];
   /** Told of each operation on a sandbox that did something. */
   onOperation: (ended: EndedOperation) => void = () => undefined;
 
@@ -194,7 +194,7 @@ export class SandboxService {
     this.#assembly.guard.close();
     await settleAll([
       ...[...this.list(), ...this.stopped()].map((sandbox) => this.destroy(sandbox.id)),
-      ...this.#removeLeftovers(),
+      ...this.#leftovers.map((clear) => clear()),
       this.#assembly.warmPool.close(),
     ]);
     await this.#assembly.garbage.close();
@@ -209,7 +209,7 @@ export class SandboxService {
       ...this.list().map((sandbox) =>
         sandbox.lifecycle.perform("lost", () => this.#assembly.remover.end(sandbox, reason)),
       ),
-      ...this.#removeLeftovers(),
+      ...this.#leftovers.map((clear) => clear()),
       this.#assembly.warmPool.close(),
     ]);
     await this.#assembly.garbage.close();
@@ -220,11 +220,6 @@ export class SandboxService {
     const operation = record.purpose === "pool" && ended.operation === "create" ? MAKE_READY : ended.operation;
     logOperation(this.#parts.log, { ...ended, operation }, { sandbox: id });
     this.onOperation({ ...ended, operation });
-  }
-
-  #removeLeftovers(): Promise<void>[] {
-    const left = this.#leftovers.filter(({ lifecycle }) => lifecycle.status !== "gone");
-    return left.map((sandbox) => sandbox.lifecycle.perform("destroy", () => this.#assembly.remover.remove(sandbox)));
   }
 
   /**

@@ -149,6 +149,8 @@ export class Pauser {
         { cause: error },
       );
     }
+    // Its slot may be another's from here on, whatever becomes of the resume.
+    await this.#parts.journal.write(record);
   }
 
   #noteLeft(sandbox: Sandbox, error: unknown): void {

@@ -121,7 +121,8 @@ export class QmpClient {
     const line = `${JSON.stringify({ execute: command, arguments: args, id })}\n`;
     try {
       if (descriptor === undefined) this.#socket.write(line);
-      else await this.#sendWith(line, descriptor);
+      // A process that reads nothing any more is waited for no longer than for its answer.
+      else await Promise.race([this.#sendWith(line, descriptor), promise]);
       return (await promise) as QmpAnswer<C>;
     } finally {
       this.#pending.delete(id);
