@@ -43,6 +43,8 @@ export interface Config {
   secretKeyFile?: string;
   /** Give up what is sealed with keys that are not there. */
   secretKeyLost: boolean;
+  /** Directory of the builds of the dashboard; absent = no pages are served. */
+  dashboardDir?: string;
   /** Multiplies all rate limits. */
   rateLimitFactor: number;
   /** What a team may use unless its own quota says otherwise. */
@@ -129,6 +131,10 @@ export function parseConfig(environment: Environment): Config {
     logLevel: read("WARREN_LOG_LEVEL", parseLogLevel) ?? "info",
     exitWithParent: read("WARREN_EXIT_WITH_PARENT", parseFlag) ?? false,
     ephemeral: read("WARREN_EPHEMERAL", parseFlag) ?? false,
+    ...optional(
+      "dashboardDir",
+      read("WARREN_DASHBOARD_DIR", (text) => resolve(text)),
+    ),
     ...optional("publicUrl", publicUrl),
     ...optional("firstAdmin", readFirstAdmin(read, problems)),
     ...optional("secretKeys", read("WARREN_SECRET_KEYS", SecretKeys.parse)),

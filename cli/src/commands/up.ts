@@ -5,6 +5,7 @@ import { makePrivateDirectory } from "@warren/server/private-directory";
 import { Command } from "commander";
 import { cacheDirOf, dataDirFlag, dataDirOption, imagesDirOf } from "../arguments/data-dir.ts";
 import { listenAddress } from "../arguments/parse.ts";
+import { buildDashboard, DASHBOARD_DIR } from "../dashboard/build-dashboard.ts";
 import { lockDirectory } from "../servers/directory-lock.ts";
 import { countSandboxes, describeCounts } from "../servers/left-sandboxes.ts";
 import { announce, findLocalServer, withdraw } from "../servers/local-server.ts";
@@ -46,6 +47,7 @@ async function up({ dataDir, listen, json = false }: UpOptions): Promise<number>
   // Programs that read the log get it as it is written.
   const people = !json && process.stderr.isTTY === true;
   const progress = new ProgressDisplay();
+  const pages = preparePages(interruption.signal, progress, people);
   let stack: Stack;
   try {
     stack = await Stack.start({
@@ -55,6 +57,7 @@ async function up({ dataDir, listen, json = false }: UpOptions): Promise<number>
       lock,
       listen,
       ephemeral: false,
+      dashboardDir: DASHBOARD_DIR,
       onProgress: progress.show,
       onLog: (server, line) => {
         progress.done();
@@ -82,6 +85,7 @@ async function up({ dataDir, listen, json = false }: UpOptions): Promise<number>
     );
     await withdraw(dataDir);
     await stack.stop();
+    await pages;
   }
   if (goingDown) return 0;
   const left = describeCounts(await countSandboxes(dataDir));
@@ -92,6 +96,30 @@ async function up({ dataDir, listen, json = false }: UpOptions): Promise<number>
     );
   }
   return 0;
+}
+
+/** Has the pages built while the servers start; the API does not wait for them. Says how it went, and never throws. */
+async function preparePages(signal: AbortSignal, progress: ProgressDisplay, people: boolean): Promise<void> {
+  let begun = false;
+  const say = (text: string) => {
+    progress.done();
+    process.stderr.write(
+      people ? `warren: ${text}\n` : `${JSON.stringify({ level: 30, time: Date.now(), msg: text })}\n`,
+    );
+  };
+  try {
+    await buildDashboard({
+      signal,
+      onBegin: () => {
+        begun = true;
+        say("building the pages of the dashboard");
+      },
+    });
+    if (begun) say("the pages of the dashboard are built");
+  } catch (error) {
+    if (signal.aborted) return;
+    say(`the pages of the dashboard could not be built, the API works without them: ${(error as Error).message}`);
+  }
 }
 
 /** Throws when nobody can listen there, before anything is prepared for a server. */
@@ -149,6 +177,7 @@ export function describeReady(
   ];
   return [
     "Warren is ready.",
+    `  pages    ${ready.url}/`,
     `  API      ${ready.url}`,
     `  docs     ${ready.docs_url}`,
     `  API key  ${ready.api_key ?? "not here: the database came without credentials.json of its server"}`,

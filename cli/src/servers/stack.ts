@@ -27,6 +27,8 @@ export interface StackOptions {
   listen: string;
   /** The microVMs go with the stack. */
   ephemeral: boolean;
+  /** Directory of the builds of the dashboard; absent = no pages are served. */
+  dashboardDir?: string;
   /** Size of the sandbox that will be asked for first, which is made ready while the control plane starts. */
   prepare?: SandboxSize;
   onProgress: (step: ProgressStep) => void;
@@ -172,13 +174,14 @@ class Servers {
   }
 
   #controlPlaneEnvironment(): Record<string, string | undefined> {
-    const { directory, cacheDir, listen, ephemeral } = this.#options;
+    const { directory, cacheDir, listen, ephemeral, dashboardDir } = this.#options;
     return {
       ...(ephemeral ? withoutSettings(process.env) : {}),
       WARREN_DATA_DIR: directory,
       WARREN_LISTEN: listen,
       WARREN_LOCAL_HOST: `unix:${this.#socket}`,
       WARREN_CACHE_DIR: cacheDir,
+      ...(dashboardDir === undefined ? {} : { WARREN_DASHBOARD_DIR: dashboardDir }),
       WARREN_READY_FD: "3",
       WARREN_EXIT_WITH_PARENT: "1",
       WARREN_EPHEMERAL: ephemeral ? "1" : "0",

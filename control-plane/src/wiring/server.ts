@@ -10,6 +10,8 @@ import { AccessGuard } from "../auth/access-guard.ts";
 import { SchemeAuthenticator } from "../auth/authenticator.ts";
 import { commandRoutes } from "../commands/command-routes.ts";
 import { CommandService } from "../commands/command-service.ts";
+import { Builds } from "../dashboard/builds.ts";
+import { dashboardRoutes } from "../dashboard/dashboard-routes.ts";
 import { BatchedTimestamps } from "../database/batched-timestamps.ts";
 import { emailVerificationRoutes } from "../email-verification/email-verification-routes.ts";
 import { directoryRoutes } from "../files/directory-routes.ts";
@@ -67,6 +69,7 @@ export async function createServer(foundation: Foundation, need: ServerNeed): Pr
   guard.watchWebSockets(app);
   await app.register(healthRoutes(need.version));
   await app.register(docsRoutes);
+  if (config.dashboardDir !== undefined) await app.register(dashboardRoutes(new Builds(config.dashboardDir, log)));
   await app.register(signInRoutes({ ...need.accounts, cookie, changes }));
   await app.register(setupRoutes({ ...need.accounts, cookie }));
   const oauth = createOAuth(foundation, need.accounts);

@@ -1,0 +1,14 @@
+import { shortId } from "#lib/format/id.ts";
+import { PAGES } from "./pages.ts";
+
+/** Where a page is, from the top: each place with the address that leads there. */
+export function breadcrumb(pathname: string): { label: string; href: string }[] {
+  const parts = pathname.split("/").filter((part) => part !== "" && part !== "dashboard");
+  return parts.map((part, index) => {
+    const href = `/dashboard/${parts.slice(0, index + 1).join("/")}`;
+    const known = PAGES.find((page) => page.href === href)?.label;
+    const text = decodeURIComponent(part);
+    const label = known ?? (index === 0 ? text.charAt(0).toUpperCase() + text.slice(1) : shortId(text));
+    return { label, href };
+  });
+}

@@ -1,0 +1,157 @@
+import { answer, api, onSignedOut, type Schemas } from "#lib/api/client.ts";
+import { goto } from "$app/navigation";
+
+type Me = Schemas["Me"];
+type Team = NonNullable<Me["team"]>;
+
+/** Name of the channel by which the tabs of one browser tell each other that the session is another one. */
+const CHANNEL = "warren-session";
+
+/** Who is signed in, and the team that the session acts for. All tabs of a browser share one session. */
+class Session {
+  /** Undefined until it was asked for, null when nobody is signed in. */
+  me = $state<Me | null>();
+  /** All live teams of the person. */
+  teams = $state<Schemas["Team"][]>([]);
+  /** Another number after each log-in, log-out and change of team: pages are made anew for it. */
+  epoch = $state(0);
+
+  readonly #channel = new BroadcastChannel(CHANNEL);
+  readonly #resets = new Set<() => void>();
+  #asked: Promise<Me | null> | undefined;
+
+  constructor() {
+    onSignedOut(() => this.#expire());
+    this.#channel.onmessage = () => this.#reload();
+  }
+
+  /** The team that the session acts for; undefined for somebody without a live team. */
+  get team(): Team | undefined {
+    return this.me?.team;
+  }
+
+  get role(): Team["role"] | undefined {
+    return this.team?.role;
+  }
+
+  /** Whether the person may rename the team, and add and remove members. */
+  get managesTeam(): boolean {
+    return this.role === "owner" || this.role === "admin";
+  }
+
+  get ownsTeam(): boolean {
+    return this.role === "owner";
+  }
+
+  get isAdmin(): boolean {
+    return this.me?.is_admin ?? false;
+  }
+
+  /** Has what a store keeps of one session forgotten when another begins. Returns what takes that back. */
+  onReset(forget: () => void): () => void {
+    this.#resets.add(forget);
+    return () => this.#resets.delete(forget);
+  }
+
+  /** The person who is signed in, asked of the server once per session. */
+  async load(): Promise<Me | null> {
+    this.#asked ??= this.#ask();
+    return this.#asked;
+  }
+
+  async logIn(email: string, password: string): Promise<void> {
+    await answer(api.POST("/v1/auth/login", { body: { email, password, cookie: true } }));
+    await this.begin();
+  }
+
+  async signUp(name: string, email: string, password: string): Promise<void> {
+    await answer(api.POST("/v1/auth/signup", { body: { name, email, password, cookie: true } }));
+    await this.begin();
+  }
+
+  /** Starts over with the session that the cookie holds now, in all tabs. */
+  async begin(): Promise<void> {
+    this.#channel.postMessage("changed");
+    this.#forget();
+    await this.load();
+  }
+
+  /** Continues in another team. */
+  async switchTeam(teamId: string): Promise<void> {
+    await answer(api.POST("/v1/auth/switch-team", { body: { team_id: teamId } }));
+    await this.begin();
+  }
+
+  /** Makes a team and continues in it. */
+  async createTeam(name: string): Promise<void> {
+    const team = await answer(api.POST("/v1/teams", { body: { name } }));
+    await this.switchTeam(team.id);
+  }
+
+  /** Ends the session on the server, here and in all tabs. */
+  async logOut(): Promise<void> {
+    await api.POST("/v1/auth/logout");
+    this.#channel.postMessage("changed");
+    this.#forget();
+    this.me = null;
+    this.#asked = Promise.resolve(null);
+    await goto("/login");
+  }
+
+  /** Reads the person and the teams anew after a change of them. */
+  async refresh(): Promise<void> {
+    const asked = this.#ask();
+    this.#asked = asked;
+    await asked;
+  }
+
+  async #ask(): Promise<Me | null> {
+    try {
+      const me = await answer(api.GET("/v1/me"));
+      this.teams = await answer(api.GET("/v1/teams"));
+      this.me = me;
+    } catch (error) {
+      if ((error as { status?: number }).status !== 401) {
+        this.#asked = undefined;
+        throw error;
+      }
+      this.me = null;
+    }
+    return this.me;
+  }
+
+  #forget(): void {
+    for (const forget of this.#resets) forget();
+    this.me = undefined;
+    this.teams = [];
+    this.#asked = undefined;
+    this.epoch += 1;
+  }
+
+  /** Another tab has changed the session: this one shows nothing of the former any more. */
+  #reload(): void {
+    location.reload();
+  }
+
+  /** The server no longer knows the session: one signs in and comes back. */
+  #expire(): void {
+    if (this.me === null || this.me === undefined) return;
+    this.#forget();
+    this.me = null;
+    this.#asked = Promise.resolve(null);
+    void goto(logInPath(location.pathname + location.search));
+  }
+}
+
+/** The one session of this tab. */
+export const session = new Session();
+
+/** Address of the log-in page that leads back to a page. */
+export function logInPath(to: string): string {
+  return to === "/" || to === "/dashboard" ? "/login" : `/login?to=${encodeURIComponent(to)}`;
+}
+
+/** Where a log-in leads: only to pages of this site. */
+export function returnPath(to: string | null): string {
+  return to !== null && /^\/dashboard(?:[/?]|$)/.test(to) ? to : "/dashboard/capsules/list";
+}

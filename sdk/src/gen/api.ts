@@ -1,0 +1,3145 @@
+/** Types of the API, made by `npm run generate` of its OpenAPI document. Do not change them here. */
+
+export interface paths {
+    "/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether the server takes requests */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Health"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/teams": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List all teams, deleted ones included, newest first */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AdminTeam"][];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/teams/{id}/byoc": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Say whether a team runs its sandboxes on hosts of its own */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Team id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["SetByoc"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/teams/{id}/quota": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get what a team may use and what it uses */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Team id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["TeamQuota"];
+                    };
+                };
+            };
+        };
+        /**
+         * Set limits of a team
+         * @description Limits that are not named stay as they are. What runs already is not ended.
+         */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Team id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["SetTeamQuota"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["TeamQuota"];
+                    };
+                };
+            };
+        };
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List all users */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AdminUser"][];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/api-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the API keys of the team, newest first */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ApiKey"][];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /**
+         * Make an API key; its secret is shown only in this answer
+         * @description Any member may, unless the team leaves it to the owner and admins.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["CreateApiKey"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["NewApiKey"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/api-keys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Revoke an API key */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign in with a password
+         * @description Signs in to the default team if it is live, else to the live team that the user joined first.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["LogIn"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AuthResponse"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End this session */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/logout-everywhere": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End all sessions of the user */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/oauth/{provider}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sign in through a provider (for browsers) */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    provider: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                302: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/oauth/{provider}/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return from a provider (for browsers)
+         * @description Puts the session into an HttpOnly cookie and goes on to `/auth/{provider}/callback` of the dashboard; after a failure with `?error=`.
+         */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    provider: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                302: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How people can sign in to this server */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SignInOptions"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/setup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make the first account, with the token of the link that the server's operator has, and sign in
+         * @description The account administers the platform and owns the teams that have no member yet. `warren up` and `warren admin link` print the link, which is valid for a day and once.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["SetUp"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AuthResponse"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/signup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make an account with a team of its own, and sign in */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["SignUp"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AuthResponse"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/switch-team": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Continue the session in another team
+         * @description Reads membership, role and name anew. With the team of the session itself it renews the session, up to 7 days after signing in.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["SwitchTeam"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AuthResponse"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get one's own account */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Me"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Change one's name */
+        patch: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["UpdateMe"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        trace?: never;
+    };
+    "/v1/me/email/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Verify one's address by the link of a mail, in a browser that is signed in */
+        get: {
+            parameters: {
+                query: {
+                    /** @description Token of the mail */
+                    token: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": string;
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Verify one's address with the token of a mail */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ConfirmEmail"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/email/verification": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for another mail that verifies one's address
+         * @description Nothing is sent when the address is verified already.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Set one's password, and end all other sessions */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ChangePassword"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List one's own sessions, the last used first
+         * @description Shows 100 at most.
+         */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["UserSession"][];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End one of one's own sessions */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Session id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List sandboxes, newest first, without those that are stopped or failed */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Those that are stopped or failed, in place of the others; the newest 100 */
+                    ended?: boolean;
+                    /** @description Sandboxes whose metadata has this entry, as KEY=VALUE; may be given several times */
+                    metadata?: string[];
+                    /** @description The sandbox of this name */
+                    name?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Sandbox"][];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Create a sandbox and wait until it runs */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["CreateSandbox"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Sandbox"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a sandbox */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Sandbox id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Sandbox"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        /** Destroy a sandbox in any state */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Sandbox id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        /**
+         * Change name, metadata, timeout, on_timeout or auto_resume of a sandbox, or renew its lease
+         * @description What is left out stays. `metadata` replaces all that was there; `name: null` takes the name away.
+         */
+        patch: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Sandbox id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["UpdateSandbox"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Sandbox"];
+                    };
+                };
+            };
+        };
+        trace?: never;
+    };
+    "/v1/sandboxes/{id}/exec": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Run a command to its end and get its output */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Sandbox id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ExecRequest"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ExecResult"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{id}/exec/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Run a command and stream its input and output
+         * @description A WebSocket. The client's first frame is `{"type":"start","cmd":…}` with the fields of exec and
+         *     `"stdin":true` when input follows, and `"terminal":{"cols":80,"rows":24}` for a terminal, which
+         *     `{"type":"resize","cols":…,"rows":…}` resizes; other later frames are
+         *     `{"type":"stdin","data":…,"encoding":"utf-8"|"base64"}`,
+         *     `{"type":"close_stdin"}`, `{"type":"signal","signal":"SIGINT"}` (any name of signal(7), SIG may be left out),
+         *     `{"type":"timeout","timeout_sec":…}`, a new time limit that counts from there, and `{"type":"stop"}`. The server sends
+         *     `{"type":"start","pid":…}`, `{"type":"stdout"|"stderr","data":…}` with `"encoding":"base64"` when the bytes are not
+         *     UTF-8, `{"type":"refused","code":…,"data":…}` for a signal, time limit or size that it cannot take, which changes nothing, and at the end `{"type":"exit","exit_code":…}` or `{"type":"error","code":…,"data":…}`. Ending the connection
+         *     ends the command and all its processes. With the subprotocol `warren.exec.v1` standard streams travel as binary messages: a byte (1 =
+         *     stdin or stdout, 2 = stderr), then the bytes.
+         */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Sandbox id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: never;
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{id}/files/list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * List a directory
+         * @description As many entries as fit; when there are more, `next` is where to go on. Links are not followed.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Sandbox id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ListFiles"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["FileList"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{id}/files/mkdir": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a directory */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Sandbox id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["MakeDirectory"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["FileEntry"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{id}/files/move": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Move or rename a file or a directory */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Sandbox id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["MoveFile"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["FileEntry"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{id}/files/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Read a file */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Sandbox id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ReadFile"];
+                };
+            };
+            responses: {
+                /** @description Content of the file */
+                200: {
+                    headers: {
+                        /** @description Permission bits in octal, such as 0755, or 1777 with the sticky bit */
+                        "x-file-mode"?: string;
+                        /** @description When the file was last changed */
+                        "x-file-modified-at"?: string;
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/octet-stream": string;
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{id}/files/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Remove a file or a directory
+         * @description A directory that is not empty wants `recursive`. A link is removed, not what it leads to. When something in a directory may not be removed, the rest of it has gone, and the error says so.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Sandbox id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["RemoveFile"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{id}/files/stat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Describe a file, a directory or a link */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Sandbox id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["StatFile"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["FileEntry"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{id}/files/stream/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Read a file of any size, each piece as it comes */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Sandbox id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ReadFile"];
+                };
+            };
+            responses: {
+                /** @description Content of the file */
+                200: {
+                    headers: {
+                        /** @description Permission bits in octal, such as 0755, or 1777 with the sticky bit */
+                        "x-file-mode"?: string;
+                        /** @description When the file was last changed */
+                        "x-file-modified-at"?: string;
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/octet-stream": string;
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{id}/files/stream/write": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Write a file of any size
+         * @description A multipart form: `path`, optionally `name`, `user`, `mode` and `modified_at`, and `file`. A file that comes before its path is limited in size. The file has its new content once all of it has arrived; an upload that fails changes nothing.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Sandbox id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "multipart/form-data": {
+                        /**
+                         * Format: binary
+                         * @description Content of the file
+                         */
+                        file: string;
+                        /** @description Permission bits in octal, such as 0755, or 1777 with the sticky bit */
+                        mode?: string;
+                        /**
+                         * Format: date-time
+                         * @description When the file was last changed
+                         */
+                        modified_at?: string;
+                        /** @description Name of a file that goes into a directory, in place of the one that the form gives it */
+                        name?: string;
+                        /** @description Path in the sandbox; a relative one starts at the user's home, which an empty one is. One that ends with / or is a directory means into it, under the file's own name */
+                        path: string;
+                        /** @description User of the image, with that user's rights; default: the sandbox's default user */
+                        user?: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{id}/files/write": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Write a file of at most 100 MiB
+         * @description A multipart form: `path`, optionally `name`, `user`, `mode` and `modified_at`, and `file`. A file that comes before its path is limited in size. The file has its new content once all of it has arrived; an upload that fails changes nothing.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Sandbox id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "multipart/form-data": {
+                        /**
+                         * Format: binary
+                         * @description Content of the file
+                         */
+                        file: string;
+                        /** @description Permission bits in octal, such as 0755, or 1777 with the sticky bit */
+                        mode?: string;
+                        /**
+                         * Format: date-time
+                         * @description When the file was last changed
+                         */
+                        modified_at?: string;
+                        /** @description Name of a file that goes into a directory, in place of the one that the form gives it */
+                        name?: string;
+                        /** @description Path in the sandbox; a relative one starts at the user's home, which an empty one is. One that ends with / or is a directory means into it, under the file's own name */
+                        path: string;
+                        /** @description User of the image, with that user's rights; default: the sandbox's default user */
+                        user?: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{id}/fork": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Start copies of a running sandbox from one stop of it; the sandbox goes on */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Sandbox id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ForkSandbox"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": ({
+                            sandbox: components["schemas"]["Sandbox"];
+                        } | components["schemas"]["Error"])[];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Pause a running sandbox to disk; a paused one stays paused */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Sandbox id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Sandbox"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{id}/ping": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Reset the inactivity timer */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Sandbox id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Continue a paused sandbox where it stood; a running one goes on running */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Sandbox id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ResumeSandbox"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Sandbox"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{id}/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Return a running sandbox to its last pause; what it did since is lost. A paused one stays as it is */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Sandbox id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Sandbox"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get what the team's sandboxes take and took */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description `5m`: buckets of 10 s; `1h`: buckets of 30 s; `6h`: buckets of 180 s; `24h`: buckets of 720 s; `30d`: buckets of 21600 s */
+                    range?: "5m" | "1h" | "6h" | "24h" | "30d";
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SandboxStats"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/snapshots": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the team's templates and the built-in ones */
+        get: {
+            parameters: {
+                query?: {
+                    type?: "base" | "snapshot";
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Template"][];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Make a template of a running or paused sandbox, which stays what it was */
+        post: {
+            parameters: {
+                query?: {
+                    /** @description Replace a template of this name */
+                    overwrite?: boolean;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["CreateTemplate"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Template"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/snapshots/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Delete a template; sandboxes that were started from it are not affected */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    name: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/teams": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List one's teams, in the order of joining */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Team"][];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Make a team that one owns */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["CreateTeam"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Team"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/teams/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a team and its members */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Team id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["TeamDetails"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        /** Delete a team and its sandboxes (owner) */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Team id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        /** Rename a team, or say who may make its API keys (owner, admin) */
+        patch: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Team id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["UpdateTeam"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        trace?: never;
+    };
+    "/v1/teams/{id}/leave": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Leave a team (not the owner) */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Team id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/teams/{id}/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the members of a team, in the order of joining */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Team id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Member"][];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Add a user to a team (owner, admin) */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Team id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["AddMember"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Member"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/teams/{id}/members/{user_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove a member (owner, admin)
+         * @description API keys that the member made stay, since programs use them, unless they are revoked as well.
+         */
+        delete: {
+            parameters: {
+                query?: {
+                    /** @description Revoke also the team's API keys that the member made */
+                    revoke_api_keys?: boolean;
+                };
+                header?: never;
+                path: {
+                    /** @description Team id */
+                    id: string;
+                    /** @description User id */
+                    user_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        /** Change a member's role (owner, admin) */
+        patch: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Team id */
+                    id: string;
+                    /** @description User id */
+                    user_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["SetRole"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        trace?: never;
+    };
+    "/v1/teams/{id}/quota": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get what a team may use and what it uses */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Team id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["TeamQuota"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/teams/{id}/transfer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make another member the owner (owner)
+         * @description The owner so far becomes an admin.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Team id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["TransferOwnership"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Complete the e-mail address of a user
+         * @description Finds people in a team with the caller, people of the caller's e-mail domain once the caller's own address is verified, and whoever's address is given in full.
+         */
+        get: {
+            parameters: {
+                query: {
+                    /**
+                     * @description Start of an e-mail address, at least 3 characters with the @
+                     * @example ada@
+                     */
+                    email: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["FoundUser"][];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        /** AddMember */
+        AddMember: {
+            /**
+             * @description E-mail address; case and surrounding blanks do not matter
+             * @example ada@example.org
+             */
+            email: string;
+        };
+        /** AdminTeam */
+        AdminTeam: {
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            deleted_at?: string;
+            /** @description Team id */
+            id: string;
+            is_byoc: boolean;
+            members: number;
+            name: string;
+            /** @description Absent for a team that nobody has taken over yet */
+            owner_email?: string;
+            slug: string;
+        };
+        /** AdminUser */
+        AdminUser: {
+            /** Format: date-time */
+            created_at: string;
+            email: string;
+            has_password: boolean;
+            is_admin: boolean;
+            name: string;
+            permissions: ("teams" | "users" | "hosts")[];
+            /** @description User id */
+            user_id: string;
+        };
+        /** ApiKey */
+        ApiKey: {
+            /** Format: date-time */
+            created_at: string;
+            /** @description User id */
+            created_by?: string;
+            /** @description Absent for the key that the server made itself */
+            creator_email?: string;
+            /** Format: date-time */
+            expires_at?: string;
+            id: string;
+            /** @description First 12 characters of the key */
+            key_prefix: string;
+            /** Format: date-time */
+            last_used?: string;
+            name: string;
+            /** @description What the key may do; every key may read */
+            scopes: ("sandboxes" | "templates" | "read")[];
+            /** @description Team id */
+            team_id: string;
+        };
+        /** AuthResponse */
+        AuthResponse: {
+            email: string;
+            /**
+             * Format: date-time
+             * @description When the session ends by itself
+             */
+            expires_at: string;
+            /** @description Whether the user is an administrator of the platform */
+            is_admin: boolean;
+            name: string;
+            /**
+             * @description Role in the team
+             * @enum {unknown}
+             */
+            role: "owner" | "admin" | "member";
+            /** @description Team id */
+            team_id: string;
+            /** @description Session token for `Authorization: Bearer`; absent when a cookie holds the session */
+            token?: string;
+            /** @description User id */
+            user_id: string;
+        };
+        /** ChangePassword */
+        ChangePassword: {
+            /** @description Required when the account has a password */
+            current_password?: string;
+            /** @description At least 8 characters, at most 72 bytes */
+            new_password: string;
+        };
+        /** ConfirmEmail */
+        ConfirmEmail: {
+            /** @description Token of the mail */
+            token: string;
+        };
+        /** CreateApiKey */
+        CreateApiKey: {
+            /**
+             * Format: date-time
+             * @description When the key ends by itself; absent = never
+             */
+            expires_at?: string;
+            /**
+             * @description No control characters
+             * @default Unnamed API Key
+             */
+            name: string;
+            scopes?: ("sandboxes" | "templates" | "read")[];
+        };
+        /** CreateSandbox */
+        CreateSandbox: {
+            /**
+             * @description A call that needs the sandbox resumes it when it is paused
+             * @default false
+             */
+            auto_resume: boolean;
+            /** @description Environment variables by name */
+            env?: {
+                [key: string]: string;
+            };
+            /** @description Seconds after which the sandbox ends, from when it runs, unless its lease is renewed; default: no lease */
+            lease_sec?: number;
+            /** @description Memory in MiB; default: 512, or that of a template that fixes it */
+            memory_mb?: number;
+            /** @description Texts by key that the caller keeps with the sandbox, and may list by */
+            metadata?: {
+                [key: string]: string;
+            };
+            /** @description Name, of which the team's live sandboxes have each another */
+            name?: string;
+            /**
+             * @description What inactivity leads to
+             * @default pause
+             * @enum {unknown}
+             */
+            on_timeout: "pause" | "destroy";
+            /**
+             * @description Template to start from
+             * @default minimal
+             */
+            template: string;
+            /**
+             * @description Seconds of inactivity before `on_timeout` happens; 0 = never
+             * @default 0
+             */
+            timeout_sec: number;
+            /** @description Virtual CPUs; default: 1, or those of a template that fixes them */
+            vcpus?: number;
+        };
+        /** CreateTeam */
+        CreateTeam: {
+            /** @description 1 to 128 letters a to z, digits, blanks and any of _ - @ ' */
+            name: string;
+        };
+        /** CreateTemplate */
+        CreateTemplate: {
+            /** @description Name of the template; a generated one when absent */
+            name?: string;
+            /** @description Running or paused sandbox to make the template of */
+            sandbox_id: string;
+        };
+        /** Error */
+        Error: {
+            error: {
+                /**
+                 * @description Code of the error catalogue: the contract
+                 * @enum {string}
+                 */
+                code: "invalid_request" | "unauthorized" | "forbidden" | "no_team" | "signup_closed" | "not_found" | "provider_not_found" | "template_not_found" | "file_not_found" | "invalid_path" | "method_not_allowed" | "request_timeout" | "file_forbidden" | "file_error" | "conflict" | "already_exists" | "email_taken" | "link_invalid" | "invalid_state" | "too_large" | "unsupported_encoding" | "misdirected_request" | "rate_limited" | "quota_exceeded" | "upgrade_required" | "headers_too_large" | "internal_error" | "method_not_implemented" | "agent_error" | "boot_failed" | "guest_unreachable" | "mail_failed" | "host_unavailable" | "database_unavailable" | "server_stopping" | "server_unreachable" | "command_timed_out" | "no_hosts_available" | "host_full" | "snapshot_damaged" | "snapshot_incompatible" | "image_build_failed" | "guest_exhausted" | "disk_full" | "host_disk_full";
+                /** @description What happened and what to do, for people; may change */
+                message: string;
+            };
+        };
+        /** ExecRequest */
+        ExecRequest: {
+            /** @description Arguments, passed as they are */
+            args?: string[];
+            /** @description Program, looked up in PATH, or its path */
+            cmd: string;
+            /** @description Working directory; default: the user's home */
+            cwd?: string;
+            /** @description Environment variables by name */
+            env?: {
+                [key: string]: string;
+            };
+            /** @description Standard input, at most 1048576 bytes; default: none */
+            stdin?: string;
+            /**
+             * @description How `stdin` is written
+             * @default utf-8
+             * @enum {unknown}
+             */
+            stdin_encoding: "utf-8" | "base64";
+            /**
+             * @description Seconds after which the command is ended: by SIGTERM, and a few seconds later by SIGKILL; 0 = no limit but the end of the client's connection
+             * @default 0
+             */
+            timeout_sec: number;
+            /** @description User of the image, with that user's rights; default: the sandbox's default user */
+            user?: string;
+        };
+        /** ExecResult */
+        ExecResult: {
+            cmd: string;
+            duration_ms: number;
+            /** @enum {unknown} */
+            encoding: "utf-8" | "base64";
+            /** @description Exit status; 128 + n when signal n ended the command */
+            exit_code: number;
+            out_of_memory?: components["schemas"]["OutOfMemory"];
+            sandbox_id: string;
+            /** @description Name of the signal that ended the command, such as SIGKILL */
+            signal?: string;
+            stderr: string;
+            /** @description Whether more than 16777216 bytes were written */
+            stderr_truncated: boolean;
+            stdout: string;
+            /** @description Whether more than 16777216 bytes were written */
+            stdout_truncated: boolean;
+            /** @description Whether it was ended because timeout_sec passed */
+            timed_out: boolean;
+        };
+        /** FileEntry */
+        FileEntry: {
+            group: string;
+            /** @description Permission bits in octal, with those for set-user-ID, set-group-ID and the sticky bit; for a link those of what it leads to */
+            mode: string;
+            /** Format: date-time */
+            modified_at: string;
+            name: string;
+            owner: string;
+            /** @description Absolute path. One of more than 4095 bytes, which a list may have, cannot be named in requests */
+            path: string;
+            /** @description Bytes */
+            size: number;
+            /** @description What a link holds */
+            target?: string;
+            /** @enum {unknown} */
+            type: "file" | "directory" | "symlink" | "other";
+        };
+        /** FileList */
+        FileList: {
+            entries: components["schemas"]["FileEntry"][];
+            /** @description There are more: list again with this as `after` */
+            next?: string;
+        };
+        /** ForkSandbox */
+        ForkSandbox: {
+            /** @default 1 */
+            count: number;
+        };
+        /** FoundUser */
+        FoundUser: {
+            email: string;
+            /** @description Whether it was shown that the address is the user's, by a provider or a mail */
+            email_verified: boolean;
+            /** @description User id */
+            user_id: string;
+        };
+        /** Health */
+        Health: {
+            /** @enum {string} */
+            status: "ok";
+            /** @description Version of Warren */
+            version: string;
+        };
+        /** ListFiles */
+        ListFiles: {
+            /** @description The `next` of an answer, or the path of an entry: only those behind it are listed */
+            after?: string;
+            /**
+             * @description Levels of directories
+             * @default 1
+             */
+            depth: number;
+            /**
+             * @description Entries of the answer at most
+             * @default 200
+             */
+            limit: number;
+            /** @description Path in the sandbox; a relative one starts at the user's home, which an empty one is */
+            path: string;
+            /** @description User of the image, with that user's rights; default: the sandbox's default user */
+            user?: string;
+        };
+        /** LogIn */
+        LogIn: {
+            /**
+             * @description For browsers: put the session into an HttpOnly cookie and leave `token` out of the answer, so that no script can read it
+             * @default false
+             */
+            cookie: boolean;
+            /** @description E-mail address */
+            email: string;
+            password: string;
+        };
+        /** MakeDirectory */
+        MakeDirectory: {
+            /**
+             * @description Make missing directories above it too, and take one that is there for made
+             * @default false
+             */
+            parents: boolean;
+            /** @description Path in the sandbox; a relative one starts at the user's home, which an empty one is */
+            path: string;
+            /** @description User of the image, with that user's rights; default: the sandbox's default user */
+            user?: string;
+        };
+        /** Me */
+        Me: {
+            email: string;
+            /** @description Whether it was shown that the address is the user's, by a provider or a mail */
+            email_verified: boolean;
+            /** @description Whether the account can sign in with a password */
+            has_password: boolean;
+            /** @description Whether the user is an administrator of the platform */
+            is_admin: boolean;
+            name: string;
+            /** @description OAuth providers through which the account can sign in */
+            providers: string[];
+            /** @description Team of the session; absent when the user has left it or it is deleted */
+            team?: {
+                is_byoc: boolean;
+                name: string;
+                /**
+                 * @description Role in the team
+                 * @enum {unknown}
+                 */
+                role: "owner" | "admin" | "member";
+                slug: string;
+                /** @description Team id */
+                team_id: string;
+            };
+            /** @description User id */
+            user_id: string;
+        };
+        /** Member */
+        Member: {
+            email: string;
+            /** @description Whether it was shown that the address is the user's, by a provider or a mail */
+            email_verified: boolean;
+            /** Format: date-time */
+            joined_at: string;
+            name: string;
+            /**
+             * @description Role in the team
+             * @enum {unknown}
+             */
+            role: "owner" | "admin" | "member";
+            /** @description User id */
+            user_id: string;
+        };
+        /** MoveFile */
+        MoveFile: {
+            /** @description New path; one that ends with / or is a directory means into it */
+            destination: string;
+            /**
+             * @description Replace a file that is there
+             * @default false
+             */
+            overwrite: boolean;
+            /** @description Path in the sandbox; a relative one starts at the user's home */
+            path: string;
+            /** @description User of the image, with that user's rights; default: the sandbox's default user */
+            user?: string;
+        };
+        /** NewApiKey */
+        NewApiKey: {
+            /** Format: date-time */
+            created_at: string;
+            /** @description User id */
+            created_by?: string;
+            /** @description Absent for the key that the server made itself */
+            creator_email?: string;
+            /** Format: date-time */
+            expires_at?: string;
+            id: string;
+            /** @description The secret; it is shown only here */
+            key: string;
+            /** @description First 12 characters of the key */
+            key_prefix: string;
+            /** Format: date-time */
+            last_used?: string;
+            name: string;
+            /** @description What the key may do; every key may read */
+            scopes: ("sandboxes" | "templates" | "read")[];
+            /** @description Team id */
+            team_id: string;
+        };
+        /** OAuthProvider */
+        OAuthProvider: {
+            /** @description Name for people */
+            label: string;
+            /** @description Name in the paths `/v1/auth/oauth/{provider}` */
+            name: string;
+        };
+        /**
+         * OutOfMemory
+         * @description A process of the command that was killed because memory ran out
+         */
+        OutOfMemory: {
+            /** @description Its id in the sandbox; 0 when it is not known */
+            pid: number;
+            /** @description Its name, as the kernel has it; empty when it is not known */
+            process: string;
+        };
+        /** ReadFile */
+        ReadFile: {
+            /** @description Path in the sandbox; a relative one starts at the user's home, which an empty one is */
+            path: string;
+            /** @description User of the image, with that user's rights; default: the sandbox's default user */
+            user?: string;
+        };
+        /** RemoveFile */
+        RemoveFile: {
+            /** @description Path in the sandbox; a relative one starts at the user's home */
+            path: string;
+            /**
+             * @description Remove a directory with all that is in it, and be content when nothing is there
+             * @default false
+             */
+            recursive: boolean;
+            /** @description User of the image, with that user's rights; default: the sandbox's default user */
+            user?: string;
+        };
+        /** ResumeSandbox */
+        ResumeSandbox: {
+            /** @description Seconds of inactivity before the timeout happens again; as before when absent */
+            timeout_sec?: number;
+        };
+        /** Sandbox */
+        Sandbox: {
+            /** @description A call that needs the sandbox resumes it when it is paused */
+            auto_resume: boolean;
+            /** Format: date-time */
+            created_at: string;
+            /** @description Bytes on disk that the sandbox took when it was paused last, beyond those of its template */
+            disk_bytes: number;
+            /** @description Why the status is `error` */
+            error?: string;
+            /** @description Address at which root reaches the sandbox from its host */
+            host_ip?: string;
+            id: string;
+            /** Format: date-time */
+            last_active_at?: string;
+            /** Format: date-time */
+            last_updated: string;
+            /** Format: date-time */
+            lease_expires_at?: string;
+            /** @description Memory in MiB; default: 512, or that of a template that fixes it */
+            memory_mb: number;
+            metadata: {
+                [key: string]: string;
+            };
+            name?: string;
+            /**
+             * @description What inactivity leads to
+             * @enum {unknown}
+             */
+            on_timeout: "pause" | "destroy";
+            /** @description Why the sandbox is in its status, or not well, when its user did not ask for it */
+            reason?: {
+                /** Format: date-time */
+                at: string;
+                /**
+                 * @description `inactivity`: nothing has used the sandbox for `timeout_sec` seconds; `guest_powered_off`: the system in the sandbox powered itself off; `guest_rebooted`: the system in the sandbox rebooted; a microVM ends with that; `guest_panicked`: the kernel in the sandbox panicked. One that was told to stay then leaves the sandbox `running` until it is rolled back to its last pause or destroyed; `guest_hung`: the system in the sandbox has hung: its kernel makes no progress. It stays `running` until it is rolled back to its last pause or destroyed; `guest_unresponsive`: the agent in the sandbox, its process 1, has not answered for minutes, though the system does something or rests: it is stopped, cut off or gets no turn. The sandbox stays `running`, and says so until it answers a call or is rolled back; `out_of_memory`: the memory of the sandbox ran out and its kernel killed a process; the sandbox is `running`, and says so until it is paused or rolled back; `microvm_lost`: the microVM ended from outside: its process was killed or failed, or went with its host; `host_disk_full`: the host's disk is full and the sandbox went on writing; it goes on by itself when there is space; `host_disk_failed`: the host could not read or write the sandbox's disk; a resume tries again; `ended_by_operator`: the operator of the server ended all sandboxes (`warren down`); `lease_expired`: the client that made the sandbox did not renew its lease in time
+                 * @enum {unknown}
+                 */
+                code: "inactivity" | "guest_powered_off" | "guest_rebooted" | "guest_panicked" | "guest_hung" | "guest_unresponsive" | "out_of_memory" | "microvm_lost" | "host_disk_full" | "host_disk_failed" | "ended_by_operator" | "lease_expired";
+                /** @description For people */
+                message: string;
+            };
+            /** Format: date-time */
+            started_at?: string;
+            /** @enum {unknown} */
+            status: "pending" | "starting" | "running" | "pausing" | "paused" | "resuming" | "stopping" | "missing" | "stopped" | "error";
+            /** @description Template to start from */
+            template: string;
+            /** @description Seconds of inactivity before `on_timeout` happens; 0 = never */
+            timeout_sec: number;
+            /** @description Virtual CPUs; default: 1, or those of a template that fixes them */
+            vcpus: number;
+        };
+        /** SandboxStats */
+        SandboxStats: {
+            /** @description At this moment */
+            current: {
+                /** @description MiB of memory of sandboxes that run or start, and half of those that are paused, rounded up */
+                memory_mb_reserved: number;
+                /** @description Sandboxes that run or start */
+                running_count: number;
+                /** @description Virtual CPUs of sandboxes that run or start, and half of those that are paused, rounded up */
+                vcpus_reserved: number;
+            };
+            /** @description Greatest values that were sampled in the last 30 days; each at a time of its own */
+            peaks: {
+                memory_mb: number;
+                running_count: number;
+                vcpus: number;
+            };
+            /** @enum {unknown} */
+            range: "5m" | "1h" | "6h" | "24h" | "30d";
+            /** @description Greatest values of each bucket, ascending; four lists of one length */
+            series: {
+                /** @description Begin of each bucket. Those of which nothing is known, since no server ran, are left out */
+                labels: string[];
+                /** @description Most MiB of memory that were reserved */
+                memory_mb: number[];
+                /** @description Most sandboxes that ran or started in each bucket */
+                running: number[];
+                /** @description Most virtual CPUs that were reserved */
+                vcpus: number[];
+            };
+        };
+        /** SetByoc */
+        SetByoc: {
+            is_byoc: boolean;
+        };
+        /** SetRole */
+        SetRole: {
+            /** @enum {unknown} */
+            role: "admin" | "member";
+        };
+        /** SetTeamQuota */
+        SetTeamQuota: {
+            /** @description MiB stored for templates and paused sandboxes; null = the server's default */
+            disk_mb?: number | null;
+            /** @description MiB of memory of those sandboxes together; null = the server's default */
+            memory_mb?: number | null;
+            /** @description Sandboxes that exist and are not paused; null = the server's default */
+            sandboxes?: number | null;
+            /** @description Templates; null = the server's default */
+            templates?: number | null;
+            /** @description Virtual CPUs of those sandboxes together; null = the server's default */
+            vcpus?: number | null;
+        };
+        /** SetUp */
+        SetUp: {
+            /**
+             * @description For browsers: put the session into an HttpOnly cookie and leave `token` out of the answer, so that no script can read it
+             * @default false
+             */
+            cookie: boolean;
+            /**
+             * @description E-mail address; case and surrounding blanks do not matter
+             * @example ada@example.org
+             */
+            email: string;
+            /**
+             * @description 1 to 100 characters after trimming, no control characters
+             * @example Ada Lovelace
+             */
+            name: string;
+            /** @description At least 8 characters, at most 72 bytes */
+            password: string;
+            /** @description Token of the link */
+            token: string;
+        };
+        /** SignInOptions */
+        SignInOptions: {
+            providers: components["schemas"]["OAuthProvider"][];
+            /** @description Whether there is no account yet: the first one is made with the link that `warren up` and `warren admin link` print */
+            setup: boolean;
+            /** @description Whether anybody may make an account */
+            sign_up: boolean;
+        };
+        /** SignUp */
+        SignUp: {
+            /**
+             * @description For browsers: put the session into an HttpOnly cookie and leave `token` out of the answer, so that no script can read it
+             * @default false
+             */
+            cookie: boolean;
+            /**
+             * @description E-mail address; case and surrounding blanks do not matter
+             * @example ada@example.org
+             */
+            email: string;
+            /**
+             * @description 1 to 100 characters after trimming, no control characters
+             * @example Ada Lovelace
+             */
+            name: string;
+            /** @description At least 8 characters, at most 72 bytes */
+            password: string;
+        };
+        /** StatFile */
+        StatFile: {
+            /** @description Path in the sandbox; a relative one starts at the user's home, which an empty one is */
+            path: string;
+            /** @description User of the image, with that user's rights; default: the sandbox's default user */
+            user?: string;
+        };
+        /** SwitchTeam */
+        SwitchTeam: {
+            /** @description Team id */
+            team_id: string;
+        };
+        /** Team */
+        Team: {
+            /** @description Whether only the owner and admins may make and revoke API keys */
+            api_keys_by_admins: boolean;
+            /** Format: date-time */
+            created_at: string;
+            /** @description Team id */
+            id: string;
+            /** @description Whether the team's sandboxes run on hosts of its own */
+            is_byoc: boolean;
+            name: string;
+            /**
+             * @description Role in the team
+             * @enum {unknown}
+             */
+            role: "owner" | "admin" | "member";
+            /** @description Short name that never changes */
+            slug: string;
+        };
+        /** TeamDetails */
+        TeamDetails: {
+            members: components["schemas"]["Member"][];
+            team: components["schemas"]["Team"];
+        };
+        /** TeamQuota */
+        TeamQuota: {
+            limits: {
+                /** @description MiB stored for templates and paused sandboxes */
+                disk_mb: number;
+                /** @description MiB of memory of those sandboxes together */
+                memory_mb: number;
+                /** @description Sandboxes that exist and are not paused */
+                sandboxes: number;
+                /** @description Templates */
+                templates: number;
+                /** @description Virtual CPUs of those sandboxes together */
+                vcpus: number;
+            };
+            usage: {
+                /** @description MiB stored for templates and paused sandboxes */
+                disk_mb: number;
+                /** @description MiB of memory of those sandboxes together */
+                memory_mb: number;
+                /** @description Sandboxes that exist and are not paused */
+                sandboxes: number;
+                /** @description Templates */
+                templates: number;
+                /** @description Virtual CPUs of those sandboxes together */
+                vcpus: number;
+            };
+        };
+        /** Template */
+        Template: {
+            /** Format: date-time */
+            created_at: string;
+            /** @description Memory of its sandboxes in MiB, when it fixes it */
+            memory_mb?: number;
+            name: string;
+            /** @description Bytes on disk: allocated blocks × 512 */
+            size_bytes: number;
+            /**
+             * @description `base`: an image that boots; `snapshot`: made of a sandbox, whose vCPUs and memory it fixes
+             * @enum {unknown}
+             */
+            type: "base" | "snapshot";
+            /** @description vCPUs of its sandboxes, when it fixes them */
+            vcpus?: number;
+        };
+        /** TransferOwnership */
+        TransferOwnership: {
+            /** @description User id */
+            user_id: string;
+        };
+        /** UpdateMe */
+        UpdateMe: {
+            /**
+             * @description 1 to 100 characters after trimming, no control characters
+             * @example Ada Lovelace
+             */
+            name: string;
+        };
+        /** UpdateSandbox */
+        UpdateSandbox: {
+            /** @description A call that needs the sandbox resumes it when it is paused */
+            auto_resume?: boolean;
+            lease_sec?: number | null;
+            /** @description Texts by key that the caller keeps with the sandbox, and may list by */
+            metadata?: {
+                [key: string]: string;
+            };
+            name?: string | null;
+            /**
+             * @description What inactivity leads to
+             * @enum {unknown}
+             */
+            on_timeout?: "pause" | "destroy";
+            /** @description Seconds of inactivity before `on_timeout` happens; 0 = never */
+            timeout_sec?: number;
+        };
+        /** UpdateTeam */
+        UpdateTeam: {
+            /** @description Whether only the owner and admins may make and revoke API keys */
+            api_keys_by_admins?: boolean;
+            /** @description 1 to 128 letters a to z, digits, blanks and any of _ - @ ' */
+            name?: string;
+        };
+        /** UserSession */
+        UserSession: {
+            /** @description Address from which it was opened */
+            address?: string;
+            /** Format: date-time */
+            created_at: string;
+            /** @description Whether it is the session that asks */
+            current: boolean;
+            /**
+             * Format: date-time
+             * @description When it ends by itself
+             */
+            expires_at: string;
+            /** @description Session id */
+            id: string;
+            /**
+             * Format: date-time
+             * @description Written every few seconds
+             */
+            last_used_at: string;
+            /** @description What the client said of itself at the log-in, of which nothing is checked */
+            user_agent?: string;
+        };
+    };
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export type operations = Record<string, never>;
