@@ -1,3 +1,5 @@
+import { untrack } from "svelte";
+
 /** Something that the palette offers. */
 export interface Command {
   /** Unique among all that are offered. */
@@ -17,7 +19,8 @@ class Commands {
 
   /** Offers commands until the returned function is called: for `$effect(() => commands.add(…))`. */
   add(...added: Command[]): () => void {
-    this.all = [...added, ...this.all];
+    // Whoever adds in an effect does not depend on what others add.
+    this.all = [...added, ...untrack(() => this.all)];
     return () => {
       this.all = this.all.filter((command) => !added.includes(command));
     };

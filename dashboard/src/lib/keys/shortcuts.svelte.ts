@@ -1,3 +1,5 @@
+import { untrack } from "svelte";
+
 /** Something that a key does on the pages that are shown. */
 export interface Shortcut {
   /** `/`, `?`, `x`, `Enter`, or two keys one after the other: `g c`. */
@@ -17,7 +19,8 @@ class Shortcuts {
 
   /** Adds keys until the returned function is called: for `$effect(() => shortcuts.add(…))`. */
   add(...added: Shortcut[]): () => void {
-    this.all = [...added, ...this.all];
+    // Whoever adds in an effect does not depend on what others add.
+    this.all = [...added, ...untrack(() => this.all)];
     return () => {
       this.all = this.all.filter((shortcut) => !added.includes(shortcut));
     };
