@@ -25,7 +25,10 @@ beforeEach(() => {
   done = [];
   failing = undefined;
   const parts = {
-    journal: { directory: () => "/nonexistent" },
+    journal: {
+      directory: () => "/nonexistent",
+      write: ({ slot }: SandboxRecord) => does(`write ${slot === undefined ? "no slot" : `slot ${slot}`}`),
+    },
     vmm: { sweep: () => does("sweep") },
     slots: {
       adopt: async (number: number) => {
@@ -97,6 +100,7 @@ it("does not touch the slot again that was given back before the memory could be
   const sandbox = liveSandbox();
   failing = "release image";
   await expect(microvms.stop(sandbox, REASON)).rejects.toThrow("release image failed");
+  expect(done.slice(-2)).toEqual(["release image", "write no slot"]);
   expect(sandbox.record).toMatchObject({ memory: { path: "/m" } });
   done = [];
   await microvms.stop(sandbox, REASON);

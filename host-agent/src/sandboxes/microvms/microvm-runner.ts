@@ -211,7 +211,11 @@ export class MicrovmRunner {
     // The slot may be another's from here on.
     delete record.slot;
     delete record.process;
-    await microvm.leaveImage();
+    await microvm.leaveImage().catch(async (error: unknown) => {
+      // What failed first is what is told.
+      await journal.write(record).catch(() => undefined);
+      throw error;
+    });
     delete record.memory;
     sandbox.clear();
     await rm(`${journal.directory(record.instance)}/jail`, { recursive: true, force: true });
