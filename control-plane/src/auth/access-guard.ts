@@ -40,8 +40,8 @@ export class AccessGuard {
   /**
    * Makes every route that is registered in this scope require a valid credential of someone who acts for a team.
    * Reading is open to every API key; anything else, WebSockets included, needs `scope`. The check runs before the body
-   * is read, so that the body of one who may not is never parsed. A caller who loses the right while the request is under way is told
-   * so, unless the answer has begun, and loses the connection, as if the client had left.
+   * is read, so that the body of one who may not is never parsed. A caller who loses the right while the request is under
+   * way is told so, unless the answer has begun, and loses the connection, as if the client had left.
    */
   requireCaller(app: App, scope: ApiKeyScope): void {
     app.addHook("onRequest", async (request, reply) => {

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { SlotNetworks } from "./addresses.ts";
 import type { Slot } from "./network.ts";
 import { type HostAgent, Machine } from "./testing/machine.ts";
 
@@ -24,6 +25,12 @@ async function newDataDirectory(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "warren-pool-"));
   directories.push(directory);
   return directory;
+}
+
+/** Host agents of two data directories, which make nothing ahead of need. */
+async function twoHostAgents(options: { networks?: SlotNetworks } = {}): Promise<[HostAgent, HostAgent]> {
+  const open = async () => machine.hostAgent({ dataDirectory: await newDataDirectory(), spare: 0, ...options });
+  return [await open(), await open()];
 }
 
 /** Everything of slots that exists on the machine, rules included, without the files of pools that are open. */
@@ -92,10 +99,7 @@ describe("the slot pool", () => {
   });
 
   it("keeps the rules of the host for as long as another host agent has a slot", async () => {
-    const [one, other] = [
-      await machine.hostAgent({ dataDirectory: await newDataDirectory(), spare: 0 }),
-      await machine.hostAgent({ dataDirectory: await newDataDirectory(), spare: 0 }),
-    ];
+    const [one, other] = await twoHostAgents();
     const slot = await one.acquire();
     await one.close();
     await other.close();
@@ -130,10 +134,7 @@ describe("the slot pool", () => {
   });
 
   it("does not let a host agent take or sweep the slots of another", async () => {
-    const [one, other] = [
-      await machine.hostAgent({ dataDirectory: await newDataDirectory(), spare: 0 }),
-      await machine.hostAgent({ dataDirectory: await newDataDirectory(), spare: 0 }),
-    ];
+    const [one, other] = await twoHostAgents();
     const slot = await one.acquire();
     await expect(other.adopt(slot.number)).rejects.toMatchObject({ code: "not_found" });
     await one.kill();
@@ -175,10 +176,7 @@ describe("the slot pool", () => {
 
   it("reports that the machine's addresses are used up", async () => {
     const networks = { guests: "10.21.0.0/29", links: "10.22.0.0/29" };
-    const [one, other] = [
-      await machine.hostAgent({ dataDirectory: await newDataDirectory(), spare: 0, networks }),
-      await machine.hostAgent({ dataDirectory: await newDataDirectory(), spare: 0, networks }),
-    ];
+    const [one, other] = await twoHostAgents({ networks });
     expect(numbers([...(await acquireMany(one, 2)), await other.acquire()])).toEqual([1, 2, 3]);
     await expect(other.acquire()).rejects.toMatchObject({ code: "host_full" });
   });

@@ -19,10 +19,10 @@ export interface Reservation {
 }
 
 /**
- * Snapshots of microVMs of a data directory: memory, device state and disk as of one instant, `snapshots/{id}/` with `manifest.json` and `device-state`. A snapshot is
- * published by one rename after its memory, disk layers and device state are durable, so each is there whole or not at
- * all. It is immutable and lasts for as long as something names it: a sandbox that is paused in it or runs on its
- * memory, or a template.
+ * Snapshots of microVMs of a data directory: memory, device state and disk as of one instant, `snapshots/{id}/` with
+ * `manifest.json` and `device-state`. A snapshot is published by one rename after its memory, disk layers and device state
+ * are durable, so each is there whole or not at all. It is immutable and lasts for as long as something names it: a sandbox
+ * that is paused in it or runs on its memory, or a template.
  */
 export class SnapshotStore {
   readonly #directory: string;

@@ -123,8 +123,8 @@ export class WarmPool {
   }
 
   /**
-   * Drops all sandboxes so that what callers ask for has their place, and ends what is being made, until their snapshots are used again. False when there
-   * was none.
+   * Drops all sandboxes so that what callers ask for has their place, and ends what is being made, until their snapshots are
+   * used again. False when there was none.
    */
   async evict(): Promise<boolean> {
     this.#demand.clear();
