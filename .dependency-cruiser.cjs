@@ -21,7 +21,7 @@ const controlPlane = [
   ["control-plane.ts", "tasks.ts"],
   ["wiring", "backup"],
   ["config.ts"],
-  ["admin", "bootstrap"],
+  ["admin", "bootstrap", "monitoring"],
   ["oauth", "commands", "files", "dashboard"],
   ["sessions", "sandboxes"],
   ["accounts", "email-verification", "quotas", "api-keys", "templates", "stats"],

@@ -8,8 +8,11 @@ import { type Plugin, rolldown } from "rolldown";
 /** The repository. */
 export const ROOT = join(import.meta.dirname, "../..");
 
-/** Packages that read files beside their own code, and those that others use only where they are installed. */
-const EXTERNAL = [/^@node-rs\/argon2/, "pg-native", "bufferutil", "utf-8-validate"];
+/**
+ * Packages that read files beside their own code, those that others use only where they are installed, and those that few
+ * servers load at all.
+ */
+const EXTERNAL = [/^@node-rs\/argon2/, "pg-native", "bufferutil", "utf-8-validate", "prom-client"];
 
 /** A module that asks where it is gets the place of its source, not that of the bundle. */
 const sourceLocations = (programs: readonly string[]): Plugin => ({

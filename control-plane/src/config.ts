@@ -4,6 +4,13 @@ import { join, resolve } from "node:path";
 import { parseEnv } from "node:util";
 import { WarrenError } from "@warren/contracts/errors";
 import type { QuotaAmounts } from "@warren/contracts/rest/quotas";
+import { type ListenAddress, parseListenAddress } from "@warren/server/listen-address";
+import {
+  type MetricsSettings,
+  metricsSettings,
+  parseMetricsAddress,
+  parseMetricsToken,
+} from "@warren/server/metrics-settings";
 import { readSmtpSettings, type SmtpSettings } from "./email-verification/smtp-settings.ts";
 import { type AllowedHost, parseHost } from "./http/host-check.ts";
 import { TRANSFER_LIMITS, type TransferLimits } from "./http/slow-clients/transfer-limits.ts";
@@ -57,18 +64,14 @@ export interface Config {
   /** Account that is made as an administrator of the platform while there is none. */
   firstAdmin?: { email: string; password: string };
   logLevel: LogLevel;
+  /** Who may read the server's metrics, and where; absent = nobody. */
+  metrics?: MetricsSettings;
   /** Descriptor that takes one line of JSON when the server is ready or cannot start. */
   readyFd?: number;
   /** Shut down when standard input ends. */
   exitWithParent: boolean;
   /** What this server keeps need not outlive it: the embedded database does not wait for the disk. */
   ephemeral: boolean;
-}
-
-export interface ListenAddress {
-  host: string;
-  /** 0 = a free one. */
-  port: number;
 }
 
 type Environment = Record<string, string | undefined>;
@@ -113,7 +116,7 @@ export function parseConfig(environment: Environment): Config {
   const canVerify = smtp !== undefined || oauth.github !== undefined || oauth.oidc !== undefined;
   const dataDir = read("WARREN_DATA_DIR", (text) => resolve(text)) ?? "/var/lib/warren";
   const config: Config = {
-    listen: read("WARREN_LISTEN", parseListen) ?? { host: "127.0.0.1", port: 3000 },
+    listen: read("WARREN_LISTEN", parseListenAddress) ?? { host: "127.0.0.1", port: 3000 },
     dataDir,
     cacheDir: read("WARREN_CACHE_DIR", (text) => resolve(text)) ?? join(dataDir, "cache"),
     allowedOrigins: read("WARREN_ALLOWED_ORIGINS", parseOrigins) ?? [],
@@ -128,6 +131,7 @@ export function parseConfig(environment: Environment): Config {
     oauth,
     verifiedMembersOnly: read("WARREN_ADD_MEMBERS", parseAddMembers) ?? canVerify,
     ...optional("smtp", smtp),
+    ...optional("metrics", readMetrics(read, problems)),
     logLevel: read("WARREN_LOG_LEVEL", parseLogLevel) ?? "info",
     exitWithParent: read("WARREN_EXIT_WITH_PARENT", parseFlag) ?? false,
     ephemeral: read("WARREN_EPHEMERAL", parseFlag) ?? false,
@@ -153,15 +157,6 @@ export function parseConfig(environment: Environment): Config {
 
 function optional<K extends string, T>(key: K, value: T | undefined): { [P in K]?: T } {
   return value === undefined ? {} : ({ [key]: value } as { [P in K]: T });
-}
-
-function parseListen(text: string): ListenAddress {
-  const match = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text);
-  const port = Number(match?.[3]);
-  if (!match || port > 65_535) throw new Error(`"${text}" is not HOST:PORT, such as 127.0.0.1:3000 or [::1]:3000`);
-  const host = match[1] ?? (match[2] || "0.0.0.0");
-  if (match[1] !== undefined && isIP(host) !== 6) throw new Error(`"${host}" is not an IPv6 address`);
-  return { host, port };
 }
 
 function parsePublicUrl(text: string): string {
@@ -237,6 +232,17 @@ function readSecrets(read: Read, problems: string[]): string[] {
 function parseSecret(text: string): string {
   if (text.length < 32) throw new Error("must have at least 32 characters; make one with openssl rand -hex 32");
   return text;
+}
+
+function readMetrics(read: Read, problems: string[]): MetricsSettings | undefined {
+  const token = read("WARREN_METRICS_TOKEN", parseMetricsToken);
+  const listen = read("WARREN_METRICS_LISTEN", parseMetricsAddress);
+  try {
+    return metricsSettings(token, listen);
+  } catch (error) {
+    problems.push(`WARREN_METRICS_LISTEN: ${(error as Error).message}`);
+    return undefined;
+  }
 }
 
 function readFirstAdmin(read: Read, problems: string[]): Config["firstAdmin"] {

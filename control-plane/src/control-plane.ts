@@ -1,18 +1,20 @@
 import type { AddressInfo } from "node:net";
 import { WarrenError } from "@warren/contracts/errors";
+import type { ListenAddress } from "@warren/server/listen-address";
 import { startOperatorServer } from "./admin/operator-server.ts";
 import { ApiKeyStore } from "./api-keys/api-key-store.ts";
 import { Bootstrap } from "./bootstrap/bootstrap.ts";
 import { CredentialsFile } from "./bootstrap/credentials-file.ts";
-import type { Config, ListenAddress } from "./config.ts";
+import type { Config } from "./config.ts";
 import { type DataDirectory, takeDataDirectory } from "./database/data-directory.ts";
+import type { HostMonitor } from "./hosts/host-monitor.ts";
 import type { App } from "./http/app-types.ts";
 import type { Logger } from "./logging.ts";
 import { QuotaStore } from "./quotas/quota-store.ts";
 import { TeamStore } from "./teams/team-store.ts";
 import { readVersion } from "./version.ts";
 import { createAccounts } from "./wiring/accounts.ts";
-import { createFoundation, type OnClose } from "./wiring/foundation.ts";
+import { createFoundation, type Foundation, type OnClose } from "./wiring/foundation.ts";
 import { createSandboxes } from "./wiring/sandboxes.ts";
 import { createServer } from "./wiring/server.ts";
 import { createStats } from "./wiring/stats.ts";
@@ -70,6 +72,7 @@ async function start(
   const accounts = await createAccounts(foundation, { teams, apiKeys, sandboxes: sandboxes.sandboxes, templates });
   const stats = createStats(foundation);
   const version = readVersion();
+  const monitoring = await openMonitoring(foundation, monitor, version);
   const app = await createServer(foundation, {
     version,
     teams,
@@ -78,6 +81,7 @@ async function start(
     accounts,
     sandboxes,
     stats: stats.reads,
+    monitoring,
   });
 
   leases.start();
@@ -87,6 +91,11 @@ async function start(
   monitor.start();
   onClose(() => monitor.close());
 
+  const metrics = await monitoring?.serve();
+  if (metrics) {
+    onClose(() => metrics.close());
+    log.info({ url: metrics.url }, "metrics are served");
+  }
   const url = await listen(app, config.listen);
   const file = new CredentialsFile(config.dataDir);
   await new Bootstrap({ db, teams, apiKeys, file, log }).run(config.publicUrl ?? url);
@@ -103,6 +112,13 @@ async function start(
   }
   log.info({ url }, "ready");
   return { url, routes: app.routes };
+}
+
+/** Loads what measures the server where the settings let somebody read it. */
+async function openMonitoring({ config, ...parts }: Foundation, monitor: HostMonitor, version: string) {
+  if (config.metrics === undefined) return undefined;
+  const { Monitoring } = await import("./monitoring/monitoring.ts");
+  return Monitoring.open(config.metrics, { ...parts, monitor, version });
 }
 
 async function listen(app: App, { host, port }: ListenAddress): Promise<string> {

@@ -15,6 +15,8 @@ export interface Database {
   readonly leadership: Leadership;
   /** What control planes on this database tell each other. */
   readonly messages: Messages;
+  /** Connections that are open, those of them that nobody uses, and how many callers wait for one. */
+  connections(): { open: number; idle: number; waiting: number };
   close(): Promise<void>;
 }
 
@@ -44,6 +46,10 @@ async function connect(url: string, options: PostgresOptions, log: Logger): Prom
     db,
     leadership: new PostgresLeadership(url, log),
     messages: new PostgresMessages(connections, url, log),
+    connections: () => {
+      const { totalCount: open, idleCount: idle, waitingCount: waiting } = connections;
+      return { open, idle, waiting };
+    },
     close: () => closeConnections(db, connections),
   };
 }

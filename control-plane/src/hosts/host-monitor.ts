@@ -37,6 +37,8 @@ export interface HostMonitorParts {
  * delays no other.
  */
 export class HostMonitor {
+  /** Told of each visit whether the host answered, and how many milliseconds it took. */
+  onVisit: (answered: boolean, ms: number) => void = () => undefined;
   readonly #parts: HostMonitorParts;
   readonly #stop = new AbortController();
   readonly #visits = new Map<string, Promise<void>>();
@@ -122,6 +124,7 @@ export class HostMonitor {
   /** Visits one host. Returns whether it answered. */
   async visit(host: MonitoredHost, since = Date.now()): Promise<boolean> {
     const { hosts, hostClients, sandboxes, log } = this.#parts;
+    const began = performance.now();
     let answered = false;
     const list = async () => {
       const agent = hostClients.agentOf(host);
@@ -143,6 +146,8 @@ export class HostMonitor {
         log.warn({ host: host.id }, "a host is unreachable; its sandboxes are missing");
         await sandboxes.hostLost(host.id);
       }
+    } finally {
+      this.onVisit(answered, performance.now() - began);
     }
     return answered;
   }

@@ -22,6 +22,10 @@ export class OpenRequests {
     app.addHook("onRequest", (_request, _reply, done) => done(this.#refusal));
   }
 
+  get count(): number {
+    return this.#open.size;
+  }
+
   /** From now on refuses those that still come on connections in use, and keeps no connection that is not. */
   refuseMore(error: WarrenError): void {
     this.#refusal = error;

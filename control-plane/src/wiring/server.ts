@@ -24,6 +24,7 @@ import { healthRoutes } from "../http/health-routes.ts";
 import { OpenRequests } from "../http/open-requests.ts";
 import { AnswerBudget } from "../http/slow-clients/answer-budget.ts";
 import { SpoolBudget } from "../http/slow-clients/spool-budget.ts";
+import type { Monitoring } from "../monitoring/monitoring.ts";
 import { oauthRoutes } from "../oauth/oauth-routes.ts";
 import { quotaRoutes } from "../quotas/quota-routes.ts";
 import type { QuotaStore } from "../quotas/quota-store.ts";
@@ -54,6 +55,8 @@ interface ServerNeed {
   accounts: Accounts;
   sandboxes: Sandboxes;
   stats: StatsReads;
+  /** Absent when nobody may read metrics. */
+  monitoring: Monitoring | undefined;
 }
 
 /** The HTTP server with the routes of all features; it does not listen yet. */
@@ -65,6 +68,7 @@ export async function createServer(foundation: Foundation, need: ServerNeed): Pr
   const origins = { allowedOrigins, cookie, ...(publicUrl === undefined ? {} : { publicUrl }) };
   const app = await createApp({ log, version: need.version, trustedProxies, hosts: config, transfers, origins });
   const requests = new OpenRequests(app);
+  need.monitoring?.follow(app, requests);
   onClose(() => closeWithin(app, requests, transfers.endMs));
   guard.watchWebSockets(app);
   await app.register(healthRoutes(need.version));
