@@ -43,6 +43,8 @@ export const LIMITS = {
   password: { minCharacters: 8, maxBytes: 72 },
   /** Sandboxes that are over which one list shows at most. */
   endedSandboxes: 100,
+  /** Sandboxes whose series one answer holds at most. */
+  measuredSandboxes: 500,
   /** Characters of an e-mail address (RFC 5321, section 4.5.3.1.3). */
   emailCharacters: 254,
   userNameCharacters: 100,

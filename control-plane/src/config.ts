@@ -72,6 +72,8 @@ export interface Config {
   exitWithParent: boolean;
   /** What this server keeps need not outlive it: the embedded database does not wait for the disk. */
   ephemeral: boolean;
+  /** Milliseconds between two times that hosts are asked what their sandboxes use. */
+  metricsIntervalMs: number;
 }
 
 type Environment = Record<string, string | undefined>;
@@ -139,6 +141,7 @@ export function parseConfig(environment: Environment): Config {
       "dashboardDir",
       read("WARREN_DASHBOARD_DIR", (text) => resolve(text)),
     ),
+    metricsIntervalMs: read("WARREN_METRICS_INTERVAL_SEC", parseInterval) ?? 10_000,
     ...optional("publicUrl", publicUrl),
     ...optional("firstAdmin", readFirstAdmin(read, problems)),
     ...optional("secretKeys", read("WARREN_SECRET_KEYS", SecretKeys.parse)),
@@ -157,6 +160,13 @@ export function parseConfig(environment: Environment): Config {
 
 function optional<K extends string, T>(key: K, value: T | undefined): { [P in K]?: T } {
   return value === undefined ? {} : ({ [key]: value } as { [P in K]: T });
+}
+
+/** Seconds as milliseconds. */
+function parseInterval(text: string): number {
+  const seconds = Number(text);
+  if (seconds >= 0.1 && seconds <= 3600) return seconds * 1000;
+  throw new Error(`"${text}" is not a number of seconds from 0.1 to 3600`);
 }
 
 function parsePublicUrl(text: string): string {

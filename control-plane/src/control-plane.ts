@@ -15,6 +15,7 @@ import { TeamStore } from "./teams/team-store.ts";
 import { readVersion } from "./version.ts";
 import { createAccounts } from "./wiring/accounts.ts";
 import { createFoundation, type Foundation, type OnClose } from "./wiring/foundation.ts";
+import { createMetrics } from "./wiring/metrics.ts";
 import { createSandboxes } from "./wiring/sandboxes.ts";
 import { createServer } from "./wiring/server.ts";
 import { createStats } from "./wiring/stats.ts";
@@ -71,6 +72,7 @@ async function start(
   onClose(() => operations.drain(DRAIN_MS));
   const accounts = await createAccounts(foundation, { teams, apiKeys, sandboxes: sandboxes.sandboxes, templates });
   const stats = createStats(foundation);
+  const sandboxMetrics = createMetrics(foundation, sandboxes);
   const version = readVersion();
   const monitoring = await openMonitoring(foundation, monitor, version);
   const app = await createServer(foundation, {
@@ -82,12 +84,15 @@ async function start(
     sandboxes,
     stats: stats.reads,
     monitoring,
+    metrics: sandboxMetrics.reads,
   });
 
   leases.start();
   onClose(() => leases.close());
   stats.sampler.start();
   onClose(() => stats.sampler.close());
+  sandboxMetrics.collector.start();
+  onClose(() => sandboxMetrics.collector.close());
   monitor.start();
   onClose(() => monitor.close());
 

@@ -2,7 +2,9 @@ import type { Readable } from "node:stream";
 import { WarrenError } from "@warren/contracts/errors";
 import type { ExecResult as ExecFields, ExecRequest } from "@warren/contracts/rest/commands";
 import type { ForkResult, ResumeSandbox } from "@warren/contracts/rest/forks";
+import type { MetricSeries, SandboxMetrics } from "@warren/contracts/rest/metrics";
 import type { Sandbox as SandboxFields, UpdateSandbox } from "@warren/contracts/rest/sandboxes";
+import type { StatsRange } from "@warren/contracts/rest/stats";
 import { errorOfBody } from "./errors.ts";
 import { type SandboxProcess, type StartOptions, startProcess } from "./exec-stream.ts";
 import { type FileOptions, Files, type WriteOptions } from "./files.ts";
@@ -142,6 +144,12 @@ export class Sandbox {
   /** Reads a file as a stream of any length. */
   async download(path: string, options: FileOptions = {}): Promise<Readable> {
     return (await this.files.open(path, options)).content;
+  }
+
+  /** What it used over a part of the past, which ends now; also of a sandbox that is over. */
+  async metrics(range: StatsRange = "1h", signal?: AbortSignal): Promise<MetricSeries> {
+    const path = `${this.#path}/metrics?range=${range}`;
+    return (await this.#transport.json<SandboxMetrics>({ method: "GET", path, safe: true, signal })).series;
   }
 
   /** Resets the inactivity timer. */

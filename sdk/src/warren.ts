@@ -1,5 +1,6 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { Health } from "@warren/contracts/rest/health";
+import type { MetricSeries, TeamMetrics } from "@warren/contracts/rest/metrics";
 import type { CreateSandbox, Sandbox as SandboxFields } from "@warren/contracts/rest/sandboxes";
 import type { SandboxStats, StatsRange } from "@warren/contracts/rest/stats";
 import { Account } from "./account.ts";
@@ -123,6 +124,13 @@ export class Sandboxes {
     const [sandbox] = await this.list({ name, ...(signal ? { signal } : {}) });
     if (!sandbox) throw new WarrenError("not_found", `There is no such sandbox: ${name}`);
     return sandbox;
+  }
+
+  /** What each of them used over a part of the past, which ends now, by their ids. */
+  async metrics(range: StatsRange = "5m", signal?: AbortSignal): Promise<Map<string, MetricSeries>> {
+    const path = `/v1/sandboxes/metrics?range=${range}`;
+    const { sandboxes } = await this.#transport.json<TeamMetrics>({ method: "GET", path, safe: true, signal });
+    return new Map(sandboxes.map(({ sandbox_id: id, series }) => [id, series]));
   }
 
   /** The one with this id; throws `not_found`. */

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { STATS_SAMPLE_SEC } from "@warren/contracts/rest/stats";
 import type { Leadership } from "../database/leadership.ts";
+import type { Partitions } from "../database/partitions.ts";
 import type { Logger } from "../logging.ts";
-import type { Partitions } from "./partitions.ts";
 import type { SnapshotStore } from "./snapshot-store.ts";
 
 const PERIOD_MS = STATS_SAMPLE_SEC * 1000;

@@ -165,6 +165,17 @@ const ACTIONS: Record<string, Action> = {
     own: { ...teamScoped(200), platform_admin: 200 },
     other: 200,
   },
+  "see what each sandbox used": {
+    request: () => ["GET", "/v1/sandboxes/metrics"],
+    own: { ...teamScoped(200), platform_admin: 200 },
+    other: 200,
+  },
+  "see what a sandbox used": {
+    needs: "sandbox",
+    request: ({ sandboxId }) => ["GET", `/v1/sandboxes/${sandboxId}/metrics`],
+    own: teamScoped(200),
+    other: 404,
+  },
   "get a sandbox": {
     needs: "sandbox",
     request: ({ sandboxId }) => ["GET", `/v1/sandboxes/${sandboxId}`],

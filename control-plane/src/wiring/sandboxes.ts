@@ -77,5 +77,5 @@ export async function createSandboxes(
     log,
   });
   const leases = new SandboxLeases({ store, sandboxes, leadership, log });
-  return { sandboxes, settings, pausing, forks, templates, access, monitor, leases };
+  return { sandboxes, settings, pausing, forks, templates, access, monitor, leases, hosts, hostClients };
 }

@@ -28,6 +28,8 @@ import type { Monitoring } from "../monitoring/monitoring.ts";
 import { oauthRoutes } from "../oauth/oauth-routes.ts";
 import { quotaRoutes } from "../quotas/quota-routes.ts";
 import type { QuotaStore } from "../quotas/quota-store.ts";
+import type { MetricReads } from "../sandbox-metrics/metric-reads.ts";
+import { metricRoutes } from "../sandbox-metrics/metric-routes.ts";
 import { requireSandboxId, sandboxRoutes } from "../sandboxes/sandbox-routes.ts";
 import { SessionCookie } from "../sessions/session-cookie.ts";
 import { sessionRoutes, signInRoutes } from "../sessions/session-routes.ts";
@@ -57,6 +59,7 @@ interface ServerNeed {
   stats: StatsReads;
   /** Absent when nobody may read metrics. */
   monitoring: Monitoring | undefined;
+  metrics: MetricReads;
 }
 
 /** The HTTP server with the routes of all features; it does not listen yet. */
@@ -128,7 +131,7 @@ async function registerSandboxRoutes(
   app: App,
   guard: AccessGuard,
   { config }: Foundation,
-  { sandboxes: { access, templates, ...sandboxes }, stats }: ServerNeed,
+  { sandboxes: { access, templates, ...sandboxes }, stats, metrics }: ServerNeed,
 ): Promise<void> {
   const { transfers } = config;
   await app.register(async (scope) => {
@@ -136,6 +139,7 @@ async function registerSandboxRoutes(
     scope.addHook("preValidation", requireSandboxId);
     await scope.register(sandboxRoutes(sandboxes));
     await scope.register(statsRoutes(stats));
+    await scope.register(metricRoutes({ metrics, ...sandboxes }));
     await scope.register(commandRoutes(new CommandService(access), new AnswerBudget(transfers), transfers));
     const files = new FileService(access);
     const spool = { directory: join(config.dataDir, "spool"), budget: new SpoolBudget(transfers) };

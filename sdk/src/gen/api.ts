@@ -1661,6 +1661,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sandboxes/{id}/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get what a sandbox used of processor, memory, disk and network, also one that is over */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description `5m`: buckets of 10 s; `1h`: buckets of 30 s; `6h`: buckets of 180 s; `24h`: buckets of 720 s; `30d`: buckets of 21600 s */
+                    range?: "5m" | "1h" | "6h" | "24h" | "30d";
+                };
+                header?: never;
+                path: {
+                    /** @description Sandbox id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SandboxMetrics"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sandboxes/{id}/pause": {
         parameters: {
             query?: never;
@@ -1813,6 +1855,45 @@ export interface paths {
                 };
             };
         };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get what each of the team's sandboxes used of processor, memory, disk and network */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description `5m`: buckets of 10 s; `1h`: buckets of 30 s; `6h`: buckets of 180 s; `24h`: buckets of 720 s; `30d`: buckets of 21600 s */
+                    range?: "5m" | "1h" | "6h" | "24h" | "30d";
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["TeamMetrics"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2759,6 +2840,26 @@ export interface components {
             /** @description User id */
             user_id: string;
         };
+        /**
+         * MetricSeries
+         * @description Means over each bucket; seven lists of one length
+         */
+        MetricSeries: {
+            /** @description Processor time of its microVM; 100 = one processor all the time */
+            cpu_percent: number[];
+            /** @description Bytes on the host's disk that are its own, beyond those of its template */
+            disk_bytes: number[];
+            /** @description Begin of each bucket, ascending. Those in which nothing was measured are left out */
+            labels: string[];
+            /** @description MiB of memory in use in the guest, as the agent in it says; null where it said nothing */
+            memory_mb: (number | null)[];
+            /** @description Bytes that its network card received in a second, headers included */
+            rx_bytes_per_s: number[];
+            /** @description Bytes that its network card sent in a second, headers included */
+            tx_bytes_per_s: number[];
+            /** @description MiB of the host's memory that its microVM had, its guest's among them */
+            vmm_memory_mb: number[];
+        };
         /** MoveFile */
         MoveFile: {
             /** @description New path; one that ends with / or is a directory means into it */
@@ -2889,6 +2990,12 @@ export interface components {
             timeout_sec: number;
             /** @description Virtual CPUs; default: 1, or those of a template that fixes them */
             vcpus: number;
+        };
+        /** SandboxMetrics */
+        SandboxMetrics: {
+            /** @enum {unknown} */
+            range: "5m" | "1h" | "6h" | "24h" | "30d";
+            series: components["schemas"]["MetricSeries"];
         };
         /** SandboxStats */
         SandboxStats: {
@@ -3028,6 +3135,16 @@ export interface components {
         TeamDetails: {
             members: components["schemas"]["Member"][];
             team: components["schemas"]["Team"];
+        };
+        /** TeamMetrics */
+        TeamMetrics: {
+            /** @enum {unknown} */
+            range: "5m" | "1h" | "6h" | "24h" | "30d";
+            /** @description Those that are not over and of which something was measured, the newest 500 */
+            sandboxes: {
+                sandbox_id: string;
+                series: components["schemas"]["MetricSeries"];
+            }[];
         };
         /** TeamQuota */
         TeamQuota: {

@@ -1,9 +1,7 @@
 import { sql } from "kysely";
-import type { Db } from "../database/tables.ts";
+import type { Db } from "./tables.ts";
 
 const DAY_MS = 86_400_000;
-/** Days for which rows are kept. */
-export const RETENTION_DAYS = 60;
 /** Days ahead for which there are partitions, so that none is missing when they cannot be made for a while. */
 const AHEAD_DAYS = 3;
 /**
@@ -21,11 +19,13 @@ export interface PartitionedTable {
   name: string;
   /** Column of the time. */
   column: string;
-  /** Days of one partition, which begins at a multiple of that since the epoch. */
+  /** Days of one partition, which begins at a multiple of that since the epoch. Less than one are some whole hours. */
   days: number;
+  /** Days for which rows are kept. */
+  keptDays: number;
 }
 
-/** Makes the partitions of a table ahead, and drops those whose rows are older than {@link RETENTION_DAYS}. */
+/** Makes the partitions of a table ahead, and drops those whose rows are older than they are kept. */
 export class Partitions {
   readonly #db: Db;
   readonly #table: PartitionedTable;
@@ -37,16 +37,16 @@ export class Partitions {
 
   /** Does what is due at a time. May be called again at any time; what fails is due still. */
   async maintain(now: Date): Promise<void> {
-    const { days } = this.#table;
+    const { days, keptDays } = this.#table;
     const length = days * DAY_MS;
-    const expired = now.getTime() - RETENTION_DAYS * DAY_MS;
+    const expired = now.getTime() - keptDays * DAY_MS;
     const begins = await this.#begins();
     const first = Math.floor(now.getTime() / length) * length;
     for (let begin = first; begin <= now.getTime() + AHEAD_DAYS * DAY_MS; begin += length) {
       if (!begins.includes(begin)) await this.#make(begin, begin + length);
     }
     for (const begin of begins.filter((begin) => begin + length <= expired).slice(0, DROPS)) await this.#drop(begin);
-    await this.#deleteFromDefault(new Date(expired));
+    await this.#deleteFromDefault(new Date(expired).toISOString());
   }
 
   /** Begins of the partitions that there are but for the default one, in milliseconds since the epoch, ascending. */
@@ -57,8 +57,8 @@ export class Partitions {
     `.execute(this.#db);
     return rows
       .flatMap(({ name }) => {
-        const [, year, month, day] = /_(\d{4})(\d\d)(\d\d)$/.exec(name) ?? [];
-        return day === undefined ? [] : [Date.parse(`${year}-${month}-${day}`)];
+        const [, year, month, day, hour = "00"] = /_(\d{4})(\d\d)(\d\d)(\d\d)?$/.exec(name) ?? [];
+        return day === undefined ? [] : [Date.parse(`${year}-${month}-${day}T${hour}:00Z`)];
       })
       .sort((a, b) => a - b);
   }
@@ -66,7 +66,7 @@ export class Partitions {
   /** Makes a partition, unless the default one has rows of its time: they stay there, and with them those that follow. */
   async #make(begin: number, end: number): Promise<void> {
     const { name, column } = this.#table;
-    const [from, to] = [new Date(begin), new Date(end)];
+    const [from, to] = [new Date(begin).toISOString(), new Date(end).toISOString()];
     await this.#locking(async (transaction) => {
       const { rows } = await sql`
         select from ${sql.table(`${name}_default`)}
@@ -75,7 +75,7 @@ export class Partitions {
       if (rows.length > 0) return;
       await sql`
         create table if not exists ${sql.table(this.#nameOf(begin))} partition of ${sql.table(name)}
-        for values from (${sql.lit(from.toISOString())}) to (${sql.lit(to.toISOString())})
+        for values from (${sql.lit(from)}) to (${sql.lit(to)})
       `.execute(transaction);
     });
   }
@@ -84,7 +84,7 @@ export class Partitions {
     await this.#locking((transaction) => sql`drop table ${sql.table(this.#nameOf(begin))}`.execute(transaction));
   }
 
-  async #deleteFromDefault(expired: Date): Promise<void> {
+  async #deleteFromDefault(expired: string): Promise<void> {
     const rest = sql.table(`${this.#table.name}_default`);
     await sql`
       delete from ${rest} where ctid = any(array(
@@ -101,6 +101,7 @@ export class Partitions {
   }
 
   #nameOf(begin: number): string {
-    return `${this.#table.name}_${new Date(begin).toISOString().slice(0, 10).replaceAll("-", "")}`;
+    const digits = new Date(begin).toISOString().replaceAll(/\D/g, "");
+    return `${this.#table.name}_${digits.slice(0, this.#table.days < 1 ? 10 : 8)}`;
   }
 }

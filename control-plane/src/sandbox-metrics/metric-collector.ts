@@ -1,0 +1,177 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type {
+  CollectMetricsResponse,
+  MetricPoint,
+  SandboxUsage,
+} from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import type { Leadership } from "../database/leadership.ts";
+import type { Partitions } from "../database/partitions.ts";
+import type { Db } from "../database/tables.ts";
+import type { HostClientPool } from "../hosts/host-client-pool.ts";
+import type { HostStore, MonitoredHost } from "../hosts/host-store.ts";
+import { callHost } from "../hosts/rpc-errors.ts";
+import type { Logger } from "../logging.ts";
+import type { CountedUsage, UsageStore } from "../usage/usage-store.ts";
+import type { MeasuredSpan } from "./metric-buckets.ts";
+import type { Collection, MetricStore } from "./metric-store.ts";
+
+/** Milliseconds that a host has to answer. */
+const CALL_TIMEOUT_MS = 10_000;
+/** Answers of one host that are taken in one round: what is left comes with the next one. */
+const ANSWERS = 20;
+/** Milliseconds between two looks after partitions. */
+const MAINTENANCE_MS = 3_600_000;
+
+export interface MetricCollectorParts {
+  db: Db;
+  metrics: MetricStore;
+  usage: UsageStore;
+  partitions: readonly Partitions[];
+  hosts: HostStore;
+  hostClients: HostClientPool;
+  leadership: Leadership;
+  /** Called after each round that brought something. */
+  onCollected: () => Promise<void>;
+  /** Milliseconds between two rounds. */
+  intervalMs: number;
+  log: Logger;
+}
+
+/**
+ * Takes from every host what its sandboxes have used, by one call in each round. Each answer is kept in one transaction with
+ * the note that it is, by which the next call acknowledges it: what is given twice counts once, and what a host could not
+ * give comes when it can. Runs in one control plane at a time. A host that does not answer delays no other.
+ */
+export class MetricCollector {
+  readonly #parts: MetricCollectorParts;
+  readonly #stop = new AbortController();
+  readonly #visits = new Map<string, Promise<void>>();
+  /** When partitions are looked after next, milliseconds since the epoch. */
+  #maintenanceAt = 0;
+  #leading: Promise<void> = Promise.resolve();
+
+  constructor(parts: MetricCollectorParts) {
+    this.#parts = parts;
+  }
+
+  /** Starts to compete for the task and to do it. */
+  start(): void {
+    this.#leading = this.#parts.leadership.lead("metrics", (signal) => this.#follow(signal), this.#stop.signal);
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await this.#leading;
+  }
+
+  async #follow(signal: AbortSignal): Promise<void> {
+    try {
+      while (!signal.aborted) {
+        await this.#maintain();
+        await this.#round();
+        await delay(this.#parts.intervalMs, undefined, { signal });
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      await Promise.all(this.#visits.values());
+    }
+  }
+
+  /** Starts a visit to every host that is not being visited. */
+  async #round(): Promise<void> {
+    const { hosts, log } = this.#parts;
+    try {
+      for (const host of await hosts.listMonitored()) {
+        if (this.#visits.has(host.id)) continue;
+        const visit = this.#collect(host)
+          .catch((error: unknown) => log.debug({ err: error, host: host.id }, "a host does not tell what was used"))
+          .finally(() => this.#visits.delete(host.id));
+        this.#visits.set(host.id, visit);
+      }
+    } catch (error) {
+      log.error({ err: error }, "hosts could not be listed");
+    }
+  }
+
+  async #collect(host: MonitoredHost): Promise<void> {
+    const { hostClients, metrics, log, onCollected } = this.#parts;
+    let kept = await metrics.collectionOf(host.id);
+    for (let answers = 0; answers < ANSWERS; answers++) {
+      const acknowledged = kept && { ledger: kept.ledger, points: BigInt(kept.points), usage: BigInt(kept.usage) };
+      const agent = hostClients.agentOf(host);
+      const answer = await callHost(() =>
+        agent.collectMetrics(acknowledged ? { acknowledged } : {}, { timeoutMs: CALL_TIMEOUT_MS }),
+      );
+      const next = await this.#keep(host.id, kept, answer).catch((error: unknown) => {
+        log.error({ err: error, host: host.id }, "what sandboxes of a host have used could not be kept");
+        return undefined;
+      });
+      if (!next || (answer.points.length === 0 && answer.usage.length === 0)) return;
+      kept = next;
+      await onCollected();
+      if (!answer.more) return;
+    }
+  }
+
+  /** Keeps an answer; undefined when it named no place, or another control plane was first to take it. */
+  async #keep(
+    hostId: string,
+    before: Collection | undefined,
+    { points, usage, cursor }: CollectMetricsResponse,
+  ): Promise<Collection | undefined> {
+    const { db, metrics, usage: usageStore } = this.#parts;
+    if (!cursor) return undefined;
+    const after = { ledger: cursor.ledger, points: Number(cursor.points), usage: Number(cursor.usage) };
+    const now = Date.now();
+    return db.transaction().execute(async (transaction) => {
+      if (!(await metrics.advance(hostId, before, after, transaction))) return undefined;
+      await metrics.add(hostId, points.map(toSpan), now, transaction);
+      await usageStore.add(
+        hostId,
+        usage.map((each) => toUsage(each, after.ledger)),
+        now,
+        transaction,
+      );
+      return after;
+    });
+  }
+
+  async #maintain(): Promise<void> {
+    const { partitions, log } = this.#parts;
+    const now = Date.now();
+    if (now < this.#maintenanceAt) return;
+    this.#maintenanceAt = now + MAINTENANCE_MS;
+    for (const table of partitions) {
+      await table.maintain(new Date(now)).catch((error: unknown) => {
+        log.warn({ err: error }, "partitions of metrics could not be looked after; trying again within the hour");
+      });
+    }
+  }
+}
+
+function toSpan(point: MetricPoint): MeasuredSpan {
+  return {
+    sandboxId: point.sandboxId,
+    at: Number(point.atUnixMs),
+    spanMs: Number(point.spanMs),
+    cpuUs: Number(point.cpuUs),
+    rxBytes: Number(point.rxBytes),
+    txBytes: Number(point.txBytes),
+    memoryBytes: point.memoryBytes === undefined ? undefined : Number(point.memoryBytes),
+    vmmMemoryBytes: Number(point.vmmMemoryBytes),
+    diskBytes: Number(point.diskBytes),
+  };
+}
+
+function toUsage(usage: SandboxUsage, ledger: string): CountedUsage {
+  return {
+    sandboxId: usage.sandboxId,
+    ledger,
+    day: usage.day,
+    cpuUs: Number(usage.cpuUs),
+    memoryMbMs: Number(usage.memoryMbMs),
+    diskMbMs: Number(usage.diskMbMs),
+    egressBytes: Number(usage.egressBytes),
+  };
+}

@@ -1,0 +1,88 @@
+import { sql } from "kysely";
+import type { Db } from "../database/tables.ts";
+
+const DAY_MS = 86_400_000;
+/** Days by which a host may be late, and ahead: one by its clock, and one because noon is midnight somewhere. */
+const LATE_DAYS = 90;
+const AHEAD_DAYS = 1;
+/** More than any sandbox uses in a day, in any unit: a host that says more is not believed. */
+const MOST = 1e16;
+
+/** What a sandbox has used in a day in UTC, up to when its host said so. */
+export interface CountedUsage {
+  sandboxId: string;
+  /** Name of what the host counts in: it starts from nothing in another one. */
+  ledger: string;
+  /** Such as 2026-01-31. */
+  day: string;
+  cpuUs: number;
+  memoryMbMs: number;
+  diskMbMs: number;
+  egressBytes: number;
+}
+
+/** Writes what sandboxes have used. */
+export class UsageStore {
+  /**
+   * Counts what a host says, in a transaction: by how much each of its figures is above the one that is kept. What is said
+   * twice, or late, counts once, and in its day. Sandboxes that are none of the host's are left out.
+   */
+  async add(hostId: string, counted: readonly CountedUsage[], now: number, transaction: Db): Promise<void> {
+    const [oldest, newest] = [dayOf(now - LATE_DAYS * DAY_MS), dayOf(now + AHEAD_DAYS * DAY_MS)];
+    const given = counted.filter(
+      ({ day }) => /^\d{4}-\d\d-\d\d$/.test(day) && isDay(day) && day >= oldest && day <= newest,
+    );
+    if (given.length === 0) return;
+    const column = <T>(of: (usage: CountedUsage) => T) => given.map(of);
+    const amounts = (of: (usage: CountedUsage) => number) => column((usage) => Math.min(of(usage), MOST));
+    await sql`
+      with given as materialized (
+        select said.day, said.sandbox_id, said.ledger, sandboxes.team_id, said.cpu_us, said.memory_mb_ms,
+          said.disk_mb_ms, said.egress_bytes
+        from unnest(
+          ${column(({ day }) => day)}::date[], ${column(({ sandboxId }) => sandboxId)}::text[],
+          ${column(({ ledger }) => ledger)}::text[], ${amounts(({ cpuUs }) => cpuUs)}::bigint[],
+          ${amounts(({ memoryMbMs }) => memoryMbMs)}::bigint[], ${amounts(({ diskMbMs }) => diskMbMs)}::bigint[],
+          ${amounts(({ egressBytes }) => egressBytes)}::bigint[]
+        ) as said (day, sandbox_id, ledger, cpu_us, memory_mb_ms, disk_mb_ms, egress_bytes)
+        join sandboxes on sandboxes.id = said.sandbox_id and sandboxes.host_id = ${hostId}
+      ), added as (
+        select given.team_id, given.day, ${sums("given", "before")}
+        from given left join sandbox_usage as before using (day, sandbox_id, ledger)
+        group by given.team_id, given.day
+      ), kept as (
+        insert into sandbox_usage as kept
+        select * from given order by day, sandbox_id, ledger
+        on conflict (day, sandbox_id, ledger) do update set
+          cpu_us = greatest(kept.cpu_us, excluded.cpu_us),
+          memory_mb_ms = greatest(kept.memory_mb_ms, excluded.memory_mb_ms),
+          disk_mb_ms = greatest(kept.disk_mb_ms, excluded.disk_mb_ms),
+          egress_bytes = greatest(kept.egress_bytes, excluded.egress_bytes)
+      )
+      insert into daily_usage as total
+      select * from added order by team_id, day
+      on conflict (team_id, day) do update set
+        cpu_us = total.cpu_us + excluded.cpu_us,
+        memory_mb_ms = total.memory_mb_ms + excluded.memory_mb_ms,
+        disk_mb_ms = total.disk_mb_ms + excluded.disk_mb_ms,
+        egress_bytes = total.egress_bytes + excluded.egress_bytes
+    `.execute(transaction);
+  }
+}
+
+/** Columns of by how much all figures of one relation are above those of another together. */
+function sums(after: string, before: string) {
+  const sum = (column: string) => {
+    const [now, then] = [sql.ref(`${after}.${column}`), sql.ref(`${before}.${column}`)];
+    return sql`sum(greatest(${now} - coalesce(${then}, 0), 0))::bigint as ${sql.ref(column)}`;
+  };
+  return sql.join(["cpu_us", "memory_mb_ms", "disk_mb_ms", "egress_bytes"].map(sum));
+}
+
+function isDay(day: string): boolean {
+  return !Number.isNaN(Date.parse(day)) && dayOf(Date.parse(day)) === day;
+}
+
+function dayOf(at: number): string {
+  return new Date(at).toISOString().slice(0, 10);
+}
