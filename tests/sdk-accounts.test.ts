@@ -68,4 +68,15 @@ describe("accounts by the client library", () => {
     await last.account.logOutEverywhere();
     await expect(last.account.get()).rejects.toMatchObject({ code: "unauthorized" });
   });
+
+  test("is deleted with the teams that nobody else is in", async () => {
+    const anybody = connect();
+    const account = { email: "leaver@example.org", password: PASSWORD, name: "Leaver" };
+    const warren = connect((await anybody.signIn.signUp(account)).token!);
+    expect(await warren.account.deletionPreview()).toMatchObject({ possible: true, teams: [{ outcome: "deleted" }] });
+    await expect(warren.account.delete()).rejects.toMatchObject({ code: "forbidden" });
+    await warren.account.delete({ password: PASSWORD });
+    const { email, password } = account;
+    await expect(anybody.signIn.logIn({ email, password })).rejects.toMatchObject({ code: "unauthorized" });
+  });
 });

@@ -7,6 +7,8 @@ export const ERRORS = {
   unauthorized: { status: 401 },
   forbidden: { status: 403 },
   no_team: { status: 403 },
+  /** What was asked for takes a session that was opened a moment ago. */
+  recent_login_required: { status: 403 },
   /** Accounts are made by the operator of this server only. */
   signup_closed: { status: 403 },
   not_found: { status: 404 },
@@ -24,6 +26,8 @@ export const ERRORS = {
   conflict: { status: 409 },
   already_exists: { status: 409 },
   email_taken: { status: 409 },
+  /** The user owns a team that others are in, so that the account cannot be deleted. */
+  owns_team_with_members: { status: 409 },
   /** A link that works once was used, has expired, or was replaced by a newer one. */
   link_invalid: { status: 410 },
   invalid_state: { status: 409 },

@@ -1,3 +1,4 @@
+import type { DeleteMe, DeletionPreview } from "@warren/contracts/rest/account-deletion";
 import type { ChangePassword, Me } from "@warren/contracts/rest/accounts";
 import type { UserSession } from "@warren/contracts/rest/sessions";
 import type { Transport } from "./transport.ts";
@@ -21,6 +22,19 @@ export class Account {
   /** Sets the password and ends all other sessions; throws `forbidden` when the present one is not right. */
   async changePassword(change: ChangePassword, signal?: AbortSignal): Promise<void> {
     await this.#transport.json({ method: "POST", path: "/v1/me/password", json: change, signal });
+  }
+
+  /** What `delete` would do to the teams of the account. */
+  deletionPreview(signal?: AbortSignal): Promise<DeletionPreview> {
+    return this.#transport.json({ method: "GET", path: "/v1/me/deletion", safe: true, signal });
+  }
+
+  /**
+   * Deletes the account, at once and for good, with the teams that nobody else is in. Throws `owns_team_with_members`, and
+   * `recent_login_required` when an account without a password has an older session.
+   */
+  async delete(confirmation: DeleteMe = {}, signal?: AbortSignal): Promise<void> {
+    await this.#transport.json({ method: "DELETE", path: "/v1/me", json: confirmation, signal });
   }
 
   /** The sessions of the account, the last used first, a hundred at most. */

@@ -4,12 +4,11 @@ import type { AccessChanges } from "../auth/access-changes.ts";
 import type { SignedInUser } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
 import { toWireId } from "../identifiers/wire-id.ts";
-import type { RateLimiter } from "../rate-limits/rate-limiter.ts";
-import { RATES } from "../rate-limits/rates.ts";
 import type { TeamStore } from "../teams/team-store.ts";
 import type { PasswordHasher } from "../users/passwords.ts";
 import { parseUserName } from "../users/user-name.ts";
 import type { UserRow, UserStore } from "../users/user-store.ts";
+import type { PasswordCheck } from "./password-check.ts";
 
 /** The sessions of users. */
 export interface UserSessions {
@@ -24,7 +23,7 @@ export interface AccountServiceParts {
   teams: TeamStore;
   sessions: UserSessions;
   hasher: PasswordHasher;
-  limiter: RateLimiter;
+  passwords: PasswordCheck;
   changes: AccessChanges;
 }
 
@@ -70,17 +69,9 @@ export class AccountService {
 
   /** Sets the password and ends all other sessions of the user. */
   async changePassword(caller: SignedInUser, request: ChangePassword): Promise<void> {
-    const { db, users, sessions, hasher, limiter, changes } = this.#parts;
-    await limiter.take("change password of", caller.userId, RATES.changePassword.account);
+    const { db, users, sessions, hasher, passwords, changes } = this.#parts;
     const user = await this.#find(caller);
-    if (user.password_hash !== null) {
-      if (request.current_password === undefined) {
-        throw new WarrenError("forbidden", "the account has a password: body/current_password is required");
-      }
-      if (!(await hasher.verify(user.password_hash, request.current_password))) {
-        throw new WarrenError("forbidden", "body/current_password is not the password of this account");
-      }
-    }
+    await passwords.require(user, request.current_password, "body/current_password");
     const passwordHash = await hasher.hash(request.new_password);
     await db.transaction().execute(async (transaction) => {
       await users.setPasswordHash(user.id, passwordHash, transaction);

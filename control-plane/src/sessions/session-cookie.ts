@@ -1,5 +1,5 @@
 import { type CookieSerializeOptions, fastifyCookie } from "@fastify/cookie";
-import type { FastifyReply } from "fastify";
+import type { FastifyReply, FastifyRequest } from "fastify";
 
 /**
  * The cookie that holds a browser's session: HttpOnly, so that no script reads it, and SameSite=Lax, so that no other
@@ -26,7 +26,13 @@ export class SessionCookie {
     reply.setCookie(this.#name, token, { ...this.#options, expires: expiresAt });
   }
 
-  clear(reply: FastifyReply): void {
-    reply.clearCookie(this.#name, this.#options);
+  /** Whether a request's session comes from the cookie. */
+  isUsedBy({ headers }: FastifyRequest): boolean {
+    return headers.authorization === undefined && this.read(headers.cookie) !== undefined;
+  }
+
+  /** Removes the cookie from a browser whose session is over. */
+  clearIfUsed(request: FastifyRequest, reply: FastifyReply): void {
+    if (this.isUsedBy(request)) reply.clearCookie(this.#name, this.#options);
   }
 }

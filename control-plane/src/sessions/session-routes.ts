@@ -3,7 +3,6 @@ import { LIMITS } from "@warren/contracts/limits";
 import { AuthResponse, LogIn, SignUp, SwitchTeam } from "@warren/contracts/rest/accounts";
 import { ErrorBody } from "@warren/contracts/rest/error";
 import { SessionParams, UserSession } from "@warren/contracts/rest/sessions";
-import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { AccessChanges } from "../auth/access-changes.ts";
 import { userOf } from "../callers/request-caller.ts";
@@ -93,7 +92,7 @@ export function sessionRoutes({ signIn, sessions, cookie, changes }: SessionRout
       },
       async (request, reply) => {
         const session = await signIn.switchTeam(userOf(request), fromWireId("team", request.body.team_id));
-        return handOver(reply, cookie, session, usesCookie(request, cookie));
+        return handOver(reply, cookie, session, cookie.isUsedBy(request));
       },
     );
 
@@ -104,7 +103,7 @@ export function sessionRoutes({ signIn, sessions, cookie, changes }: SessionRout
         const { sessionId } = userOf(request);
         await sessions.end(sessionId);
         changes.announce({ sessionId });
-        if (usesCookie(request, cookie)) cookie.clear(reply);
+        cookie.clearIfUsed(request, reply);
         return reply.code(204).send(null);
       },
     );
@@ -142,7 +141,7 @@ export function sessionRoutes({ signIn, sessions, cookie, changes }: SessionRout
           throw new WarrenError("not_found", "you have no such session; it may have ended already");
         }
         changes.announce({ sessionId });
-        if (sessionId === current && usesCookie(request, cookie)) cookie.clear(reply);
+        if (sessionId === current) cookie.clearIfUsed(request, reply);
         return reply.code(204).send(null);
       },
     );
@@ -154,13 +153,9 @@ export function sessionRoutes({ signIn, sessions, cookie, changes }: SessionRout
         const { userId } = userOf(request);
         await sessions.endAll(userId);
         changes.announce({ userId });
-        if (usesCookie(request, cookie)) cookie.clear(reply);
+        cookie.clearIfUsed(request, reply);
         return reply.code(204).send(null);
       },
     );
   };
-}
-
-function usesCookie({ headers }: FastifyRequest, cookie: SessionCookie): boolean {
-  return headers.authorization === undefined && cookie.read(headers.cookie) !== undefined;
 }

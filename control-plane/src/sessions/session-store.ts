@@ -99,6 +99,17 @@ export class SessionStore {
       .execute();
   }
 
+  /** Whether a session was opened in the last minutes. */
+  async isRecent(id: string, minutes: number): Promise<boolean> {
+    const row = await this.#db
+      .selectFrom("user_sessions")
+      .select("id")
+      .where("id", "=", id)
+      .where("created_at", ">", sql<Date>`now() - ${minutes} * interval '1 minute'`)
+      .executeTakeFirst();
+    return row !== undefined;
+  }
+
   /** Ends one session of a user; false when the user has no such session. */
   async endOf(userId: string, id: string): Promise<boolean> {
     const { numDeletedRows } = await this.#db

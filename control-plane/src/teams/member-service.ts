@@ -3,6 +3,7 @@ import { LIMITS } from "@warren/contracts/limits";
 import type { TeamRole } from "@warren/contracts/rest/accounts";
 import type { AccessChanges } from "../auth/access-changes.ts";
 import type { UserCaller } from "../callers/caller.ts";
+import { isForeignKeyViolation } from "../database/foreign-key-violation.ts";
 import type { Db } from "../database/tables.ts";
 import { isUniqueViolation } from "../database/unique-violation.ts";
 import type { RateLimiter } from "../rate-limits/rate-limiter.ts";
@@ -51,7 +52,7 @@ export class MemberService {
     try {
       const added = await teams.withTeam(caller, "manageMembers", async (transaction) => {
         const user = await users.findByEmail(email, transaction);
-        if (!user) throw new WarrenError("not_found", `nobody has an account with the address ${email}`);
+        if (!user) throw noAccount(email);
         const isVerified = user.email_verified_at !== null;
         if (verifiedOnly && !isVerified) {
           throw new WarrenError(
@@ -77,6 +78,7 @@ export class MemberService {
       changes.announce({ userId: added.user_id });
       return added;
     } catch (error) {
+      if (isForeignKeyViolation(error)) throw noAccount(email);
       if (isUniqueViolation(error)) throw new WarrenError("invalid_request", `${email} is a member already`);
       throw error;
     }
@@ -132,6 +134,10 @@ export class MemberService {
       throw new WarrenError("forbidden", "the owner keeps the role until the owner transfers it to another member");
     }
   }
+}
+
+function noAccount(email: string): WarrenError {
+  return new WarrenError("not_found", `nobody has an account with the address ${email}`);
 }
 
 function notAMember(): WarrenError {

@@ -96,6 +96,22 @@ export class MembershipStore {
       .execute();
   }
 
+  /**
+   * The live teams of a user, by UUID, which are held as `TeamStore.lockLive` does, always in the same order. `transaction`
+   * may see that the user is in further teams afterwards.
+   */
+  async lockTeamsOf(userId: string, transaction: Db): Promise<ReadonlySet<string>> {
+    const rows = await transaction
+      .selectFrom("teams")
+      .select("id")
+      .where("deleted_at", "is", null)
+      .where("id", "in", (of) => of.selectFrom("users_teams").select("team_id").where("user_id", "=", userId))
+      .orderBy("id")
+      .forNoKeyUpdate()
+      .execute();
+    return new Set(rows.map(({ id }) => id));
+  }
+
   async count(teamId: string, db: Db): Promise<number> {
     const { count } = await db
       .selectFrom("users_teams")

@@ -74,6 +74,8 @@ const PERSONAL = [
   "POST /v1/auth/logout-everywhere",
   "GET /v1/me",
   "PATCH /v1/me",
+  "DELETE /v1/me",
+  "GET /v1/me/deletion",
   "POST /v1/me/password",
   "GET /v1/me/sessions",
   "DELETE /v1/me/sessions/:id",

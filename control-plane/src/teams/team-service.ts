@@ -66,7 +66,8 @@ export class TeamService<Claimed = unknown> {
     await limiter.take("create teams as", user.userId, RATES.createTeam.account);
     return db.transaction().execute(async (transaction) => {
       // Creations by one user wait for each other, so that they are counted right.
-      await sql`select from users where id = ${user.userId} for no key update`.execute(transaction);
+      const { rows } = await sql`select from users where id = ${user.userId} for no key update`.execute(transaction);
+      if (rows.length === 0) throw new WarrenError("unauthorized", "the account of this session is gone");
       if ((await teams.countOwned(user.userId, transaction)) >= LIMITS.ownedTeams) {
         throw new WarrenError(
           "quota_exceeded",
@@ -98,14 +99,23 @@ export class TeamService<Claimed = unknown> {
    * and its templates removed; sandboxes that a host cannot destroy at this time are destroyed when it can.
    */
   async delete(caller: UserCaller): Promise<void> {
+    const end = await this.withTeam(caller, "delete", (transaction) => this.claim(caller.teamId, transaction));
+    await end();
+  }
+
+  /**
+   * Takes a team out of use, in a transaction of `transact` that has locked it. Once that is committed, the result ends what
+   * the team had.
+   */
+  async claim(teamId: string, transaction: Db): Promise<() => Promise<void>> {
     const { teams, sandboxes, templates, changes } = this.#parts;
-    const claimed = await this.withTeam(caller, "delete", async (transaction) => {
-      await teams.markDeleted(caller.teamId, transaction);
-      return sandboxes.claimAll(caller.teamId, transaction);
-    });
-    changes.announce({ teamId: caller.teamId });
-    await sandboxes.endAll(claimed);
-    await templates.deleteAll(caller.teamId);
+    await teams.markDeleted(teamId, transaction);
+    const claimed = await sandboxes.claimAll(teamId, transaction);
+    return async () => {
+      changes.announce({ teamId });
+      await sandboxes.endAll(claimed);
+      await templates.deleteAll(teamId);
+    };
   }
 
   /**

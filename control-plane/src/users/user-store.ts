@@ -58,6 +58,16 @@ export class UserStore {
     return db.selectFrom("users").selectAll().where("id", "=", id).executeTakeFirst();
   }
 
+  /** As `find`, and nobody else changes the user, or makes a row that refers to them, until the transaction ends. */
+  async lock(id: string, transaction: Db): Promise<UserRow | undefined> {
+    return transaction.selectFrom("users").selectAll().where("id", "=", id).forUpdate().executeTakeFirst();
+  }
+
+  /** Removes a user with all that is theirs alone: memberships, sessions, identities at providers, rights. */
+  async remove(id: string, transaction: Db): Promise<void> {
+    await transaction.deleteFrom("users").where("id", "=", id).execute();
+  }
+
   async findByEmail(email: string, db: Db = this.#db): Promise<UserRow | undefined> {
     return db.selectFrom("users").selectAll().where("email", "=", email).executeTakeFirst();
   }

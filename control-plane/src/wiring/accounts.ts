@@ -1,5 +1,8 @@
+import { AccountDeletion } from "../accounts/account-deletion.ts";
 import { AccountService } from "../accounts/account-service.ts";
 import { AccountStore } from "../accounts/account-store.ts";
+import { LeavingStore } from "../accounts/leaving-store.ts";
+import { PasswordCheck } from "../accounts/password-check.ts";
 import { UserSearch } from "../accounts/user-search.ts";
 import { AdminService } from "../admin/admin-service.ts";
 import { PlatformStore } from "../admin/platform-store.ts";
@@ -51,6 +54,7 @@ export async function createAccounts(foundation: Foundation, { teams, apiKeys, s
 
   const limiter = new RateLimiter(db, config.rateLimitFactor);
   const hasher = new PasswordHasher();
+  const passwords = new PasswordCheck(hasher, limiter);
   const users = new UserStore(db);
   const memberships = new MembershipStore(db);
   const stored = new AccountStore(users, teams, memberships);
@@ -87,7 +91,17 @@ export async function createAccounts(foundation: Foundation, { teams, apiKeys, s
     verification,
     platform,
     search: new UserSearch(db, limiter),
-    own: new AccountService({ db, users, teams, sessions, hasher, limiter, changes }),
+    own: new AccountService({ db, users, teams, sessions, hasher, passwords, changes }),
+    deletion: new AccountDeletion({
+      db,
+      users,
+      memberships,
+      leaving: new LeavingStore(),
+      teams: teamService,
+      sessions,
+      passwords,
+      changes,
+    }),
     teams: teamService,
     members: new MemberService({
       teams: teamService,

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
+import { accountDeletionRoutes } from "../accounts/account-deletion-routes.ts";
 import { accountRoutes } from "../accounts/account-routes.ts";
 import { adminRoutes } from "../admin/admin-routes.ts";
 import { setupRoutes } from "../admin/setup-routes.ts";
@@ -118,6 +119,7 @@ async function registerAccountRoutes(
     guard.requireUser(scope);
     await scope.register(sessionRoutes({ ...accounts, cookie, changes }));
     await scope.register(accountRoutes({ ...accounts, accounts: accounts.own }));
+    await scope.register(accountDeletionRoutes({ ...accounts, cookie }));
     await scope.register(emailVerificationRoutes(accounts.verification));
     await scope.register(teamRoutes({ teams: accounts.teams, members: accounts.members }));
     await scope.register(quotaRoutes(quotas));

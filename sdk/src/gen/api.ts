@@ -696,7 +696,32 @@ export interface paths {
         };
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Delete one's account, at once and for good
+         * @description Teams that nobody else is in are deleted with all they have; the others go on. Asks for the password again, or for a session that was opened in the last 10 minutes when the account has none.
+         */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["DeleteMe"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
         options?: never;
         head?: never;
         /** Change one's name */
@@ -722,6 +747,42 @@ export interface paths {
                 };
             };
         };
+        trace?: never;
+    };
+    "/v1/me/deletion": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** See what the deletion of one's account would do to one's teams */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["DeletionPreview"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/v1/me/email/confirm": {
@@ -2649,6 +2710,42 @@ export interface components {
             /** @description Running or paused sandbox to make the template of */
             sandbox_id: string;
         };
+        /** DeleteMe */
+        DeleteMe: {
+            /** @description Required when the account has a password */
+            password?: string;
+        };
+        /** DeletionPreview */
+        DeletionPreview: {
+            /**
+             * @description What `DELETE /v1/me` asks for: the password of the account, or, when it has none, a session that was opened in the last 10 minutes
+             * @enum {unknown}
+             */
+            confirm_with: "password" | "recent_login";
+            /** @description Whether no team stands in the way */
+            possible: boolean;
+            teams: {
+                api_keys: number;
+                name: string;
+                other_members: number;
+                /**
+                 * @description `deleted`: nobody else is in it, so it goes with all it has. `left`: it goes on without the user. `blocks`: the user owns it and others are in it, so it must be transferred or deleted first
+                 * @enum {unknown}
+                 */
+                outcome: "deleted" | "left" | "blocks";
+                /**
+                 * @description Role in the team
+                 * @enum {unknown}
+                 */
+                role: "owner" | "admin" | "member";
+                /** @description Sandboxes that are not ended */
+                sandboxes: number;
+                slug: string;
+                /** @description Team id */
+                team_id: string;
+                templates: number;
+            }[];
+        };
         /** Error */
         Error: {
             error: {
@@ -2656,7 +2753,7 @@ export interface components {
                  * @description Code of the error catalogue: the contract
                  * @enum {string}
                  */
-                code: "invalid_request" | "unauthorized" | "forbidden" | "no_team" | "signup_closed" | "not_found" | "provider_not_found" | "template_not_found" | "file_not_found" | "invalid_path" | "method_not_allowed" | "request_timeout" | "file_forbidden" | "file_error" | "conflict" | "already_exists" | "email_taken" | "link_invalid" | "invalid_state" | "too_large" | "unsupported_encoding" | "misdirected_request" | "rate_limited" | "quota_exceeded" | "upgrade_required" | "headers_too_large" | "internal_error" | "method_not_implemented" | "agent_error" | "boot_failed" | "guest_unreachable" | "mail_failed" | "host_unavailable" | "database_unavailable" | "server_stopping" | "server_unreachable" | "command_timed_out" | "no_hosts_available" | "host_full" | "snapshot_damaged" | "snapshot_incompatible" | "image_build_failed" | "guest_exhausted" | "disk_full" | "host_disk_full";
+                code: "invalid_request" | "unauthorized" | "forbidden" | "no_team" | "recent_login_required" | "signup_closed" | "not_found" | "provider_not_found" | "template_not_found" | "file_not_found" | "invalid_path" | "method_not_allowed" | "request_timeout" | "file_forbidden" | "file_error" | "conflict" | "already_exists" | "email_taken" | "owns_team_with_members" | "link_invalid" | "invalid_state" | "too_large" | "unsupported_encoding" | "misdirected_request" | "rate_limited" | "quota_exceeded" | "upgrade_required" | "headers_too_large" | "internal_error" | "method_not_implemented" | "agent_error" | "boot_failed" | "guest_unreachable" | "mail_failed" | "host_unavailable" | "database_unavailable" | "server_stopping" | "server_unreachable" | "command_timed_out" | "no_hosts_available" | "host_full" | "snapshot_damaged" | "snapshot_incompatible" | "image_build_failed" | "guest_exhausted" | "disk_full" | "host_disk_full";
                 /** @description What happened and what to do, for people; may change */
                 message: string;
             };
