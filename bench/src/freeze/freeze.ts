@@ -7,11 +7,11 @@ import { manyPaused } from "./many-paused.ts";
 import { bigPauses, idleCycles } from "./pauses.ts";
 import { forks, type Stacks, sampleStarts, startFigures } from "./starts.ts";
 
-/** Figures of freezing and thawing, starts as shares of cold boots of the same run. */
+/** Figures of snapshots and restores, starts as shares of cold boots of the same run. */
 export async function freeze({ write }: BenchOptions): Promise<void> {
   const { figures, accelerator } = await BenchStack.use({ WARREN_COLD_BOOT: "1", WARREN_WARM_POOL: "0" }, (booting) =>
     BenchStack.use({ WARREN_WARM_POOL: "1" }, (pooled) =>
-      BenchStack.use({ WARREN_WARM_POOL: "0" }, (thawing) => measure({ booting, pooled, thawing })),
+      BenchStack.use({ WARREN_WARM_POOL: "0" }, (restoring) => measure({ booting, pooled, restoring })),
     ),
   );
   figures.push(await manyPaused());
@@ -20,13 +20,13 @@ export async function freeze({ write }: BenchOptions): Promise<void> {
 
 async function measure(stacks: Stacks): Promise<{ figures: Figure[]; accelerator: string }> {
   const samples = await sampleStarts(stacks);
-  const { thawing } = stacks;
+  const { restoring } = stacks;
   const figures = [
     ...startFigures(samples),
-    ...(await idleCycles(thawing, median(samples.boots))),
-    ...(await bigPauses(thawing)),
-    await forks(thawing, samples.boots),
-    ...(await idleCosts(thawing)),
+    ...(await idleCycles(restoring, median(samples.boots))),
+    ...(await bigPauses(restoring)),
+    await forks(restoring, samples.boots),
+    ...(await idleCosts(restoring)),
   ];
-  return { figures, accelerator: await thawing.accelerator() };
+  return { figures, accelerator: await restoring.accelerator() };
 }

@@ -13,41 +13,41 @@ const FORKS = 8;
 /** Servers that start sandboxes in different ways. */
 export interface Stacks {
   booting: BenchStack;
-  thawing: BenchStack;
+  restoring: BenchStack;
   pooled: BenchStack;
 }
 
 /** Milliseconds from the request for a sandbox to its first command's output, by the way it starts. */
 export interface StartSamples {
   boots: number[];
-  thaws: number[];
+  restores: number[];
   warm: number[];
 }
 
 /** Starts sandboxes in all ways, taking turns, so that a load on the machine that comes and goes falls on all of them. */
-export async function sampleStarts({ booting, thawing, pooled }: Stacks): Promise<StartSamples> {
+export async function sampleStarts({ booting, restoring, pooled }: Stacks): Promise<StartSamples> {
   // The first use of a template in a data directory links and checks its files.
-  await startMs(thawing);
+  await startMs(restoring);
   await startMs(pooled);
-  const samples: StartSamples = { boots: [], thaws: [], warm: [] };
+  const samples: StartSamples = { boots: [], restores: [], warm: [] };
   while (samples.boots.length < ROUNDS) {
     await oneStandsReady(pooled);
     samples.warm.push(await warmStartMs(pooled));
     await oneStandsReady(pooled);
     samples.boots.push(await startMs(booting));
-    samples.thaws.push(await startMs(thawing));
+    samples.restores.push(await startMs(restoring));
   }
   return samples;
 }
 
-export function startFigures({ boots, thaws, warm }: StartSamples): Figure[] {
+export function startFigures({ boots, restores, warm }: StartSamples): Figure[] {
   const coldBootMs = median(boots);
   return [
     {
       name: `cold boot of ${MEMORY_MB} MiB → first command's output, ${boots.length} times`,
       value: `${seconds(coldBootMs)} p50, ${seconds(percentile(boots, 0.95))} p95`,
     },
-    againstColdBoot("create by restore → first command's output", median(thaws), coldBootMs, 0.15),
+    againstColdBoot("create by restore → first command's output", median(restores), coldBootMs, 0.15),
     againstColdBoot("create from the warm pool → first command's output", median(warm), coldBootMs, 0.03),
   ];
 }

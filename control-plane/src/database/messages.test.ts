@@ -1,5 +1,5 @@
 import { EventEmitter, once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import pg from "pg";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { createLogger } from "../logging.ts";
@@ -65,27 +65,50 @@ it("tells of a gap when the connection broke, and goes on", async () => {
 const LET_IN = Buffer.from("5200000008000000005a0000000549", "hex");
 const LISTENS = Buffer.from("430000000b4c495354454e005a0000000549", "hex");
 
-/** Messages of a server that gives these answers, one after the other, and is silent from then on. */
-async function messagesOf(...answers: Buffer[]): Promise<PostgresMessages> {
+/** Connections to a server that gives these answers on each, one after the other, and is silent from then on. */
+async function silentServer(answers: readonly Buffer[]) {
+  const connections = new EventEmitter<{ connection: [Socket]; asked: [] }>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     const left = [...answers];
     socket.on("error", () => undefined);
-    socket.on("data", () => socket.write(left.shift() ?? ""));
+    socket.on("data", () => {
+      socket.write(left.shift() ?? "");
+      connections.emit("asked");
+    });
+    connections.emit("connection", socket);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   onTestFinished(() => void server.close());
   const url = `postgresql://somebody@127.0.0.1:${(server.address() as AddressInfo).port}/nothing`;
-  return new PostgresMessages(new pg.Pool(), url, createLogger("silent"), 300);
+  const messages = (silenceMs: number) => new PostgresMessages(new pg.Pool(), url, createLogger("silent"), silenceMs);
+  return { connections, messages };
 }
 
 const NOBODY = { onMessage: () => undefined, onGap: () => undefined };
 
 it("waits only so long for a server that takes a connection and then falls silent", async () => {
-  const listening = (await messagesOf(LET_IN)).listen("news", NOBODY);
+  const { messages } = await silentServer([LET_IN]);
+  const listening = messages(300).listen("news", NOBODY);
   await expect(listening.catch(isDatabaseAway)).resolves.toBe(true);
 });
 
 it("ends although the server takes no leave", async () => {
-  const stop = await (await messagesOf(LET_IN, LISTENS)).listen("news", NOBODY);
+  const { messages } = await silentServer([LET_IN, LISTENS]);
+  const stop = await messages(300).listen("news", NOBODY);
+  await stop();
+}, 20_000);
+
+it("ends at once while it waits for a server that is silent, however long it would wait", async () => {
+  const answers = [LET_IN, LISTENS];
+  const { connections, messages } = await silentServer(answers);
+  const first = once(connections, "connection");
+  const stop = await messages(1_000_000).listen("news", NOBODY);
+  const [socket] = await first;
+  // The next connection is let in, and not told that it listens.
+  answers.pop();
+  const next = once(connections, "connection");
+  (socket as Socket).destroy();
+  await next;
+  for (const _ of ["start", "listen"]) await once(connections, "asked");
   await stop();
 }, 20_000);

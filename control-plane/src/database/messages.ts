@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import type { Logger } from "../logging.ts";
-import { connectionSettings, endConnection } from "./connection.ts";
+import { breakOff, connectionSettings, endConnection } from "./connection.ts";
 import { noteDatabaseAway } from "./unavailable.ts";
 
 /** What a listener does. */
@@ -45,7 +45,7 @@ export class PostgresMessages implements Messages {
 
   async listen(channel: string, listener: MessageListener): Promise<() => Promise<void>> {
     const stop = new AbortController();
-    const first = await this.#connect(channel, listener);
+    const first = await this.#connect(channel, listener, stop.signal);
     const listening = this.#keep(first, channel, listener, stop.signal);
     return async () => {
       stop.abort();
@@ -65,8 +65,9 @@ export class PostgresMessages implements Messages {
       }
       await delay(RECONNECT_MS, undefined, { signal: stop }).catch(() => undefined);
       if (stop.aborted) return;
-      connection = await this.#connect(channel, listener).catch((error: unknown) => {
-        this.#log.warn({ err: error, channel }, "no connection for messages between control planes; trying again");
+      connection = await this.#connect(channel, listener, stop).catch((error: unknown) => {
+        if (!stop.aborted)
+          this.#log.warn({ err: error, channel }, "no connection for messages between control planes; trying again");
         return undefined;
       });
       if (connection) listener.onGap();
@@ -74,10 +75,12 @@ export class PostgresMessages implements Messages {
     await connection?.close();
   }
 
-  async #connect(channel: string, listener: MessageListener): Promise<Connection> {
+  async #connect(channel: string, listener: MessageListener, stop: AbortSignal): Promise<Connection> {
     const settings = connectionSettings(this.#url, `warren ${channel}`);
     const client = new pg.Client({ ...settings, query_timeout: this.#silenceMs });
     const connection = new Connection(client);
+    const leave = () => breakOff(client);
+    stop.addEventListener("abort", leave, { once: true });
     try {
       client.on("notification", ({ payload = "" }) => listener.onMessage(payload));
       await client.connect();
@@ -87,6 +90,8 @@ export class PostgresMessages implements Messages {
       noteDatabaseAway(error as Error);
       await connection.close();
       throw error;
+    } finally {
+      stop.removeEventListener("abort", leave);
     }
   }
 }
