@@ -14,6 +14,8 @@ const schemas: Record<string, object> = {};
 const named = nameSchemas(document, schemas);
 const types = await openapiTypes({ ...named, components: { schemas } } as Parameters<typeof openapiTypes>[0], {
   alphabetize: true,
+  // What has a default may be left out of a request.
+  defaultNonNullable: false,
 });
 await writeFile(file, HEADER + astToString(types));
 // The server whose document it is keeps timers.

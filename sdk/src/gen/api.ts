@@ -2655,7 +2655,7 @@ export interface components {
              * @description No control characters
              * @default Unnamed API Key
              */
-            name: string;
+            name?: string;
             scopes?: ("sandboxes" | "templates" | "read")[];
         };
         /** CreateSandbox */
@@ -2664,7 +2664,7 @@ export interface components {
              * @description A call that needs the sandbox resumes it when it is paused
              * @default false
              */
-            auto_resume: boolean;
+            auto_resume?: boolean;
             /** @description Environment variables by name */
             env?: {
                 [key: string]: string;
@@ -2684,17 +2684,17 @@ export interface components {
              * @default pause
              * @enum {unknown}
              */
-            on_timeout: "pause" | "destroy";
+            on_timeout?: "pause" | "destroy";
             /**
              * @description Template to start from
              * @default minimal
              */
-            template: string;
+            template?: string;
             /**
              * @description Seconds of inactivity before `on_timeout` happens; 0 = never
              * @default 0
              */
-            timeout_sec: number;
+            timeout_sec?: number;
             /** @description Virtual CPUs; default: 1, or those of a template that fixes them */
             vcpus?: number;
         };
@@ -2777,12 +2777,12 @@ export interface components {
              * @default utf-8
              * @enum {unknown}
              */
-            stdin_encoding: "utf-8" | "base64";
+            stdin_encoding?: "utf-8" | "base64";
             /**
              * @description Seconds after which the command is ended: by SIGTERM, and a few seconds later by SIGKILL; 0 = no limit but the end of the client's connection
              * @default 0
              */
-            timeout_sec: number;
+            timeout_sec?: number;
             /** @description User of the image, with that user's rights; default: the sandbox's default user */
             user?: string;
         };
@@ -2834,7 +2834,7 @@ export interface components {
         /** ForkSandbox */
         ForkSandbox: {
             /** @default 1 */
-            count: number;
+            count?: number;
         };
         /** FoundUser */
         FoundUser: {
@@ -2859,12 +2859,12 @@ export interface components {
              * @description Levels of directories
              * @default 1
              */
-            depth: number;
+            depth?: number;
             /**
              * @description Entries of the answer at most
              * @default 200
              */
-            limit: number;
+            limit?: number;
             /** @description Path in the sandbox; a relative one starts at the user's home, which an empty one is */
             path: string;
             /** @description User of the image, with that user's rights; default: the sandbox's default user */
@@ -2876,7 +2876,7 @@ export interface components {
              * @description For browsers: put the session into an HttpOnly cookie and leave `token` out of the answer, so that no script can read it
              * @default false
              */
-            cookie: boolean;
+            cookie?: boolean;
             /** @description E-mail address */
             email: string;
             password: string;
@@ -2887,7 +2887,7 @@ export interface components {
              * @description Make missing directories above it too, and take one that is there for made
              * @default false
              */
-            parents: boolean;
+            parents?: boolean;
             /** @description Path in the sandbox; a relative one starts at the user's home, which an empty one is */
             path: string;
             /** @description User of the image, with that user's rights; default: the sandbox's default user */
@@ -2965,7 +2965,7 @@ export interface components {
              * @description Replace a file that is there
              * @default false
              */
-            overwrite: boolean;
+            overwrite?: boolean;
             /** @description Path in the sandbox; a relative one starts at the user's home */
             path: string;
             /** @description User of the image, with that user's rights; default: the sandbox's default user */
@@ -3026,7 +3026,7 @@ export interface components {
              * @description Remove a directory with all that is in it, and be content when nothing is there
              * @default false
              */
-            recursive: boolean;
+            recursive?: boolean;
             /** @description User of the image, with that user's rights; default: the sandbox's default user */
             user?: string;
         };
@@ -3153,7 +3153,7 @@ export interface components {
              * @description For browsers: put the session into an HttpOnly cookie and leave `token` out of the answer, so that no script can read it
              * @default false
              */
-            cookie: boolean;
+            cookie?: boolean;
             /**
              * @description E-mail address; case and surrounding blanks do not matter
              * @example ada@example.org
@@ -3183,7 +3183,7 @@ export interface components {
              * @description For browsers: put the session into an HttpOnly cookie and leave `token` out of the answer, so that no script can read it
              * @default false
              */
-            cookie: boolean;
+            cookie?: boolean;
             /**
              * @description E-mail address; case and surrounding blanks do not matter
              * @example ada@example.org
