@@ -45,6 +45,10 @@ export const LIMITS = {
   endedSandboxes: 100,
   /** Sandboxes whose series one answer holds at most. */
   measuredSandboxes: 500,
+  /** Sandboxes of one page of a list. */
+  sandboxPage: { min: 1, max: 200, default: 50 },
+  /** Characters of a text that is looked for in ids and names of sandboxes. */
+  sandboxSearchCharacters: 100,
   /** Characters of an e-mail address (RFC 5321, section 4.5.3.1.3). */
   emailCharacters: 254,
   userNameCharacters: 100,

@@ -1,7 +1,12 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { Health } from "@warren/contracts/rest/health";
 import type { MetricSeries, TeamMetrics } from "@warren/contracts/rest/metrics";
-import type { CreateSandbox, Sandbox as SandboxFields } from "@warren/contracts/rest/sandboxes";
+import type {
+  CreateSandbox,
+  Sandbox as SandboxFields,
+  SandboxPage,
+  SandboxStatus,
+} from "@warren/contracts/rest/sandboxes";
 import type { SandboxStats, StatsRange } from "@warren/contracts/rest/stats";
 import { Account } from "./account.ts";
 import { Sandbox } from "./sandbox.ts";
@@ -35,6 +40,12 @@ export interface CreateOptions {
 
 /** Which sandboxes a list shows. */
 export interface ListOptions {
+  /** States, those of sandboxes that are ended included; default: all others. */
+  status?: readonly SandboxStatus[];
+  /** Template that they were started from. */
+  template?: string;
+  /** Text that is somewhere in their id or name, in capitals or not. */
+  search?: string;
   name?: string;
   /** Entries that their metadata must have. */
   metadata?: Record<string, string>;
@@ -42,6 +53,9 @@ export interface ListOptions {
   ended?: boolean;
   signal?: AbortSignal;
 }
+
+/** Sandboxes that `each` asks for at a time. */
+const PAGE_SIZE = 100;
 
 /**
  * A Warren server.
@@ -108,15 +122,28 @@ export class Sandboxes {
     return new Sandbox(this.#transport, fields);
   }
 
-  /** Those that are not ended, unless they are asked for, and have what `options` names, newest first. */
+  /**
+   * Those that are not ended, unless they are asked for, and have what `options` names, newest first. Of those that are ended
+   * the newest hundred: `each` has all.
+   */
   async list(options: ListOptions = {}): Promise<Sandbox[]> {
-    const { name, metadata = {}, ended, signal } = options;
-    const query = new URLSearchParams(name === undefined ? {} : { name });
-    for (const [key, value] of Object.entries(metadata)) query.append("metadata", `${key}=${value}`);
-    if (ended) query.set("ended", "true");
-    const path = `/v1/sandboxes${query.size > 0 ? `?${query}` : ""}`;
-    const all = await this.#transport.json<SandboxFields[]>({ method: "GET", path, safe: true, signal });
+    const all = await this.#list<SandboxFields[]>(queryOf(options), options.signal);
     return all.map((fields) => new Sandbox(this.#transport, fields));
+  }
+
+  /**
+   * The same, however many, asked for as they are taken: none comes twice, and none is left out that is there all the while,
+   * whatever is created and ends meanwhile.
+   */
+  async *each(options: ListOptions = {}): AsyncGenerator<Sandbox, void> {
+    const query = queryOf(options);
+    query.set("limit", String(PAGE_SIZE));
+    for (let next: string | undefined = ""; next !== undefined; ) {
+      if (next !== "") query.set("cursor", next);
+      const page: SandboxPage = await this.#list(query, options.signal);
+      for (const fields of page.items) yield new Sandbox(this.#transport, fields);
+      next = page.next_cursor;
+    }
   }
 
   /** The one of this name; throws `not_found`. */
@@ -143,4 +170,20 @@ export class Sandboxes {
   stats(range: StatsRange = "1h", signal?: AbortSignal): Promise<SandboxStats> {
     return this.#transport.json({ method: "GET", path: `/v1/sandboxes/stats?range=${range}`, safe: true, signal });
   }
+
+  #list<T>(query: URLSearchParams, signal: AbortSignal | undefined): Promise<T> {
+    const path = `/v1/sandboxes${query.size > 0 ? `?${query}` : ""}`;
+    return this.#transport.json({ method: "GET", path, safe: true, signal });
+  }
+}
+
+function queryOf({ status, template, search, name, metadata = {}, ended }: ListOptions): URLSearchParams {
+  const query = new URLSearchParams();
+  if (status) query.set("status", status.join(","));
+  if (template !== undefined) query.set("template", template);
+  if (search !== undefined) query.set("q", search);
+  if (name !== undefined) query.set("name", name);
+  for (const [key, value] of Object.entries(metadata)) query.append("metadata", `${key}=${value}`);
+  if (ended) query.set("ended", "true");
+  return query;
 }

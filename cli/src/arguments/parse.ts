@@ -45,6 +45,11 @@ export function pairs(text: string, earlier: Record<string, string> = {}): Recor
   return { ...earlier, [text.slice(0, equals)]: text.slice(equals + 1) };
 }
 
+/** Parses A,B and adds it to the earlier ones. */
+export function list(text: string, earlier: string[] = []): string[] {
+  return [...earlier, ...text.split(",")];
+}
+
 /** A parser of whole numbers from `min` to `max`. */
 export function integer(min: number, max: number): (text: string) => number {
   return (text) => {

@@ -1,7 +1,7 @@
-import type { Sandbox } from "@warren/sdk";
+import type { ListOptions, Sandbox } from "@warren/sdk";
 import { Command } from "commander";
 import { dataDirOption } from "../arguments/data-dir.ts";
-import { pairs } from "../arguments/parse.ts";
+import { list, pairs } from "../arguments/parse.ts";
 import { runningServer } from "../servers/connection.ts";
 import { jsonText } from "../terminal/printable.ts";
 import { table } from "../terminal/table.ts";
@@ -10,6 +10,9 @@ interface PsOptions {
   dataDir: string;
   json?: boolean;
   quiet?: boolean;
+  status?: string[];
+  template?: string;
+  search?: string;
   metadata?: Record<string, string>;
 }
 
@@ -19,12 +22,17 @@ export function psCommand(finish: (status: number) => void): Command {
     .alias("ls")
     .summary("list sandboxes")
     .addOption(dataDirOption())
+    .option("--status <status>", "only those in this state, such as paused or stopped (repeatable, or a,b)", list)
+    .option("--template <name>", "only those that were started from this template")
+    .option("--search <text>", "only those with this in their id or name")
     .option("--metadata <key=value>", "only those with this in their metadata (repeatable)", pairs)
     .option("-q, --quiet", "print ids only")
     .option("--json", "print a JSON array")
-    .action(async ({ dataDir, json, quiet, metadata }: PsOptions) => {
+    .action(async ({ dataDir, json, quiet, ...filters }: PsOptions) => {
       const warren = await runningServer(dataDir);
-      const sandboxes = await warren.sandboxes.list(metadata ? { metadata } : {});
+      // The server knows which states there are.
+      const sandboxes: Sandbox[] = [];
+      for await (const sandbox of warren.sandboxes.each(filters as ListOptions)) sandboxes.push(sandbox);
       if (json) process.stdout.write(`${jsonText(sandboxes.map(({ fields }) => fields))}\n`);
       else if (quiet) process.stdout.write(sandboxes.map(({ id }) => `${id}\n`).join(""));
       else process.stdout.write(table(HEADINGS, sandboxes.map(row)));

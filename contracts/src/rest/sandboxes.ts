@@ -1,5 +1,12 @@
 import { type Static, Type } from "typebox";
-import { SANDBOX_ID, SANDBOX_ID_WORDS, SANDBOX_NAME, SANDBOX_NAME_WORDS } from "../identifiers.ts";
+import {
+  SANDBOX_ID,
+  SANDBOX_ID_WORDS,
+  SANDBOX_NAME,
+  SANDBOX_NAME_WORDS,
+  TEMPLATE_NAME,
+  TEMPLATE_NAME_WORDS,
+} from "../identifiers.ts";
 import { LIMITS } from "../limits.ts";
 import { Environment } from "./environment.ts";
 import { changedSettings, requestedSpec, SandboxSpec } from "./sandbox-spec.ts";
@@ -99,31 +106,83 @@ export const UpdateSandbox = Type.Object(
 );
 export type UpdateSandbox = Static<typeof UpdateSandbox>;
 
+const STATUS = `(?:${SANDBOX_STATUSES.join("|")})`;
+
 /** Which sandboxes a list shows: those that all of these hold for. */
+const filters = {
+  status: Type.Optional(
+    Type.Array(
+      Type.String({
+        pattern: `^${STATUS}(?:,${STATUS})*$`,
+        "x-words": `one or more of ${SANDBOX_STATUSES.join(", ")}, with commas between them`,
+      }),
+      {
+        maxItems: SANDBOX_STATUSES.length,
+        description:
+          "Sandboxes in one of these states, those that are over included; several with commas between them, or given " +
+          "several times",
+      },
+    ),
+  ),
+  template: Type.Optional(
+    Type.String({
+      pattern: TEMPLATE_NAME.source,
+      "x-words": TEMPLATE_NAME_WORDS,
+      description: "Sandboxes that were started from the template of this name",
+    }),
+  ),
+  q: Type.Optional(
+    Type.String({
+      maxLength: LIMITS.sandboxSearchCharacters,
+      pattern: `^${METADATA_VALUE}$`,
+      "x-words": METADATA_VALUE_WORDS,
+      description: "Sandboxes that have this text somewhere in their id or name, in capitals or not",
+    }),
+  ),
+  name: Type.Optional(SandboxName("The sandbox of this name")),
+  metadata: Type.Optional(
+    Type.Array(
+      Type.String({
+        pattern: `^${METADATA_KEY}=${METADATA_VALUE}$`,
+        "x-words": `KEY=VALUE: the key is ${METADATA_KEY_WORDS}, the value ${METADATA_VALUE_WORDS}`,
+      }),
+      {
+        maxItems: LIMITS.metadata.entries,
+        description: "Sandboxes whose metadata has this entry, as KEY=VALUE; may be given several times",
+      },
+    ),
+  ),
+  ended: Type.Optional(
+    Type.Boolean({
+      description: "Those that are stopped or failed, in place of the others",
+    }),
+  ),
+};
+const SandboxFilters = Type.Object(filters);
+export type SandboxFilters = Static<typeof SandboxFilters>;
+
+/** Which sandboxes a list shows, and which page of it; all of it without `limit` and `cursor`. */
 export const ListSandboxesQuery = Type.Object(
   {
-    name: Type.Optional(SandboxName("The sandbox of this name")),
-    metadata: Type.Optional(
-      Type.Array(
-        Type.String({
-          pattern: `^${METADATA_KEY}=${METADATA_VALUE}$`,
-          "x-words": `KEY=VALUE: the key is ${METADATA_KEY_WORDS}, the value ${METADATA_VALUE_WORDS}`,
-        }),
-        {
-          maxItems: LIMITS.metadata.entries,
-          description: "Sandboxes whose metadata has this entry, as KEY=VALUE; may be given several times",
-        },
-      ),
+    ...filters,
+    limit: Type.Optional(
+      Type.Integer({
+        minimum: LIMITS.sandboxPage.min,
+        maximum: LIMITS.sandboxPage.max,
+        description: `Sandboxes of one page; with \`cursor\` ${LIMITS.sandboxPage.default} unless it is given`,
+      }),
     ),
-    ended: Type.Optional(
-      Type.Boolean({
-        description: `Those that are stopped or failed, in place of the others; the newest ${LIMITS.endedSandboxes}`,
+    cursor: Type.Optional(
+      Type.String({
+        // All that matches is a place in the order of sandboxes.
+        pattern: "^[01][0-9a-z]{10}sb[a-z2-7]{20}$",
+        "x-words": "the next_cursor of a page",
+        description: "`next_cursor` of the page before",
       }),
     ),
   },
   { additionalProperties: false },
 );
-export type ListSandboxesQuery = Static<typeof ListSandboxesQuery>;
 
 const Timestamp = Type.String({ format: "date-time" });
 
@@ -165,6 +224,18 @@ export const Sandbox = Type.Object(
   { title: "Sandbox" },
 );
 export type Sandbox = Static<typeof Sandbox>;
+
+/** Sandboxes, the newest first. */
+export const SandboxPage = Type.Object(
+  {
+    items: Type.Array(Sandbox),
+    next_cursor: Type.Optional(
+      Type.String({ description: "What to give as `cursor` for the next page; absent when this is the last one" }),
+    ),
+  },
+  { title: "SandboxPage" },
+);
+export type SandboxPage = Static<typeof SandboxPage>;
 
 /** Path parameters of the routes of one sandbox. */
 export const SandboxParams = Type.Object({

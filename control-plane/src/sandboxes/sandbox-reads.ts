@@ -1,11 +1,9 @@
-import { LIMITS } from "@warren/contracts/limits";
-import type { ListSandboxesQuery } from "@warren/contracts/rest/sandboxes";
 import { sql } from "kysely";
 import { LRUCache } from "lru-cache";
 import { BatchedReads } from "../database/batched-reads.ts";
 import { preparedAs } from "../database/prepared-statements.ts";
 import type { Db } from "../database/tables.ts";
-import { FINAL, type SandboxRow } from "./sandbox-store.ts";
+import { LIVE, type SandboxRow } from "./sandbox-store.ts";
 import { SANDBOX_COLUMNS } from "./sandboxes-table.ts";
 
 /** Bytes that all lists that are kept may take. */
@@ -74,24 +72,6 @@ export class SandboxReads {
     return (await this.#byTeam.get(teamId)) ?? [];
   }
 
-  /** Sandboxes of a team that are over and of which all in the query holds, the newest first, up to a limit. */
-  async listEnded(teamId: string, { name, metadata = [] }: ListSandboxesQuery): Promise<SandboxRow[]> {
-    let ended = this.#db
-      .selectFrom("sandboxes")
-      .selectAll()
-      .where("team_id", "=", teamId)
-      .where("status", "in", FINAL)
-      .orderBy("created_at", "desc")
-      .orderBy("id", "desc")
-      .limit(LIMITS.endedSandboxes);
-    if (name !== undefined) ended = ended.where("name", "=", name);
-    for (const entry of metadata) {
-      const equals = entry.indexOf("=");
-      ended = ended.where(sql<boolean>`metadata ->> ${entry.slice(0, equals)} = ${entry.slice(equals + 1)}`);
-    }
-    return ended.execute();
-  }
-
   /** Asks for the versions of the rows first, as for those of lists: a row takes several times as long to read. */
   async #readRows(ids: string[]): Promise<Map<string, SandboxRow>> {
     const versions = await this.#withIds(ids)
@@ -147,10 +127,7 @@ export class SandboxReads {
   }
 
   #listsOf(teamIds: string[]) {
-    return this.#db
-      .selectFrom("sandboxes")
-      .where(sql<boolean>`team_id = any(${teamIds}::uuid[])`)
-      .where("status", "not in", FINAL);
+    return this.#db.selectFrom("sandboxes").where(sql<boolean>`team_id = any(${teamIds}::uuid[])`).where(LIVE);
   }
 }
 

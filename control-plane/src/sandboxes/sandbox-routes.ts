@@ -7,6 +7,7 @@ import {
   CreateSandbox,
   ListSandboxesQuery,
   Sandbox,
+  SandboxPage,
   SandboxParams,
   UpdateSandbox,
 } from "@warren/contracts/rest/sandboxes";
@@ -14,15 +15,23 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import { callerOf } from "../callers/request-caller.ts";
 import type { Routes } from "../http/app-types.ts";
+import { compileSerializer } from "../http/errors/validation.ts";
 import { sandboxNotFound } from "./sandbox-errors.ts";
 import type { SandboxForks } from "./sandbox-forks.ts";
 import type { SandboxPausing } from "./sandbox-pausing.ts";
 import type { SandboxService } from "./sandbox-service.ts";
-import { matches, type SandboxSettings } from "./sandbox-settings.ts";
+import type { SandboxSettings } from "./sandbox-settings.ts";
 import type { SandboxRow } from "./sandbox-store.ts";
 import { toSandbox } from "./sandbox-view.ts";
 
 const tags = ["sandboxes"];
+
+const Sandboxes = Type.Array(Sandbox);
+const toJson = {
+  one: compileSerializer<Sandbox>(Sandbox),
+  all: compileSerializer<Sandbox[]>(Sandboxes),
+  page: compileSerializer<SandboxPage>(SandboxPage),
+};
 
 /** Hook of routes of one sandbox: what cannot be the id of one is the id of none. */
 export async function requireSandboxId({ params }: FastifyRequest): Promise<void> {
@@ -45,14 +54,16 @@ export function sandboxRoutes(parts: {
   const { sandboxes, settings, pausing, forks } = parts;
   /** Bytes of the answer to all who share a list, and to all who share a row. */
   const answers = new WeakMap<readonly SandboxRow[] | SandboxRow, Buffer>();
-  /** Makes bytes of an answer; they are sent as they stand, with the type of the route. */
-  const answerWith = (shared: readonly SandboxRow[] | SandboxRow, reply: FastifyReply, view: () => object) => {
+  /** Sends JSON as it stands. */
+  const send = (reply: FastifyReply, json: Buffer | string) =>
+    reply.type("application/json; charset=utf-8").send(json as never);
+  const answerWith = (shared: readonly SandboxRow[] | SandboxRow, reply: FastifyReply, view: () => string) => {
     let answer = answers.get(shared);
     if (!answer) {
-      answer = Buffer.from(reply.serializeInput(view() as Record<string, unknown>, "200") as string);
+      answer = Buffer.from(view());
       answers.set(shared, answer);
     }
-    return reply.type("application/json; charset=utf-8").send(answer as never);
+    return send(reply, answer);
   };
   return async (app) => {
     app.post(
@@ -75,18 +86,30 @@ export function sandboxRoutes(parts: {
         schema: {
           tags,
           summary: "List sandboxes, newest first, without those that are stopped or failed",
+          description:
+            "All of them as an array; with `limit` or `cursor` a page of them. Pages hold what was there when the first was " +
+            "asked for, less what ceased to match: what is created meanwhile is newer, and shifts nothing. Of sandboxes that " +
+            `are over, a list without pages has the newest ${LIMITS.endedSandboxes}.`,
           querystring: ListSandboxesQuery,
-          response: { 200: Type.Array(Sandbox), "4xx": ErrorBody },
+          response: { 200: Type.Union([Sandboxes, SandboxPage]), "4xx": ErrorBody },
         },
       },
       async (request, reply) => {
-        const { name, metadata, ended } = request.query;
-        if (ended) return (await sandboxes.listEnded(callerOf(request), request.query)).map(toSandbox);
-        const rows = await sandboxes.list(callerOf(request));
-        if (name !== undefined || metadata !== undefined) {
-          return rows.filter((row) => matches(request.query, row)).map(toSandbox);
+        const { limit, cursor, ...filters } = request.query;
+        const caller = callerOf(request);
+        if (limit !== undefined || cursor !== undefined) {
+          const place = { limit: limit ?? LIMITS.sandboxPage.default, ...(cursor !== undefined && { cursor }) };
+          const { rows, next } = await sandboxes.page(caller, filters, place);
+          return send(
+            reply,
+            toJson.page({ items: rows.map(toSandbox), ...(next !== undefined && { next_cursor: next }) }),
+          );
         }
-        return answerWith(rows, reply, () => rows.map(toSandbox));
+        if (Object.keys(filters).length > 0) {
+          return send(reply, toJson.all((await sandboxes.find(caller, filters)).map(toSandbox)));
+        }
+        const rows = await sandboxes.list(caller);
+        return answerWith(rows, reply, () => toJson.all(rows.map(toSandbox)));
       },
     );
 
@@ -102,7 +125,7 @@ export function sandboxRoutes(parts: {
       },
       async (request, reply) => {
         const row = await sandboxes.get(callerOf(request), request.params.id);
-        return answerWith(row, reply, () => toSandbox(row));
+        return answerWith(row, reply, () => toJson.one(toSandbox(row)));
       },
     );
 

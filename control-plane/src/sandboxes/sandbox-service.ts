@@ -1,6 +1,6 @@
 import { WarrenError } from "@warren/contracts/errors";
 import { BASE_TEMPLATE } from "@warren/contracts/identifiers";
-import type { CreateSandbox, ListSandboxesQuery, SandboxStatus } from "@warren/contracts/rest/sandboxes";
+import type { CreateSandbox, SandboxFilters, SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import { newSandboxId } from "@warren/server/sandbox-id";
 import type { Caller } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
@@ -14,6 +14,7 @@ import type { Logger } from "../logging.ts";
 import type { TemplateRow, TemplateStore } from "../templates/template-store.ts";
 import type { SandboxAccess } from "./sandbox-access.ts";
 import { sandboxNotFound } from "./sandbox-errors.ts";
+import type { Page, PlaceInList, SandboxLists } from "./sandbox-lists.ts";
 import type { SandboxQuota } from "./sandbox-quota.ts";
 import type { SandboxReads } from "./sandbox-reads.ts";
 import { nameTaken } from "./sandbox-settings.ts";
@@ -35,6 +36,7 @@ export interface SandboxServiceParts {
   db: Db;
   store: SandboxStore;
   reads: SandboxReads;
+  lists: SandboxLists;
   templates: TemplateStore;
   quota: SandboxQuota;
   scheduler: Scheduler;
@@ -67,9 +69,14 @@ export class SandboxService {
     return this.#parts.reads.list(caller.teamId);
   }
 
-  /** Sandboxes of the caller's team that are over and of which all in the query holds, newest first. */
-  async listEnded(caller: Caller, query: ListSandboxesQuery): Promise<readonly SandboxRow[]> {
-    return this.#parts.reads.listEnded(caller.teamId, query);
+  /** Sandboxes of the caller's team for which all filters hold, newest first; of those that are over, up to a limit. */
+  async find(caller: Caller, filters: SandboxFilters): Promise<readonly SandboxRow[]> {
+    return this.#parts.lists.find(caller.teamId, filters);
+  }
+
+  /** A page of them. */
+  async page(caller: Caller, filters: SandboxFilters, place: PlaceInList): Promise<Page> {
+    return this.#parts.lists.page(caller.teamId, filters, place);
   }
 
   async get(caller: Caller, id: string): Promise<SandboxRow> {

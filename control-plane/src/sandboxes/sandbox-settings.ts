@@ -1,6 +1,6 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { SandboxSettings as Settings } from "@warren/contracts/rest/sandbox-spec";
-import type { ListSandboxesQuery, SandboxStatus, UpdateSandbox } from "@warren/contracts/rest/sandboxes";
+import type { SandboxStatus, UpdateSandbox } from "@warren/contracts/rest/sandboxes";
 import { isUniqueViolation } from "../database/unique-violation.ts";
 import type { DetachedOperations } from "../detached-operations.ts";
 import type { HostClientPool } from "../hosts/host-client-pool.ts";
@@ -86,14 +86,4 @@ export class SandboxSettings {
 /** The error for a name that another live sandbox of the team has. */
 export function nameTaken(name: string): WarrenError {
   return new WarrenError("already_exists", `a sandbox of this team is called ${name} already`);
-}
-
-/** Whether a list with these conditions shows a sandbox. */
-export function matches({ name, metadata = [] }: ListSandboxesQuery, row: SandboxRow): boolean {
-  if (name !== undefined && row.name !== name) return false;
-  return metadata.every((entry) => {
-    const equals = entry.indexOf("=");
-    const key = entry.slice(0, equals);
-    return Object.hasOwn(row.metadata, key) && row.metadata[key] === entry.slice(equals + 1);
-  });
 }

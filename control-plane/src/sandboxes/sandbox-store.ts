@@ -53,6 +53,9 @@ const LEASE_END = sql<Date | null>`now() + lease_sec * interval '1 second'`;
 /** States that need no more attention. */
 export const FINAL: SandboxStatus[] = ["stopped", "error"];
 
+/** Condition for all others. Without parameters, so that statements which are prepared use the index of those rows. */
+export const LIVE = sql<boolean>`status not in (${sql.join(FINAL.map((status) => sql.lit(status)))})`;
+
 /** Rows of sandboxes. Every change of status is a compare-and-set on the status and version that were read. */
 export class SandboxStore {
   readonly #db: Db;

@@ -9,6 +9,7 @@ import { SandboxChanges } from "../sandboxes/sandbox-changes.ts";
 import { sandboxNotFound, wrongState } from "../sandboxes/sandbox-errors.ts";
 import { SandboxForks } from "../sandboxes/sandbox-forks.ts";
 import { SandboxLeases } from "../sandboxes/sandbox-leases.ts";
+import { SandboxLists } from "../sandboxes/sandbox-lists.ts";
 import { SandboxLocations } from "../sandboxes/sandbox-locations.ts";
 import { SandboxPausing } from "../sandboxes/sandbox-pausing.ts";
 import { SandboxReads } from "../sandboxes/sandbox-reads.ts";
@@ -68,6 +69,7 @@ export async function createSandboxes(
     db,
     store,
     reads: new SandboxReads(db),
+    lists: new SandboxLists(db),
     templates: templateStore,
     quota,
     scheduler,

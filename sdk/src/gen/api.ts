@@ -1004,16 +1004,29 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List sandboxes, newest first, without those that are stopped or failed */
+        /**
+         * List sandboxes, newest first, without those that are stopped or failed
+         * @description All of them as an array; with `limit` or `cursor` a page of them. Pages hold what was there when the first was asked for, less what ceased to match: what is created meanwhile is newer, and shifts nothing. Of sandboxes that are over, a list without pages has the newest 100.
+         */
         get: {
             parameters: {
                 query?: {
-                    /** @description Those that are stopped or failed, in place of the others; the newest 100 */
+                    /** @description `next_cursor` of the page before */
+                    cursor?: string;
+                    /** @description Those that are stopped or failed, in place of the others */
                     ended?: boolean;
+                    /** @description Sandboxes of one page; with `cursor` 50 unless it is given */
+                    limit?: number;
                     /** @description Sandboxes whose metadata has this entry, as KEY=VALUE; may be given several times */
                     metadata?: string[];
                     /** @description The sandbox of this name */
                     name?: string;
+                    /** @description Sandboxes that have this text somewhere in their id or name, in capitals or not */
+                    q?: string;
+                    /** @description Sandboxes in one of these states, those that are over included; several with commas between them, or given several times */
+                    status?: string[];
+                    /** @description Sandboxes that were started from the template of this name */
+                    template?: string;
                 };
                 header?: never;
                 path?: never;
@@ -1027,7 +1040,7 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": components["schemas"]["Sandbox"][];
+                        "application/json": components["schemas"]["Sandbox"][] | components["schemas"]["SandboxPage"];
                     };
                 };
             };
@@ -3093,6 +3106,12 @@ export interface components {
             /** @enum {unknown} */
             range: "5m" | "1h" | "6h" | "24h" | "30d";
             series: components["schemas"]["MetricSeries"];
+        };
+        /** SandboxPage */
+        SandboxPage: {
+            items: components["schemas"]["Sandbox"][];
+            /** @description What to give as `cursor` for the next page; absent when this is the last one */
+            next_cursor?: string;
         };
         /** SandboxStats */
         SandboxStats: {

@@ -34,7 +34,7 @@ describe("query strings", () => {
   it("are coerced to the type of their schema, and checked", async () => {
     expect((await app.inject("/list?limit=5")).json()).toEqual({ limit: 5 });
     const bad = await app.inject("/list?limit=x");
-    expect([bad.statusCode, bad.body]).toEqual([400, "querystring/limit must be integer"]);
+    expect([bad.statusCode, bad.body]).toEqual([400, 'querystring/limit must be integer, not "x"']);
     expect((await app.inject("/list?limits=5")).body).toBe("querystring/limits is not a known field");
   });
 });

@@ -46,6 +46,12 @@ export function createSerializerCompiler(): FastifySerializerCompiler<object> {
   };
 }
 
+/** Writes values of a schema as JSON, where a route that answers with one of several would find out first with which. */
+export function compileSerializer<T>(schema: object): (value: T) => string {
+  const compiled = lazily(() => fastJsonStringify(schema));
+  return (value) => compiled()(value);
+}
+
 /** A check of values that arrive otherwise than in a body; it throws `invalid_request` with the field's path. */
 export function compileCheck<T>(schema: object, name: string): (value: unknown) => T {
   const compiled = lazily(() => strict().compile<T>(schema));
@@ -107,16 +113,20 @@ export function formatSchemaErrors(errors: FastifySchemaValidationError[], dataV
     case "const":
       return new WarrenError("invalid_request", `${path} must be ${JSON.stringify(error.params.allowedValue)}`);
     default:
-      return new WarrenError("invalid_request", `${path} ${mustBe(error)}`);
+      return new WarrenError("invalid_request", `${path} ${mustBe(error)}${notThis(error, dataVar)}`);
   }
 }
 
+/** Keywords that say what a value must be, so that a message can name the one which is not that. */
+const NAMING = ["enum", "pattern", "type", "minimum", "maximum", "format"];
 /** Characters of a value that a message names. */
 const NAMED_CHARACTERS = 64;
 
-/** Names a value of a query string that is none of those which there are; bodies may have secrets. */
-function notThis({ data }: ErrorObject, dataVar: string): string {
-  return dataVar === "querystring" ? `, not ${JSON.stringify(String(data).slice(0, NAMED_CHARACTERS))}` : "";
+/** Names a value of a query string that is not what it must be; those of bodies may be secret. */
+function notThis({ keyword, data }: ErrorObject, dataVar: string): string {
+  return dataVar === "querystring" && NAMING.includes(keyword)
+    ? `, not ${JSON.stringify(String(data).slice(0, NAMED_CHARACTERS))}`
+    : "";
 }
 
 /** What a value must be that is not. */

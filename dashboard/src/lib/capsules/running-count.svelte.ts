@@ -1,4 +1,4 @@
-import { answer, api } from "#lib/api/client.ts";
+import { listCapsules } from "#lib/capsules/list.ts";
 import { session } from "#lib/session/session.svelte.ts";
 
 /** How many capsules of the team run, as the badge shows it: one number for all that show it. */
@@ -14,9 +14,7 @@ class CapsuleRunningCount {
 
   /** Asks the server. */
   async refresh(signal?: AbortSignal): Promise<void> {
-    const init = signal ? { signal } : {};
-    const sandboxes = await answer(api.GET("/v1/sandboxes", init));
-    this.set(sandboxes);
+    this.set(await listCapsules(signal ? { signal } : {}));
   }
 
   /** Counts what a page has read anyway: all sandboxes of the team. */
