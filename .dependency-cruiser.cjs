@@ -30,7 +30,7 @@ const controlPlane = [
   ["http"],
   ["rate-limits"],
   ["database", "callers"],
-  ["logging.ts", "version.ts", "process", "identifiers", "date-time.ts", "detached-operations.ts"],
+  ["logging.ts", "process", "identifiers", "date-time.ts", "detached-operations.ts"],
 ];
 
 /** The same of `host-agent/src`. */
@@ -39,7 +39,7 @@ const hostAgent = [
   ["main.ts"],
   ["program.ts"],
   ["host.ts"],
-  ["rpc"],
+  ["rpc", "monitoring"],
   ["sandboxes"],
   ["templates"],
   ["snapshots", "doctor", "platform.ts", "settings.ts"],
@@ -55,6 +55,7 @@ const hostAgent = [
 const sandboxes = [
   ["testing"],
   ["service.ts"],
+  ["usage.ts"],
   ["assembly.ts"],
   ["recovery.ts"],
   ["watch", "calls", "metrics"],

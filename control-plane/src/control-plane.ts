@@ -1,6 +1,7 @@
 import type { AddressInfo } from "node:net";
 import { WarrenError } from "@warren/contracts/errors";
 import type { ListenAddress } from "@warren/server/listen-address";
+import { readVersion } from "@warren/server/version";
 import { startOperatorServer } from "./admin/operator-server.ts";
 import { ApiKeyStore } from "./api-keys/api-key-store.ts";
 import { Bootstrap } from "./bootstrap/bootstrap.ts";
@@ -12,7 +13,6 @@ import type { App } from "./http/app-types.ts";
 import type { Logger } from "./logging.ts";
 import { QuotaStore } from "./quotas/quota-store.ts";
 import { TeamStore } from "./teams/team-store.ts";
-import { readVersion } from "./version.ts";
 import { createAccounts } from "./wiring/accounts.ts";
 import { createFoundation, type Foundation, type OnClose } from "./wiring/foundation.ts";
 import { createMetrics } from "./wiring/metrics.ts";

@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { WarrenError } from "@warren/contracts/errors";
 import { keepFilesPrivate } from "@warren/server/private-directory";
 import { endRequested, StartReport } from "@warren/server/supervision";
+import { readVersion } from "@warren/server/version";
 import { backUp } from "./backup/back-up.ts";
 import { restore } from "./backup/restore.ts";
 import type { Task } from "./backup/task.ts";
@@ -9,7 +10,6 @@ import { upgradeDatabase } from "./backup/upgrade.ts";
 import { parseConfig, readEnvironment, readReadyFd } from "./config.ts";
 import { toCatalogueError } from "./http/errors/catalogue-error.ts";
 import { createLogger } from "./logging.ts";
-import { readVersion } from "./version.ts";
 
 /** Tasks by the words that name them (docs/processes.md). */
 const TASKS = new Map<string, (task: Task, file: string, options: { force: boolean }) => Promise<object>>([

@@ -14,6 +14,7 @@ import { pruneImages } from "./images/prune.ts";
 import { ImageCache } from "./memory/image-cache/image-cache.ts";
 import { MemoryStore } from "./memory/store/store.ts";
 import { watchMemoryPressure } from "./memory-pressure/memory-pressure.ts";
+import type { Monitoring } from "./monitoring/monitoring.ts";
 import type { SlotPool } from "./network/network.ts";
 import { PLATFORM, type Platform } from "./platform.ts";
 import { readHostFacts } from "./rpc/host-facts.ts";
@@ -88,11 +89,18 @@ export async function serveHost(options: ServeOptions): Promise<Host> {
     options.log.warn({ err: error }, "memory pressure cannot be watched; ready sandboxes stay when memory runs short");
   });
   const facts = () => readHostFacts(options.dataDirectory, parts.vmm, parts.images!);
+  const monitoring = await openMonitoring(options, settings, parts.sandboxes);
   // A third of the program, which is loaded while a sandbox is being prepared.
   const { serveSandboxes } = await import("./rpc/serve-sandboxes.ts");
-  const server = await serveSandboxes(options.socketPath, { sandboxes: parts.sandboxes, facts, log: options.log });
+  const server = await serveSandboxes(options.socketPath, {
+    sandboxes: parts.sandboxes,
+    facts,
+    monitoring,
+    log: options.log,
+  });
   return {
     async stop() {
+      await monitoring?.close();
       await server.close();
       await pressure?.close();
       // Slots in use can still be released once their pool is closed.
@@ -104,6 +112,20 @@ export async function serveHost(options: ServeOptions): Promise<Host> {
       lock.release();
     },
   };
+}
+
+/**
+ * Loads what measures the host where the settings let somebody read it, and serves it at its own address. A host agent for one
+ * command is not looked at, and could not have the address of one that lasts.
+ */
+async function openMonitoring(
+  { ephemeral, log }: ServeOptions,
+  { metrics }: HostSettings,
+  sandboxes: SandboxService,
+): Promise<Monitoring | undefined> {
+  if (metrics === undefined || ephemeral) return undefined;
+  const { Monitoring } = await import("./monitoring/monitoring.ts");
+  return Monitoring.open(metrics, sandboxes, log);
 }
 
 /**

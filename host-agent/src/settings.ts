@@ -1,4 +1,10 @@
 import { WarrenError } from "@warren/contracts/errors";
+import {
+  type MetricsSettings,
+  metricsSettings,
+  parseMetricsAddress,
+  parseMetricsToken,
+} from "@warren/server/metrics-settings";
 import { SILENCE_MS } from "./guest/liveness.ts";
 import type { SlotNetworks } from "./network/addresses.ts";
 
@@ -30,6 +36,8 @@ export interface HostSettings {
   withNode: boolean;
   /** `WARREN_BOOT_LIMIT_SEC`: seconds that a microVM may take to boot, 1 to 600; undefined = by accelerator. */
   bootLimitMs?: number;
+  /** `WARREN_METRICS_TOKEN` and `WARREN_HOST_METRICS_LISTEN`: who may read the metrics, and where; absent = nobody. */
+  metrics?: MetricsSettings;
   /** `WARREN_GUEST_SILENCE_SEC`: seconds for which a guest that does nothing may leave calls unanswered, 1 to 600. */
   guestSilenceMs: number;
   /** `WARREN_METRICS_INTERVAL_SEC`: seconds between two measurements of what sandboxes use, 0.1 to 3600. */
@@ -48,6 +56,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): HostSettings {
   const poolMemory = "WARREN_WARM_POOL_MEMORY_MB";
   const warmPoolMemoryMb = number(poolMemory, text(poolMemory), undefined, 0, 16_777_216);
   const diskLimitGb = number("WARREN_DISK_LIMIT_GB", text("WARREN_DISK_LIMIT_GB"), undefined, 0.1, 1_048_576);
+  const metrics = readMetrics(text("WARREN_METRICS_TOKEN"), text("WARREN_HOST_METRICS_LISTEN"));
   const silence = "WARREN_GUEST_SILENCE_SEC";
   const interval = "WARREN_METRICS_INTERVAL_SEC";
   return {
@@ -66,8 +75,25 @@ export function readSettings(environment: NodeJS.ProcessEnv): HostSettings {
     withNode: flag("WARREN_WITH_NODE", text("WARREN_WITH_NODE")),
     ...(warmPoolMemoryMb === undefined ? {} : { warmPoolMemoryMb }),
     ...(diskLimitGb === undefined ? {} : { diskLimitGb }),
+    ...(metrics && { metrics }),
     ...(bootLimit === undefined ? {} : { bootLimitMs: bootLimit * 1000 }),
   };
+}
+
+function readMetrics(token: string | undefined, listen: string | undefined): MetricsSettings | undefined {
+  const shown = checked("WARREN_METRICS_TOKEN", () => token && parseMetricsToken(token));
+  return checked("WARREN_HOST_METRICS_LISTEN", () =>
+    metricsSettings(shown || undefined, listen === undefined ? undefined : parseMetricsAddress(listen)),
+  );
+}
+
+/** Reads a setting by a parser whose errors say what is wrong with it. */
+function checked<T>(name: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    throw new WarrenError("invalid_request", `${name}: ${(error as Error).message}`);
+  }
 }
 
 function flag(name: string, text: string | undefined): boolean {

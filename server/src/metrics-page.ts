@@ -69,12 +69,18 @@ export class MetricsPage {
   }
 }
 
+/** A server that has a page of metrics alone. */
+export interface MetricsServer {
+  url: string;
+  close(): Promise<void>;
+}
+
 /** Serves a page of metrics alone on an address. `setting` is the variable that names it, for whoever has to change it. */
 export async function serveMetrics(
   page: MetricsPage,
   address: MetricsAddress,
   setting: string,
-): Promise<{ url: string; close(): Promise<void> }> {
+): Promise<MetricsServer> {
   const limits = {
     headersTimeout: REQUEST_MS,
     requestTimeout: REQUEST_MS,

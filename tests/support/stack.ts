@@ -43,15 +43,16 @@ export interface Stack {
   dispose(): Promise<void>;
 }
 
-/** Starts a stack in a new directory of `parent`. `environment` is added to that of the host agent. */
+/** Starts a stack in a new directory of `parent`. `environment` is added to that of the host agent, which is that of `program`. */
 export async function startStack(
   environment: NodeJS.ProcessEnv = {},
   controlPlane: NodeJS.ProcessEnv = {},
   parent = tmpdir(),
+  program = PRODUCT,
 ): Promise<Stack> {
   const directory = await mkdtemp(join(parent, "warren-test-"));
   const socket = join(directory, "agent.sock");
-  const startHostAgent = () => startHostAgentProcess(directory, environment);
+  const startHostAgent = () => startHostAgentProcess(directory, environment, [], program);
   const startControlPlane = () =>
     startServer([CONTROL_PLANE], {
       WARREN_DATA_DIR: directory,
@@ -86,7 +87,7 @@ export async function startStack(
       stack.warren.close();
       await stack.controlPlane.stop();
       await stack.hostAgent.stop();
-      await sweep(directory);
+      await sweep(directory, program);
       await rm(directory, { recursive: true, force: true });
     },
   };

@@ -1,14 +1,17 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { SANDBOX_STATUSES } from "@warren/contracts/rest/sandboxes";
 import type { ServerMetrics } from "@warren/server/server-metrics";
 import type { Database } from "../database/database.ts";
 import type { Db } from "../database/tables.ts";
+import type { HostStatus } from "../hosts/hosts-table.ts";
 import type { Logger } from "../logging.ts";
 
 /** Milliseconds for which a reader of the metrics waits for the database. */
 const LIMIT_MS = 5_000;
 
-/** Statuses of sandboxes that are over: their rows are history. */
-const OVER = ["stopped", "error"] as const;
+/** Statuses of sandboxes that are not over: the rows of others are history. */
+const PRESENT = SANDBOX_STATUSES.filter((status) => status !== "stopped" && status !== "error");
+const HOST_STATUSES: HostStatus[] = ["pending", "online", "unreachable", "offline", "draining"];
 
 /** Measures the connections to the database, and what it holds. */
 export function measureDatabase(
@@ -35,7 +38,7 @@ export function measureDatabase(
       db
         .selectFrom("sandboxes")
         .select(({ fn }) => ["status", fn.countAll<number>().as("count")])
-        .where("status", "not in", [...OVER])
+        .where("status", "in", PRESENT)
         .groupBy("status")
         .execute(),
       db
@@ -44,9 +47,10 @@ export function measureDatabase(
         .groupBy("status")
         .execute(),
     ]);
-    sandboxes.reset();
+    // A status that nobody has is one of none, rather than one of which nothing is known.
+    for (const status of PRESENT) sandboxes.set({ status }, 0);
     for (const row of bySandbox) sandboxes.set({ status: row.status }, row.count);
-    hosts.reset();
+    for (const status of HOST_STATUSES) hosts.set({ status }, 0);
     for (const row of byHost) hosts.set({ status: row.status }, row.count);
   };
 

@@ -1,5 +1,5 @@
 import type {} from "@fastify/websocket";
-import { METRICS_PATH, MetricsPage, serveMetrics } from "@warren/server/metrics-page";
+import { METRICS_PATH, MetricsPage, type MetricsServer, serveMetrics } from "@warren/server/metrics-page";
 import type { MetricsSettings } from "@warren/server/metrics-settings";
 import { ServerMetrics } from "@warren/server/server-metrics";
 import type { Database } from "../database/database.ts";
@@ -59,7 +59,7 @@ export class Monitoring {
   }
 
   /** Serves the page at an address of its own, where the settings name one. */
-  async serve(): Promise<{ url: string; close(): Promise<void> } | undefined> {
+  async serve(): Promise<MetricsServer | undefined> {
     const { listen } = this.#settings;
     return listen && serveMetrics(this.#page, listen, "WARREN_METRICS_LISTEN");
   }

@@ -1,6 +1,6 @@
+import { readVersion } from "@warren/server/version";
 import { pino } from "pino";
 import { parseConfig } from "../config.ts";
-import { readVersion } from "../version.ts";
 import { createServer } from "./server.ts";
 
 /** Stands for any part of the server: whatever is read of it or called is such a part again. */

@@ -38,6 +38,8 @@ export interface SlotPool {
    * dead host agents whose data directory is gone.
    */
   sweep(used: ReadonlySet<number>): Promise<void>;
+  /** How many slots microVMs have, and how many are prepared for others. */
+  count(): { used: number; ready: number };
   /** Removes the prepared slots that nobody took. Slots in use stay, and can still be released. */
   close(): Promise<void>;
 }

@@ -151,6 +151,10 @@ class HostSlotPool implements SlotPool {
     await Promise.all(debris.map((claim) => this.#remove(removalOf(claim))));
   }
 
+  count(): { used: number; ready: number } {
+    return { used: this.#inUse.size, ready: this.#ready.length };
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;

@@ -1,3 +1,6 @@
+import type { RequestListener } from "node:http";
+import type { Interceptor } from "@connectrpc/connect";
+import { METRICS_PATH, type MetricsPage } from "@warren/server/metrics-page";
 import type { Logger } from "pino";
 import type { SandboxService } from "../sandboxes/service.ts";
 import { fileTransfers } from "./file-transfers.ts";
@@ -9,10 +12,22 @@ import { type RpcServer, serve } from "./server.ts";
 export interface ServedHost {
   sandboxes: SandboxService;
   facts: () => Promise<HostFacts>;
+  /** What measures calls, and where the metrics are for whoever shows their token; absent when nobody reads them. */
+  monitoring?: { interceptor: Interceptor; page: MetricsPage | undefined } | undefined;
   log: Logger;
 }
 
 /** Serves the sandboxes of a host: calls, and the content of files. */
-export function serveSandboxes(socketPath: string, { sandboxes, facts, log }: ServedHost): Promise<RpcServer> {
-  return serve(socketPath, { service: hostAgentService(sandboxes, facts), files: fileTransfers(sandboxes, log) }, log);
+export function serveSandboxes(
+  socketPath: string,
+  { sandboxes, facts, monitoring, log }: ServedHost,
+): Promise<RpcServer> {
+  const service = hostAgentService(sandboxes, facts);
+  const transfers = fileTransfers(sandboxes, log);
+  const { page, interceptor } = monitoring ?? {};
+  const files: RequestListener = (request, response) => {
+    if (page && request.url?.split("?", 1)[0] === METRICS_PATH) void page.answer(request, response);
+    else transfers(request, response);
+  };
+  return serve(socketPath, { service, files, ...(interceptor && { interceptor }) }, log);
 }

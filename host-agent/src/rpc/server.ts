@@ -2,7 +2,7 @@ import { chmod, rm } from "node:fs/promises";
 import http from "node:http";
 import http2 from "node:http2";
 import net, { type Socket } from "node:net";
-import type { ConnectRouter, ServiceImpl } from "@connectrpc/connect";
+import type { ConnectRouter, Interceptor, ServiceImpl } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { HostAgentService } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { LIMITS } from "@warren/contracts/limits";
@@ -18,6 +18,8 @@ const HTTP2_PREFACE = Buffer.from("PRI");
 export interface Served {
   /** Calls, over HTTP/2. */
   service: ServiceImpl<typeof HostAgentService>;
+  /** Told of each call, and of the error that it ends with. */
+  interceptor?: Interceptor;
   /** Content of files, over HTTP/1.1. */
   files: http.RequestListener;
 }
@@ -33,7 +35,7 @@ export interface RpcServer {
  */
 export async function serve(socketPath: string, served: Served, log: Logger): Promise<RpcServer> {
   const open = new Set<{ destroy(): void }>();
-  const calls = callServer(served.service, open, log);
+  const calls = callServer(served, open, log);
   // A file takes as long as it takes, and an idle connection is the caller's to close: closing it here could meet a
   // request that is on its way.
   const files = http.createServer({ requestTimeout: 0, keepAliveTimeout: 0 }, served.files);
@@ -62,10 +64,10 @@ export async function serve(socketPath: string, served: Served, log: Logger): Pr
   };
 }
 
-function callServer(service: Served["service"], open: Set<{ destroy(): void }>, log: Logger): http2.Http2Server {
+function callServer({ service, interceptor }: Served, open: Set<{ destroy(): void }>, log: Logger): http2.Http2Server {
   const handler = connectNodeAdapter({
     routes: (router: ConnectRouter) => router.service(HostAgentService, service),
-    interceptors: [errorInterceptor(log)],
+    interceptors: [...(interceptor ? [interceptor] : []), errorInterceptor(log)],
     readMaxBytes: LIMITS.uploadBytes + LIMITS.chunkBytes,
   });
   const server = http2.createServer({ settings: { initialWindowSize: STREAM_WINDOW } }, handler);

@@ -64,6 +64,8 @@ export interface SandboxAssembly {
   pauser: Pauser;
   guard: DiskGuard;
   meter: Meter;
+  /** Calls into guests since the host agent began, by whether the guest answered. */
+  guestCalls: { answered: number; unanswered: number };
 }
 
 /** Puts together what keeps the sandboxes of one host. `ending` aborts when no guest is waited for any more. */
@@ -74,6 +76,7 @@ export function assemble(parts: SandboxParts, ending: AbortSignal): SandboxAssem
     handleTimeout({ log, remover, pauser, hangs }, sandbox),
   );
   const garbage = new GarbageCollector({ ...parts, registry });
+  const guestCalls = { answered: 0, unanswered: 0 };
   const hangs = new HangWatch(parts, watchingOf(parts.silenceMs));
   const memoryNotes = new OutOfMemoryNotes({ ...parts, registry });
   const meter = new Meter({ ...parts, registry });
@@ -91,7 +94,10 @@ export function assemble(parts: SandboxParts, ending: AbortSignal): SandboxAssem
         if (!registry.isUnclaimed(sandbox)) void hangs.printed(sandbox, line);
       },
       beforeCall: (sandbox) => hangs.admit(sandbox),
-      onCall: (sandbox, answered) => hangs.called(sandbox, answered),
+      onCall: (sandbox, answered) => {
+        guestCalls[answered ? "answered" : "unanswered"] += 1;
+        hangs.called(sandbox, answered);
+      },
     },
   );
   const snapshotter = new Snapshotter({ ...parts, ending });
@@ -137,6 +143,7 @@ export function assemble(parts: SandboxParts, ending: AbortSignal): SandboxAssem
     forker,
     pauser,
     guard,
+    guestCalls,
     meter,
   };
 }

@@ -8,6 +8,7 @@ import type { SandboxReason } from "./record/reason.ts";
 import type { SandboxSettings } from "./record/spec.ts";
 import { type Leftover, recover } from "./recovery.ts";
 import type { Sandbox } from "./state/sandbox.ts";
+import { type HostUsage, readUsage } from "./usage.ts";
 
 /** Milliseconds for which operations may wait for a guest once the host agent ends, which has half a minute for all of it. */
 const END_GRACE_MS = 10_000;
@@ -49,6 +50,11 @@ export class SandboxService {
   /** Sandboxes that have ended by themselves, and wait for the destroy that says that their owner knows. */
   stopped(): Sandbox[] {
     return this.#assembly.registry.stopped();
+  }
+
+  /** What the sandboxes take at this moment of what they may, and what became of calls so far. */
+  usage(): Promise<HostUsage> {
+    return readUsage(this.#parts, this.#assembly);
   }
 
   /** Ids of sandboxes that changed though no call asked for it; the first answer comes at once and is empty. */

@@ -142,6 +142,7 @@ export class FakeHost {
         if (this.keepsSlots) throw new Error("network slots of an earlier host agent cannot be given back");
         await slots.sweep(used);
       },
+      count: () => slots.count(),
       close: () => slots.close(),
     };
   }

@@ -47,6 +47,10 @@ class FakeSlots implements SlotPool {
 
   async sweep(): Promise<void> {}
 
+  count(): { used: number; ready: number } {
+    return { used: this.#inUse.size, ready: 0 };
+  }
+
   async close(): Promise<void> {}
 }
 

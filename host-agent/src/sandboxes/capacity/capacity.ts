@@ -12,6 +12,11 @@ export interface CapacityLimits {
   sandboxes: number;
 }
 
+/** MiB of guest memory that may be promised on this host. */
+export function promisableMb({ memoryOvercommit }: CapacityLimits): number {
+  return Math.floor((totalmem() / 1024 ** 2) * memoryOvercommit);
+}
+
 /** Throws `host_full` when one more sandbox of `memoryMb` MiB does not fit beside the given ones. */
 export function requireRoom(
   limits: CapacityLimits,
@@ -21,7 +26,7 @@ export function requireRoom(
   if (taken.count >= limits.sandboxes) {
     throw full(`this host runs ${taken.count} sandboxes, as many as it may`);
   }
-  const totalMb = Math.floor((totalmem() / 1024 ** 2) * limits.memoryOvercommit);
+  const totalMb = promisableMb(limits);
   if (taken.memoryMb + memoryMb > totalMb) {
     throw full(`${taken.memoryMb} of ${totalMb} MiB of guest memory are promised, and ${memoryMb} more were asked for`);
   }

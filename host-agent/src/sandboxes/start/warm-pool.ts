@@ -58,6 +58,8 @@ export class WarmPool {
   readonly #dropping = new Set<Promise<void>>();
   /** Snapshots of which one has become ready, and none has failed since. */
   readonly #proven = new Set<string>();
+  /** How often a sandbox was asked for that stood ready, and that did not. */
+  readonly uses = { hits: 0, misses: 0 };
   #filling: Promise<void> | undefined;
   /** Goes off when the demand has become less by the passing of time. */
   #aging: NodeJS.Timeout | undefined;
@@ -78,7 +80,14 @@ export class WarmPool {
       await (signal ? abortable(prepared.made, signal) : prepared.made);
       this.#forgetPrepared(snapshot, prepared);
     }
-    return this.#ready.get(snapshot)?.shift();
+    const sandbox = this.#ready.get(snapshot)?.shift();
+    this.uses[sandbox ? "hits" : "misses"] += 1;
+    return sandbox;
+  }
+
+  /** Sandboxes that stand ready. */
+  get size(): number {
+    return this.#ready.values().reduce((sum, { length }) => sum + length, 0);
   }
 
   /** Makes one sandbox of a snapshot ready for a request that is about to come, however large the pool is. */

@@ -99,11 +99,16 @@ export class SandboxRegistry {
 
   /** Gives a sandbox the room that its microVM takes; throws `host_full` when it does not fit beside all others. */
   admit(sandbox: Sandbox): void {
-    const others = this.all().filter((other) => other !== sandbox && this.#takesRoom(other));
+    requireRoom(this.#limits, this.taken(sandbox), sandbox.record.spec.memoryMb);
+    this.#waiting.delete(sandbox);
+  }
+
+  /** The room that microVMs take, but for that of one sandbox: their number, and MiB of memory. */
+  taken(without?: Sandbox): { count: number; memoryMb: number } {
+    const others = this.all().filter((other) => other !== without && this.#takesRoom(other));
     const sharedMb = Math.ceil(this.#sharedMemory() / 1024 ** 2);
     const memoryMb = others.reduce((sum, { record }) => sum + record.spec.memoryMb, sharedMb);
-    requireRoom(this.#limits, { count: others.length, memoryMb }, sandbox.record.spec.memoryMb);
-    this.#waiting.delete(sandbox);
+    return { count: others.length, memoryMb };
   }
 
   #takesRoom(sandbox: Sandbox): boolean {
