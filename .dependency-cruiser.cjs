@@ -22,6 +22,7 @@ const controlPlane = [
   ["wiring", "backup"],
   ["config.ts"],
   ["admin", "bootstrap", "monitoring"],
+  ["events"],
   ["oauth", "commands", "files", "dashboard", "sandbox-metrics"],
   ["sessions", "sandboxes"],
   ["accounts", "email-verification", "quotas", "api-keys", "templates", "stats", "usage"],

@@ -56,6 +56,8 @@ export interface Config {
   rateLimitFactor: number;
   /** What a team may use unless its own quota says otherwise. */
   teamQuota: QuotaAmounts;
+  /** Hours for which events are kept, so that a stream can go on where it broke off. */
+  eventRetentionHours: number;
   oauth: OAuthSettings;
   /** Where mails go; absent = none are sent. */
   smtp?: SmtpSettings;
@@ -75,6 +77,8 @@ export interface Config {
   /** Milliseconds between two times that hosts are asked what their sandboxes use. */
   metricsIntervalMs: number;
 }
+
+const DEFAULT_EVENT_RETENTION_HOURS = 24;
 
 type Environment = Record<string, string | undefined>;
 
@@ -130,6 +134,7 @@ export function parseConfig(environment: Environment): Config {
     secretKeyLost: read("WARREN_SECRET_KEY_LOST", parseFlag) ?? false,
     rateLimitFactor: read("WARREN_RATE_LIMIT_FACTOR", parseFactor) ?? 1,
     teamQuota: read("WARREN_TEAM_QUOTA", parseTeamQuota) ?? DEFAULT_QUOTA,
+    eventRetentionHours: read("WARREN_EVENT_RETENTION_HOURS", parseHours) ?? DEFAULT_EVENT_RETENTION_HOURS,
     oauth,
     verifiedMembersOnly: read("WARREN_ADD_MEMBERS", parseAddMembers) ?? canVerify,
     ...optional("smtp", smtp),
@@ -230,6 +235,14 @@ function parseFactor(text: string): number {
   const factor = Number(text);
   if (!(factor >= 1 && factor <= 1_000_000)) throw new Error(`"${text}" is not a number from 1 to 1000000`);
   return factor;
+}
+
+function parseHours(text: string): number {
+  const hours = Number(text);
+  if (!(Number.isInteger(hours) && hours >= 1 && hours <= 720)) {
+    throw new Error(`"${text}" is not a whole number from 1 to 720`);
+  }
+  return hours;
 }
 
 function readSecrets(read: Read, problems: string[]): string[] {

@@ -14,6 +14,7 @@ import type { Logger } from "./logging.ts";
 import { QuotaStore } from "./quotas/quota-store.ts";
 import { TeamStore } from "./teams/team-store.ts";
 import { createAccounts } from "./wiring/accounts.ts";
+import { createEvents } from "./wiring/events.ts";
 import { createFoundation, type Foundation, type OnClose } from "./wiring/foundation.ts";
 import { createMetrics } from "./wiring/metrics.ts";
 import { createSandboxes } from "./wiring/sandboxes.ts";
@@ -73,6 +74,7 @@ async function start(
   const accounts = await createAccounts(foundation, { teams, apiKeys, sandboxes: sandboxes.sandboxes, templates });
   const stats = createStats(foundation);
   const sandboxMetrics = createMetrics(foundation, sandboxes);
+  const events = createEvents(foundation, { teams, apiKeys, sandboxes });
   const version = readVersion();
   const monitoring = await openMonitoring(foundation, monitor, version);
   const app = await createServer(foundation, {
@@ -85,6 +87,7 @@ async function start(
     stats: stats.reads,
     monitoring,
     metrics: sandboxMetrics.reads,
+    events,
   });
 
   leases.start();

@@ -20,6 +20,10 @@ const team = {
   created_at: Timestamp,
 };
 
+/** A team as all of its members see it. */
+export const SharedTeam = Type.Object(team, { title: "SharedTeam" });
+export type SharedTeam = Static<typeof SharedTeam>;
+
 /** A team and the caller's role in it. */
 export const Team = Type.Object({ ...team, role: Role }, { title: "Team" });
 export type Team = Static<typeof Team>;

@@ -4,9 +4,9 @@ import { ErrorBody } from "@warren/contracts/rest/error";
 import { Type } from "typebox";
 import { memberOf } from "../callers/request-caller.ts";
 import type { Routes } from "../http/app-types.ts";
-import { fromWireId, toWireId } from "../identifiers/wire-id.ts";
+import { fromWireId } from "../identifiers/wire-id.ts";
 import type { ApiKeyService } from "./api-key-service.ts";
-import type { ApiKeyRow } from "./api-key-store.ts";
+import { toApiKey } from "./api-key-view.ts";
 
 const tags = ["API keys"];
 
@@ -58,20 +58,5 @@ export function apiKeyRoutes(apiKeys: ApiKeyService): Routes {
         return reply.code(204).send(null);
       },
     );
-  };
-}
-
-function toApiKey(row: ApiKeyRow): ApiKey {
-  return {
-    id: toWireId("key", row.id),
-    team_id: toWireId("team", row.team_id),
-    name: row.name,
-    key_prefix: row.key_prefix,
-    scopes: row.scopes,
-    ...(row.created_by === null ? {} : { created_by: toWireId("usr", row.created_by) }),
-    ...(row.creator_email === null ? {} : { creator_email: row.creator_email }),
-    created_at: row.created_at.toISOString(),
-    ...(row.expires_at ? { expires_at: row.expires_at.toISOString() } : {}),
-    ...(row.last_used ? { last_used: row.last_used.toISOString() } : {}),
   };
 }

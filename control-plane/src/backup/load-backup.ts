@@ -48,9 +48,14 @@ export async function loadBackup(
 
 /** Removes what is in the schema of a new database, such as what its template has. */
 export async function emptySchema(client: pg.Client): Promise<void> {
-  for (const name of ["schema_migrations", ...(await readTables(client)).map((table) => table.name)]) {
-    await client.query(`drop table if exists ${pg.escapeIdentifier(name)} cascade`);
-  }
+  const { rows: tables } = await client.query<{ name: string }>(
+    "select relname as name from pg_class where relnamespace = current_schema()::regnamespace and relkind in ('r', 'p') and not relispartition",
+  );
+  for (const { name } of tables) await client.query(`drop table ${pg.escapeIdentifier(name)} cascade`);
+  const { rows: functions } = await client.query<{ signature: string }>(
+    "select oid::regprocedure::text as signature from pg_proc where pronamespace = current_schema()::regnamespace",
+  );
+  for (const { signature } of functions) await client.query(`drop routine ${signature} cascade`);
   for (const { name } of await readSequences(client)) await client.query(`drop sequence ${pg.escapeIdentifier(name)}`);
 }
 
@@ -88,6 +93,7 @@ async function load(
   for (const [index, { name, rows }] of totals!.tables.entries()) {
     if (written[index] !== rows) throw damaged(`of the ${rows} rows of its table ${name}, ${written[index]} are rows`);
   }
+  await setTriggers(client, "enable");
   await setSequences(client, totals!);
   for (const { table, name, definition } of foreignKeys) {
     const statement = `alter table ${pg.escapeIdentifier(table)} add constraint ${pg.escapeIdentifier(name)} ${definition}`;
@@ -119,11 +125,19 @@ async function makeSchema(
   const names = tables.map(({ name }) => pg.escapeIdentifier(name));
   // Migrations leave rows of their own.
   if (names.length > 0) await client.query(`truncate ${names.join(", ")}`);
+  await setTriggers(client, "disable");
   const foreignKeys = await readForeignKeys(client);
   for (const { table, name } of foreignKeys) {
     await client.query(`alter table ${pg.escapeIdentifier(table)} drop constraint ${pg.escapeIdentifier(name)}`);
   }
   return foreignKeys;
+}
+
+/** The rows of a backup are no changes that triggers should tell of. */
+async function setTriggers(client: pg.Client, action: "enable" | "disable"): Promise<void> {
+  for (const { name } of await readTables(client)) {
+    await client.query(`alter table ${pg.escapeIdentifier(name)} ${action} trigger user`);
+  }
 }
 
 async function setSequences(client: pg.Client, totals: Totals): Promise<void> {

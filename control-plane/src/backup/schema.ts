@@ -19,6 +19,12 @@ export function namesOf(migrations: readonly Migration[]): ReadonlySet<string> {
   return names;
 }
 
+/**
+ * Tables that are in no backup: events name transactions, which each database counts for itself. To whoever goes on after an
+ * event of before the backup, the log says that events were lost.
+ */
+const LEFT_OUT = ["events", "event_log"];
+
 /** Tables of the schema that a session works in, but for the record of its migrations; generated columns are left out. */
 export async function readTables(session: Session): Promise<BackedUpTable[]> {
   const { rows } = await session.query(
@@ -26,13 +32,14 @@ export async function readTables(session: Session): Promise<BackedUpTable[]> {
      from pg_class c
      join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
      where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
-       and c.relname <> 'schema_migrations'
+       and c.relname <> 'schema_migrations' and c.relname <> all($1)
      group by c.relname order by c.relname collate "C"`,
+    [LEFT_OUT],
   );
   return rows;
 }
 
-/** Sequences of the schema that a session works in, with the table that owns each. */
+/** Sequences of the schema that a session works in, with the table that owns each; those of tables left out are left out. */
 export async function readSequences(session: Session): Promise<{ name: string; owner: string | null }[]> {
   const { rows } = await session.query(
     `select s.relname as name, t.relname as owner
@@ -40,7 +47,10 @@ export async function readSequences(session: Session): Promise<{ name: string; o
      left join pg_depend d on d.classid = 'pg_class'::regclass and d.objid = s.oid and d.deptype in ('a', 'i')
        and d.refclassid = 'pg_class'::regclass
      left join pg_class t on t.oid = d.refobjid
-     where s.relnamespace = current_schema()::regnamespace and s.relkind = 'S' order by s.relname collate "C"`,
+     where s.relnamespace = current_schema()::regnamespace and s.relkind = 'S'
+       and (t.relname is null or t.relname <> all($1))
+     order by s.relname collate "C"`,
+    [LEFT_OUT],
   );
   return rows;
 }

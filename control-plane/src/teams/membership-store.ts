@@ -85,15 +85,11 @@ export class MembershipStore {
 
   /** Members of a team in the order in which they joined. */
   async members(teamId: string, db: Db = this.#db): Promise<MemberRow[]> {
-    return db
-      .selectFrom("users_teams as membership")
-      .innerJoin("users as user", "user.id", "membership.user_id")
-      .select(["membership.user_id", "user.name", "user.email", "membership.role", "membership.created_at"])
-      .select(sql<boolean>`"user".email_verified_at is not null`.as("email_verified"))
-      .where("membership.team_id", "=", teamId)
-      .orderBy("membership.created_at")
-      .orderBy("membership.user_id")
-      .execute();
+    return this.#select(teamId, db).orderBy("membership.created_at").orderBy("membership.user_id").execute();
+  }
+
+  async findMember(teamId: string, userId: string): Promise<MemberRow | undefined> {
+    return this.#select(teamId, this.#db).where("membership.user_id", "=", userId).executeTakeFirst();
   }
 
   /**
@@ -132,5 +128,14 @@ export class MembershipStore {
 
   async remove(userId: string, teamId: string, db: Db): Promise<void> {
     await db.deleteFrom("users_teams").where("user_id", "=", userId).where("team_id", "=", teamId).execute();
+  }
+
+  #select(teamId: string, db: Db) {
+    return db
+      .selectFrom("users_teams as membership")
+      .innerJoin("users as user", "user.id", "membership.user_id")
+      .select(["membership.user_id", "user.name", "user.email", "membership.role", "membership.created_at"])
+      .select(sql<boolean>`"user".email_verified_at is not null`.as("email_verified"))
+      .where("membership.team_id", "=", teamId);
   }
 }

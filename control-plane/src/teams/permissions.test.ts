@@ -303,6 +303,11 @@ const ACTIONS: Record<string, Action> = {
     own: teamScoped(201),
     other: 404,
   },
+  "follow events": {
+    request: () => ["GET", "/v1/events"],
+    own: { ...teamScoped(200), platform_admin: 200 },
+    other: 200,
+  },
   "list templates": {
     request: () => ["GET", "/v1/snapshots"],
     own: { ...teamScoped(200), platform_admin: 200 },

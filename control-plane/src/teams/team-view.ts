@@ -1,10 +1,16 @@
-import type { Member, Team } from "@warren/contracts/rest/teams";
+import type { Member, SharedTeam, Team } from "@warren/contracts/rest/teams";
 import { toWireId } from "../identifiers/wire-id.ts";
 import type { MemberRow } from "./membership-store.ts";
 import type { TeamWithRole } from "./team-service.ts";
+import type { TeamRow } from "./team-store.ts";
 
-/** A team as its members see it. */
+/** A team as one of its members sees it. */
 export function toTeam(row: TeamWithRole): Team {
+  return { ...toSharedTeam(row), role: row.role };
+}
+
+/** A team as all of its members see it. */
+export function toSharedTeam(row: TeamRow): SharedTeam {
   return {
     id: toWireId("team", row.id),
     name: row.name,
@@ -12,7 +18,6 @@ export function toTeam(row: TeamWithRole): Team {
     is_byoc: row.is_byoc,
     api_keys_by_admins: row.api_keys_by_admins,
     created_at: row.created_at.toISOString(),
-    role: row.role,
   };
 }
 

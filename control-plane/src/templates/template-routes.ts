@@ -10,7 +10,7 @@ import { Type } from "typebox";
 import { callerOf } from "../callers/request-caller.ts";
 import type { Routes } from "../http/app-types.ts";
 import type { TemplateService } from "./template-service.ts";
-import type { TemplateRow } from "./template-store.ts";
+import { toTemplate } from "./template-view.ts";
 
 const tags = ["templates"];
 
@@ -63,15 +63,5 @@ export function templateRoutes(templates: TemplateService): Routes {
         return reply.code(204).send(null);
       },
     );
-  };
-}
-
-function toTemplate(row: TemplateRow): Template {
-  return {
-    name: row.name,
-    type: row.type,
-    ...(row.type === "snapshot" && { vcpus: row.vcpus, memory_mb: row.memory_mb }),
-    size_bytes: Number(row.size_bytes),
-    created_at: row.created_at.toISOString(),
   };
 }

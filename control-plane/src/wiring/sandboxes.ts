@@ -65,10 +65,11 @@ export async function createSandboxes(
     },
     log,
   });
+  const reads = new SandboxReads(db);
   const sandboxes = new SandboxService({
     db,
     store,
-    reads: new SandboxReads(db),
+    reads,
     lists: new SandboxLists(db),
     templates: templateStore,
     quota,
@@ -79,5 +80,18 @@ export async function createSandboxes(
     log,
   });
   const leases = new SandboxLeases({ store, sandboxes, leadership, log });
-  return { sandboxes, settings, pausing, forks, templates, access, monitor, leases, hosts, hostClients };
+  return {
+    sandboxes,
+    reads,
+    settings,
+    pausing,
+    forks,
+    templates,
+    templateStore,
+    access,
+    monitor,
+    leases,
+    hosts,
+    hostClients,
+  };
 }

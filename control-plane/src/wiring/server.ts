@@ -15,6 +15,8 @@ import { Builds } from "../dashboard/builds.ts";
 import { dashboardRoutes } from "../dashboard/dashboard-routes.ts";
 import { BatchedTimestamps } from "../database/batched-timestamps.ts";
 import { emailVerificationRoutes } from "../email-verification/email-verification-routes.ts";
+import type { EventFeed } from "../events/event-feed.ts";
+import { eventRoutes } from "../events/event-routes.ts";
 import { directoryRoutes } from "../files/directory-routes.ts";
 import { fileRoutes } from "../files/file-routes.ts";
 import { FileService } from "../files/file-service.ts";
@@ -61,6 +63,7 @@ interface ServerNeed {
   /** Absent when nobody may read metrics. */
   monitoring: Monitoring | undefined;
   metrics: MetricReads;
+  events: EventFeed;
 }
 
 /** The HTTP server with the routes of all features; it does not listen yet. */
@@ -74,6 +77,8 @@ export async function createServer(foundation: Foundation, need: ServerNeed): Pr
   const requests = new OpenRequests(app);
   need.monitoring?.follow(app, requests);
   onClose(() => closeWithin(app, requests, transfers.endMs));
+  // Streams have no other end.
+  onClose(() => need.events.close());
   guard.watchWebSockets(app);
   await app.register(healthRoutes(need.version));
   await app.register(docsRoutes);
@@ -88,6 +93,10 @@ export async function createServer(foundation: Foundation, need: ServerNeed): Pr
   await app.register(oauthRoutes({ ...oauth, cookie, limiter: need.accounts.limiter, log }));
   await registerAccountRoutes(app, guard, foundation, need, cookie);
   await registerSandboxRoutes(app, guard, foundation, need);
+  await app.register(async (scope) => {
+    guard.requireCaller(scope, "read");
+    await scope.register(eventRoutes(need.events));
+  });
   return app;
 }
 

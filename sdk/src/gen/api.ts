@@ -666,6 +666,53 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow what changes in the team, as server-sent events
+         * @description The first event is `ready` (`StreamReady`); then comes one `TeamEvent` for each change, named by its type. `reset` (`StreamReset`) says that events were lost. API keys see sandboxes and templates.
+         */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Id after which to go on, as the header Last-Event-ID, which goes before it */
+                    after?: string;
+                    /** @description What to tell of; default: all that the caller may see */
+                    types?: string[];
+                };
+                header?: {
+                    /** @description Id of the last event that the client has; browsers send it when they connect again */
+                    "last-event-id"?: string;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description A stream */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "text/event-stream": string;
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/me": {
         parameters: {
             query?: never;

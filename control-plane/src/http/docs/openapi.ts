@@ -22,6 +22,7 @@ export async function describeApi(app: App, version: string): Promise<void> {
         { name: "sandboxes", description: "Create, list and destroy sandboxes" },
         { name: "commands", description: "Run commands in a sandbox" },
         { name: "files", description: "Move files in and out of a sandbox" },
+        { name: "events", description: "Follow what changes" },
         { name: "accounts", description: "Sign up, sign in, and one's own account" },
         { name: "teams", description: "Teams and their members" },
         { name: "API keys", description: "Credentials of programs" },

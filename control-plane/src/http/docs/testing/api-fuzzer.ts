@@ -124,7 +124,7 @@ export class ApiFuzzer {
 
   async #try(name: string, operation: Operation, request: Made, caller: FuzzCaller): Promise<void> {
     const response = await this.#send(request, await caller.headers());
-    const bytes = Buffer.from(await response.arrayBuffer());
+    const bytes = await bodyOf(response);
     const { status } = response;
     caller.answered(status);
     const told = `${request.method} ${request.path} ${JSON.stringify(request.body)?.slice(0, 500)} → ${status} ${bytes.toString("utf8", 0, 300)}`;
@@ -191,6 +191,17 @@ export class ApiFuzzer {
     const key = `${name}: ${kind}`;
     if (!this.faults.has(key)) this.faults.set(key, told);
   }
+}
+
+/** The body of an answer; of a stream, which has no end, what comes first. */
+async function bodyOf(response: Response): Promise<Buffer> {
+  if (!response.headers.get("content-type")?.startsWith("text/event-stream")) {
+    return Buffer.from(await response.arrayBuffer());
+  }
+  const reader = response.body!.getReader();
+  const { value = new Uint8Array() } = await reader.read();
+  await reader.cancel();
+  return Buffer.from(value);
 }
 
 function isOfState(answer: unknown): boolean {

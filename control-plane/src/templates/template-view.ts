@@ -1,0 +1,13 @@
+import type { Template } from "@warren/contracts/rest/templates";
+import type { TemplateRow } from "./template-store.ts";
+
+/** A template as clients see it. */
+export function toTemplate(row: TemplateRow): Template {
+  return {
+    name: row.name,
+    type: row.type,
+    ...(row.type === "snapshot" && { vcpus: row.vcpus, memory_mb: row.memory_mb }),
+    size_bytes: Number(row.size_bytes),
+    created_at: row.created_at.toISOString(),
+  };
+}
