@@ -47,6 +47,17 @@ describe("accounts by the client library", () => {
     const warren = connect(session.token!);
     expect(await warren.account.get()).toMatchObject({ is_admin: true, name: "First" });
     expect(await warren.sandboxes.list()).toEqual([]);
+    const { administration } = warren;
+    const other = await anybody.signIn.signUp({ email: "other@example.org", password: PASSWORD, name: "Other" });
+    expect((await administration.users({ search: "other@" })).items).toMatchObject([{ user_id: other.user_id }]);
+    const first = await administration.teams({ limit: 1 });
+    expect((await administration.teams({ limit: 1, cursor: first.next_cursor! })).items).toHaveLength(1);
+    expect((await administration.hosts()).items).toEqual([]);
+    expect((await administration.sandboxes({ team_id: other.team_id })).items).toEqual([]);
+    expect((await administration.setQuota(other.team_id, { sandboxes: 3 })).limits.sandboxes).toBe(3);
+    expect((await administration.quota(other.team_id)).limits.sandboxes).toBe(3);
+    await administration.updateUser(other.user_id, { deactivated: true });
+    await expect(connect(other.token!).account.get()).rejects.toMatchObject({ code: "account_deactivated" });
   });
 
   test("changes its name and password, and sees and ends its sessions", async () => {

@@ -7,6 +7,8 @@ export const ERRORS = {
   unauthorized: { status: 401 },
   forbidden: { status: 403 },
   no_team: { status: 403 },
+  /** An administrator has shut the user out. */
+  account_deactivated: { status: 403 },
   /** What was asked for takes a session that was opened a moment ago. */
   recent_login_required: { status: 403 },
   /** Accounts are made by the operator of this server only. */

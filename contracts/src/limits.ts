@@ -53,6 +53,9 @@ export const LIMITS = {
   emailCharacters: 254,
   userNameCharacters: 100,
   apiKeyNameCharacters: 100,
+  /** Items of one page of a list of administrators, and characters of a search in one. */
+  adminPage: { max: 200, default: 50 },
+  adminSearchCharacters: 100,
   /** Sessions that the list of one's own shows at most. */
   listedSessions: 100,
   /** API keys of one team. */

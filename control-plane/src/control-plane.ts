@@ -108,9 +108,9 @@ async function start(
   const file = new CredentialsFile(config.dataDir);
   await new Bootstrap({ db, teams, apiKeys, file, log }).run(config.publicUrl ?? url);
   if (config.firstAdmin) await accounts.admins.ensureFirst(config.firstAdmin);
-  const { admins, platform, setup, storedKeys: keys } = accounts;
+  const { admins, platform, lists, setup, storedKeys: keys } = accounts;
   const dashboardUrl = config.oauth.dashboardUrl ?? config.publicUrl ?? url;
-  const parts = { admins, platform, quotas, keys, setup, dashboardUrl, log };
+  const parts = { admins, platform, lists, quotas, keys, setup, dashboardUrl, log };
   const operator = await startOperatorServer(config.dataDir, parts);
   onClose(() => operator.close());
   if (!(await platform.hasAdmin())) {

@@ -1,6 +1,7 @@
 export { WarrenError } from "@warren/contracts/errors";
 export type { SandboxStats, StatsRange } from "@warren/contracts/rest/stats";
 export { Account } from "./account.ts";
+export { Administration } from "./administration.ts";
 export { type ExitStatus, SandboxProcess, type StartOptions } from "./exec-stream.ts";
 export { type FileEntry, type FileOptions, Files, type OpenFile, type WriteOptions } from "./files.ts";
 export type { Content } from "./multipart.ts";

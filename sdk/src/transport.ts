@@ -20,7 +20,7 @@ export interface TransportOptions {
 
 /** One call of the API. */
 export interface Call {
-  method: "GET" | "POST" | "PATCH" | "DELETE";
+  method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** Path below the server's address, such as /v1/sandboxes. */
   path: string;
   /** Sent as JSON. */

@@ -9,6 +9,7 @@ import type {
 } from "@warren/contracts/rest/sandboxes";
 import type { SandboxStats, StatsRange } from "@warren/contracts/rest/stats";
 import { Account } from "./account.ts";
+import { Administration } from "./administration.ts";
 import { Sandbox } from "./sandbox.ts";
 import { SignIn } from "./sign-in.ts";
 import { Templates } from "./templates.ts";
@@ -73,6 +74,8 @@ export class Warren {
   /** For people: how they come to a session, and their account. */
   readonly signIn: SignIn;
   readonly account: Account;
+  /** For administrators of the platform. */
+  readonly administration: Administration;
   readonly #transport: Transport;
 
   constructor(options: TransportOptions) {
@@ -81,6 +84,7 @@ export class Warren {
     this.templates = new Templates(this.#transport);
     this.signIn = new SignIn(this.#transport);
     this.account = new Account(this.#transport);
+    this.administration = new Administration(this.#transport);
   }
 
   /** Whether the server answers, and its version. */

@@ -102,6 +102,10 @@ it("grants and revokes the administration, and gives passwords", async () => {
   const users = JSON.parse((await admin(["users", "--json"])).stdout) as AdminUser[];
   expect(users.find((user) => user.email === email)).toMatchObject({ is_admin: false, permissions: ["teams"] });
   expect((await admin(["users"])).stdout).toMatch(/^ada@example\.org +Ada +teams /m);
+  expect((await admin(["deactivate", email])).status).toBe(0);
+  expect((await logIn(email)).status).toBe(403);
+  expect((await admin(["users"])).stdout).toMatch(/^ada@example\.org .* deactivated *$/m);
+  expect((await admin(["activate", email])).status).toBe(0);
   expect((await admin(["password", email], "another password\n")).status).toBe(0);
   expect([(await logIn(email)).status, (await logIn(email, "another password")).status]).toEqual([401, 200]);
 });

@@ -33,6 +33,8 @@ export function adminCommand(finish: Finish): Command {
     linkCommand(finish),
     grantCommand(finish),
     revokeCommand(finish),
+    deactivateCommand(finish),
+    activateCommand(finish),
     passwordCommand(finish),
     usersCommand(finish),
     teamsCommand(finish),
@@ -111,6 +113,28 @@ function revokeCommand(finish: Finish): Command {
     });
 }
 
+function deactivateCommand(finish: Finish): Command {
+  return new Command("deactivate")
+    .summary("shut a user out, at once")
+    .argument("<email>")
+    .action(async (email: string, { dataDir }: DataDir) => {
+      await new Operator(dataDir).setDeactivated(email, true);
+      warn(`${email} is shut out.`);
+      finish(0);
+    });
+}
+
+function activateCommand(finish: Finish): Command {
+  return new Command("activate")
+    .summary("let a user in again who was shut out")
+    .argument("<email>")
+    .action(async (email: string, { dataDir }: DataDir) => {
+      await new Operator(dataDir).setDeactivated(email, false);
+      warn(`${email} is let in again.`);
+      finish(0);
+    });
+}
+
 function passwordCommand(finish: Finish): Command {
   return new Command("password")
     .summary("give a user a new password, and end the user's sessions")
@@ -129,13 +153,14 @@ function usersCommand(finish: Finish): Command {
     .option("--json", "print a JSON array")
     .action(async ({ dataDir, json }: DataDir & { json?: boolean }) => {
       const users = await new Operator(dataDir).users();
-      const row = ({ email, name, is_admin, permissions, created_at }: AdminUser) => [
+      const row = ({ email, name, is_admin, permissions, created_at, deactivated_at }: AdminUser) => [
         email,
         name,
         is_admin ? "all" : permissions.join(","),
         created_at,
+        deactivated_at === undefined ? "active" : "deactivated",
       ];
-      print(json, users, () => table(["EMAIL", "NAME", "RIGHTS", "CREATED"], users.map(row)));
+      print(json, users, () => table(["EMAIL", "NAME", "RIGHTS", "CREATED", "STATE"], users.map(row)));
       finish(0);
     });
 }

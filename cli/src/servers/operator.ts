@@ -46,6 +46,10 @@ export class Operator {
     return this.#call("POST", "/revoke", user);
   }
 
+  setDeactivated(email: string, isDeactivated: boolean): Promise<void> {
+    return this.#call("POST", isDeactivated ? "/deactivate" : "/activate", { email });
+  }
+
   resetPassword(user: ResetPassword): Promise<void> {
     return this.#call("POST", "/password", user);
   }

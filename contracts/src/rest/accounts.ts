@@ -198,6 +198,7 @@ export const OAUTH_ERRORS = [
   "exchange_failed",
   "email_taken",
   "no_team",
+  "account_deactivated",
   "signup_closed",
   "rate_limited",
   "db_error",

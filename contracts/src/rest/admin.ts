@@ -1,12 +1,13 @@
 import { type Static, Type } from "typebox";
 import { TEAM_SLUG, TEAM_SLUG_WORDS } from "../identifiers.ts";
-import { Email, NewPassword, TeamId, Timestamp, UserId, UserName } from "./accounts.ts";
+import { Email, EmailVerified, NewPassword, TeamId, Timestamp, UserId, UserName } from "./accounts.ts";
 
 /**
  * What a user may be allowed on the whole platform. `teams`: see all teams, set their quotas and whether they bring their
- * own hosts; `users`: see all users; `hosts`: manage the hosts that teams share.
+ * own hosts; `users`: see all users and shut them out; `hosts`: see all hosts and manage those that teams share; `sandboxes`:
+ * see the sandboxes of all teams, and nothing of what is in them.
  */
-export const PLATFORM_PERMISSIONS = ["teams", "users", "hosts"] as const;
+export const PLATFORM_PERMISSIONS = ["teams", "users", "hosts", "sandboxes"] as const;
 export type PlatformPermission = (typeof PLATFORM_PERMISSIONS)[number];
 
 /** A team as administrators of the platform see it. */
@@ -18,6 +19,7 @@ export const AdminTeam = Type.Object(
     is_byoc: Type.Boolean(),
     owner_email: Type.Optional(Type.String({ description: "Absent for a team that nobody has taken over yet" })),
     members: Type.Integer(),
+    sandboxes: Type.Integer({ description: "Sandboxes that are not ended" }),
     created_at: Timestamp,
     deleted_at: Type.Optional(Timestamp),
   },
@@ -34,15 +36,42 @@ export const AdminUser = Type.Object(
   {
     user_id: UserId,
     email: Type.String(),
+    email_verified: EmailVerified,
     name: Type.String(),
     is_admin: Type.Boolean(),
     permissions: Type.Array(Type.Enum([...PLATFORM_PERMISSIONS])),
     has_password: Type.Boolean(),
+    teams: Type.Integer({ description: "Live teams that the user is in" }),
     created_at: Timestamp,
+    last_used_at: Type.Optional(
+      Type.String({ format: "date-time", description: "Last use of a session that has not ended" }),
+    ),
+    deactivated_at: Type.Optional(
+      Type.String({ format: "date-time", description: "Since when an administrator has shut the user out" }),
+    ),
   },
   { title: "AdminUser" },
 );
 export type AdminUser = Static<typeof AdminUser>;
+
+/** Path parameters of the routes of one user. */
+export const UserParams = Type.Object({ id: UserId });
+
+/** Request to change what a user may do on the platform. */
+export const UpdateUser = Type.Object(
+  {
+    is_admin: Type.Optional(
+      Type.Boolean({ description: "Whether the user administers the platform; no takes single rights too" }),
+    ),
+    deactivated: Type.Optional(
+      Type.Boolean({
+        description: "Whether the user is shut out: each route and stream answers `account_deactivated` at once",
+      }),
+    ),
+  },
+  { additionalProperties: false, minProperties: 1, title: "UpdateUser" },
+);
+export type UpdateUser = Static<typeof UpdateUser>;
 
 /** File in the data directory on which the operator's socket listens. */
 export const OPERATOR_SOCKET = "operator.sock";
@@ -79,6 +108,10 @@ export const ResetPassword = Type.Object(
   { additionalProperties: false, title: "ResetPassword" },
 );
 export type ResetPassword = Static<typeof ResetPassword>;
+
+/** Request of the operator about one user. */
+export const NameUser = Type.Object({ email: Email }, { additionalProperties: false, title: "NameUser" });
+export type NameUser = Static<typeof NameUser>;
 
 /** Path parameters of the operator's requests about one team. */
 export const NameTeam = Type.Object({ slug: Type.String({ pattern: TEAM_SLUG.source, "x-words": TEAM_SLUG_WORDS }) });

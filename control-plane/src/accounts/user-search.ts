@@ -41,7 +41,7 @@ export class UserSearch {
     const domain = caller.email.slice(caller.email.lastIndexOf("@"));
     const { rows } = await sql<FoundUserRow>`
       select id, email, email_verified_at is not null as email_verified from users
-      where email like ${`${escapeLike(prefix)}%`} and (
+      where email like ${`${escapeLike(prefix)}%`} and deactivated_at is null and (
         email = ${prefix}
         or email like ${`%${escapeLike(domain)}`} and exists (
           select from users as caller where caller.id = ${caller.userId} and caller.email_verified_at is not null

@@ -1,9 +1,8 @@
 import { WarrenError } from "@warren/contracts/errors";
-import { AdminTeam, AdminUser, type PlatformPermission, SetByoc } from "@warren/contracts/rest/admin";
+import { AdminUser, type PlatformPermission, SetByoc, UpdateUser, UserParams } from "@warren/contracts/rest/admin";
 import { ErrorBody } from "@warren/contracts/rest/error";
 import { SetTeamQuota, TeamQuota } from "@warren/contracts/rest/quotas";
 import { TeamParams } from "@warren/contracts/rest/teams";
-import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import { userOf } from "../callers/request-caller.ts";
 import type { Routes } from "../http/app-types.ts";
@@ -11,8 +10,11 @@ import { fromWireId } from "../identifiers/wire-id.ts";
 import type { QuotaStore } from "../quotas/quota-store.ts";
 import type { TeamStore } from "../teams/team-store.ts";
 import type { AdminService } from "./admin-service.ts";
+import type { PlatformLists } from "./platform-lists.ts";
 import type { PlatformStore } from "./platform-store.ts";
-import { toAdminTeam, toAdminUser } from "./platform-view.ts";
+import { toAdminUser } from "./platform-view.ts";
+import { requireRight } from "./require-right.ts";
+import type { UserRights } from "./user-rights.ts";
 
 const tags = ["administration"];
 
@@ -20,14 +22,15 @@ const tags = ["administration"];
 export interface AdminRouteParts {
   admins: AdminService;
   platform: PlatformStore;
+  lists: PlatformLists;
+  rights: UserRights;
   quotas: QuotaStore;
   teams: TeamStore;
 }
 
 /** Routes under `/v1/admin`, for users whom the database names as administrators of the platform or gives the right. */
-export function adminRoutes({ admins, platform, quotas, teams }: AdminRouteParts): Routes {
-  const requireRight = (permission: PlatformPermission) => async (request: FastifyRequest) =>
-    admins.require(userOf(request).userId, permission);
+export function adminRoutes({ admins, platform, lists, rights, quotas, teams }: AdminRouteParts): Routes {
+  const right = (permission: PlatformPermission) => requireRight(admins, permission);
   const liveTeam = async (id: string) => {
     const team = await teams.findLive(fromWireId("team", id));
     if (!team) throw new WarrenError("not_found", "there is no such team");
@@ -35,32 +38,33 @@ export function adminRoutes({ admins, platform, quotas, teams }: AdminRouteParts
   };
 
   return async (app) => {
-    app.get(
-      "/v1/admin/users",
+    app.patch(
+      "/v1/admin/users/:id",
       {
-        preValidation: requireRight("users"),
-        schema: { tags, summary: "List all users", response: { 200: Type.Array(AdminUser), "4xx": ErrorBody } },
-      },
-      async () => (await platform.users()).map(toAdminUser),
-    );
-
-    app.get(
-      "/v1/admin/teams",
-      {
-        preValidation: requireRight("teams"),
+        preValidation: right("users"),
         schema: {
           tags,
-          summary: "List all teams, deleted ones included, newest first",
-          response: { 200: Type.Array(AdminTeam), "4xx": ErrorBody },
+          summary: "Let another user administer the platform, or shut the user out, or no longer",
+          description:
+            "Who administers the platform, and whoever has rights on it, is for its administrators alone to change, and nobody's own.",
+          params: UserParams,
+          body: UpdateUser,
+          response: { 200: AdminUser, "4xx": ErrorBody },
         },
       },
-      async () => (await platform.teams()).map(toAdminTeam),
+      async (request) => {
+        const id = fromWireId("usr", request.params.id);
+        await rights.update(userOf(request).userId, id, request.body);
+        const user = await lists.user(id);
+        if (!user) throw new WarrenError("not_found", "there is no such user");
+        return toAdminUser(user);
+      },
     );
 
     app.put(
       "/v1/admin/teams/:id/byoc",
       {
-        preValidation: requireRight("teams"),
+        preValidation: right("teams"),
         schema: {
           tags,
           summary: "Say whether a team runs its sandboxes on hosts of its own",
@@ -78,7 +82,7 @@ export function adminRoutes({ admins, platform, quotas, teams }: AdminRouteParts
     app.get(
       "/v1/admin/teams/:id/quota",
       {
-        preValidation: requireRight("teams"),
+        preValidation: right("teams"),
         schema: {
           tags,
           summary: "Get what a team may use and what it uses",
@@ -92,7 +96,7 @@ export function adminRoutes({ admins, platform, quotas, teams }: AdminRouteParts
     app.put(
       "/v1/admin/teams/:id/quota",
       {
-        preValidation: requireRight("teams"),
+        preValidation: right("teams"),
         schema: {
           tags,
           summary: "Set limits of a team",

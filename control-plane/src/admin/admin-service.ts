@@ -84,13 +84,7 @@ export class AdminService {
     const { db, platform, changes } = this.#parts;
     const user = await this.#find(email);
     if (permission) await platform.addPermission(user.id, permission);
-    else {
-      await db.transaction().execute(async (transaction) => {
-        await platform.setAdmin(user.id, true, transaction);
-        await platform.takeOverTeams(user.id, transaction);
-        await platform.endSetupLink(transaction);
-      });
-    }
+    else await db.transaction().execute((transaction) => platform.setAdministrator(user.id, true, transaction));
     changes.announce({ userId: user.id });
   }
 
@@ -105,12 +99,15 @@ export class AdminService {
       );
     }
     if (permission) await platform.removePermission(user.id, permission);
-    else {
-      await db.transaction().execute(async (transaction) => {
-        await platform.setAdmin(user.id, false, transaction);
-        await platform.removePermissions(user.id, transaction);
-      });
-    }
+    else await db.transaction().execute((transaction) => platform.setAdministrator(user.id, false, transaction));
+    changes.announce({ userId: user.id });
+  }
+
+  /** Shuts a user out, or no longer. */
+  async setDeactivated(email: string, isDeactivated: boolean): Promise<void> {
+    const { db, users, changes } = this.#parts;
+    const user = await this.#find(email);
+    await users.setDeactivated(user.id, isDeactivated, db);
     changes.announce({ userId: user.id });
   }
 

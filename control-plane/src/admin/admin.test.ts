@@ -1,7 +1,8 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { AuthResponse, Me } from "@warren/contracts/rest/accounts";
-import { type AdminTeam, type AdminUser, OPERATOR_SOCKET } from "@warren/contracts/rest/admin";
+import { type AdminUser, OPERATOR_SOCKET } from "@warren/contracts/rest/admin";
+import type { AdminTeamPage } from "@warren/contracts/rest/admin-lists";
 import type { TeamQuota } from "@warren/contracts/rest/quotas";
 import type { Team } from "@warren/contracts/rest/teams";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -69,8 +70,8 @@ describe("admin", () => {
     const person = await Person.signUp(stack);
     await operate(stack, "POST", "/grant", { email: person.email, permission: "teams" });
     await operate(stack, "POST", "/grant", { email: person.email, permission: "teams" });
-    const teams = await person.get<AdminTeam[]>("/v1/admin/teams");
-    expect(teams.find(({ id }) => id === person.teamId)).toMatchObject({ owner_email: person.email, members: 1 });
+    const teams = await person.get<AdminTeamPage>("/v1/admin/teams");
+    expect(teams.items.find(({ id }) => id === person.teamId)).toMatchObject({ owner_email: person.email, members: 1 });
     expect((await person.call("GET", "/v1/admin/users")).status).toBe(403);
     const list = (await operate(stack, "GET", "/users")).body as AdminUser[];
     expect(list.find(({ email }) => email === person.email)).toMatchObject({ is_admin: false, permissions: ["teams"] });

@@ -4,6 +4,7 @@ import { WarrenError } from "@warren/contracts/errors";
 import {
   CreateAdmin,
   NameTeam,
+  NameUser,
   OPERATOR_SOCKET,
   ResetPassword,
   RotateKeys,
@@ -21,6 +22,7 @@ import type { Logger } from "../logging.ts";
 import type { QuotaStore } from "../quotas/quota-store.ts";
 import type { StoredKeys } from "../signing-keys/stored-keys.ts";
 import type { AdminService } from "./admin-service.ts";
+import type { PlatformLists } from "./platform-lists.ts";
 import type { PlatformStore } from "./platform-store.ts";
 import { toAdminTeam, toAdminUser } from "./platform-view.ts";
 import type { Setup } from "./setup.ts";
@@ -29,6 +31,7 @@ import type { Setup } from "./setup.ts";
 export interface OperatorServerParts {
   admins: AdminService;
   platform: PlatformStore;
+  lists: PlatformLists;
   quotas: QuotaStore;
   /** Absent when the settings name the signing keys. */
   keys: StoredKeys | undefined;
@@ -59,7 +62,7 @@ export async function startOperatorServer(
   return { close: () => server.close() };
 }
 
-function createServer({ admins, platform, quotas, keys, setup, dashboardUrl, log }: OperatorServerParts): App {
+function createServer({ admins, platform, lists, quotas, keys, setup, dashboardUrl, log }: OperatorServerParts): App {
   const app = Fastify({
     loggerInstance: log as FastifyBaseLogger,
     logController: new RequestLog(log),
@@ -75,8 +78,8 @@ function createServer({ admins, platform, quotas, keys, setup, dashboardUrl, log
     return id;
   };
 
-  app.get("/users", async () => (await platform.users()).map(toAdminUser));
-  app.get("/teams", async () => (await platform.teams()).map(toAdminTeam));
+  app.get("/users", async () => (await lists.users()).rows.map(toAdminUser));
+  app.get("/teams", async () => (await lists.teams()).rows.map(toAdminTeam));
   app.post("/admins", { schema: { body: CreateAdmin } }, async (request, reply) => {
     await admins.create(request.body);
     return reply.code(204).send();
@@ -88,6 +91,14 @@ function createServer({ admins, platform, quotas, keys, setup, dashboardUrl, log
   });
   app.post("/revoke", { schema: { body: SetAdmin } }, async (request, reply) => {
     await admins.revoke(request.body);
+    return reply.code(204).send();
+  });
+  app.post("/deactivate", { schema: { body: NameUser } }, async (request, reply) => {
+    await admins.setDeactivated(request.body.email, true);
+    return reply.code(204).send();
+  });
+  app.post("/activate", { schema: { body: NameUser } }, async (request, reply) => {
+    await admins.setDeactivated(request.body.email, false);
     return reply.code(204).send();
   });
   app.post("/password", { schema: { body: ResetPassword } }, async (request, reply) => {

@@ -3,29 +3,6 @@ import type { PlatformPermission } from "@warren/contracts/rest/admin";
 import { sql } from "kysely";
 import type { Db } from "../database/tables.ts";
 
-/** A team as administrators see it. */
-export interface PlatformTeamRow {
-  id: string;
-  name: string;
-  slug: string;
-  is_byoc: boolean;
-  created_at: Date;
-  deleted_at: Date | null;
-  owner_email: string | null;
-  members: number;
-}
-
-/** A user as administrators see them. */
-export interface PlatformUserRow {
-  id: string;
-  email: string;
-  name: string;
-  is_admin: boolean;
-  has_password: boolean;
-  permissions: PlatformPermission[];
-  created_at: Date;
-}
-
 /** Rows that concern the whole platform. `db` may be a transaction everywhere. */
 export class PlatformStore {
   readonly #db: Db;
@@ -37,7 +14,7 @@ export class PlatformStore {
   /** Whether a user administers the platform or has one right on it. */
   async isAllowed(userId: string, permission: PlatformPermission): Promise<boolean> {
     const { rows } = await sql`
-      select from users where id = ${userId} and (
+      select from users where id = ${userId} and deactivated_at is null and (
         is_admin or exists (select from admin_permissions where user_id = users.id and permission = ${permission})
       )
     `.execute(this.#db);
@@ -48,8 +25,22 @@ export class PlatformStore {
     return (await db.selectFrom("users").select("id").where("is_admin", "=", true).executeTakeFirst()) !== undefined;
   }
 
-  async setAdmin(userId: string, isAdmin: boolean, db: Db = this.#db): Promise<void> {
-    await db.updateTable("users").set({ is_admin: isAdmin, updated_at: sql`now()` }).where("id", "=", userId).execute();
+  /**
+   * Lets a user administer the platform, and own the teams that have no member; or no longer, which takes single rights
+   * too.
+   */
+  async setAdministrator(userId: string, isAdmin: boolean, transaction: Db): Promise<void> {
+    await transaction
+      .updateTable("users")
+      .set({ is_admin: isAdmin, updated_at: sql`now()` })
+      .where("id", "=", userId)
+      .execute();
+    if (isAdmin) {
+      await this.takeOverTeams(userId, transaction);
+      await this.endSetupLink(transaction);
+    } else {
+      await transaction.deleteFrom("admin_permissions").where("user_id", "=", userId).execute();
+    }
   }
 
   /** Ends the link to the page that makes the first account. */
@@ -71,11 +62,6 @@ export class PlatformStore {
       .where("user_id", "=", userId)
       .where("permission", "=", permission)
       .execute();
-  }
-
-  /** Takes every single right from a user. */
-  async removePermissions(userId: string, db: Db): Promise<void> {
-    await db.deleteFrom("admin_permissions").where("user_id", "=", userId).execute();
   }
 
   /**
@@ -101,29 +87,6 @@ export class PlatformStore {
         .where("team_id", isDefault ? "=" : "!=", first.team_id)
         .execute();
     }
-  }
-
-  /** All teams, newest first. */
-  async teams(): Promise<PlatformTeamRow[]> {
-    const { rows } = await sql<PlatformTeamRow>`
-      select team.id, team.name, team.slug, team.is_byoc, team.created_at, team.deleted_at,
-        max(member.email) filter (where membership.role = 'owner') as owner_email, count(membership.user_id) as members
-      from teams as team
-      left join users_teams as membership on membership.team_id = team.id
-      left join users as member on member.id = membership.user_id
-      group by team.id order by team.created_at desc, team.id
-    `.execute(this.#db);
-    return rows;
-  }
-
-  /** All users by address. */
-  async users(): Promise<PlatformUserRow[]> {
-    const { rows } = await sql<PlatformUserRow>`
-      select id, email, name, is_admin, password_hash is not null as has_password, created_at,
-        array(select permission from admin_permissions where user_id = users.id order by permission) as permissions
-      from users order by email
-    `.execute(this.#db);
-    return rows;
   }
 
   /** UUID of the live team with a slug. */

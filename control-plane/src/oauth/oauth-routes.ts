@@ -210,6 +210,7 @@ function toSignInFailure(error: unknown): SignInFailed {
   switch (error.code) {
     case "email_taken":
     case "no_team":
+    case "account_deactivated":
     case "signup_closed":
       return new SignInFailed(error.code, { cause: error });
     case "invalid_request":

@@ -3,6 +3,7 @@ import { LIMITS } from "@warren/contracts/limits";
 import { type Selectable, sql } from "kysely";
 import type { SignedInUser } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
+import { requireActive } from "../users/require-active.ts";
 import type { SessionClient } from "./session-client.ts";
 import type { UserSessionsTable } from "./user-sessions-table.ts";
 import type { UserTokenIds } from "./user-tokens.ts";
@@ -25,7 +26,10 @@ export class SessionStore {
     this.#db = db;
   }
 
-  /** Who a token stands for at this moment, in one query; undefined when the session has ended. */
+  /**
+   * Who a token stands for at this moment, in one query; undefined when the session has ended. Throws
+   * `account_deactivated`.
+   */
   async findUser({ sessionId, userId, teamId }: UserTokenIds): Promise<SignedInUser | undefined> {
     const row = await this.#db
       .selectFrom("user_sessions as session")
@@ -37,12 +41,13 @@ export class SessionStore {
         join.onRef("team.id", "=", "membership.team_id").on("team.deleted_at", "is", null),
       )
       .select(["user.id", "user.name", "user.email", "user.is_admin", "membership.role", "team.id as team_id"])
-      .select("session.expires_at")
+      .select(["session.expires_at", "user.deactivated_at"])
       .where("session.id", "=", sessionId)
       .where("session.user_id", "=", userId)
       .where("session.expires_at", ">", sql<Date>`now()`)
       .executeTakeFirst();
     if (!row) return undefined;
+    requireActive(row);
     return {
       kind: "user",
       userId: row.id,

@@ -10,6 +10,7 @@ import { RATES } from "../rate-limits/rates.ts";
 import type { MembershipStore } from "../teams/membership-store.ts";
 import { normalizeEmail, parseEmail } from "../users/email.ts";
 import type { PasswordHasher } from "../users/passwords.ts";
+import { requireActive } from "../users/require-active.ts";
 import { parseUserName } from "../users/user-name.ts";
 import type { UserRow, UserStore } from "../users/user-store.ts";
 import type { SessionClient } from "./session-client.ts";
@@ -89,8 +90,9 @@ export class SignIn {
     return this.openFor(user, client);
   }
 
-  /** Opens a session of a user whose identity is proven; throws `no_team` when the user is in no live team. */
+  /** Opens a session of a user whose identity is proven; throws `no_team`, or `account_deactivated`. */
   async openFor(user: UserRow, client: SessionClient): Promise<Session> {
+    requireActive(user);
     const team = await this.#parts.memberships.firstTeam(user.id);
     if (!team) {
       throw new WarrenError("no_team", "you are not a member of any team; ask an admin of a team to add you");

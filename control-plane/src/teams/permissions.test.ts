@@ -320,6 +320,17 @@ const ACTIONS: Record<string, Action> = {
     other: 404,
   },
   "list all teams": { request: () => ["GET", "/v1/admin/teams"], own: platformOnly(200), other: 403 },
+  "list all hosts": { request: () => ["GET", "/v1/admin/hosts"], own: platformOnly(200), other: 403 },
+  "list the sandboxes of all teams": {
+    request: () => ["GET", "/v1/admin/sandboxes"],
+    own: platformOnly(200),
+    other: 403,
+  },
+  "shut a user out": {
+    request: ({ newcomer }) => ["PATCH", `/v1/admin/users/${newcomer.userId}`, { deactivated: false }],
+    own: platformOnly(200),
+    other: 403,
+  },
   "list all users": { request: () => ["GET", "/v1/admin/users"], own: platformOnly(200), other: 403 },
   "let a team bring its own hosts": {
     request: ({ teamId }) => ["PUT", `/v1/admin/teams/${teamId}/byoc`, { is_byoc: false }],

@@ -63,6 +63,12 @@ export class UserStore {
     return transaction.selectFrom("users").selectAll().where("id", "=", id).forUpdate().executeTakeFirst();
   }
 
+  /** Shuts a user out, or no longer. */
+  async setDeactivated(id: string, isDeactivated: boolean, db: Db): Promise<void> {
+    const at = isDeactivated ? sql<Date>`coalesce(deactivated_at, now())` : null;
+    await db.updateTable("users").set({ deactivated_at: at, updated_at: sql`now()` }).where("id", "=", id).execute();
+  }
+
   /** Removes a user with all that is theirs alone: memberships, sessions, identities at providers, rights. */
   async remove(id: string, transaction: Db): Promise<void> {
     await transaction.deleteFrom("users").where("id", "=", id).execute();

@@ -12,6 +12,8 @@ export interface UsersTable {
   is_admin: Generated<boolean>;
   /** When it was shown that the address is the user's, by a provider or a mail; null = never. */
   email_verified_at: Date | null;
+  /** Since when an administrator has shut the user out; null = not at all. */
+  deactivated_at: Date | null;
   created_at: Generated<Date>;
   updated_at: Generated<Date>;
 }

@@ -5,8 +5,10 @@ import { LeavingStore } from "../accounts/leaving-store.ts";
 import { PasswordCheck } from "../accounts/password-check.ts";
 import { UserSearch } from "../accounts/user-search.ts";
 import { AdminService } from "../admin/admin-service.ts";
+import { PlatformLists } from "../admin/platform-lists.ts";
 import { PlatformStore } from "../admin/platform-store.ts";
 import { Setup } from "../admin/setup.ts";
+import { UserRights } from "../admin/user-rights.ts";
 import { ApiKeyService } from "../api-keys/api-key-service.ts";
 import type { ApiKeyStore } from "../api-keys/api-key-store.ts";
 import type { Config } from "../config.ts";
@@ -115,6 +117,8 @@ export async function createAccounts(foundation: Foundation, { teams, apiKeys, s
     apiKeys: new ApiKeyService({ store: apiKeys, teams: teamService, limiter, changes }),
     users,
     admins,
+    lists: new PlatformLists(db),
+    rights: new UserRights({ db, users, platform, changes }),
     setup: new Setup({ db, platform, admins, signIn }),
   };
 }

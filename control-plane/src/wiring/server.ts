@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
 import { accountDeletionRoutes } from "../accounts/account-deletion-routes.ts";
 import { accountRoutes } from "../accounts/account-routes.ts";
+import { adminListRoutes } from "../admin/admin-list-routes.ts";
 import { adminRoutes } from "../admin/admin-routes.ts";
 import { setupRoutes } from "../admin/setup-routes.ts";
 import { apiKeyRoutes } from "../api-keys/api-key-routes.ts";
@@ -134,6 +135,7 @@ async function registerAccountRoutes(
     await scope.register(quotaRoutes(quotas));
     await scope.register(memberRoutes(accounts.members));
     await scope.register(apiKeyRoutes(accounts.apiKeys));
+    await scope.register(adminListRoutes(accounts));
     await scope.register(adminRoutes({ ...accounts, quotas, teams }));
   });
 }

@@ -37,17 +37,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/admin/teams": {
+    "/v1/admin/hosts": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** List all teams, deleted ones included, newest first */
+        /** List all hosts, and what is in use on them */
         get: {
             parameters: {
-                query?: never;
+                query?: {
+                    /** @description `next_cursor` of the page before */
+                    cursor?: string;
+                    limit?: number;
+                    /** @description What has this text in its address or provider, or whose id it is, in capitals or not */
+                    search?: string;
+                };
                 header?: never;
                 path?: never;
                 cookie?: never;
@@ -60,7 +66,97 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": components["schemas"]["AdminTeam"][];
+                        "application/json": components["schemas"]["AdminHostPage"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/sandboxes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the sandboxes of all teams, and nothing of what is in them */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description `next_cursor` of the page before */
+                    cursor?: string;
+                    /** @description Host id */
+                    host_id?: string;
+                    limit?: number;
+                    /** @description What has this text in its id or name, or in the name or slug of its team, in capitals or not */
+                    search?: string;
+                    /** @description Those in this state; absent = all that are not ended */
+                    status?: "pending" | "starting" | "running" | "pausing" | "paused" | "resuming" | "stopping" | "missing" | "stopped" | "error";
+                    /** @description Team id */
+                    team_id?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AdminSandboxPage"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/teams": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List all teams, deleted ones included */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description `next_cursor` of the page before */
+                    cursor?: string;
+                    limit?: number;
+                    /** @description What has this text in its name, slug or the address of its owner, or whose id it is, in capitals or not */
+                    search?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AdminTeamPage"];
                     };
                 };
             };
@@ -193,7 +289,13 @@ export interface paths {
         /** List all users */
         get: {
             parameters: {
-                query?: never;
+                query?: {
+                    /** @description `next_cursor` of the page before */
+                    cursor?: string;
+                    limit?: number;
+                    /** @description What has this text in its address or name, or whose id it is, in capitals or not */
+                    search?: string;
+                };
                 header?: never;
                 path?: never;
                 cookie?: never;
@@ -206,7 +308,7 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": components["schemas"]["AdminUser"][];
+                        "application/json": components["schemas"]["AdminUserPage"];
                     };
                 };
             };
@@ -217,6 +319,52 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/users/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Let another user administer the platform, or shut the user out, or no longer
+         * @description Who administers the platform, and whoever has rights on it, is for its administrators alone to change, and nobody's own.
+         */
+        patch: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description User id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["UpdateUser"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AdminUser"];
+                    };
+                };
+            };
+        };
         trace?: never;
     };
     "/v1/api-keys": {
@@ -2621,6 +2769,84 @@ export interface components {
              */
             email: string;
         };
+        /** AdminHost */
+        AdminHost: {
+            /** @description Empty until the host has registered */
+            address: string;
+            arch: string;
+            cpu_cores: number;
+            /** Format: date-time */
+            created_at: string;
+            disk_gb: number;
+            /** @description Host id */
+            id: string;
+            /** Format: date-time */
+            last_heartbeat_at?: string;
+            memory_mb: number;
+            /** @description MiB of memory of those that are not paused */
+            memory_mb_in_use: number;
+            provider: string;
+            /** @description Sandboxes on it that are not ended */
+            sandboxes: number;
+            /** @enum {unknown} */
+            status: "pending" | "online" | "unreachable" | "offline" | "draining";
+            /** @description Team id */
+            team_id?: string;
+            /**
+             * @description Shared by all teams, or brought by one for itself
+             * @enum {unknown}
+             */
+            type: "regular" | "byoc";
+            /** @description vCPUs of those that are not paused */
+            vcpus_in_use: number;
+        };
+        /** AdminHostPage */
+        AdminHostPage: {
+            /** @description The newest first */
+            items: components["schemas"]["AdminHost"][];
+            /** @description What to give as `cursor` for the next page; absent when this is the last one */
+            next_cursor?: string;
+        };
+        /** AdminSandbox */
+        AdminSandbox: {
+            /** Format: date-time */
+            created_at: string;
+            disk_bytes: number;
+            /** @description Host id */
+            host_id?: string;
+            id: string;
+            /** Format: date-time */
+            last_active_at?: string;
+            memory_mb: number;
+            name?: string;
+            /** @description Why the sandbox is in its status, or not well, when its user did not ask for it */
+            reason?: {
+                /** Format: date-time */
+                at: string;
+                /**
+                 * @description `inactivity`: nothing has used the sandbox for `timeout_sec` seconds; `guest_powered_off`: the system in the sandbox powered itself off; `guest_rebooted`: the system in the sandbox rebooted; a microVM ends with that; `guest_panicked`: the kernel in the sandbox panicked. One that was told to stay then leaves the sandbox `running` until it is rolled back to its last pause or destroyed; `guest_hung`: the system in the sandbox has hung: its kernel makes no progress. It stays `running` until it is rolled back to its last pause or destroyed; `guest_unresponsive`: the agent in the sandbox, its process 1, has not answered for minutes, though the system does something or rests: it is stopped, cut off or gets no turn. The sandbox stays `running`, and says so until it answers a call or is rolled back; `out_of_memory`: the memory of the sandbox ran out and its kernel killed a process; the sandbox is `running`, and says so until it is paused or rolled back; `microvm_lost`: the microVM ended from outside: its process was killed or failed, or went with its host; `host_disk_full`: the host's disk is full and the sandbox went on writing; it goes on by itself when there is space; `host_disk_failed`: the host could not read or write the sandbox's disk; a resume tries again; `ended_by_operator`: the operator of the server ended all sandboxes (`warren down`); `lease_expired`: the client that made the sandbox did not renew its lease in time
+                 * @enum {unknown}
+                 */
+                code: "inactivity" | "guest_powered_off" | "guest_rebooted" | "guest_panicked" | "guest_hung" | "guest_unresponsive" | "out_of_memory" | "microvm_lost" | "host_disk_full" | "host_disk_failed" | "ended_by_operator" | "lease_expired";
+                /** @description For people */
+                message: string;
+            };
+            /** @enum {unknown} */
+            status: "pending" | "starting" | "running" | "pausing" | "paused" | "resuming" | "stopping" | "missing" | "stopped" | "error";
+            /** @description Team id */
+            team_id: string;
+            team_name: string;
+            team_slug: string;
+            template: string;
+            vcpus: number;
+        };
+        /** AdminSandboxPage */
+        AdminSandboxPage: {
+            /** @description The newest first */
+            items: components["schemas"]["AdminSandbox"][];
+            /** @description What to give as `cursor` for the next page; absent when this is the last one */
+            next_cursor?: string;
+        };
         /** AdminTeam */
         AdminTeam: {
             /** Format: date-time */
@@ -2634,19 +2860,49 @@ export interface components {
             name: string;
             /** @description Absent for a team that nobody has taken over yet */
             owner_email?: string;
+            /** @description Sandboxes that are not ended */
+            sandboxes: number;
             slug: string;
+        };
+        /** AdminTeamPage */
+        AdminTeamPage: {
+            /** @description The newest first */
+            items: components["schemas"]["AdminTeam"][];
+            /** @description What to give as `cursor` for the next page; absent when this is the last one */
+            next_cursor?: string;
         };
         /** AdminUser */
         AdminUser: {
             /** Format: date-time */
             created_at: string;
+            /**
+             * Format: date-time
+             * @description Since when an administrator has shut the user out
+             */
+            deactivated_at?: string;
             email: string;
+            /** @description Whether it was shown that the address is the user's, by a provider or a mail */
+            email_verified: boolean;
             has_password: boolean;
             is_admin: boolean;
+            /**
+             * Format: date-time
+             * @description Last use of a session that has not ended
+             */
+            last_used_at?: string;
             name: string;
-            permissions: ("teams" | "users" | "hosts")[];
+            permissions: ("teams" | "users" | "hosts" | "sandboxes")[];
+            /** @description Live teams that the user is in */
+            teams: number;
             /** @description User id */
             user_id: string;
+        };
+        /** AdminUserPage */
+        AdminUserPage: {
+            /** @description The newest first */
+            items: components["schemas"]["AdminUser"][];
+            /** @description What to give as `cursor` for the next page; absent when this is the last one */
+            next_cursor?: string;
         };
         /** ApiKey */
         ApiKey: {
@@ -2813,7 +3069,7 @@ export interface components {
                  * @description Code of the error catalogue: the contract
                  * @enum {string}
                  */
-                code: "invalid_request" | "unauthorized" | "forbidden" | "no_team" | "recent_login_required" | "signup_closed" | "not_found" | "provider_not_found" | "template_not_found" | "file_not_found" | "invalid_path" | "method_not_allowed" | "request_timeout" | "file_forbidden" | "file_error" | "conflict" | "already_exists" | "email_taken" | "owns_team_with_members" | "link_invalid" | "invalid_state" | "too_large" | "unsupported_encoding" | "misdirected_request" | "rate_limited" | "quota_exceeded" | "upgrade_required" | "headers_too_large" | "internal_error" | "method_not_implemented" | "agent_error" | "boot_failed" | "guest_unreachable" | "mail_failed" | "host_unavailable" | "database_unavailable" | "server_stopping" | "server_unreachable" | "command_timed_out" | "no_hosts_available" | "host_full" | "snapshot_damaged" | "snapshot_incompatible" | "image_build_failed" | "guest_exhausted" | "disk_full" | "host_disk_full";
+                code: "invalid_request" | "unauthorized" | "forbidden" | "no_team" | "account_deactivated" | "recent_login_required" | "signup_closed" | "not_found" | "provider_not_found" | "template_not_found" | "file_not_found" | "invalid_path" | "method_not_allowed" | "request_timeout" | "file_forbidden" | "file_error" | "conflict" | "already_exists" | "email_taken" | "owns_team_with_members" | "link_invalid" | "invalid_state" | "too_large" | "unsupported_encoding" | "misdirected_request" | "rate_limited" | "quota_exceeded" | "upgrade_required" | "headers_too_large" | "internal_error" | "method_not_implemented" | "agent_error" | "boot_failed" | "guest_unreachable" | "mail_failed" | "host_unavailable" | "database_unavailable" | "server_stopping" | "server_unreachable" | "command_timed_out" | "no_hosts_available" | "host_full" | "snapshot_damaged" | "snapshot_incompatible" | "image_build_failed" | "guest_exhausted" | "disk_full" | "host_disk_full";
                 /** @description What happened and what to do, for people; may change */
                 message: string;
             };
@@ -3390,6 +3646,13 @@ export interface components {
             api_keys_by_admins?: boolean;
             /** @description 1 to 128 letters a to z, digits, blanks and any of _ - @ ' */
             name?: string;
+        };
+        /** UpdateUser */
+        UpdateUser: {
+            /** @description Whether the user is shut out: each route and stream answers `account_deactivated` at once */
+            deactivated?: boolean;
+            /** @description Whether the user administers the platform; no takes single rights too */
+            is_admin?: boolean;
         };
         /** UserSession */
         UserSession: {
