@@ -12,24 +12,30 @@ const SERVER = process.env.WARREN_URL ?? "http://127.0.0.1:3000";
 /** What the control plane answers itself. */
 const API = ["/v1", "/docs", "/openapi.json", "/openapi.yaml", "/health"];
 
-/**
- * SvelteKit hides what it announces to screen readers by a style attribute, which the policy of the pages forbids: a class
- * of ours does the same.
- */
-const announcerWithoutStyle: Plugin = {
-  name: "announcer-without-style",
+/** Style attributes in the markup of packages that the pages use, with classes of ours that do the same. */
+const STYLE_ATTRIBUTES = [
+  [/style="display: contents;?"/g, 'class="contents"'],
+  // What SvelteKit announces to screen readers.
+  [/style="position: absolute; left: 0; top: 0; clip: [^"]*"/g, 'class="sr-only"'],
+] as const;
+
+/** The policy of the pages forbids style attributes in markup: those of packages become classes, and others are errors. */
+const withoutStyleAttributes: Plugin = {
+  name: "without-style-attributes",
   enforce: "pre",
   transform(code, id) {
-    if (!id.endsWith("/runtime/components/root.svelte")) return undefined;
-    const changed = code.replace(/(id="svelte-announcer"[^>]*?)style="[^"]*"/, '$1class="sr-only"');
-    if (changed === code) throw new Error("SvelteKit's announcer has changed: see announcerWithoutStyle");
+    if (!id.endsWith(".svelte")) return undefined;
+    const changed = STYLE_ATTRIBUTES.reduce((text, [style, instead]) => text.replace(style, instead), code);
+    const markup = changed.replace(/<(script|style)[^>]*>[\s\S]*?<\/\1>|<!--[\s\S]*?-->/g, "");
+    if (/\sstyle="[^"{]*"/.test(markup))
+      this.error(`${id} has a style attribute, which the policy of the pages forbids`);
     return changed;
   },
 };
 
 export default defineConfig({
   plugins: [
-    announcerWithoutStyle,
+    withoutStyleAttributes,
     tailwindcss(),
     sveltekit({
       adapter: adapter({ pages: OUTPUT, fallback: "index.html", precompress: true }),
