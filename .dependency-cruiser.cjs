@@ -147,6 +147,6 @@ module.exports = {
     tsPreCompilationDeps: true,
     tsConfig: { fileName: "tsconfig.json" },
     enhancedResolveOptions: { conditionNames: ["import", "types", "node", "default"], exportsFields: ["exports"] },
-    exclude: { path: "contracts/src/gen" },
+    exclude: { path: "contracts/src/gen|/\\.svelte-kit/" },
   },
 };
