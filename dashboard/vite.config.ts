@@ -1,7 +1,8 @@
 import adapter from "@sveltejs/adapter-static";
 import { sveltekit } from "@sveltejs/kit/vite";
 import tailwindcss from "@tailwindcss/vite";
-import { defineConfig, type Plugin } from "vite";
+import { defineConfig } from "vite";
+import { withoutStyleAttributes, xtermWithoutStyleElements } from "./policy-plugins.ts";
 
 /** Where the pages are put; the launcher and tests name directories of their own. */
 const OUTPUT = process.env.WARREN_DASHBOARD_OUTPUT ?? "build";
@@ -12,30 +13,10 @@ const SERVER = process.env.WARREN_URL ?? "http://127.0.0.1:3000";
 /** What the control plane answers itself. */
 const API = ["/v1", "/docs", "/openapi.json", "/openapi.yaml", "/health"];
 
-/** Style attributes in the markup of packages that the pages use, with classes of ours that do the same. */
-const STYLE_ATTRIBUTES = [
-  [/style="display: contents;?"/g, 'class="contents"'],
-  // What SvelteKit announces to screen readers.
-  [/style="position: absolute; left: 0; top: 0; clip: [^"]*"/g, 'class="sr-only"'],
-] as const;
-
-/** The policy of the pages forbids style attributes in markup: those of packages become classes, and others are errors. */
-const withoutStyleAttributes: Plugin = {
-  name: "without-style-attributes",
-  enforce: "pre",
-  transform(code, id) {
-    if (!id.endsWith(".svelte")) return undefined;
-    const changed = STYLE_ATTRIBUTES.reduce((text, [style, instead]) => text.replace(style, instead), code);
-    const markup = changed.replace(/<(script|style)[^>]*>[\s\S]*?<\/\1>|<!--[\s\S]*?-->/g, "");
-    if (/\sstyle="[^"{]*"/.test(markup))
-      this.error(`${id} has a style attribute, which the policy of the pages forbids`);
-    return changed;
-  },
-};
-
 export default defineConfig({
   plugins: [
     withoutStyleAttributes,
+    xtermWithoutStyleElements,
     tailwindcss(),
     sveltekit({
       adapter: adapter({ pages: OUTPUT, fallback: "index.html", precompress: true }),

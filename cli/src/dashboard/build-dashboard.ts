@@ -16,6 +16,7 @@ const SOURCES = ["dashboard/src", "dashboard/static"];
 const SOURCE_FILES = [
   "dashboard/package.json",
   "dashboard/vite.config.ts",
+  "dashboard/policy-plugins.ts",
   "dashboard/tsconfig.json",
   "sdk/src/gen/api.ts",
   "package-lock.json",

@@ -49,6 +49,8 @@ function refuse(reply: FastifyReply, error: WarrenError): FastifyReply {
   else if (error.code === "rate_limited") reply.header("retry-after", 1);
   // What the client still sends is of no request.
   if (error.code === "request_timeout") reply.header("connection", "close");
+  // By it the log tells of the request.
+  reply.header("x-request-id", reply.request.id);
   return reply.code(error.status).send(errorBody(error));
 }
 

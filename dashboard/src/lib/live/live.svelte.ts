@@ -1,10 +1,19 @@
 import { session } from "#lib/session/session.svelte.ts";
 
+/** What the stream tells of: names of its events. */
+const TYPES = ["sandbox", "template", "api_key", "member", "team", "quota"] as const;
+
 /** A change of something of the team, as the stream of events tells of it. */
 export interface LiveEvent {
-  /** What happened, such as `sandbox.paused`. */
-  type: string;
-  [field: string]: unknown;
+  /** What it is about. `reset`: events were lost, so that whatever is known may be another by now. */
+  type: (typeof TYPES)[number] | "reset";
+  action?: "created" | "changed" | "deleted";
+  /** Id of what has changed, or name of the template. */
+  id?: string;
+  /** Status of a sandbox after the change. */
+  status?: string;
+  /** What has changed as the API shows it elsewhere; absent when it is gone. */
+  resource?: unknown;
 }
 
 type Listener = (event: LiveEvent) => void;
@@ -44,7 +53,10 @@ class Live {
     source.onopen = () => {
       this.connected = true;
     };
-    source.onmessage = ({ data }) => this.#deliver(data);
+    for (const type of TYPES) {
+      source.addEventListener(type, ({ data }) => this.#deliver(JSON.parse(data) as LiveEvent));
+    }
+    source.addEventListener("reset", () => this.#deliver({ type: "reset" }));
     source.onerror = () => {
       this.connected = false;
       // A connection that broke is made again by the browser, one that was refused is not.
@@ -57,8 +69,7 @@ class Live {
     };
   }
 
-  #deliver(data: string): void {
-    const event = JSON.parse(data) as LiveEvent;
+  #deliver(event: LiveEvent): void {
     for (const listener of this.#listeners) listener(event);
   }
 

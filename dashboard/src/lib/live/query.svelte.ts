@@ -1,9 +1,9 @@
 import { ApiError } from "#lib/api/api-error.ts";
-import { live } from "./live.svelte.ts";
+import { type LiveEvent, live } from "./live.svelte.ts";
 
 export interface QueryOptions {
-  /** Beginnings of the types of events after which the data is another, such as `sandbox.`. */
-  on?: string[];
+  /** Types of the events after which the data is another. */
+  on?: LiveEvent["type"][];
   /** Milliseconds between two questions where no events come; 0 = never. */
   everyMs?: number;
   /** Milliseconds between two questions even while events come, for figures that change by themselves; default: never. */
@@ -72,7 +72,7 @@ export class Query<T> {
     const unsubscribe =
       on.length > 0 &&
       live.subscribe(({ type }) => {
-        if (on.some((start) => type.startsWith(start))) this.#soon();
+        if (type === "reset" || on.includes(type)) this.#soon();
       });
     return () => {
       document.removeEventListener("visibilitychange", onVisible);
