@@ -1,4 +1,4 @@
-import { listCapsules } from "#lib/capsules/list.ts";
+import { answer, api } from "#lib/api/client.ts";
 import { session } from "#lib/session/session.svelte.ts";
 
 /** How many capsules of the team run, as the badge shows it: one number for all that show it. */
@@ -12,9 +12,11 @@ class CapsuleRunningCount {
     });
   }
 
-  /** Asks the server. */
+  /** Asks the server, which counts: the list of them all may be long. */
   async refresh(signal?: AbortSignal): Promise<void> {
-    this.set(await listCapsules(signal ? { signal } : {}));
+    const params = { query: { range: "5m" as const } };
+    const stats = await answer(api.GET("/v1/sandboxes/stats", signal ? { params, signal } : { params }));
+    this.value = stats.current.running_count;
   }
 
   /** Counts what a page has read anyway: all sandboxes of the team. */
