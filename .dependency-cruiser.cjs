@@ -28,6 +28,7 @@ const controlPlane = [
   ["accounts", "email-verification", "quotas", "api-keys", "templates", "stats", "usage"],
   ["teams", "hosts", "signing-keys"],
   ["users", "auth", "secrets"],
+  ["audit"],
   ["http"],
   ["rate-limits"],
   ["database", "callers"],

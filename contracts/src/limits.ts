@@ -77,6 +77,10 @@ export const LIMITS = {
   listDepth: { min: 1, max: 64 },
   /** Entries in one answer of a list of files. */
   listEntries: { min: 1, max: 200 },
+  /** Events on one page of the audit log. */
+  auditPage: { min: 1, max: 200, default: 50 },
+  /** Characters of the id or name of what an event is about. */
+  auditResourceIdCharacters: 255,
   /** Bytes of one frame of a stream between processes. */
   chunkBytes: 1024 * 1024,
 } as const;

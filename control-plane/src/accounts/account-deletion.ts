@@ -1,7 +1,7 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { DeleteMe, DeletionPreview, TeamOutcome } from "@warren/contracts/rest/account-deletion";
 import type { AccessChanges } from "../auth/access-changes.ts";
-import type { SignedInUser } from "../callers/caller.ts";
+import { type Actor, actorOf, type SignedInUser } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
 import { transact } from "../database/transact.ts";
 import { toWireId } from "../identifiers/wire-id.ts";
@@ -25,8 +25,8 @@ export interface SessionAges {
 
 /** The end of teams. */
 export interface TeamEnds {
-  /** Takes a team out of use in a transaction; the result ends what it had, once that is committed. */
-  claim(teamId: string, transaction: Db): Promise<() => Promise<void>>;
+  /** Takes a team out of use on behalf of somebody, in a transaction; the result ends what it had, once that is committed. */
+  claim(teamId: string, by: Actor, transaction: Db): Promise<() => Promise<void>>;
 }
 
 /** What the service needs. */
@@ -79,7 +79,7 @@ export class AccountDeletion {
   async delete(caller: SignedInUser, { password }: DeleteMe): Promise<void> {
     await this.#confirm(caller, password);
     for (let attempt = 1; ; attempt++) {
-      const ends = await transact(this.#parts.db, (transaction) => this.#delete(caller.userId, transaction));
+      const ends = await transact(this.#parts.db, (transaction) => this.#delete(caller, transaction));
       if (ends) {
         this.#parts.changes.announce({ userId: caller.userId });
         await Promise.all(ends.map((end) => end()));
@@ -104,7 +104,8 @@ export class AccountDeletion {
   }
 
   /** What ends the user's own teams; undefined when the user has joined another team meanwhile. */
-  async #delete(userId: string, transaction: Db): Promise<(() => Promise<void>)[] | undefined> {
+  async #delete(caller: SignedInUser, transaction: Db): Promise<(() => Promise<void>)[] | undefined> {
+    const { userId } = caller;
     const { users, memberships, leaving, teams } = this.#parts;
     // Teams before the user, as all who lock both. From here on nobody joins, leaves or takes over one of these teams,
     // and the user joins no other.
@@ -116,7 +117,9 @@ export class AccountDeletion {
     if (blocking.length > 0) throw ownsTeams(blocking);
     const ends = [];
     for (const team of all) {
-      if (outcomeOf(team) === "deleted") ends.push(await teams.claim(team.id, transaction));
+      if (outcomeOf(team) === "deleted") {
+        ends.push(await teams.claim(team.id, actorOf(caller), transaction));
+      }
     }
     await users.remove(userId, transaction);
     return ends;

@@ -57,12 +57,11 @@ export function withTeam(user: SignedInUser): UserCaller {
   return { ...user, teamId: user.team.id, role: user.team.role };
 }
 
-/** Who did something, for records: the id that clients know, and the name at that time. */
-export interface Actor {
-  type: "user" | "api_key";
-  id: string;
-  name: string;
-}
+/** Who did something, for records: the id that clients know, and the name at that time; or the server itself. */
+export type Actor = { type: "user" | "api_key"; id: string; name: string } | { type: "system" };
+
+/** The server, and its operator. */
+export const SYSTEM: Actor = { type: "system" };
 
 export function actorOf(identity: Identity): Actor {
   return identity.kind === "api_key"

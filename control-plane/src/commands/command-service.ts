@@ -9,6 +9,7 @@ import type {
 import { LIMITS } from "@warren/contracts/limits";
 import type { ExecRequest, ExecResult, ExecStartFrame, OutOfMemory } from "@warren/contracts/rest/commands";
 import { turns } from "@warren/server/fair-turns";
+import type { AuditLogger } from "../audit/audit-logger.ts";
 import type { Caller } from "../callers/caller.ts";
 import type { SandboxAccess } from "../sandboxes/sandbox-access.ts";
 import { decodeBase64 } from "./base64.ts";
@@ -23,9 +24,11 @@ export type CommandInput = MessageInitShape<typeof ExecStreamRequestSchema>;
  */
 export class CommandService {
   readonly #access: SandboxAccess;
+  readonly #audit: AuditLogger;
 
-  constructor(access: SandboxAccess) {
+  constructor(access: SandboxAccess, audit: AuditLogger) {
     this.#access = access;
+    this.#audit = audit;
   }
 
   /** Runs a command to its end; aborting `signal` ends it. */
@@ -33,17 +36,16 @@ export class CommandService {
     const command = toCommand(request);
     const stdin = decodeStdin(request);
     const started = performance.now();
-    const response = await this.#access.use(caller, sandboxId, ({ agent }) =>
-      agent.exec(
-        {
-          sandboxId,
-          command,
-          ...(stdin && { stdin }),
-          maxOutputBytes: LIMITS.execOutputBytes,
-        },
-        { signal },
-      ),
-    );
+    const response = await this.#access.use(caller, sandboxId, async ({ agent }) => {
+      const recorded = this.#audit.commandStarted(caller, sandboxId, request);
+      const call = {
+        sandboxId,
+        command,
+        ...(stdin && { stdin }),
+        maxOutputBytes: LIMITS.execOutputBytes,
+      };
+      return await agent.exec(call, { signal }).finally(() => recorded);
+    });
     return toResult(sandboxId, request.cmd, response, Math.round(performance.now() - started));
   }
 
@@ -60,6 +62,7 @@ export class CommandService {
     signal: AbortSignal,
   ): Promise<void> {
     await this.#access.use(caller, sandboxId, async ({ agent }) => {
+      const recorded = this.#audit.commandStarted(caller, sandboxId, start);
       const command = toCommand(start);
       const first: CommandInput = {
         message: {
@@ -73,6 +76,7 @@ export class CommandService {
         },
       };
       for await (const response of agent.execStream(prepend(first, input), { signal })) {
+        await recorded;
         await consume(response);
         // A guest may have more to say than can be passed on.
         const turn = turns.next(sandboxId);

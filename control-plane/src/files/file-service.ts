@@ -11,6 +11,7 @@ import type {
   RemoveFile,
   StatFile,
 } from "@warren/contracts/rest/files";
+import type { AuditLogger } from "../audit/audit-logger.ts";
 import type { Caller } from "../callers/caller.ts";
 import { momentOf } from "../date-time.ts";
 import type { HostAgent } from "../hosts/host-client.ts";
@@ -21,9 +22,11 @@ import type { Upload } from "./upload.ts";
 /** Files of sandboxes: moves them in and out as they come, lists and changes directories. */
 export class FileService {
   readonly #access: SandboxAccess;
+  readonly #audit: AuditLogger;
 
-  constructor(access: SandboxAccess) {
+  constructor(access: SandboxAccess, audit: AuditLogger) {
     this.#access = access;
+    this.#audit = audit;
   }
 
   /** Writes a file; it is there in full when this resolves. */
@@ -36,9 +39,13 @@ export class FileService {
     const { modified_at, ...rest } = fields;
     const file = { sandboxId, ...rest, name, modifiedAt: modified_at && momentOf(modified_at).toISOString() };
     let failure: { error: unknown } | undefined;
+    let bytes = 0;
     async function* recorded() {
       try {
-        yield* content;
+        for await (const chunk of content) {
+          bytes += chunk.length;
+          yield chunk;
+        }
       } catch (error) {
         failure = { error };
         throw error;
@@ -50,6 +57,8 @@ export class FileService {
       // A fault of the upload itself is none of the host's.
       throw failure ? failure.error : error;
     }
+    const { path } = fields;
+    await this.#audit.fileWritten(caller, sandboxId, { path, ...(name !== undefined && { name }), bytes });
   }
 
   /** Reads a file; `pass` gets it once it is known to be readable, and resolves when all of it has been taken. */

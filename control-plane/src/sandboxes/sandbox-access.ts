@@ -52,7 +52,7 @@ export class SandboxAccess {
     let location = await locations.find(id);
     if (!location || location.teamId !== caller.teamId) throw sandboxNotFound(id);
     if (location.autoResume && ASLEEP.includes(location.status)) {
-      await pausing.resume(caller.teamId, id);
+      await pausing.resume(caller, id);
       location = await locations.findAnew(id);
       if (!location) throw sandboxNotFound(id);
     }

@@ -1,6 +1,7 @@
 import { isErrorCode, WarrenError } from "@warren/contracts/errors";
 import type { ForkResult as HostResult } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { newSandboxId } from "@warren/server/sandbox-id";
+import { actorOf, type Caller } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
 import type { DetachedOperations, OperationSteps } from "../detached-operations.ts";
 import type { HostAddress, HostClientPool } from "../hosts/host-client-pool.ts";
@@ -11,6 +12,7 @@ import { sandboxNotFound, wrongState } from "./sandbox-errors.ts";
 import type { SandboxQuota } from "./sandbox-quota.ts";
 import { specOf, storedSpec } from "./sandbox-spec.ts";
 import type { SandboxRow, SandboxStore } from "./sandbox-store.ts";
+import type { SandboxOperation } from "./sandboxes-table.ts";
 
 /** Milliseconds that a host has to copy a sandbox. */
 const FORK_TIMEOUT_MS = 300_000;
@@ -33,23 +35,25 @@ export class SandboxForks {
   }
 
   /** Starts `count` copies from one stop of a running sandbox, which goes on. Gives each copy, or why there is none. */
-  async fork(teamId: string, id: string, count: number): Promise<(SandboxRow | WarrenError)[]> {
+  async fork(caller: Caller, id: string, count: number): Promise<(SandboxRow | WarrenError)[]> {
     const { store, operations } = this.#parts;
-    const parent = await store.find(teamId, id);
+    const parent = await store.find(caller.teamId, id);
     if (!parent) throw sandboxNotFound(id);
     if (parent.status !== "running") throw wrongState(parent, ["running"]);
     const host = (await store.locate(id))?.host;
     if (!host) throw new WarrenError("host_unavailable", "the sandbox has no host");
-    return operations.run("fork", { sandbox: id, copies: count }, (steps) => this.#fork(parent, host, count, steps));
+    const about = { sandbox: id, copies: count };
+    return operations.run("fork", about, (steps) => this.#fork(caller, parent, host, count, steps));
   }
 
   async #fork(
+    caller: Caller,
     parent: SandboxRow,
     host: HostAddress,
     count: number,
     steps: OperationSteps,
   ): Promise<(SandboxRow | WarrenError)[]> {
-    const rows = await steps.step("admission", () => this.#insert(parent, host, count));
+    const rows = await steps.step("admission", () => this.#insert(caller, parent, host, count));
     let results: HostResult[];
     try {
       const request = { sandboxId: parent.id, forkIds: rows.map(({ id }) => id) };
@@ -66,16 +70,18 @@ export class SandboxForks {
   }
 
   /** Rows for all copies, or for none when they exceed the team's quota. */
-  async #insert(parent: SandboxRow, host: HostAddress, count: number): Promise<SandboxRow[]> {
+  async #insert(caller: Caller, parent: SandboxRow, host: HostAddress, count: number): Promise<SandboxRow[]> {
     const { db, quota, store } = this.#parts;
     const { team_id, vcpus, memory_mb } = parent;
     const spec = storedSpec(specOf(parent));
     const metadata = JSON.stringify(parent.metadata);
+    const begun: SandboxOperation = { action: "fork", actor: actorOf(caller), source: parent.id };
+    const operation = JSON.stringify(begun);
     return db.transaction().execute(async (transaction) => {
       const rows: SandboxRow[] = [];
       for (let index = 0; index < count; index++) {
         await quota.admit(transaction, team_id, { vcpus, memoryMb: memory_mb });
-        const shared = { team_id, spec, metadata };
+        const shared = { team_id, spec, metadata, operation };
         const row = { ...shared, id: newSandboxId(), host_id: host.id, status: "starting" as const };
         rows.push(await store.insert(row, transaction));
       }

@@ -1,9 +1,10 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { SandboxInfo } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
+import { actorOf, type Caller } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
 import { transact } from "../database/transact.ts";
-import type { DetachedOperations, OperationSteps, TimedOperation } from "../detached-operations.ts";
+import type { DetachedOperations, OperationSteps } from "../detached-operations.ts";
 import type { HostAgent } from "../hosts/host-client.ts";
 import type { HostClientPool } from "../hosts/host-client-pool.ts";
 import { callHost } from "../hosts/rpc-errors.ts";
@@ -15,6 +16,7 @@ import type { SandboxQuota } from "./sandbox-quota.ts";
 import type { SandboxSettings } from "./sandbox-settings.ts";
 import { specOf } from "./sandbox-spec.ts";
 import type { SandboxRow, SandboxStore, StatusFields } from "./sandbox-store.ts";
+import type { SandboxOperation } from "./sandboxes-table.ts";
 
 /** Milliseconds that a host has to pause or resume a sandbox, whatever the size of its memory. */
 const CALL_TIMEOUT_MS = 300_000;
@@ -53,45 +55,46 @@ export class SandboxPausing {
     this.#parts = parts;
   }
 
-  pause(teamId: string, id: string): Promise<SandboxRow> {
-    return this.#toPaused("pause", teamId, id, (agent, request) =>
+  pause(caller: Caller, id: string): Promise<SandboxRow> {
+    return this.#toPaused("pause", caller, id, (agent, request) =>
       agent.pauseSandbox(request, { timeoutMs: CALL_TIMEOUT_MS }),
     );
   }
 
   /** Gives up what a running sandbox did since its last pause, to which it returns; a paused one stays as it is. */
-  rollback(teamId: string, id: string): Promise<SandboxRow> {
-    return this.#toPaused("rollback", teamId, id, (agent, request) =>
+  rollback(caller: Caller, id: string): Promise<SandboxRow> {
+    return this.#toPaused("rollback", caller, id, (agent, request) =>
       agent.rollbackSandbox(request, { timeoutMs: CALL_TIMEOUT_MS }),
     );
   }
 
   /** `timeoutSec` replaces the timeout of the sandbox, also of one that runs already. */
-  async resume(teamId: string, id: string, timeoutSec?: number): Promise<SandboxRow> {
+  async resume(caller: Caller, id: string, timeoutSec?: number): Promise<SandboxRow> {
     const { operations } = this.#parts;
-    return operations.run("resume", { sandbox: id }, (steps) => this.#resume(teamId, id, timeoutSec, steps));
+    return operations.run("resume", { sandbox: id }, (steps) => this.#resume(caller, id, timeoutSec, steps));
   }
 
   #toPaused(
-    operation: TimedOperation,
-    teamId: string,
+    action: "pause" | "rollback",
+    caller: Caller,
     id: string,
     call: (agent: HostAgent, request: { sandboxId: string }) => Promise<{ sandbox?: SandboxInfo | undefined }>,
   ): Promise<SandboxRow> {
+    const operation = { action, actor: actorOf(caller) };
     const step: Step = {
       from: "running",
       during: "pausing",
       to: "paused",
-      claim: (row) => this.#parts.store.change(row, "pausing"),
+      claim: (row) => this.#parts.store.change(row, "pausing", { operation }),
       call: async (agent, sandboxId) => (await call(agent, { sandboxId })).sandbox,
       fields: pausedFields,
     };
     const { operations } = this.#parts;
-    return operations.run(operation, { sandbox: id }, (steps) => this.#perform(teamId, id, step, steps));
+    return operations.run(action, { sandbox: id }, (steps) => this.#perform(caller.teamId, id, step, steps));
   }
 
   async #resume(
-    teamId: string,
+    caller: Caller,
     id: string,
     timeoutSec: number | undefined,
     steps: OperationSteps,
@@ -101,7 +104,7 @@ export class SandboxPausing {
       from: "paused",
       during: "resuming",
       to: "running",
-      claim: (paused) => this.#admit(paused, timeoutSec),
+      claim: (paused) => this.#admit(caller, paused, timeoutSec),
       call: async (agent, sandboxId) =>
         (await agent.resumeSandbox({ sandboxId, ...timeout }, { timeoutMs: CALL_TIMEOUT_MS })).sandbox,
       fields: (info) => ({
@@ -111,9 +114,9 @@ export class SandboxPausing {
         reason: null,
       }),
     };
-    const row = await this.#perform(teamId, id, step, steps);
+    const row = await this.#perform(caller.teamId, id, step, steps);
     if (timeoutSec === undefined || specOf(row).timeout_sec === timeoutSec) return row;
-    return this.#parts.settings.update(teamId, id, { timeout_sec: timeoutSec });
+    return this.#parts.settings.update(caller, id, { timeout_sec: timeoutSec });
   }
 
   async #perform(teamId: string, id: string, step: Step, steps: OperationSteps): Promise<SandboxRow> {
@@ -164,11 +167,12 @@ export class SandboxPausing {
   }
 
   /** A resumed sandbox uses its team's quota again. */
-  #admit(row: SandboxRow, timeoutSec: number | undefined): Promise<SandboxRow | undefined> {
+  #admit(caller: Caller, row: SandboxRow, timeoutSec: number | undefined): Promise<SandboxRow | undefined> {
     const { db, quota, store } = this.#parts;
     return transact(db, async (transaction) => {
       await quota.admit(transaction, row.team_id, { vcpus: row.vcpus, memoryMb: row.memory_mb });
-      const fields = timeoutSec === undefined ? {} : { settings: { timeout_sec: timeoutSec } };
+      const operation: SandboxOperation = { action: "resume", actor: actorOf(caller) };
+      const fields = { operation, ...(timeoutSec !== undefined && { settings: { timeout_sec: timeoutSec } }) };
       return store.change(row, "resuming", fields, transaction);
     });
   }

@@ -142,7 +142,7 @@ export function sandboxRoutes(parts: {
           response: { 200: Sandbox, "4xx": ErrorBody, "5xx": ErrorBody },
         },
       },
-      async (request) => toSandbox(await settings.update(callerOf(request).teamId, request.params.id, request.body)),
+      async (request) => toSandbox(await settings.update(callerOf(request), request.params.id, request.body)),
     );
 
     app.delete(
@@ -187,7 +187,7 @@ export function sandboxRoutes(parts: {
           response: { 200: Sandbox, "4xx": ErrorBody, "5xx": ErrorBody },
         },
       },
-      async (request) => toSandbox(await pausing.pause(callerOf(request).teamId, request.params.id)),
+      async (request) => toSandbox(await pausing.pause(callerOf(request), request.params.id)),
     );
 
     app.post(
@@ -203,7 +203,7 @@ export function sandboxRoutes(parts: {
         },
       },
       async (request) =>
-        toSandbox(await pausing.resume(callerOf(request).teamId, request.params.id, request.body.timeout_sec)),
+        toSandbox(await pausing.resume(callerOf(request), request.params.id, request.body.timeout_sec)),
     );
 
     app.post(
@@ -216,7 +216,7 @@ export function sandboxRoutes(parts: {
           response: { 200: Sandbox, "4xx": ErrorBody, "5xx": ErrorBody },
         },
       },
-      async (request) => toSandbox(await pausing.rollback(callerOf(request).teamId, request.params.id)),
+      async (request) => toSandbox(await pausing.rollback(callerOf(request), request.params.id)),
     );
 
     app.post(
@@ -233,7 +233,7 @@ export function sandboxRoutes(parts: {
       },
       async (request, reply) => {
         const count = request.body.count ?? LIMITS.forks.default;
-        const results = await forks.fork(callerOf(request).teamId, request.params.id, count);
+        const results = await forks.fork(callerOf(request), request.params.id, count);
         return reply
           .code(201)
           .send(

@@ -2,7 +2,7 @@ import { WarrenError } from "@warren/contracts/errors";
 import { BASE_TEMPLATE } from "@warren/contracts/identifiers";
 import type { CreateSandbox, SandboxFilters, SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import { newSandboxId } from "@warren/server/sandbox-id";
-import type { Caller } from "../callers/caller.ts";
+import { type Actor, actorOf, type Caller } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
 import { isUniqueViolation } from "../database/unique-violation.ts";
 import type { DetachedOperations, OperationSteps } from "../detached-operations.ts";
@@ -20,6 +20,7 @@ import type { SandboxReads } from "./sandbox-reads.ts";
 import { nameTaken } from "./sandbox-settings.ts";
 import { requestedSpec, specOf, storedSpec, toHostSpec } from "./sandbox-spec.ts";
 import type { SandboxRow, SandboxStore } from "./sandbox-store.ts";
+import type { SandboxOperation } from "./sandboxes-table.ts";
 
 /** Milliseconds that a host has to start a sandbox; its own limits end a hanging boot earlier. */
 const CREATE_TIMEOUT_MS = 180_000;
@@ -88,12 +89,13 @@ export class SandboxService {
   /** Destroys a sandbox in any state; succeeds when it is gone already. */
   async destroy(caller: Caller, id: string): Promise<void> {
     const row = await this.get(caller, id);
-    return this.#parts.operations.run("destroy", { sandbox: id }, (steps) => this.#destroy(row, steps));
+    const by = actorOf(caller);
+    return this.#parts.operations.run("destroy", { sandbox: id }, (steps) => this.#destroy(row, by, steps));
   }
 
   /** Takes all sandboxes of a team out of use, in the transaction that deletes the team; `endAll` destroys them. */
-  async claimAll(teamId: string, transaction: Db): Promise<SandboxRow[]> {
-    return this.#parts.store.claimAll(teamId, transaction);
+  async claimAll(teamId: string, by: Actor, transaction: Db): Promise<SandboxRow[]> {
+    return this.#parts.store.claimAll(teamId, by, transaction);
   }
 
   /** Destroys sandboxes that are `stopping`. What a host cannot destroy at this time is destroyed when it can. */
@@ -103,10 +105,8 @@ export class SandboxService {
       for (let row = left.pop(); row; row = left.pop()) {
         const claimed = row;
         const { id } = row;
-        const destroy = this.#parts.operations.run("destroy", { sandbox: id }, (steps) =>
-          this.#destroy(claimed, steps),
-        );
-        await destroy.catch((error: unknown) =>
+        const end = this.#parts.operations.run("destroy", { sandbox: id }, (steps) => this.#end(claimed, steps));
+        await end.catch((error: unknown) =>
           this.#parts.log.warn({ err: error, sandbox: id }, "a sandbox could not be destroyed yet"),
         );
       }
@@ -173,6 +173,7 @@ export class SandboxService {
         spec: storedSpec(spec),
         status: "pending" as const,
         lease_sec: request.lease_sec ?? null,
+        operation: JSON.stringify({ action: "create", actor: actorOf(caller) } satisfies SandboxOperation),
       };
       return store.insert(row, transaction);
     });
@@ -213,10 +214,13 @@ export class SandboxService {
     void operations.track(removal);
   }
 
-  async #destroy(row: SandboxRow, steps: OperationSteps): Promise<void> {
-    if (GONE.includes(row.status)) return;
-    const stopping = row.status === "stopping" ? row : await this.#claim(row);
-    if (!stopping) return;
+  async #destroy(row: SandboxRow, by: Actor, steps: OperationSteps): Promise<void> {
+    const stopping = await this.#claim(row, by);
+    if (stopping) await this.#end(stopping, steps);
+  }
+
+  /** Ends a sandbox that is `stopping`. */
+  async #end(stopping: SandboxRow, steps: OperationSteps): Promise<void> {
     try {
       await steps.step("host", () => this.#destroyOnHost(stopping));
     } catch (error) {
@@ -229,10 +233,10 @@ export class SandboxService {
   }
 
   /** Moves a sandbox to `stopping` whatever its state; undefined when it is gone. */
-  async #claim(row: SandboxRow): Promise<SandboxRow | undefined> {
+  async #claim(row: SandboxRow, by: Actor): Promise<SandboxRow | undefined> {
     for (let current: SandboxRow | undefined = row; current && !GONE.includes(current.status); ) {
       if (current.status === "stopping") return current;
-      const claimed = await this.#parts.store.change(current, "stopping", { reason: null });
+      const claimed = await this.#parts.store.claim(current, by);
       if (claimed) return claimed;
       current = await this.#parts.store.find(row.team_id, row.id);
     }

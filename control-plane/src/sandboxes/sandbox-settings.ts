@@ -1,6 +1,7 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { SandboxSettings as Settings } from "@warren/contracts/rest/sandbox-spec";
 import type { SandboxStatus, UpdateSandbox } from "@warren/contracts/rest/sandboxes";
+import { actorOf, type Caller } from "../callers/caller.ts";
 import { isUniqueViolation } from "../database/unique-violation.ts";
 import type { DetachedOperations } from "../detached-operations.ts";
 import type { HostClientPool } from "../hosts/host-client-pool.ts";
@@ -35,12 +36,13 @@ export class SandboxSettings {
   }
 
   /** Changes what the request names. Comes to its end also when nobody waits. */
-  async update(teamId: string, id: string, changes: UpdateSandbox): Promise<SandboxRow> {
-    return this.#parts.operations.track(this.#update(teamId, id, changes));
+  async update(caller: Caller, id: string, changes: UpdateSandbox): Promise<SandboxRow> {
+    return this.#parts.operations.track(this.#update(caller, id, changes));
   }
 
-  async #update(teamId: string, id: string, changes: UpdateSandbox): Promise<SandboxRow> {
+  async #update(caller: Caller, id: string, changes: UpdateSandbox): Promise<SandboxRow> {
     const { store } = this.#parts;
+    const { teamId } = caller;
     const row = await store.find(teamId, id);
     if (!row) throw sandboxNotFound(id);
     if (OVER.includes(row.status)) throw wrongState(row, NEEDED);
@@ -55,7 +57,9 @@ export class SandboxSettings {
       ...(lease_sec === undefined ? {} : { lease_sec }),
     };
     try {
-      const changed = await store.changeSettings(id, fields);
+      // A lease is renewed all the time.
+      const told = Object.keys(changes).filter((field) => field !== "lease_sec");
+      const changed = await store.updateSettings(id, fields, actorOf(caller), told);
       if (!changed) throw new WarrenError("invalid_state", "the sandbox has ended meanwhile");
       return changed;
     } catch (error) {

@@ -1,17 +1,19 @@
 import type { SandboxSettings } from "@warren/contracts/rest/sandbox-spec";
 import type { SandboxReason, SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import { type Insertable, type Selectable, sql, type Updateable } from "kysely";
+import { type Actor, SYSTEM } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
-import { whenCommitted } from "../database/transact.ts";
+import { transact, whenCommitted } from "../database/transact.ts";
 import type { SandboxChanges } from "./sandbox-changes.ts";
+import type { SandboxHistory } from "./sandbox-history.ts";
 import { specOf } from "./sandbox-spec.ts";
-import type { SandboxesTable } from "./sandboxes-table.ts";
+import type { SandboxesTable, SandboxOperation } from "./sandboxes-table.ts";
 
 /** A row of `sandboxes`. */
 export type SandboxRow = Selectable<SandboxesTable>;
 
 /** A row as it was read: what a change of status expects. */
-export type ExpectedRow = Pick<SandboxRow, "id" | "status" | "version">;
+export type ExpectedRow = Pick<SandboxRow, "id" | "team_id" | "status" | "version" | "operation">;
 
 /** What is compared with the report of a host. */
 export type RowOnHost = ExpectedRow &
@@ -25,12 +27,18 @@ interface ChangedSettings {
   settings?: Partial<SandboxSettings>;
 }
 
+/** What begins with a change of status. */
+interface BegunOperation {
+  operation?: SandboxOperation;
+}
+
 /** Fields that may change with the status. */
 export type StatusFields = Pick<
   Updateable<SandboxesTable>,
   "host_id" | "host_ip" | "started_at" | "last_active_at" | "error" | "reason" | "disk_bytes"
 > &
-  ChangedSettings;
+  ChangedSettings &
+  BegunOperation;
 
 /** Fields that change while the status stays. */
 export type SettingsFields = Pick<Updateable<SandboxesTable>, "name" | "metadata" | "lease_sec"> & ChangedSettings;
@@ -50,6 +58,9 @@ export interface SandboxLocation {
 /** When a lease that begins, or is renewed, runs out; null without one. */
 const LEASE_END = sql<Date | null>`now() + lease_sec * interval '1 second'`;
 
+/** States in which an operation is under way, or was when the host was lost. */
+const UNDER_WAY: SandboxStatus[] = ["pending", "starting", "pausing", "resuming", "missing"];
+
 /** States that need no more attention. */
 export const FINAL: SandboxStatus[] = ["stopped", "error"];
 
@@ -60,11 +71,13 @@ export const LIVE = sql<boolean>`status not in (${sql.join(FINAL.map((status) =>
 export class SandboxStore {
   readonly #db: Db;
   readonly #changes: SandboxChanges;
+  readonly #history: SandboxHistory;
 
-  /** Whatever changes a sandbox is published in `changes` once it is committed. */
-  constructor(db: Db, changes: SandboxChanges) {
+  /** Whatever changes a sandbox is told to `history` in its transaction, and published in `changes` once it is committed. */
+  constructor(db: Db, changes: SandboxChanges, history: SandboxHistory) {
     this.#db = db;
     this.#changes = changes;
+    this.#history = history;
   }
 
   /** Stores a new sandbox. `db` may be a transaction. */
@@ -105,9 +118,34 @@ export class SandboxStore {
     fields: StatusFields = {},
     db: Db = this.#db,
   ): Promise<SandboxRow | undefined> {
+    const tell = this.#history.telling(expected, status);
+    if (!tell) return this.#change(expected, status, fields, db);
+    return within(db, async (transaction) => {
+      const changed = await this.#change(expected, status, fields, transaction);
+      if (changed) await tell(changed, transaction);
+      return changed;
+    });
+  }
+
+  /** Takes a sandbox out of use for good, on behalf of somebody; undefined when it is no longer as it was read. */
+  async claim(expected: ExpectedRow, by: Actor): Promise<SandboxRow | undefined> {
+    return within(this.#db, async (transaction) => {
+      const claimed = await this.#change(expected, "stopping", { reason: null }, transaction);
+      if (claimed) await this.#history.destroyed(by, [claimed], transaction);
+      return claimed;
+    });
+  }
+
+  async #change(
+    expected: ExpectedRow,
+    status: SandboxStatus,
+    fields: StatusFields,
+    db: Db,
+  ): Promise<SandboxRow | undefined> {
+    const operation = UNDER_WAY.includes(status) ? {} : { operation: null };
     const changed = await db
       .updateTable("sandboxes")
-      .set({ ...columns(fields), status, version: sql`version + 1`, last_updated: sql`now()` })
+      .set({ ...operation, ...columns(fields), status, version: sql`version + 1`, last_updated: sql`now()` })
       .$if(status === "running", (query) => query.set({ lease_expires_at: LEASE_END as never }))
       .where("id", "=", expected.id)
       .where("status", "=", expected.status)
@@ -137,11 +175,21 @@ export class SandboxStore {
     if (found?.status === "error") await this.change(found, "error", { error });
   }
 
+  /** As `changeSettings`, on behalf of somebody, for whom `told` names the settings. */
+  async updateSettings(id: string, fields: SettingsFields, by: Actor, told: string[]): Promise<SandboxRow | undefined> {
+    if (told.length === 0) return this.changeSettings(id, fields);
+    return within(this.#db, async (transaction) => {
+      const changed = await this.changeSettings(id, fields, transaction);
+      if (changed) await this.#history.updated(by, changed, told, transaction);
+      return changed;
+    });
+  }
+
   /** Changes settings of a sandbox, whatever its status unless it is over; undefined when it is. */
-  async changeSettings(id: string, fields: SettingsFields): Promise<SandboxRow | undefined> {
+  async changeSettings(id: string, fields: SettingsFields, db: Db = this.#db): Promise<SandboxRow | undefined> {
     const { lease_sec } = fields;
     const leaseEnd = sql`now() + ${lease_sec ?? null}::integer * interval '1 second'`;
-    const changed = await this.#db
+    const changed = await db
       .updateTable("sandboxes")
       .set({ ...columns(fields), last_updated: sql`now()` })
       .$if(lease_sec !== undefined, (query) => query.set({ lease_expires_at: leaseEnd as never }))
@@ -149,7 +197,7 @@ export class SandboxStore {
       .where("status", "not in", FINAL)
       .returningAll()
       .executeTakeFirst();
-    this.#publish([{ id }]);
+    this.#publish([{ id }], db);
     return changed;
   }
 
@@ -169,7 +217,7 @@ export class SandboxStore {
   async listOnHost(hostId: string): Promise<RowOnHost[]> {
     return this.#db
       .selectFrom("sandboxes")
-      .select(["id", "status", "version", "spec", "reason", "disk_bytes"])
+      .select(["id", "team_id", "status", "version", "operation", "spec", "reason", "disk_bytes"])
       .select(sql<number>`extract(epoch from now() - last_updated)::float8`.as("ageSec"))
       .where("host_id", "=", hostId)
       .where("status", "not in", FINAL)
@@ -190,40 +238,61 @@ export class SandboxStore {
 
   /** Marks all sandboxes of a lost host that could be running. */
   async markMissing(hostId: string): Promise<void> {
-    const rows = await this.#db
-      .updateTable("sandboxes")
-      .set({ status: "missing", version: sql`version + 1`, last_updated: sql`now()` })
-      .where("host_id", "=", hostId)
-      .where("status", "in", ["pending", "starting", "running"])
-      .returning("id")
-      .execute();
-    this.#publish(rows);
+    await within(this.#db, async (transaction) => {
+      const rows = await transaction
+        .updateTable("sandboxes")
+        .set({ status: "missing", version: sql`version + 1`, last_updated: sql`now()` })
+        .where("host_id", "=", hostId)
+        .where("status", "in", ["pending", "starting", "running"])
+        .returning(["id", "team_id"])
+        .execute();
+      await this.#history.missing(rows, transaction);
+      this.#publish(rows, transaction);
+    });
   }
 
-  /** Moves all sandboxes of a team that are not over to `stopping`; returns them. */
-  async claimAll(teamId: string, transaction: Db): Promise<SandboxRow[]> {
+  /** Moves all sandboxes of a team that are not over to `stopping`, on behalf of somebody; returns them. */
+  async claimAll(teamId: string, by: Actor, transaction: Db): Promise<SandboxRow[]> {
+    const live = await transaction
+      .selectFrom("sandboxes")
+      .select(["id", "status"])
+      .where("team_id", "=", teamId)
+      .where("status", "not in", FINAL)
+      .forUpdate()
+      .execute();
+    const ending = new Set(live.filter(({ status }) => status === "stopping").map(({ id }) => id));
     const rows = await transaction
       .updateTable("sandboxes")
-      .set({ status: "stopping", reason: null, version: sql`version + 1`, last_updated: sql`now()` })
+      .set({ status: "stopping", operation: null, reason: null })
+      .set({ version: sql`version + 1`, last_updated: sql`now()` })
       .where("team_id", "=", teamId)
       .where("status", "not in", FINAL)
       .returningAll()
       .execute();
+    await this.#history.destroyed(
+      by,
+      rows.filter(({ id }) => !ending.has(id)),
+      transaction,
+    );
     this.#publish(rows, transaction);
     return rows;
   }
 
   /** Moves all sandboxes whose lease has run out to `stopping`, for this reason; returns them. */
   async claimExpired(reason: SandboxReason): Promise<SandboxRow[]> {
-    const rows = await this.#db
-      .updateTable("sandboxes")
-      .set({ status: "stopping", version: sql`version + 1`, last_updated: sql`now()`, reason: JSON.stringify(reason) })
-      .where("lease_expires_at", "<", sql<Date>`now()`)
-      .where("status", "not in", ["stopping", ...FINAL])
-      .returningAll()
-      .execute();
-    this.#publish(rows);
-    return rows;
+    return within(this.#db, async (transaction) => {
+      const rows = await transaction
+        .updateTable("sandboxes")
+        .set({ status: "stopping", operation: null, reason: JSON.stringify(reason) })
+        .set({ version: sql`version + 1`, last_updated: sql`now()` })
+        .where("lease_expires_at", "<", sql<Date>`now()`)
+        .where("status", "not in", ["stopping", ...FINAL])
+        .returningAll()
+        .execute();
+      await this.#history.destroyed(SYSTEM, rows, transaction);
+      this.#publish(rows, transaction);
+      return rows;
+    });
   }
 
   /** Lets leases that have run out begin anew. */
@@ -253,6 +322,15 @@ export class SandboxStore {
 }
 
 /** Columns that are to be written. */
-function columns<Fields extends ChangedSettings>({ settings, ...fields }: Fields) {
-  return { ...fields, ...(settings && { spec: sql<string>`spec || ${JSON.stringify(settings)}::jsonb` }) };
+function columns<Fields extends ChangedSettings & BegunOperation>({ settings, operation, ...fields }: Fields) {
+  return {
+    ...fields,
+    ...(settings && { spec: sql<string>`spec || ${JSON.stringify(settings)}::jsonb` }),
+    ...(operation && { operation: JSON.stringify(operation) }),
+  };
+}
+
+/** Does something in a transaction: that of the caller, or a new one. */
+function within<T>(db: Db, work: (transaction: Db) => Promise<T>): Promise<T> {
+  return db.isTransaction ? work(db) : transact(db, work);
 }

@@ -1,6 +1,15 @@
 import type { SandboxReason, SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import type { ColumnType, Generated } from "kysely";
+import type { Actor } from "../callers/caller.ts";
 import type { StoredSpec } from "./sandbox-spec.ts";
+
+/** What is under way in a sandbox, and who has asked for it. */
+export interface SandboxOperation {
+  action: "create" | "fork" | "pause" | "resume" | "rollback";
+  actor: Actor;
+  /** Id of the sandbox that a fork is made of. */
+  source?: string;
+}
 
 /** Table `sandboxes`. */
 export interface SandboxesTable {
@@ -30,6 +39,8 @@ export interface SandboxesTable {
   error: string | null;
   /** Why it is in its status, when its user did not ask for it; JSON. */
   reason: ColumnType<SandboxReason | null, string | null | undefined, string | null>;
+  /** Null when nothing is under way; JSON when it is written. */
+  operation: ColumnType<SandboxOperation | null, string | null | undefined, string | null>;
   created_at: Generated<Date>;
   started_at: Date | null;
   last_active_at: Date | null;
@@ -54,6 +65,7 @@ export const SANDBOX_COLUMNS = [
   "disk_bytes",
   "error",
   "reason",
+  "operation",
   "created_at",
   "started_at",
   "last_active_at",

@@ -152,6 +152,11 @@ const ACTIONS: Record<string, Action> = {
     own: { ...everyMember(204), platform_admin: 404 },
     other: 404,
   },
+  "read the audit log": {
+    request: () => ["GET", "/v1/audit-logs"],
+    own: { ...everyMember(200), platform_admin: 200 },
+    other: 200,
+  },
   "create a sandbox": {
     request: () => ["POST", "/v1/sandboxes", {}],
     own: { ...teamScoped(201), platform_admin: 201 },

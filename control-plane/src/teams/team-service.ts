@@ -4,7 +4,7 @@ import type { TeamRole } from "@warren/contracts/rest/accounts";
 import type { UpdateTeam } from "@warren/contracts/rest/teams";
 import { sql } from "kysely";
 import type { AccessChanges } from "../auth/access-changes.ts";
-import type { SignedInUser, UserCaller } from "../callers/caller.ts";
+import { type Actor, actorOf, type SignedInUser, type UserCaller } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
 import { transact } from "../database/transact.ts";
 import type { RateLimiter } from "../rate-limits/rate-limiter.ts";
@@ -16,7 +16,7 @@ import type { TeamRow, TeamStore } from "./team-store.ts";
 /** The sandboxes of teams, as far as the end of a team concerns them. `Claimed`: those of one team. */
 export interface TeamSandboxes<Claimed = unknown> {
   /** Takes all sandboxes of a team out of use, whatever their state, in the transaction that deletes the team. */
-  claimAll(teamId: string, transaction: Db): Promise<Claimed>;
+  claimAll(teamId: string, by: Actor, transaction: Db): Promise<Claimed>;
   /** Destroys what was claimed. */
   endAll(claimed: Claimed): Promise<void>;
 }
@@ -99,18 +99,20 @@ export class TeamService<Claimed = unknown> {
    * and its templates removed; sandboxes that a host cannot destroy at this time are destroyed when it can.
    */
   async delete(caller: UserCaller): Promise<void> {
-    const end = await this.withTeam(caller, "delete", (transaction) => this.claim(caller.teamId, transaction));
+    const end = await this.withTeam(caller, "delete", (transaction) =>
+      this.claim(caller.teamId, actorOf(caller), transaction),
+    );
     await end();
   }
 
   /**
-   * Takes a team out of use, in a transaction of `transact` that has locked it. Once that is committed, the result ends what
-   * the team had.
+   * Takes a team out of use, on behalf of somebody, in a transaction of `transact` that has locked it. Once that is
+   * committed, the result ends what the team had.
    */
-  async claim(teamId: string, transaction: Db): Promise<() => Promise<void>> {
+  async claim(teamId: string, by: Actor, transaction: Db): Promise<() => Promise<void>> {
     const { teams, sandboxes, templates, changes } = this.#parts;
     await teams.markDeleted(teamId, transaction);
-    const claimed = await sandboxes.claimAll(teamId, transaction);
+    const claimed = await sandboxes.claimAll(teamId, by, transaction);
     return async () => {
       changes.announce({ teamId });
       await sandboxes.endAll(claimed);

@@ -1,4 +1,7 @@
 import { logOperation } from "@warren/server/operation-timing";
+import { AuditLogger } from "../audit/audit-logger.ts";
+import { AuditOutbox } from "../audit/audit-outbox.ts";
+import { AuditRecorder } from "../audit/audit-recorder.ts";
 import { AccessChanges } from "../auth/access-changes.ts";
 import type { Config } from "../config.ts";
 import type { DataDirectory } from "../database/data-directory.ts";
@@ -20,6 +23,8 @@ export interface Foundation {
   secrets: Secrets;
   /** Changes of who may do what. */
   changes: AccessChanges;
+  /** Where it is recorded what happens. */
+  audit: AuditLogger;
   /** What goes on when its client has left. */
   operations: DetachedOperations;
   onClose: OnClose;
@@ -37,10 +42,14 @@ export async function createFoundation(
   const database = await openDatabase(config, log, directory.embedded);
   onClose(() => database.close());
   const { db } = database;
+  const recorder = new AuditRecorder({ db, outbox: new AuditOutbox(config.dataDir), log });
+  onClose(() => recorder.close());
+  await recorder.start();
   const secrets = await Secrets.open(db, config, log);
   const changes = new AccessChanges(database.messages, log);
   onClose(await changes.follow());
+  const audit = new AuditLogger(recorder);
   const operations = new DetachedOperations();
   operations.onEnd = (ended, subject) => logOperation(log, ended, subject);
-  return { config, log, database, db, secrets, changes, operations, onClose };
+  return { config, log, database, db, secrets, changes, audit, operations, onClose };
 }

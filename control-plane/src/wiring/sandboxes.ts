@@ -8,6 +8,7 @@ import { SandboxAccess } from "../sandboxes/sandbox-access.ts";
 import { SandboxChanges } from "../sandboxes/sandbox-changes.ts";
 import { sandboxNotFound, wrongState } from "../sandboxes/sandbox-errors.ts";
 import { SandboxForks } from "../sandboxes/sandbox-forks.ts";
+import { SandboxHistory } from "../sandboxes/sandbox-history.ts";
 import { SandboxLeases } from "../sandboxes/sandbox-leases.ts";
 import { SandboxLists } from "../sandboxes/sandbox-lists.ts";
 import { SandboxLocations } from "../sandboxes/sandbox-locations.ts";
@@ -34,7 +35,7 @@ export async function createSandboxes(
   const templateStore = new TemplateStore(db);
   const { hostClients, store: hosts, scheduler } = await createHosts(foundation, templateStore);
   const changes = new SandboxChanges();
-  const store = new SandboxStore(db, changes);
+  const store = new SandboxStore(db, changes, new SandboxHistory(foundation.audit));
   const locations = new SandboxLocations(store, changes);
   const activity = new BatchedTimestamps((times) => store.writeLastActive(times), log);
   onClose(() => activity.close());

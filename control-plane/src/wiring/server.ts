@@ -8,6 +8,8 @@ import { setupRoutes } from "../admin/setup-routes.ts";
 import { apiKeyRoutes } from "../api-keys/api-key-routes.ts";
 import { ApiKeyScheme } from "../api-keys/api-key-scheme.ts";
 import type { ApiKeyStore } from "../api-keys/api-key-store.ts";
+import { AuditQuery } from "../audit/audit-query.ts";
+import { auditRoutes } from "../audit/audit-routes.ts";
 import { AccessGuard } from "../auth/access-guard.ts";
 import { SchemeAuthenticator } from "../auth/authenticator.ts";
 import { commandRoutes } from "../commands/command-routes.ts";
@@ -121,7 +123,7 @@ function createGuard(
 async function registerAccountRoutes(
   app: App,
   guard: AccessGuard,
-  { changes }: Foundation,
+  { changes, db }: Foundation,
   { accounts, quotas, teams }: ServerNeed,
   cookie: SessionCookie,
 ): Promise<void> {
@@ -136,6 +138,7 @@ async function registerAccountRoutes(
     await scope.register(memberRoutes(accounts.members));
     await scope.register(apiKeyRoutes(accounts.apiKeys));
     await scope.register(adminListRoutes(accounts));
+    await scope.register(auditRoutes(new AuditQuery(db)));
     await scope.register(adminRoutes({ ...accounts, quotas, teams }));
   });
 }
@@ -143,7 +146,7 @@ async function registerAccountRoutes(
 async function registerSandboxRoutes(
   app: App,
   guard: AccessGuard,
-  { config }: Foundation,
+  { config, audit }: Foundation,
   { sandboxes: { access, templates, ...sandboxes }, stats, metrics }: ServerNeed,
 ): Promise<void> {
   const { transfers } = config;
@@ -153,8 +156,8 @@ async function registerSandboxRoutes(
     await scope.register(sandboxRoutes(sandboxes));
     await scope.register(statsRoutes(stats));
     await scope.register(metricRoutes({ metrics, ...sandboxes }));
-    await scope.register(commandRoutes(new CommandService(access), new AnswerBudget(transfers), transfers));
-    const files = new FileService(access);
+    await scope.register(commandRoutes(new CommandService(access, audit), new AnswerBudget(transfers), transfers));
+    const files = new FileService(access, audit);
     const spool = { directory: join(config.dataDir, "spool"), budget: new SpoolBudget(transfers) };
     await scope.register(fileRoutes(files, spool));
     await scope.register(directoryRoutes(files));

@@ -466,6 +466,62 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/audit-logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what happened in the team, the newest first
+         * @description Members see events of the scope `team`; the owner and admins also those of the scope `admin`.
+         */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Events of such a kind; several with commas between them, or given again */
+                    action?: string[];
+                    /** @description Events of these users, API keys, or `system`; several with commas between them, or given again */
+                    actor?: string[];
+                    /** @description `next_cursor` of the page before */
+                    cursor?: string;
+                    /** @description Events of this time and later */
+                    from?: string;
+                    /** @description Events of one page */
+                    limit?: number;
+                    /** @description Events about the resource with this id, such as a sandbox */
+                    resource_id?: string;
+                    /** @description Events about such resources; several with commas between them, or given again */
+                    resource_type?: string[];
+                    /** @description Events before this time */
+                    to?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AuditPage"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/auth/login": {
         parameters: {
             query?: never;
@@ -2924,6 +2980,45 @@ export interface components {
             scopes: ("sandboxes" | "templates" | "read")[];
             /** @description Team id */
             team_id: string;
+        };
+        /** AuditLog */
+        AuditLog: {
+            /**
+             * @description `sandbox` `create`: a sandbox was created, or did not start (status `error`); `sandbox` `pause`: a sandbox was paused, by somebody or by itself (actor `system`); `sandbox` `resume`: a paused sandbox was resumed; `sandbox` `rollback`: a sandbox was returned to its last pause; `sandbox` `fork`: a sandbox was made as the copy of another; `sandbox` `update`: settings of a sandbox were changed; `sandbox` `destroy`: a sandbox was destroyed, by somebody or by itself; `sandbox` `stop`: a sandbox ended though nobody asked for it; `sandbox` `missing`: the host of a sandbox does not answer; `sandbox` `exec`: a command was started in a sandbox, unless the team leaves that out; `sandbox` `write_file`: a file was written into a sandbox; `sandbox` `found`: the host of a missing sandbox answers again
+             * @enum {unknown}
+             */
+            action: "create" | "pause" | "resume" | "rollback" | "fork" | "update" | "destroy" | "stop" | "missing" | "exec" | "write_file" | "found";
+            /** @description Id of the user or API key; absent for `system` */
+            actor_id?: string;
+            /** @description Name of the user or API key at that time */
+            actor_name?: string;
+            /** @enum {unknown} */
+            actor_type: "user" | "api_key" | "system";
+            /** Format: date-time */
+            created_at: string;
+            /** @description Event id */
+            id: string;
+            /** @description What else there is to know, by name */
+            metadata?: {
+                [key: string]: unknown;
+            };
+            /** @description Id, or name, of what it happened to */
+            resource_id?: string;
+            /** @enum {unknown} */
+            resource_type: "sandbox";
+            /**
+             * @description `admin`: only the owner and admins see it
+             * @enum {unknown}
+             */
+            scope: "team" | "admin";
+            /** @enum {unknown} */
+            status: "success" | "info" | "warning" | "error";
+        };
+        /** AuditPage */
+        AuditPage: {
+            items: components["schemas"]["AuditLog"][];
+            /** @description What to give as `cursor` for the next page; absent when this is the last one */
+            next_cursor?: string;
         };
         /** AuthResponse */
         AuthResponse: {

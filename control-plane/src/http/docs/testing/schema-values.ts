@@ -32,6 +32,8 @@ export interface Schema {
 /** Most entries of a list or map that has no limit of its own, and most characters of a text. */
 const ENTRIES = 4;
 const CHARACTERS = 40;
+/** Batches of candidates among which a value is looked for. */
+const BATCHES = 10;
 
 /** Makes values that a schema allows. */
 export class SchemaValues {
@@ -47,8 +49,12 @@ export class SchemaValues {
   /** One of the values that a schema allows, chosen by `seed`; undefined when none was found. */
   valid(schema: Schema, seed: number): unknown {
     const check = this.#ajv.compile(schema);
-    const candidates = fc.sample(this.#arbitrary(schema), { seed, numRuns: 8 }).reverse();
-    return candidates.find((value) => check(value));
+    for (let batch = 0; batch < BATCHES; batch++) {
+      const candidates = fc.sample(this.#arbitrary(schema), { seed: seed + batch, numRuns: 8 }).reverse();
+      const found = candidates.find((value) => check(value));
+      if (found !== undefined) return found;
+    }
+    return undefined;
   }
 
   /** One of the values that a schema does not allow, near one that it allows; undefined when none was found. */

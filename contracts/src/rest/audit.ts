@@ -1,0 +1,157 @@
+import { type Static, Type } from "typebox";
+import { wireIdPattern } from "../identifiers.ts";
+import { LIMITS } from "../limits.ts";
+import { Timestamp } from "./accounts.ts";
+
+/** Who sees events: all members of a team, or its owner and admins alone. */
+export const AUDIT_SCOPES = ["team", "admin"] as const;
+export type AuditScope = (typeof AUDIT_SCOPES)[number];
+
+/** How much attention an event is worth. */
+export const AUDIT_STATUSES = ["success", "info", "warning", "error"] as const;
+export type AuditStatus = (typeof AUDIT_STATUSES)[number];
+
+/** Who acts: a user, a program with an API key, or the server and its operator. */
+export const AUDIT_ACTOR_TYPES = ["user", "api_key", "system"] as const;
+export type AuditActorType = (typeof AUDIT_ACTOR_TYPES)[number];
+
+/** All events, by what they are about and what happened to it: who sees them, and what they say. */
+export const AUDIT_EVENTS = {
+  sandbox: {
+    create: { scope: "team", says: "a sandbox was created, or did not start (status `error`)" },
+    pause: { scope: "team", says: "a sandbox was paused, by somebody or by itself (actor `system`)" },
+    resume: { scope: "team", says: "a paused sandbox was resumed" },
+    rollback: { scope: "team", says: "a sandbox was returned to its last pause" },
+    fork: { scope: "team", says: "a sandbox was made as the copy of another" },
+    update: { scope: "team", says: "settings of a sandbox were changed" },
+    destroy: { scope: "team", says: "a sandbox was destroyed, by somebody or by itself" },
+    stop: { scope: "team", says: "a sandbox ended though nobody asked for it" },
+    missing: { scope: "team", says: "the host of a sandbox does not answer" },
+    exec: { scope: "team", says: "a command was started in a sandbox, unless the team leaves that out" },
+    write_file: { scope: "team", says: "a file was written into a sandbox" },
+    found: { scope: "team", says: "the host of a missing sandbox answers again" },
+  },
+} as const satisfies Record<string, Record<string, { scope: AuditScope; says: string }>>;
+
+/** What events are about. */
+export type AuditResource = keyof typeof AUDIT_EVENTS;
+/** What can happen to one kind of resource. */
+export type AuditActionOf<Resource extends AuditResource> = keyof (typeof AUDIT_EVENTS)[Resource] & string;
+/** What can happen. */
+export type AuditAction = { [Resource in AuditResource]: AuditActionOf<Resource> }[AuditResource];
+
+export const AUDIT_RESOURCES = Object.keys(AUDIT_EVENTS) as AuditResource[];
+export const AUDIT_ACTIONS = [
+  ...new Set(Object.values(AUDIT_EVENTS).flatMap((actions) => Object.keys(actions))),
+] as AuditAction[];
+
+/** An event of the audit log. */
+export const AuditLog = Type.Object(
+  {
+    id: Type.String({ pattern: wireIdPattern("log"), description: "Event id" }),
+    actor_type: Type.Enum([...AUDIT_ACTOR_TYPES]),
+    actor_id: Type.Optional(Type.String({ description: "Id of the user or API key; absent for `system`" })),
+    actor_name: Type.Optional(Type.String({ description: "Name of the user or API key at that time" })),
+    resource_type: Type.Enum(AUDIT_RESOURCES),
+    resource_id: Type.Optional(Type.String({ description: "Id, or name, of what it happened to" })),
+    action: Type.Enum(AUDIT_ACTIONS, {
+      description: Object.entries(AUDIT_EVENTS)
+        .flatMap(([resource, actions]) =>
+          Object.entries(actions).map(([action, { says }]) => `\`${resource}\` \`${action}\`: ${says}`),
+        )
+        .join("; "),
+    }),
+    scope: Type.Enum([...AUDIT_SCOPES], { description: "`admin`: only the owner and admins see it" }),
+    status: Type.Enum([...AUDIT_STATUSES]),
+    metadata: Type.Optional(
+      Type.Unsafe<Record<string, unknown>>({
+        type: "object",
+        additionalProperties: true,
+        description: "What else there is to know, by name",
+      }),
+    ),
+    created_at: Timestamp,
+  },
+  { title: "AuditLog" },
+);
+export type AuditLog = Static<typeof AuditLog>;
+
+/** Entries of a filter that is given more than once. */
+const FILTER_ENTRIES = 50;
+
+/** A filter that may have several values, with commas between them or by being given several times; any of them fits. */
+const several = (value: string, words: string, description: string) =>
+  Type.Optional(
+    Type.Array(
+      Type.String({
+        pattern: `^ *(?:${value}) *(?:, *(?:${value}) *)*$`,
+        "x-words": `${words}, with commas between them`,
+      }),
+      { maxItems: FILTER_ENTRIES, description: `${description}; several with commas between them, or given again` },
+    ),
+  );
+
+const ACTOR = [wireIdPattern("usr"), wireIdPattern("key"), "system"]
+  .map((text) => text.replace(/^\^|\$$/g, ""))
+  .join("|");
+
+const filters = {
+  resource_type: several(
+    AUDIT_RESOURCES.join("|"),
+    `one or more of ${AUDIT_RESOURCES.join(", ")}`,
+    "Events about such resources",
+  ),
+  action: several(AUDIT_ACTIONS.join("|"), `one or more of ${AUDIT_ACTIONS.join(", ")}`, "Events of such a kind"),
+  actor: several(ACTOR, 'ids of users or API keys, or "system"', "Events of these users, API keys, or `system`"),
+  resource_id: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: LIMITS.auditResourceIdCharacters,
+      pattern: "^[^\\u0000]*$",
+      "x-words": "text without NUL characters",
+      description: "Events about the resource with this id, such as a sandbox",
+    }),
+  ),
+  from: Type.Optional(Type.String({ format: "date-time", description: "Events of this time and later" })),
+  to: Type.Optional(Type.String({ format: "date-time", description: "Events before this time" })),
+};
+
+/** Which events are wanted: those for which all of these hold. */
+export const AuditFilters = Type.Object(filters, { additionalProperties: false });
+export type AuditFilters = Static<typeof AuditFilters>;
+
+/** Which events are wanted, and which page of them. */
+export const ListAuditLogs = Type.Object(
+  {
+    ...filters,
+    limit: Type.Optional(
+      Type.Integer({
+        minimum: LIMITS.auditPage.min,
+        maximum: LIMITS.auditPage.max,
+        default: LIMITS.auditPage.default,
+        description: "Events of one page",
+      }),
+    ),
+    cursor: Type.Optional(
+      Type.String({
+        pattern: "^[A-Za-z0-9_-]{32}$",
+        "x-words": "the next_cursor of a page",
+        description: "`next_cursor` of the page before",
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+export type ListAuditLogs = Static<typeof ListAuditLogs>;
+
+/** Events, the newest first. */
+export const AuditPage = Type.Object(
+  {
+    items: Type.Array(AuditLog),
+    next_cursor: Type.Optional(
+      Type.String({ description: "What to give as `cursor` for the next page; absent when this is the last one" }),
+    ),
+  },
+  { title: "AuditPage" },
+);
+export type AuditPage = Static<typeof AuditPage>;

@@ -1,0 +1,150 @@
+import { WarrenError } from "@warren/contracts/errors";
+import type { AuditLog } from "@warren/contracts/rest/audit";
+import type { Sandbox } from "@warren/contracts/rest/sandboxes";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { testDatabase } from "../database/testing/test-database.ts";
+import { eventsOf, query, told } from "../testing/audit-events.ts";
+import { expectJson, expectStatus, Person, send, startAccountStack } from "../testing/person.ts";
+import type { TestStack } from "../testing/test-stack.ts";
+
+const SHAPE = { template: "minimal", vcpus: 1, memory_mb: 512 };
+
+describe("events of sandboxes", () => {
+  const database = testDatabase();
+  let stack: TestStack;
+  let ada: Person;
+  beforeAll(async () => {
+    stack = await startAccountStack(database());
+    ada = await Person.signUp(stack, { name: "Ada" });
+  });
+  afterAll(() => stack?.close());
+  beforeEach(() => {
+    stack.host.onCreate = () => undefined;
+    stack.host.onPause = () => undefined;
+    stack.host.onResume = () => undefined;
+    stack.host.onFork = () => undefined;
+  });
+
+  const create = async (request: object = {}, person = ada) =>
+    expectJson<Sandbox>(await person.call("POST", "/v1/sandboxes", request), 201);
+  const act = (id: string, action: string, body?: object) => ada.call("POST", `/v1/sandboxes/${id}/${action}`, body);
+  const storyOf = async (id: string) => told(await eventsOf(ada, `?resource_id=${id}`));
+  /** What is told of a sandbox from its second event on, once there are so many. */
+  const laterOf = async (id: string, count: number) => {
+    await expect.poll(async () => (await eventsOf(ada, `?resource_id=${id}`)).length).toBe(count + 1);
+    return (await storyOf(id)).slice(1);
+  };
+
+  it("tell its life with who did what, a program by the name of its key", async () => {
+    const { id: keyId, key } = await ada.createApiKey({ name: "robot" });
+    const { id } = await create({ name: "box", env: { SECRET: "hunter2" }, metadata: { note: "hunter3" } });
+    const robot = (method: string, path: string, body?: unknown) =>
+      send(stack.url, method, `/v1/sandboxes/${id}${path}`, { body, headers: { "x-api-key": key } });
+    await expectStatus(await robot("PATCH", "", { timeout_sec: 60, metadata: { note: "hunter4" } }), 200);
+    await expectStatus(await robot("PATCH", "", { lease_sec: 600 }), 200);
+    await expectStatus(await act(id, "pause"), 200);
+    await expectStatus(await robot("POST", "/resume"), 200);
+    await expectStatus(await act(id, "rollback"), 200);
+    await expectStatus(await robot("DELETE", ""), 204);
+    await expectStatus(await robot("DELETE", ""), 204);
+    expect(await storyOf(id)).toEqual([
+      ["sandbox create", "success", "Ada", { ...SHAPE, name: "box" }],
+      ["sandbox update", "info", "robot", { fields: ["timeout_sec", "metadata"] }],
+      ["sandbox pause", "success", "Ada"],
+      ["sandbox resume", "success", "robot"],
+      ["sandbox rollback", "success", "Ada"],
+      ["sandbox destroy", "warning", "robot"],
+    ]);
+    const events = await eventsOf(ada, `?resource_id=${id}`);
+    expect(events[0]).toMatchObject({ actor_type: "api_key", actor_id: keyId, scope: "team", resource_id: id });
+    expect(events.at(-1)).toMatchObject({ actor_type: "user", actor_id: ada.userId });
+    expect(JSON.stringify(events)).not.toContain("hunter");
+  });
+
+  it("tell of what failed, with the reason, and of nothing that was refused", async () => {
+    stack.host.onCreate = () => {
+      throw new WarrenError("boot_failed", "the kernel did not come up");
+    };
+    const failed = await ada.call("POST", "/v1/sandboxes", {});
+    expect(failed.status).toBe(502);
+    const [created] = await eventsOf(ada, "?action=create&resource_type=sandbox");
+    expect(told([created as AuditLog])).toEqual([
+      ["sandbox create", "error", "Ada", { ...SHAPE, error: "the kernel did not come up" }],
+    ]);
+    stack.host.onCreate = () => undefined;
+    const { id } = await create();
+    stack.host.onPause = () => {
+      throw new WarrenError("host_disk_full", "the host has no disk space left");
+    };
+    expect((await act(id, "pause")).status).toBe(507);
+    expect((await act(id, "fork", { count: 0 })).status).toBe(400);
+    expect(await laterOf(id, 1)).toEqual([["sandbox pause", "error", "Ada"]]);
+  });
+
+  it("tell of each copy", async () => {
+    const { id } = await create();
+    stack.host.onFork = (index) => {
+      if (index === 1) throw new WarrenError("host_full", "this host is full");
+    };
+    const results = await expectJson<{ sandbox?: Sandbox }[]>(await act(id, "fork", { count: 2 }), 201);
+    const copies = (await eventsOf(ada, "?action=fork")).filter(({ metadata }) => metadata?.source === id);
+    expect(copies.map(({ status, resource_id }) => [status, resource_id === results[0]?.sandbox?.id]).sort()).toEqual([
+      ["error", false],
+      ["success", true],
+    ]);
+  });
+
+  it("tell why it was paused or ended though nobody asked, as done by the system", async () => {
+    const { id } = await create({ timeout_sec: 60 });
+    await stack.host.pauseForInactivity(id);
+    expect(await laterOf(id, 1)).toEqual([
+      ["sandbox pause", "info", "system", { reason: "inactivity", message: "nothing used it for 60 s" }],
+    ]);
+    const end = async (code: string, message: string) => {
+      const sandbox = await create();
+      Object.assign(stack.host.guest(sandbox.id), { status: "stopped", reason: { code, message, atUnixMs: 0n } });
+      stack.host.announce(sandbox.id);
+      return laterOf(sandbox.id, 1);
+    };
+    expect(await end("guest_panicked", "its kernel panicked")).toEqual([
+      ["sandbox stop", "error", "system", { reason: "guest_panicked", message: "its kernel panicked" }],
+    ]);
+    expect(await end("guest_powered_off", "it was powered off")).toEqual([
+      ["sandbox stop", "info", "system", { reason: "guest_powered_off", message: "it was powered off" }],
+    ]);
+    expect(await end("inactivity", "nothing used it for 5 s")).toEqual([
+      ["sandbox destroy", "warning", "system", { reason: "inactivity", message: "nothing used it for 5 s" }],
+    ]);
+  });
+
+  it("tell of the end of a sandbox whose lease has run out, and of all when their team is deleted", async () => {
+    const leased = await create({ lease_sec: 1 });
+    const [ended] = await laterOf(leased.id, 1);
+    expect(ended).toMatchObject(["sandbox destroy", "warning", "system", { reason: "lease_expired" }]);
+    const team = await ada.createTeam();
+    const ids = [(await create({}, team)).id, (await create({}, team)).id];
+    await expectStatus(await team.call("DELETE", `/v1/teams/${team.teamId}`), 204);
+    // Nobody is a member of the team any more who could ask.
+    const { rows } = await query(
+      database().config.databaseUrl,
+      "select resource_id from audit_logs where action = 'destroy' and actor_name = 'Ada'",
+    );
+    expect(rows.map(({ resource_id }) => resource_id)).toEqual(expect.arrayContaining(ids));
+  });
+
+  it("tell of commands as they start, without environment and input, and of files with their size", async () => {
+    const { id } = await create();
+    const exec = { cmd: "sh", args: ["-c", "echo it's"], env: { SECRET: "hunter5" }, stdin: "hunter6" };
+    await expectStatus(await act(id, "exec", exec), 200);
+    const form = new FormData();
+    form.set("path", "note.txt");
+    form.set("file", new Blob(["hunter7"]));
+    await expectStatus(await ada.call("POST", `/v1/sandboxes/${id}/files/write`, form), 204);
+    const story = await laterOf(id, 2);
+    expect(story).toEqual([
+      ["sandbox exec", "info", "Ada", { command: "sh -c 'echo it'\\''s'" }],
+      ["sandbox write_file", "success", "Ada", { path: "note.txt", name: expect.any(String), bytes: 7 }],
+    ]);
+    expect(JSON.stringify(story)).not.toContain("hunter");
+  });
+});

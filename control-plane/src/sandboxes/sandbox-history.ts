@@ -1,0 +1,155 @@
+import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
+import type { Selectable } from "kysely";
+import type { AuditLogger } from "../audit/audit-logger.ts";
+import { type Actor, SYSTEM } from "../callers/caller.ts";
+import type { Db } from "../database/tables.ts";
+import { specOf } from "./sandbox-spec.ts";
+import type { SandboxesTable, SandboxOperation } from "./sandboxes-table.ts";
+
+type SandboxRow = Selectable<SandboxesTable>;
+/** A sandbox before the change. */
+type FormerRow = Pick<SandboxRow, "status" | "operation">;
+
+/** Records what a change of status means, in its transaction: `row` is the sandbox as it has become. */
+type Telling = (row: SandboxRow, db: Db) => Promise<void>;
+
+/** Outcome of an operation that somebody has asked for; an error, if there is one, is in the row or goes back to the caller. */
+type Outcome = "success" | "error";
+
+/** States of a sandbox that has not run yet. */
+const NEW: SandboxStatus[] = ["pending", "starting"];
+/** Operations that begin with a sandbox that is not there. */
+const BIRTHS: SandboxOperation["action"][] = ["create", "fork"];
+
+/**
+ * Tells the audit log what happens to sandboxes. An operation stands in the row while it is under way, with who asked for it,
+ * so that its end is told once and of its actor, whoever notes it: the call, or a comparison with the host.
+ */
+export class SandboxHistory {
+  readonly #audit: AuditLogger;
+
+  constructor(audit: AuditLogger) {
+    this.#audit = audit;
+  }
+
+  /** What is to be told of a change; undefined when it is nothing. */
+  telling(from: FormerRow, to: SandboxStatus): Telling | undefined {
+    switch (to) {
+      case "running":
+        return this.#ofRunning(from);
+      case "paused":
+        return this.#ofPaused(from);
+      case "stopped":
+        return this.#ofStopped(from);
+      case "error":
+        return this.#ofBirth(from, "error");
+      default:
+        return undefined;
+    }
+  }
+
+  /** Somebody has taken sandboxes out of use for good. */
+  destroyed(by: Actor, rows: readonly SandboxRow[], db: Db): Promise<void> {
+    return this.#audit.sandboxesDestroyed(db, by, rows, rows[0]?.reason ?? null);
+  }
+
+  /** Somebody has changed settings of a sandbox. */
+  updated(by: Actor, row: SandboxRow, fields: string[], db: Db): Promise<void> {
+    return this.#audit.sandboxUpdated(db, by, row, fields);
+  }
+
+  /** The host of sandboxes does not answer. */
+  missing(rows: readonly { id: string; team_id: string }[], db: Db): Promise<void> {
+    return this.#audit.sandboxesMissing(db, rows);
+  }
+
+  #ofRunning(from: FormerRow): Telling | undefined {
+    switch (from.status) {
+      case "pending":
+      case "starting":
+        return this.#ofBirth(from, "success");
+      case "pausing":
+        return this.#ofOperation(from, "error");
+      case "resuming":
+        return this.#ofOperation(from, "success");
+      case "paused":
+        return (row, db) => this.#audit.sandboxAutoResumed(db, row);
+      case "missing":
+        return this.#ofFound(from);
+      default:
+        return undefined;
+    }
+  }
+
+  #ofPaused(from: FormerRow): Telling | undefined {
+    const autoPaused: Telling = (row, db) => this.#audit.sandboxAutoPaused(db, row, row.reason);
+    switch (from.status) {
+      case "pending":
+      case "starting":
+        return both(this.#ofBirth(from, "success"), autoPaused);
+      case "running":
+        return autoPaused;
+      case "pausing":
+        return this.#ofOperation(from, "success");
+      case "resuming":
+        return this.#ofOperation(from, "error");
+      case "missing":
+        return this.#ofFound(from);
+      default:
+        return undefined;
+    }
+  }
+
+  #ofStopped(from: FormerRow): Telling | undefined {
+    // Its end was told when it was taken out of use.
+    if (from.status === "stopping") return undefined;
+    const stopped: Telling = (row, db) =>
+      row.reason?.code === "inactivity"
+        ? this.#audit.sandboxesDestroyed(db, SYSTEM, [row], row.reason)
+        : this.#audit.sandboxStopped(db, row, row.reason);
+    return NEW.includes(from.status) ? both(this.#ofBirth(from, "success"), stopped) : stopped;
+  }
+
+  /** The first time that a missing sandbox is seen may be its first time at all. */
+  #ofFound(from: FormerRow): Telling {
+    const found: Telling = (row, db) => this.#audit.sandboxFound(db, row, { status: row.status });
+    return both(this.#ofBirth(from, "success"), found);
+  }
+
+  /** Of a sandbox that was being made, and has come to run or failed. */
+  #ofBirth({ operation }: FormerRow, outcome: Outcome): Telling | undefined {
+    if (!operation || !BIRTHS.includes(operation.action)) return undefined;
+    const { action, actor, source } = operation;
+    return (row, db) => {
+      const { template, vcpus, memory_mb } = specOf(row);
+      const error = outcome === "error" ? { error: row.error ?? "it did not start" } : {};
+      const about = { template, vcpus, memory_mb, ...(row.name !== null && { name: row.name }), ...error };
+      return action === "fork"
+        ? this.#audit.sandboxForked(db, actor, row, { ...about, ...(source !== undefined && { source }) })
+        : this.#audit.sandboxCreated(db, actor, row, about);
+    };
+  }
+
+  #ofOperation({ operation }: FormerRow, outcome: Outcome): Telling | undefined {
+    if (!operation) return undefined;
+    const { action, actor } = operation;
+    switch (action) {
+      case "pause":
+        return (row, db) => this.#audit.sandboxPaused(db, actor, row, outcome);
+      case "resume":
+        return (row, db) => this.#audit.sandboxResumed(db, actor, row, outcome);
+      case "rollback":
+        return (row, db) => this.#audit.sandboxRolledBack(db, actor, row, outcome);
+      default:
+        return undefined;
+    }
+  }
+}
+
+/** One after the other. */
+function both(first: Telling | undefined, second: Telling): Telling {
+  return async (row, db) => {
+    await first?.(row, db);
+    await second(row, db);
+  };
+}
