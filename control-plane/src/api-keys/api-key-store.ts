@@ -73,11 +73,20 @@ export class ApiKeyStore {
 
   /** Keys of a team, newest first. */
   async list(teamId: string): Promise<ApiKeyRow[]> {
-    return this.#select(this.#db, teamId).orderBy("key.created_at", "desc").orderBy("key.id").execute();
+    return this.#select(this.#db)
+      .where("key.team_id", "=", teamId)
+      .orderBy("key.created_at", "desc")
+      .orderBy("key.id")
+      .execute();
   }
 
   async find(teamId: string, id: string, db: Db = this.#db): Promise<ApiKeyRow | undefined> {
-    return this.#select(db, teamId).where("key.id", "=", id).executeTakeFirst();
+    return this.#select(db).where("key.team_id", "=", teamId).where("key.id", "=", id).executeTakeFirst();
+  }
+
+  /** Those of many keys that are there, of whatever team. */
+  async findEach(ids: string[]): Promise<ApiKeyRow[]> {
+    return this.#select(this.#db).where(sql<boolean>`key.id = any(${ids}::uuid[])`).execute();
   }
 
   /** Number of keys of a team that are not over. */
@@ -115,7 +124,7 @@ export class ApiKeyStore {
     `.execute(this.#db);
   }
 
-  #select(db: Db, teamId: string) {
+  #select(db: Db) {
     return db
       .selectFrom("team_api_keys as key")
       .leftJoin("users as creator", "creator.id", "key.created_by")
@@ -130,7 +139,6 @@ export class ApiKeyStore {
         "key.created_at",
         "key.last_used",
         "creator.email as creator_email",
-      ])
-      .where("key.team_id", "=", teamId);
+      ]);
   }
 }

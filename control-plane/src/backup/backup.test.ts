@@ -133,6 +133,18 @@ describe("a backup", () => {
     expect(applied.rows).toEqual(MIGRATIONS.map(({ name, checksum }) => ({ name, checksum })));
   });
 
+  it("has no events, which name transactions of one database, and makes none where it is restored", async () => {
+    const source = await filledDatabase();
+    const { rows: before } = await source.client.query("select from events");
+    expect(before.length).toBeGreaterThan(0);
+    const target = await emptyDatabase();
+    await loadBackup(target, writeBackup(source.client, OPTIONS), { migrations: MIGRATIONS });
+    expect((await target.query("select from events")).rows).toEqual([]);
+    // From now on there are events again.
+    await target.query("update teams set name = 'other' where id = $1", [TEAM]);
+    expect((await target.query("select type from events")).rows).toEqual([{ type: "team" }]);
+  });
+
   it("is what stood in the database at one moment, while others write", async () => {
     const before = await contents(source.client);
     const archive = writeBackup(source.client, OPTIONS);

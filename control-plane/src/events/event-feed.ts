@@ -11,9 +11,10 @@ import { Turns } from "./turns.ts";
 
 /** Channel on which the database says that there are events. */
 const CHANNEL = "warren_events";
-/** Events of one read at most, and bytes of what is made of them at which the rest waits for the next. */
-const PAGE_EVENTS = 500;
-const PAGE_BYTES = 4 * 1024 * 1024;
+/** Events of one read at most, and bytes of what is made of them at which the rest waits for the next: of all who follow. */
+const PAGE = { events: 500, bytes: 4 * 1024 * 1024 };
+/** The same of a follower that reads by itself, for which it is held. */
+const OWN_PAGE = { events: 200, bytes: 128 * 1024 };
 /** Milliseconds between two reads: what comes meanwhile is read together. */
 const READ_INTERVAL_MS = 20;
 /** Milliseconds before a read that has failed is tried again. */
@@ -100,8 +101,8 @@ export class EventFeed {
   /** What comes after a position in a team. */
   page(position: EventPosition, teamId: string): Promise<FollowerPage> {
     return this.#turns.take(async () => {
-      const page = await this.#parts.events.read(position, [teamId], PAGE_EVENTS);
-      const { events, end, more } = await this.#prepare(position, page);
+      const page = await this.#parts.events.read(position, [teamId], OWN_PAGE.events);
+      const { events, end, more } = await this.#prepare(position, page, OWN_PAGE.bytes);
       return { batch: new EventBatch(position, end, events), more, reset: page.reset };
     });
   }
@@ -170,8 +171,8 @@ export class EventFeed {
 
   async #read(start: EventPosition): Promise<void> {
     const teamIds = [...this.#followers.keys()];
-    const page = await this.#parts.events.read(start, teamIds, PAGE_EVENTS);
-    const { events, end, more } = await this.#prepare(start, page);
+    const page = await this.#parts.events.read(start, teamIds, PAGE.events);
+    const { events, end, more } = await this.#prepare(start, page, PAGE.bytes);
     // All have left meanwhile, and others may have come.
     if (this.#position !== start) return;
     this.#position = end;
@@ -188,7 +189,7 @@ export class EventFeed {
   }
 
   /** Makes what is sent of a page, or of as much of it as may be held at once. */
-  async #prepare(start: EventPosition, page: EventPage) {
+  async #prepare(start: EventPosition, page: EventPage, mostBytes: number) {
     const resources = await this.#parts.resources.read(page.events);
     const events: (SentEvent & { teamId: string })[] = [];
     let bytes = 0;
@@ -198,7 +199,7 @@ export class EventFeed {
       events.push({ ...sent, teamId: event.team_id });
       last = last.after(event, page.end);
       bytes += sent.text.length;
-      if (bytes >= PAGE_BYTES) break;
+      if (bytes >= mostBytes) break;
     }
     const more = page.more || events.length < page.events.length;
     return { events, end: more ? last : page.end, more };

@@ -1,3 +1,4 @@
+import type { EventType } from "@warren/contracts/rest/events";
 import type { ApiKeyStore } from "../api-keys/api-key-store.ts";
 import { toApiKey } from "../api-keys/api-key-view.ts";
 import type { SandboxReads } from "../sandboxes/sandbox-reads.ts";
@@ -19,35 +20,33 @@ export interface EventResourceStores {
   teams: TeamStore;
 }
 
-type Reader = (teamId: string, subject: string) => Promise<object | undefined>;
+/** What was read, as the API shows it, by what events say of it. */
+type Found = Map<string, object>;
 
 /** What events are about, as the API shows it, in JSON. */
 export class EventResources {
   readonly #stores: EventResourceStores;
-  readonly #readers: Partial<Record<LoggedEvent["type"], Reader>>;
   /** JSON of sandboxes by their rows, which those who read the same share. */
   readonly #sandboxes = new WeakMap<SandboxRow, string>();
 
   constructor(stores: EventResourceStores) {
     this.#stores = stores;
-    const { templates, apiKeys, memberships, teams } = stores;
-    this.#readers = {
-      template: async (teamId, name) => ifThere(await templates.findExact(teamId, name), toTemplate),
-      api_key: async (teamId, id) => ifThere(await apiKeys.find(teamId, id), toApiKey),
-      member: async (teamId, userId) => ifThere(await memberships.findMember(teamId, userId), toMember),
-      team: async (teamId) => ifThere(await teams.findLive(teamId), toSharedTeam),
-    };
   }
 
-  /** What each of the events is about, where it is there; each thing is read once. */
+  /** What each of the events is about, where it is there; things of one type are read together. */
   async read(events: readonly LoggedEvent[]): Promise<(string | undefined)[]> {
-    const others = new Map<string, string | undefined>();
-    for (const event of events) {
-      // One after the other: they change seldom, and sandboxes, which are read together, do so all the time.
-      if (event.type !== "sandbox" && !others.has(keyOf(event))) others.set(keyOf(event), await this.#readOther(event));
-    }
+    const byType = Map.groupBy(events, ({ type }) => type);
+    const found: Found = new Map();
+    await this.#readTemplates(byType.get("template"), found);
+    await this.#readApiKeys(byType.get("api_key"), found);
+    await this.#readMembers(byType.get("member"), found);
+    await this.#readTeams(byType.get("team"), found);
     return Promise.all(
-      events.map((event) => (event.type === "sandbox" ? this.#readSandbox(event) : others.get(keyOf(event)))),
+      events.map((event) => {
+        if (event.type === "sandbox") return this.#readSandbox(event);
+        const resource = found.get(keyOf(event.type, event.team_id, event.subject));
+        return resource && JSON.stringify(resource);
+      }),
     );
   }
 
@@ -62,15 +61,31 @@ export class EventResources {
     return json;
   }
 
-  async #readOther({ type, team_id, subject }: LoggedEvent): Promise<string | undefined> {
-    return ifThere(await this.#readers[type]?.(team_id, subject), (resource) => JSON.stringify(resource));
+  async #readTemplates(events: LoggedEvent[] | undefined, found: Found): Promise<void> {
+    if (!events) return;
+    const rows = await this.#stores.templates.findEach(events.map(({ team_id, subject }) => [team_id, subject]));
+    for (const row of rows) found.set(keyOf("template", row.team_id, row.name), toTemplate(row));
+  }
+
+  async #readApiKeys(events: LoggedEvent[] | undefined, found: Found): Promise<void> {
+    if (!events) return;
+    const rows = await this.#stores.apiKeys.findEach(events.map(({ subject }) => subject));
+    for (const row of rows) found.set(keyOf("api_key", row.team_id, row.id), toApiKey(row));
+  }
+
+  async #readMembers(events: LoggedEvent[] | undefined, found: Found): Promise<void> {
+    if (!events) return;
+    const rows = await this.#stores.memberships.findEach(events.map(({ team_id, subject }) => [team_id, subject]));
+    for (const row of rows) found.set(keyOf("member", row.team_id, row.user_id), toMember(row));
+  }
+
+  async #readTeams(events: LoggedEvent[] | undefined, found: Found): Promise<void> {
+    if (!events) return;
+    const rows = await this.#stores.teams.findEach(events.map(({ team_id }) => team_id));
+    for (const row of rows) found.set(keyOf("team", row.id, row.id), toSharedTeam(row));
   }
 }
 
-function ifThere<T, R>(value: T | undefined, view: (value: T) => R): R | undefined {
-  return value === undefined ? undefined : view(value);
-}
-
-function keyOf({ type, team_id, subject }: LoggedEvent): string {
-  return `${type} ${team_id} ${subject}`;
+function keyOf(type: EventType, teamId: string, subject: string): string {
+  return `${type} ${teamId} ${subject}`;
 }

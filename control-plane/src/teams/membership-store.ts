@@ -85,11 +85,22 @@ export class MembershipStore {
 
   /** Members of a team in the order in which they joined. */
   async members(teamId: string, db: Db = this.#db): Promise<MemberRow[]> {
-    return this.#select(teamId, db).orderBy("membership.created_at").orderBy("membership.user_id").execute();
+    return this.#select(db)
+      .where("membership.team_id", "=", teamId)
+      .orderBy("membership.created_at")
+      .orderBy("membership.user_id")
+      .execute();
   }
 
-  async findMember(teamId: string, userId: string): Promise<MemberRow | undefined> {
-    return this.#select(teamId, this.#db).where("membership.user_id", "=", userId).executeTakeFirst();
+  /** Those of many teams and users that are there. */
+  async findEach(wanted: [teamId: string, userId: string][]): Promise<(MemberRow & { team_id: string })[]> {
+    const [teamIds, userIds] = [wanted.map(([teamId]) => teamId), wanted.map(([, userId]) => userId)];
+    return this.#select(this.#db)
+      .select("membership.team_id")
+      .where(
+        sql<boolean>`(membership.team_id, membership.user_id) in (select * from unnest(${teamIds}::uuid[], ${userIds}::uuid[]))`,
+      )
+      .execute();
   }
 
   /**
@@ -130,12 +141,11 @@ export class MembershipStore {
     await db.deleteFrom("users_teams").where("user_id", "=", userId).where("team_id", "=", teamId).execute();
   }
 
-  #select(teamId: string, db: Db) {
+  #select(db: Db) {
     return db
       .selectFrom("users_teams as membership")
       .innerJoin("users as user", "user.id", "membership.user_id")
       .select(["membership.user_id", "user.name", "user.email", "membership.role", "membership.created_at"])
-      .select(sql<boolean>`"user".email_verified_at is not null`.as("email_verified"))
-      .where("membership.team_id", "=", teamId);
+      .select(sql<boolean>`"user".email_verified_at is not null`.as("email_verified"));
   }
 }

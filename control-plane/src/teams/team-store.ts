@@ -40,6 +40,16 @@ export class TeamStore {
     return db.selectFrom("teams").selectAll().where("id", "=", id).where("deleted_at", "is", null).executeTakeFirst();
   }
 
+  /** Those of many teams that are live. */
+  async findEach(ids: string[]): Promise<TeamRow[]> {
+    return this.#db
+      .selectFrom("teams")
+      .selectAll()
+      .where(sql<boolean>`id = any(${ids}::uuid[])`)
+      .where("deleted_at", "is", null)
+      .execute();
+  }
+
   /**
    * As `findLive`, and holds back everyone else who locks the team until the transaction ends. Rows may still refer to
    * the team meanwhile.

@@ -1,6 +1,6 @@
 import { WarrenError } from "@warren/contracts/errors";
 import { BUILT_IN_TEAM } from "@warren/contracts/identifiers";
-import type { Insertable, Selectable } from "kysely";
+import { type Insertable, type Selectable, sql } from "kysely";
 import type { Db } from "../database/tables.ts";
 import type { TemplatesTable } from "./templates-table.ts";
 
@@ -41,6 +41,16 @@ export class TemplateStore {
       .where("team_id", "=", teamId)
       .where("name", "=", name)
       .executeTakeFirst();
+  }
+
+  /** Those of many teams and names that are there. */
+  async findEach(wanted: [teamId: string, name: string][]): Promise<TemplateRow[]> {
+    const [teamIds, names] = [wanted.map(([teamId]) => teamId), wanted.map(([, name]) => name)];
+    return this.#db
+      .selectFrom("templates")
+      .selectAll()
+      .where(sql<boolean>`(team_id, name) in (select * from unnest(${teamIds}::uuid[], ${names}::text[]))`)
+      .execute();
   }
 
   /** A team's own templates and the built-in ones, newest first. */
