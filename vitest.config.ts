@@ -7,7 +7,7 @@ import { NODE_FLAGS } from "./server/src/node-flags.ts";
 const RESULTS = process.env.WARREN_TEST_RESULTS;
 /** Files of tests that boot microVMs. */
 const MICROVM_TESTS = "**/*.vm.test.ts";
-const PARTS = ["contracts", "server", "host-agent", "sdk", "cli", "bench"];
+const PARTS = ["contracts", "server", "host-agent", "sdk", "cli", "dashboard", "bench"];
 /** Starts what tests of the control plane share: one PostgreSQL server, one prepared embedded database. */
 const DATABASES = "control-plane/src/database/testing/global-setup.ts";
 /** Puts the program of the fake VMM into one file. */
