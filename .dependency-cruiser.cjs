@@ -27,7 +27,7 @@ const controlPlane = [
   ["sessions", "sandboxes"],
   ["accounts", "email-verification", "quotas", "api-keys", "templates", "stats", "usage"],
   ["teams", "hosts", "signing-keys"],
-  ["users", "auth", "secrets"],
+  ["users", "auth", "secrets", "mail"],
   ["audit"],
   ["http"],
   ["rate-limits"],

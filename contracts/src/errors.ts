@@ -52,6 +52,8 @@ export const ERRORS = {
   boot_failed: { status: 502 },
   /** The guest agent of a running sandbox does not answer. */
   guest_unreachable: { status: 504 },
+  /** What was asked for takes mails, and the operator has configured no mail server. */
+  mail_not_configured: { status: 409 },
   /** The mail server did not take a mail. */
   mail_failed: { status: 502 },
   host_unavailable: { status: 503 },

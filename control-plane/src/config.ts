@@ -11,10 +11,10 @@ import {
   parseMetricsAddress,
   parseMetricsToken,
 } from "@warren/server/metrics-settings";
-import { readSmtpSettings, type SmtpSettings } from "./email-verification/smtp-settings.ts";
 import { type AllowedHost, parseHost } from "./http/host-check.ts";
 import { TRANSFER_LIMITS, type TransferLimits } from "./http/slow-clients/transfer-limits.ts";
 import { LOG_LEVELS, type LogLevel } from "./logging.ts";
+import { readSmtpSettings, type SmtpSettings } from "./mail/smtp-settings.ts";
 import { type OAuthSettings, readOAuthSettings } from "./oauth/oauth-settings.ts";
 import { DEFAULT_QUOTA, parseTeamQuota } from "./quotas/quota-settings.ts";
 import { SecretKeys } from "./secrets/secret-keys.ts";

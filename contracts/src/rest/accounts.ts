@@ -70,7 +70,7 @@ export const SignUp = Type.Object(
 export type SignUp = Static<typeof SignUp>;
 
 /** Token of a link that works once. */
-const LinkToken = Type.String({
+export const LinkToken = Type.String({
   pattern: "^[A-Za-z0-9_-]{43}$",
   "x-words": "the token of the link: 43 letters, digits, _ and -",
   description: "Token of the link",
@@ -183,6 +183,7 @@ export const SignInOptions = Type.Object(
       description:
         "Whether there is no account yet: the first one is made with the link that `warren up` and `warren admin link` print",
     }),
+    password_reset: Type.Boolean({ description: "Whether a lost password can be replaced by a mail" }),
     sign_up: Type.Boolean({ description: "Whether anybody may make an account" }),
     providers: Type.Array(OAuthProviderInfo),
   },

@@ -11,6 +11,7 @@ const PUBLIC = [
   /^GET \/openapi\.(yaml|json)$/,
   /^GET \/docs(\/.*)?$/,
   /^POST \/v1\/auth\/(signup|login|setup)$/,
+  /^POST \/v1\/me\/password\/reset(\/confirm)?$/,
   /^GET \/v1\/auth\/options$/,
   /^GET \/v1\/auth\/oauth\/:provider(\/callback)?$/,
 ];

@@ -1,63 +1,13 @@
-import { EventEmitter, once } from "node:events";
-import type { AddressInfo } from "node:net";
-import { text } from "node:stream/consumers";
 import type { Me } from "@warren/contracts/rest/accounts";
 import type { Member } from "@warren/contracts/rest/teams";
-import { SMTPServer } from "smtp-server";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseConfig } from "../config.ts";
 import { testDatabase } from "../database/testing/test-database.ts";
+import { MailServer } from "../mail/testing/mail-server.ts";
 import { expectJson, expectStatus, newEmail, Person, startAccountStack } from "../testing/person.ts";
 import { errorOf, type TestStack } from "../testing/test-stack.ts";
 
 const PUBLIC_URL = "http://warren.test";
-
-/** A mail server on loopback that keeps what it takes. */
-class MailServer {
-  readonly #server: SMTPServer;
-  readonly #mails = new Map<string, string>();
-  readonly #arrivals = new EventEmitter();
-  refuses = false;
-
-  private constructor() {
-    this.#server = new SMTPServer({
-      authOptional: true,
-      hideSTARTTLS: true,
-      onData: async (stream, session, done) => {
-        const mail = await text(stream);
-        if (this.refuses) return done(new Error("mailbox full"));
-        for (const { address } of session.envelope.rcptTo) {
-          this.#mails.set(address, mail);
-          this.#arrivals.emit(address);
-        }
-        done();
-      },
-    });
-  }
-
-  static async start(): Promise<MailServer> {
-    const server = new MailServer();
-    server.#server.listen(0, "127.0.0.1");
-    await once(server.#server.server, "listening");
-    return server;
-  }
-
-  get url(): string {
-    return `smtp://127.0.0.1:${(this.#server.server.address() as AddressInfo).port}`;
-  }
-
-  /** The link of the newest mail to an address, which is waited for and taken away. */
-  async linkTo(address: string): Promise<URL> {
-    if (!this.#mails.has(address)) await once(this.#arrivals, address);
-    const mail = this.#mails.get(address)!.replaceAll("=\r\n", "").replaceAll("=3D", "=");
-    this.#mails.delete(address);
-    return new URL(/http:\S+/.exec(mail.slice(mail.indexOf("open this link")))![0]);
-  }
-
-  close(): Promise<void> {
-    return new Promise((resolve) => this.#server.close(() => resolve()));
-  }
-}
 
 describe("email verification", () => {
   const database = testDatabase();

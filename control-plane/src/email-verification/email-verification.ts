@@ -4,10 +4,11 @@ import { sql } from "kysely";
 import type { SignedInUser } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
 import type { DetachedOperations } from "../detached-operations.ts";
+import { verificationMail } from "../mail/mail-texts.ts";
+import type { Mailer } from "../mail/mailer.ts";
 import type { RateLimiter } from "../rate-limits/rate-limiter.ts";
 import { RATES } from "../rate-limits/rates.ts";
 import type { UserStore } from "../users/user-store.ts";
-import type { Mailer } from "./mailer.ts";
 
 /** Hours for which the link of a mail is valid. */
 const VALID_HOURS = 24;
@@ -53,7 +54,7 @@ export class EmailVerification {
   async request(caller: SignedInUser): Promise<void> {
     const { mailer, users, limiter } = this.#parts;
     if (!mailer)
-      throw new WarrenError("invalid_state", "this server sends no mails: its operator has configured no SMTP");
+      throw new WarrenError("mail_not_configured", "this server sends no mails: its operator has configured no SMTP");
     await limiter.take("verify e-mail of", caller.userId, RATES.verifyEmail.account);
     const user = await users.find(caller.userId);
     if (user && user.email_verified_at === null) await this.#send(mailer, user);
@@ -98,24 +99,11 @@ export class EmailVerification {
         })
         .execute();
     });
-    await mailer.send(email, "Confirm your e-mail address", textOf(email, publicUrl, token));
+    const { subject, text } = verificationMail(email, publicUrl, token);
+    await mailer.send(email, subject, text);
   }
 }
 
 function hashOf(token: string): string {
   return hash("sha256", token);
-}
-
-function textOf(email: string, publicUrl: string, token: string): string {
-  return [
-    `Somebody has made an account with the address ${email} at ${publicUrl}.`,
-    "",
-    "If that was you, open this link in a browser that is signed in to the account:",
-    "",
-    `${publicUrl}/v1/me/email/confirm?token=${token}`,
-    "",
-    "It is valid for a day and can be used once. If it was not you, ignore this mail: without it, nobody can show that",
-    "the account's address is theirs.",
-    "",
-  ].join("\n");
 }

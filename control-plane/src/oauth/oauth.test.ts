@@ -65,6 +65,7 @@ describe("oauth", () => {
     const options = await expectJson<SignInOptions>(await send(stack.url, "GET", "/v1/auth/options"), 200);
     expect(options).toEqual({
       setup: expect.any(Boolean),
+      password_reset: false,
       sign_up: true,
       providers: [
         { name: "github", label: "GitHub" },

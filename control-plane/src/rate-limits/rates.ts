@@ -14,6 +14,9 @@ export const RATES = {
   changePassword: { network: { burst: 20, perMinute: 5 }, account: { burst: 5, perMinute: 0.5 } },
   /** Each sends a mail. */
   verifyEmail: { account: { burst: 5, perMinute: 0.2 } },
+  /** Sends a mail, in the name of whoever has an account; counted for each address, whether or not it has one. */
+  resetPassword: { network: { burst: 10, perMinute: 1 }, account: { burst: 3, perMinute: 0.2 } },
+  confirmReset: { network: { burst: 20, perMinute: 5 } },
   confirmEmail: { account: { burst: 20, perMinute: 5 } },
   switchTeam: { account: { burst: 60, perMinute: 30 } },
   createApiKey: { account: { burst: 60, perMinute: 10 } },

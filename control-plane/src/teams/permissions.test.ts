@@ -87,7 +87,8 @@ const PERSONAL = [
   "POST /v1/teams",
 ];
 /** What anybody may call, see wrong-credentials.test.ts. */
-const PUBLIC = /^(GET \/(health|openapi|docs)|POST \/v1\/auth\/(signup|login|setup)$|GET \/v1\/auth\/o)/;
+const PUBLIC =
+  /^(GET \/(health|openapi|docs)|POST \/v1\/(auth\/(signup|login|setup)|me\/password\/reset(\/confirm)?)$|GET \/v1\/auth\/o)/;
 
 const ACTIONS: Record<string, Action> = {
   "view the team": { request: ({ teamId }) => ["GET", `/v1/teams/${teamId}`], own: everyMember(200), other: 403 },

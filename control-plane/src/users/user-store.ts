@@ -3,6 +3,7 @@ import { WarrenError } from "@warren/contracts/errors";
 import { type Selectable, sql } from "kysely";
 import type { Db } from "../database/tables.ts";
 import { isUniqueViolation } from "../database/unique-violation.ts";
+import type {} from "./password-resets-table.ts";
 import type { UsersTable } from "./users-table.ts";
 
 /** A row of `users`. */
@@ -93,12 +94,19 @@ export class UserStore {
     return numUpdatedRows > 0n;
   }
 
+  /** Sets the password; links of mails that would set another are worth nothing from now on. */
   async setPasswordHash(id: string, passwordHash: string, db: Db = this.#db): Promise<void> {
+    await db.deleteFrom("password_resets").where("user_id", "=", id).execute();
     await db
       .updateTable("users")
       .set({ password_hash: passwordHash, updated_at: sql`now()` })
       .where("id", "=", id)
       .execute();
+  }
+
+  /** Unlinks a user from all OAuth providers. */
+  async removeIdentities(id: string, db: Db): Promise<void> {
+    await db.deleteFrom("oauth_providers").where("user_id", "=", id).execute();
   }
 
   /** Names of the OAuth providers through which a user signs in. */

@@ -3,6 +3,7 @@ import { AccountService } from "../accounts/account-service.ts";
 import { AccountStore } from "../accounts/account-store.ts";
 import { LeavingStore } from "../accounts/leaving-store.ts";
 import { PasswordCheck } from "../accounts/password-check.ts";
+import { PasswordReset } from "../accounts/password-reset.ts";
 import { UserSearch } from "../accounts/user-search.ts";
 import { AdminService } from "../admin/admin-service.ts";
 import { PlatformLists } from "../admin/platform-lists.ts";
@@ -13,7 +14,7 @@ import { ApiKeyService } from "../api-keys/api-key-service.ts";
 import type { ApiKeyStore } from "../api-keys/api-key-store.ts";
 import type { Config } from "../config.ts";
 import { EmailVerification } from "../email-verification/email-verification.ts";
-import { Mailer } from "../email-verification/mailer.ts";
+import { Mailer } from "../mail/mailer.ts";
 import { IdentityStore } from "../oauth/identity-store.ts";
 import { createProviders } from "../oauth/oauth-settings.ts";
 import { OAuthSignIn } from "../oauth/oauth-sign-in.ts";
@@ -94,6 +95,18 @@ export async function createAccounts(foundation: Foundation, { teams, apiKeys, s
     platform,
     search: new UserSearch(db, limiter),
     own: new AccountService({ db, users, teams, sessions, hasher, passwords, changes }),
+    passwordReset: new PasswordReset({
+      db,
+      users,
+      sessions,
+      hasher,
+      limiter,
+      operations,
+      changes,
+      dashboardUrl: config.oauth.dashboardUrl ?? publicUrl,
+      log,
+      ...mail,
+    }),
     deletion: new AccountDeletion({
       db,
       users,

@@ -1172,6 +1172,85 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/me/password/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for a mail by which a new password can be set
+         * @description The answer is the same whether or not the address has an account.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["RequestPasswordReset"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/password/reset/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Set a new password with the token of a mail, and end all sessions */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ConfirmPasswordReset"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/me/sessions": {
         parameters: {
             query?: never;
@@ -3055,6 +3134,13 @@ export interface components {
             /** @description Token of the mail */
             token: string;
         };
+        /** ConfirmPasswordReset */
+        ConfirmPasswordReset: {
+            /** @description At least 8 characters, at most 72 bytes */
+            password: string;
+            /** @description Token of the link */
+            token: string;
+        };
         /** CreateApiKey */
         CreateApiKey: {
             /**
@@ -3164,7 +3250,7 @@ export interface components {
                  * @description Code of the error catalogue: the contract
                  * @enum {string}
                  */
-                code: "invalid_request" | "unauthorized" | "forbidden" | "no_team" | "account_deactivated" | "recent_login_required" | "signup_closed" | "not_found" | "provider_not_found" | "template_not_found" | "file_not_found" | "invalid_path" | "method_not_allowed" | "request_timeout" | "file_forbidden" | "file_error" | "conflict" | "already_exists" | "email_taken" | "owns_team_with_members" | "link_invalid" | "invalid_state" | "too_large" | "unsupported_encoding" | "misdirected_request" | "rate_limited" | "quota_exceeded" | "upgrade_required" | "headers_too_large" | "internal_error" | "method_not_implemented" | "agent_error" | "boot_failed" | "guest_unreachable" | "mail_failed" | "host_unavailable" | "database_unavailable" | "server_stopping" | "server_unreachable" | "command_timed_out" | "no_hosts_available" | "host_full" | "snapshot_damaged" | "snapshot_incompatible" | "image_build_failed" | "guest_exhausted" | "disk_full" | "host_disk_full";
+                code: "invalid_request" | "unauthorized" | "forbidden" | "no_team" | "account_deactivated" | "recent_login_required" | "signup_closed" | "not_found" | "provider_not_found" | "template_not_found" | "file_not_found" | "invalid_path" | "method_not_allowed" | "request_timeout" | "file_forbidden" | "file_error" | "conflict" | "already_exists" | "email_taken" | "owns_team_with_members" | "link_invalid" | "invalid_state" | "too_large" | "unsupported_encoding" | "misdirected_request" | "rate_limited" | "quota_exceeded" | "upgrade_required" | "headers_too_large" | "internal_error" | "method_not_implemented" | "agent_error" | "boot_failed" | "guest_unreachable" | "mail_not_configured" | "mail_failed" | "host_unavailable" | "database_unavailable" | "server_stopping" | "server_unreachable" | "command_timed_out" | "no_hosts_available" | "host_full" | "snapshot_damaged" | "snapshot_incompatible" | "image_build_failed" | "guest_exhausted" | "disk_full" | "host_disk_full";
                 /** @description What happened and what to do, for people; may change */
                 message: string;
             };
@@ -3441,6 +3527,11 @@ export interface components {
             /** @description User of the image, with that user's rights; default: the sandbox's default user */
             user?: string;
         };
+        /** RequestPasswordReset */
+        RequestPasswordReset: {
+            /** @description E-mail address */
+            email: string;
+        };
         /** ResumeSandbox */
         ResumeSandbox: {
             /** @description Seconds of inactivity before the timeout happens again; as before when absent */
@@ -3588,6 +3679,8 @@ export interface components {
         };
         /** SignInOptions */
         SignInOptions: {
+            /** @description Whether a lost password can be replaced by a mail */
+            password_reset: boolean;
             providers: components["schemas"]["OAuthProvider"][];
             /** @description Whether there is no account yet: the first one is made with the link that `warren up` and `warren admin link` print */
             setup: boolean;

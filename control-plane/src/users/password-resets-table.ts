@@ -1,0 +1,13 @@
+/** Table `password_resets`: at most one row of each user. */
+export interface PasswordResetsTable {
+  /** SHA-256 of the token, in hex. */
+  token_hash: string;
+  user_id: string;
+  expires_at: Date;
+}
+
+declare module "../database/tables.ts" {
+  interface Tables {
+    password_resets: PasswordResetsTable;
+  }
+}
