@@ -9,6 +9,7 @@ import { createCommand } from "./commands/create.ts";
 import { snapshotCommand } from "./commands/create-template.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { downCommand } from "./commands/down.ts";
+import { eventsCommand } from "./commands/events.ts";
 import { execCommand } from "./commands/exec.ts";
 import { filesCommand } from "./commands/files.ts";
 import { forkCommand } from "./commands/fork.ts";
@@ -40,6 +41,7 @@ const COMMANDS = [
   templatesCommand,
   updateCommand,
   filesCommand,
+  eventsCommand,
   rmCommand,
   buildImagesCommand,
   adminCommand,

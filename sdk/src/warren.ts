@@ -10,6 +10,7 @@ import type {
 import type { SandboxStats, StatsRange } from "@warren/contracts/rest/stats";
 import { Account } from "./account.ts";
 import { Administration } from "./administration.ts";
+import { type EventsOptions, followEvents, type StreamedEvent } from "./event-stream.ts";
 import { Sandbox } from "./sandbox.ts";
 import { SignIn } from "./sign-in.ts";
 import { Templates } from "./templates.ts";
@@ -90,6 +91,11 @@ export class Warren {
   /** Whether the server answers, and its version. */
   health(signal?: AbortSignal): Promise<Health> {
     return this.#transport.json({ method: "GET", path: "/health", safe: true, signal });
+  }
+
+  /** What changes in the team, as it happens: an endless stream that goes on by itself when a connection breaks. */
+  events(options: EventsOptions = {}): AsyncGenerator<StreamedEvent, void, undefined> {
+    return followEvents(this.#transport, options);
   }
 
   /** Closes the connections; calls that are under way end with an error. */
