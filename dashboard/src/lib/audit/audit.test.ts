@@ -1,0 +1,54 @@
+import { AUDIT_EVENTS } from "@warren/contracts/rest/audit";
+import { expect, it } from "vitest";
+import { readFilters, writeFilters } from "./filters.ts";
+import { type AuditLog, SENTENCES, textOfSentence } from "./sentences.ts";
+
+const log = (fields: Partial<AuditLog>): AuditLog => ({
+  id: "log-1",
+  actor_type: "user",
+  actor_name: "Ann",
+  resource_type: "sandbox",
+  action: "create",
+  scope: "team",
+  status: "success",
+  created_at: "2026-11-28T20:00:00Z",
+  ...fields,
+});
+
+it("has a sentence for every event that the server records", () => {
+  const events = Object.entries(AUDIT_EVENTS).flatMap(([resource, actions]) =>
+    Object.keys(actions).map((action) => `${resource}.${action}`),
+  );
+  expect(Object.keys(SENTENCES)).toEqual(expect.arrayContaining(events));
+});
+
+it.each(Object.keys(SENTENCES))("tells of %s without a gap, with and without its metadata", (key) => {
+  const [resource_type, action] = key.split(".") as [AuditLog["resource_type"], AuditLog["action"]];
+  for (const metadata of [
+    {},
+    { email: "a@b", name: "x", message: "m", fields: ["name"], path: "/a", right: "teams" },
+  ]) {
+    for (const status of ["success", "error"] as const) {
+      const text = textOfSentence(log({ resource_type, action, status, metadata, resource_id: "sb123" }));
+      expect(text).toMatch(/^Ann \S/);
+      expect(text).not.toMatch(/undefined|null|\[object| {2}|\s$/);
+    }
+  }
+});
+
+it("speaks of the system where nobody acts, and says why", () => {
+  const paused = log({
+    actor_type: "system",
+    action: "pause",
+    resource_id: "sb123",
+    metadata: { reason: "inactivity", message: "nothing used it for 60 s" },
+  });
+  expect(textOfSentence(paused)).toBe("The system paused sb123: nothing used it for 60 s");
+});
+
+it("filters are in the address, and what it does not know is left out", () => {
+  const filters = readFilters(new URLSearchParams("resource_type=sandbox,nonsense&action=pause&action=resume,pause"));
+  expect(filters).toEqual({ resources: ["sandbox"], actions: ["pause", "resume"], resourceId: "" });
+  expect(readFilters(new URLSearchParams(writeFilters(filters)))).toEqual(filters);
+  expect(writeFilters({ resources: [], actions: [], resourceId: "" })).toBe("");
+});

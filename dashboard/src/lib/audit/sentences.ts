@@ -1,0 +1,147 @@
+import type { Schemas } from "#lib/api/client.ts";
+import { shortId } from "#lib/format/id.ts";
+
+export type AuditLog = Schemas["AuditLog"];
+
+/** A piece of a sentence: plain words, a name, something that was typed (shown in mono), or a link. */
+export type Piece = string | { name: string } | { code: string } | { href: string; text: string };
+
+/** Values of an event that sentences speak of. */
+type Metadata = Record<string, unknown>;
+type Tell = (log: AuditLog, metadata: Metadata) => Piece[];
+
+const name = (value: unknown, otherwise = "?"): Piece => ({ name: textOf(value) ?? otherwise });
+const code = (value: unknown): Piece => ({ code: textOf(value) ?? "?" });
+const capsule = (id: unknown): Piece =>
+  typeof id === "string" ? { href: `/dashboard/capsules/${encodeURIComponent(id)}`, text: shortId(id) } : "a capsule";
+const it = ({ resource_id }: AuditLog): Piece => capsule(resource_id);
+const because = ({ message }: Metadata): Piece[] => (textOf(message) === undefined ? [] : [`: ${textOf(message)}`]);
+const failed = ({ status }: AuditLog): boolean => status === "error";
+const bySystem = ({ actor_type }: AuditLog): boolean => actor_type === "system";
+
+/**
+ * What each event says after the name of who acts, by `resource.action`. Events by the system have sentences of their own where
+ * nobody acts.
+ */
+export const SENTENCES: Record<string, Tell> = {
+  "sandbox.create": (log, { template, name: called, error }) => [
+    failed(log) ? "could not create " : "created ",
+    it(log),
+    ...(textOf(called) === undefined ? [] : [" named ", name(called)]),
+    ...(textOf(template) === undefined ? [] : [" from ", name(template)]),
+    ...(textOf(error) === undefined ? [] : [`: ${textOf(error)}`]),
+  ],
+  "sandbox.fork": (log, { source, error }) => [
+    failed(log) ? "could not fork " : "forked ",
+    capsule(source),
+    ...(failed(log) ? [] : [" as ", it(log)]),
+    ...(textOf(error) === undefined ? [] : [`: ${textOf(error)}`]),
+  ],
+  "sandbox.pause": (log, metadata) => [failed(log) ? "could not pause " : "paused ", it(log), ...because(metadata)],
+  "sandbox.resume": (log) => [failed(log) ? "could not resume " : "resumed ", it(log)],
+  "sandbox.rollback": (log) => [failed(log) ? "could not return " : "returned ", it(log), " to its last pause"],
+  "sandbox.update": (log, { fields }) => ["changed ", list(fields) ?? "settings", " of ", it(log)],
+  "sandbox.destroy": (log, metadata) => ["destroyed ", it(log), ...because(metadata)],
+  "sandbox.stop": (log, metadata) => ["saw ", it(log), " end", ...because(metadata)],
+  "sandbox.missing": (log) => ["lost sight of ", it(log), ": its host does not answer"],
+  "sandbox.found": (log, { status }) => ["found ", it(log), " again", ...after(", ", status)],
+  "sandbox.exec": (log, { command, user }) => ["ran ", code(command), " in ", it(log), ...after(" as ", user)],
+  "sandbox.write_file": (log, { path, name: file }) => ["wrote ", code(join(path, file)), " in ", it(log)],
+  "snapshot.create": (log, { sandbox, overwrote }) => [
+    overwrote === true ? "replaced the template " : "made the template ",
+    name(log.resource_id),
+    " of ",
+    capsule(sandbox),
+  ],
+  "snapshot.delete": (log) => ["deleted the template ", name(log.resource_id)],
+  "team.create": (_log, { name: called }) => ["created the team ", name(called)],
+  "team.rename": (_log, { old_name, new_name }) => ["renamed the team from ", name(old_name), " to ", name(new_name)],
+  "team.update": (_log, metadata) => ["changed ", list(Object.keys(metadata)) ?? "settings", " of the team"],
+  "team.transfer": (_log, { email }) => ["made ", name(email), " the owner of the team"],
+  "team.set_byoc": (_log, { is_byoc }) => [
+    is_byoc === true ? "has the team bring its own hosts" : "has the team use the shared hosts",
+  ],
+  "team.delete": (_log, { name: called }) => ["deleted the team ", name(called)],
+  "member.add": (_log, { email, role }) => ["added ", name(email), ...after(" as ", role)],
+  "member.role_update": (_log, { email, new_role }) => ["made ", name(email), " ", name(new_role)],
+  "member.remove": (_log, { email, revoked_api_keys }) => [
+    "removed ",
+    name(email),
+    ...(revoked_api_keys === true ? [" and revoked the keys they made"] : []),
+  ],
+  "member.leave": () => ["left the team"],
+  "api_key.create": (_log, { name: called, scopes }) => [
+    "created the key ",
+    name(called),
+    ...after(" for ", list(scopes)),
+  ],
+  "api_key.revoke": (_log, { name: called }) => ["revoked the key ", name(called)],
+  "quota.update": (_log, metadata) => ["set limits of the team: ", list(Object.keys(metadata)) ?? "?"],
+  "quota.refuse": (_log, { quota, used, limit }) => [
+    "was refused more ",
+    name(quota),
+    `: ${textOf(used) ?? "?"} of ${textOf(limit) ?? "?"} are in use`,
+  ],
+  "user.sign_up": (_log, { email, provider }) => [
+    "signed up",
+    ...after(" as ", email),
+    ...after(" through ", provider),
+  ],
+  "user.log_in": (_log, { method, address }) => ["signed in", ...after(" by ", method), ...after(" from ", address)],
+  "user.log_in_failed": (_log, { email, address }) => [
+    "refused a log-in",
+    ...after(" of ", email),
+    ...after(" from ", address),
+  ],
+  "user.log_out": (_log, { session }) => [session === undefined ? "signed out" : "ended another of their sessions"],
+  "user.log_out_everywhere": () => ["signed out everywhere"],
+  "user.password_change": () => ["set another password"],
+  "user.password_reset": (_log, { email }) => ["gave ", name(email), " another password"],
+  "user.provider_link": (_log, { provider }) => ["linked the account with ", name(provider)],
+  "user.grant": (_log, { email, right }) => ["let ", name(email), " administer the platform", ...after(": ", right)],
+  "user.revoke": (_log, { email, right }) => [
+    "let ",
+    name(email),
+    " no longer administer the platform",
+    ...after(": ", right),
+  ],
+  "host.marked_up": (log) => ["saw the host ", name(log.resource_id), " answer again"],
+  "host.marked_down": (log) => ["saw the host ", name(log.resource_id), " fall silent"],
+};
+
+/** An event as one sentence. One that this page does not know yet is told by its names. */
+export function sentenceOf(log: AuditLog): Piece[] {
+  const actor: Piece = bySystem(log) ? "The system" : { name: log.actor_name || log.actor_id || "Somebody" };
+  const tell = SENTENCES[`${log.resource_type}.${log.action}`];
+  if (tell) return [actor, " ", ...tell(log, log.metadata ?? {})];
+  return [actor, ` ${log.action} ${log.resource_type} `, name(log.resource_id, "")];
+}
+
+/** The same as plain text. */
+export function textOfSentence(log: AuditLog): string {
+  return sentenceOf(log)
+    .map((piece) =>
+      typeof piece === "string" ? piece : "name" in piece ? piece.name : "code" in piece ? piece.code : piece.text,
+    )
+    .join("");
+}
+
+/** What follows when a value is there. */
+function after(words: string, value: unknown): Piece[] {
+  const text = textOf(value);
+  return text === undefined ? [] : [`${words}${text}`];
+}
+
+function textOf(value: unknown): string | undefined {
+  if (typeof value === "string") return value === "" ? undefined : value;
+  return typeof value === "number" || typeof value === "boolean" ? String(value) : undefined;
+}
+
+function list(value: unknown): string | undefined {
+  return Array.isArray(value) && value.length > 0 ? value.map(String).join(", ") : undefined;
+}
+
+/** A file's path, with its name when the path is of its directory. */
+function join(path: unknown, file: unknown): string {
+  return [textOf(path), textOf(file)].filter((part) => part !== undefined).join("/");
+}
