@@ -5,7 +5,8 @@ import { makePrivateDirectory } from "@warren/server/private-directory";
 import { Command } from "commander";
 import { cacheDirOf, dataDirFlag, dataDirOption, imagesDirOf } from "../arguments/data-dir.ts";
 import { listenAddress } from "../arguments/parse.ts";
-import { buildDashboard, DASHBOARD_DIR } from "../dashboard/build-dashboard.ts";
+import { DASHBOARD_DIR } from "../dashboard/build-dashboard.ts";
+import { preparePages } from "../dashboard/prepare-pages.ts";
 import { lockDirectory } from "../servers/directory-lock.ts";
 import { countSandboxes, describeCounts } from "../servers/left-sandboxes.ts";
 import { announce, findLocalServer, withdraw } from "../servers/local-server.ts";
@@ -47,7 +48,12 @@ async function up({ dataDir, listen, json = false }: UpOptions): Promise<number>
   // Programs that read the log get it as it is written.
   const people = !json && process.stderr.isTTY === true;
   const progress = new ProgressDisplay();
-  const pages = preparePages(interruption.signal, progress, people);
+  const giveUpPages = preparePages((text) => {
+    progress.done();
+    // Among lines of JSON it is one too, as those of the servers (pino's level of information).
+    const line = people ? `warren: ${text}` : JSON.stringify({ level: 30, time: Date.now(), msg: text });
+    process.stderr.write(`${line}\n`);
+  });
   let stack: Stack;
   try {
     stack = await Stack.start({
@@ -67,6 +73,7 @@ async function up({ dataDir, listen, json = false }: UpOptions): Promise<number>
     });
   } catch (error) {
     progress.done();
+    giveUpPages();
     // A start that the user gave up is not a failure.
     if (error instanceof Interrupted && error.by !== "SIGHUP") return 0;
     throw error;
@@ -84,8 +91,8 @@ async function up({ dataDir, listen, json = false }: UpOptions): Promise<number>
       () => false,
     );
     await withdraw(dataDir);
+    giveUpPages();
     await stack.stop();
-    await pages;
   }
   if (goingDown) return 0;
   const left = describeCounts(await countSandboxes(dataDir));
@@ -96,30 +103,6 @@ async function up({ dataDir, listen, json = false }: UpOptions): Promise<number>
     );
   }
   return 0;
-}
-
-/** Has the pages built while the servers start; the API does not wait for them. Says how it went, and never throws. */
-async function preparePages(signal: AbortSignal, progress: ProgressDisplay, people: boolean): Promise<void> {
-  let begun = false;
-  const say = (text: string) => {
-    progress.done();
-    process.stderr.write(
-      people ? `warren: ${text}\n` : `${JSON.stringify({ level: 30, time: Date.now(), msg: text })}\n`,
-    );
-  };
-  try {
-    await buildDashboard({
-      signal,
-      onBegin: () => {
-        begun = true;
-        say("building the pages of the dashboard");
-      },
-    });
-    if (begun) say("the pages of the dashboard are built");
-  } catch (error) {
-    if (signal.aborted) return;
-    say(`the pages of the dashboard could not be built, the API works without them: ${(error as Error).message}`);
-  }
 }
 
 /** Throws when nobody can listen there, before anything is prepared for a server. */

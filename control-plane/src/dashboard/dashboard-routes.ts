@@ -8,7 +8,7 @@ import { waitingPage } from "./waiting-page.ts";
 /** Addresses that the single page of the dashboard knows; all others are the API's, or nobody's. */
 const PAGES = ["/", "/login", "/setup", "/reset", "/auth/:provider/callback", "/dashboard", "/dashboard/*"];
 /** Addresses of files at the top of a build, each with its path there. */
-const FILES = { "/favicon.svg": "favicon.svg" };
+const FILES = { "/test": "test.html", "/test.js": "test.js", "/test.css": "test.css", "/favicon.svg": "favicon.svg" };
 /** Below it stand the files of builds, and those that never change below `immutable/` of it. */
 const ASSETS = "_app/";
 const IMMUTABLE = `${ASSETS}immutable/`;
