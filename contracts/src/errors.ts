@@ -30,6 +30,8 @@ export const ERRORS = {
   email_taken: { status: 409 },
   /** The user owns a team that others are in, so that the account cannot be deleted. */
   owns_team_with_members: { status: 409 },
+  /** Without it nobody could sign in to the account any more. */
+  last_login_method: { status: 409 },
   /** A link that works once was used, has expired, or was replaced by a newer one. */
   link_invalid: { status: 410 },
   invalid_state: { status: 409 },
@@ -54,6 +56,8 @@ export const ERRORS = {
   guest_unreachable: { status: 504 },
   /** What was asked for takes mails, and the operator has configured no mail server. */
   mail_not_configured: { status: 409 },
+  /** A provider of sign-ins does not answer as it should. */
+  provider_unavailable: { status: 502 },
   /** The mail server did not take a mail. */
   mail_failed: { status: 502 },
   host_unavailable: { status: 503 },

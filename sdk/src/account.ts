@@ -1,5 +1,6 @@
 import type { DeleteMe, DeletionPreview } from "@warren/contracts/rest/account-deletion";
 import type { ChangePassword, Me } from "@warren/contracts/rest/accounts";
+import type { LinkedProvider } from "@warren/contracts/rest/providers";
 import type { UserSession } from "@warren/contracts/rest/sessions";
 import type { Transport } from "./transport.ts";
 
@@ -45,6 +46,16 @@ export class Account {
   /** Ends a session; throws `not_found`. */
   async endSession(id: string, signal?: AbortSignal): Promise<void> {
     await this.#transport.json({ method: "DELETE", path: `/v1/me/sessions/${encodeURIComponent(id)}`, signal });
+  }
+
+  /** The providers that the server offers or offered, and those linked to the account; linking takes a browser. */
+  providers(signal?: AbortSignal): Promise<LinkedProvider[]> {
+    return this.#transport.json({ method: "GET", path: "/v1/me/providers", safe: true, signal });
+  }
+
+  /** Unlinks the account from a provider; throws `last_login_method` when nobody could sign in to it any more. */
+  async unlinkProvider(name: string, signal?: AbortSignal): Promise<void> {
+    await this.#transport.json({ method: "DELETE", path: `/v1/me/providers/${encodeURIComponent(name)}`, signal });
   }
 
   /** Ends this session. */

@@ -202,6 +202,9 @@ export const OAUTH_ERRORS = [
   "account_deactivated",
   "signup_closed",
   "rate_limited",
+  "identity_taken",
+  "already_linked",
+  "session_ended",
   "db_error",
   "internal_error",
 ] as const;

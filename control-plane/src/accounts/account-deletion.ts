@@ -8,20 +8,12 @@ import { toWireId } from "../identifiers/wire-id.ts";
 import type { MembershipStore } from "../teams/membership-store.ts";
 import type { UserRow, UserStore } from "../users/user-store.ts";
 import type { LeavingStore, LeavingTeamRow } from "./leaving-store.ts";
-import type { PasswordCheck } from "./password-check.ts";
+import type { Reauthentication } from "./reauthentication.ts";
 
-/** Minutes for which a log-in counts as recent. */
-const RECENT_MINUTES = 10;
 /** Attempts to find a moment at which the user joins no further team. */
 const ATTEMPTS = 5;
 /** Teams that a refusal names. */
 const NAMED_TEAMS = 5;
-
-/** The sessions of users. */
-export interface SessionAges {
-  /** Whether a session was opened in the last minutes. */
-  isRecent(id: string, minutes: number): Promise<boolean>;
-}
 
 /** The end of teams. */
 export interface TeamEnds {
@@ -36,8 +28,7 @@ export interface AccountDeletionParts {
   memberships: MembershipStore;
   leaving: LeavingStore;
   teams: TeamEnds;
-  sessions: SessionAges;
-  passwords: PasswordCheck;
+  reauthentication: Reauthentication;
   changes: AccessChanges;
 }
 
@@ -77,7 +68,8 @@ export class AccountDeletion {
 
   /** Throws `owns_team_with_members`, having changed nothing, when the user owns a team that others are in. */
   async delete(caller: SignedInUser, { password }: DeleteMe): Promise<void> {
-    await this.#confirm(caller, password);
+    const { users, reauthentication } = this.#parts;
+    await reauthentication.require(found(await users.find(caller.userId)), caller.sessionId, password, "body/password");
     for (let attempt = 1; ; attempt++) {
       const ends = await transact(this.#parts.db, (transaction) => this.#delete(caller, transaction));
       if (ends) {
@@ -86,20 +78,6 @@ export class AccountDeletion {
         return;
       }
       if (attempt === ATTEMPTS) throw new WarrenError("conflict", "you are being added to teams; try again");
-    }
-  }
-
-  /** Throws unless whoever holds the session has shown anew that the account is theirs. */
-  async #confirm({ userId, sessionId }: SignedInUser, password: string | undefined): Promise<void> {
-    const { users, sessions, passwords } = this.#parts;
-    const user = found(await users.find(userId));
-    if (user.password_hash !== null) {
-      await passwords.require(user, password, "body/password");
-    } else if (!(await sessions.isRecent(sessionId, RECENT_MINUTES))) {
-      throw new WarrenError(
-        "recent_login_required",
-        `the account has no password, so this takes a log-in of the last ${RECENT_MINUTES} minutes: sign in again`,
-      );
     }
   }
 

@@ -8,7 +8,7 @@ import type { TeamStore } from "../teams/team-store.ts";
 import type { PasswordHasher } from "../users/passwords.ts";
 import { parseUserName } from "../users/user-name.ts";
 import type { UserRow, UserStore } from "../users/user-store.ts";
-import type { PasswordCheck } from "./password-check.ts";
+import type { Reauthentication } from "./reauthentication.ts";
 
 /** The sessions of users. */
 export interface UserSessions {
@@ -23,7 +23,7 @@ export interface AccountServiceParts {
   teams: TeamStore;
   sessions: UserSessions;
   hasher: PasswordHasher;
-  passwords: PasswordCheck;
+  reauthentication: Reauthentication;
   changes: AccessChanges;
 }
 
@@ -69,9 +69,9 @@ export class AccountService {
 
   /** Sets the password and ends all other sessions of the user. */
   async changePassword(caller: SignedInUser, request: ChangePassword): Promise<void> {
-    const { db, users, sessions, hasher, passwords, changes } = this.#parts;
+    const { db, users, sessions, hasher, reauthentication, changes } = this.#parts;
     const user = await this.#find(caller);
-    await passwords.require(user, request.current_password, "body/current_password");
+    await reauthentication.require(user, caller.sessionId, request.current_password, "body/current_password");
     const passwordHash = await hasher.hash(request.new_password);
     await db.transaction().execute(async (transaction) => {
       await users.setPasswordHash(user.id, passwordHash, transaction);

@@ -20,6 +20,20 @@ export class IdentityStore {
       .executeTakeFirst();
   }
 
+  /** Identities of a user, one at each provider. */
+  async listOf(userId: string, db: Db = this.#db): Promise<{ provider: string; email: string; created_at: Date }[]> {
+    return db
+      .selectFrom("oauth_providers")
+      .select(["provider", "email", "created_at"])
+      .where("user_id", "=", userId)
+      .orderBy("provider")
+      .execute();
+  }
+
+  async remove(userId: string, provider: string, db: Db): Promise<void> {
+    await db.deleteFrom("oauth_providers").where("user_id", "=", userId).where("provider", "=", provider).execute();
+  }
+
   /** Stores an identity; a unique violation means that somebody has it. */
   async insert(
     identity: { provider: string; providerId: string; userId: string; email: string },

@@ -16,9 +16,20 @@ export interface StateSecrets {
   codeVerifier: string;
 }
 
+/** A state that came back. */
+export interface AcceptedState extends StateSecrets {
+  /** UUID of the session whose account is to be linked; absent = a sign-in. */
+  sessionId?: string;
+}
+
+/** Whether a cookie says that a browser was sent to link an account; nothing of it is proven. */
+export function isLinking(cookie: string | undefined): boolean {
+  return (cookie?.split(":")[4] ?? "") !== "";
+}
+
 /**
  * Ties the return of a browser from a provider to its departure: the browser keeps a cookie with the state and a
- * HMAC-SHA256 over provider, state and time, and the provider sends the state back. Each state is accepted once.
+ * HMAC-SHA256 over provider, state, time and the session that is to be linked, if any, and the provider sends the state back. Each state is accepted once.
  */
 export class OAuthStates {
   readonly #db: Db;
@@ -31,12 +42,12 @@ export class OAuthStates {
     this.#now = now;
   }
 
-  /** Begins a sign-in: its secrets, and what the cookie holds. */
-  async begin(provider: string): Promise<StateSecrets & { cookie: string }> {
+  /** Begins a sign-in, or the linking of a session's account: its secrets, and what the cookie holds. */
+  async begin(provider: string, sessionId = ""): Promise<StateSecrets & { cookie: string }> {
     const key = await this.#keys.current();
     const state = randomBytes(16).toString("hex");
     const expires = Math.floor(this.#now() / 1000) + STATE_SECONDS;
-    const cookie = [state, key.kid, expires, mac(key, provider, state, expires)].join(":");
+    const cookie = [state, key.kid, expires, mac(key, provider, state, expires, sessionId), sessionId].join(":");
     return { ...secretsOf(key, state), cookie };
   }
 
@@ -45,13 +56,14 @@ export class OAuthStates {
     provider: string,
     cookie: string | undefined,
     returned: string | undefined,
-  ): Promise<StateSecrets | undefined> {
-    const [state = "", kid = "", expires = "", signature = ""] = cookie?.split(":") ?? [];
+  ): Promise<AcceptedState | undefined> {
+    const [state = "", kid = "", expires = "", signature = "", sessionId = ""] = cookie?.split(":") ?? [];
     if (!/^[0-9a-f]{32}$/.test(state) || !/^\d{1,12}$/.test(expires) || returned !== state) return undefined;
     const key = await this.#keys.find(kid);
-    if (!key || !equal(mac(key, provider, state, Number(expires)), signature)) return undefined;
+    if (!key || !equal(mac(key, provider, state, Number(expires), sessionId), signature)) return undefined;
     if (Number(expires) <= this.#now() / 1000) return undefined;
-    return (await this.#use(state)) ? secretsOf(key, state) : undefined;
+    if (!(await this.#use(state))) return undefined;
+    return { ...secretsOf(key, state), ...(sessionId === "" ? {} : { sessionId }) };
   }
 
   /** Notes that a state is used; false when it was before. */
@@ -72,8 +84,8 @@ export class OAuthStates {
   }
 }
 
-function mac(key: SigningKey, provider: string, state: string, expires: number): string {
-  const text = `${provider}\0${state}\0${expires}`;
+function mac(key: SigningKey, provider: string, state: string, expires: number, sessionId: string): string {
+  const text = `${provider}\0${state}\0${expires}\0${sessionId}`;
   return createHmac("sha256", deriveKey(key, "oauth state")).update(text).digest("base64url");
 }
 

@@ -104,6 +104,17 @@ export class SessionStore {
       .execute();
   }
 
+  /** UUID of the user of a session that has not ended. */
+  async userIdOf(id: string, db: Db): Promise<string | undefined> {
+    const row = await db
+      .selectFrom("user_sessions")
+      .select("user_id")
+      .where("id", "=", id)
+      .where("expires_at", ">", sql<Date>`now()`)
+      .executeTakeFirst();
+    return row?.user_id;
+  }
+
   /** Whether a session was opened in the last minutes. */
   async isRecent(id: string, minutes: number): Promise<boolean> {
     const row = await this.#db

@@ -2,8 +2,8 @@ import { AccountDeletion } from "../accounts/account-deletion.ts";
 import { AccountService } from "../accounts/account-service.ts";
 import { AccountStore } from "../accounts/account-store.ts";
 import { LeavingStore } from "../accounts/leaving-store.ts";
-import { PasswordCheck } from "../accounts/password-check.ts";
 import { PasswordReset } from "../accounts/password-reset.ts";
+import { Reauthentication } from "../accounts/reauthentication.ts";
 import { UserSearch } from "../accounts/user-search.ts";
 import { AdminService } from "../admin/admin-service.ts";
 import { PlatformLists } from "../admin/platform-lists.ts";
@@ -16,12 +16,15 @@ import type { Config } from "../config.ts";
 import { EmailVerification } from "../email-verification/email-verification.ts";
 import { Mailer } from "../mail/mailer.ts";
 import { IdentityStore } from "../oauth/identity-store.ts";
+import { OAuthFlow } from "../oauth/oauth-flow.ts";
 import { createProviders } from "../oauth/oauth-settings.ts";
 import { OAuthSignIn } from "../oauth/oauth-sign-in.ts";
 import { OAuthStates } from "../oauth/oauth-states.ts";
+import { ProviderLinks } from "../oauth/provider-links.ts";
 import { LoginAttempts } from "../rate-limits/login-attempts.ts";
 import { RateLimiter } from "../rate-limits/rate-limiter.ts";
 import type { SandboxService } from "../sandboxes/sandbox-service.ts";
+import type { SessionCookie } from "../sessions/session-cookie.ts";
 import { SessionStore } from "../sessions/session-store.ts";
 import { SignIn } from "../sessions/sign-in.ts";
 import { UserTokens } from "../sessions/user-tokens.ts";
@@ -57,11 +60,11 @@ export async function createAccounts(foundation: Foundation, { teams, apiKeys, s
 
   const limiter = new RateLimiter(db, config.rateLimitFactor);
   const hasher = new PasswordHasher();
-  const passwords = new PasswordCheck(hasher, limiter);
   const users = new UserStore(db);
   const memberships = new MembershipStore(db);
   const stored = new AccountStore(users, teams, memberships);
   const sessions = new SessionStore(db);
+  const reauthentication = new Reauthentication(hasher, limiter, sessions);
   const tokens = new UserTokens(keys);
   const attempts = new LoginAttempts(db);
   const { signUpOpen, publicUrl = "", smtp } = config;
@@ -94,7 +97,7 @@ export async function createAccounts(foundation: Foundation, { teams, apiKeys, s
     verification,
     platform,
     search: new UserSearch(db, limiter),
-    own: new AccountService({ db, users, teams, sessions, hasher, passwords, changes }),
+    own: new AccountService({ db, users, teams, sessions, hasher, reauthentication, changes }),
     passwordReset: new PasswordReset({
       db,
       users,
@@ -113,8 +116,7 @@ export async function createAccounts(foundation: Foundation, { teams, apiKeys, s
       memberships,
       leaving: new LeavingStore(),
       teams: teamService,
-      sessions,
-      passwords,
+      reauthentication,
       changes,
     }),
     teams: teamService,
@@ -129,6 +131,7 @@ export async function createAccounts(foundation: Foundation, { teams, apiKeys, s
     }),
     apiKeys: new ApiKeyService({ store: apiKeys, teams: teamService, limiter, changes }),
     users,
+    reauthentication,
     admins,
     lists: new PlatformLists(db),
     rights: new UserRights({ db, users, platform, changes }),
@@ -136,18 +139,27 @@ export async function createAccounts(foundation: Foundation, { teams, apiKeys, s
   };
 }
 
-/** Wires signing in through providers together. */
-export function createOAuth({ config, db }: Foundation, { keys, stored, signIn }: Accounts) {
+/** Wires signing in through providers, and linking accounts to them, together. */
+export function createOAuth({ config, db, log }: Foundation, accounts: Accounts, cookie: SessionCookie) {
+  const { keys, stored, signIn, limiter } = accounts;
   // Providers are configured only together with a public address.
   const publicUrl = config.publicUrl ?? "";
-  return {
-    providers: createProviders(config.oauth),
+  const providers = createProviders(config.oauth);
+  const identities = new IdentityStore(db);
+  const links = new ProviderLinks({ ...accounts, db, identities, providers });
+  const flow = new OAuthFlow({
+    providers,
     states: new OAuthStates(db, keys),
-    signIn: new OAuthSignIn({ db, identities: new IdentityStore(db), accounts: stored, signIn }),
+    signIn: new OAuthSignIn({ db, identities, accounts: stored, signIn }),
+    links,
+    cookie,
+    limiter,
+    log,
     publicUrl,
     dashboardUrl: config.oauth.dashboardUrl ?? publicUrl,
     secure: isSecure(config),
-  };
+  });
+  return { providers, links, flow };
 }
 
 /** Whether browsers reach the server by https. */

@@ -33,6 +33,7 @@ import { AnswerBudget } from "../http/slow-clients/answer-budget.ts";
 import { SpoolBudget } from "../http/slow-clients/spool-budget.ts";
 import type { Monitoring } from "../monitoring/monitoring.ts";
 import { oauthRoutes } from "../oauth/oauth-routes.ts";
+import { providerLinkRoutes } from "../oauth/provider-link-routes.ts";
 import { quotaRoutes } from "../quotas/quota-routes.ts";
 import type { QuotaStore } from "../quotas/quota-store.ts";
 import type { MetricReads } from "../sandbox-metrics/metric-reads.ts";
@@ -90,14 +91,14 @@ export async function createServer(foundation: Foundation, need: ServerNeed): Pr
   await app.register(signInRoutes({ ...need.accounts, cookie, changes }));
   await app.register(passwordResetRoutes(need.accounts));
   await app.register(setupRoutes({ ...need.accounts, cookie }));
-  const oauth = createOAuth(foundation, need.accounts);
+  const oauth = createOAuth(foundation, need.accounts, cookie);
   const { users } = need.accounts;
   const providers = [...oauth.providers.values()].map(({ name, label }) => ({ name, label }));
   const passwordReset = need.accounts.passwordReset.isOffered;
   const offered = { signUpOpen: config.signUpOpen, passwordReset, providers, hasAccounts: () => users.any() };
   await app.register(signInOptionsRoutes(offered));
-  await app.register(oauthRoutes({ ...oauth, cookie, limiter: need.accounts.limiter, log }));
-  await registerAccountRoutes(app, guard, foundation, need, cookie);
+  await app.register(oauthRoutes(oauth.flow));
+  await registerAccountRoutes(app, guard, foundation, need, cookie, oauth);
   await registerSandboxRoutes(app, guard, foundation, need);
   await app.register(async (scope) => {
     guard.requireCaller(scope, "read");
@@ -129,11 +130,13 @@ async function registerAccountRoutes(
   { changes, db }: Foundation,
   { accounts, quotas, teams }: ServerNeed,
   cookie: SessionCookie,
+  oauth: ReturnType<typeof createOAuth>,
 ): Promise<void> {
   await app.register(async (scope) => {
     guard.requireUser(scope);
     await scope.register(sessionRoutes({ ...accounts, cookie, changes }));
     await scope.register(accountRoutes({ ...accounts, accounts: accounts.own }));
+    await scope.register(providerLinkRoutes({ ...oauth, limiter: accounts.limiter }));
     await scope.register(accountDeletionRoutes({ ...accounts, cookie }));
     await scope.register(emailVerificationRoutes(accounts.verification));
     await scope.register(teamRoutes({ teams: accounts.teams, members: accounts.members }));

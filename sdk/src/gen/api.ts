@@ -1251,6 +1251,123 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/me/providers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the providers that this server offers or offered, and those linked to one's account */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["LinkedProvider"][];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/providers/{provider}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Unlink one's account from a provider */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    provider: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/providers/{provider}/connect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin to link one's account to a provider (for browsers)
+         * @description The browser goes on to `url` and comes back to `/dashboard/account?linked={provider}`, or with `&error=`. Asks for the password again, or for a session that was opened in the last 10 minutes when the account has none.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    provider: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ConnectProvider"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ConnectUrl"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/me/sessions": {
         parameters: {
             query?: never;
@@ -3141,6 +3258,16 @@ export interface components {
             /** @description Token of the link */
             token: string;
         };
+        /** ConnectProvider */
+        ConnectProvider: {
+            /** @description Required when the account has a password */
+            password?: string;
+        };
+        /** ConnectUrl */
+        ConnectUrl: {
+            /** Format: uri */
+            url: string;
+        };
         /** CreateApiKey */
         CreateApiKey: {
             /**
@@ -3250,7 +3377,7 @@ export interface components {
                  * @description Code of the error catalogue: the contract
                  * @enum {string}
                  */
-                code: "invalid_request" | "unauthorized" | "forbidden" | "no_team" | "account_deactivated" | "recent_login_required" | "signup_closed" | "not_found" | "provider_not_found" | "template_not_found" | "file_not_found" | "invalid_path" | "method_not_allowed" | "request_timeout" | "file_forbidden" | "file_error" | "conflict" | "already_exists" | "email_taken" | "owns_team_with_members" | "link_invalid" | "invalid_state" | "too_large" | "unsupported_encoding" | "misdirected_request" | "rate_limited" | "quota_exceeded" | "upgrade_required" | "headers_too_large" | "internal_error" | "method_not_implemented" | "agent_error" | "boot_failed" | "guest_unreachable" | "mail_not_configured" | "mail_failed" | "host_unavailable" | "database_unavailable" | "server_stopping" | "server_unreachable" | "command_timed_out" | "no_hosts_available" | "host_full" | "snapshot_damaged" | "snapshot_incompatible" | "image_build_failed" | "guest_exhausted" | "disk_full" | "host_disk_full";
+                code: "invalid_request" | "unauthorized" | "forbidden" | "no_team" | "account_deactivated" | "recent_login_required" | "signup_closed" | "not_found" | "provider_not_found" | "template_not_found" | "file_not_found" | "invalid_path" | "method_not_allowed" | "request_timeout" | "file_forbidden" | "file_error" | "conflict" | "already_exists" | "email_taken" | "owns_team_with_members" | "last_login_method" | "link_invalid" | "invalid_state" | "too_large" | "unsupported_encoding" | "misdirected_request" | "rate_limited" | "quota_exceeded" | "upgrade_required" | "headers_too_large" | "internal_error" | "method_not_implemented" | "agent_error" | "boot_failed" | "guest_unreachable" | "mail_not_configured" | "provider_unavailable" | "mail_failed" | "host_unavailable" | "database_unavailable" | "server_stopping" | "server_unreachable" | "command_timed_out" | "no_hosts_available" | "host_full" | "snapshot_damaged" | "snapshot_incompatible" | "image_build_failed" | "guest_exhausted" | "disk_full" | "host_disk_full";
                 /** @description What happened and what to do, for people; may change */
                 message: string;
             };
@@ -3347,6 +3474,21 @@ export interface components {
             status: "ok";
             /** @description Version of Warren */
             version: string;
+        };
+        /** LinkedProvider */
+        LinkedProvider: {
+            /** @description Whether this server offers it at present */
+            available: boolean;
+            /** @description Address that the provider named when it was linked */
+            email?: string;
+            /** @description Name for people */
+            label: string;
+            /** @description Whether the account can be signed in to through it */
+            linked: boolean;
+            /** Format: date-time */
+            linked_at?: string;
+            /** @description Name in paths */
+            name: string;
         };
         /** ListFiles */
         ListFiles: {

@@ -48,8 +48,8 @@ export class Browser {
   }
 
   /** Calls the API from a page of the given origin. */
-  async call(method: string, address: string, headers: Record<string, string> = {}): Promise<Response> {
-    return this.#fetch(new URL(address), { method, headers });
+  async call(method: string, address: string, headers: Record<string, string> = {}, body?: string): Promise<Response> {
+    return this.#fetch(new URL(address), { method, headers, ...(body === undefined ? {} : { body }) });
   }
 
   /** A browser with the same cookies. */
