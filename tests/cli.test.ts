@@ -278,7 +278,9 @@ describe("warren up", () => {
     await warren("rm", "box", copy);
     expect(await run(["exec", "box", "--", "true"], { env: server })).toMatchObject({
       status: 125,
-      stderr: expect.stringMatching(/The sandbox box \(sb\w+\) has ended: it was destroyed \(invalid_state\)/),
+      stderr: expect.stringMatching(
+        /The sandbox box \(sb\w+\) has ended: it was destroyed, asked for by .+ \(invalid_state\)/,
+      ),
     });
     expect(await run(["exec", "nobody", "--", "true"], { env: server })).toMatchObject({
       status: 125,

@@ -62,7 +62,7 @@ it("a guest that has hung says so and can be rolled back to its last pause", { t
 
   const rolledBack = await sandbox.rollback();
   expect(rolledBack.fields.status).toBe("paused");
-  expect(rolledBack.fields.reason).toBeUndefined();
+  expect(rolledBack.fields.reason).toMatchObject({ code: "requested" });
   await sandbox.resume();
   expect((await sandbox.exec("cat", ["/run/kept"])).stdout).toBe("paused with this\n");
   await sandbox.destroy();

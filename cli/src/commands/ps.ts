@@ -44,6 +44,7 @@ const HEADINGS = ["ID", "NAME", "STATUS", "TEMPLATE", "VCPUS", "MEMORY", "CREATE
 
 function row({ fields }: Sandbox): string[] {
   const { id, name = "", reason, template, vcpus, memory_mb, created_at } = fields;
-  const status = reason ? `${fields.status} (${reason.code})` : fields.status;
+  // That somebody asked for it is what the status says.
+  const status = reason && reason.code !== "requested" ? `${fields.status} (${reason.code})` : fields.status;
   return [id, name, status, template, String(vcpus), `${memory_mb} MiB`, created_at];
 }

@@ -9,7 +9,8 @@ export async function findSandbox({ sandboxes }: Warren, idOrName: string, signa
   if (sandbox) return sandbox;
   const [last] = await sandboxes.list({ ...called, ended: true });
   if (!last) throw new WarrenError("not_found", `There is no such sandbox: ${idOrName}`);
-  const { id, reason, error } = last.fields;
-  const why = reason?.message ?? (error === undefined ? "it was destroyed" : `it did not start: ${error}`);
+  const { id, reason } = last.fields;
+  const why =
+    reason?.code === "requested" ? `it was destroyed, ${reason.message}` : (reason?.message ?? "it was destroyed");
   throw new WarrenError("invalid_state", `The sandbox ${idOrName} (${id}) has ended: ${why}`);
 }

@@ -26,8 +26,9 @@ export const SANDBOX_STATUSES = [
 ] as const;
 export type SandboxStatus = (typeof SANDBOX_STATUSES)[number];
 
-/** Why a sandbox is in its status when its user did not ask for it: what each code says, for people. */
+/** Why a sandbox is in its status, or not well: what each code says, for people. */
 export const SANDBOX_REASONS = {
+  requested: "somebody asked for it; the message says who",
   inactivity: "nothing has used the sandbox for `timeout_sec` seconds",
   guest_powered_off: "the system in the sandbox powered itself off",
   guest_rebooted: "the system in the sandbox rebooted; a microVM ends with that",
@@ -43,6 +44,8 @@ export const SANDBOX_REASONS = {
   host_disk_full: "the host's disk is full and the sandbox went on writing; it goes on by itself when there is space",
   host_disk_failed: "the host could not read or write the sandbox's disk; a resume tries again",
   ended_by_operator: "the operator of the server ended all sandboxes (`warren down`)",
+  host_lost: "the host of the sandbox has not answered for 90 seconds; it is back when its host is",
+  start_failed: "the sandbox could not be started; the message says why",
   lease_expired: "the client that made the sandbox did not renew its lease in time",
 } as const;
 export type SandboxReasonCode = keyof typeof SANDBOX_REASONS;
@@ -186,7 +189,7 @@ export const ListSandboxesQuery = Type.Object(
 
 const Timestamp = Type.String({ format: "date-time" });
 
-/** Why a sandbox is in its status, when its user did not ask for it. */
+/** Why a sandbox is in its status. */
 export const SandboxReason = Type.Object(
   {
     code: Type.Enum(Object.keys(SANDBOX_REASONS) as SandboxReasonCode[], {
@@ -195,9 +198,16 @@ export const SandboxReason = Type.Object(
         .join("; "),
     }),
     message: Type.String({ description: "For people" }),
+    console: Type.Optional(
+      Type.String({ description: "The last lines that its kernel printed, when it panicked; written by the guest" }),
+    ),
     at: Timestamp,
   },
-  { description: "Why the sandbox is in its status, or not well, when its user did not ask for it" },
+  {
+    description:
+      "Why the sandbox is in its status, or not well: whatever is paused, stopped, missing or failed has one, and of those " +
+      "that run the ones that are not well",
+  },
 );
 export type SandboxReason = Static<typeof SandboxReason>;
 

@@ -152,6 +152,9 @@ describe("host monitor", () => {
     const id = await place(status, reported, changed);
     await visit();
     expect(await statusOf(id)).toBe(then);
+    // Whatever came to rest by it says why.
+    const hasCome = then !== status && ["paused", "stopped", "missing", "error"].includes(then);
+    if (hasCome && status !== "stopping") expect((await store.find(teamId, id))?.reason).not.toBeNull();
     expect(double.guests.has(id)).toBe(reported !== undefined && then !== "stopped" && then !== "error");
   });
 
@@ -182,7 +185,7 @@ describe("host monitor", () => {
     expect(await store.find(teamId, id)).toEqual(settled);
     const asked = await place("running", "paused");
     await visit();
-    expect(await store.find(teamId, asked)).toMatchObject({ status: "paused", reason: null });
+    expect(await store.find(teamId, asked)).toMatchObject({ status: "paused", reason: { code: "requested" } });
   });
 
   it("takes over why a running sandbox is not well, and that it is well again", async () => {
@@ -199,7 +202,11 @@ describe("host monitor", () => {
   it("takes over what the host says of a paused sandbox later: the size of its pause, and why it is paused", async () => {
     const id = await place("running", "paused");
     await visit();
-    expect(await store.find(teamId, id)).toMatchObject({ status: "paused", disk_bytes: 0, reason: null });
+    expect(await store.find(teamId, id)).toMatchObject({
+      status: "paused",
+      disk_bytes: 0,
+      reason: { code: "requested" },
+    });
     const guest = double.guest(id);
     guest.diskBytes = 4096n;
     guest.reason = { code: "host_disk_failed", message: "the host could not write its disk", atUnixMs: 0n };
@@ -270,6 +277,7 @@ describe("host monitor", () => {
       await visit(1000);
       expect((await host()).status).toBe("unreachable");
       expect([await statusOf(running), await statusOf(paused)]).toEqual(["missing", "paused"]);
+      expect((await store.find(teamId, running))?.reason).toMatchObject({ code: "host_lost" });
       await expect(new RoundRobinScheduler(hosts).placements(teamId)).rejects.toMatchObject({
         code: "no_hosts_available",
       });

@@ -5,6 +5,7 @@ import type { HostAddress, HostClientPool } from "../hosts/host-client-pool.ts";
 import type { SandboxFollower } from "../hosts/host-monitor.ts";
 import { callHost } from "../hosts/rpc-errors.ts";
 import type { Logger } from "../logging.ts";
+import { askedBy, failure } from "./reasons.ts";
 import {
   pausedFields,
   reasonCode,
@@ -36,6 +37,8 @@ type Verdict = { status: SandboxStatus; fields?: StatusFields; destroy?: boolean
 
 /** A row and what its host says of it. */
 type Observation = RowOnHost & { reported: SandboxInfo | undefined };
+/** What is judged of it. */
+type Observed = Pick<Observation, "status" | "ageSec" | "reason" | "operation" | "disk_bytes" | "reported">;
 
 /** Repairs the difference between the rows of sandboxes and what their host reports. */
 export class SandboxReconciler implements SandboxFollower {
@@ -112,7 +115,7 @@ export class SandboxReconciler implements SandboxFollower {
 }
 
 /** What follows from a row and its host's report. */
-export function judge(row: Pick<Observation, "status" | "ageSec" | "reason" | "disk_bytes" | "reported">): Verdict {
+export function judge(row: Observed): Verdict {
   const reported = reportedStatus(row.reported);
   // How it ended is noted at once, but for a row that a call is about to settle.
   const awaited = row.status === "stopping" || (CREATING.includes(row.status) && row.ageSec < CHANGING_SEC);
@@ -126,21 +129,21 @@ export function judge(row: Pick<Observation, "status" | "ageSec" | "reason" | "d
       if (reported === "running" && saysOtherwise(row)) {
         return { status: "running", fields: { reason: reportedReason(row.reported) } };
       }
-      return reported === "paused" ? { status: "paused", fields: pausedFields(row.reported) } : undefined;
+      return reported === "paused" ? asReported(row) : undefined;
     case "pausing":
     case "resuming": {
       // What is under way is reported as such. A call that comes to its end later than this finds its goal reached.
       const before = row.status === "pausing" ? "running" : "paused";
-      return reported === before && row.ageSec < CHANGING_SEC ? undefined : asReported(row.reported);
+      return reported === before && row.ageSec < CHANGING_SEC ? undefined : asReported(row);
     }
     case "missing":
-      return asReported(row.reported);
+      return asReported(row);
     case "paused":
       if (reported === undefined) return { status: "stopped", fields: stoppedFields(row.reported) };
       if (reported === "running") return { status: "running", fields: runningFields(row.reported) };
       // A host says that a sandbox is paused before it knows what the pause takes of its disk.
       if (reported === "paused" && (saysOtherwise(row) || Number(row.reported?.diskBytes) !== row.disk_bytes)) {
-        return { status: "paused", fields: pausedFields(row.reported) };
+        return { status: "paused", fields: pausedFields(row.reported, requestOf(row)) };
       }
       return undefined;
     case "stopping":
@@ -151,25 +154,38 @@ export function judge(row: Pick<Observation, "status" | "ageSec" | "reason" | "d
 }
 
 /** A host has a sandbox, a copy too, from the moment that its creation comes there. */
-function judgeCreation({ ageSec, reported }: Pick<Observation, "ageSec" | "reported">): Verdict {
+function judgeCreation(row: Observed): Verdict {
+  const { ageSec, reported } = row;
   const status = reportedStatus(reported);
-  if (status === "running" || status === "paused") return asReported(reported);
+  if (status === "running" || status === "paused") return asReported(row);
   const isUnderWay = reported !== undefined;
   if (isUnderWay && ageSec < CREATING_SEC) return undefined;
   const error = isUnderWay ? "the sandbox did not start in time" : "the creation was cut off; try again";
-  return { status: "error", fields: { error }, destroy: true };
+  return { status: "error", fields: failure(error), destroy: true };
 }
 
 /** The state that a host says, or its lack of the sandbox; nothing while the host changes it. */
-function asReported(reported: SandboxInfo | undefined): Verdict {
+function asReported(row: Observed): Verdict {
+  const { reported } = row;
   if (reported === undefined) return { status: "stopped", fields: stoppedFields(undefined) };
   const status = reportedStatus(reported);
   if (status === "running") return { status: "running", fields: runningFields(reported) };
-  return status === "paused" ? { status: "paused", fields: pausedFields(reported) } : undefined;
+  return status === "paused" ? { status: "paused", fields: pausedFields(reported, requestOf(row)) } : undefined;
 }
 
-/** Whether a host gives another reason than the row, or the same of another time. */
-function saysOtherwise({ reason, reported }: Pick<Observation, "reason" | "reported">): boolean {
+/** JSON of the reason that somebody asked for a pause: that of the row, or of the operation that is under way. */
+function requestOf({ status, reason, operation }: Observed): string {
+  if (reason?.code === "requested") return JSON.stringify(reason);
+  return askedBy(status === "pausing" ? operation?.actor : undefined);
+}
+
+/**
+ * Whether a host gives another reason than the row, or the same of another time. It knows nothing of who asks for a pause,
+ * and gives none for such a one.
+ */
+function saysOtherwise({ status, reason, reported }: Pick<Observation, "status" | "reason" | "reported">): boolean {
+  const isAsked = status === "paused" && reasonCode(reported) === undefined;
+  if (isAsked) return reason?.code !== "requested";
   if (reason?.code !== reasonCode(reported)) return true;
   return reason !== null && reason !== undefined && Date.parse(reason.at) !== Number(reported?.reason?.atUnixMs);
 }

@@ -7,6 +7,7 @@ import {
   SandboxReasonSchema,
 } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { SANDBOX_REASONS, type SandboxReason, type SandboxReasonCode } from "@warren/contracts/rest/sandboxes";
+import { askedBy, reasonNow } from "./reasons.ts";
 import type { StatusFields } from "./sandbox-store.ts";
 
 /** Statuses that hosts report, as clients see them. */
@@ -42,9 +43,12 @@ function inactivityOf({ spec, lastActiveAtUnixMs: atUnixMs }: SandboxInfo): Host
   return create(SandboxReasonSchema, { code: "inactivity" satisfies SandboxReasonCode, message, atUnixMs });
 }
 
-/** Fields of a row whose sandbox its host reports as paused. */
-export function pausedFields(info: SandboxInfo | undefined): StatusFields {
-  return { host_ip: "", disk_bytes: Number(info?.diskBytes ?? 0n), reason: reportedReason(info) };
+/**
+ * Fields of a row whose sandbox its host reports as paused. Where the host gives no reason somebody has asked for it: `asked`
+ * is the reason that says who, if that is known.
+ */
+export function pausedFields(info: SandboxInfo | undefined, asked = askedBy()): StatusFields {
+  return { host_ip: "", disk_bytes: Number(info?.diskBytes ?? 0n), reason: reportedReason(info) ?? asked };
 }
 
 /** Fields of a row whose sandbox its host reports as running. */
@@ -56,15 +60,15 @@ export function runningFields(info: SandboxInfo | undefined): StatusFields {
 /** Fields of a row whose sandbox has ended by itself, as its host reports, or is unknown to its host. */
 export function stoppedFields(info: SandboxInfo | undefined): StatusFields {
   const lost = { code: "microvm_lost", message: "its host has nothing of it any more" } as const;
-  return { host_ip: "", reason: reportedReason(info) ?? toJson({ ...lost, at: new Date().toISOString() }) };
+  return { host_ip: "", reason: reportedReason(info) ?? reasonNow(lost.code, lost.message) };
 }
 
 /** JSON of the reason that a host reports; null when it gives none that this program knows. */
 export function reportedReason(info: SandboxInfo | undefined): string | null {
   const code = reasonCode(info);
   if (!info?.reason || code === undefined) return null;
-  const { message, atUnixMs } = info.reason;
-  return toJson({ code, message, at: new Date(Number(atUnixMs)).toISOString() });
+  const { message, console, atUnixMs } = info.reason;
+  return toJson({ code, message, ...(console !== "" && { console }), at: new Date(Number(atUnixMs)).toISOString() });
 }
 
 /** Code of the reason that a host reports; undefined when it gives none that this program knows. */

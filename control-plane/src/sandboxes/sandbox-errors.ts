@@ -10,7 +10,7 @@ type StatusAndReason = Pick<SandboxLocation, "status" | "reason">;
  * not none.
  */
 export function wrongState({ status, reason }: StatusAndReason, needed: SandboxStatus[]): WarrenError {
-  const why = reason ? ` (${reason.message})` : "";
+  const why = reason && reason.code !== "requested" ? ` (${reason.message})` : "";
   const advice = status === "paused" && needed.includes("running") ? ": resume it first" : "";
   const message = `the sandbox is ${status}${why}, and this needs it to be ${needed.join(" or ")}${advice}`;
   return new WarrenError("invalid_state", message);

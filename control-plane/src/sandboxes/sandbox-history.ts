@@ -50,7 +50,9 @@ export class SandboxHistory {
 
   /** Somebody has taken sandboxes out of use for good. */
   destroyed(by: Actor, rows: readonly SandboxRow[], db: Db): Promise<void> {
-    return this.#audit.sandboxesDestroyed(db, by, rows, rows[0]?.reason ?? null);
+    const reason = rows[0]?.reason ?? null;
+    // That it was asked for, and by whom, is the event itself.
+    return this.#audit.sandboxesDestroyed(db, by, rows, reason?.code === "requested" ? null : reason);
   }
 
   /** Somebody has changed settings of a sandbox. */

@@ -10,6 +10,7 @@ import type { HostClientPool } from "../hosts/host-client-pool.ts";
 import { callHost } from "../hosts/rpc-errors.ts";
 import { toCatalogueError } from "../http/errors/catalogue-error.ts";
 import type { HostErrors } from "./host-errors.ts";
+import { askedBy } from "./reasons.ts";
 import { pausedFields } from "./reported-fields.ts";
 import { sandboxNotFound, wrongState } from "./sandbox-errors.ts";
 import type { SandboxQuota } from "./sandbox-quota.ts";
@@ -87,7 +88,7 @@ export class SandboxPausing {
       to: "paused",
       claim: (row) => this.#parts.store.change(row, "pausing", { operation }),
       call: async (agent, sandboxId) => (await call(agent, { sandboxId })).sandbox,
-      fields: pausedFields,
+      fields: (info) => pausedFields(info, askedBy(actorOf(caller))),
     };
     const { operations } = this.#parts;
     return operations.run(action, { sandbox: id }, (steps) => this.#perform(caller.teamId, id, step, steps));

@@ -4,6 +4,7 @@ import { type Insertable, type Selectable, sql, type Updateable } from "kysely";
 import { type Actor, SYSTEM } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
 import { transact, whenCommitted } from "../database/transact.ts";
+import { askedBy, failure, reasonNow } from "./reasons.ts";
 import type { SandboxChanges } from "./sandbox-changes.ts";
 import type { SandboxHistory } from "./sandbox-history.ts";
 import { specOf } from "./sandbox-spec.ts";
@@ -130,7 +131,7 @@ export class SandboxStore {
   /** Takes a sandbox out of use for good, on behalf of somebody; undefined when it is no longer as it was read. */
   async claim(expected: ExpectedRow, by: Actor): Promise<SandboxRow | undefined> {
     return within(this.#db, async (transaction) => {
-      const claimed = await this.#change(expected, "stopping", { reason: null }, transaction);
+      const claimed = await this.#change(expected, "stopping", { reason: askedBy(by) }, transaction);
       if (claimed) await this.#history.destroyed(by, [claimed], transaction);
       return claimed;
     });
@@ -170,9 +171,9 @@ export class SandboxStore {
 
   /** Notes why a sandbox did not start, also when a comparison with its host has noted before that it did not. */
   async fail(created: SandboxRow, error: string): Promise<void> {
-    if (await this.change(created, "error", { error })) return;
+    if (await this.change(created, "error", failure(error))) return;
     const found = await this.find(created.team_id, created.id);
-    if (found?.status === "error") await this.change(found, "error", { error });
+    if (found?.status === "error") await this.change(found, "error", failure(error));
   }
 
   /** As `changeSettings`, on behalf of somebody, for whom `told` names the settings. */
@@ -242,6 +243,7 @@ export class SandboxStore {
       const rows = await transaction
         .updateTable("sandboxes")
         .set({ status: "missing", version: sql`version + 1`, last_updated: sql`now()` })
+        .set({ reason: reasonNow("host_lost", "its host does not answer; it is back when its host is") })
         .where("host_id", "=", hostId)
         .where("status", "in", ["pending", "starting", "running"])
         .returning(["id", "team_id"])
@@ -263,7 +265,7 @@ export class SandboxStore {
     const ending = new Set(live.filter(({ status }) => status === "stopping").map(({ id }) => id));
     const rows = await transaction
       .updateTable("sandboxes")
-      .set({ status: "stopping", operation: null, reason: null })
+      .set({ status: "stopping", operation: null, reason: askedBy(by) })
       .set({ version: sql`version + 1`, last_updated: sql`now()` })
       .where("team_id", "=", teamId)
       .where("status", "not in", FINAL)

@@ -245,8 +245,8 @@ function sandboxInfo(sandbox: Sandbox) {
   };
 }
 
-function reasonInfo({ code, message, at }: SandboxReason) {
-  return { code, message, atUnixMs: BigInt(at) };
+function reasonInfo({ code, message, console = "", at }: SandboxReason) {
+  return { code, message, console, atUnixMs: BigInt(at) };
 }
 
 function forkResult(sandboxId: string, result: Sandbox | WarrenError) {

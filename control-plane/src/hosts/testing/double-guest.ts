@@ -23,7 +23,7 @@ export class DoubleGuest {
   /** Milliseconds that the last command was given; 0 = no limit. */
   timeLimit: number | undefined;
   /** Why it is in its status, as the host says. */
-  reason: { code: string; message: string; atUnixMs: bigint } | undefined;
+  reason: { code: string; message: string; console?: string; atUnixMs: bigint } | undefined;
   /** What it takes of the host's disk, as the host says. */
   diskBytes = 0n;
   /** Bytes that left streamed commands, and that they took. */

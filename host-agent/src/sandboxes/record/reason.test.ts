@@ -22,6 +22,17 @@ it("quotes a panic in few printable characters, whatever the guest printed", () 
   expect(message).toMatch(/^its kernel panicked: \?\[2J[\x20-\x7e]{0,300}$/);
 });
 
+it("keeps the last lines of a console that ends in a panic, few and printable", () => {
+  const printed = Array.from({ length: 500 }, (_, line) => `[    1.${line}] line ${line}\u001b[0m`);
+  const { console } = exit("reset", [...printed, "Kernel panic - not syncing: it", "x".repeat(9000), ""].join("\r\n"));
+  const lines = console!.split("\n");
+  expect(lines).toHaveLength(12);
+  expect(lines.at(-3)).toBe("[    1.499] line 499?[0m");
+  expect(lines.at(-2)).toBe("Kernel panic - not syncing: it");
+  expect(lines.at(-1)).toBe("x".repeat(200));
+  expect(exit("power_off", "bye")).not.toHaveProperty("console");
+});
+
 it("finds the words of a panic once, though a kernel that stays repeats them", () => {
   const end = "---[ end Kernel panic - not syncing: sysrq triggered crash ]---";
   expect(panicWords(end)).toBeUndefined();

@@ -4,6 +4,8 @@ import type { VmExit } from "../../vmm/vmm.ts";
 
 /** Characters of what a guest printed that go into a reason. */
 const QUOTE_LENGTH = 200;
+/** Lines of the console of a guest that panicked that go into a reason, from the panic on and before it. */
+const CONSOLE_LINES = 12;
 /** First words of the line with which Linux ends, in kernel/panic.c. One that stays repeats them behind "end", with marks. */
 const PANIC = /(?<!end )Kernel panic - not syncing: ([^\r\n]*)/g;
 
@@ -11,12 +13,14 @@ const PANIC = /(?<!end )Kernel panic - not syncing: ([^\r\n]*)/g;
 export interface SandboxReason {
   code: SandboxReasonCode;
   message: string;
+  /** The last lines of its console, when its kernel panicked. */
+  console?: string;
   /** Milliseconds since the epoch. */
   at: number;
 }
 
-export function reasonOf(code: SandboxReasonCode, message: string): SandboxReason {
-  return { code, message, at: Date.now() };
+export function reasonOf(code: SandboxReasonCode, message: string, console?: string): SandboxReason {
+  return { code, message, ...(console !== undefined && { console }), at: Date.now() };
 }
 
 /** Why a sandbox has lost its microVM. A guest can pretend one way of ending itself for another, and nothing else. */
@@ -28,7 +32,7 @@ export function reasonOfExit({ cause, consoleTail }: VmExit): SandboxReason {
       // A kernel that panics resets the machine, after its last words on the console.
       const words = panicWords(consoleTail);
       if (words === undefined) return reasonOf("guest_rebooted", "its system rebooted, with which a microVM ends");
-      return reasonOf("guest_panicked", `its kernel panicked: ${quote(words)}`);
+      return reasonOf("guest_panicked", `its kernel panicked: ${quote(words)}`, lastLines(consoleTail));
     }
     case "process":
       return reasonOf("microvm_lost", "its microVM was killed or failed");
@@ -38,6 +42,12 @@ export function reasonOfExit({ cause, consoleTail }: VmExit): SandboxReason {
 /** What the kernel of a guest said last when it panicked, by its console. */
 export function panicWords(console: string): string | undefined {
   return [...console.matchAll(PANIC)].at(-1)?.[1];
+}
+
+/** The last lines of a console for a reason, each of printable ASCII. */
+export function lastLines(console: string): string {
+  const lines = console.split(/[\r\n]+/).filter((line) => line.trim() !== "");
+  return lines.slice(-CONSOLE_LINES).map(quote).join("\n");
 }
 
 /** What calls into a sandbox get whose guest was found to have hung, for this reason. */

@@ -43,6 +43,7 @@ describe("a sandbox whose agent does not answer", () => {
   let guest: FakeGuest;
   afterEach(() => guest.close());
 
+  const PANIC_LINE = "[   12.3] Kernel panic - not syncing: sysrq triggered crash";
   const WATCHING = { looks: 3, everyMs: 1, askMs: 1000, silentMs: 50 };
   const written: SandboxRecord[] = [];
 
@@ -57,7 +58,10 @@ describe("a sandbox whose agent does not answer", () => {
     guest = await FakeGuest.start((socket) => void (answers() && socket.end("HTTP/1.1 204 No Content\r\n\r\n")));
     const sandbox = new Sandbox({ id: "sb", status: "running", lastActiveAt: 0 } as SandboxRecord);
     let looks = 0;
-    const vm = { processors: async () => [processors[looks++ % processors.length]!] };
+    const vm = {
+      processors: async () => [processors[looks++ % processors.length]!],
+      consoleTail: () => `[   12.2] sysrq: Trigger a crash\r\n${PANIC_LINE}\r\n`,
+    };
     sandbox.attach({ vm, guest: guest.client(1000) } as unknown as LiveMicrovm);
     const journal = { write: async (record: SandboxRecord) => void written.push(structuredClone(record)) };
     const watch = new HangWatch({ journal, log: pino({ enabled: false }) }, watching);
@@ -102,8 +106,6 @@ describe("a sandbox whose agent does not answer", () => {
     expect(sandbox.reason).toBeUndefined();
   });
 
-  const PANIC_LINE = "[   12.3] Kernel panic - not syncing: sysrq triggered crash";
-
   it("is found to have panicked soon after its kernel said so, which ends the calls into it", async () => {
     const { sandbox, watch } = await make(() => false, [KERNEL], { ...WATCHING, askMs: 50 });
     const underWay = sandbox.useOnce((_, gone) => new Promise((_, reject) => gone.addEventListener("abort", reject)));
@@ -113,7 +115,8 @@ describe("a sandbox whose agent does not answer", () => {
       message: expect.stringContaining("its kernel panicked: sysrq triggered crash"),
     };
     await expect(underWay).rejects.toMatchObject(error);
-    expect(sandbox).toMatchObject({ status: "running", reason: { code: "guest_panicked" } });
+    const console = `[   12.2] sysrq: Trigger a crash\n${PANIC_LINE}`;
+    expect(sandbox).toMatchObject({ status: "running", reason: { code: "guest_panicked", console } });
     expect(written.at(-1)).toMatchObject({ status: "running", reason: { code: "guest_panicked" } });
     expect(await watch.silenceOf(sandbox)).toMatchObject({ code: "guest_panicked" });
     await expect(sandbox.useOnce(async () => "never")).rejects.toMatchObject(error);

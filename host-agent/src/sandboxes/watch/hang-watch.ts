@@ -4,7 +4,7 @@ import { hostLoad } from "../../guest/host-load.ts";
 import { livenessLimits } from "../../guest/liveness.ts";
 import type { ProcessorState } from "../../vmm/vmm.ts";
 import type { Journal } from "../record/journal.ts";
-import { panicWords, quote, reasonOf, type SandboxReason, silentError } from "../record/reason.ts";
+import { lastLines, panicWords, quote, reasonOf, type SandboxReason, silentError } from "../record/reason.ts";
 import { abortable } from "../start/abortable.ts";
 import type { LiveMicrovm } from "../state/microvm.ts";
 import type { Sandbox } from "../state/sandbox.ts";
@@ -202,7 +202,10 @@ export class HangWatch {
     const panic = this.#panics.get(live)?.words;
     const what = panic === undefined ? `has made no progress for ${seconds} s` : `panicked: ${quote(panic)}`;
     const message = `its kernel ${what}; roll it back to its last pause, or destroy it`;
-    const reason = reasonOf(panic === undefined ? "guest_hung" : "guest_panicked", message);
+    const reason =
+      panic === undefined
+        ? reasonOf("guest_hung", message)
+        : reasonOf("guest_panicked", message, lastLines(live.vm.consoleTail()));
     const noted = await this.#note(sandbox, live, reason);
     if (noted) sandbox.interrupt(silentError(sandbox.id, reason));
   }

@@ -658,6 +658,13 @@ export declare type SandboxReason = Message<"hostagent.v1.SandboxReason"> & {
    * @generated from field: int64 at_unix_ms = 3;
    */
   atUnixMs: bigint;
+
+  /**
+   * The last lines of the guest's console, when its kernel panicked; printable ASCII and line feeds, empty otherwise.
+   *
+   * @generated from field: string console = 4;
+   */
+  console: string;
 };
 
 /**

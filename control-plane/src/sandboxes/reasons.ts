@@ -1,0 +1,21 @@
+import type { SandboxReason, SandboxReasonCode } from "@warren/contracts/rest/sandboxes";
+import type { Actor } from "../callers/caller.ts";
+
+const ASKED = "asked for";
+
+/** JSON of a reason that holds from now on, as it is stored. */
+export function reasonNow(code: SandboxReasonCode, message: string): string {
+  return JSON.stringify({ code, message, at: new Date().toISOString() } satisfies SandboxReason);
+}
+
+/** JSON of the reason that somebody asked for it. `actor`: who, where that is known. */
+export function askedBy(actor?: Actor): string {
+  if (!actor || actor.type === "system") return reasonNow("requested", ASKED);
+  const who = actor.type === "api_key" ? `the API key "${actor.name}"` : actor.name;
+  return reasonNow("requested", `${ASKED} by ${who}`);
+}
+
+/** What is stored of a sandbox that did not start. */
+export function failure(error: string): { error: string; reason: string } {
+  return { error, reason: reasonNow("start_failed", `it did not start: ${error}`) };
+}
