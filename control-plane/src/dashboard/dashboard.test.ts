@@ -68,7 +68,8 @@ describe("before there is a build", () => {
     expect(response.status).toBe(503);
     expect(response.headers.get("retry-after")).toBe("2");
     expect(response.headers.get("cache-control")).toBe("no-store");
-    expect(await response.text()).toMatch(/http-equiv="refresh".*being built/s);
+    expect(await response.text()).toMatch(/location\.reload\(\).*being built/s);
+    expect(response.headers.get("content-security-policy")).toMatch(/script-src 'self' 'sha256-/);
     expect((await get("/health")).status).toBe(200);
   });
 
@@ -77,7 +78,7 @@ describe("before there is a build", () => {
     const text = await (await get("/")).text();
     expect(text).toMatch(/could not be built/);
     expect(text).toContain("vite ended with &#60;status&#62; 1.");
-    expect(text).not.toContain("refresh");
+    expect(text).not.toContain("reload");
     await rm(join(builds, "failed"));
   });
 

@@ -10,11 +10,14 @@ export function waitingPage(failure: string | undefined): { html: string; policy
     failure === undefined
       ? "This takes half a minute after an installation or a change. The API works already."
       : `${failure} The API works all the same.`;
-  const refresh = failure === undefined ? `<meta http-equiv="refresh" content="${AGAIN_SEC}">` : "";
+  // A refresh by the markup goes to the address of the page, which does nothing when that has a fragment, as the link to the
+  // first account does.
+  const again =
+    failure === undefined ? `<script>setTimeout(() => location.reload(), ${AGAIN_SEC * 1000})</script>` : "";
   const html = `<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">${refresh}<title>${title} · Warren</title></head>
+<meta name="color-scheme" content="light dark">${again}<title>${title} · Warren</title></head>
 <body><h1>${title}</h1><p>${escapeHtml(text)}</p><p>Its routes are described at <a href="/docs">/docs</a>.</p></body>
 </html>
 `;
