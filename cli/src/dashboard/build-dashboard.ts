@@ -95,7 +95,7 @@ async function runVite(version: string, output: string, signal: AbortSignal | un
   const child = spawn(process.execPath, [join(ROOT, "node_modules/vite/bin/vite.js"), "build", "--logLevel", "warn"], {
     cwd: join(ROOT, "dashboard"),
     env: {
-      ...process.env,
+      ...inherited(),
       NODE_ENV: "production",
       WARREN_DASHBOARD_OUTPUT: output,
       WARREN_DASHBOARD_VERSION: version,
@@ -114,6 +114,12 @@ async function runVite(version: string, output: string, signal: AbortSignal | un
   });
   signal?.throwIfAborted();
   if (how !== undefined) throw new Error(`The build of the dashboard ended ${how}.\n${lines}`);
+}
+
+/** What the build takes of the environment, in which servers have their secrets. */
+function inherited(): NodeJS.ProcessEnv {
+  const { PATH, HOME, TMPDIR, NODE_COMPILE_CACHE } = process.env;
+  return { PATH, HOME, TMPDIR, NODE_COMPILE_CACHE };
 }
 
 function lower(pid: number): void {
