@@ -71,7 +71,13 @@ async function start(
   const sandboxes = await createSandboxes(foundation, { teams, quotas });
   const { monitor, leases, templates } = sandboxes;
   onClose(() => operations.drain(DRAIN_MS));
-  const accounts = await createAccounts(foundation, { teams, apiKeys, sandboxes: sandboxes.sandboxes, templates });
+  const accounts = await createAccounts(foundation, {
+    teams,
+    quotas,
+    apiKeys,
+    sandboxes: sandboxes.sandboxes,
+    templates,
+  });
   const stats = createStats(foundation);
   const sandboxMetrics = createMetrics(foundation, sandboxes);
   const events = createEvents(foundation, { teams, apiKeys, sandboxes });

@@ -31,6 +31,52 @@ export const AUDIT_EVENTS = {
     write_file: { scope: "team", says: "a file was written into a sandbox" },
     found: { scope: "team", says: "the host of a missing sandbox answers again" },
   },
+  snapshot: {
+    create: { scope: "team", says: "a template was made of a sandbox" },
+    delete: { scope: "team", says: "a template was deleted" },
+  },
+  team: {
+    create: { scope: "team", says: "the team was made" },
+    rename: { scope: "team", says: "the team has another name" },
+    update: { scope: "team", says: "settings of the team were changed" },
+    transfer: { scope: "team", says: "another member became the owner" },
+    set_byoc: { scope: "admin", says: "it was decided whether the team brings its own hosts" },
+    delete: { scope: "team", says: "the team was deleted" },
+  },
+  member: {
+    add: { scope: "admin", says: "a user was added to the team" },
+    role_update: { scope: "admin", says: "a member has another role" },
+    remove: { scope: "admin", says: "a member was removed" },
+    leave: { scope: "admin", says: "a member left the team" },
+  },
+  api_key: {
+    create: { scope: "team", says: "an API key was made" },
+    revoke: { scope: "team", says: "an API key was revoked" },
+  },
+  quota: {
+    update: { scope: "admin", says: "limits of the team were set" },
+    refuse: { scope: "team", says: "something was refused since it exceeds the team's quota" },
+  },
+  user: {
+    sign_up: { scope: "admin", says: "somebody made an account" },
+    log_in: { scope: "admin", says: "a user signed in" },
+    log_in_failed: { scope: "admin", says: "somebody tried to sign in with a wrong password" },
+    log_out: { scope: "admin", says: "a user ended a session" },
+    log_out_everywhere: { scope: "admin", says: "a user ended all sessions" },
+    password_change: { scope: "admin", says: "a user has set another password" },
+    password_reset: { scope: "admin", says: "the operator has given a user another password" },
+    provider_link: { scope: "admin", says: "a user can sign in through a provider" },
+    provider_unlink: { scope: "admin", says: "a user can no longer sign in through a provider" },
+    delete: { scope: "admin", says: "a user has deleted the account" },
+    deactivate: { scope: "admin", says: "an administrator has shut a user out" },
+    activate: { scope: "admin", says: "a user who was shut out may sign in again" },
+    grant: { scope: "admin", says: "a user may administer the platform, or a part of it" },
+    revoke: { scope: "admin", says: "a user may no longer administer the platform, or a part of it" },
+  },
+  host: {
+    marked_up: { scope: "team", says: "a host answers" },
+    marked_down: { scope: "team", says: "a host does not answer" },
+  },
 } as const satisfies Record<string, Record<string, { scope: AuditScope; says: string }>>;
 
 /** What events are about. */

@@ -17,6 +17,9 @@ const team = {
   slug: Type.String({ pattern: TEAM_SLUG.source, description: "Short name that never changes" }),
   is_byoc: Type.Boolean({ description: "Whether the team's sandboxes run on hosts of its own" }),
   api_keys_by_admins: Type.Boolean({ description: "Whether only the owner and admins may make and revoke API keys" }),
+  audit_exec: Type.Boolean({
+    description: "Whether the audit log tells of commands as they start in the team's sandboxes, with their arguments",
+  }),
   created_at: Timestamp,
 };
 
@@ -34,7 +37,11 @@ export type CreateTeam = Static<typeof CreateTeam>;
 
 /** Request to change a team. */
 export const UpdateTeam = Type.Object(
-  { name: Type.Optional(TeamName), api_keys_by_admins: Type.Optional(team.api_keys_by_admins) },
+  {
+    name: Type.Optional(TeamName),
+    api_keys_by_admins: Type.Optional(team.api_keys_by_admins),
+    audit_exec: Type.Optional(team.audit_exec),
+  },
   { additionalProperties: false, minProperties: 1, title: "UpdateTeam" },
 );
 export type UpdateTeam = Static<typeof UpdateTeam>;

@@ -1,5 +1,6 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { DeleteMe, DeletionPreview, TeamOutcome } from "@warren/contracts/rest/account-deletion";
+import type { AuditLogger } from "../audit/audit-logger.ts";
 import type { AccessChanges } from "../auth/access-changes.ts";
 import { type Actor, actorOf, type SignedInUser } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
@@ -18,7 +19,7 @@ const NAMED_TEAMS = 5;
 /** The end of teams. */
 export interface TeamEnds {
   /** Takes a team out of use on behalf of somebody, in a transaction; the result ends what it had, once that is committed. */
-  claim(teamId: string, by: Actor, transaction: Db): Promise<() => Promise<void>>;
+  claim(team: { id: string; name: string }, by: Actor, transaction: Db): Promise<() => Promise<void>>;
 }
 
 /** What the service needs. */
@@ -30,6 +31,7 @@ export interface AccountDeletionParts {
   teams: TeamEnds;
   reauthentication: Reauthentication;
   changes: AccessChanges;
+  audit: AuditLogger;
 }
 
 /**
@@ -96,11 +98,21 @@ export class AccountDeletion {
     const ends = [];
     for (const team of all) {
       if (outcomeOf(team) === "deleted") {
-        ends.push(await teams.claim(team.id, actorOf(caller), transaction));
+        ends.push(await teams.claim(team, actorOf(caller), transaction));
       }
     }
+    await this.#tell(caller, all, transaction);
     await users.remove(userId, transaction);
     return ends;
+  }
+
+  /** Those who stay in a team learn that the user has left it, and the platform that the account is gone. */
+  async #tell(caller: SignedInUser, teams: LeavingTeamRow[], transaction: Db): Promise<void> {
+    const { audit } = this.#parts;
+    for (const team of teams) {
+      if (outcomeOf(team) === "left") await audit.teams.memberLeft(transaction, caller, team.id);
+    }
+    await audit.accounts.accountDeleted(transaction, caller);
   }
 }
 

@@ -1,5 +1,6 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { ChangePassword, Me, UpdateMe } from "@warren/contracts/rest/accounts";
+import type { AccountEvents } from "../audit/account-events.ts";
 import type { AccessChanges } from "../auth/access-changes.ts";
 import type { SignedInUser } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
@@ -25,6 +26,7 @@ export interface AccountServiceParts {
   hasher: PasswordHasher;
   reauthentication: Reauthentication;
   changes: AccessChanges;
+  audit: AccountEvents;
 }
 
 /** What users do with their own accounts. */
@@ -69,13 +71,14 @@ export class AccountService {
 
   /** Sets the password and ends all other sessions of the user. */
   async changePassword(caller: SignedInUser, request: ChangePassword): Promise<void> {
-    const { db, users, sessions, hasher, reauthentication, changes } = this.#parts;
+    const { db, users, sessions, hasher, reauthentication, changes, audit } = this.#parts;
     const user = await this.#find(caller);
     await reauthentication.require(user, caller.sessionId, request.current_password, "body/current_password");
     const passwordHash = await hasher.hash(request.new_password);
     await db.transaction().execute(async (transaction) => {
       await users.setPasswordHash(user.id, passwordHash, transaction);
       await sessions.endAll(user.id, { except: caller.sessionId, db: transaction });
+      await audit.passwordChanged(transaction, caller);
     });
     changes.announce({ userId: user.id });
   }

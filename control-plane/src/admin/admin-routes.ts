@@ -4,6 +4,7 @@ import { ErrorBody } from "@warren/contracts/rest/error";
 import { SetTeamQuota, TeamQuota } from "@warren/contracts/rest/quotas";
 import { TeamParams } from "@warren/contracts/rest/teams";
 import { Type } from "typebox";
+import { actorOf } from "../callers/caller.ts";
 import { userOf } from "../callers/request-caller.ts";
 import type { Routes } from "../http/app-types.ts";
 import { fromWireId } from "../identifiers/wire-id.ts";
@@ -11,7 +12,6 @@ import type { QuotaStore } from "../quotas/quota-store.ts";
 import type { TeamStore } from "../teams/team-store.ts";
 import type { AdminService } from "./admin-service.ts";
 import type { PlatformLists } from "./platform-lists.ts";
-import type { PlatformStore } from "./platform-store.ts";
 import { toAdminUser } from "./platform-view.ts";
 import { requireRight } from "./require-right.ts";
 import type { UserRights } from "./user-rights.ts";
@@ -21,7 +21,6 @@ const tags = ["administration"];
 /** What the routes need. */
 export interface AdminRouteParts {
   admins: AdminService;
-  platform: PlatformStore;
   lists: PlatformLists;
   rights: UserRights;
   quotas: QuotaStore;
@@ -29,7 +28,7 @@ export interface AdminRouteParts {
 }
 
 /** Routes under `/v1/admin`, for users whom the database names as administrators of the platform or gives the right. */
-export function adminRoutes({ admins, platform, lists, rights, quotas, teams }: AdminRouteParts): Routes {
+export function adminRoutes({ admins, lists, rights, quotas, teams }: AdminRouteParts): Routes {
   const right = (permission: PlatformPermission) => requireRight(admins, permission);
   const liveTeam = async (id: string) => {
     const team = await teams.findLive(fromWireId("team", id));
@@ -54,7 +53,7 @@ export function adminRoutes({ admins, platform, lists, rights, quotas, teams }: 
       },
       async (request) => {
         const id = fromWireId("usr", request.params.id);
-        await rights.update(userOf(request).userId, id, request.body);
+        await rights.update(userOf(request), id, request.body);
         const user = await lists.user(id);
         if (!user) throw new WarrenError("not_found", "there is no such user");
         return toAdminUser(user);
@@ -74,7 +73,8 @@ export function adminRoutes({ admins, platform, lists, rights, quotas, teams }: 
         },
       },
       async (request, reply) => {
-        await platform.setByoc(await liveTeam(request.params.id), request.body.is_byoc);
+        const by = actorOf(userOf(request));
+        await admins.setByoc(by, await liveTeam(request.params.id), request.body.is_byoc);
         return reply.code(204).send(null);
       },
     );
@@ -108,7 +108,7 @@ export function adminRoutes({ admins, platform, lists, rights, quotas, teams }: 
       },
       async (request) => {
         const teamId = await liveTeam(request.params.id);
-        await quotas.set(teamId, request.body);
+        await admins.setQuota(actorOf(userOf(request)), teamId, request.body);
         return quotas.get(teamId);
       },
     );

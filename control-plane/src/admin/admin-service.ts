@@ -1,10 +1,17 @@
 import { WarrenError } from "@warren/contracts/errors";
 import { LIMITS } from "@warren/contracts/limits";
 import type { CreateAdmin, PlatformPermission, ResetPassword, SetAdmin } from "@warren/contracts/rest/admin";
+import type { SetTeamQuota } from "@warren/contracts/rest/quotas";
 import type { AccountStore } from "../accounts/account-store.ts";
+import { ALL_RIGHTS } from "../audit/account-events.ts";
+import type { AuditLogger } from "../audit/audit-logger.ts";
 import type { AccessChanges } from "../auth/access-changes.ts";
+import { type Actor, SYSTEM } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
+import { transact } from "../database/transact.ts";
+import type { QuotaStore } from "../quotas/quota-store.ts";
 import type { SessionStore } from "../sessions/session-store.ts";
+import type { MembershipStore } from "../teams/membership-store.ts";
 import { normalizeEmail, parseEmail } from "../users/email.ts";
 import type { PasswordHasher } from "../users/passwords.ts";
 import { parseUserName } from "../users/user-name.ts";
@@ -19,7 +26,10 @@ export interface AdminServiceParts {
   accounts: AccountStore;
   sessions: SessionStore;
   hasher: PasswordHasher;
+  memberships: MembershipStore;
+  quotas: QuotaStore;
   changes: AccessChanges;
+  audit: AuditLogger;
 }
 
 /** Who administers the platform. Only the operator of the server decides that, never whoever signs up first. */
@@ -35,13 +45,15 @@ export class AdminService {
    * `require` does in the transaction comes first, and refuses it by throwing.
    */
   async create(request: CreateAdmin, require?: (transaction: Db) => Promise<void>): Promise<UserRow> {
-    const { db, accounts, platform, hasher } = this.#parts;
+    const { db, accounts, platform, hasher, audit } = this.#parts;
     const email = parseEmail(request.email);
     const name = parseUserName(request.name);
     const passwordHash = await hasher.hash(request.password);
     return db.transaction().execute(async (transaction) => {
       await require?.(transaction);
-      const { user } = await accounts.insert({ email, name, passwordHash, isAdmin: true }, transaction);
+      const { user, teamId } = await accounts.insert({ email, name, passwordHash, isAdmin: true }, transaction);
+      await audit.accounts.signedUp(transaction, user, teamId, require ? {} : { by: SYSTEM });
+      await audit.accounts.rightGranted(transaction, SYSTEM, user, ALL_RIGHTS);
       await platform.takeOverTeams(user.id, transaction);
       await platform.endSetupLink(transaction);
       return user;
@@ -81,16 +93,19 @@ export class AdminService {
 
   /** Lets a user administer the platform, and own the teams that have no member; or gives the user one right. */
   async grant({ email, permission }: SetAdmin): Promise<void> {
-    const { db, platform, changes } = this.#parts;
+    const { db, platform, changes, audit } = this.#parts;
     const user = await this.#find(email);
-    if (permission) await platform.addPermission(user.id, permission);
-    else await db.transaction().execute((transaction) => platform.setAdministrator(user.id, true, transaction));
+    await transact(db, async (transaction) => {
+      if (permission) await platform.addPermission(user.id, permission, transaction);
+      else await platform.setAdministrator(user.id, true, transaction);
+      await audit.accounts.rightGranted(transaction, SYSTEM, user, permission ?? ALL_RIGHTS);
+    });
     changes.announce({ userId: user.id });
   }
 
   /** Takes the administration of the platform with all single rights, or one right, from a user. */
   async revoke({ email, permission }: SetAdmin): Promise<void> {
-    const { db, platform, changes } = this.#parts;
+    const { db, platform, changes, audit } = this.#parts;
     const user = await this.#find(email);
     if (permission && user.is_admin) {
       throw new WarrenError(
@@ -98,29 +113,55 @@ export class AdminService {
         `${user.email} administers the platform and so has every right on it; take that away first, then grant single ones`,
       );
     }
-    if (permission) await platform.removePermission(user.id, permission);
-    else await db.transaction().execute((transaction) => platform.setAdministrator(user.id, false, transaction));
+    await transact(db, async (transaction) => {
+      if (permission) await platform.removePermission(user.id, permission, transaction);
+      else await platform.setAdministrator(user.id, false, transaction);
+      await audit.accounts.rightRevoked(transaction, SYSTEM, user, permission ?? ALL_RIGHTS);
+    });
     changes.announce({ userId: user.id });
   }
 
   /** Shuts a user out, or no longer. */
   async setDeactivated(email: string, isDeactivated: boolean): Promise<void> {
-    const { db, users, changes } = this.#parts;
+    const { db, users, changes, audit } = this.#parts;
     const user = await this.#find(email);
-    await users.setDeactivated(user.id, isDeactivated, db);
+    await transact(db, async (transaction) => {
+      await users.setDeactivated(user.id, isDeactivated, transaction);
+      await audit.accounts.activationSet(transaction, SYSTEM, user, !isDeactivated);
+    });
     changes.announce({ userId: user.id });
   }
 
   /** Gives a user a new password and ends all sessions of the user. */
   async resetPassword({ email, password }: ResetPassword): Promise<void> {
-    const { db, users, sessions, hasher, changes } = this.#parts;
+    const { db, users, memberships, sessions, hasher, changes, audit } = this.#parts;
     const user = await this.#find(email);
     const passwordHash = await hasher.hash(password);
     await db.transaction().execute(async (transaction) => {
       await users.setPasswordHash(user.id, passwordHash, transaction);
       await sessions.endAll(user.id, { db: transaction });
+      const team = await memberships.firstTeam(user.id, transaction);
+      await audit.accounts.passwordReset(transaction, SYSTEM, user, team?.id);
     });
     changes.announce({ userId: user.id });
+  }
+
+  /** Says whether a live team runs its sandboxes on hosts of its own. */
+  async setByoc(by: Actor, teamId: string, isByoc: boolean): Promise<void> {
+    const { db, platform, audit } = this.#parts;
+    await transact(db, async (transaction) => {
+      await platform.setByoc(teamId, isByoc, transaction);
+      await audit.teams.byocSet(transaction, by, teamId, isByoc);
+    });
+  }
+
+  /** Sets limits of a team; those that are not named stay as they are. */
+  async setQuota(by: Actor, teamId: string, limits: SetTeamQuota): Promise<void> {
+    const { db, quotas, audit } = this.#parts;
+    await transact(db, async (transaction) => {
+      await quotas.set(teamId, limits, transaction);
+      await audit.teams.quotaUpdated(transaction, by, teamId, limits);
+    });
   }
 
   /** Throws `forbidden` unless a user administers the platform or has a right on it. */

@@ -14,6 +14,7 @@ import {
 import { SetTeamQuota } from "@warren/contracts/rest/quotas";
 import { isSocketPath } from "@warren/server/socket-path";
 import Fastify, { type FastifyBaseLogger } from "fastify";
+import { SYSTEM } from "../callers/caller.ts";
 import type { App } from "../http/app-types.ts";
 import { handleErrors } from "../http/errors/error-handler.ts";
 import { createValidatorCompiler, formatSchemaErrors } from "../http/errors/validation.ts";
@@ -106,7 +107,7 @@ function createServer({ admins, platform, lists, quotas, keys, setup, dashboardU
     return reply.code(204).send();
   });
   app.put("/teams/:slug/byoc", { schema: { params: NameTeam, body: SetByoc } }, async (request, reply) => {
-    await platform.setByoc(await teamOf(request.params.slug), request.body.is_byoc);
+    await admins.setByoc(SYSTEM, await teamOf(request.params.slug), request.body.is_byoc);
     return reply.code(204).send();
   });
   app.get("/teams/:slug/quota", { schema: { params: NameTeam } }, async (request) =>
@@ -114,7 +115,7 @@ function createServer({ admins, platform, lists, quotas, keys, setup, dashboardU
   );
   app.put("/teams/:slug/quota", { schema: { params: NameTeam, body: SetTeamQuota } }, async (request) => {
     const teamId = await teamOf(request.params.slug);
-    await quotas.set(teamId, request.body);
+    await admins.setQuota(SYSTEM, teamId, request.body);
     return quotas.get(teamId);
   });
   app.post("/signing-keys", { schema: { body: RotateKeys } }, async (request, reply) => {

@@ -48,16 +48,16 @@ export class PlatformStore {
     await transaction.deleteFrom("setup_link").execute();
   }
 
-  async addPermission(userId: string, permission: PlatformPermission): Promise<void> {
-    await this.#db
+  async addPermission(userId: string, permission: PlatformPermission, db: Db): Promise<void> {
+    await db
       .insertInto("admin_permissions")
       .values({ id: randomUUID(), user_id: userId, permission })
       .onConflict((conflict) => conflict.columns(["user_id", "permission"]).doNothing())
       .execute();
   }
 
-  async removePermission(userId: string, permission: PlatformPermission): Promise<void> {
-    await this.#db
+  async removePermission(userId: string, permission: PlatformPermission, db: Db): Promise<void> {
+    await db
       .deleteFrom("admin_permissions")
       .where("user_id", "=", userId)
       .where("permission", "=", permission)
@@ -101,8 +101,8 @@ export class PlatformStore {
   }
 
   /** Sets whether a live team brings its own hosts; false when there is no such team. */
-  async setByoc(teamId: string, isByoc: boolean): Promise<boolean> {
-    const { numUpdatedRows } = await this.#db
+  async setByoc(teamId: string, isByoc: boolean, db: Db): Promise<boolean> {
+    const { numUpdatedRows } = await db
       .updateTable("teams")
       .set({ is_byoc: isByoc })
       .where("id", "=", teamId)

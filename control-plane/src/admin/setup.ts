@@ -75,7 +75,7 @@ export class Setup {
         .executeTakeFirstOrThrow();
       if (numDeletedRows === 0n || (await platform.hasAdmin(transaction))) throw invalidLink();
     });
-    return signIn.openFor(user, client);
+    return signIn.openFor(user, { client, method: "setup_link" });
   }
 }
 

@@ -1,6 +1,7 @@
 import { WarrenError } from "@warren/contracts/errors";
 import { LIMITS } from "@warren/contracts/limits";
 import { type CreateApiKey, DEFAULT_API_KEY_SCOPES } from "@warren/contracts/rest/api-keys";
+import type { TeamEvents } from "../audit/team-events.ts";
 import type { AccessChanges } from "../auth/access-changes.ts";
 import type { UserCaller } from "../callers/caller.ts";
 import { momentOf } from "../date-time.ts";
@@ -17,6 +18,7 @@ export interface ApiKeyServiceParts {
   teams: TeamService;
   limiter: RateLimiter;
   changes: AccessChanges;
+  audit: TeamEvents;
 }
 
 /** The API keys of a team. */
@@ -29,7 +31,7 @@ export class ApiKeyService {
 
   /** Makes a key of the caller's team; the only time that its secret is known. */
   async create(caller: UserCaller, request: CreateApiKey): Promise<{ row: ApiKeyRow; key: string }> {
-    const { store, teams, limiter } = this.#parts;
+    const { store, teams, limiter, audit } = this.#parts;
     const expiresAt = request.expires_at === undefined ? undefined : momentOf(request.expires_at);
     if (expiresAt && expiresAt.getTime() <= Date.now()) {
       throw new WarrenError("conflict", "body/expires_at is over already; it must be in the future");
@@ -55,9 +57,15 @@ export class ApiKeyService {
         },
         transaction,
       );
-      return store.find(caller.teamId, id, transaction);
+      const made = (await store.find(caller.teamId, id, transaction))!;
+      await audit.apiKeyCreated(transaction, caller, id, {
+        name: made.name,
+        scopes: made.scopes,
+        ...(made.expires_at && { expires_at: made.expires_at.toISOString() }),
+      });
+      return made;
     });
-    return { row: row!, key };
+    return { row, key };
   }
 
   /** Keys of the caller's team, newest first. */
@@ -67,12 +75,12 @@ export class ApiKeyService {
 
   /** Revokes a key of the caller's team at once; throws `not_found` when the team has no such key. */
   async revoke(caller: UserCaller, id: string): Promise<void> {
-    const { store, teams, changes } = this.#parts;
+    const { store, teams, changes, audit } = this.#parts;
     await teams.withTeam(caller, "view", async (transaction, team) => {
       requireKeyManagement(team);
-      if (!(await store.delete(caller.teamId, id, transaction))) {
-        throw new WarrenError("not_found", "the team has no such API key");
-      }
+      const name = await store.delete(caller.teamId, id, transaction);
+      if (name === undefined) throw new WarrenError("not_found", "the team has no such API key");
+      await audit.apiKeyRevoked(transaction, caller, id, { name });
     });
     changes.announce({ teamId: caller.teamId });
   }

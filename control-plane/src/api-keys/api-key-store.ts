@@ -100,19 +100,25 @@ export class ApiKeyStore {
     return count;
   }
 
-  /** Deletes a key of a team; false when there is none. */
-  async delete(teamId: string, id: string, db: Db = this.#db): Promise<boolean> {
-    const { numDeletedRows } = await db
+  /** Deletes a key of a team; returns its name, undefined when there is none. */
+  async delete(teamId: string, id: string, db: Db = this.#db): Promise<string | undefined> {
+    const deleted = await db
       .deleteFrom("team_api_keys")
       .where("team_id", "=", teamId)
       .where("id", "=", id)
+      .returning("name")
       .executeTakeFirst();
-    return numDeletedRows > 0n;
+    return deleted?.name;
   }
 
-  /** Deletes the keys of a team that a user made. */
-  async deleteOfCreator(teamId: string, userId: string, db: Db): Promise<void> {
-    await db.deleteFrom("team_api_keys").where("team_id", "=", teamId).where("created_by", "=", userId).execute();
+  /** Deletes the keys of a team that a user made; returns them. */
+  async deleteOfCreator(teamId: string, userId: string, db: Db): Promise<{ id: string; name: string }[]> {
+    return db
+      .deleteFrom("team_api_keys")
+      .where("team_id", "=", teamId)
+      .where("created_by", "=", userId)
+      .returning(["id", "name"])
+      .execute();
   }
 
   /** Writes times of last use by key UUID in one statement; never moves a time back. */

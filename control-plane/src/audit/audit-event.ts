@@ -2,6 +2,9 @@ import { randomUUIDv7 } from "node:crypto";
 import { AUDIT_EVENTS, type AuditActionOf, type AuditResource, type AuditStatus } from "@warren/contracts/rest/audit";
 import type { Actor } from "../callers/caller.ts";
 
+/** `team_id` of events that are about no team. */
+export const PLATFORM = "00000000-0000-0000-0000-000000000000";
+
 /** Bytes that a text in the metadata of an event has at most. */
 const TEXT_BYTES = 4096;
 
@@ -13,7 +16,7 @@ export type AuditMetadata = Readonly<Record<string, AuditValue | undefined>>;
 export type AuditEvent = {
   [Resource in AuditResource]: { resource: Resource; action: AuditActionOf<Resource> };
 }[AuditResource] & {
-  /** UUID of the team that it is about. */
+  /** UUID of the team that it is about, or `PLATFORM`. */
   teamId: string;
   actor: Actor;
   /** Id of the resource as clients know it, or its name. */

@@ -4,7 +4,7 @@ import type { ColumnType } from "kysely";
 /** Table `audit_logs`. Rows are never changed; those that are old are removed by their retention. */
 export interface AuditLogsTable {
   id: string;
-  /** UUID of the team that the event is about. */
+  /** UUID of the team that the event is about, or `PLATFORM`. */
   team_id: string;
   actor_type: AuditActorType;
   /** Wire id of a user or an API key; empty for the system. */

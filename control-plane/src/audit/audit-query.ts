@@ -9,7 +9,7 @@ import type { AuditLogsTable } from "./audit-logs-table.ts";
 
 /** Whose events are looked for. */
 export interface AuditView {
-  /** UUID of the team. */
+  /** UUID of a team, or `PLATFORM`. */
   teamId: string;
   scopes: readonly AuditScope[];
 }

@@ -1,9 +1,14 @@
 import { sql } from "kysely";
 import type { Db } from "../database/tables.ts";
-import { clock, type StoredEvent } from "./audit-event.ts";
+import { type AuditEvent, clock, type StoredEvent, stored } from "./audit-event.ts";
 
 /** Events that one statement takes. */
 export const BATCH = 500;
+
+/** Records events in the transaction of the change that they belong to. */
+export function recordIn(db: Db, ...events: AuditEvent[]): Promise<void> {
+  return insertEvents(db, events.map(stored));
+}
 
 /**
  * Stores events, each once, however often it is given; `db` may be a transaction. The time of an event is the database's,

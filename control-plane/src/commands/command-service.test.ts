@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import type { AuditLogger } from "../audit/audit-logger.ts";
+import type { SandboxEvents } from "../audit/sandbox-events.ts";
 import type { Caller } from "../callers/caller.ts";
 import { createHostClient, type HostClient } from "../hosts/host-client.ts";
 import type { SandboxAccess } from "../sandboxes/sandbox-access.ts";
@@ -29,8 +29,8 @@ beforeEach(async () => {
   });
   host = createHostClient(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
   const access = { use: (_caller, _id, call) => call(host) } as Pick<SandboxAccess, "use">;
-  const audit = { commandStarted: async () => undefined } as Pick<AuditLogger, "commandStarted">;
-  commands = new CommandService(access as SandboxAccess, audit as AuditLogger);
+  const audit = { commandStarted: async () => undefined } as Pick<SandboxEvents, "commandStarted">;
+  commands = new CommandService(access as SandboxAccess, audit as SandboxEvents);
 });
 afterEach(() => {
   host.close();

@@ -9,7 +9,7 @@ import type {
 import { LIMITS } from "@warren/contracts/limits";
 import type { ExecRequest, ExecResult, ExecStartFrame, OutOfMemory } from "@warren/contracts/rest/commands";
 import { turns } from "@warren/server/fair-turns";
-import type { AuditLogger } from "../audit/audit-logger.ts";
+import type { SandboxEvents } from "../audit/sandbox-events.ts";
 import type { Caller } from "../callers/caller.ts";
 import type { SandboxAccess } from "../sandboxes/sandbox-access.ts";
 import { decodeBase64 } from "./base64.ts";
@@ -24,9 +24,9 @@ export type CommandInput = MessageInitShape<typeof ExecStreamRequestSchema>;
  */
 export class CommandService {
   readonly #access: SandboxAccess;
-  readonly #audit: AuditLogger;
+  readonly #audit: SandboxEvents;
 
-  constructor(access: SandboxAccess, audit: AuditLogger) {
+  constructor(access: SandboxAccess, audit: SandboxEvents) {
     this.#access = access;
     this.#audit = audit;
   }

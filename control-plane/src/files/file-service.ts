@@ -11,7 +11,7 @@ import type {
   RemoveFile,
   StatFile,
 } from "@warren/contracts/rest/files";
-import type { AuditLogger } from "../audit/audit-logger.ts";
+import type { SandboxEvents } from "../audit/sandbox-events.ts";
 import type { Caller } from "../callers/caller.ts";
 import { momentOf } from "../date-time.ts";
 import type { HostAgent } from "../hosts/host-client.ts";
@@ -22,9 +22,9 @@ import type { Upload } from "./upload.ts";
 /** Files of sandboxes: moves them in and out as they come, lists and changes directories. */
 export class FileService {
   readonly #access: SandboxAccess;
-  readonly #audit: AuditLogger;
+  readonly #audit: SandboxEvents;
 
-  constructor(access: SandboxAccess, audit: AuditLogger) {
+  constructor(access: SandboxAccess, audit: SandboxEvents) {
     this.#access = access;
     this.#audit = audit;
   }

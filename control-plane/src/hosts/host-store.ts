@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { GetHostResponse } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { sql } from "kysely";
+import type { TeamEvents } from "../audit/team-events.ts";
 import type { Db } from "../database/tables.ts";
+import { transact } from "../database/transact.ts";
 import type { HostAddress } from "./host-client-pool.ts";
 import type { HostStatus } from "./hosts-table.ts";
 
@@ -13,9 +15,11 @@ export interface MonitoredHost extends HostAddress {
 /** Rows of hosts. */
 export class HostStore {
   readonly #db: Db;
+  readonly #audit: TeamEvents;
 
-  constructor(db: Db) {
+  constructor(db: Db, audit: TeamEvents) {
     this.#db = db;
+    this.#audit = audit;
   }
 
   /**
@@ -71,25 +75,33 @@ export class HostStore {
       await this.#db.updateTable("hosts").set({ last_heartbeat_at: sql`now()` }).where("id", "=", host.id).execute();
       return false;
     }
-    const woken = await this.#db
-      .updateTable("hosts")
-      .set({ status: "online", last_heartbeat_at: sql`now()`, updated_at: sql`now()` })
-      .where("id", "=", host.id)
-      .where("status", "=", "unreachable")
-      .executeTakeFirst();
-    return woken.numUpdatedRows > 0n;
+    return transact(this.#db, async (transaction) => {
+      const woken = await transaction
+        .updateTable("hosts")
+        .set({ status: "online", last_heartbeat_at: sql`now()`, updated_at: sql`now()` })
+        .where("id", "=", host.id)
+        .where("status", "=", "unreachable")
+        .returning("team_id")
+        .executeTakeFirst();
+      if (woken) await this.#audit.hostMarkedUp(transaction, host.id, woken.team_id);
+      return woken !== undefined;
+    });
   }
 
   /** Takes a host out of service that has given no sign of life for `seconds`. Returns whether its status changed. */
   async markUnreachable(hostId: string, seconds: number): Promise<boolean> {
-    const result = await this.#db
-      .updateTable("hosts")
-      .set({ status: "unreachable", updated_at: sql`now()` })
-      .where("id", "=", hostId)
-      .where("status", "in", ["online", "draining"])
-      .where(sql<boolean>`coalesce(last_heartbeat_at < now() - make_interval(secs => ${seconds}), true)`)
-      .executeTakeFirst();
-    return result.numUpdatedRows > 0n;
+    return transact(this.#db, async (transaction) => {
+      const lost = await transaction
+        .updateTable("hosts")
+        .set({ status: "unreachable", updated_at: sql`now()` })
+        .where("id", "=", hostId)
+        .where("status", "in", ["online", "draining"])
+        .where(sql<boolean>`coalesce(last_heartbeat_at < now() - make_interval(secs => ${seconds}), true)`)
+        .returning("team_id")
+        .executeTakeFirst();
+      if (lost) await this.#audit.hostMarkedDown(transaction, hostId, lost.team_id);
+      return lost !== undefined;
+    });
   }
 
   async find(hostId: string): Promise<MonitoredHost | undefined> {

@@ -1,5 +1,6 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { AccountStore } from "../accounts/account-store.ts";
+import type { AccountEvents } from "../audit/account-events.ts";
 import type { Db } from "../database/tables.ts";
 import { isUniqueViolation } from "../database/unique-violation.ts";
 import type { SessionClient } from "../sessions/session-client.ts";
@@ -16,6 +17,7 @@ export interface OAuthSignInParts {
   identities: IdentityStore;
   accounts: AccountStore;
   signIn: SignIn;
+  audit: AccountEvents;
 }
 
 /** Opens sessions of people whom a provider has identified, and makes their accounts at the first time. */
@@ -33,18 +35,21 @@ export class OAuthSignIn {
   async open(provider: string, profile: OAuthProfile, client: SessionClient): Promise<Session> {
     const { identities, signIn } = this.#parts;
     const known = await identities.findUser(provider, profile.providerId);
-    return signIn.openFor(known ?? (await this.#register(provider, profile)), client);
+    const user = known ?? (await this.#register(provider, profile));
+    return signIn.openFor(user, { client, method: provider });
   }
 
   async #register(provider: string, profile: OAuthProfile): Promise<UserRow> {
-    const { db, identities, accounts, signIn } = this.#parts;
+    const { db, identities, accounts, signIn, audit } = this.#parts;
     signIn.requireOpenSignUp();
     const email = parseEmail(profile.email);
     const account = { email, name: shortenUserName(profile.name), passwordHash: null, isEmailVerified: true };
     try {
       return await db.transaction().execute(async (transaction) => {
-        const { user } = await accounts.insert(account, transaction);
+        const { user, teamId } = await accounts.insert(account, transaction);
         await identities.insert({ provider, providerId: profile.providerId, userId: user.id, email }, transaction);
+        await audit.signedUp(transaction, user, teamId, { provider });
+        await audit.providerLinked(transaction, user, teamId, provider);
         return user;
       });
     } catch (error) {

@@ -1,10 +1,12 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { LinkedProvider } from "@warren/contracts/rest/providers";
 import type { Reauthentication } from "../accounts/reauthentication.ts";
+import type { AccountEvents } from "../audit/account-events.ts";
 import type { SignedInUser } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
 import { isUniqueViolation } from "../database/unique-violation.ts";
 import type { SessionStore } from "../sessions/session-store.ts";
+import type { MembershipStore } from "../teams/membership-store.ts";
 import type { UserRow, UserStore } from "../users/user-store.ts";
 import type { IdentityStore } from "./identity-store.ts";
 import type { OAuthProfile, OAuthProvider } from "./oauth-provider.ts";
@@ -15,6 +17,8 @@ export interface ProviderLinksParts {
   users: UserStore;
   sessions: SessionStore;
   identities: IdentityStore;
+  memberships: MembershipStore;
+  audit: AccountEvents;
   reauthentication: Reauthentication;
   /** Those that this server offers, by name. */
   providers: ReadonlyMap<string, OAuthProvider>;
@@ -61,7 +65,7 @@ export class ProviderLinks {
 
   /** Links the account of a session to an identity; says why when it does not. */
   async link(sessionId: string, provider: string, profile: OAuthProfile): Promise<LinkRefusal | undefined> {
-    const { db, users, sessions, identities } = this.#parts;
+    const { db, users, sessions, identities, memberships, audit } = this.#parts;
     try {
       return await db.transaction().execute(async (transaction) => {
         const userId = await sessions.userIdOf(sessionId, transaction);
@@ -71,6 +75,8 @@ export class ProviderLinks {
         if (known.some((row) => row.provider === provider)) return "already_linked";
         const { providerId, email } = profile;
         await identities.insert({ provider, providerId, userId: user.id, email }, transaction);
+        const team = await memberships.firstTeam(user.id, transaction);
+        await audit.providerLinked(transaction, user, team?.id, provider);
         return undefined;
       });
     } catch (error) {
@@ -81,7 +87,7 @@ export class ProviderLinks {
 
   /** Unlinks the account; throws `last_login_method` when nobody could sign in to it any more. */
   async unlink(caller: SignedInUser, provider: string): Promise<void> {
-    const { db, users, identities, providers } = this.#parts;
+    const { db, users, identities, providers, audit } = this.#parts;
     await db.transaction().execute(async (transaction) => {
       const user = found(await users.lock(caller.userId, transaction));
       const linked = (await identities.listOf(user.id, transaction)).map((row) => row.provider);
@@ -96,6 +102,7 @@ export class ProviderLinks {
         );
       }
       await identities.remove(user.id, provider, transaction);
+      await audit.providerUnlinked(transaction, caller, provider);
     });
   }
 }

@@ -52,8 +52,8 @@ export class QuotaStore {
   }
 
   /** Sets the limits that are named; null goes back to the default. */
-  async set(teamId: string, limits: SetTeamQuota): Promise<void> {
-    await this.#db
+  async set(teamId: string, limits: SetTeamQuota, db: Db): Promise<void> {
+    await db
       .insertInto("team_quotas")
       .values({
         team_id: teamId,

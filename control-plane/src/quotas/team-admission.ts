@@ -1,6 +1,9 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { QuotaAmounts, QuotaResource } from "@warren/contracts/rest/quotas";
+import type { TeamEvents } from "../audit/team-events.ts";
+import type { Caller } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
+import { transact } from "../database/transact.ts";
 import type { TeamStore } from "../teams/team-store.ts";
 import { MIB, type QuotaStore } from "./quota-store.ts";
 
@@ -12,18 +15,53 @@ const NAMES: Record<QuotaResource, string> = {
   disk_mb: "MiB of templates and paused sandboxes",
 };
 
+/** A refusal, with the figures that it rests on. */
+class QuotaExceeded extends WarrenError {
+  readonly figures: { quota: QuotaResource; used: number; limit: number; needed: number };
+
+  constructor(figures: QuotaExceeded["figures"]) {
+    const { quota, used, limit, needed } = figures;
+    super(
+      "quota_exceeded",
+      `the team uses ${used} of at most ${limit} ${NAMES[quota]}, and this needs ${needed} more; free some, or ask an ` +
+        "administrator of the platform for a higher quota",
+    );
+    this.figures = figures;
+  }
+}
+
+/** What admission needs. */
+export interface TeamAdmissionParts {
+  db: Db;
+  teams: TeamStore;
+  quotas: QuotaStore;
+  audit: TeamEvents;
+}
+
 /** Admits what a team wants to use, within its limits, however many requests come at once. */
 export class TeamAdmission {
-  readonly #teams: TeamStore;
-  readonly #quotas: QuotaStore;
+  readonly #parts: TeamAdmissionParts;
 
-  constructor(teams: TeamStore, quotas: QuotaStore) {
-    this.#teams = teams;
-    this.#quotas = quotas;
+  constructor(parts: TeamAdmissionParts) {
+    this.#parts = parts;
   }
 
   /**
-   * Admits a sandbox that is to run: a new one, or a paused one. Call it in the transaction that then writes the row;
+   * Runs a change in a transaction in which `admit` or `admitTemplate` admits what it takes. A refusal undoes the change and
+   * is recorded.
+   */
+  async within<T>(caller: Caller, change: (transaction: Db) => Promise<T>): Promise<T> {
+    const { db, audit } = this.#parts;
+    try {
+      return await transact(db, change);
+    } catch (error) {
+      if (error instanceof QuotaExceeded) await audit.quotaRefused(caller, error.figures);
+      throw error;
+    }
+  }
+
+  /**
+   * Admits a sandbox that is to run: a new one, or a paused one. Call it in the transaction of `within` that then writes the row;
    * it holds back the team's other admissions until that ends. Throws `quota_exceeded`, or `no_team` when the team is
    * deleted.
    */
@@ -42,17 +80,15 @@ export class TeamAdmission {
   }
 
   async #admit(transaction: Db, teamId: string, demand: Partial<QuotaAmounts>): Promise<void> {
-    if (!(await this.#teams.lockLive(teamId, transaction))) {
+    const { teams, quotas } = this.#parts;
+    if (!(await teams.lockLive(teamId, transaction))) {
       throw new WarrenError("no_team", "the team of this credential was deleted");
     }
-    const { limits, usage } = await this.#quotas.get(teamId, transaction);
+    const { limits, usage } = await quotas.get(teamId, transaction);
     for (const [resource, amount] of Object.entries(demand) as [QuotaResource, number][]) {
-      if (usage[resource] + amount <= limits[resource]) continue;
-      throw new WarrenError(
-        "quota_exceeded",
-        `the team uses ${usage[resource]} of at most ${limits[resource]} ${NAMES[resource]}, and this needs ` +
-          `${Math.max(1, amount)} more; free some, or ask an administrator of the platform for a higher quota`,
-      );
+      const [used, limit] = [usage[resource], limits[resource]];
+      if (used + amount <= limit) continue;
+      throw new QuotaExceeded({ quota: resource, used, limit, needed: Math.max(1, amount) });
     }
   }
 }

@@ -2,7 +2,6 @@ import { isErrorCode, WarrenError } from "@warren/contracts/errors";
 import type { ForkResult as HostResult } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { newSandboxId } from "@warren/server/sandbox-id";
 import { actorOf, type Caller } from "../callers/caller.ts";
-import type { Db } from "../database/tables.ts";
 import type { DetachedOperations, OperationSteps } from "../detached-operations.ts";
 import type { HostAddress, HostClientPool } from "../hosts/host-client-pool.ts";
 import { callHost } from "../hosts/rpc-errors.ts";
@@ -18,7 +17,6 @@ import type { SandboxOperation } from "./sandboxes-table.ts";
 const FORK_TIMEOUT_MS = 300_000;
 
 export interface SandboxForksParts {
-  db: Db;
   store: SandboxStore;
   quota: SandboxQuota;
   hostClients: HostClientPool;
@@ -71,13 +69,13 @@ export class SandboxForks {
 
   /** Rows for all copies, or for none when they exceed the team's quota. */
   async #insert(caller: Caller, parent: SandboxRow, host: HostAddress, count: number): Promise<SandboxRow[]> {
-    const { db, quota, store } = this.#parts;
+    const { quota, store } = this.#parts;
     const { team_id, vcpus, memory_mb } = parent;
     const spec = storedSpec(specOf(parent));
     const metadata = JSON.stringify(parent.metadata);
     const begun: SandboxOperation = { action: "fork", actor: actorOf(caller), source: parent.id };
     const operation = JSON.stringify(begun);
-    return db.transaction().execute(async (transaction) => {
+    return quota.within(caller, async (transaction) => {
       const rows: SandboxRow[] = [];
       for (let index = 0; index < count; index++) {
         await quota.admit(transaction, team_id, { vcpus, memoryMb: memory_mb });

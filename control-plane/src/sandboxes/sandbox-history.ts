@@ -1,6 +1,6 @@
 import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import type { Selectable } from "kysely";
-import type { AuditLogger } from "../audit/audit-logger.ts";
+import type { SandboxEvents } from "../audit/sandbox-events.ts";
 import { type Actor, SYSTEM } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
 import { specOf } from "./sandbox-spec.ts";
@@ -26,9 +26,9 @@ const BIRTHS: SandboxOperation["action"][] = ["create", "fork"];
  * so that its end is told once and of its actor, whoever notes it: the call, or a comparison with the host.
  */
 export class SandboxHistory {
-  readonly #audit: AuditLogger;
+  readonly #audit: SandboxEvents;
 
-  constructor(audit: AuditLogger) {
+  constructor(audit: SandboxEvents) {
     this.#audit = audit;
   }
 

@@ -2,8 +2,6 @@ import { WarrenError } from "@warren/contracts/errors";
 import type { SandboxInfo } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import { actorOf, type Caller } from "../callers/caller.ts";
-import type { Db } from "../database/tables.ts";
-import { transact } from "../database/transact.ts";
 import type { DetachedOperations, OperationSteps } from "../detached-operations.ts";
 import type { HostAgent } from "../hosts/host-client.ts";
 import type { HostClientPool } from "../hosts/host-client-pool.ts";
@@ -25,7 +23,6 @@ const CALL_TIMEOUT_MS = 300_000;
 const ATTEMPTS = 5;
 
 export interface SandboxPausingParts {
-  db: Db;
   store: SandboxStore;
   quota: SandboxQuota;
   hostClients: HostClientPool;
@@ -169,8 +166,8 @@ export class SandboxPausing {
 
   /** A resumed sandbox uses its team's quota again. */
   #admit(caller: Caller, row: SandboxRow, timeoutSec: number | undefined): Promise<SandboxRow | undefined> {
-    const { db, quota, store } = this.#parts;
-    return transact(db, async (transaction) => {
+    const { quota, store } = this.#parts;
+    return quota.within(caller, async (transaction) => {
       await quota.admit(transaction, row.team_id, { vcpus: row.vcpus, memoryMb: row.memory_mb });
       const operation: SandboxOperation = { action: "resume", actor: actorOf(caller) };
       const fields = { operation, ...(timeoutSec !== undefined && { settings: { timeout_sec: timeoutSec } }) };

@@ -34,7 +34,6 @@ const GONE: SandboxStatus[] = ["stopped"];
 
 /** What the service needs. */
 export interface SandboxServiceParts {
-  db: Db;
   store: SandboxStore;
   reads: SandboxReads;
   lists: SandboxLists;
@@ -155,14 +154,14 @@ export class SandboxService {
   }
 
   async #insert(caller: Caller, request: CreateSandbox, template: TemplateRow, host: HostAddress): Promise<SandboxRow> {
-    const { db, quota, store } = this.#parts;
+    const { quota, store } = this.#parts;
     // A microVM that is restored has the shape that it had.
     const fixed = template.type === "snapshot" ? template : undefined;
     if (fixed) requireShape(request, fixed);
     const shape = fixed && { vcpus: fixed.vcpus, memory_mb: fixed.memory_mb };
     const spec = { ...requestedSpec(request), ...shape };
     const { name } = request;
-    const inserted = db.transaction().execute(async (transaction) => {
+    const inserted = quota.within(caller, async (transaction) => {
       await quota.admit(transaction, caller.teamId, { vcpus: spec.vcpus, memoryMb: spec.memory_mb });
       const row = {
         id: newSandboxId(),

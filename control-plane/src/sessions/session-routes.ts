@@ -4,7 +4,6 @@ import { AuthResponse, LogIn, SignUp, SwitchTeam } from "@warren/contracts/rest/
 import { ErrorBody } from "@warren/contracts/rest/error";
 import { SessionParams, UserSession } from "@warren/contracts/rest/sessions";
 import { Type } from "typebox";
-import type { AccessChanges } from "../auth/access-changes.ts";
 import { userOf } from "../callers/request-caller.ts";
 import type { Routes } from "../http/app-types.ts";
 import { fromWireId } from "../identifiers/wire-id.ts";
@@ -17,6 +16,7 @@ import type { SessionCookie } from "./session-cookie.ts";
 import type { SessionStore } from "./session-store.ts";
 import { toUserSession } from "./session-view.ts";
 import type { SignIn } from "./sign-in.ts";
+import type { SignOut } from "./sign-out.ts";
 
 const tags = ["accounts"];
 const bodyLimit = LIMITS.credentialBodyBytes;
@@ -27,7 +27,7 @@ export interface SessionRouteParts {
   sessions: SessionStore;
   cookie: SessionCookie;
   limiter: RateLimiter;
-  changes: AccessChanges;
+  signOut: SignOut;
 }
 
 /** Routes under `/v1/auth` that open a session: anybody may call them. */
@@ -75,7 +75,7 @@ export function signInRoutes({ signIn, cookie, limiter }: SessionRouteParts): Ro
 }
 
 /** Routes under `/v1/auth` of a signed-in user. */
-export function sessionRoutes({ signIn, sessions, cookie, changes }: SessionRouteParts): Routes {
+export function sessionRoutes({ signIn, signOut, sessions, cookie }: SessionRouteParts): Routes {
   return async (app) => {
     app.post(
       "/v1/auth/switch-team",
@@ -100,9 +100,8 @@ export function sessionRoutes({ signIn, sessions, cookie, changes }: SessionRout
       "/v1/auth/logout",
       { schema: { tags, summary: "End this session", response: { 204: Type.Null(), "4xx": ErrorBody } } },
       async (request, reply) => {
-        const { sessionId } = userOf(request);
-        await sessions.end(sessionId);
-        changes.announce({ sessionId });
+        const user = userOf(request);
+        await signOut.end(user, user.sessionId);
         cookie.clearIfUsed(request, reply);
         return reply.code(204).send(null);
       },
@@ -135,13 +134,12 @@ export function sessionRoutes({ signIn, sessions, cookie, changes }: SessionRout
         },
       },
       async (request, reply) => {
-        const { userId, sessionId: current } = userOf(request);
+        const user = userOf(request);
         const sessionId = fromWireId("ses", request.params.id);
-        if (!(await sessions.endOf(userId, sessionId))) {
+        if (!(await signOut.end(user, sessionId))) {
           throw new WarrenError("not_found", "you have no such session; it may have ended already");
         }
-        changes.announce({ sessionId });
-        if (sessionId === current) cookie.clearIfUsed(request, reply);
+        if (sessionId === user.sessionId) cookie.clearIfUsed(request, reply);
         return reply.code(204).send(null);
       },
     );
@@ -150,9 +148,7 @@ export function sessionRoutes({ signIn, sessions, cookie, changes }: SessionRout
       "/v1/auth/logout-everywhere",
       { schema: { tags, summary: "End all sessions of the user", response: { 204: Type.Null(), "4xx": ErrorBody } } },
       async (request, reply) => {
-        const { userId } = userOf(request);
-        await sessions.endAll(userId);
-        changes.announce({ userId });
+        await signOut.endAll(userOf(request));
         cookie.clearIfUsed(request, reply);
         return reply.code(204).send(null);
       },

@@ -126,9 +126,9 @@ export class SessionStore {
     return row !== undefined;
   }
 
-  /** Ends one session of a user; false when the user has no such session. */
-  async endOf(userId: string, id: string): Promise<boolean> {
-    const { numDeletedRows } = await this.#db
+  /** Ends one session of a user; false when the user has no such session. `db` may be a transaction. */
+  async endOf(userId: string, id: string, db: Db = this.#db): Promise<boolean> {
+    const { numDeletedRows } = await db
       .deleteFrom("user_sessions")
       .where("id", "=", id)
       .where("user_id", "=", userId)
@@ -144,10 +144,6 @@ export class SessionStore {
       update user_sessions set last_used_at = greatest(last_used_at, used.at)
       from unnest(${[...times.keys()]}::uuid[], ${at}::timestamptz[]) as used (id, at) where user_sessions.id = used.id
     `.execute(this.#db);
-  }
-
-  async end(id: string): Promise<void> {
-    await this.#db.deleteFrom("user_sessions").where("id", "=", id).execute();
   }
 
   /** Ends all sessions of a user, except one. `db` may be a transaction. */

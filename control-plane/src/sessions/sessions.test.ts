@@ -42,6 +42,7 @@ describe("sessions", () => {
           slug: expect.stringMatching(/^[0-9a-f]{6}-[0-9a-f]{6}$/),
           is_byoc: false,
           api_keys_by_admins: false,
+          audit_exec: true,
           created_at: expect.any(String),
           role: "owner",
         },

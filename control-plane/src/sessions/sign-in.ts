@@ -1,8 +1,12 @@
+import { randomUUID } from "node:crypto";
 import { WarrenError } from "@warren/contracts/errors";
+import { EMAIL } from "@warren/contracts/identifiers";
 import type { LogIn, SignUp, TeamRole } from "@warren/contracts/rest/accounts";
 import type { AccountStore } from "../accounts/account-store.ts";
+import type { AccountEvents } from "../audit/account-events.ts";
 import type { SignedInUser } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
+import { transact } from "../database/transact.ts";
 import type { EmailVerification } from "../email-verification/email-verification.ts";
 import type { LoginAttempts } from "../rate-limits/login-attempts.ts";
 import type { RateLimiter } from "../rate-limits/rate-limiter.ts";
@@ -26,6 +30,13 @@ export interface Session {
   team: { id: string; role: TeamRole };
 }
 
+/** How somebody has shown who they are, and from where. */
+export interface Proof {
+  client: SessionClient;
+  /** `password`, `setup_link`, or the name of a provider. */
+  method: string;
+}
+
 /** What signing in needs. */
 export interface SignInParts {
   db: Db;
@@ -40,6 +51,7 @@ export interface SignInParts {
   verification: EmailVerification;
   /** Whether anybody may make an account. */
   signUpOpen: boolean;
+  audit: AccountEvents;
 }
 
 /** Opens sessions: sign-up, log-in, and change of team. */
@@ -59,14 +71,16 @@ export class SignIn {
   /** Makes an account with a team of its own and signs in to it. */
   async signUp(request: SignUp, client: SessionClient): Promise<Session> {
     this.requireOpenSignUp();
-    const { db, accounts, sessions, hasher, limiter } = this.#parts;
+    const { db, accounts, hasher, limiter, audit } = this.#parts;
     const email = parseEmail(request.email);
     const name = parseUserName(request.name);
     await limiter.take("sign up as", email, RATES.signUp.account);
     const passwordHash = await hasher.hash(request.password);
     const { user, teamId, session } = await db.transaction().execute(async (transaction) => {
       const account = await accounts.insert({ email, name, passwordHash }, transaction);
-      return { ...account, session: await sessions.open(account.user.id, client, transaction) };
+      await audit.signedUp(transaction, account.user, account.teamId);
+      const session = await this.#open(account.user, account.teamId, { client, method: "password" }, transaction);
+      return { ...account, session };
     });
     this.#parts.verification.sendFirst(user);
     return this.#sign(user, { id: teamId, role: "owner" }, session);
@@ -82,22 +96,25 @@ export class SignIn {
     const user = await users.findByEmail(email);
     const matches = await hasher.verify(user?.password_hash, request.password);
     if (!user || !matches) {
+      await this.#tellFailure(user, email, client);
       throw new WarrenError("unauthorized", "the e-mail address or the password is not right");
     }
     await attempts.succeeded(email, client.network);
     await limiter.reset("log in as", email);
     await this.#renewHash(user, request.password);
-    return this.openFor(user, client);
+    return this.openFor(user, { client, method: "password" });
   }
 
   /** Opens a session of a user whose identity is proven; throws `no_team`, or `account_deactivated`. */
-  async openFor(user: UserRow, client: SessionClient): Promise<Session> {
+  async openFor(user: UserRow, proof: Proof): Promise<Session> {
     requireActive(user);
-    const team = await this.#parts.memberships.firstTeam(user.id);
+    const { db, memberships } = this.#parts;
+    const team = await memberships.firstTeam(user.id);
     if (!team) {
       throw new WarrenError("no_team", "you are not a member of any team; ask an admin of a team to add you");
     }
-    return this.#sign(user, team, await this.#parts.sessions.open(user.id, client));
+    const session = await transact(db, (transaction) => this.#open(user, team.id, proof, transaction));
+    return this.#sign(user, team, session);
   }
 
   /** Continues a session in another team, or the same one. Everything in the new token is read anew. */
@@ -111,6 +128,22 @@ export class SignIn {
     const expiresAt = await sessions.renew(current.sessionId);
     if (!user || !expiresAt) throw new WarrenError("unauthorized", "the session has ended; sign in");
     return this.#sign(user, { id: teamId, role }, { id: current.sessionId, expiresAt });
+  }
+
+  async #open(user: UserRow, teamId: string, { client, method }: Proof, transaction: Db) {
+    const { sessions, audit } = this.#parts;
+    const session = await sessions.open(user.id, client, transaction);
+    await audit.loggedIn(transaction, user, teamId, { method, address: client.address });
+    return session;
+  }
+
+  /** Takes as long for an address that nobody has as for one that somebody has. */
+  async #tellFailure(user: UserRow | undefined, email: string, { address }: SessionClient): Promise<void> {
+    const { memberships, audit } = this.#parts;
+    const team = await memberships.firstTeam(user?.id ?? randomUUID());
+    const account = user && { id: user.id, ...(team && { teamId: team.id }) };
+    // What nobody can have for an address may be a password in the wrong field.
+    await audit.logInFailed(account, { address, ...(EMAIL.test(email) && { email }) });
   }
 
   async #sign(user: UserRow, team: Session["team"], session: { id: string; expiresAt: Date }): Promise<Session> {

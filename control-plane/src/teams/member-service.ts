@@ -1,6 +1,7 @@
 import { WarrenError } from "@warren/contracts/errors";
 import { LIMITS } from "@warren/contracts/limits";
 import type { TeamRole } from "@warren/contracts/rest/accounts";
+import type { TeamEvents } from "../audit/team-events.ts";
 import type { AccessChanges } from "../auth/access-changes.ts";
 import type { UserCaller } from "../callers/caller.ts";
 import { isForeignKeyViolation } from "../database/foreign-key-violation.ts";
@@ -15,8 +16,8 @@ import type { TeamService } from "./team-service.ts";
 
 /** The API keys of teams. */
 export interface TeamApiKeys {
-  /** Deletes the keys of a team that a user has made. */
-  deleteOfCreator(teamId: string, userId: string, transaction: Db): Promise<void>;
+  /** Deletes the keys of a team that a user has made; returns them. */
+  deleteOfCreator(teamId: string, userId: string, transaction: Db): Promise<{ id: string; name: string }[]>;
 }
 
 /** What the service needs. */
@@ -29,6 +30,7 @@ export interface MemberServiceParts {
   /** Whether only users whose address is verified are added. */
   verifiedOnly: boolean;
   changes: AccessChanges;
+  audit: TeamEvents;
 }
 
 /** The members of a team and their roles. The owner stays until ownership is transferred. */
@@ -46,7 +48,7 @@ export class MemberService {
 
   /** Adds the user with an address to the caller's team, as a member. */
   async add(caller: UserCaller, address: string): Promise<MemberRow> {
-    const { teams, memberships, users, limiter, verifiedOnly, changes } = this.#parts;
+    const { teams, memberships, users, limiter, verifiedOnly, changes, audit } = this.#parts;
     await limiter.take("add members as", caller.userId, RATES.addMember.account);
     const email = parseEmail(address);
     try {
@@ -66,6 +68,7 @@ export class MemberService {
         }
         const membership = { userId: user.id, teamId: caller.teamId, role: "member" as const };
         const joinedAt = await memberships.insert(membership, transaction);
+        await audit.memberAdded(transaction, caller, user.id, { email, role: membership.role });
         return {
           user_id: user.id,
           name: user.name,
@@ -85,37 +88,43 @@ export class MemberService {
   }
 
   async setRole(caller: UserCaller, userId: string, role: Exclude<TeamRole, "owner">): Promise<void> {
-    const { teams, memberships, changes } = this.#parts;
+    const { teams, memberships, changes, audit } = this.#parts;
     await teams.withTeam(caller, "manageMembers", async (transaction) => {
       await this.#requireNotOwner(userId, caller.teamId, transaction);
       await memberships.setRole(userId, caller.teamId, role, transaction);
+      const email = await this.#emailOf(userId, transaction);
+      await audit.roleUpdated(transaction, caller, userId, { email, new_role: role });
     });
     changes.announce({ userId });
   }
 
   /** Removes a member, and with `revokeApiKeys` the team's API keys that the member made. */
   async remove(caller: UserCaller, userId: string, { revokeApiKeys }: { revokeApiKeys: boolean }): Promise<void> {
-    const { teams, memberships, apiKeys, changes } = this.#parts;
+    const { teams, memberships, apiKeys, changes, audit } = this.#parts;
     await teams.withTeam(caller, "manageMembers", async (transaction) => {
       await this.#requireNotOwner(userId, caller.teamId, transaction);
       await memberships.remove(userId, caller.teamId, transaction);
-      if (revokeApiKeys) await apiKeys.deleteOfCreator(caller.teamId, userId, transaction);
+      const revoked = revokeApiKeys ? await apiKeys.deleteOfCreator(caller.teamId, userId, transaction) : [];
+      const email = await this.#emailOf(userId, transaction);
+      await audit.memberRemoved(transaction, caller, userId, { email, revoked_api_keys: revokeApiKeys });
+      for (const { id, name } of revoked) await audit.apiKeyRevoked(transaction, caller, id, { name });
     });
     changes.announce({ userId, teamId: caller.teamId });
   }
 
   /** Ends the caller's own membership. */
   async leave(caller: UserCaller): Promise<void> {
-    const { teams, memberships, changes } = this.#parts;
-    await teams.withTeam(caller, "leave", (transaction) =>
-      memberships.remove(caller.userId, caller.teamId, transaction),
-    );
+    const { teams, memberships, changes, audit } = this.#parts;
+    await teams.withTeam(caller, "leave", async (transaction) => {
+      await memberships.remove(caller.userId, caller.teamId, transaction);
+      await audit.memberLeft(transaction, caller, caller.teamId);
+    });
     changes.announce({ userId: caller.userId });
   }
 
   /** Makes another member the owner; the caller, the owner so far, becomes an admin. */
   async transferOwnership(caller: UserCaller, userId: string): Promise<void> {
-    const { teams, memberships, changes } = this.#parts;
+    const { teams, memberships, changes, audit } = this.#parts;
     await teams.withTeam(caller, "transfer", async (transaction) => {
       const role = await memberships.roleOf(userId, caller.teamId, transaction);
       if (!role) throw notAMember();
@@ -123,8 +132,14 @@ export class MemberService {
       // In this order, since a team never has two owners.
       await memberships.setRole(caller.userId, caller.teamId, "admin", transaction);
       await memberships.setRole(userId, caller.teamId, "owner", transaction);
+      await audit.ownershipTransferred(transaction, caller, userId, await this.#emailOf(userId, transaction));
     });
     changes.announce({ teamId: caller.teamId });
+  }
+
+  /** The address by which people know a user. */
+  async #emailOf(userId: string, transaction: Db): Promise<string> {
+    return (await this.#parts.users.find(userId, transaction))?.email ?? "";
   }
 
   async #requireNotOwner(userId: string, teamId: string, transaction: Db): Promise<void> {

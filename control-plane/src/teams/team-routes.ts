@@ -64,7 +64,7 @@ export function teamRoutes({ teams, members }: { teams: TeamService; members: Me
       {
         schema: {
           tags,
-          summary: "Rename a team, or say who may make its API keys (owner, admin)",
+          summary: "Rename a team, or say who may make its API keys and whether commands are recorded (owner, admin)",
           params: TeamParams,
           body: UpdateTeam,
           response: done,

@@ -3,6 +3,7 @@ import { LIMITS } from "@warren/contracts/limits";
 import type { TeamRole } from "@warren/contracts/rest/accounts";
 import type { UpdateTeam } from "@warren/contracts/rest/teams";
 import { sql } from "kysely";
+import type { TeamEvents } from "../audit/team-events.ts";
 import type { AccessChanges } from "../auth/access-changes.ts";
 import { type Actor, actorOf, type SignedInUser, type UserCaller } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
@@ -24,7 +25,7 @@ export interface TeamSandboxes<Claimed = unknown> {
 /** The templates of teams, as far as the end of a team concerns them. */
 export interface TeamTemplates {
   /** Removes all templates that a team has made. */
-  deleteAll(teamId: string): Promise<void>;
+  deleteAll(teamId: string, by: Actor): Promise<void>;
 }
 
 /** What the service needs. */
@@ -36,6 +37,7 @@ export interface TeamServiceParts<Claimed> {
   templates: TeamTemplates;
   limiter: RateLimiter;
   changes: AccessChanges;
+  audit: TeamEvents;
 }
 
 /** A team and the role that somebody has in it. */
@@ -62,7 +64,7 @@ export class TeamService<Claimed = unknown> {
 
   /** Makes a team that the user owns. */
   async create(user: SignedInUser, name: string): Promise<TeamWithRole> {
-    const { db, teams, memberships, limiter } = this.#parts;
+    const { db, teams, memberships, limiter, audit } = this.#parts;
     await limiter.take("create teams as", user.userId, RATES.createTeam.account);
     return db.transaction().execute(async (transaction) => {
       // Creations by one user wait for each other, so that they are counted right.
@@ -76,22 +78,21 @@ export class TeamService<Claimed = unknown> {
       }
       const id = await teams.insert(name, transaction);
       await memberships.insert({ userId: user.userId, teamId: id, role: "owner" }, transaction);
+      await audit.teamCreated(transaction, user, id, name);
       const team = await teams.findLive(id, transaction);
       return { ...team!, role: "owner" };
     });
   }
 
-  async update(caller: UserCaller, changes: UpdateTeam): Promise<void> {
-    await this.withTeam(caller, "update", (transaction) =>
-      this.#parts.teams.update(
-        caller.teamId,
-        {
-          ...(changes.name === undefined ? {} : { name: changes.name }),
-          ...(changes.api_keys_by_admins === undefined ? {} : { api_keys_by_admins: changes.api_keys_by_admins }),
-        },
-        transaction,
-      ),
-    );
+  async update(caller: UserCaller, { name, ...settings }: UpdateTeam): Promise<void> {
+    const { teams, audit } = this.#parts;
+    await this.withTeam(caller, "update", async (transaction, team) => {
+      await teams.update(caller.teamId, { ...(name !== undefined && { name }), ...settings }, transaction);
+      if (name !== undefined) {
+        await audit.teamRenamed(transaction, caller, { old_name: team.name, new_name: name });
+      }
+      if (Object.keys(settings).length > 0) await audit.teamUpdated(transaction, caller, settings);
+    });
   }
 
   /**
@@ -99,8 +100,8 @@ export class TeamService<Claimed = unknown> {
    * and its templates removed; sandboxes that a host cannot destroy at this time are destroyed when it can.
    */
   async delete(caller: UserCaller): Promise<void> {
-    const end = await this.withTeam(caller, "delete", (transaction) =>
-      this.claim(caller.teamId, actorOf(caller), transaction),
+    const end = await this.withTeam(caller, "delete", (transaction, { id, name }) =>
+      this.claim({ id, name }, actorOf(caller), transaction),
     );
     await end();
   }
@@ -109,14 +110,15 @@ export class TeamService<Claimed = unknown> {
    * Takes a team out of use, on behalf of somebody, in a transaction of `transact` that has locked it. Once that is
    * committed, the result ends what the team had.
    */
-  async claim(teamId: string, by: Actor, transaction: Db): Promise<() => Promise<void>> {
-    const { teams, sandboxes, templates, changes } = this.#parts;
-    await teams.markDeleted(teamId, transaction);
-    const claimed = await sandboxes.claimAll(teamId, by, transaction);
+  async claim(team: { id: string; name: string }, by: Actor, transaction: Db): Promise<() => Promise<void>> {
+    const { teams, sandboxes, templates, changes, audit } = this.#parts;
+    await teams.markDeleted(team.id, transaction);
+    await audit.teamDeleted(transaction, by, team);
+    const claimed = await sandboxes.claimAll(team.id, by, transaction);
     return async () => {
-      changes.announce({ teamId });
+      changes.announce({ teamId: team.id });
       await sandboxes.endAll(claimed);
-      await templates.deleteAll(teamId);
+      await templates.deleteAll(team.id, by);
     };
   }
 

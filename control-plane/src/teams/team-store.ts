@@ -91,7 +91,11 @@ export class TeamStore {
     return count;
   }
 
-  async update(id: string, fields: Pick<Updateable<TeamsTable>, "name" | "api_keys_by_admins">, db: Db): Promise<void> {
+  async update(
+    id: string,
+    fields: Pick<Updateable<TeamsTable>, "name" | "api_keys_by_admins" | "audit_exec">,
+    db: Db,
+  ): Promise<void> {
     await db.updateTable("teams").set(fields).where("id", "=", id).execute();
   }
 

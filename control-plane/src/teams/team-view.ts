@@ -17,6 +17,7 @@ export function toSharedTeam(row: TeamRow): SharedTeam {
     slug: row.slug,
     is_byoc: row.is_byoc,
     api_keys_by_admins: row.api_keys_by_admins,
+    audit_exec: row.audit_exec,
     created_at: row.created_at.toISOString(),
   };
 }

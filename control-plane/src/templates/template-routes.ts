@@ -29,8 +29,7 @@ export function templateRoutes(templates: TemplateService): Routes {
         },
       },
       async (request, reply) => {
-        const { teamId } = callerOf(request);
-        const template = await templates.create(teamId, request.body, request.query.overwrite ?? false);
+        const template = await templates.create(callerOf(request), request.body, request.query.overwrite ?? false);
         return reply.code(201).send(toTemplate(template));
       },
     );
@@ -59,7 +58,7 @@ export function templateRoutes(templates: TemplateService): Routes {
         },
       },
       async (request, reply) => {
-        await templates.delete(callerOf(request).teamId, request.params.name);
+        await templates.delete(callerOf(request), request.params.name);
         return reply.code(204).send(null);
       },
     );

@@ -4,7 +4,10 @@ import type { TemplateInfo } from "@warren/contracts/gen/hostagent/v1/hostagent_
 import { BUILT_IN_TEAM } from "@warren/contracts/identifiers";
 import type { SandboxReason, SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import type { CreateTemplate } from "@warren/contracts/rest/templates";
+import type { TeamEvents } from "../audit/team-events.ts";
+import { type Actor, actorOf, type Caller } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
+import { transact } from "../database/transact.ts";
 import type { DetachedOperations, OperationSteps } from "../detached-operations.ts";
 import type { HostAddress, HostClientPool } from "../hosts/host-client-pool.ts";
 import type { HostStore } from "../hosts/host-store.ts";
@@ -39,6 +42,8 @@ export interface TemplateSources {
 
 /** Decides whether a team may have one more template, or another in the place of one of `replacedBytes`. */
 export interface TemplateQuota {
+  /** Runs a change in a transaction, in which `admitTemplate` is called; a refusal is recorded. */
+  within<T>(caller: Caller, change: (transaction: Db) => Promise<T>): Promise<T>;
   admitTemplate(transaction: Db, teamId: string, replacedBytes?: number): Promise<void>;
 }
 
@@ -50,6 +55,7 @@ export interface TemplateServiceParts {
   hostClients: HostClientPool;
   operations: DetachedOperations;
   sandboxes: TemplateSources;
+  audit: TeamEvents;
   log: Logger;
 }
 
@@ -67,8 +73,9 @@ export class TemplateService {
   }
 
   /** Makes a template of a running or paused sandbox, which stays what it was. */
-  async create(teamId: string, request: CreateTemplate, overwrite: boolean): Promise<TemplateRow> {
+  async create(caller: Caller, request: CreateTemplate, overwrite: boolean): Promise<TemplateRow> {
     const { store, operations, sandboxes } = this.#parts;
+    const { teamId } = caller;
     const sandbox = await sandboxes.locate(teamId, request.sandbox_id);
     if (!SOURCE_STATUSES.includes(sandbox.status)) throw sandboxes.wrongState(sandbox, SOURCE_STATUSES);
     const { host } = sandbox;
@@ -80,35 +87,35 @@ export class TemplateService {
     const former = await store.findExact(teamId, name);
     if (former && !overwrite) throw alreadyExists(name);
     return operations.run("snapshot", { sandbox: request.sandbox_id }, (steps) =>
-      this.#create(teamId, request.sandbox_id, name, host, former, overwrite, steps),
+      this.#create(caller, request.sandbox_id, name, host, former, overwrite, steps),
     );
   }
 
   /** Removes a template. Sandboxes that were started from it are not affected. */
-  async delete(teamId: string, name: string): Promise<void> {
+  async delete(caller: Caller, name: string): Promise<void> {
     const { store, operations } = this.#parts;
-    const template = await store.findExact(teamId, name);
+    const template = await store.findExact(caller.teamId, name);
     if (!template) {
       if (await store.findExact(BUILT_IN_TEAM, name)) {
         throw new WarrenError("forbidden", `${name} is a built-in template and cannot be deleted`);
       }
       throw new WarrenError("not_found", `there is no template "${name}"`);
     }
-    await operations.track(this.#delete(template));
+    await operations.track(this.#delete(actorOf(caller), template));
   }
 
   /** Removes the templates of a deleted team; what a silent host keeps is logged. */
-  async deleteAll(teamId: string): Promise<void> {
+  async deleteAll(teamId: string, by: Actor): Promise<void> {
     const { store, log } = this.#parts;
     for (const template of await store.listOwn(teamId)) {
-      await this.#delete(template).catch((error: unknown) =>
+      await this.#delete(by, template).catch((error: unknown) =>
         log.warn({ err: error, template: template.name }, "a template of a deleted team could not be removed"),
       );
     }
   }
 
   async #create(
-    teamId: string,
+    caller: Caller,
     sandboxId: string,
     name: string,
     host: HostAddress,
@@ -116,9 +123,10 @@ export class TemplateService {
     overwrite: boolean,
     steps: OperationSteps,
   ): Promise<TemplateRow> {
-    const { db, store, quota, hostClients, sandboxes } = this.#parts;
+    const { store, quota, hostClients, sandboxes, audit } = this.#parts;
+    const { teamId } = caller;
     const admit = (transaction: Db) => quota.admitTemplate(transaction, teamId, former && Number(former.size_bytes));
-    await steps.step("admission", () => db.transaction().execute(admit));
+    await steps.step("admission", () => quota.within(caller, admit));
     const agent = hostClients.agentOf(host);
     const request = { sandboxId, teamId, name, overwrite };
     const make = () => callHost(() => agent.createTemplate(request, { timeoutMs: CREATE_TIMEOUT_MS }));
@@ -130,9 +138,12 @@ export class TemplateService {
       // Asked again, now for good: others may have made templates meanwhile.
       const put = async (transaction: Db) => {
         await admit(transaction);
-        return store.put(rowOf(teamId, name, host.id, template), overwrite, transaction);
+        const row = await store.put(rowOf(teamId, name, host.id, template), overwrite, transaction);
+        const about = { sandbox: sandboxId, overwrote: former !== undefined };
+        if (row) await audit.snapshotCreated(transaction, caller, name, about);
+        return row;
       };
-      const row = await steps.step("record", () => db.transaction().execute(put));
+      const row = await steps.step("record", () => quota.within(caller, put));
       if (!row) throw alreadyExists(name);
       if (former?.host_id && former.host_id !== host.id) await this.#deleteOnHost(former);
       return row;
@@ -145,9 +156,12 @@ export class TemplateService {
     }
   }
 
-  async #delete(template: TemplateRow): Promise<void> {
+  async #delete(by: Actor, template: TemplateRow): Promise<void> {
+    const { db, store, audit } = this.#parts;
     await this.#deleteOnHost(template);
-    await this.#parts.store.remove(template);
+    await transact(db, async (transaction) => {
+      if (await store.remove(template, transaction)) await audit.snapshotDeleted(transaction, by, template);
+    });
   }
 
   async #deleteOnHost({ team_id: teamId, name, host_id }: TemplateRow): Promise<void> {

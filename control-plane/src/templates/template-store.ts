@@ -82,14 +82,15 @@ export class TemplateStore {
       .executeTakeFirst();
   }
 
-  /** Removes a row, unless the name has been given to another template meanwhile. */
-  async remove({ team_id, name, created_at }: TemplateRow): Promise<void> {
-    await this.#db
+  /** Removes a row, unless the name has been given to another template meanwhile; whether it was there. */
+  async remove({ team_id, name, created_at }: TemplateRow, db: Db): Promise<boolean> {
+    const { numDeletedRows } = await db
       .deleteFrom("templates")
       .where("team_id", "=", team_id)
       .where("name", "=", name)
       .where("created_at", "=", created_at)
-      .execute();
+      .executeTakeFirstOrThrow();
+    return numDeletedRows > 0n;
   }
 
   /** Notes base images that a host has, so that sandboxes can start from them. */

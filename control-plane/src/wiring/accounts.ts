@@ -21,12 +21,14 @@ import { createProviders } from "../oauth/oauth-settings.ts";
 import { OAuthSignIn } from "../oauth/oauth-sign-in.ts";
 import { OAuthStates } from "../oauth/oauth-states.ts";
 import { ProviderLinks } from "../oauth/provider-links.ts";
+import type { QuotaStore } from "../quotas/quota-store.ts";
 import { LoginAttempts } from "../rate-limits/login-attempts.ts";
 import { RateLimiter } from "../rate-limits/rate-limiter.ts";
 import type { SandboxService } from "../sandboxes/sandbox-service.ts";
 import type { SessionCookie } from "../sessions/session-cookie.ts";
 import { SessionStore } from "../sessions/session-store.ts";
 import { SignIn } from "../sessions/sign-in.ts";
+import { SignOut } from "../sessions/sign-out.ts";
 import { UserTokens } from "../sessions/user-tokens.ts";
 import { ConfiguredKeys } from "../signing-keys/signing-keys.ts";
 import { StoredKeys } from "../signing-keys/stored-keys.ts";
@@ -42,6 +44,7 @@ import type { Foundation } from "./foundation.ts";
 /** What accounts take from the other areas. */
 interface AccountsNeed {
   teams: TeamStore;
+  quotas: QuotaStore;
   apiKeys: ApiKeyStore;
   sandboxes: SandboxService;
   templates: TemplateService;
@@ -51,8 +54,11 @@ interface AccountsNeed {
 export type Accounts = Awaited<ReturnType<typeof createAccounts>>;
 
 /** Wires people, their sessions, teams and keys together. */
-export async function createAccounts(foundation: Foundation, { teams, apiKeys, sandboxes, templates }: AccountsNeed) {
-  const { config, db, secrets, changes, operations, log } = foundation;
+export async function createAccounts(
+  foundation: Foundation,
+  { teams, quotas, apiKeys, sandboxes, templates }: AccountsNeed,
+) {
+  const { config, db, secrets, changes, audit, operations, log } = foundation;
   const [secret, ...previous] = config.jwtSecrets;
   const storedKeys = secret === undefined ? new StoredKeys(db, secrets, changes) : undefined;
   await storedKeys?.prepare();
@@ -82,10 +88,31 @@ export async function createAccounts(foundation: Foundation, { teams, apiKeys, s
     attempts,
     verification,
     signUpOpen,
+    audit: audit.accounts,
   });
-  const teamService = new TeamService({ db, teams, memberships, sandboxes, templates, limiter, changes });
+  const teamService = new TeamService({
+    db,
+    teams,
+    memberships,
+    sandboxes,
+    templates,
+    limiter,
+    changes,
+    audit: audit.teams,
+  });
   const platform = new PlatformStore(db);
-  const admins = new AdminService({ db, platform, users, accounts: stored, sessions, hasher, changes });
+  const admins = new AdminService({
+    db,
+    platform,
+    users,
+    accounts: stored,
+    memberships,
+    quotas,
+    sessions,
+    hasher,
+    changes,
+    audit,
+  });
   return {
     keys,
     storedKeys,
@@ -97,7 +124,7 @@ export async function createAccounts(foundation: Foundation, { teams, apiKeys, s
     verification,
     platform,
     search: new UserSearch(db, limiter),
-    own: new AccountService({ db, users, teams, sessions, hasher, reauthentication, changes }),
+    own: new AccountService({ db, users, teams, sessions, hasher, reauthentication, changes, audit: audit.accounts }),
     passwordReset: new PasswordReset({
       db,
       users,
@@ -106,6 +133,8 @@ export async function createAccounts(foundation: Foundation, { teams, apiKeys, s
       limiter,
       operations,
       changes,
+      memberships,
+      audit: audit.accounts,
       dashboardUrl: config.oauth.dashboardUrl ?? publicUrl,
       log,
       ...mail,
@@ -118,6 +147,7 @@ export async function createAccounts(foundation: Foundation, { teams, apiKeys, s
       teams: teamService,
       reauthentication,
       changes,
+      audit,
     }),
     teams: teamService,
     members: new MemberService({
@@ -128,29 +158,38 @@ export async function createAccounts(foundation: Foundation, { teams, apiKeys, s
       limiter,
       verifiedOnly: config.verifiedMembersOnly,
       changes,
+      audit: audit.teams,
     }),
-    apiKeys: new ApiKeyService({ store: apiKeys, teams: teamService, limiter, changes }),
+    apiKeys: new ApiKeyService({ store: apiKeys, teams: teamService, limiter, changes, audit: audit.teams }),
+    signOut: new SignOut({ db, sessions, changes, audit: audit.accounts }),
     users,
     reauthentication,
     admins,
     lists: new PlatformLists(db),
-    rights: new UserRights({ db, users, platform, changes }),
+    rights: new UserRights({ db, users, platform, changes, audit: audit.accounts }),
     setup: new Setup({ db, platform, admins, signIn }),
   };
 }
 
 /** Wires signing in through providers, and linking accounts to them, together. */
-export function createOAuth({ config, db, log }: Foundation, accounts: Accounts, cookie: SessionCookie) {
+export function createOAuth({ config, db, log, audit }: Foundation, accounts: Accounts, cookie: SessionCookie) {
   const { keys, stored, signIn, limiter } = accounts;
   // Providers are configured only together with a public address.
   const publicUrl = config.publicUrl ?? "";
   const providers = createProviders(config.oauth);
   const identities = new IdentityStore(db);
-  const links = new ProviderLinks({ ...accounts, db, identities, providers });
+  const links = new ProviderLinks({
+    ...accounts,
+    db,
+    identities,
+    providers,
+    memberships: new MembershipStore(db),
+    audit: audit.accounts,
+  });
   const flow = new OAuthFlow({
     providers,
     states: new OAuthStates(db, keys),
-    signIn: new OAuthSignIn({ db, identities, accounts: stored, signIn }),
+    signIn: new OAuthSignIn({ db, identities, accounts: stored, signIn, audit: audit.accounts }),
     links,
     cookie,
     limiter,

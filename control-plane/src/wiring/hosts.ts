@@ -5,10 +5,10 @@ import { RoundRobinScheduler } from "../hosts/scheduler.ts";
 import type { Foundation } from "./foundation.ts";
 
 /** Wires the machines that run sandboxes together, and takes that of the configuration in. */
-export async function createHosts({ config, db, log, onClose }: Foundation, templates: BuiltInTemplates) {
+export async function createHosts({ config, db, log, audit, onClose }: Foundation, templates: BuiltInTemplates) {
   const hostClients = new HostClientPool();
   onClose(async () => hostClients.close());
-  const store = new HostStore(db);
+  const store = new HostStore(db, audit.teams);
   const localHost =
     config.localHost === undefined
       ? undefined

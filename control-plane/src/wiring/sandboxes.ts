@@ -31,22 +31,22 @@ export async function createSandboxes(
   foundation: Foundation,
   { teams, quotas }: { teams: TeamStore; quotas: QuotaStore },
 ) {
-  const { db, database, log, operations, onClose } = foundation;
+  const { db, database, log, operations, audit, onClose } = foundation;
   const templateStore = new TemplateStore(db);
   const { hostClients, store: hosts, scheduler } = await createHosts(foundation, templateStore);
   const changes = new SandboxChanges();
-  const store = new SandboxStore(db, changes, new SandboxHistory(foundation.audit));
+  const store = new SandboxStore(db, changes, new SandboxHistory(audit.sandboxes));
   const locations = new SandboxLocations(store, changes);
   const activity = new BatchedTimestamps((times) => store.writeLastActive(times), log);
   onClose(() => activity.close());
-  const quota = new TeamAdmission(teams, quotas);
+  const quota = new TeamAdmission({ db, teams, quotas, audit: audit.teams });
   const reconciler = new SandboxReconciler({ store, hostClients, log });
   const { leadership } = database;
   const monitor = new HostMonitor({ hosts, hostClients, sandboxes: reconciler, leadership, log });
   const errors = new HostErrors(locations, monitor);
   const settings = new SandboxSettings({ store, hostClients, errors, operations });
-  const pausing = new SandboxPausing({ db, store, quota, hostClients, errors, settings, operations });
-  const forks = new SandboxForks({ db, store, quota, hostClients, errors, operations });
+  const pausing = new SandboxPausing({ store, quota, hostClients, errors, settings, operations });
+  const forks = new SandboxForks({ store, quota, hostClients, errors, operations });
   const access = new SandboxAccess({ locations, hostClients, activity, pausing, errors });
   const templates = new TemplateService({
     db,
@@ -64,11 +64,11 @@ export async function createSandboxes(
       wrongState,
       explain: (id, error, needed) => errors.explain(id, error, needed),
     },
+    audit: audit.teams,
     log,
   });
   const reads = new SandboxReads(db);
   const sandboxes = new SandboxService({
-    db,
     store,
     reads,
     lists: new SandboxLists(db),

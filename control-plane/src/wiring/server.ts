@@ -73,7 +73,7 @@ interface ServerNeed {
 
 /** The HTTP server with the routes of all features; it does not listen yet. */
 export async function createServer(foundation: Foundation, need: ServerNeed): Promise<App> {
-  const { config, log, changes, onClose } = foundation;
+  const { config, log, onClose } = foundation;
   const { trustedProxies, allowedOrigins, publicUrl, transfers } = config;
   const cookie = new SessionCookie(isSecure(config));
   const guard = createGuard(foundation, need, cookie);
@@ -88,7 +88,7 @@ export async function createServer(foundation: Foundation, need: ServerNeed): Pr
   await app.register(healthRoutes(need.version));
   await app.register(docsRoutes);
   if (config.dashboardDir !== undefined) await app.register(dashboardRoutes(new Builds(config.dashboardDir, log)));
-  await app.register(signInRoutes({ ...need.accounts, cookie, changes }));
+  await app.register(signInRoutes({ ...need.accounts, cookie }));
   await app.register(passwordResetRoutes(need.accounts));
   await app.register(setupRoutes({ ...need.accounts, cookie }));
   const oauth = createOAuth(foundation, need.accounts, cookie);
@@ -127,14 +127,14 @@ function createGuard(
 async function registerAccountRoutes(
   app: App,
   guard: AccessGuard,
-  { changes, db }: Foundation,
+  { db }: Foundation,
   { accounts, quotas, teams }: ServerNeed,
   cookie: SessionCookie,
   oauth: ReturnType<typeof createOAuth>,
 ): Promise<void> {
   await app.register(async (scope) => {
     guard.requireUser(scope);
-    await scope.register(sessionRoutes({ ...accounts, cookie, changes }));
+    await scope.register(sessionRoutes({ ...accounts, cookie }));
     await scope.register(accountRoutes({ ...accounts, accounts: accounts.own }));
     await scope.register(providerLinkRoutes({ ...oauth, limiter: accounts.limiter }));
     await scope.register(accountDeletionRoutes({ ...accounts, cookie }));
@@ -162,8 +162,10 @@ async function registerSandboxRoutes(
     await scope.register(sandboxRoutes(sandboxes));
     await scope.register(statsRoutes(stats));
     await scope.register(metricRoutes({ metrics, ...sandboxes }));
-    await scope.register(commandRoutes(new CommandService(access, audit), new AnswerBudget(transfers), transfers));
-    const files = new FileService(access, audit);
+    await scope.register(
+      commandRoutes(new CommandService(access, audit.sandboxes), new AnswerBudget(transfers), transfers),
+    );
+    const files = new FileService(access, audit.sandboxes);
     const spool = { directory: join(config.dataDir, "spool"), budget: new SpoolBudget(transfers) };
     await scope.register(fileRoutes(files, spool));
     await scope.register(directoryRoutes(files));

@@ -2678,7 +2678,7 @@ export interface paths {
         };
         options?: never;
         head?: never;
-        /** Rename a team, or say who may make its API keys (owner, admin) */
+        /** Rename a team, or say who may make its API keys and whether commands are recorded (owner, admin) */
         patch: {
             parameters: {
                 query?: never;
@@ -3182,10 +3182,10 @@ export interface components {
         /** AuditLog */
         AuditLog: {
             /**
-             * @description `sandbox` `create`: a sandbox was created, or did not start (status `error`); `sandbox` `pause`: a sandbox was paused, by somebody or by itself (actor `system`); `sandbox` `resume`: a paused sandbox was resumed; `sandbox` `rollback`: a sandbox was returned to its last pause; `sandbox` `fork`: a sandbox was made as the copy of another; `sandbox` `update`: settings of a sandbox were changed; `sandbox` `destroy`: a sandbox was destroyed, by somebody or by itself; `sandbox` `stop`: a sandbox ended though nobody asked for it; `sandbox` `missing`: the host of a sandbox does not answer; `sandbox` `exec`: a command was started in a sandbox, unless the team leaves that out; `sandbox` `write_file`: a file was written into a sandbox; `sandbox` `found`: the host of a missing sandbox answers again
+             * @description `sandbox` `create`: a sandbox was created, or did not start (status `error`); `sandbox` `pause`: a sandbox was paused, by somebody or by itself (actor `system`); `sandbox` `resume`: a paused sandbox was resumed; `sandbox` `rollback`: a sandbox was returned to its last pause; `sandbox` `fork`: a sandbox was made as the copy of another; `sandbox` `update`: settings of a sandbox were changed; `sandbox` `destroy`: a sandbox was destroyed, by somebody or by itself; `sandbox` `stop`: a sandbox ended though nobody asked for it; `sandbox` `missing`: the host of a sandbox does not answer; `sandbox` `exec`: a command was started in a sandbox, unless the team leaves that out; `sandbox` `write_file`: a file was written into a sandbox; `sandbox` `found`: the host of a missing sandbox answers again; `snapshot` `create`: a template was made of a sandbox; `snapshot` `delete`: a template was deleted; `team` `create`: the team was made; `team` `rename`: the team has another name; `team` `update`: settings of the team were changed; `team` `transfer`: another member became the owner; `team` `set_byoc`: it was decided whether the team brings its own hosts; `team` `delete`: the team was deleted; `member` `add`: a user was added to the team; `member` `role_update`: a member has another role; `member` `remove`: a member was removed; `member` `leave`: a member left the team; `api_key` `create`: an API key was made; `api_key` `revoke`: an API key was revoked; `quota` `update`: limits of the team were set; `quota` `refuse`: something was refused since it exceeds the team's quota; `user` `sign_up`: somebody made an account; `user` `log_in`: a user signed in; `user` `log_in_failed`: somebody tried to sign in with a wrong password; `user` `log_out`: a user ended a session; `user` `log_out_everywhere`: a user ended all sessions; `user` `password_change`: a user has set another password; `user` `password_reset`: the operator has given a user another password; `user` `provider_link`: a user can sign in through a provider; `user` `delete`: a user has deleted the account; `user` `deactivate`: an administrator has shut a user out; `user` `activate`: a user who was shut out may sign in again; `user` `grant`: a user may administer the platform, or a part of it; `user` `revoke`: a user may no longer administer the platform, or a part of it; `host` `marked_up`: a host answers; `host` `marked_down`: a host does not answer
              * @enum {unknown}
              */
-            action: "create" | "pause" | "resume" | "rollback" | "fork" | "update" | "destroy" | "stop" | "missing" | "exec" | "write_file" | "found";
+            action: "create" | "pause" | "resume" | "rollback" | "fork" | "update" | "destroy" | "stop" | "missing" | "exec" | "write_file" | "found" | "delete" | "rename" | "transfer" | "set_byoc" | "add" | "role_update" | "remove" | "leave" | "revoke" | "refuse" | "sign_up" | "log_in" | "log_in_failed" | "log_out" | "log_out_everywhere" | "password_change" | "password_reset" | "provider_link" | "deactivate" | "activate" | "grant" | "marked_up" | "marked_down";
             /** @description Id of the user or API key; absent for `system` */
             actor_id?: string;
             /** @description Name of the user or API key at that time */
@@ -3203,7 +3203,7 @@ export interface components {
             /** @description Id, or name, of what it happened to */
             resource_id?: string;
             /** @enum {unknown} */
-            resource_type: "sandbox";
+            resource_type: "sandbox" | "snapshot" | "team" | "member" | "api_key" | "quota" | "user" | "host";
             /**
              * @description `admin`: only the owner and admins see it
              * @enum {unknown}
@@ -3869,6 +3869,8 @@ export interface components {
         Team: {
             /** @description Whether only the owner and admins may make and revoke API keys */
             api_keys_by_admins: boolean;
+            /** @description Whether the audit log tells of commands as they start in the team's sandboxes, with their arguments */
+            audit_exec: boolean;
             /** Format: date-time */
             created_at: string;
             /** @description Team id */
@@ -3978,6 +3980,8 @@ export interface components {
         UpdateTeam: {
             /** @description Whether only the owner and admins may make and revoke API keys */
             api_keys_by_admins?: boolean;
+            /** @description Whether the audit log tells of commands as they start in the team's sandboxes, with their arguments */
+            audit_exec?: boolean;
             /** @description 1 to 128 letters a to z, digits, blanks and any of _ - @ ' */
             name?: string;
         };

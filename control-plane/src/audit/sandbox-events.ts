@@ -1,0 +1,161 @@
+import type { AuditStatus } from "@warren/contracts/rest/audit";
+import { type Actor, actorOf, type Caller, SYSTEM } from "../callers/caller.ts";
+import type { Db } from "../database/tables.ts";
+import type { AuditEvent, AuditMetadata } from "./audit-event.ts";
+import { recordIn } from "./audit-store.ts";
+import { commandLine } from "./command-line.ts";
+
+/** A sandbox as events name it. */
+export interface AuditedSandbox {
+  id: string;
+  team_id: string;
+}
+
+/** Why something happened to a sandbox that nobody asked for, as the API gives it. */
+type Reason = { code: string; message: string } | null;
+
+/** The events of sandboxes, and of what is done in them. What is done in them belongs to no change of the database. */
+export class SandboxEvents {
+  readonly #record: (event: AuditEvent) => Promise<void>;
+
+  /** `record` takes events that belong to no change. */
+  constructor(record: (event: AuditEvent) => Promise<void>) {
+    this.#record = record;
+  }
+
+  /** A sandbox runs for the first time; `error`: it did not start. */
+  sandboxCreated(
+    db: Db,
+    by: Actor,
+    sandbox: AuditedSandbox,
+    about: { template: string; name?: string; error?: string },
+  ) {
+    return recordIn(db, {
+      ...ofSandbox(sandbox, by),
+      action: "create",
+      status: about.error === undefined ? "success" : "error",
+      metadata: about,
+    });
+  }
+
+  /** As `sandboxCreated`, of a copy. */
+  sandboxForked(
+    db: Db,
+    by: Actor,
+    sandbox: AuditedSandbox,
+    about: { source?: string; template: string; error?: string },
+  ) {
+    return recordIn(db, {
+      ...ofSandbox(sandbox, by),
+      action: "fork",
+      status: about.error === undefined ? "success" : "error",
+      metadata: about,
+    });
+  }
+
+  /** A sandbox was paused as asked for; `error`: it runs on. */
+  sandboxPaused(db: Db, by: Actor, sandbox: AuditedSandbox, outcome: "success" | "error") {
+    return recordIn(db, { ...ofSandbox(sandbox, by), action: "pause", status: outcome });
+  }
+
+  /** A sandbox was paused by itself, such as for inactivity. */
+  sandboxAutoPaused(db: Db, sandbox: AuditedSandbox, reason: Reason) {
+    return recordIn(db, { ...ofSandbox(sandbox), action: "pause", status: "info", metadata: reasonOf(reason) });
+  }
+
+  /** A sandbox was resumed; `error`: it stays paused. */
+  sandboxResumed(db: Db, by: Actor, sandbox: AuditedSandbox, outcome: "success" | "error") {
+    return recordIn(db, { ...ofSandbox(sandbox, by), action: "resume", status: outcome });
+  }
+
+  /** A paused sandbox runs again though nobody asked the API for it. */
+  sandboxAutoResumed(db: Db, sandbox: AuditedSandbox) {
+    return recordIn(db, { ...ofSandbox(sandbox), action: "resume", status: "info" });
+  }
+
+  /** A sandbox was returned to its last pause; `error`: it runs on. */
+  sandboxRolledBack(db: Db, by: Actor, sandbox: AuditedSandbox, outcome: "success" | "error") {
+    return recordIn(db, { ...ofSandbox(sandbox, by), action: "rollback", status: outcome });
+  }
+
+  /** Settings of a sandbox were changed; `fields` names them. */
+  sandboxUpdated(db: Db, by: Actor, sandbox: AuditedSandbox, fields: string[]) {
+    return recordIn(db, { ...ofSandbox(sandbox, by), action: "update", status: "info", metadata: { fields } });
+  }
+
+  /** A command is started. Neither its environment, nor its input or output is recorded. */
+  commandStarted(
+    by: Caller,
+    sandboxId: string,
+    { cmd, args = [], user }: { cmd: string; args?: readonly string[] | undefined; user?: string | undefined },
+  ): Promise<void> {
+    const metadata = { command: commandLine([cmd, ...args]), user };
+    return this.#inSandbox(by, sandboxId, { action: "exec", status: "info", metadata });
+  }
+
+  /** A file was written as a whole. */
+  fileWritten(by: Caller, sandboxId: string, file: { path: string; name?: string; bytes: number }): Promise<void> {
+    return this.#inSandbox(by, sandboxId, { action: "write_file", status: "success", metadata: file });
+  }
+
+  /** Sandboxes are destroyed: nothing keeps them from it any more. */
+  sandboxesDestroyed(db: Db, by: Actor, sandboxes: readonly AuditedSandbox[], reason: Reason = null) {
+    return recordIn(
+      db,
+      ...sandboxes.map(
+        (sandbox): AuditEvent => ({
+          ...ofSandbox(sandbox, by),
+          action: "destroy",
+          status: "warning",
+          metadata: reasonOf(reason),
+        }),
+      ),
+    );
+  }
+
+  /** A sandbox ended though nobody asked for it. */
+  sandboxStopped(db: Db, sandbox: AuditedSandbox, reason: Reason) {
+    const isOrderly = reason !== null && ORDERLY.has(reason.code);
+    return recordIn(db, {
+      ...ofSandbox(sandbox),
+      action: "stop",
+      status: isOrderly ? "info" : "error",
+      metadata: reasonOf(reason),
+    });
+  }
+
+  /** The host of sandboxes does not answer. */
+  sandboxesMissing(db: Db, sandboxes: readonly AuditedSandbox[]) {
+    const metadata = reasonOf({ code: "host_unavailable", message: "the host of the sandbox does not answer" });
+    return recordIn(
+      db,
+      ...sandboxes.map(
+        (sandbox): AuditEvent => ({ ...ofSandbox(sandbox), action: "missing", status: "error", metadata }),
+      ),
+    );
+  }
+
+  /** The host of a missing sandbox answers again, and says that it has this status. */
+  sandboxFound(db: Db, sandbox: AuditedSandbox, found: { status: string }) {
+    return recordIn(db, { ...ofSandbox(sandbox), action: "found", status: "info", metadata: found });
+  }
+
+  #inSandbox(
+    by: Caller,
+    id: string,
+    event: { action: "exec" | "write_file"; status: AuditStatus; metadata: AuditMetadata },
+  ): Promise<void> {
+    return this.#record({ ...ofSandbox({ id, team_id: by.teamId }, actorOf(by)), ...event });
+  }
+}
+
+/** Reasons of ends that somebody in the sandbox, or the operator, has wanted. */
+const ORDERLY = new Set(["guest_powered_off", "guest_rebooted", "ended_by_operator"]);
+
+function ofSandbox({ id, team_id }: AuditedSandbox, actor: Actor = SYSTEM) {
+  return { teamId: team_id, actor, resource: "sandbox" as const, resourceId: id };
+}
+
+function reasonOf(reason: Reason): { reason?: string; message?: string } {
+  return reason ? { reason: reason.code, message: reason.message } : {};
+}

@@ -1,0 +1,134 @@
+import type { TeamRole } from "@warren/contracts/rest/accounts";
+import {
+  type Actor,
+  actorOf,
+  type Caller,
+  type Identity,
+  type SignedInUser,
+  type UserCaller,
+} from "../callers/caller.ts";
+import type { Db } from "../database/tables.ts";
+import { toWireId } from "../identifiers/wire-id.ts";
+import { type AuditEvent, type AuditMetadata, PLATFORM } from "./audit-event.ts";
+import { recordIn } from "./audit-store.ts";
+
+/** The events of a team, its members, keys, templates and limits. All but one belong to a change, whose transaction they take. */
+export class TeamEvents {
+  readonly #record: (event: AuditEvent) => Promise<void>;
+
+  /** `record` takes events that belong to no change. */
+  constructor(record: (event: AuditEvent) => Promise<void>) {
+    this.#record = record;
+  }
+
+  /** A template was made; `overwrote`: in the place of another. */
+  snapshotCreated(db: Db, by: Caller, name: string, about: { sandbox: string; overwrote: boolean }) {
+    const event = { resource: "snapshot", action: "create", resourceId: name } as const;
+    return recordIn(db, { ...of(by), ...event, status: "success", metadata: about });
+  }
+
+  snapshotDeleted(db: Db, by: Actor, { team_id, name }: { team_id: string; name: string }) {
+    const event = { teamId: team_id, actor: by, resource: "snapshot", action: "delete", resourceId: name } as const;
+    return recordIn(db, { ...event, status: "warning" });
+  }
+
+  teamCreated(db: Db, by: Identity, teamId: string, name: string) {
+    return recordIn(db, { ...ofTeam(actorOf(by), teamId), action: "create", status: "success", metadata: { name } });
+  }
+
+  teamRenamed(db: Db, by: UserCaller, names: { old_name: string; new_name: string }) {
+    return recordIn(db, { ...ofTeam(actorOf(by), by.teamId), action: "rename", status: "info", metadata: names });
+  }
+
+  /** Settings of a team were changed; `settings` has their new values. */
+  teamUpdated(db: Db, by: UserCaller, settings: AuditMetadata) {
+    return recordIn(db, { ...ofTeam(actorOf(by), by.teamId), action: "update", status: "info", metadata: settings });
+  }
+
+  ownershipTransferred(db: Db, by: UserCaller, userId: string, email: string) {
+    const metadata = { new_owner: toWireId("usr", userId), email };
+    return recordIn(db, { ...ofTeam(actorOf(by), by.teamId), action: "transfer", status: "warning", metadata });
+  }
+
+  byocSet(db: Db, by: Actor, teamId: string, isByoc: boolean) {
+    const metadata = { is_byoc: isByoc };
+    return recordIn(db, { ...ofTeam(by, teamId), action: "set_byoc", status: "info", metadata });
+  }
+
+  teamDeleted(db: Db, by: Actor, { id, name }: { id: string; name: string }) {
+    return recordIn(db, { ...ofTeam(by, id), action: "delete", status: "warning", metadata: { name } });
+  }
+
+  memberAdded(db: Db, by: UserCaller, userId: string, about: { email: string; role: TeamRole }) {
+    return recordIn(db, { ...ofMember(by, userId), action: "add", status: "success", metadata: about });
+  }
+
+  roleUpdated(db: Db, by: UserCaller, userId: string, about: { email: string; new_role: TeamRole }) {
+    return recordIn(db, { ...ofMember(by, userId), action: "role_update", status: "info", metadata: about });
+  }
+
+  memberRemoved(db: Db, by: UserCaller, userId: string, about: { email: string; revoked_api_keys: boolean }) {
+    return recordIn(db, { ...ofMember(by, userId), action: "remove", status: "warning", metadata: about });
+  }
+
+  /** A member has left a team, such as by the deletion of the account. */
+  memberLeft(db: Db, by: SignedInUser, teamId: string) {
+    const event = { teamId, actor: actorOf(by), resource: "member", resourceId: toWireId("usr", by.userId) } as const;
+    return recordIn(db, { ...event, action: "leave", status: "info", metadata: { email: by.email } });
+  }
+
+  apiKeyCreated(
+    db: Db,
+    by: UserCaller,
+    id: string,
+    about: { name: string; scopes: readonly string[]; expires_at?: string },
+  ) {
+    return recordIn(db, { ...ofKey(by, id), action: "create", status: "success", metadata: about });
+  }
+
+  apiKeyRevoked(db: Db, by: UserCaller, id: string, about: { name: string }) {
+    return recordIn(db, { ...ofKey(by, id), action: "revoke", status: "warning", metadata: about });
+  }
+
+  /** Limits of a team were set; null stands for the default. */
+  quotaUpdated(db: Db, by: Actor, teamId: string, limits: AuditMetadata) {
+    const event = { teamId, actor: by, resource: "quota", action: "update" } as const;
+    return recordIn(db, { ...event, status: "info", metadata: limits });
+  }
+
+  /** Something was refused, and so has changed nothing: the transaction that would have done it is over. */
+  quotaRefused(by: Caller, about: { quota: string; used: number; limit: number; needed: number }): Promise<void> {
+    return this.#record({ ...of(by), resource: "quota", action: "refuse", status: "warning", metadata: about });
+  }
+
+  /** A host answers; `teamId` is that of the team whose own it is. */
+  hostMarkedUp(db: Db, id: string, teamId: string | null) {
+    return recordIn(db, { ...ofHost(id, teamId), action: "marked_up", status: "success" });
+  }
+
+  /** A host does not answer. */
+  hostMarkedDown(db: Db, id: string, teamId: string | null) {
+    return recordIn(db, { ...ofHost(id, teamId), action: "marked_down", status: "error" });
+  }
+}
+
+function of(by: Caller) {
+  return { teamId: by.teamId, actor: actorOf(by) };
+}
+
+function ofTeam(actor: Actor, teamId: string) {
+  return { teamId, actor, resource: "team", resourceId: toWireId("team", teamId) } as const;
+}
+
+function ofMember(by: UserCaller, userId: string) {
+  return { ...of(by), resource: "member", resourceId: toWireId("usr", userId) } as const;
+}
+
+function ofKey(by: UserCaller, id: string) {
+  return { ...of(by), resource: "api_key", resourceId: toWireId("key", id) } as const;
+}
+
+function ofHost(id: string, teamId: string | null) {
+  const resourceId = toWireId("host", id);
+  return { teamId: teamId ?? PLATFORM, actor: { type: "system" }, resource: "host", resourceId } as const;
+}
