@@ -47,6 +47,11 @@ describe("accounts by the client library", () => {
     const warren = connect(session.token!);
     expect(await warren.account.get()).toMatchObject({ is_admin: true, name: "First" });
     expect(await warren.sandboxes.list()).toEqual([]);
+    const page = await warren.auditLogs.page({ resourceTypes: ["user"], actions: ["log_in"], limit: 1 });
+    expect(page.items).toMatchObject([{ actor_name: "First", action: "log_in", metadata: { method: "setup_link" } }]);
+    const told: string[] = [];
+    for await (const { action } of warren.auditLogs.all({ actors: [session.user_id] })) told.push(action);
+    expect(told).toContain("log_in");
     const { administration } = warren;
     const other = await anybody.signIn.signUp({ email: "other@example.org", password: PASSWORD, name: "Other" });
     expect((await administration.users({ search: "other@" })).items).toMatchObject([{ user_id: other.user_id }]);

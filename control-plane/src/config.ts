@@ -58,6 +58,8 @@ export interface Config {
   teamQuota: QuotaAmounts;
   /** Hours for which events are kept, so that a stream can go on where it broke off. */
   eventRetentionHours: number;
+  /** Days for which events of the audit log are kept; absent = for ever. */
+  auditRetentionDays?: number;
   oauth: OAuthSettings;
   /** Where mails go; absent = none are sent. */
   smtp?: SmtpSettings;
@@ -79,6 +81,9 @@ export interface Config {
 }
 
 const DEFAULT_EVENT_RETENTION_HOURS = 24;
+
+/** Days for which events of the audit log are kept unless the settings say otherwise. */
+const DEFAULT_AUDIT_RETENTION_DAYS = 365;
 
 type Environment = Record<string, string | undefined>;
 
@@ -135,6 +140,7 @@ export function parseConfig(environment: Environment): Config {
     rateLimitFactor: read("WARREN_RATE_LIMIT_FACTOR", parseFactor) ?? 1,
     teamQuota: read("WARREN_TEAM_QUOTA", parseTeamQuota) ?? DEFAULT_QUOTA,
     eventRetentionHours: read("WARREN_EVENT_RETENTION_HOURS", parseHours) ?? DEFAULT_EVENT_RETENTION_HOURS,
+    ...optional("auditRetentionDays", readAuditRetention(read)),
     oauth,
     verifiedMembersOnly: read("WARREN_ADD_MEMBERS", parseAddMembers) ?? canVerify,
     ...optional("smtp", smtp),
@@ -276,6 +282,16 @@ function readFirstAdmin(read: Read, problems: string[]): Config["firstAdmin"] {
     problems.push("WARREN_ADMIN_EMAIL and WARREN_ADMIN_PASSWORD: both are needed, or neither");
   }
   return undefined;
+}
+
+/** Days; undefined for ever. */
+function readAuditRetention(read: Read): number | undefined {
+  const days = read("WARREN_AUDIT_RETENTION_DAYS", (text) => {
+    if (text === "forever") return text;
+    if (/^\d{1,5}$/.test(text) && Number(text) >= 1) return Number(text);
+    throw new Error(`"${text}" is neither a number of days from 1 to 99999 nor forever`);
+  });
+  return days === "forever" ? undefined : (days ?? DEFAULT_AUDIT_RETENTION_DAYS);
 }
 
 function parseLogLevel(text: string): LogLevel {

@@ -3,6 +3,7 @@ export type { EventType } from "@warren/contracts/rest/events";
 export type { SandboxStats, StatsRange } from "@warren/contracts/rest/stats";
 export { Account } from "./account.ts";
 export { Administration } from "./administration.ts";
+export { AuditLogs, type AuditOptions } from "./audit-logs.ts";
 export type { EventsOptions, StreamedEvent } from "./event-stream.ts";
 export { type ExitStatus, SandboxProcess, type StartOptions } from "./exec-stream.ts";
 export { type FileEntry, type FileOptions, Files, type OpenFile, type WriteOptions } from "./files.ts";

@@ -10,6 +10,7 @@ import type {
 import type { SandboxStats, StatsRange } from "@warren/contracts/rest/stats";
 import { Account } from "./account.ts";
 import { Administration } from "./administration.ts";
+import { AuditLogs } from "./audit-logs.ts";
 import { type EventsOptions, followEvents, type StreamedEvent } from "./event-stream.ts";
 import { Sandbox } from "./sandbox.ts";
 import { SignIn } from "./sign-in.ts";
@@ -75,6 +76,8 @@ export class Warren {
   /** For people: how they come to a session, and their account. */
   readonly signIn: SignIn;
   readonly account: Account;
+  /** For people: what happened in the team of their session. */
+  readonly auditLogs: AuditLogs;
   /** For administrators of the platform. */
   readonly administration: Administration;
   readonly #transport: Transport;
@@ -85,6 +88,7 @@ export class Warren {
     this.templates = new Templates(this.#transport);
     this.signIn = new SignIn(this.#transport);
     this.account = new Account(this.#transport);
+    this.auditLogs = new AuditLogs(this.#transport);
     this.administration = new Administration(this.#transport);
   }
 

@@ -64,7 +64,7 @@ export const AUDIT_EVENTS = {
     log_out: { scope: "admin", says: "a user ended a session" },
     log_out_everywhere: { scope: "admin", says: "a user ended all sessions" },
     password_change: { scope: "admin", says: "a user has set another password" },
-    password_reset: { scope: "admin", says: "the operator has given a user another password" },
+    password_reset: { scope: "admin", says: "a user has another password, by the operator or by a mail" },
     provider_link: { scope: "admin", says: "a user can sign in through a provider" },
     provider_unlink: { scope: "admin", says: "a user can no longer sign in through a provider" },
     delete: { scope: "admin", says: "a user has deleted the account" },
@@ -165,6 +165,9 @@ const filters = {
 /** Which events are wanted: those for which all of these hold. */
 export const AuditFilters = Type.Object(filters, { additionalProperties: false });
 export type AuditFilters = Static<typeof AuditFilters>;
+
+/** Media type of events as lines of JSON. */
+export const AUDIT_LINES = "application/x-ndjson";
 
 /** Which events are wanted, and which page of them. */
 export const ListAuditLogs = Type.Object(

@@ -2,6 +2,7 @@ import { hash, randomBytes } from "node:crypto";
 import { WarrenError } from "@warren/contracts/errors";
 import type { ConfirmPasswordReset } from "@warren/contracts/rest/password-reset";
 import { sql } from "kysely";
+import type { AccountEvents } from "../audit/account-events.ts";
 import type { AccessChanges } from "../auth/access-changes.ts";
 import type { Db } from "../database/tables.ts";
 import type { DetachedOperations } from "../detached-operations.ts";
@@ -10,6 +11,7 @@ import { passwordResetMail } from "../mail/mail-texts.ts";
 import type { Mailer } from "../mail/mailer.ts";
 import type { RateLimiter } from "../rate-limits/rate-limiter.ts";
 import { RATES } from "../rate-limits/rates.ts";
+import type { MembershipStore } from "../teams/membership-store.ts";
 import { normalizeEmail } from "../users/email.ts";
 import type { PasswordHasher } from "../users/passwords.ts";
 import type { UserStore } from "../users/user-store.ts";
@@ -29,11 +31,13 @@ export interface EndedSessions {
 export interface PasswordResetParts {
   db: Db;
   users: UserStore;
+  memberships: MembershipStore;
   sessions: EndedSessions;
   hasher: PasswordHasher;
   limiter: RateLimiter;
   operations: DetachedOperations;
   changes: AccessChanges;
+  audit: AccountEvents;
   /** Absent = this server sends no mails. */
   mailer?: Mailer;
   /** Address of the dashboard for browsers, which alone is in mails, without a slash at the end. */
@@ -76,7 +80,7 @@ export class PasswordReset {
 
   /** Sets the password and ends all sessions; throws `link_invalid` unless the token is that of the newest mail. */
   async confirm({ token, password }: ConfirmPasswordReset): Promise<void> {
-    const { db, users, sessions, hasher, limiter, changes } = this.#parts;
+    const { db, users, memberships, sessions, hasher, limiter, changes, audit } = this.#parts;
     const tokenHash = hashOf(token);
     // Before a password is hashed: that work is for whoever has a link.
     const known = await db
@@ -99,6 +103,8 @@ export class PasswordReset {
       if (!user || user.deactivated_at !== null) throw invalidLink();
       await users.setPasswordHash(user.id, passwordHash, transaction);
       await sessions.endAll(user.id, { db: transaction });
+      const team = await memberships.firstTeam(user.id, transaction);
+      await audit.passwordReset(transaction, user, team?.id);
       if (user.email_verified_at === null) {
         // Whoever made the account had not shown that the address is theirs, and may be somebody else.
         await users.removeIdentities(user.id, transaction);

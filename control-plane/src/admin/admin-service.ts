@@ -141,7 +141,7 @@ export class AdminService {
       await users.setPasswordHash(user.id, passwordHash, transaction);
       await sessions.endAll(user.id, { db: transaction });
       const team = await memberships.firstTeam(user.id, transaction);
-      await audit.accounts.passwordReset(transaction, SYSTEM, user, team?.id);
+      await audit.accounts.passwordReset(transaction, user, team?.id, SYSTEM);
     });
     changes.announce({ userId: user.id });
   }

@@ -74,7 +74,8 @@ export class AccountEvents {
     return recordIn(db, { ...ofSelf(by), action: "password_change", status: "success" });
   }
 
-  passwordReset(db: Db, by: Actor, user: AuditedUser, teamId: string | undefined) {
+  /** A user has another password, by the operator or by a mail to the user's address. */
+  passwordReset(db: Db, user: AuditedUser, teamId: string | undefined, by: Actor = userOf(user)) {
     const metadata = { email: user.email };
     return recordIn(db, { ...ofUser(user.id, by, teamId), action: "password_reset", status: "warning", metadata });
   }

@@ -8,6 +8,9 @@ export const PLATFORM = "00000000-0000-0000-0000-000000000000";
 /** Bytes that a text in the metadata of an event has at most. */
 const TEXT_BYTES = 4096;
 
+/** Microseconds by which a clock that was set back is before the last event. */
+const CLOCK_SET_BACK = 1_000_000;
+
 /** A value in the metadata of an event. */
 export type AuditValue = string | number | boolean | null | readonly string[];
 export type AuditMetadata = Readonly<Record<string, AuditValue | undefined>>;
@@ -38,7 +41,7 @@ export interface StoredEvent {
   scope: string;
   status: string;
   metadata: Record<string, AuditValue>;
-  /** When it happened: milliseconds since 1970, with a fraction. */
+  /** When it happened: microseconds since 1970. */
   at: number;
 }
 
@@ -59,13 +62,17 @@ export function stored(event: AuditEvent): StoredEvent {
     scope: actions[action]!.scope,
     status,
     metadata: cleanMetadata(metadata),
-    at: clock(),
+    at: now(),
   };
 }
 
-/** Milliseconds since 1970, with a fraction; never goes back while the process runs. */
-export function clock(): number {
-  return performance.timeOrigin + performance.now();
+let last = 0;
+
+/** Microseconds since 1970, each time more than before, so that events of one process keep their order. */
+function now(): number {
+  const time = Date.now() * 1000;
+  last = time > last || last - time > CLOCK_SET_BACK ? time : last + 1;
+  return last;
 }
 
 function cleanMetadata(metadata: AuditMetadata): Record<string, AuditValue> {

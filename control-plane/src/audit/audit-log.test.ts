@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { AuditLog, AuditPage } from "@warren/contracts/rest/audit";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parseConfig } from "../config.ts";
 import { testDatabase } from "../database/testing/test-database.ts";
 import { fromWireId } from "../identifiers/wire-id.ts";
 import { eventsOf, query } from "../testing/audit-events.ts";
@@ -113,6 +114,29 @@ describe("the audit log", () => {
     expect(error).toMatchObject({ status: 400, code: "invalid_request", message: expect.stringContaining(message) });
   });
 
+  it("comes as lines of JSON too, of all that fits and that the member may see", async () => {
+    const lines = async (person: Person, filters = "") => {
+      const answer = await person.call("GET", `/v1/audit-logs/export?to=2026-01-03T00:00:00Z${filters}`);
+      expect([answer.status, answer.headers.get("content-type")]).toEqual([200, "application/x-ndjson"]);
+      const text = await answer.text();
+      return text === ""
+        ? []
+        : text
+            .trimEnd()
+            .split("\n")
+            .map((line) => JSON.parse(line) as AuditLog);
+    };
+    const all = (await pages(owner, "", 200)).flat();
+    expect(await lines(owner)).toEqual(all);
+    expect(await lines(owner, "&action=pause&actor=system")).toEqual(
+      all.filter(({ action, actor_type }) => action === "pause" && actor_type === "system"),
+    );
+    expect(await lines(member)).toEqual(all.filter(({ scope }) => scope === "team"));
+    expect(await lines(owner, "&resource_id=nothing")).toEqual([]);
+    const refused = await owner.call("GET", "/v1/audit-logs/export?limit=5");
+    expect(await errorOf(refused)).toMatchObject({ status: 400, message: "querystring/limit is not a known field" });
+  });
+
   it("is for people: an API key may not read it", async () => {
     const answer = await fetch(`${stack.url}/v1/audit-logs`, { headers: { "x-api-key": stack.apiKey } });
     expect(await errorOf(answer)).toMatchObject({ status: 403, code: "forbidden" });
@@ -141,6 +165,39 @@ describe("the audit log", () => {
     await expect(ask(`set warren.audit_kept_days = 9999; ${leave}`)).rejects.toThrow("audit_logs takes new rows only");
     await ask(`set warren.audit_kept_days = 2000; ${leave}`);
     expect((await ask(`select from audit_logs where created_at = ${old}`)).rowCount).toBe(0);
+  });
+});
+
+describe("the retention of the audit log", () => {
+  const database = testDatabase();
+
+  it("removes what is older, a few thousand at a time, and nothing else", async () => {
+    const insert = `insert into audit_logs (id, team_id, actor_type, resource_type, action, created_at)
+      select gen_random_uuid(), gen_random_uuid(), 'system', 'sandbox', 'stop', now() - $2 * interval '1 day'
+      from generate_series(1, $1::integer)`;
+    const url = database().config.databaseUrl;
+    for (const [count, days] of [
+      [6000, 40],
+      [300, 29],
+    ]) {
+      await query(url, insert, [count, days]);
+    }
+    const stack = await startAccountStack(database(), { config: { auditRetentionDays: 30 } });
+    try {
+      const left = async () =>
+        (await query(url, "select count(*) from audit_logs where resource_id is null and action = 'stop'")).rows[0]
+          .count;
+      await expect.poll(left).toBe("300");
+    } finally {
+      await stack.close();
+    }
+  });
+
+  it("is a year unless the settings say otherwise", () => {
+    const days = (text?: string) => parseConfig({ WARREN_AUDIT_RETENTION_DAYS: text }).auditRetentionDays;
+    expect([days(), days("30"), days("forever")]).toEqual([365, 30, undefined]);
+    for (const bad of ["0", "-1", "1.5", "ever", "100000"])
+      expect(() => days(bad)).toThrow("WARREN_AUDIT_RETENTION_DAYS");
   });
 });
 

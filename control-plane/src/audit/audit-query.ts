@@ -7,6 +7,9 @@ import { toWireId } from "../identifiers/wire-id.ts";
 import { type AuditPosition, timeOf } from "./audit-cursor.ts";
 import type { AuditLogsTable } from "./audit-logs-table.ts";
 
+/** Events that an export reads at once. */
+const EXPORTED = 1000;
+
 /** Whose events are looked for. */
 export interface AuditView {
   /** UUID of a team, or `PLATFORM`. */
@@ -46,6 +49,17 @@ export class AuditQuery {
     const items = rows.slice(0, limit).map(toAuditLog);
     const last = rows[limit - 1];
     return rows.length > limit && last ? { items, next: { micros: last.micros, id: last.id } } : { items };
+  }
+
+  /** All events that were there at the beginning, a page after the other, as they are asked for. */
+  async *pages(view: () => Promise<AuditView>, filters: AuditFilters): AsyncGenerator<AuditLog[]> {
+    const to = filters.to ?? new Date().toISOString();
+    for (let after: AuditPosition | undefined, isLast = false; !isLast; ) {
+      const { items, next } = await this.page(await view(), { ...filters, to }, { limit: EXPORTED, after });
+      if (items.length > 0) yield items;
+      after = next;
+      isLast = next === undefined;
+    }
   }
 
   async #select(view: AuditView, filters: AuditFilters, limit: number, after?: AuditPosition): Promise<Row[]> {

@@ -1,7 +1,9 @@
+import { Readable } from "node:stream";
+import { WarrenError } from "@warren/contracts/errors";
 import { LIMITS } from "@warren/contracts/limits";
-import { AuditPage, type AuditScope, ListAuditLogs } from "@warren/contracts/rest/audit";
+import type { TeamRole } from "@warren/contracts/rest/accounts";
+import { AUDIT_LINES, AuditFilters, AuditPage, type AuditScope, ListAuditLogs } from "@warren/contracts/rest/audit";
 import { ErrorBody } from "@warren/contracts/rest/error";
-import type { UserCaller } from "../callers/caller.ts";
 import { memberOf } from "../callers/request-caller.ts";
 import type { Routes } from "../http/app-types.ts";
 import { fromCursor, toCursor } from "./audit-cursor.ts";
@@ -9,8 +11,14 @@ import type { AuditQuery, AuditView } from "./audit-query.ts";
 
 const tags = ["audit"];
 
+/** The memberships of users. */
+export interface Memberships {
+  /** Whether a team is live, and the user's role in it. */
+  lookUp(userId: string, teamId: string): Promise<{ live: boolean; role: TeamRole | null }>;
+}
+
 /** Routes of the audit log of the session's team, for users only. */
-export function auditRoutes(events: AuditQuery): Routes {
+export function auditRoutes(events: AuditQuery, memberships: Memberships): Routes {
   return async (app) => {
     app.get(
       "/v1/audit-logs",
@@ -25,16 +33,56 @@ export function auditRoutes(events: AuditQuery): Routes {
       },
       async (request) => {
         const { limit = LIMITS.auditPage.default, cursor, ...filters } = request.query;
+        // Authentication has read the role from the database.
+        const { teamId, role } = memberOf(request);
         const after = cursor === undefined ? undefined : fromCursor(cursor);
-        const { items, next } = await events.page(viewOf(memberOf(request)), filters, { limit, after });
+        const { items, next } = await events.page(viewOf(teamId, role), filters, { limit, after });
         return { items, ...(next && { next_cursor: toCursor(next) }) };
+      },
+    );
+
+    app.get(
+      "/v1/audit-logs/export",
+      {
+        schema: {
+          tags,
+          summary: "Download what happened in the team, the newest first, one event of JSON to a line",
+          description:
+            "Has all events that there are when it begins, however many. An answer that breaks off is not whole.",
+          querystring: AuditFilters,
+          response: {
+            200: { content: { [AUDIT_LINES]: { schema: { type: "string" } } }, description: "Events, one to a line" },
+            "4xx": ErrorBody,
+          },
+        },
+      },
+      async (request, reply) => {
+        const { userId, teamId } = memberOf(request);
+        // It may take long: who is no longer a member gets no more of it.
+        const view = async () => {
+          const { live, role } = await memberships.lookUp(userId, teamId);
+          if (!live || role === null) throw new WarrenError("no_team", "you are no longer a member of the team");
+          return viewOf(teamId, role);
+        };
+        const pages = events.pages(view, request.query);
+        // What is refused is refused before the answer begins.
+        const first = await pages.next();
+        reply.type(AUDIT_LINES).header("content-disposition", 'attachment; filename="audit-logs.jsonl"');
+        return reply.send(Readable.from(linesOf(first, pages), { objectMode: false }) as never);
       },
     );
   };
 }
 
-/** What a member of a team may see of its events; authentication has read the role from the database. */
-function viewOf({ teamId, role }: UserCaller): AuditView {
+/** What a member of a team may see of its events. */
+function viewOf(teamId: string, role: TeamRole): AuditView {
   const scopes: AuditScope[] = role === "member" ? ["team"] : ["team", "admin"];
   return { teamId, scopes };
+}
+
+/** Each page as text; the next one is read when the client has taken it. */
+async function* linesOf(first: IteratorResult<object[]>, rest: AsyncGenerator<object[]>): AsyncGenerator<Buffer> {
+  for (let page = first; !page.done; page = await rest.next()) {
+    yield Buffer.from(page.value.map((event) => `${JSON.stringify(event)}\n`).join(""));
+  }
 }

@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import type { Db } from "../database/tables.ts";
-import { type AuditEvent, clock, type StoredEvent, stored } from "./audit-event.ts";
+import { type AuditEvent, type StoredEvent, stored } from "./audit-event.ts";
 
 /** Events that one statement takes. */
 export const BATCH = 500;
@@ -11,24 +11,20 @@ export function recordIn(db: Db, ...events: AuditEvent[]): Promise<void> {
 }
 
 /**
- * Stores events, each once, however often it is given; `db` may be a transaction. The time of an event is the database's,
- * less the age that the event has reached, so that the clocks of several control planes do not matter. Starts of commands are
- * left out for teams that do not want them.
+ * Stores events, each once, however often it is given; `db` may be a transaction. Starts of commands are left out for teams
+ * that do not want them.
  */
 export async function insertEvents(db: Db, events: readonly StoredEvent[]): Promise<void> {
   for (let start = 0; start < events.length; start += BATCH) {
-    const now = clock();
-    const rows = events
-      .slice(start, start + BATCH)
-      .map(({ at, ...event }) => ({ ...event, age: Math.max(0, Math.round((now - at) * 1000)) }));
+    const rows = JSON.stringify(events.slice(start, start + BATCH));
     await sql`
       insert into audit_logs (id, team_id, actor_type, actor_id, actor_name, resource_type, resource_id, action, scope,
         status, metadata, created_at)
       select event.id, team_id, actor_type, actor_id, actor_name, resource_type, resource_id, action, scope,
-        status, metadata, clock_timestamp() - age * interval '1 microsecond'
-      from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as event (id uuid, team_id uuid, actor_type text,
+        status, metadata, timestamptz 'epoch' + at * interval '1 microsecond'
+      from jsonb_to_recordset(${rows}::jsonb) as event (id uuid, team_id uuid, actor_type text,
         actor_id text, actor_name text, resource_type text, resource_id text, action text, scope text, status text,
-        metadata jsonb, age bigint)
+        metadata jsonb, at bigint)
       where not (resource_type = 'sandbox' and action = 'exec')
         or coalesce((select audit_exec from teams where teams.id = event.team_id), true)
       on conflict (id) do nothing

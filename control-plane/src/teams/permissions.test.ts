@@ -161,6 +161,11 @@ const ACTIONS: Record<string, Action> = {
     own: { ...everyMember(200), platform_admin: 200 },
     other: 200,
   },
+  "export the audit log": {
+    request: () => ["GET", "/v1/audit-logs/export"],
+    own: { ...everyMember(200), platform_admin: 200 },
+    other: 200,
+  },
   "create a sandbox": {
     request: () => ["POST", "/v1/sandboxes", {}],
     own: { ...teamScoped(201), platform_admin: 201 },

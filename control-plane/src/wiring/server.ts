@@ -46,6 +46,7 @@ import { signInOptionsRoutes } from "../sessions/sign-in-options-routes.ts";
 import type { StatsReads } from "../stats/stats-reads.ts";
 import { statsRoutes } from "../stats/stats-routes.ts";
 import { memberRoutes } from "../teams/member-routes.ts";
+import { MembershipStore } from "../teams/membership-store.ts";
 import { teamRoutes } from "../teams/team-routes.ts";
 import type { TeamStore } from "../teams/team-store.ts";
 import { templateRoutes } from "../templates/template-routes.ts";
@@ -144,7 +145,7 @@ async function registerAccountRoutes(
     await scope.register(memberRoutes(accounts.members));
     await scope.register(apiKeyRoutes(accounts.apiKeys));
     await scope.register(adminListRoutes(accounts));
-    await scope.register(auditRoutes(new AuditQuery(db)));
+    await scope.register(auditRoutes(new AuditQuery(db), new MembershipStore(db)));
     await scope.register(adminRoutes({ ...accounts, quotas, teams }));
   });
 }

@@ -522,6 +522,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/audit-logs/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download what happened in the team, the newest first, one event of JSON to a line
+         * @description Has all events that there are when it begins, however many. An answer that breaks off is not whole.
+         */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Events of such a kind; several with commas between them, or given again */
+                    action?: string[];
+                    /** @description Events of these users, API keys, or `system`; several with commas between them, or given again */
+                    actor?: string[];
+                    /** @description Events of this time and later */
+                    from?: string;
+                    /** @description Events about the resource with this id, such as a sandbox */
+                    resource_id?: string;
+                    /** @description Events about such resources; several with commas between them, or given again */
+                    resource_type?: string[];
+                    /** @description Events before this time */
+                    to?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Events, one to a line */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/x-ndjson": string;
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/auth/login": {
         parameters: {
             query?: never;
@@ -3182,7 +3234,7 @@ export interface components {
         /** AuditLog */
         AuditLog: {
             /**
-             * @description `sandbox` `create`: a sandbox was created, or did not start (status `error`); `sandbox` `pause`: a sandbox was paused, by somebody or by itself (actor `system`); `sandbox` `resume`: a paused sandbox was resumed; `sandbox` `rollback`: a sandbox was returned to its last pause; `sandbox` `fork`: a sandbox was made as the copy of another; `sandbox` `update`: settings of a sandbox were changed; `sandbox` `destroy`: a sandbox was destroyed, by somebody or by itself; `sandbox` `stop`: a sandbox ended though nobody asked for it; `sandbox` `missing`: the host of a sandbox does not answer; `sandbox` `exec`: a command was started in a sandbox, unless the team leaves that out; `sandbox` `write_file`: a file was written into a sandbox; `sandbox` `found`: the host of a missing sandbox answers again; `snapshot` `create`: a template was made of a sandbox; `snapshot` `delete`: a template was deleted; `team` `create`: the team was made; `team` `rename`: the team has another name; `team` `update`: settings of the team were changed; `team` `transfer`: another member became the owner; `team` `set_byoc`: it was decided whether the team brings its own hosts; `team` `delete`: the team was deleted; `member` `add`: a user was added to the team; `member` `role_update`: a member has another role; `member` `remove`: a member was removed; `member` `leave`: a member left the team; `api_key` `create`: an API key was made; `api_key` `revoke`: an API key was revoked; `quota` `update`: limits of the team were set; `quota` `refuse`: something was refused since it exceeds the team's quota; `user` `sign_up`: somebody made an account; `user` `log_in`: a user signed in; `user` `log_in_failed`: somebody tried to sign in with a wrong password; `user` `log_out`: a user ended a session; `user` `log_out_everywhere`: a user ended all sessions; `user` `password_change`: a user has set another password; `user` `password_reset`: the operator has given a user another password; `user` `provider_link`: a user can sign in through a provider; `user` `delete`: a user has deleted the account; `user` `deactivate`: an administrator has shut a user out; `user` `activate`: a user who was shut out may sign in again; `user` `grant`: a user may administer the platform, or a part of it; `user` `revoke`: a user may no longer administer the platform, or a part of it; `host` `marked_up`: a host answers; `host` `marked_down`: a host does not answer
+             * @description `sandbox` `create`: a sandbox was created, or did not start (status `error`); `sandbox` `pause`: a sandbox was paused, by somebody or by itself (actor `system`); `sandbox` `resume`: a paused sandbox was resumed; `sandbox` `rollback`: a sandbox was returned to its last pause; `sandbox` `fork`: a sandbox was made as the copy of another; `sandbox` `update`: settings of a sandbox were changed; `sandbox` `destroy`: a sandbox was destroyed, by somebody or by itself; `sandbox` `stop`: a sandbox ended though nobody asked for it; `sandbox` `missing`: the host of a sandbox does not answer; `sandbox` `exec`: a command was started in a sandbox, unless the team leaves that out; `sandbox` `write_file`: a file was written into a sandbox; `sandbox` `found`: the host of a missing sandbox answers again; `snapshot` `create`: a template was made of a sandbox; `snapshot` `delete`: a template was deleted; `team` `create`: the team was made; `team` `rename`: the team has another name; `team` `update`: settings of the team were changed; `team` `transfer`: another member became the owner; `team` `set_byoc`: it was decided whether the team brings its own hosts; `team` `delete`: the team was deleted; `member` `add`: a user was added to the team; `member` `role_update`: a member has another role; `member` `remove`: a member was removed; `member` `leave`: a member left the team; `api_key` `create`: an API key was made; `api_key` `revoke`: an API key was revoked; `quota` `update`: limits of the team were set; `quota` `refuse`: something was refused since it exceeds the team's quota; `user` `sign_up`: somebody made an account; `user` `log_in`: a user signed in; `user` `log_in_failed`: somebody tried to sign in with a wrong password; `user` `log_out`: a user ended a session; `user` `log_out_everywhere`: a user ended all sessions; `user` `password_change`: a user has set another password; `user` `password_reset`: a user has another password, by the operator or by a mail; `user` `provider_link`: a user can sign in through a provider; `user` `delete`: a user has deleted the account; `user` `deactivate`: an administrator has shut a user out; `user` `activate`: a user who was shut out may sign in again; `user` `grant`: a user may administer the platform, or a part of it; `user` `revoke`: a user may no longer administer the platform, or a part of it; `host` `marked_up`: a host answers; `host` `marked_down`: a host does not answer
              * @enum {unknown}
              */
             action: "create" | "pause" | "resume" | "rollback" | "fork" | "update" | "destroy" | "stop" | "missing" | "exec" | "write_file" | "found" | "delete" | "rename" | "transfer" | "set_byoc" | "add" | "role_update" | "remove" | "leave" | "revoke" | "refuse" | "sign_up" | "log_in" | "log_in_failed" | "log_out" | "log_out_everywhere" | "password_change" | "password_reset" | "provider_link" | "deactivate" | "activate" | "grant" | "marked_up" | "marked_down";
