@@ -98,6 +98,11 @@ describe("the client library", () => {
   test("ends a sandbox, as often as it is asked to", async () => {
     await sandbox.ping();
     expect((await stack.warren.sandboxes.list()).map(({ id }) => id)).toEqual([sandbox.id]);
+    const found: string[] = [];
+    const wanted = { status: ["running", "paused"], search: sandbox.id.slice(2, 12), template: "minimal" } as const;
+    for await (const { id } of stack.warren.sandboxes.each(wanted)) found.push(id);
+    expect(found).toEqual([sandbox.id]);
+    expect((await stack.warren.sandboxes.stats("5m")).current.running_count).toBe(1);
     await sandbox.destroy();
     await sandbox.destroy();
     expect(await stack.warren.sandboxes.list()).toEqual([]);

@@ -6,6 +6,7 @@ import { freeze } from "./freeze/freeze.ts";
 import { lifecycle } from "./lifecycle.ts";
 import type { BenchOptions } from "./measure/options.ts";
 import { run } from "./run.ts";
+import { stats } from "./stats/stats.ts";
 import { streams } from "./streams.ts";
 
 /** Benches by name. Each prints a table of figures. */
@@ -15,6 +16,7 @@ const BENCHES: Record<string, (options: BenchOptions) => Promise<void>> = {
   freeze,
   lifecycle,
   run,
+  stats,
   streams,
 };
 /** Those that can measure an older checkout as well. */

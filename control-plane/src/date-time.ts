@@ -11,3 +11,9 @@ export function momentOf(text: string): Date {
   const moment = new Date(`${date}T${minute}:${isLeap ? "59" : second}${fraction}${hours}:${minutes}`);
   return isLeap ? new Date(moment.getTime() + 1000) : moment;
 }
+
+/** A time in microseconds since 1970, as exact as the database has times, as text that it reads. */
+export function textOfMicros(micros: number): string {
+  const milliseconds = Math.floor(micros / 1000);
+  return `${new Date(milliseconds).toISOString().slice(0, -1)}${String(micros % 1000).padStart(3, "0")}Z`;
+}

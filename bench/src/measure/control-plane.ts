@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import type { Checkout } from "./checkout.ts";
@@ -26,9 +27,15 @@ export class ControlPlane {
   }
 
   /**
-   * Starts it with its usual settings, on the database of a connection string or on the embedded one; its log goes nowhere.
+   * Starts it with its usual settings, on the database of a connection string or on the embedded one. Its log goes nowhere,
+   * or in all detail to `onLine`.
    */
-  static async start(checkout: Checkout, directory: string, databaseUrl?: string): Promise<ControlPlane> {
+  static async start(
+    checkout: Checkout,
+    directory: string,
+    databaseUrl?: string,
+    onLine?: (line: string) => void,
+  ): Promise<ControlPlane> {
     const begin = performance.now();
     const child = spawn(checkout.node, checkout.server("control-plane"), {
       cwd: directory,
@@ -40,9 +47,11 @@ export class ControlPlane {
         WARREN_LISTEN: "127.0.0.1:0",
         WARREN_READY_FD: "3",
         WARREN_EXIT_WITH_PARENT: "1",
+        ...(onLine && { WARREN_LOG_LEVEL: "debug" }),
       },
-      stdio: ["pipe", "ignore", "inherit", "pipe"],
+      stdio: ["pipe", onLine ? "pipe" : "ignore", "inherit", "pipe"],
     });
+    if (onLine) createInterface(child.stdout!).on("line", onLine);
     const line = await text(child.stdio[3] as Readable);
     if (line === "") throw new Error("the control plane ended before it was ready");
     const ready = JSON.parse(line) as { ready: boolean; url: string };

@@ -1,4 +1,5 @@
 import { WarrenError } from "@warren/contracts/errors";
+import { textOfMicros } from "../date-time.ts";
 
 /** The place of an event in the order of events. */
 export interface AuditPosition {
@@ -33,8 +34,7 @@ export function fromCursor(cursor: string): AuditPosition {
 
 /** The time of a position as a database reads it. */
 export function timeOf({ micros }: AuditPosition): string {
-  const milliseconds = Math.floor(micros / 1000);
-  return `${new Date(milliseconds).toISOString().slice(0, -1)}${String(micros % 1000).padStart(3, "0")}Z`;
+  return textOfMicros(micros);
 }
 
 function unknownCursor(): WarrenError {

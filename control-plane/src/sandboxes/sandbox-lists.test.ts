@@ -106,6 +106,49 @@ describe("GET /v1/sandboxes", () => {
   });
 });
 
+describe("queries of any kind", () => {
+  const database = testDatabase();
+  let stack: TestStack;
+  beforeAll(async () => {
+    stack = await TestStack.start(database());
+    await stack.createSandbox({ name: "box", metadata: { a: "b" } });
+  });
+  afterAll(() => stack?.close());
+
+  it("are answered with a list or told what is wrong with them", async () => {
+    const name = fc.constantFrom("q", "cursor", "limit", "status", "template", "name", "metadata", "ended", "range");
+    const text = fc.oneof(
+      fc.string({ unit: "binary", maxLength: 30 }),
+      fc.constantFrom(
+        "box",
+        "a=b",
+        "running,paused",
+        "running,",
+        ",",
+        "0".repeat(11),
+        "-1",
+        "1e2",
+        "true",
+        "%",
+        "_",
+        "\\\\",
+      ),
+    );
+    const encoded = text.map((value) => encodeURIComponent(value.toWellFormed()));
+    const raw = fc.constantFrom("%ED%A0%80", "%00", "%FF", "%", "%zz", "[]", "[a]=b");
+    const entry = fc.tuple(name, fc.oneof({ weight: 4, arbitrary: encoded }, raw)).map((both) => both.join("="));
+    const path = fc.constantFrom("/v1/sandboxes", "/v1/sandboxes", "/v1/sandboxes/stats");
+    await fc.assert(
+      fc.asyncProperty(path, fc.array(entry, { maxLength: 4 }), async (path, entries) => {
+        const response = await stack.call("GET", `${path}?${entries.join("&")}`);
+        if (response.status === 200) await response.json();
+        else expect(await errorOf(response)).toMatchObject({ status: 400, code: "invalid_request" });
+      }),
+      { seed: 7, numRuns: 500 },
+    );
+  });
+});
+
 describe("a cursor", () => {
   const { pattern: text } = ListSandboxesQuery.properties.cursor as unknown as { pattern: string };
   const pattern = new RegExp(text);

@@ -2,6 +2,7 @@ import { LIMITS } from "@warren/contracts/limits";
 import { SANDBOX_STATUSES, type SandboxFilters, type SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import { sql } from "kysely";
 import type { Db } from "../database/tables.ts";
+import { textOfMicros } from "../date-time.ts";
 import { fromCursor, toCursor } from "./sandbox-cursor.ts";
 import { FINAL, type SandboxRow } from "./sandbox-store.ts";
 import { SANDBOX_COLUMNS } from "./sandboxes-table.ts";
@@ -46,7 +47,7 @@ export class SandboxLists {
       .limit(limit + 1);
     if (cursor !== undefined) {
       const { micros, id } = fromCursor(cursor);
-      query = query.where(sql<boolean>`(created_at, id) < (${timeOf(micros)}::timestamptz, ${id})`);
+      query = query.where(sql<boolean>`(created_at, id) < (${textOfMicros(micros)}::timestamptz, ${id})`);
     }
     const found = await query.execute();
     const last = found.length > limit ? found[limit - 1] : undefined;
@@ -86,10 +87,4 @@ function statusesOf({ status, ended = false }: SandboxFilters): SandboxStatus[] 
 
 function newestFirst(a: SandboxRow, b: SandboxRow): number {
   return b.created_at.getTime() - a.created_at.getTime() || (a.id < b.id ? 1 : -1);
-}
-
-/** A time in microseconds since 1970 as a database reads it. */
-function timeOf(micros: number): string {
-  const milliseconds = Math.floor(micros / 1000);
-  return `${new Date(milliseconds).toISOString().slice(0, -1)}${String(micros % 1000).padStart(3, "0")}Z`;
 }

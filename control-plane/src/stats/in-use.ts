@@ -9,18 +9,20 @@ export interface InUse {
   memory_mb_reserved: number;
 }
 
-/** Which rows of `sandboxes` count. */
-export const COUNTED = sql<boolean>`status in ('starting', 'running', 'paused')`;
+/** A table of the sandboxes that count. */
+export const COUNTED = sql`(
+  select team_id, vcpus, memory_mb, status = 'paused' as is_paused
+  from sandboxes where status in ('starting', 'running', 'paused')
+) as counted`;
 
-const ACTIVE = sql<boolean>`status in ('starting', 'running')`;
-
+/** What is paused counts half, rounded up; in whole numbers, which take a fraction of the time of others. */
 const reserved = (column: string) => sql`(
-  coalesce(sum(${sql.ref(column)}) filter (where ${ACTIVE}), 0)
-  + ceil(coalesce(sum(${sql.ref(column)}) filter (where status = 'paused'), 0) / 2.0)
+  coalesce(sum(${sql.ref(column)}) filter (where not is_paused), 0)
+  + (coalesce(sum(${sql.ref(column)}) filter (where is_paused), 0) + 1) / 2
 )::integer`;
 
-/** Columns of {@link InUse} over those rows: what is paused counts half. */
+/** Columns of {@link InUse} over rows of that table. */
 export const IN_USE = sql`
-  (count(*) filter (where ${ACTIVE}))::integer as running_count,
+  (count(*) filter (where not is_paused))::integer as running_count,
   ${reserved("vcpus")} as vcpus_reserved,
   ${reserved("memory_mb")} as memory_mb_reserved`;

@@ -23,7 +23,7 @@ export class SnapshotStore {
   async sample(at: Date): Promise<number> {
     const { rows } = await sql<{ teams: number }>`
       with used as materialized (
-        select team_id, ${IN_USE} from sandboxes where ${COUNTED} group by team_id
+        select team_id, ${IN_USE} from ${COUNTED} group by team_id
       ), ended as (
         delete from sandbox_metrics_active as active
         where not exists (select from used where used.team_id = active.team_id)

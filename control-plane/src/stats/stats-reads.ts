@@ -46,7 +46,7 @@ export class StatsReads {
 
   async #current(teamId: string): Promise<InUse> {
     const { rows } = await sql<InUse>`
-      select ${IN_USE} from sandboxes where team_id = ${teamId} and ${COUNTED}
+      select ${IN_USE} from ${COUNTED} where team_id = ${teamId}
     `.execute(this.#db);
     return rows[0]!;
   }
