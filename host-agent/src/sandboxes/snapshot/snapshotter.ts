@@ -139,7 +139,7 @@ export class Snapshotter {
         if (next) await lifecycle.step("wake", () => this.release(sandbox));
         destroySignal.throwIfAborted();
         const { dirtyPages, streamed } = capture.figures;
-        lifecycle.note({ stoppedMs, dirtyPages, streamed });
+        lifecycle.note({ stoppedMs: Math.round(stoppedMs * 10) / 10, dirtyPages, streamed });
         const disk = next?.copied ?? record.disk;
         return this.#pendingSnapshot(sandbox, capture, disk, next !== undefined, deviceState);
       } catch (error) {
