@@ -13,6 +13,7 @@ import { eventsCommand } from "./commands/events.ts";
 import { execCommand } from "./commands/exec.ts";
 import { filesCommand } from "./commands/files.ts";
 import { forkCommand } from "./commands/fork.ts";
+import { metricsCommand } from "./commands/metrics.ts";
 import { pauseCommand, resumeCommand, rollbackCommand } from "./commands/pause.ts";
 import { psCommand } from "./commands/ps.ts";
 import { rmCommand } from "./commands/rm.ts";
@@ -20,6 +21,7 @@ import { runCommand } from "./commands/run.ts";
 import { templatesCommand } from "./commands/templates.ts";
 import { upCommand } from "./commands/up.ts";
 import { updateCommand } from "./commands/update.ts";
+import { usageCommand } from "./commands/usage.ts";
 import { BROKEN_PIPE, WARREN_FAILED } from "./streams/exit-status.ts";
 import { endBySignal, Interrupted } from "./terminal/interruption.ts";
 import { describe, warn } from "./terminal/messages.ts";
@@ -42,6 +44,8 @@ const COMMANDS = [
   updateCommand,
   filesCommand,
   eventsCommand,
+  metricsCommand,
+  usageCommand,
   rmCommand,
   buildImagesCommand,
   adminCommand,

@@ -49,6 +49,10 @@ export const LIMITS = {
   sandboxPage: { min: 1, max: 200, default: 50 },
   /** Characters of a text that is looked for in ids and names of sandboxes. */
   sandboxSearchCharacters: 100,
+  /** Days over which use is told at once at most. */
+  usageDays: 366,
+  /** Sandboxes, or templates, whose use one answer tells at most. */
+  usageGroups: 1000,
   /** Characters of an e-mail address (RFC 5321, section 4.5.3.1.3). */
   emailCharacters: 254,
   userNameCharacters: 100,

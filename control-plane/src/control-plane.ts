@@ -94,6 +94,7 @@ async function start(
     monitoring,
     metrics: sandboxMetrics.reads,
     events,
+    usage: sandboxMetrics.usage,
   });
 
   leases.start();

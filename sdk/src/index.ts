@@ -1,6 +1,8 @@
 export { WarrenError } from "@warren/contracts/errors";
 export type { EventType } from "@warren/contracts/rest/events";
+export type { MetricSeries } from "@warren/contracts/rest/metrics";
 export type { SandboxStats, StatsRange } from "@warren/contracts/rest/stats";
+export type { TeamUsage, UsageAmounts } from "@warren/contracts/rest/usage";
 export { Account } from "./account.ts";
 export { Administration } from "./administration.ts";
 export { AuditLogs, type AuditOptions } from "./audit-logs.ts";
@@ -19,4 +21,5 @@ export {
 export { SignIn } from "./sign-in.ts";
 export { Templates } from "./templates.ts";
 export type { TransportOptions } from "./transport.ts";
+export { Usage, type UsageOptions } from "./usage.ts";
 export { type CreateOptions, type ListOptions, Sandboxes, Warren } from "./warren.ts";

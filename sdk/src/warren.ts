@@ -16,6 +16,7 @@ import { Sandbox } from "./sandbox.ts";
 import { SignIn } from "./sign-in.ts";
 import { Templates } from "./templates.ts";
 import { Transport, type TransportOptions } from "./transport.ts";
+import { Usage } from "./usage.ts";
 
 /** What a sandbox is made with; what is left out has the server's default. */
 export interface CreateOptions {
@@ -80,6 +81,7 @@ export class Warren {
   readonly auditLogs: AuditLogs;
   /** For administrators of the platform. */
   readonly administration: Administration;
+  readonly usage: Usage;
   readonly #transport: Transport;
 
   constructor(options: TransportOptions) {
@@ -90,6 +92,7 @@ export class Warren {
     this.account = new Account(this.#transport);
     this.auditLogs = new AuditLogs(this.#transport);
     this.administration = new Administration(this.#transport);
+    this.usage = new Usage(this.#transport);
   }
 
   /** Whether the server answers, and its version. */

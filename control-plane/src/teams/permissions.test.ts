@@ -181,6 +181,11 @@ const ACTIONS: Record<string, Action> = {
     own: { ...teamScoped(200), platform_admin: 200 },
     other: 200,
   },
+  "see what the team has used": {
+    request: () => ["GET", "/v1/usage"],
+    own: { ...teamScoped(200), platform_admin: 200 },
+    other: 200,
+  },
   "see what each sandbox used": {
     request: () => ["GET", "/v1/sandboxes/metrics"],
     own: { ...teamScoped(200), platform_admin: 200 },

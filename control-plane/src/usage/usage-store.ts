@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Db } from "../database/tables.ts";
+import { dayOf, isDay } from "./usage-period.ts";
 
 const DAY_MS = 86_400_000;
 /** Days by which a host may be late, and ahead: one by its clock, and one because noon is midnight somewhere. */
@@ -29,9 +30,7 @@ export class UsageStore {
    */
   async add(hostId: string, counted: readonly CountedUsage[], now: number, transaction: Db): Promise<void> {
     const [oldest, newest] = [dayOf(now - LATE_DAYS * DAY_MS), dayOf(now + AHEAD_DAYS * DAY_MS)];
-    const given = counted.filter(
-      ({ day }) => /^\d{4}-\d\d-\d\d$/.test(day) && isDay(day) && day >= oldest && day <= newest,
-    );
+    const given = counted.filter(({ day }) => isDay(day) && day >= oldest && day <= newest);
     if (given.length === 0) return;
     const column = <T>(of: (usage: CountedUsage) => T) => given.map(of);
     const amounts = (of: (usage: CountedUsage) => number) => column((usage) => Math.min(of(usage), MOST));
@@ -77,12 +76,4 @@ function sums(after: string, before: string) {
     return sql`sum(greatest(${now} - coalesce(${then}, 0), 0))::bigint as ${sql.ref(column)}`;
   };
   return sql.join(["cpu_us", "memory_mb_ms", "disk_mb_ms", "egress_bytes"].map(sum));
-}
-
-function isDay(day: string): boolean {
-  return !Number.isNaN(Date.parse(day)) && dayOf(Date.parse(day)) === day;
-}
-
-function dayOf(at: number): string {
-  return new Date(at).toISOString().slice(0, 10);
 }

@@ -3,6 +3,7 @@ import { WIDTHS } from "../sandbox-metrics/metric-buckets.ts";
 import { MetricCollector } from "../sandbox-metrics/metric-collector.ts";
 import { MetricReads } from "../sandbox-metrics/metric-reads.ts";
 import { MetricStore } from "../sandbox-metrics/metric-store.ts";
+import { UsageReads } from "../usage/usage-reads.ts";
 import { UsageStore } from "../usage/usage-store.ts";
 import type { Foundation } from "./foundation.ts";
 import type { Sandboxes } from "./sandboxes.ts";
@@ -26,5 +27,5 @@ export function createMetrics({ config, db, database, log }: Foundation, { hosts
     intervalMs: config.metricsIntervalMs,
     log,
   });
-  return { collector, reads: new MetricReads(db) };
+  return { collector, reads: new MetricReads(db), usage: new UsageReads(db) };
 }

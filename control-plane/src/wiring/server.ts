@@ -50,6 +50,8 @@ import { MembershipStore } from "../teams/membership-store.ts";
 import { teamRoutes } from "../teams/team-routes.ts";
 import type { TeamStore } from "../teams/team-store.ts";
 import { templateRoutes } from "../templates/template-routes.ts";
+import type { UsageReads } from "../usage/usage-reads.ts";
+import { usageRoutes } from "../usage/usage-routes.ts";
 import { type Accounts, createOAuth, isSecure } from "./accounts.ts";
 import type { Foundation } from "./foundation.ts";
 import type { Sandboxes } from "./sandboxes.ts";
@@ -69,6 +71,7 @@ interface ServerNeed {
   /** Absent when nobody may read metrics. */
   monitoring: Monitoring | undefined;
   metrics: MetricReads;
+  usage: UsageReads;
   events: EventFeed;
 }
 
@@ -154,7 +157,7 @@ async function registerSandboxRoutes(
   app: App,
   guard: AccessGuard,
   { config, audit }: Foundation,
-  { sandboxes: { access, templates, ...sandboxes }, stats, metrics }: ServerNeed,
+  { sandboxes: { access, templates, ...sandboxes }, stats, metrics, usage }: ServerNeed,
 ): Promise<void> {
   const { transfers } = config;
   await app.register(async (scope) => {
@@ -163,6 +166,7 @@ async function registerSandboxRoutes(
     await scope.register(sandboxRoutes(sandboxes));
     await scope.register(statsRoutes(stats));
     await scope.register(metricRoutes({ metrics, ...sandboxes }));
+    await scope.register(usageRoutes(usage));
     await scope.register(
       commandRoutes(new CommandService(access, audit.sandboxes), new AnswerBudget(transfers), transfers),
     );

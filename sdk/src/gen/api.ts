@@ -3016,6 +3016,51 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get what the team has used of processors, memory, disk and network, day by day */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description `csv`: one line for each day, or for each sandbox or template with `group_by` */
+                    format?: "json" | "csv";
+                    /** @description First day in UTC; default: the first of the month of `to` */
+                    from?: string;
+                    /** @description Tells the use of each as well, the 1000 that used most of the processors */
+                    group_by?: "sandbox" | "template";
+                    /** @description Last day in UTC; default: today */
+                    to?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["TeamUsage"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/users/search": {
         parameters: {
             query?: never;
@@ -3980,6 +4025,53 @@ export interface components {
                 vcpus: number;
             };
         };
+        /** TeamUsage */
+        TeamUsage: {
+            /** @description Every day of the time that was asked for, ascending, also those without use */
+            days: {
+                /** @description Minutes of processor time that microVMs used */
+                cpu_minutes: number;
+                /** Format: date */
+                day: string;
+                /** @description Disk that was the sandboxes' own, GiB × hours, also while they were paused */
+                disk_gb_hours: number;
+                /** @description Bytes that network cards sent, headers included */
+                egress_bytes: number;
+                /** @description Memory that was reserved, MiB × minutes: all that sandboxes have while they have a microVM */
+                memory_mb_minutes: number;
+            }[];
+            /** Format: date */
+            from: string;
+            /** @description With `group_by=sandbox` */
+            sandboxes?: {
+                /** @description Minutes of processor time that microVMs used */
+                cpu_minutes: number;
+                /** @description Disk that was the sandboxes' own, GiB × hours, also while they were paused */
+                disk_gb_hours: number;
+                /** @description Bytes that network cards sent, headers included */
+                egress_bytes: number;
+                /** @description Memory that was reserved, MiB × minutes: all that sandboxes have while they have a microVM */
+                memory_mb_minutes: number;
+                name?: string;
+                sandbox_id: string;
+                template: string;
+            }[];
+            /** @description With `group_by=template` */
+            templates?: {
+                /** @description Minutes of processor time that microVMs used */
+                cpu_minutes: number;
+                /** @description Disk that was the sandboxes' own, GiB × hours, also while they were paused */
+                disk_gb_hours: number;
+                /** @description Bytes that network cards sent, headers included */
+                egress_bytes: number;
+                /** @description Memory that was reserved, MiB × minutes: all that sandboxes have while they have a microVM */
+                memory_mb_minutes: number;
+                template: string;
+            }[];
+            /** Format: date */
+            to: string;
+            total: components["schemas"]["UsageAmounts"];
+        };
         /** Template */
         Template: {
             /** Format: date-time */
@@ -4043,6 +4135,17 @@ export interface components {
             deactivated?: boolean;
             /** @description Whether the user administers the platform; no takes single rights too */
             is_admin?: boolean;
+        };
+        /** UsageAmounts */
+        UsageAmounts: {
+            /** @description Minutes of processor time that microVMs used */
+            cpu_minutes: number;
+            /** @description Disk that was the sandboxes' own, GiB × hours, also while they were paused */
+            disk_gb_hours: number;
+            /** @description Bytes that network cards sent, headers included */
+            egress_bytes: number;
+            /** @description Memory that was reserved, MiB × minutes: all that sandboxes have while they have a microVM */
+            memory_mb_minutes: number;
         };
         /** UserSession */
         UserSession: {

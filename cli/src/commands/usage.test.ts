@@ -1,0 +1,91 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { NODE_FLAGS } from "@warren/server/node-flags";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+const MAIN = join(import.meta.dirname, "../main.ts");
+const ID = `sb${"a".repeat(20)}`;
+
+const used = { cpu_minutes: 1.5, memory_mb_minutes: 768, disk_gb_hours: 0.025, egress_bytes: 9 };
+const unused = { cpu_minutes: 0, memory_mb_minutes: 0, disk_gb_hours: 0, egress_bytes: 0 };
+const usage = {
+  from: "2026-01-01",
+  to: "2026-01-02",
+  total: used,
+  days: [
+    { day: "2026-01-01", ...unused },
+    { day: "2026-01-02", ...used },
+  ],
+};
+const series = {
+  labels: ["2026-01-01T00:00:00.000Z"],
+  cpu_percent: [12.5],
+  memory_mb: [null],
+  vmm_memory_mb: [188.4],
+  disk_bytes: [4096],
+  rx_bytes_per_s: [1],
+  tx_bytes_per_s: [2],
+};
+
+/** Answers as a server does, and keeps what it was asked for. */
+const asked: string[] = [];
+const server = createServer((request, response) => {
+  asked.push(request.url ?? "");
+  const { pathname, searchParams } = new URL(request.url ?? "", "http://server");
+  const answer =
+    pathname === "/v1/usage"
+      ? searchParams.get("group_by") === "sandbox"
+        ? { ...usage, sandboxes: [{ sandbox_id: ID, template: "minimal", ...used }] }
+        : usage
+      : pathname.endsWith("/metrics")
+        ? { range: "5m", series }
+        : { id: ID };
+  response.end(searchParams.get("format") === "csv" ? "day,cpu_minutes\r\n" : JSON.stringify(answer));
+});
+beforeAll(async () => {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+});
+afterAll(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+async function warren(...words: string[]): Promise<string> {
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const env = { PATH: process.env.PATH, WARREN_URL: url, WARREN_API_KEY: "warren_key" };
+  const command = spawn(process.execPath, [...NODE_FLAGS, MAIN, ...words], { env, stdio: ["ignore", "pipe", "pipe"] });
+  const said = await Promise.all([text(command.stdout), text(command.stderr)]);
+  return said.join("");
+}
+
+test("usage tells the days on which something was used, and their sum", async () => {
+  const lines = (await warren("usage", "--from", "2026-01-01", "--to", "2026-01-02")).split("\n");
+  expect(asked.at(-1)).toBe("/v1/usage?from=2026-01-01&to=2026-01-02");
+  expect(lines.map((line) => line.split(/ {2,}/).join("|"))).toEqual([
+    "DAY|CPU MIN|MEMORY MIB·MIN|DISK GIB·H|EGRESS BYTES",
+    "2026-01-02|1.5|768|0.025|9",
+    "total|1.5|768|0.025|9",
+    "",
+  ]);
+});
+
+test("usage tells sandboxes apart, as CSV too, and says which kinds there are", async () => {
+  expect(await warren("usage", "--by", "sandbox")).toContain(ID);
+  expect(await warren("usage", "--csv", "--by", "sandbox")).toBe("day,cpu_minutes\r\n");
+  expect(asked.at(-1)).toBe("/v1/usage?group_by=sandbox&format=csv");
+  expect(JSON.parse(await warren("usage", "--json"))).toEqual(usage);
+  expect(await warren("usage", "--by", "user")).toContain("Allowed choices are sandbox, template");
+});
+
+test("metrics tells what a sandbox used, bucket by bucket", async () => {
+  const lines = (await warren("metrics", ID)).split("\n");
+  expect(asked.at(-1)).toBe(`/v1/sandboxes/${ID}/metrics?range=5m`);
+  expect(lines[1]!.split(/ {2,}/)).toEqual(["2026-01-01T00:00:00.000Z", "12.5", "-", "188.4", "4096", "1", "2"]);
+  expect(JSON.parse(await warren("metrics", ID, "--range", "30d", "--json"))).toEqual(series);
+  expect(await warren("metrics", ID, "--range", "2h")).toContain("Allowed choices are 5m");
+});

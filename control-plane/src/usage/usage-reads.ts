@@ -1,0 +1,117 @@
+import { LIMITS } from "@warren/contracts/limits";
+import type { TeamUsage, UsageAmounts } from "@warren/contracts/rest/usage";
+import { type RawBuilder, sql } from "kysely";
+import type { Db } from "../database/tables.ts";
+import { daysOf, type UsagePeriod } from "./usage-period.ts";
+import type { UsageColumns } from "./usage-tables.ts";
+
+/** Sums of what rows have. */
+const SUMS = sql`
+  sum(cpu_us)::float8 as cpu_us, sum(memory_mb_ms)::float8 as memory_mb_ms,
+  sum(disk_mb_ms)::float8 as disk_mb_ms, sum(egress_bytes)::float8 as egress_bytes`;
+
+const NOTHING: UsageColumns = { cpu_us: 0, memory_mb_ms: 0, disk_mb_ms: 0, egress_bytes: 0 };
+
+/** What teams have used. */
+export class UsageReads {
+  readonly #db: Db;
+
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  /** Use of a team, day by day, and of each sandbox or template where that is asked for. */
+  async get(teamId: string, period: UsagePeriod, groupBy?: "sandbox" | "template"): Promise<TeamUsage> {
+    const [byDay, sandboxes, templates] = await Promise.all([
+      this.#byDay(teamId, period),
+      groupBy === "sandbox" ? this.#bySandbox(teamId, period) : undefined,
+      groupBy === "template" ? this.#byTemplate(teamId, period) : undefined,
+    ]);
+    const total = [...byDay.values()].reduce(added, NOTHING);
+    return {
+      ...period,
+      total: amountsOf(total),
+      days: daysOf(period).map((day) => ({ day, ...amountsOf(byDay.get(day) ?? NOTHING) })),
+      ...(sandboxes && { sandboxes }),
+      ...(templates && { templates }),
+    };
+  }
+
+  /** Use of a team in all of a time. `db` may be a transaction. */
+  async total(teamId: string, { from, to }: UsagePeriod, db: Db = this.#db): Promise<UsageAmounts> {
+    const { rows } = await sql<{ [Name in keyof UsageColumns]: number | null }>`
+      select ${SUMS} from daily_usage where team_id = ${teamId} and day between ${from}::date and ${to}::date
+    `.execute(db);
+    const { cpu_us, memory_mb_ms, disk_mb_ms, egress_bytes } = rows[0]!;
+    return amountsOf({
+      cpu_us: cpu_us ?? 0,
+      memory_mb_ms: memory_mb_ms ?? 0,
+      disk_mb_ms: disk_mb_ms ?? 0,
+      egress_bytes: egress_bytes ?? 0,
+    });
+  }
+
+  async #byDay(teamId: string, { from, to }: UsagePeriod): Promise<Map<string, UsageColumns>> {
+    const { rows } = await sql<UsageColumns & { day: string }>`
+      select day::text as day, cpu_us, memory_mb_ms, disk_mb_ms, egress_bytes from daily_usage
+      where team_id = ${teamId} and day between ${from}::date and ${to}::date
+    `.execute(this.#db);
+    return new Map(rows.map(({ day, ...used }) => [day, used]));
+  }
+
+  async #bySandbox(teamId: string, period: UsagePeriod): Promise<NonNullable<TeamUsage["sandboxes"]>> {
+    const rows = await this.#grouped<{ sandbox_id: string; name: string | null; template: string }>(
+      teamId,
+      period,
+      sql`sandboxes.id as sandbox_id, sandboxes.name, sandboxes.spec ->> 'template' as template`,
+      sql`sandboxes.id`,
+    );
+    return rows.map(({ sandbox_id, name, template, ...used }) => ({
+      sandbox_id,
+      ...(name !== null && { name }),
+      template,
+      ...amountsOf(used),
+    }));
+  }
+
+  async #byTemplate(teamId: string, period: UsagePeriod): Promise<NonNullable<TeamUsage["templates"]>> {
+    const template = sql`sandboxes.spec ->> 'template'`;
+    const rows = await this.#grouped<{ template: string }>(teamId, period, sql`${template} as template`, template);
+    return rows.map(({ template: name, ...used }) => ({ template: name, ...amountsOf(used) }));
+  }
+
+  async #grouped<Row>(
+    teamId: string,
+    { from, to }: UsagePeriod,
+    columns: RawBuilder<unknown>,
+    key: RawBuilder<unknown>,
+  ): Promise<(Row & UsageColumns)[]> {
+    const { rows } = await sql<Row & UsageColumns>`
+      select ${columns}, ${SUMS} from sandbox_usage
+      join sandboxes on sandboxes.id = sandbox_usage.sandbox_id
+      where sandbox_usage.team_id = ${teamId} and day between ${from}::date and ${to}::date
+      group by ${key} order by sum(cpu_us) desc, ${key} limit ${LIMITS.usageGroups}
+    `.execute(this.#db);
+    return rows;
+  }
+}
+
+function added(one: UsageColumns, other: UsageColumns): UsageColumns {
+  return {
+    cpu_us: one.cpu_us + other.cpu_us,
+    memory_mb_ms: one.memory_mb_ms + other.memory_mb_ms,
+    disk_mb_ms: one.disk_mb_ms + other.disk_mb_ms,
+    egress_bytes: one.egress_bytes + other.egress_bytes,
+  };
+}
+
+/** What the database has, in the units of the API. */
+function amountsOf({ cpu_us, memory_mb_ms, disk_mb_ms, egress_bytes }: UsageColumns): UsageAmounts {
+  const rounded = (value: number) => Math.round(value * 10_000) / 10_000;
+  return {
+    cpu_minutes: rounded(cpu_us / 60e6),
+    memory_mb_minutes: rounded(memory_mb_ms / 60e3),
+    disk_gb_hours: rounded(disk_mb_ms / 1024 / 3600e3),
+    egress_bytes: Math.round(egress_bytes),
+  };
+}

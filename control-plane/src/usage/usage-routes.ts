@@ -1,0 +1,34 @@
+import { ErrorBody } from "@warren/contracts/rest/error";
+import { TeamUsage, UsageQuery } from "@warren/contracts/rest/usage";
+import { callerOf } from "../callers/request-caller.ts";
+import type { Routes } from "../http/app-types.ts";
+import { usageCsv } from "./usage-csv.ts";
+import { periodOf } from "./usage-period.ts";
+import type { UsageReads } from "./usage-reads.ts";
+
+/** Route of what a team has used. */
+export function usageRoutes(usage: UsageReads): Routes {
+  return async (app) => {
+    app.get(
+      "/v1/usage",
+      {
+        schema: {
+          tags: ["teams"],
+          summary: "Get what the team has used of processors, memory, disk and network, day by day",
+          querystring: UsageQuery,
+          response: { 200: TeamUsage, "4xx": ErrorBody },
+        },
+      },
+      async (request, reply) => {
+        const { format, group_by: groupBy } = request.query;
+        const period = periodOf(request.query, Date.now());
+        const used = await usage.get(callerOf(request).teamId, period, groupBy);
+        if (format !== "csv") return used;
+        const name = `usage-${period.from}-${period.to}.csv`;
+        reply.type("text/csv; charset=utf-8").header("content-disposition", `attachment; filename="${name}"`);
+        // Text is sent as it stands, whatever the schema of the other format.
+        return reply.send(usageCsv(used) as never);
+      },
+    );
+  };
+}
