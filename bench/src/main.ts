@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { api } from "./api.ts";
+import { events } from "./events.ts";
 import { footing } from "./footing.ts";
 import { freeze } from "./freeze/freeze.ts";
 import { lifecycle } from "./lifecycle.ts";
@@ -12,6 +13,7 @@ import { streams } from "./streams.ts";
 /** Benches by name. Each prints a table of figures. */
 const BENCHES: Record<string, (options: BenchOptions) => Promise<void>> = {
   api,
+  events,
   footing,
   freeze,
   lifecycle,
