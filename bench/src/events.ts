@@ -14,8 +14,8 @@ import { median, percentile } from "./measure/statistics.ts";
 const STREAMS = 200;
 /** Changes one after the other, and milliseconds between them. */
 const CHANGES = { count: 200, everyMs: 50 };
-/** Changes of the storm, which 4 connections write as fast as they can. */
-const STORM = { changes: 2000, writers: 4 };
+/** Changes of the storm, and requests for them at a time. */
+const STORM = { changes: 1000, writers: 4 };
 /** Seconds in which nothing happens but heartbeats. */
 const IDLE_SEC = 20;
 /** Changes of a sandbox in one measurement of what they cost with and without events. */
@@ -23,7 +23,7 @@ const WRITES = 500;
 const ROUNDS = 5;
 const SANDBOX = `sb${"a".repeat(20)}`;
 
-const GOALS = { idleCores: 0.01, changingCores: 0.25, memory: 40e6, latencyMs: 100 };
+const GOALS = { idleCores: 0.02, changingCores: 0.25, memory: 40e6, latencyMs: 100 };
 
 /** What 200 open streams of events cost a control plane with PostgreSQL, and how fast a change is told to all of them. */
 export async function events({ write }: BenchOptions): Promise<void> {
@@ -37,7 +37,7 @@ export async function events({ write }: BenchOptions): Promise<void> {
          select '${SANDBOX}', id, '{"version":1,"template":"minimal","vcpus":1,"memory_mb":512}', 'running' from teams`,
       );
       const writes = await costOfWrites(database, postgres.url);
-      const figures = await measure(controlPlane, database, postgres.url);
+      const figures = await measure(controlPlane);
       await database.end();
       await controlPlane.stop();
       await publishReport("events", formatReport([...figures, ...writes], "none (no microVM)"), write);
@@ -54,11 +54,16 @@ async function connect(url: string): Promise<pg.Client> {
   return client;
 }
 
-/** A change of the sandbox's status, but for its value. */
-const change = (client: pg.Client) =>
-  client.query("update sandboxes set version = version + 1, last_updated = now() where id = $1", [SANDBOX]);
+/** Notes something about the sandbox, which is a change that needs no host. */
+async function change({ url, apiKey }: ControlPlane, note: number): Promise<void> {
+  const headers = { "x-api-key": apiKey, "content-type": "application/json" };
+  const body = JSON.stringify({ metadata: { note: String(note) } });
+  const answer = await fetch(`${url}/v1/sandboxes/${SANDBOX}`, { method: "PATCH", headers, body });
+  if (!answer.ok) throw new Error(`a change was refused: ${await answer.text()}`);
+  await answer.arrayBuffer();
+}
 
-async function measure(controlPlane: ControlPlane, database: pg.Client, url: string): Promise<Figure[]> {
+async function measure(controlPlane: ControlPlane): Promise<Figure[]> {
   const { pid } = controlPlane;
   const memoryBefore = proportionalMemory(pid);
   const streams = await Promise.all(Array.from({ length: STREAMS }, () => Stream.open(controlPlane)));
@@ -68,7 +73,7 @@ async function measure(controlPlane: ControlPlane, database: pg.Client, url: str
     for (let count = 0; count < CHANGES.count; count++) {
       const told = Promise.all(streams.map((stream) => stream.reach(stream.events + 1)));
       const begin = performance.now();
-      await change(database);
+      await change(controlPlane, count);
       await told;
       const ms = performance.now() - begin;
       latencies.push(ms);
@@ -76,7 +81,7 @@ async function measure(controlPlane: ControlPlane, database: pg.Client, url: str
     }
   });
   const memory = Math.max(0, proportionalMemory(pid) - memoryBefore);
-  const storm = await measureStorm(streams, url);
+  const storm = await measureStorm(streams, controlPlane);
   for (const stream of streams) stream.close();
   const p95 = percentile(latencies, 0.95);
   return [
@@ -99,30 +104,27 @@ async function measure(controlPlane: ControlPlane, database: pg.Client, url: str
       met: memory <= GOALS.memory,
     },
     {
-      name: "from a change to the last of them that was told, the commit included",
+      name: "from a request for a change (`PATCH`) to the last of them that was told",
       value: `${median(latencies).toFixed(1)} ms p50, ${p95.toFixed(1)} ms p95`,
       goal: `≤ ${GOALS.latencyMs} ms p95`,
       met: p95 <= GOALS.latencyMs,
     },
-    { name: `${STORM.changes} changes as fast as ${STORM.writers} connections write, told to all`, value: storm },
+    { name: `${STORM.changes} changes, ${STORM.writers} requests at a time, told to all`, value: storm },
   ];
 }
 
 /** How a storm of changes is written and told. */
-async function measureStorm(streams: Stream[], url: string): Promise<string> {
-  const writers = await Promise.all(Array.from({ length: STORM.writers }, () => connect(url)));
+async function measureStorm(streams: Stream[], controlPlane: ControlPlane): Promise<string> {
   const told = Promise.all(streams.map((stream) => stream.reach(stream.events + STORM.changes)));
   const begin = performance.now();
-  const written = Promise.all(
-    writers.map(async (writer) => {
-      for (let count = 0; count < STORM.changes / STORM.writers; count++) await change(writer);
+  await Promise.all(
+    Array.from({ length: STORM.writers }, async (_, writer) => {
+      for (let count = writer; count < STORM.changes; count += STORM.writers) await change(controlPlane, count);
     }),
   );
-  await written;
   const writeMs = performance.now() - begin;
   await told;
   const tellMs = performance.now() - begin;
-  for (const writer of writers) await writer.end();
   return `written in ${(writeMs / 1000).toFixed(1)} s, told ${((tellMs - writeMs) / 1000).toFixed(1)} s later`;
 }
 

@@ -7,10 +7,9 @@ import { EventBatch, type SentEvent, toSentEvent } from "./event-frames.ts";
 import type { EventLog, EventPage } from "./event-log.ts";
 import type { EventPosition } from "./event-position.ts";
 import type { EventResources } from "./event-resources.ts";
+import { EVENTS_CHANNEL } from "./event-waker.ts";
 import { Turns } from "./turns.ts";
 
-/** Channel on which the database says that there are events. */
-const CHANNEL = "warren_events";
 /** Events of one read at most, and bytes of what is made of them at which the rest waits for the next: of all who follow. */
 const PAGE = { events: 500, bytes: 4 * 1024 * 1024 };
 /** The same of a follower that reads by itself, for which it is held. */
@@ -52,7 +51,8 @@ export interface EventFeedParts {
 
 /**
  * Reads the log of events as it grows, once for all who follow it in this control plane, and only while somebody does. The
- * database wakes it; a message that is lost with its connection is made good by a read.
+ * database and other control planes wake it; a message that is lost is made good by a read, when the connection is there again or
+ * with the next heartbeat.
  */
 export class EventFeed {
   readonly #parts: EventFeedParts;
@@ -120,7 +120,7 @@ export class EventFeed {
   async #listen(): Promise<void> {
     const wake = () => this.#wake();
     this.#listening ??= this.#parts.messages
-      .listen(CHANNEL, { onMessage: wake, onGap: wake })
+      .listen(EVENTS_CHANNEL, { onMessage: wake, onGap: wake })
       .catch((error: unknown) => {
         this.#listening = undefined;
         throw error;
@@ -144,6 +144,8 @@ export class EventFeed {
     const position = this.#position;
     if (!position) return;
     for (const ofTeam of this.#followers.values()) for (const follower of ofTeam) follower.beat(position);
+    // A control plane that died may have told of nothing.
+    this.#wake();
   }
 
   #wake(): void {

@@ -83,7 +83,9 @@ export class SandboxStore {
 
   /** Stores a new sandbox. `db` may be a transaction. */
   async insert(row: Insertable<SandboxesTable>, db: Db = this.#db): Promise<SandboxRow> {
-    return db.insertInto("sandboxes").values(row).returningAll().executeTakeFirstOrThrow();
+    const inserted = await db.insertInto("sandboxes").values(row).returningAll().executeTakeFirstOrThrow();
+    this.#publish([inserted], db);
+    return inserted;
   }
 
   async find(teamId: string, id: string): Promise<SandboxRow | undefined> {

@@ -3,6 +3,7 @@ import { EventFeed } from "../events/event-feed.ts";
 import { EventLog } from "../events/event-log.ts";
 import { EventResources } from "../events/event-resources.ts";
 import { EventRetention } from "../events/event-retention.ts";
+import { EventWaker } from "../events/event-waker.ts";
 import { MembershipStore } from "../teams/membership-store.ts";
 import type { TeamStore } from "../teams/team-store.ts";
 import type { Foundation } from "./foundation.ts";
@@ -17,6 +18,9 @@ export function createEvents(
   const retention = new EventRetention(events, config.eventRetentionHours * 3600, log);
   retention.start();
   onClose(() => retention.close());
+  const waker = new EventWaker(database.messages, log);
+  sandboxes.changes.subscribe(() => waker.wake());
+  onClose(async () => waker.close());
   const resources = new EventResources({
     sandboxes: sandboxes.reads,
     templates: sandboxes.templateStore,

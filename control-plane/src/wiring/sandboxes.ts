@@ -83,6 +83,7 @@ export async function createSandboxes(
   const leases = new SandboxLeases({ store, sandboxes, leadership, log });
   return {
     sandboxes,
+    changes,
     reads,
     settings,
     pausing,
