@@ -1,3 +1,4 @@
+import type { paths } from "@warren/sdk/api";
 import { SENTENCES } from "./sentences.ts";
 
 /** Which events are shown: those of any of these resources, and of any of these actions. None = all. */
@@ -74,4 +75,16 @@ export function writeFilters({ resources, actions, resourceId }: AuditFilters): 
 /** A list with a value added, or without it when it is there. */
 export function toggle(values: readonly string[], value: string): string[] {
   return values.includes(value) ? values.filter((other) => other !== value) : [...values, value];
+}
+
+/** Parameters of the list of events. */
+export type AuditQuery = NonNullable<paths["/v1/audit-logs"]["get"]["parameters"]["query"]>;
+
+/** The same as parameters of the API. */
+export function queryOf({ resources, actions, resourceId }: AuditFilters): AuditQuery {
+  return {
+    ...(resources.length > 0 && { resource_type: resources }),
+    ...(actions.length > 0 && { action: actions }),
+    ...(resourceId !== "" && { resource_id: resourceId }),
+  };
 }

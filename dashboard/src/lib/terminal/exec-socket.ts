@@ -1,0 +1,115 @@
+/** Size of a terminal in characters. */
+export interface Size {
+  cols: number;
+  rows: number;
+}
+
+/** What a command in a terminal tells. */
+export interface ExecListener {
+  /** Output of the command. */
+  onOutput(bytes: Uint8Array): void;
+  /** It is over, in words: how it ended, or what went wrong. Called once. */
+  onEnd(words: string): void;
+}
+
+/** First byte of binary messages, in both directions (docs/rest-api.md, "Run a command"). */
+const STREAM = 1;
+/** Subprotocol with binary messages. */
+const PROTOCOL = "warren.exec.v1";
+
+/** A log-in shell: bash where the capsule has it. */
+const SHELL = "if command -v bash >/dev/null 2>&1; then exec bash -l; else exec sh -l; fi";
+
+type ServerFrame =
+  | { type: "start"; pid: number }
+  | { type: "exit"; exit_code: number; signal?: string; timed_out?: true }
+  | { type: "error"; code: string; data: string }
+  | { type: "stdin_taken" | "refused" | "stdout" | "stderr" };
+
+/** A shell in a capsule, on a terminal of its own. It ends with the connection. */
+export class ShellSocket {
+  readonly #socket: WebSocket;
+  readonly #listener: ExecListener;
+  readonly #encoder = new TextEncoder();
+  #size: Size;
+  #isOver = false;
+
+  constructor(sandboxId: string, size: Size, listener: ExecListener) {
+    this.#size = size;
+    this.#listener = listener;
+    const url = new URL(`/v1/sandboxes/${encodeURIComponent(sandboxId)}/exec/stream`, location.href);
+    url.protocol = url.protocol.replace("http", "ws");
+    this.#socket = new WebSocket(url, PROTOCOL);
+    this.#socket.binaryType = "arraybuffer";
+    this.#socket.onopen = () => this.#start();
+    this.#socket.onmessage = ({ data }) => this.#take(data as ArrayBuffer | string);
+    this.#socket.onclose = ({ reason }) => this.#end(closeWords(reason));
+  }
+
+  /** Sends what was typed. */
+  write(text: string): void {
+    const bytes = this.#encoder.encode(text);
+    const message = new Uint8Array(bytes.length + 1);
+    message[0] = STREAM;
+    message.set(bytes, 1);
+    this.#send(message);
+  }
+
+  resize(size: Size): void {
+    this.#size = size;
+    this.#send(JSON.stringify({ type: "resize", ...size }));
+  }
+
+  /** Ends the shell and what runs in it. */
+  close(): void {
+    this.#isOver = true;
+    this.#socket.close();
+  }
+
+  #start(): void {
+    const env = { TERM: "xterm-256color" };
+    const start = {
+      type: "start",
+      cmd: "sh",
+      args: ["-c", SHELL],
+      env,
+      stdin: true,
+      terminal: this.#size,
+      timeout_sec: 0,
+    };
+    this.#socket.send(JSON.stringify(start));
+  }
+
+  #send(data: Uint8Array<ArrayBuffer> | string): void {
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(data);
+  }
+
+  #take(data: ArrayBuffer | string): void {
+    if (typeof data !== "string") {
+      this.#listener.onOutput(new Uint8Array(data, 1));
+      return;
+    }
+    const frame = JSON.parse(data) as ServerFrame;
+    if (frame.type === "exit") this.#end(exitWords(frame));
+    else if (frame.type === "error") this.#end(frame.data);
+  }
+
+  #end(words: string): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#listener.onEnd(words);
+  }
+}
+
+/** How a shell ended. */
+export function exitWords({ exit_code, signal }: { exit_code: number; signal?: string }): string {
+  if (signal !== undefined) return `The shell was ended by ${signal}`;
+  return exit_code === 0 ? "The shell has ended" : `The shell has ended with status ${exit_code}`;
+}
+
+/** What a connection's end without an exit means; `reason` is the code of an error, if there was one. */
+export function closeWords(reason: string): string {
+  return reason === ""
+    ? "The connection broke, and the shell has ended with it"
+    : `The connection was closed: ${reason}`;
+}
