@@ -19,9 +19,9 @@ class CapsuleRunningCount {
     this.value = stats.current.running_count;
   }
 
-  /** Counts what a page has read anyway: all sandboxes of the team. */
+  /** Counts what a page has read anyway, all sandboxes of the team, as the server does: with those that start. */
   set(sandboxes: readonly { status: string }[]): void {
-    this.value = sandboxes.filter(({ status }) => status === "running").length;
+    this.value = sandboxes.filter(({ status }) => status === "running" || status === "starting").length;
   }
 }
 

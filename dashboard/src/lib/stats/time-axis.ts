@@ -6,6 +6,7 @@ const STEPS = [
   10,
   30,
   MINUTE,
+  2 * MINUTE,
   5 * MINUTE,
   10 * MINUTE,
   15 * MINUTE,
@@ -38,7 +39,7 @@ export function markLabel(timeMs: number, stepSec: number): string {
   const time = new Date(timeMs);
   if (stepSec >= DAY) return time.toLocaleDateString(undefined, { month: "short", day: "numeric" });
   const seconds = stepSec < MINUTE ? ({ second: "2-digit" } as const) : {};
-  return time.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", ...seconds });
+  return time.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23", ...seconds });
 }
 
 /** A point of a line; without a value the line breaks. */
