@@ -153,8 +153,8 @@ const filters = {
     Type.String({
       minLength: 1,
       maxLength: LIMITS.auditResourceIdCharacters,
-      pattern: "^[^\\u0000]*$",
-      "x-words": "text without NUL characters",
+      pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$",
+      "x-words": "an id, or the name of a template",
       description: "Events about the resource with this id, such as a sandbox",
     }),
   ),
