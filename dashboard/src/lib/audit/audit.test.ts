@@ -15,11 +15,11 @@ const log = (fields: Partial<AuditLog>): AuditLog => ({
   ...fields,
 });
 
-it("has a sentence for every event that the server records", () => {
+it("has a sentence for every event that the server records, and for no other", () => {
   const events = Object.entries(AUDIT_EVENTS).flatMap(([resource, actions]) =>
     Object.keys(actions).map((action) => `${resource}.${action}`),
   );
-  expect(Object.keys(SENTENCES)).toEqual(expect.arrayContaining(events));
+  expect(Object.keys(SENTENCES).sort()).toEqual(events.sort());
 });
 
 it.each(Object.keys(SENTENCES))("tells of %s without a gap, with and without its metadata", (key) => {

@@ -98,6 +98,10 @@ export const SENTENCES: Record<string, Tell> = {
   "user.password_change": () => ["set another password"],
   "user.password_reset": (_log, { email }) => ["gave ", name(email), " another password"],
   "user.provider_link": (_log, { provider }) => ["linked the account with ", name(provider)],
+  "user.provider_unlink": (_log, { provider }) => ["unlinked the account from ", name(provider)],
+  "user.deactivate": (_log, { email }) => ["shut ", name(email), " out"],
+  "user.activate": (_log, { email }) => ["let ", name(email), " in again"],
+  "user.delete": () => ["deleted their account"],
   "user.grant": (_log, { email, right }) => ["let ", name(email), " administer the platform", ...after(": ", right)],
   "user.revoke": (_log, { email, right }) => [
     "let ",

@@ -56,6 +56,11 @@ class Live {
     for (const type of TYPES) {
       source.addEventListener(type, ({ data }) => this.#deliver(JSON.parse(data) as LiveEvent));
     }
+    // From `ready` on nothing is missed; what was read before it may lack a change, unless the stream goes on where it was.
+    source.addEventListener("ready", ({ data }) => {
+      const { resumed } = JSON.parse(data) as { resumed: boolean };
+      if (!resumed) this.#deliver({ type: "reset" });
+    });
     source.addEventListener("reset", () => this.#deliver({ type: "reset" }));
     source.onerror = () => {
       this.connected = false;

@@ -1,0 +1,27 @@
+import type { Schemas } from "#lib/api/client.ts";
+import { formatBytes } from "#lib/format/bytes.ts";
+
+type Amounts = Schemas["UsageAmounts"];
+export type Amount = keyof Amounts;
+
+/** What is used, and how it is written. */
+export const AMOUNTS: readonly { key: Amount; label: string; unit: string; format: (value: number) => string }[] = [
+  { key: "cpu_minutes", label: "CPU", unit: "processor time", format: formatMinutes },
+  {
+    key: "memory_mb_minutes",
+    label: "Memory",
+    unit: "GiB × hours",
+    format: (value) => `${number(value / 1024 / 60)} GiB·h`,
+  },
+  { key: "disk_gb_hours", label: "Disk", unit: "GiB × hours", format: (value) => `${number(value)} GiB·h` },
+  { key: "egress_bytes", label: "Egress", unit: "bytes sent", format: formatBytes },
+];
+
+/** A quantity with as many digits as it is worth. */
+function number(value: number): string {
+  return value.toLocaleString("en", { maximumFractionDigits: value < 10 ? 2 : value < 100 ? 1 : 0 });
+}
+
+function formatMinutes(minutes: number): string {
+  return minutes < 60 ? `${number(minutes)} min` : `${number(minutes / 60)} h`;
+}
