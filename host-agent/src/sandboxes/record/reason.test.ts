@@ -33,6 +33,14 @@ it("keeps the last lines of a console that ends in a panic, few and printable", 
   expect(exit("power_off", "bye")).not.toHaveProperty("console");
 });
 
+it("keeps the lines with which a panic begins when more follow it than there is room for", () => {
+  const trace = Array.from({ length: 30 }, (_, line) => `  frame ${line}`);
+  const { console } = exit("reset", ["before", "Kernel panic - not syncing: it", "Call Trace:", ...trace].join("\n"));
+  const lines = console!.split("\n");
+  expect(lines).toHaveLength(12);
+  expect(lines.slice(0, 3)).toEqual(["Kernel panic - not syncing: it", "Call Trace:", "  frame 0"]);
+});
+
 it("finds the words of a panic once, though a kernel that stays repeats them", () => {
   const end = "---[ end Kernel panic - not syncing: sysrq triggered crash ]---";
   expect(panicWords(end)).toBeUndefined();

@@ -44,10 +44,16 @@ export function panicWords(console: string): string | undefined {
   return [...console.matchAll(PANIC)].at(-1)?.[1];
 }
 
-/** The last lines of a console for a reason, each of printable ASCII. */
+/**
+ * The last lines of a console for a reason, each of printable ASCII: those with which the last panic begins when more follow
+ * it, since its words and the trace behind them say the most.
+ */
 export function lastLines(console: string): string {
   const lines = console.split(/[\r\n]+/).filter((line) => line.trim() !== "");
-  return lines.slice(-CONSOLE_LINES).map(quote).join("\n");
+  const panic = lines.findLastIndex((line) => panicWords(line) !== undefined);
+  const last = Math.max(0, lines.length - CONSOLE_LINES);
+  const first = panic < 0 ? last : Math.min(panic, last);
+  return lines.slice(first, first + CONSOLE_LINES).map(quote).join("\n");
 }
 
 /** What calls into a sandbox get whose guest was found to have hung, for this reason. */
