@@ -2,7 +2,7 @@ import { type Static, Type } from "typebox";
 import { LIMITS } from "../limits.ts";
 
 const Day = (description: string) =>
-  Type.String({ pattern: "^\\d{4}-\\d{2}-\\d{2}$", "x-words": "a day in UTC, such as 2026-01-31", description });
+  Type.String({ format: "date", "x-words": "a day in UTC, such as 2026-01-31", description });
 
 /** Which use is asked for. */
 export const UsageQuery = Type.Object(

@@ -1,10 +1,14 @@
 import { ErrorBody } from "@warren/contracts/rest/error";
 import { TeamUsage, UsageQuery } from "@warren/contracts/rest/usage";
+import { Type } from "typebox";
 import { callerOf } from "../callers/request-caller.ts";
 import type { Routes } from "../http/app-types.ts";
 import { usageCsv } from "./usage-csv.ts";
 import { periodOf } from "./usage-period.ts";
 import type { UsageReads } from "./usage-reads.ts";
+
+/** RFC 4180. */
+const CSV = "text/csv";
 
 /** Route of what a team has used. */
 export function usageRoutes(usage: UsageReads): Routes {
@@ -16,7 +20,13 @@ export function usageRoutes(usage: UsageReads): Routes {
           tags: ["teams"],
           summary: "Get what the team has used of processors, memory, disk and network, day by day",
           querystring: UsageQuery,
-          response: { 200: TeamUsage, "4xx": ErrorBody },
+          response: {
+            200: {
+              description: "What was used; with `format=csv` as a file",
+              content: { "application/json": { schema: TeamUsage }, [CSV]: { schema: Type.String() } },
+            },
+            "4xx": ErrorBody,
+          },
         },
       },
       async (request, reply) => {
@@ -25,7 +35,7 @@ export function usageRoutes(usage: UsageReads): Routes {
         const used = await usage.get(callerOf(request).teamId, period, groupBy);
         if (format !== "csv") return used;
         const name = `usage-${period.from}-${period.to}.csv`;
-        reply.type("text/csv; charset=utf-8").header("content-disposition", `attachment; filename="${name}"`);
+        reply.type(`${CSV}; charset=utf-8`).header("content-disposition", `attachment; filename="${name}"`);
         // Text is sent as it stands, whatever the schema of the other format.
         return reply.send(usageCsv(used) as never);
       },

@@ -3042,13 +3042,14 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description Default Response */
+                /** @description What was used; with `format=csv` as a file */
                 200: {
                     headers: {
                         [name: string]: unknown;
                     };
                     content: {
                         "application/json": components["schemas"]["TeamUsage"];
+                        "text/csv": string;
                     };
                 };
             };

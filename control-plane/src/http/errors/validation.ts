@@ -7,7 +7,7 @@ import type { FastifySchemaCompiler, FastifySchemaValidationError, FastifySerial
 /** Schema keyword for the greatest length of a string in bytes of UTF-8 (`maxLength` counts characters). */
 export const MAX_BYTES = "x-max-bytes";
 
-/** Schema keyword for what a `pattern` beside it means, in words that follow "must be". */
+/** Schema keyword for what a `pattern` or `format` beside it means, in words that follow "must be". */
 const WORDS = "x-words";
 
 /** Makes a value when it is first needed. */
@@ -131,6 +131,6 @@ function notThis({ keyword, data }: ErrorObject, dataVar: string): string {
 
 /** What a value must be that is not. */
 function mustBe({ keyword, parentSchema, message = "is not valid" }: ErrorObject): string {
-  if (keyword !== "pattern") return message;
-  return `must be ${(parentSchema as { [WORDS]?: string })[WORDS]}`;
+  const { [WORDS]: words } = parentSchema as { [WORDS]?: string };
+  return keyword === "pattern" || (keyword === "format" && words !== undefined) ? `must be ${words}` : message;
 }

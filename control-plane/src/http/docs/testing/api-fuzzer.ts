@@ -46,10 +46,10 @@ const TIME = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/;
 
 /**
  * Answers of the state of a sandbox or an account to requests that are valid, with status 400 all the same: a path that
- * leads to a directory, for one, a member who is added again, a cursor of no page, or a time that begins after its end.
+ * leads to a directory, for one, a member who is added again, a cursor of no page, or a time that begins after its end, or is longer than is told.
  */
 const STATE_CODES = ["invalid_path"];
-const STATE_MESSAGES = /is a member already|is not the next_cursor of a page|from must be before/;
+const STATE_MESSAGES = /is a member already|is not the next_cursor of a page|from must be |which is after the last day/;
 
 /** Makes requests of the document of an API, valid and not, and finds answers that the document does not promise. */
 export class ApiFuzzer {

@@ -117,9 +117,9 @@ export class SchemaValues {
 
   #string(schema: Schema): Arbitrary<string> {
     const { pattern, format, minLength = 0 } = schema;
-    if (format === "date-time") {
+    if (format === "date-time" || format === "date") {
       const years = { min: new Date("1970-01-01"), max: new Date("2200-01-01"), noInvalidDate: true };
-      return fc.date(years).map((date) => date.toISOString());
+      return fc.date(years).map((date) => date.toISOString().slice(0, format === "date" ? 10 : undefined));
     }
     const maxLength = Math.min(schema.maxLength ?? schema[MAX_BYTES] ?? CHARACTERS, Math.max(minLength, CHARACTERS));
     const made = pattern === undefined ? fc.string({ minLength, maxLength, unit: "binary" }) : matching(schema);
