@@ -46,6 +46,17 @@ it("speaks of the system where nobody acts, and says why", () => {
   expect(textOfSentence(paused)).toBe("The system paused sb123: nothing used it for 60 s");
 });
 
+it.each([
+  [{ path: "/home/user/", name: "a.txt" }, "/home/user/a.txt"],
+  [{ path: "/home/user", name: "a.txt" }, "/home/user/a.txt"],
+  [{ path: "/", name: "a.txt" }, "/a.txt"],
+  [{ path: "notes/b.txt" }, "notes/b.txt"],
+])("names the file of %j", (metadata, path) => {
+  expect(textOfSentence(log({ action: "write_file", resource_id: "sb123", metadata }))).toBe(
+    `Ann wrote ${path} in sb123`,
+  );
+});
+
 it("filters are in the address, and what it does not know is left out", () => {
   const filters = readFilters(new URLSearchParams("resource_type=sandbox,nonsense&action=pause&action=resume,pause"));
   expect(filters).toEqual({ resources: ["sandbox"], actions: ["pause", "resume"], resourceId: "" });

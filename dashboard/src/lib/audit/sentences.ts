@@ -147,5 +147,6 @@ function list(value: unknown): string | undefined {
 
 /** A file's path, with its name when the path is of its directory. */
 function join(path: unknown, file: unknown): string {
-  return [textOf(path), textOf(file)].filter((part) => part !== undefined).join("/");
+  const parts = [textOf(path)?.replace(/(.)\/+$/, "$1"), textOf(file)].filter((part) => part !== undefined);
+  return parts.join(parts[0] === "/" ? "" : "/");
 }
