@@ -53,7 +53,10 @@ export function lastLines(console: string): string {
   const panic = lines.findLastIndex((line) => panicWords(line) !== undefined);
   const last = Math.max(0, lines.length - CONSOLE_LINES);
   const first = panic < 0 ? last : Math.min(panic, last);
-  return lines.slice(first, first + CONSOLE_LINES).map(quote).join("\n");
+  return lines
+    .slice(first, first + CONSOLE_LINES)
+    .map(quote)
+    .join("\n");
 }
 
 /** What calls into a sandbox get whose guest was found to have hung, for this reason. */
