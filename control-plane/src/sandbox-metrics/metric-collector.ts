@@ -30,8 +30,6 @@ export interface MetricCollectorParts {
   hosts: HostStore;
   hostClients: HostClientPool;
   leadership: Leadership;
-  /** Called after each round that brought something. */
-  onCollected: () => Promise<void>;
   /** Milliseconds between two rounds. */
   intervalMs: number;
   log: Logger;
@@ -95,7 +93,7 @@ export class MetricCollector {
   }
 
   async #collect(host: MonitoredHost): Promise<void> {
-    const { hostClients, metrics, log, onCollected } = this.#parts;
+    const { hostClients, metrics, log } = this.#parts;
     let kept = await metrics.collectionOf(host.id);
     for (let answers = 0; answers < ANSWERS; answers++) {
       const acknowledged = kept && { ledger: kept.ledger, points: BigInt(kept.points), usage: BigInt(kept.usage) };
@@ -109,7 +107,6 @@ export class MetricCollector {
       });
       if (!next || (answer.points.length === 0 && answer.usage.length === 0)) return;
       kept = next;
-      await onCollected();
       if (!answer.more) return;
     }
   }

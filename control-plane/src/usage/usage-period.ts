@@ -32,13 +32,6 @@ export function daysOf({ from, to }: UsagePeriod): string[] {
   return days;
 }
 
-/** The month of a time, from its first day to its last. */
-export function monthOf(at: number): UsagePeriod {
-  const month = dayOf(at).slice(0, 7);
-  const [year = 0, number = 0] = month.split("-").map(Number);
-  return { from: `${month}-01`, to: dayOf(Date.UTC(year, number, 0)) };
-}
-
 /** The day in UTC of a time in milliseconds since the epoch. */
 export function dayOf(at: number): string {
   return new Date(at).toISOString().slice(0, 10);

@@ -37,20 +37,6 @@ export class UsageReads {
     };
   }
 
-  /** Use of a team in all of a time. `db` may be a transaction. */
-  async total(teamId: string, { from, to }: UsagePeriod, db: Db = this.#db): Promise<UsageAmounts> {
-    const { rows } = await sql<{ [Name in keyof UsageColumns]: number | null }>`
-      select ${SUMS} from daily_usage where team_id = ${teamId} and day between ${from}::date and ${to}::date
-    `.execute(db);
-    const { cpu_us, memory_mb_ms, disk_mb_ms, egress_bytes } = rows[0]!;
-    return amountsOf({
-      cpu_us: cpu_us ?? 0,
-      memory_mb_ms: memory_mb_ms ?? 0,
-      disk_mb_ms: disk_mb_ms ?? 0,
-      egress_bytes: egress_bytes ?? 0,
-    });
-  }
-
   async #byDay(teamId: string, { from, to }: UsagePeriod): Promise<Map<string, UsageColumns>> {
     const { rows } = await sql<UsageColumns & { day: string }>`
       select day::text as day, cpu_us, memory_mb_ms, disk_mb_ms, egress_bytes from daily_usage

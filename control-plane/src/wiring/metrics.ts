@@ -23,7 +23,6 @@ export function createMetrics({ config, db, database, log }: Foundation, { hosts
     hosts,
     hostClients,
     leadership: database.leadership,
-    onCollected: async () => undefined,
     intervalMs: config.metricsIntervalMs,
     log,
   });
