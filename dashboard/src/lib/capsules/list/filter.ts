@@ -1,5 +1,5 @@
 import { oneOf } from "#lib/url/query.ts";
-import type { Capsule } from "./capsule.ts";
+import type { Capsule } from "../capsule.ts";
 
 /** States by which a list is filtered, with those of the API that each stands for. */
 export const STATE_FILTERS = {

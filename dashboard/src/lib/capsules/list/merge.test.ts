@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import type { Capsule } from "./capsule.ts";
+import type { Capsule } from "../capsule.ts";
 import { applyEvent, isCapsuleEvent } from "./merge.ts";
 
 const capsule = (id: string, minute: number, fields: Partial<Capsule> = {}): Capsule => {

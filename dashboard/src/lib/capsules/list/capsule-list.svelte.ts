@@ -2,10 +2,10 @@ import { createContext } from "svelte";
 import { SvelteSet } from "svelte/reactivity";
 import { type LiveEvent, live } from "#lib/live/live.svelte.ts";
 import { Query } from "#lib/live/query.svelte.ts";
-import type { Capsule } from "./capsule.ts";
-import { listCapsules } from "./list.ts";
+import type { Capsule } from "../capsule.ts";
+import { capsuleRunningCount } from "../running-count.svelte.ts";
+import { listCapsules } from "./list-capsules.ts";
 import { applyEvent, isCapsuleEvent } from "./merge.ts";
-import { capsuleRunningCount } from "./running-count.svelte.ts";
 
 /** Milliseconds between two questions where no events come. */
 const POLL_MS = 5000;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Capsule } from "./capsule.ts";
+import type { Capsule } from "../capsule.ts";
 import { filterCapsules, readFilter, templatesOf } from "./filter.ts";
 
 const capsule = (id: string, fields: Partial<Capsule> = {}): Capsule =>

@@ -1,5 +1,5 @@
 import type { LiveEvent } from "#lib/live/live.svelte.ts";
-import type { Capsule } from "./capsule.ts";
+import type { Capsule } from "../capsule.ts";
 
 /** A change of one capsule, as the stream of events tells it. */
 interface CapsuleEvent extends LiveEvent {
