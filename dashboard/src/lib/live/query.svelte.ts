@@ -1,17 +1,19 @@
 import { ApiError } from "#lib/api/api-error.ts";
+import { Asking } from "./asking.ts";
 import { type LiveEvent, live } from "./live.svelte.ts";
 
 export interface QueryOptions {
   /** Types of the events after which the data is another. */
   on?: LiveEvent["type"][];
+  /** Which events of these types concern it; default: all. */
+  about?: (event: LiveEvent) => boolean;
+  /** Milliseconds within which several events are one reason to ask; default: 150. */
+  gatherMs?: number;
   /** Milliseconds between two questions where no events come; 0 = never. */
   everyMs?: number;
   /** Milliseconds between two questions even while events come, for figures that change by themselves; default: never. */
   alwaysEveryMs?: number;
 }
-
-/** Milliseconds within which several events are one reason to ask. */
-const GATHER_MS = 150;
 
 /**
  * What the server answers, kept up to date: asked for at once, after events that concern it, and now and again where no
@@ -25,19 +27,30 @@ export class Query<T> {
   /** Whether an answer is awaited. */
   asking = $state(false);
 
-  readonly #load: (signal: AbortSignal) => Promise<T>;
+  readonly #asking: Asking<T>;
   readonly #options: QueryOptions;
-  #abort: AbortController | undefined;
-  #gathering: ReturnType<typeof setTimeout> | undefined;
-  #isStale = false;
 
   constructor(load: (signal: AbortSignal) => Promise<T>, options: QueryOptions = {}) {
-    this.#load = load;
     this.#options = options;
+    this.#asking = new Asking<T>({
+      load,
+      onAsking: (asking) => {
+        this.asking = asking;
+      },
+      onAnswer: (data) => {
+        this.data = data;
+        this.error = undefined;
+      },
+      onError: (error) => {
+        this.error = ApiError.from(error);
+      },
+      isHidden: () => document.hidden,
+      ...(options.gatherMs === undefined ? {} : { gatherMs: options.gatherMs }),
+    });
     // What the load reads of the state of the page (filters, the range) has it asked for anew when it changes.
     $effect(() => {
       void this.refresh();
-      return () => this.#abort?.abort();
+      return () => this.#asking.giveUp();
     });
     $effect(() => this.#listen());
     $effect(() => this.#repeat());
@@ -45,40 +58,24 @@ export class Query<T> {
 
   /** Asks now; an answer to an earlier question is no longer of interest. */
   async refresh(): Promise<void> {
-    this.#abort?.abort();
-    const abort = new AbortController();
-    this.#abort = abort;
-    this.#isStale = false;
-    try {
-      const loaded = this.#load(abort.signal);
-      this.asking = true;
-      const data = await loaded;
-      if (this.#abort !== abort) return;
-      this.data = data;
-      this.error = undefined;
-    } catch (error) {
-      if (this.#abort !== abort || abort.signal.aborted) return;
-      this.error = ApiError.from(error);
-    }
-    this.asking = false;
+    await this.#asking.now();
   }
 
   #listen(): () => void {
-    const { on = [] } = this.#options;
+    const { on = [], about = () => true } = this.#options;
     const onVisible = () => {
-      if (!document.hidden && this.#isStale) void this.refresh();
+      if (!document.hidden) this.#asking.seen();
     };
     document.addEventListener("visibilitychange", onVisible);
     const unsubscribe =
       on.length > 0 &&
-      live.subscribe(({ type }) => {
-        if (type === "reset" || on.includes(type)) this.#soon();
+      live.subscribe((event) => {
+        if (event.type === "reset" || (on.includes(event.type) && about(event))) this.#asking.soon();
       });
     return () => {
       document.removeEventListener("visibilitychange", onVisible);
       if (unsubscribe) unsubscribe();
-      clearTimeout(this.#gathering);
-      this.#gathering = undefined;
+      this.#asking.rest();
     };
   }
 
@@ -87,16 +84,7 @@ export class Query<T> {
     const hasEvents = on.length > 0 && live.connected;
     const interval = alwaysEveryMs || (hasEvents ? 0 : everyMs);
     if (interval === 0) return undefined;
-    const timer = setInterval(() => this.#soon(), interval);
+    const timer = setInterval(() => this.#asking.soon(), interval);
     return () => clearInterval(timer);
-  }
-
-  #soon(): void {
-    this.#isStale = true;
-    if (document.hidden) return;
-    this.#gathering ??= setTimeout(() => {
-      this.#gathering = undefined;
-      void this.refresh();
-    }, GATHER_MS);
   }
 }
