@@ -94,6 +94,8 @@ describe("the audit log", () => {
     expect(await count("to=2026-01-02T03:04:05.678Z")).toBe(0);
     expect(await count("from=2026-01-02T04:04:05.679%2B01:00")).toBe(0);
     expect(await count("to=2026-01-02T03:04:05.679Z")).toBe(150);
+    expect(await count("from=0000-01-01T00:00:00Z&to=9999-12-31T23:59:59-23:59")).toBe(150);
+    expect(await count("to=0000-01-01T00:00:00Z")).toBe(0);
   });
 
   it.each([
