@@ -23,7 +23,7 @@ const controlPlane = [
   ["config.ts"],
   ["admin", "bootstrap", "monitoring"],
   ["events"],
-  ["oauth", "commands", "files", "dashboard", "sandbox-metrics"],
+  ["oauth", "commands", "files", "dashboard", "sandbox-metrics", "family"],
   ["sessions", "sandboxes"],
   ["accounts", "email-verification", "quotas", "api-keys", "templates", "stats", "usage"],
   ["teams", "hosts", "signing-keys"],

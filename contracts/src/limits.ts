@@ -53,6 +53,8 @@ export const LIMITS = {
   usageDays: 366,
   /** Sandboxes, or templates, whose use one answer tells at most. */
   usageGroups: 1000,
+  /** Sandboxes and templates that one family tree has at most. */
+  familyNodes: 2000,
   /** Characters of an e-mail address (RFC 5321, section 4.5.3.1.3). */
   emailCharacters: 254,
   userNameCharacters: 100,

@@ -217,6 +217,9 @@ export const Sandbox = Type.Object(
     id: Type.String({ pattern: SANDBOX_ID.source }),
     name: Type.Optional(Type.String()),
     metadata: Type.Unsafe<Record<string, string>>({ type: "object", additionalProperties: { type: "string" } }),
+    forked_from: Type.Optional(
+      Type.String({ description: "Id of the sandbox of which it is a copy; that one may be over" }),
+    ),
     status: Type.Enum([...SANDBOX_STATUSES]),
     ...SandboxSpec.properties,
     disk_bytes: Type.Integer({

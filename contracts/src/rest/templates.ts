@@ -42,6 +42,9 @@ export const Template = Type.Object(
     }),
     vcpus: Type.Optional(Type.Integer({ description: "vCPUs of its sandboxes, when it fixes them" })),
     memory_mb: Type.Optional(Type.Integer({ description: "Memory of its sandboxes in MiB, when it fixes it" })),
+    sandbox_id: Type.Optional(
+      Type.String({ description: "Id of the sandbox that it was made of; that one may be over" }),
+    ),
     size_bytes: Type.Integer({ description: "Bytes on disk: allocated blocks × 512" }),
     created_at: Type.String({ format: "date-time" }),
   },

@@ -70,7 +70,7 @@ export class SandboxForks {
   /** Rows for all copies, or for none when they exceed the team's quota. */
   async #insert(caller: Caller, parent: SandboxRow, host: HostAddress, count: number): Promise<SandboxRow[]> {
     const { quota, store } = this.#parts;
-    const { team_id, vcpus, memory_mb } = parent;
+    const { team_id, vcpus, memory_mb, template_id } = parent;
     const spec = storedSpec(specOf(parent));
     const metadata = JSON.stringify(parent.metadata);
     const begun: SandboxOperation = { action: "fork", actor: actorOf(caller), source: parent.id };
@@ -79,7 +79,7 @@ export class SandboxForks {
       const rows: SandboxRow[] = [];
       for (let index = 0; index < count; index++) {
         await quota.admit(transaction, team_id, { vcpus, memoryMb: memory_mb });
-        const shared = { team_id, spec, metadata, operation };
+        const shared = { team_id, template_id, forked_from: parent.id, spec, metadata, operation };
         const row = { ...shared, id: newSandboxId(), host_id: host.id, status: "starting" as const };
         rows.push(await store.insert(row, transaction));
       }

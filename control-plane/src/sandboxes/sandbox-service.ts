@@ -169,6 +169,7 @@ export class SandboxService {
         metadata: JSON.stringify(request.metadata ?? {}),
         team_id: caller.teamId,
         host_id: host.id,
+        template_id: template.id,
         spec: storedSpec(spec),
         status: "pending" as const,
         lease_sec: request.lease_sec ?? null,

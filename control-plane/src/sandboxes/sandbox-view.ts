@@ -8,6 +8,7 @@ export function toSandbox(row: SandboxRow): Sandbox {
     id: row.id,
     ...(row.name !== null && { name: row.name }),
     metadata: row.metadata,
+    ...(row.forked_from !== null && { forked_from: row.forked_from }),
     status: row.status,
     ...specOf(row),
     disk_bytes: row.disk_bytes,

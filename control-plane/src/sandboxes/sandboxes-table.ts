@@ -19,6 +19,10 @@ export interface SandboxesTable {
   /** Unique among the sandboxes of a team that are not over; null = none. */
   name: string | null;
   metadata: ColumnType<Record<string, string>, string | undefined, string>;
+  /** Template that it was started from, or the first sandbox of which it is a copy; null where it is not known. */
+  template_id: ColumnType<string | null, string | null | undefined, never>;
+  /** Sandbox of which it is a copy; null = none. */
+  forked_from: ColumnType<string | null, string | undefined, never>;
   /** What was decided about it; JSON when it is written. */
   spec: ColumnType<StoredSpec, string, string>;
   status: SandboxStatus;
@@ -54,6 +58,8 @@ export const SANDBOX_COLUMNS = [
   "host_id",
   "name",
   "metadata",
+  "template_id",
+  "forked_from",
   "spec",
   "status",
   "version",

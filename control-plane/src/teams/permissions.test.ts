@@ -186,6 +186,11 @@ const ACTIONS: Record<string, Action> = {
     own: { ...teamScoped(200), platform_admin: 200 },
     other: 200,
   },
+  "see what came of what": {
+    request: () => ["GET", "/v1/family"],
+    own: { ...teamScoped(200), platform_admin: 200 },
+    other: 200,
+  },
   "see what each sandbox used": {
     request: () => ["GET", "/v1/sandboxes/metrics"],
     own: { ...teamScoped(200), platform_admin: 200 },

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { WarrenError } from "@warren/contracts/errors";
 import type { TemplateInfo } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { BUILT_IN_TEAM } from "@warren/contracts/identifiers";
@@ -138,7 +138,11 @@ export class TemplateService {
       // Asked again, now for good: others may have made templates meanwhile.
       const put = async (transaction: Db) => {
         await admit(transaction);
-        const row = await store.put(rowOf(teamId, name, host.id, template), overwrite, transaction);
+        const row = await store.put(
+          rowOf(teamId, name, { hostId: host.id, sourceId: sandboxId }, template),
+          overwrite,
+          transaction,
+        );
         const about = { sandbox: sandboxId, overwrote: former !== undefined };
         if (row) await audit.snapshotCreated(transaction, caller, name, about);
         return row;
@@ -176,8 +180,14 @@ export class TemplateService {
   }
 }
 
-function rowOf(teamId: string, name: string, hostId: string, info: TemplateInfo) {
+function rowOf(
+  teamId: string,
+  name: string,
+  { hostId, sourceId }: { hostId: string; sourceId: string },
+  info: TemplateInfo,
+) {
   return {
+    id: randomUUID(),
     team_id: teamId,
     name,
     type: "snapshot" as const,
@@ -185,6 +195,7 @@ function rowOf(teamId: string, name: string, hostId: string, info: TemplateInfo)
     memory_mb: info.memoryMb,
     size_bytes: Number(info.sizeBytes),
     host_id: hostId,
+    source_id: sourceId,
     created_at: new Date(Number(info.createdAtUnixMs)),
   };
 }

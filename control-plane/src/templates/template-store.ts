@@ -98,7 +98,9 @@ export class TemplateStore {
     if (names.length === 0) return;
     await this.#db
       .insertInto("templates")
-      .values(names.map((name) => ({ name, team_id: BUILT_IN_TEAM, type: "base" as const, host_id: null })))
+      .values(
+        names.map((name) => ({ name, team_id: BUILT_IN_TEAM, type: "base" as const, host_id: null, source_id: null })),
+      )
       .onConflict((conflict) => conflict.columns(["team_id", "name"]).doNothing())
       .execute();
   }

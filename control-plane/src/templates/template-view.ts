@@ -7,6 +7,7 @@ export function toTemplate(row: TemplateRow): Template {
     name: row.name,
     type: row.type,
     ...(row.type === "snapshot" && { vcpus: row.vcpus, memory_mb: row.memory_mb }),
+    ...(row.source_id !== null && { sandbox_id: row.source_id }),
     size_bytes: Number(row.size_bytes),
     created_at: row.created_at.toISOString(),
   };

@@ -2,6 +2,8 @@ import type { Generated } from "kysely";
 
 /** Table `templates`. */
 export interface TemplatesTable {
+  /** Another for each template that has had the name. */
+  id: Generated<string>;
   name: string;
   /** Owner; BUILT_IN_TEAM for built-in templates. */
   team_id: string;
@@ -12,6 +14,8 @@ export interface TemplatesTable {
   size_bytes: Generated<number>;
   /** Host that has its files; null for built-in templates, which every host has. */
   host_id: string | null;
+  /** Sandbox that it was made of; null for base images, and where it is not known. */
+  source_id: string | null;
   created_at: Generated<Date>;
 }
 

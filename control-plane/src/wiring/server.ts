@@ -21,6 +21,8 @@ import { BatchedTimestamps } from "../database/batched-timestamps.ts";
 import { emailVerificationRoutes } from "../email-verification/email-verification-routes.ts";
 import type { EventFeed } from "../events/event-feed.ts";
 import { eventRoutes } from "../events/event-routes.ts";
+import { FamilyReads } from "../family/family-reads.ts";
+import { familyRoutes } from "../family/family-routes.ts";
 import { directoryRoutes } from "../files/directory-routes.ts";
 import { fileRoutes } from "../files/file-routes.ts";
 import { FileService } from "../files/file-service.ts";
@@ -156,7 +158,7 @@ async function registerAccountRoutes(
 async function registerSandboxRoutes(
   app: App,
   guard: AccessGuard,
-  { config, audit }: Foundation,
+  { config, audit, db }: Foundation,
   { sandboxes: { access, templates, ...sandboxes }, stats, metrics, usage }: ServerNeed,
 ): Promise<void> {
   const { transfers } = config;
@@ -167,6 +169,7 @@ async function registerSandboxRoutes(
     await scope.register(statsRoutes(stats));
     await scope.register(metricRoutes({ metrics, ...sandboxes }));
     await scope.register(usageRoutes(usage));
+    await scope.register(familyRoutes(new FamilyReads(db)));
     await scope.register(
       commandRoutes(new CommandService(access, audit.sandboxes), new AnswerBudget(transfers), transfers),
     );

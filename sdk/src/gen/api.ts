@@ -969,6 +969,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/family": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get what came of what: templates, the sandboxes started from them, copies and templates of those
+         * @description A list of nodes that name their parents: all sandboxes and templates that are there, and of those that are gone the ones from which they descend.
+         */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Tells also of the newest 100 sandboxes that are over and the newest 100 templates that are gone, whether or not anything came of them */
+                    ended?: boolean;
+                    /** @description A sandbox that is to be in the tree though it is over */
+                    sandbox_id?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Family"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/me": {
         parameters: {
             query?: never;
@@ -3531,6 +3575,45 @@ export interface components {
             /** @description Whether it was ended because timeout_sec passed */
             timed_out: boolean;
         };
+        /** Family */
+        Family: {
+            /** @description Whether all is told: of more than 2000 the newest are, with what they were made of as far as it fits */
+            complete: boolean;
+            /** @description The oldest first */
+            nodes: ({
+                /** Format: date-time */
+                created_at: string;
+                /** Format: date-time */
+                ended_at?: string;
+                id: string;
+                /** @enum {string} */
+                kind: "template";
+                name: string;
+                /** @description Id of what it was made of; absent where that is nothing, or not known */
+                parent?: string;
+                /** @description Bytes on disk, while it is there */
+                size_bytes?: number;
+                /** @enum {unknown} */
+                type: "base" | "snapshot";
+            } | {
+                /** Format: date-time */
+                created_at: string;
+                /** @description Bytes on disk that it took when it was paused last */
+                disk_bytes: number;
+                /** Format: date-time */
+                ended_at?: string;
+                id: string;
+                /** @enum {string} */
+                kind: "sandbox";
+                name?: string;
+                /** @description Id of what it was made of; absent where that is nothing, or not known */
+                parent?: string;
+                /** @enum {unknown} */
+                status: "pending" | "starting" | "running" | "pausing" | "paused" | "resuming" | "stopping" | "missing" | "stopped" | "error";
+                /** @description Name that its template had */
+                template: string;
+            })[];
+        };
         /** FileEntry */
         FileEntry: {
             group: string;
@@ -3789,6 +3872,8 @@ export interface components {
             disk_bytes: number;
             /** @description Why the status is `error` */
             error?: string;
+            /** @description Id of the sandbox of which it is a copy; that one may be over */
+            forked_from?: string;
             /** @description Address at which root reaches the sandbox from its host */
             host_ip?: string;
             id: string;
@@ -4080,6 +4165,8 @@ export interface components {
             /** @description Memory of its sandboxes in MiB, when it fixes it */
             memory_mb?: number;
             name: string;
+            /** @description Id of the sandbox that it was made of; that one may be over */
+            sandbox_id?: string;
             /** @description Bytes on disk: allocated blocks × 512 */
             size_bytes: number;
             /**
