@@ -61,6 +61,8 @@ describe("accounts by the client library", () => {
     expect((await administration.sandboxes({ team_id: other.team_id })).items).toEqual([]);
     expect((await administration.setQuota(other.team_id, { sandboxes: 3 })).limits.sandboxes).toBe(3);
     expect((await administration.quota(other.team_id)).limits.sandboxes).toBe(3);
+    const limits = await administration.auditLogs.page({ resourceTypes: ["quota"] });
+    expect(limits.items).toMatchObject([{ action: "update", metadata: { sandboxes: 3, team: other.team_id } }]);
     await administration.updateUser(other.user_id, { deactivated: true });
     await expect(connect(other.token!).account.get()).rejects.toMatchObject({ code: "account_deactivated" });
   });

@@ -10,6 +10,7 @@ import type {
   AdminUsersQuery,
 } from "@warren/contracts/rest/admin-lists";
 import type { SetTeamQuota, TeamQuota } from "@warren/contracts/rest/quotas";
+import { AuditLogs } from "./audit-logs.ts";
 import type { Transport } from "./transport.ts";
 
 /**
@@ -17,9 +18,12 @@ import type { Transport } from "./transport.ts";
  * `next_cursor` of the page before.
  */
 export class Administration {
+  /** What happened on the platform, for those who administer all of it. */
+  readonly auditLogs: AuditLogs;
   readonly #transport: Transport;
 
   constructor(transport: Transport) {
+    this.auditLogs = new AuditLogs(transport, "/v1/admin/audit-logs");
     this.#transport = transport;
   }
 

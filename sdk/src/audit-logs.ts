@@ -18,12 +18,14 @@ export interface AuditOptions {
   signal?: AbortSignal;
 }
 
-/** What happened in the team of a person's session; an API key may not read it. */
+/** What happened, in the team of a person's session or on the platform; an API key may not read it. */
 export class AuditLogs {
   readonly #transport: Transport;
+  readonly #path: string;
 
-  constructor(transport: Transport) {
+  constructor(transport: Transport, path: "/v1/audit-logs" | "/v1/admin/audit-logs" = "/v1/audit-logs") {
     this.#transport = transport;
+    this.#path = path;
   }
 
   /** One page, the newest events first: the first, or the one after the `next_cursor` of another. */
@@ -31,7 +33,7 @@ export class AuditLogs {
     const query = queryOf(options);
     if (options.limit !== undefined) query.set("limit", String(options.limit));
     if (options.cursor !== undefined) query.set("cursor", options.cursor);
-    const path = `/v1/audit-logs${query.size > 0 ? `?${query}` : ""}`;
+    const path = `${this.#path}${query.size > 0 ? `?${query}` : ""}`;
     return this.#transport.json({ method: "GET", path, safe: true, signal: options.signal });
   }
 

@@ -164,9 +164,10 @@ export class AdminService {
     });
   }
 
-  /** Throws `forbidden` unless a user administers the platform or has a right on it. */
-  async require(userId: string, permission: PlatformPermission): Promise<void> {
+  /** Throws `forbidden` unless a user administers the platform or has a right on it, which is never `all`. */
+  async require(userId: string, permission: PlatformPermission | typeof ALL_RIGHTS): Promise<void> {
     if (await this.#parts.platform.isAllowed(userId, permission)) return;
+    if (permission === ALL_RIGHTS) throw new WarrenError("forbidden", "only administrators of the platform may");
     throw new WarrenError(
       "forbidden",
       `only administrators of the platform, or users with its right "${permission}", may`,

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { PlatformPermission } from "@warren/contracts/rest/admin";
 import { sql } from "kysely";
+import type { ALL_RIGHTS } from "../audit/account-events.ts";
 import type { Db } from "../database/tables.ts";
 
 /** Rows that concern the whole platform. `db` may be a transaction everywhere. */
@@ -11,8 +12,8 @@ export class PlatformStore {
     this.#db = db;
   }
 
-  /** Whether a user administers the platform or has one right on it. */
-  async isAllowed(userId: string, permission: PlatformPermission): Promise<boolean> {
+  /** Whether a user administers the platform or has one right on it, which is never `all`. */
+  async isAllowed(userId: string, permission: PlatformPermission | typeof ALL_RIGHTS): Promise<boolean> {
     const { rows } = await sql`
       select from users where id = ${userId} and deactivated_at is null and (
         is_admin or exists (select from admin_permissions where user_id = users.id and permission = ${permission})

@@ -1,7 +1,7 @@
 import { type Actor, actorOf, type SignedInUser } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
 import { toWireId } from "../identifiers/wire-id.ts";
-import { type AuditEvent, PLATFORM } from "./audit-event.ts";
+import { type AuditEvent, alsoForPlatform, PLATFORM } from "./audit-event.ts";
 import { recordIn } from "./audit-store.ts";
 
 /** What is noted as the right of a user who administers the whole platform. */
@@ -17,7 +17,7 @@ export interface AuditedUser {
 
 /**
  * The events of accounts and sessions. They are told to the team for which the user acts at that time, or to the platform
- * when there is none. All but one belong to a change, whose transaction they take.
+ * when there is none; who came, or tried to, is told to both. All but one belong to a change, whose transaction they take.
  */
 export class AccountEvents {
   readonly #record: (event: AuditEvent) => Promise<void>;
@@ -31,7 +31,8 @@ export class AccountEvents {
   signedUp(db: Db, user: AuditedUser, teamId: string, about: { by?: Actor; provider?: string } = {}) {
     const { by = userOf(user), provider } = about;
     const metadata = { email: user.email, provider };
-    return recordIn(db, { ...ofUser(user.id, by, teamId), action: "sign_up", status: "success", metadata });
+    const event = { ...ofUser(user.id, by, teamId), action: "sign_up", status: "success", metadata } as const;
+    return recordIn(db, ...alsoForPlatform(event));
   }
 
   /** A session was opened; `method` is how the user has shown who they are. */
@@ -45,11 +46,11 @@ export class AccountEvents {
   }
 
   /** A wrong password was given for the account with an address, which nobody need have. */
-  logInFailed(
+  async logInFailed(
     account: { id: string; teamId?: string } | undefined,
     about: { email?: string; address: string },
   ): Promise<void> {
-    return this.#record({
+    const events = alsoForPlatform({
       teamId: account?.teamId ?? PLATFORM,
       actor: { type: "system" },
       resource: "user",
@@ -58,6 +59,7 @@ export class AccountEvents {
       status: "warning",
       metadata: about,
     });
+    await Promise.all(events.map((event) => this.#record(event)));
   }
 
   /** A user has ended a session of theirs. */

@@ -1,6 +1,7 @@
 import { randomUUIDv7 } from "node:crypto";
 import { AUDIT_EVENTS, type AuditActionOf, type AuditResource, type AuditStatus } from "@warren/contracts/rest/audit";
 import type { Actor } from "../callers/caller.ts";
+import { toWireId } from "../identifiers/wire-id.ts";
 
 /** `team_id` of events that are about no team. */
 export const PLATFORM = "00000000-0000-0000-0000-000000000000";
@@ -27,6 +28,13 @@ export type AuditEvent = {
   status: AuditStatus;
   metadata?: AuditMetadata;
 };
+
+/** The same event twice: for its team, and for the platform with the team's id. Once when it is about no team. */
+export function alsoForPlatform(event: AuditEvent): AuditEvent[] {
+  const { teamId, metadata } = event;
+  if (teamId === PLATFORM) return [event];
+  return [event, { ...event, teamId: PLATFORM, metadata: { ...metadata, team: toWireId("team", teamId) } }];
+}
 
 /** An event as it is stored, wherever it waits for that. */
 export interface StoredEvent {

@@ -1,12 +1,10 @@
-import { Readable } from "node:stream";
 import { WarrenError } from "@warren/contracts/errors";
-import { LIMITS } from "@warren/contracts/limits";
 import type { TeamRole } from "@warren/contracts/rest/accounts";
-import { AUDIT_LINES, AuditFilters, AuditPage, type AuditScope, ListAuditLogs } from "@warren/contracts/rest/audit";
+import { AuditFilters, AuditPage, type AuditScope, ListAuditLogs } from "@warren/contracts/rest/audit";
 import { ErrorBody } from "@warren/contracts/rest/error";
 import { memberOf } from "../callers/request-caller.ts";
 import type { Routes } from "../http/app-types.ts";
-import { fromCursor, toCursor } from "./audit-cursor.ts";
+import { EXPORT, pageOf, sendExport } from "./audit-answers.ts";
 import type { AuditQuery, AuditView } from "./audit-query.ts";
 
 const tags = ["audit"];
@@ -32,12 +30,9 @@ export function auditRoutes(events: AuditQuery, memberships: Memberships): Route
         },
       },
       async (request) => {
-        const { limit = LIMITS.auditPage.default, cursor, ...filters } = request.query;
         // Authentication has read the role from the database.
         const { teamId, role } = memberOf(request);
-        const after = cursor === undefined ? undefined : fromCursor(cursor);
-        const { items, next } = await events.page(viewOf(teamId, role), filters, { limit, after });
-        return { items, ...(next && { next_cursor: toCursor(next) }) };
+        return pageOf(events, viewOf(teamId, role), request.query);
       },
     );
 
@@ -50,10 +45,7 @@ export function auditRoutes(events: AuditQuery, memberships: Memberships): Route
           description:
             "Has all events that there are when it begins, however many. An answer that breaks off is not whole.",
           querystring: AuditFilters,
-          response: {
-            200: { content: { [AUDIT_LINES]: { schema: { type: "string" } } }, description: "Events, one to a line" },
-            "4xx": ErrorBody,
-          },
+          response: { ...EXPORT, "4xx": ErrorBody },
         },
       },
       async (request, reply) => {
@@ -64,11 +56,7 @@ export function auditRoutes(events: AuditQuery, memberships: Memberships): Route
           if (!live || role === null) throw new WarrenError("no_team", "you are no longer a member of the team");
           return viewOf(teamId, role);
         };
-        const pages = events.pages(view, request.query);
-        // What is refused is refused before the answer begins.
-        const first = await pages.next();
-        reply.type(AUDIT_LINES).header("content-disposition", 'attachment; filename="audit-logs.jsonl"');
-        return reply.send(Readable.from(linesOf(first, pages), { objectMode: false }) as never);
+        return sendExport(reply, "audit-logs.jsonl", { events, view, filters: request.query });
       },
     );
   };
@@ -78,11 +66,4 @@ export function auditRoutes(events: AuditQuery, memberships: Memberships): Route
 function viewOf(teamId: string, role: TeamRole): AuditView {
   const scopes: AuditScope[] = role === "member" ? ["team"] : ["team", "admin"];
   return { teamId, scopes };
-}
-
-/** Each page as text; the next one is read when the client has taken it. */
-async function* linesOf(first: IteratorResult<object[]>, rest: AsyncGenerator<object[]>): AsyncGenerator<Buffer> {
-  for (let page = first; !page.done; page = await rest.next()) {
-    yield Buffer.from(page.value.map((event) => `${JSON.stringify(event)}\n`).join(""));
-  }
 }

@@ -9,10 +9,13 @@ import {
 } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
 import { toWireId } from "../identifiers/wire-id.ts";
-import { type AuditEvent, type AuditMetadata, PLATFORM } from "./audit-event.ts";
+import { type AuditEvent, type AuditMetadata, alsoForPlatform, PLATFORM } from "./audit-event.ts";
 import { recordIn } from "./audit-store.ts";
 
-/** The events of a team, its members, keys, templates and limits. All but one belong to a change, whose transaction they take. */
+/**
+ * The events of a team, its members, keys, templates and limits. All but one belong to a change, whose transaction they take.
+ * What administrators of the platform decide about a team is told to the team and to the platform.
+ */
 export class TeamEvents {
   readonly #record: (event: AuditEvent) => Promise<void>;
 
@@ -52,7 +55,8 @@ export class TeamEvents {
 
   byocSet(db: Db, by: Actor, teamId: string, isByoc: boolean) {
     const metadata = { is_byoc: isByoc };
-    return recordIn(db, { ...ofTeam(by, teamId), action: "set_byoc", status: "info", metadata });
+    const event = { ...ofTeam(by, teamId), action: "set_byoc", status: "info", metadata } as const;
+    return recordIn(db, ...alsoForPlatform(event));
   }
 
   teamDeleted(db: Db, by: Actor, { id, name }: { id: string; name: string }) {
@@ -92,8 +96,8 @@ export class TeamEvents {
 
   /** Limits of a team were set; null stands for the default. */
   quotaUpdated(db: Db, by: Actor, teamId: string, limits: AuditMetadata) {
-    const event = { teamId, actor: by, resource: "quota", action: "update" } as const;
-    return recordIn(db, { ...event, status: "info", metadata: limits });
+    const event = { teamId, actor: by, resource: "quota", action: "update", status: "info", metadata: limits } as const;
+    return recordIn(db, ...alsoForPlatform(event));
   }
 
   /** Something was refused, and so has changed nothing: the transaction that would have done it is over. */

@@ -3,6 +3,7 @@ import { WarrenError } from "@warren/contracts/errors";
 import { accountDeletionRoutes } from "../accounts/account-deletion-routes.ts";
 import { accountRoutes } from "../accounts/account-routes.ts";
 import { passwordResetRoutes } from "../accounts/password-reset-routes.ts";
+import { adminAuditRoutes } from "../admin/admin-audit-routes.ts";
 import { adminListRoutes } from "../admin/admin-list-routes.ts";
 import { adminRoutes } from "../admin/admin-routes.ts";
 import { setupRoutes } from "../admin/setup-routes.ts";
@@ -150,7 +151,9 @@ async function registerAccountRoutes(
     await scope.register(memberRoutes(accounts.members));
     await scope.register(apiKeyRoutes(accounts.apiKeys));
     await scope.register(adminListRoutes(accounts));
-    await scope.register(auditRoutes(new AuditQuery(db), new MembershipStore(db)));
+    const events = new AuditQuery(db);
+    await scope.register(auditRoutes(events, new MembershipStore(db)));
+    await scope.register(adminAuditRoutes({ ...accounts, events }));
     await scope.register(adminRoutes({ ...accounts, quotas, teams }));
   });
 }

@@ -37,6 +37,114 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/admin/audit-logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what happened on the platform, the newest first
+         * @description What is about no team, or about a team but done or to be seen by administrators: accounts that were made, refused log-ins, rights, hosts, limits of teams.
+         */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Events of such a kind; several with commas between them, or given again */
+                    action?: string[];
+                    /** @description Events of these users, API keys, or `system`; several with commas between them, or given again */
+                    actor?: string[];
+                    /** @description `next_cursor` of the page before */
+                    cursor?: string;
+                    /** @description Events of this time and later */
+                    from?: string;
+                    /** @description Events of one page */
+                    limit?: number;
+                    /** @description Events about the resource with this id, such as a sandbox */
+                    resource_id?: string;
+                    /** @description Events about such resources; several with commas between them, or given again */
+                    resource_type?: string[];
+                    /** @description Events before this time */
+                    to?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AuditPage"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/audit-logs/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download what happened on the platform, the newest first, one event of JSON to a line
+         * @description Has all events that there are when it begins, however many. An answer that breaks off is not whole.
+         */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Events of such a kind; several with commas between them, or given again */
+                    action?: string[];
+                    /** @description Events of these users, API keys, or `system`; several with commas between them, or given again */
+                    actor?: string[];
+                    /** @description Events of this time and later */
+                    from?: string;
+                    /** @description Events about the resource with this id, such as a sandbox */
+                    resource_id?: string;
+                    /** @description Events about such resources; several with commas between them, or given again */
+                    resource_type?: string[];
+                    /** @description Events before this time */
+                    to?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Events, one to a line */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/x-ndjson": string;
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/admin/hosts": {
         parameters: {
             query?: never;

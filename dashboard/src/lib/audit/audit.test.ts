@@ -1,6 +1,6 @@
 import { AUDIT_EVENTS } from "@warren/contracts/rest/audit";
 import { expect, it } from "vitest";
-import { readFilters, writeFilters } from "./filters.ts";
+import { readFilters, withFilters, writeFilters } from "./filters.ts";
 import { type AuditLog, SENTENCES, textOfSentence } from "./sentences.ts";
 
 const log = (fields: Partial<AuditLog>): AuditLog => ({
@@ -55,6 +55,21 @@ it.each([
   expect(textOfSentence(log({ action: "write_file", resource_id: "sb123", metadata }))).toBe(
     `Ann wrote ${path} in sb123`,
   );
+});
+
+it.each([
+  [{ sandboxes: 1, vcpus: null }, "Ann set limits of the team: sandboxes, vcpus"],
+  [{ sandboxes: 1, team: "team-1t9x" }, "Ann set limits of the team team-1t9x: sandboxes"],
+])("names the team of %j where several are", (metadata, sentence) => {
+  expect(textOfSentence(log({ resource_type: "quota", action: "update", metadata }))).toBe(sentence);
+});
+
+it("filters take the place of others in an address that says more", () => {
+  const url = new URL("https://warren.test/dashboard/admin?tab=audit&action=pause&resource_id=sb1");
+  const filters = { resources: ["user"], actions: [], resourceId: "" };
+  expect(withFilters(url, filters)).toBe("/dashboard/admin?tab=audit&resource_type=user");
+  url.searchParams.delete("tab");
+  expect(withFilters(url, { ...filters, resources: [] })).toBe("/dashboard/admin");
 });
 
 it("filters are in the address, and what it does not know is left out", () => {

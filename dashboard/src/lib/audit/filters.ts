@@ -72,6 +72,14 @@ export function writeFilters({ resources, actions, resourceId }: AuditFilters): 
   return query.size === 0 ? "" : `?${query}`;
 }
 
+/** The address of a page with these filters in the place of others; all else stays. */
+export function withFilters(url: Pick<URL, "pathname" | "search">, filters: AuditFilters): string {
+  const query = new URLSearchParams(url.search);
+  for (const name of ["resource_type", "action", "resource_id"]) query.delete(name);
+  for (const [name, value] of new URLSearchParams(writeFilters(filters))) query.set(name, value);
+  return query.size === 0 ? url.pathname : `${url.pathname}?${query}`;
+}
+
 /** A list with a value added, or without it when it is there. */
 export function toggle(values: readonly string[], value: string): string[] {
   return values.includes(value) ? values.filter((other) => other !== value) : [...values, value];

@@ -58,8 +58,10 @@ export const SENTENCES: Record<string, Tell> = {
   "team.rename": (_log, { old_name, new_name }) => ["renamed the team from ", name(old_name), " to ", name(new_name)],
   "team.update": (_log, metadata) => ["changed ", list(Object.keys(metadata)) ?? "settings", " of the team"],
   "team.transfer": (_log, { email }) => ["made ", name(email), " the owner of the team"],
-  "team.set_byoc": (_log, { is_byoc }) => [
-    is_byoc === true ? "has the team bring its own hosts" : "has the team use the shared hosts",
+  "team.set_byoc": (_log, { is_byoc, team }) => [
+    "has ",
+    ...theTeam(team),
+    is_byoc === true ? " bring its own hosts" : " use the shared hosts",
   ],
   "team.delete": (_log, { name: called }) => ["deleted the team ", name(called)],
   "member.add": (_log, { email, role }) => ["added ", name(email), ...after(" as ", role)],
@@ -76,7 +78,11 @@ export const SENTENCES: Record<string, Tell> = {
     ...after(" for ", list(scopes)),
   ],
   "api_key.revoke": (_log, { name: called }) => ["revoked the key ", name(called)],
-  "quota.update": (_log, metadata) => ["set limits of the team: ", list(Object.keys(metadata)) ?? "?"],
+  "quota.update": (_log, { team, ...limits }) => [
+    "set limits of ",
+    ...theTeam(team),
+    `: ${list(Object.keys(limits)) ?? "?"}`,
+  ],
   "quota.refuse": (_log, { quota, used, limit }) => [
     "was refused more ",
     name(quota),
@@ -128,6 +134,11 @@ export function textOfSentence(log: AuditLog): string {
       typeof piece === "string" ? piece : "name" in piece ? piece.name : "code" in piece ? piece.code : piece.text,
     )
     .join("");
+}
+
+/** The team that an event is about, which only the platform's log names. */
+function theTeam(id: unknown): Piece[] {
+  return typeof id === "string" ? ["the team ", code(id)] : ["the team"];
 }
 
 /** What follows when a value is there. */
