@@ -1,10 +1,10 @@
 import type { MetricsCursor } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
-import type { MetricPoint } from "../sandboxes/metrics/ledger.ts";
+import type { MetricPoint, UsedDay } from "../sandboxes/metrics/ledger.ts";
 import type { SandboxService } from "../sandboxes/service.ts";
 
 /** The answer to whoever collects what sandboxes have used. */
 export function collectedMetrics(sandboxes: SandboxService, acknowledged: MetricsCursor | undefined) {
-  const { points, accounts, cursor, more } = sandboxes.collectMetrics(
+  const { points, usage, cursor, more } = sandboxes.collectMetrics(
     acknowledged && {
       ledger: acknowledged.ledger,
       points: Number(acknowledged.points),
@@ -13,17 +13,7 @@ export function collectedMetrics(sandboxes: SandboxService, acknowledged: Metric
   );
   return {
     points: points.map(pointMessage),
-    usage: accounts.flatMap(({ id, teamId, days }) =>
-      Object.entries(days).map(([day, { cpuUs, memoryMbMs, diskMbMs, egressBytes }]) => ({
-        sandboxId: id,
-        teamId,
-        day,
-        cpuUs: whole(cpuUs),
-        memoryMbMs: whole(memoryMbMs),
-        diskMbMs: whole(diskMbMs),
-        egressBytes: whole(egressBytes),
-      })),
-    ),
+    usage: usage.map(usageMessage),
     cursor: { ledger: cursor.ledger, points: whole(cursor.points), usage: whole(cursor.usage) },
     more,
   };
@@ -40,6 +30,18 @@ function pointMessage({ memoryBytes, ...point }: MetricPoint) {
     diskBytes: whole(point.diskBytes),
     rxBytes: whole(point.rxBytes),
     txBytes: whole(point.txBytes),
+  };
+}
+
+function usageMessage({ sandboxId, teamId, day, ...used }: UsedDay) {
+  return {
+    sandboxId,
+    teamId,
+    day,
+    cpuUs: whole(used.cpuUs),
+    memoryMbMs: whole(used.memoryMbMs),
+    diskMbMs: whole(used.diskMbMs),
+    egressBytes: whole(used.egressBytes),
   };
 }
 

@@ -23,15 +23,32 @@ test("a span of time lies in its days wholly, and in each by its part", () => {
 test("memory counts while there is a microVM, disk throughout, and counters by what they have moved", () => {
   const account = openAccount({ id: "sb", teamId: "team", memoryMb: 512, at: MIDNIGHT });
   account.machine = { process: "1:1", cpuUs: 100, rxBytes: 0, txBytes: 0 };
-  settle(account, MIDNIGHT + 1000, 1000, { cpuUs: 600, rxBytes: 10, txBytes: 20 });
+  settle(account, {
+    now: MIDNIGHT + 1000,
+    elapsedMs: 1000,
+    round: 1,
+    counters: { cpuUs: 600, rxBytes: 10, txBytes: 20 },
+  });
   account.diskMb = 3;
-  settle(account, MIDNIGHT + 3000, 2000, { cpuUs: 500, rxBytes: 15, txBytes: 25 });
+  settle(account, {
+    now: MIDNIGHT + 3000,
+    elapsedMs: 2000,
+    round: 2,
+    counters: { cpuUs: 500, rxBytes: 15, txBytes: 25 },
+  });
   delete account.machine;
-  settle(account, MIDNIGHT + 4000, 1000);
+  settle(account, { now: MIDNIGHT + 4000, elapsedMs: 1000, round: 3 });
   expect(account.days).toEqual({
-    "2026-01-01": { cpuUs: 500, memoryMbMs: 512 * 3000, diskMbMs: 3 * 3000, egressBytes: 25 },
+    "2026-01-01": { cpuUs: 500, memoryMbMs: 512 * 3000, diskMbMs: 3 * 3000, egressBytes: 25, round: 3 },
   });
   expect(account.span).toEqual({ since: MIDNIGHT, isLive: true, cpuUs: 500, rxBytes: 15, txBytes: 25 });
+});
+
+test("a clock that is put forward counts what was used for the present day, and for none of those that it left out", () => {
+  const account = openAccount({ id: "sb", teamId: "team", memoryMb: 512, at: 0 });
+  account.diskMb = 1;
+  settle(account, { now: MIDNIGHT + 5000, elapsedMs: 1000, round: 1 });
+  expect(Object.entries(account.days).map(([day, { diskMbMs }]) => [day, diskMbMs])).toEqual([["2026-01-01", 1000]]);
 });
 
 test("however its times and counters go, the days add up to what moved, and none ever counts less than before", () => {
@@ -60,7 +77,7 @@ test("however its times and counters go, the days add up to what moved, and none
           expected.egressBytes += txBytes;
         }
         now += elapsed;
-        settle(account, now, elapsed, hasMachine ? counters : undefined);
+        settle(account, { now, elapsedMs: elapsed, round: 1, counters: hasMachine ? counters : undefined });
         account.diskMb = diskMb;
         for (const [day, usage] of Object.entries(before))
           for (const [name, value] of Object.entries(usage))

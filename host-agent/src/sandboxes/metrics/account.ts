@@ -13,6 +13,12 @@ export interface Usage {
   egressBytes: number;
 }
 
+/** What a sandbox has used in one day. */
+export interface DayUsage extends Usage {
+  /** Round in which it grew last. */
+  round: number;
+}
+
 /** Counters of a microVM, each from its start on. */
 export interface MachineCounters {
   cpuUs: number;
@@ -47,26 +53,35 @@ export interface Account {
   machine?: MeteredMachine;
   span: Span;
   /** By days in UTC, such as 2026-01-31. */
-  days: Record<string, Usage>;
+  days: Record<string, DayUsage>;
   /** Nothing more will come: the sandbox is gone. */
   ended?: true;
-  /** Round in which it changed last. */
-  round: number;
 }
 
 /** An account of a sandbox that has used nothing until `at`. */
 export function openAccount(sandbox: { id: string; teamId: string; memoryMb: number; at: number }): Account {
   const { id, teamId, memoryMb, at } = sandbox;
   const span = { since: at, isLive: false, cpuUs: 0, rxBytes: 0, txBytes: 0 };
-  return { id, teamId, memoryMb, at, diskMb: 0, span, days: {}, round: 0 };
+  return { id, teamId, memoryMb, at, diskMb: 0, span, days: {} };
+}
+
+/** A moment at which an account is settled. */
+export interface Settlement {
+  /** Milliseconds since the epoch. */
+  now: number;
+  /** Milliseconds since the account was settled last, whatever the clock did meanwhile. */
+  elapsedMs: number;
+  /** The round under way. */
+  round: number;
+  /** What the counters of the microVM say, if it has one and they were read. */
+  counters?: MachineCounters | undefined;
 }
 
 /**
- * Counts what was used in the milliseconds since the account was settled last, which end at `now`: the memory of the microVM
- * that it had throughout, the disk of then, and what the counters of that microVM have moved by. A counter that reads less
- * than before has moved by nothing.
+ * Counts what was used since the account was settled last: the memory of the microVM that it had throughout, the disk of
+ * then, and what the counters of that microVM have moved by. A counter that reads less than before has moved by nothing.
  */
-export function settle(account: Account, now: number, elapsedMs: number, counters?: MachineCounters): void {
+export function settle(account: Account, { now, elapsedMs, round, counters }: Settlement): void {
   const { machine, span, memoryMb, diskMb } = account;
   const moved = (name: keyof MachineCounters) => Math.max(0, (counters?.[name] ?? 0) - (machine?.[name] ?? 0));
   const [cpuUs, rxBytes, txBytes] =
@@ -77,9 +92,11 @@ export function settle(account: Account, now: number, elapsedMs: number, counter
     diskMbMs: diskMb * elapsedMs,
     egressBytes: txBytes,
   };
-  for (const [day, part] of partsByDay(account.at, now)) {
-    account.days[day] ??= { cpuUs: 0, memoryMbMs: 0, diskMbMs: 0, egressBytes: 0 };
+  // The days are those of the present clock: one that was put forward has not let the days between go by.
+  for (const [day, part] of partsByDay(now - elapsedMs, now)) {
+    account.days[day] ??= { cpuUs: 0, memoryMbMs: 0, diskMbMs: 0, egressBytes: 0, round };
     const total = account.days[day];
+    total.round = round;
     for (const name of Object.keys(used) as (keyof Usage)[]) total[name] += used[name] * part;
   }
   span.isLive ||= machine !== undefined;

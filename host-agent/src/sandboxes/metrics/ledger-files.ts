@@ -5,7 +5,7 @@ import type { Logger } from "pino";
 import { Ledger, type LedgerState, type MetricPoint } from "./ledger.ts";
 
 /** Version of the files. */
-const VERSION = 1;
+const VERSION = 2;
 
 /**
  * The ledger of a data directory as it is kept, in `metrics`: accounts in one file that is replaced with each round, points in

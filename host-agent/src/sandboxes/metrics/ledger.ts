@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { type Account, dayOf } from "./account.ts";
+import { type Account, type DayUsage, dayOf } from "./account.ts";
 
 /** Points that wait for a control plane at most: those of 200 sandboxes for an hour and a half. The oldest go first. */
 const MAX_POINTS = 100_000;
 /** Accounts of sandboxes that are gone which wait at most. The oldest go first. */
 const MAX_ENDED = 20_000;
-/** Points, and days of accounts, of one answer; those of one round are not divided. */
+/** Points, and days of sandboxes, of one answer; those of one round are not divided. */
 const MAX_ANSWER = 10_000;
 
 /**
@@ -32,6 +32,14 @@ export interface MetricPoint {
   round: number;
 }
 
+/** What a sandbox has used in one day, in UTC. */
+export interface UsedDay extends DayUsage {
+  sandboxId: string;
+  teamId: string;
+  /** Such as 2026-01-31. */
+  day: string;
+}
+
 /** What of a ledger a control plane has kept: all up to these rounds. */
 export interface LedgerCursor {
   ledger: string;
@@ -42,7 +50,7 @@ export interface LedgerCursor {
 /** What a control plane has not kept yet, or the first of it. */
 export interface Collected {
   points: MetricPoint[];
-  accounts: Account[];
+  usage: UsedDay[];
   cursor: LedgerCursor;
   more: boolean;
 }
@@ -57,6 +65,8 @@ export interface LedgerState {
 /** What the sandboxes of a host have used, until a control plane has kept it. */
 export class Ledger {
   readonly id: string;
+  /** Nothing of it was written before. */
+  readonly isNew: boolean;
   readonly accounts = new Map<string, Account>();
   #round: number;
   #points: MetricPoint[];
@@ -64,6 +74,7 @@ export class Ledger {
   /** A new one, or one that was written, with points in the order of their rounds. */
   constructor(state?: LedgerState, points: MetricPoint[] = []) {
     this.id = state?.id ?? randomUUID();
+    this.isNew = state === undefined;
     this.#points = points;
     this.#round = state ? Math.max(state.round, points.at(-1)?.round ?? 0) + AHEAD : 1;
     for (const account of state?.accounts ?? []) this.accounts.set(account.id, account);
@@ -104,49 +115,49 @@ export class Ledger {
   collect(kept: LedgerCursor | undefined, now: number): Collected {
     const cursor = kept?.ledger === this.id ? kept : { ledger: this.id, points: 0, usage: 0 };
     this.#forget(cursor, now);
-    const points = firstOf(this.#points, this.#round, () => 1);
+    const points = firstOf(this.#points, this.#round);
     const changed = [...this.accounts.values()]
+      .flatMap(usedDaysOf)
       .filter(({ round }) => round > cursor.usage)
       .sort((one, other) => one.round - other.round);
-    const accounts = firstOf(changed, this.#round, ({ days }) => Object.keys(days).length);
+    const usage = firstOf(changed, this.#round);
     return {
       points: points.first,
-      accounts: accounts.first,
+      usage: usage.first,
       cursor: {
         ledger: this.id,
         points: points.first.at(-1)?.round ?? cursor.points,
-        usage: accounts.first.at(-1)?.round ?? cursor.usage,
+        usage: usage.first.at(-1)?.round ?? cursor.usage,
       },
-      more: points.more || accounts.more,
+      more: points.more || usage.more,
     };
   }
 
   #forget(kept: LedgerCursor, now: number): void {
     const firstLeft = this.#points.findIndex(({ round }) => round > kept.points);
     this.#points.splice(0, firstLeft === -1 ? this.#points.length : firstLeft);
-    const today = dayOf(now);
-    for (const account of this.accounts.values()) {
-      if (account.round > kept.usage) continue;
-      if (account.ended) this.accounts.delete(account.id);
-      // A clock that was put back may count more for a day that lies ahead.
-      else for (const day of Object.keys(account.days)) if (day < today) delete account.days[day];
+    for (const { id, at, days, ended } of this.accounts.values()) {
+      // More may come for the day up to which it is counted, and for one that lies ahead of a clock that was put back.
+      const openDay = dayOf(Math.min(at, now));
+      for (const [day, { round }] of Object.entries(days)) {
+        if (round <= kept.usage && (ended || day < openDay)) delete days[day];
+      }
+      if (ended && Object.keys(days).length === 0) this.accounts.delete(id);
     }
   }
 }
 
+function usedDaysOf({ id, teamId, days }: Account): UsedDay[] {
+  return Object.entries(days).map(([day, used]) => ({ sandboxId: id, teamId, day, ...used }));
+}
+
 /** The first of what is in order of rounds, in whole rounds that are over. */
-function firstOf<T extends { round: number }>(
-  all: readonly T[],
-  current: number,
-  sizeOf: (item: T) => number,
-): { first: T[]; more: boolean } {
+function firstOf<T extends { round: number }>(all: readonly T[], current: number): { first: T[]; more: boolean } {
   const first: T[] = [];
-  let size = 0;
   for (const item of all) {
     if (item.round >= current) break;
-    if (size >= MAX_ANSWER && item.round !== first.at(-1)?.round) return { first, more: true };
+    if (first.length >= MAX_ANSWER && item.round !== first.at(-1)?.round) return { first, more: true };
     first.push(item);
-    size += sizeOf(item);
   }
   return { first, more: false };
 }

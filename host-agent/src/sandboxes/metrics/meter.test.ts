@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { useFakeHost } from "../../testing/fake-host.ts";
 import { MEMORY_IN_USE } from "../../vmm/fake/guest-agent.ts";
-import type { Account, Usage } from "./account.ts";
-import type { LedgerCursor, MetricPoint } from "./ledger.ts";
+import type { Usage } from "./account.ts";
+import type { LedgerCursor, MetricPoint, UsedDay } from "./ledger.ts";
 
 const host = useFakeHost({ WARREN_METRICS_INTERVAL_SEC: "0.1", WARREN_WARM_POOL: "1" });
 
@@ -15,7 +15,8 @@ const BURN = "head -c 30000000 /dev/urandom | tee /dev/shm/a | cat >/dev/null";
 class Collector {
   readonly points: MetricPoint[] = [];
   cursor: LedgerCursor | undefined;
-  account: Account | undefined;
+  /** What it has used by days. */
+  readonly days = new Map<string, UsedDay>();
   readonly #id: string;
 
   constructor(id: string) {
@@ -23,9 +24,9 @@ class Collector {
   }
 
   collect(): this {
-    const { points, accounts, cursor } = host().sandboxes.collectMetrics(this.cursor);
+    const { points, usage, cursor } = host().sandboxes.collectMetrics(this.cursor);
     this.points.push(...points.filter(({ sandboxId }) => sandboxId === this.#id));
-    this.account = structuredClone(accounts.find(({ id }) => id === this.#id)) ?? this.account;
+    for (const used of usage.filter(({ sandboxId }) => sandboxId === this.#id)) this.days.set(used.day, used);
     this.cursor = cursor;
     return this;
   }
@@ -35,9 +36,17 @@ class Collector {
     await expect.poll(() => this.collect() && condition(), { timeout: 30_000, interval: 20 }).toBe(true);
   }
 
+  /** Collects until the host has forgotten the sandbox, since all of it is collected. */
+  untilForgotten(): Promise<void> {
+    return this.until(() => {
+      const { points, usage } = host().sandboxes.collectMetrics(undefined);
+      return [...points, ...usage].every(({ sandboxId }) => sandboxId !== this.#id);
+    });
+  }
+
   get used(): Usage {
     const total: Usage = { cpuUs: 0, memoryMbMs: 0, diskMbMs: 0, egressBytes: 0 };
-    for (const usage of Object.values(this.account?.days ?? {}))
+    for (const usage of this.days.values())
       for (const name of Object.keys(total) as (keyof Usage)[]) total[name] += usage[name];
     return total;
   }
@@ -60,7 +69,7 @@ test("what a sandbox does is seen in its series, and adds up to what it has used
   expect(collector.points.at(-1)!.diskBytes - diskBefore).toBeGreaterThan(20 * MIB);
   expect(collector.points.at(-1)!.vmmMemoryBytes).toBeGreaterThan(MIB);
   await host().sandboxes.destroy(id);
-  await collector.until(() => collector.account?.ended === true);
+  await collector.untilForgotten();
   const span = collector.points.reduce((sum, { spanMs }) => sum + spanMs, 0);
   expect(Math.abs(collector.cpuOfPoints - collector.used.cpuUs)).toBeLessThan(1);
   expect(span).toBeGreaterThanOrEqual(collector.used.memoryMbMs / 128 - 1);
@@ -96,7 +105,7 @@ test("nothing is lost or counted twice when the host agent starts again, while t
   await host().run(id, BURN);
   await collector.until(() => collector.points.some(({ spanMs }) => spanMs >= left));
   await host().sandboxes.destroy(id);
-  await collector.until(() => collector.account?.ended === true);
+  await collector.untilForgotten();
   expect(Math.abs(collector.cpuOfPoints - collector.used.cpuUs)).toBeLessThan(1);
   const times = collector.points.map(({ at }) => at);
   expect(times).toEqual([...new Set(times)].sort((one, other) => one - other));
@@ -117,7 +126,7 @@ test("what no control plane has taken is there after a restart", async () => {
   const collector = new Collector(id);
   await collector.until(() => collector.points.length > 1);
   await host().sandboxes.destroy(id);
-  await collector.until(() => collector.account?.ended === true);
+  await collector.untilForgotten();
   expect(Math.abs(collector.cpuOfPoints - collector.used.cpuUs)).toBeLessThan(1);
 });
 
@@ -141,15 +150,18 @@ test("a copy has used nothing when it begins, and a microVM that stood ready cou
   for (const { sandboxId } of all.points) expect(known.has(sandboxId) || sandboxId === id).toBe(true);
 });
 
-test("counts anew, and keeps its sandboxes, where what was counted cannot be read", async () => {
+test("counts anew, and nothing of before, and keeps its sandboxes, where what was counted cannot be read", async () => {
   const id = await host().create();
   const collector = new Collector(id);
-  await collector.until(() => collector.points.length > 0);
-  const { cursor } = collector;
+  await host().run(id, `${BURN}; ${BURN}; ${BURN}`);
+  await collector.until(() => collector.used.cpuUs > 60_000);
+  const { cursor, used } = collector;
   await host().sandboxes.release();
   writeFileSync(join(host().directory, "metrics", "accounts.json"), "{");
   await host().reopen();
-  await collector.until(() => collector.cursor?.ledger !== cursor?.ledger && collector.account !== undefined);
+  const after = new Collector(id);
+  await after.until(() => after.cursor?.ledger !== cursor?.ledger && after.used.memoryMbMs > 0);
+  expect(after.used.cpuUs).toBeLessThan(used.cpuUs / 2);
   expect(host().sandboxes.get(id).status).toBe("running");
 });
 

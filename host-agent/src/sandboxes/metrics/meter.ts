@@ -18,6 +18,7 @@ const PAUSED_POINT_MS = 60_000;
 const PARALLEL_READS = 16;
 /** Milliseconds of a clock tick of /proc. */
 const TICK_MS = 10;
+const NOTHING: MachineCounters = { cpuUs: 0, rxBytes: 0, txBytes: 0 };
 
 export interface MeterParts {
   dataDirectory: string;
@@ -41,6 +42,8 @@ export class Meter {
   #ledger = new Ledger();
   /** When accounts were settled last, by a clock that nobody puts forward or back. */
   readonly #settledAt = new WeakMap<Account, number>();
+  /** What the microVMs have used that are being taken up may have been counted: what was, is lost. */
+  #isAnew = false;
   #timer: NodeJS.Timeout | undefined;
   #round: Promise<void> = Promise.resolve();
   #closed = false;
@@ -54,10 +57,12 @@ export class Meter {
   /** Reads what an earlier host agent has counted. Must end before the first microVM is taken up or started. */
   async open(): Promise<void> {
     this.#ledger = await this.#files.open();
+    this.#isAnew = this.#ledger.isNew;
   }
 
   /** Begins with the rounds, once all sandboxes are taken up. */
   start(): void {
+    this.#isAnew = false;
     this.#plan();
   }
 
@@ -74,7 +79,7 @@ export class Meter {
     return this.#ledger.collect(acknowledged, Date.now());
   }
 
-  /** A sandbox has a microVM from now on; `counters` of one that stood ready before count from what they are now. */
+  /** A sandbox has a microVM from now on; what one has used that stood ready is nobody's. */
   began(sandbox: Sandbox, live: LiveMicrovm, stoodReady: boolean): void {
     if (sandbox.record.purpose !== "sandbox") return;
     const account = this.#accountOf(sandbox, startOf(sandbox, live.vm.process));
@@ -82,11 +87,8 @@ export class Meter {
     // One that outlived an earlier host agent goes on where that left it.
     if (account.machine?.process === process) return;
     this.#settle(account);
-    account.machine = { process, cpuUs: 0, rxBytes: 0, txBytes: 0 };
-    if (!stoodReady) return;
-    const { machine } = account;
-    const noteBase = async () => Object.assign(machine, (await this.#read(live)).counters);
-    noteBase().catch((error: unknown) => this.#warn(error, sandbox.id));
+    if (stoodReady || this.#isAnew) void this.#countFromNow(sandbox, live, account);
+    else account.machine = { process, ...NOTHING };
   }
 
   /** The microVM of a sandbox, if it has one, is about to be ended, or has ended. */
@@ -124,6 +126,17 @@ export class Meter {
     await this.#files.write(this.#ledger).catch((error: unknown) => {
       log.warn({ err: error }, "what sandboxes have used could not be written");
     });
+  }
+
+  /** Counts what a microVM uses beyond what its counters say now, from when that is known. */
+  async #countFromNow(sandbox: Sandbox, live: LiveMicrovm, account: Account): Promise<void> {
+    const { counters } = await this.#read(live).catch((error: unknown) => {
+      this.#warn(error, sandbox.id);
+      return { counters: NOTHING };
+    });
+    if (sandbox.live !== live) return;
+    this.#settle(account);
+    account.machine = { process: processKey(live.vm.process), ...counters };
   }
 
   #plan(): void {
@@ -176,9 +189,9 @@ export class Meter {
     const ticks = performance.now();
     const before = this.#settledAt.get(account);
     // By the clock of the day only across a restart, when no other was there.
-    settle(account, now, before === undefined ? Math.max(0, now - account.at) : ticks - before, counters);
+    const elapsedMs = before === undefined ? Math.max(0, now - account.at) : ticks - before;
+    settle(account, { now, elapsedMs, round: this.#ledger.round, counters });
     this.#settledAt.set(account, ticks);
-    account.round = this.#ledger.round;
   }
 
   #end(account: Account): void {
@@ -186,7 +199,6 @@ export class Meter {
     delete account.machine;
     this.#addPoint(account, { vmmMemoryBytes: 0, diskBytes: 0, memoryBytes: 0 });
     account.ended = true;
-    account.round = this.#ledger.round;
   }
 
   async #read({ vm, slot }: LiveMicrovm): Promise<{ counters: MachineCounters; memoryBytes: number }> {
