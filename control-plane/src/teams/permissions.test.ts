@@ -344,6 +344,16 @@ const ACTIONS: Record<string, Action> = {
     other: 404,
   },
   "list all teams": { request: () => ["GET", "/v1/admin/teams"], own: platformOnly(200), other: 403 },
+  "read the audit log of the platform": {
+    request: () => ["GET", "/v1/admin/audit-logs"],
+    own: platformOnly(200),
+    other: 403,
+  },
+  "export the audit log of the platform": {
+    request: () => ["GET", "/v1/admin/audit-logs/export"],
+    own: platformOnly(200),
+    other: 403,
+  },
   "list all hosts": { request: () => ["GET", "/v1/admin/hosts"], own: platformOnly(200), other: 403 },
   "list the sandboxes of all teams": {
     request: () => ["GET", "/v1/admin/sandboxes"],
