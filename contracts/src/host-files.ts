@@ -9,6 +9,9 @@
  * - `PUT /files?sandbox_id=…&path=…[&user=…][&mode=…][&modified_at=…][&name=…]` answers 204 once the whole body has been
  *   written; until then nothing has changed. `name` is the one that the file gets when the path is a directory.
  *
+ * `GET /files?sandbox_id=…&path=…[&user=…]&archive=tar` answers 200 with a directory as a tar archive (pax), which is made while
+ * it is sent. What could not be read is named by a last member of it.
+ *
  * A body that breaks off, in either direction, is not the file: its connection ends before its length or its last chunk.
  * Errors are those of the same calls of the RPC service, with the status of their code and an `ErrorBody` (rest/error.ts).
  */
@@ -21,6 +24,7 @@ export const HOST_FILES = {
     mode: "mode",
     modifiedAt: "modified_at",
     name: "name",
+    archive: "archive",
   },
   /** Permission bits in octal, and time of the last change (RFC 3339); the REST API has the same. */
   headers: { mode: "x-file-mode", modifiedAt: "x-file-modified-at" },

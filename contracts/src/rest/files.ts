@@ -37,6 +37,13 @@ export const ReadFile = Type.Object(
 );
 export type ReadFile = Static<typeof ReadFile>;
 
+/** What is downloaded, as the query of an address. */
+export const DownloadQuery = Type.Object(
+  { path: GuestPath(), user: Type.Optional(GuestUser) },
+  { additionalProperties: false },
+);
+export type DownloadQuery = Static<typeof DownloadQuery>;
+
 /** A name without directories. */
 const FileName = Type.String({
   minLength: 1,

@@ -1,21 +1,17 @@
-import type { IncomingMessage } from "node:http";
-import { Readable, type Writable } from "node:stream";
-import { finished } from "node:stream/promises";
 import multipart from "@fastify/multipart";
 import { HOST_FILES } from "@warren/contracts/host-files";
 import { LIMITS } from "@warren/contracts/limits";
 import { ErrorBody } from "@warren/contracts/rest/error";
 import { FileMode, FileTime, ReadFile, WriteFileFields } from "@warren/contracts/rest/files";
 import { SandboxParams } from "@warren/contracts/rest/sandboxes";
-import { isWorthRelaying, relayBody } from "@warren/server/body-relay";
 import { callerGone } from "@warren/server/caller-gone";
 import type { FastifyReply, FastifyRequest, FastifySchemaCompiler } from "fastify";
 import { Type } from "typebox";
 import { callerOf } from "../callers/request-caller.ts";
-import type { HostFileContent } from "../hosts/host-files.ts";
 import type { Routes } from "../http/app-types.ts";
 import { createValidatorCompiler } from "../http/errors/validation.ts";
 import type { FileService } from "./file-service.ts";
+import { sendFile } from "./send-file.ts";
 import { receiveUpload, type Spool, type UploadOptions } from "./upload.ts";
 
 const tags = ["files"];
@@ -89,52 +85,10 @@ export function fileRoutes(files: FileService, spool: Spool): Routes {
         { schema: { tags, summary, params: SandboxParams, body: ReadFile, response: { 200: octets, ...errors } } },
         async (request, reply) => {
           const gone = callerGone(reply.raw);
-          await files.read(callerOf(request), request.params.id, request.body, gone, (file) => send(reply, file));
+          await files.read(callerOf(request), request.params.id, request.body, gone, (file) => sendFile(reply, file));
           return reply;
         },
       );
     }
   };
-}
-
-/** Sends a file; resolves when the client has taken it, rejects when it has gone or the file broke off. */
-async function send(reply: FastifyReply, { size, mode, modifiedAt, content }: HostFileContent): Promise<void> {
-  reply.type("application/octet-stream");
-  if (size !== undefined) reply.header("content-length", size);
-  if (mode !== undefined) reply.header(HOST_FILES.headers.mode, mode);
-  if (modifiedAt !== undefined) reply.header(HOST_FILES.headers.modifiedAt, modifiedAt);
-  const body = isWorthRelaying(content) ? new RelayedBody(content) : content;
-  const sent = finished(body);
-  reply.send(body);
-  await sent;
-}
-
-/** A body for Fastify to pipe; it is moved by {@link relayBody}, and can be read in no other way. */
-class RelayedBody extends Readable {
-  readonly #content: IncomingMessage;
-
-  constructor(content: IncomingMessage) {
-    super();
-    this.#content = content;
-  }
-
-  override pipe<T extends NodeJS.WritableStream>(destination: T): T {
-    relayBody(this.#content, destination as unknown as Writable).then(
-      () => {
-        // Fastify takes a response that finishes before its body is closed for one that broke off.
-        this.once("close", () => destination.end());
-        this.push(null);
-        this.resume();
-      },
-      (error: Error) => this.destroy(error),
-    );
-    return destination;
-  }
-
-  override _read(): void {}
-
-  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    this.#content.destroy();
-    done(error);
-  }
 }

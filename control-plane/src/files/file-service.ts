@@ -61,11 +61,11 @@ export class FileService {
     await this.#audit.fileWritten(caller, sandboxId, { path, ...(name !== undefined && { name }), bytes });
   }
 
-  /** Reads a file; `pass` gets it once it is known to be readable, and resolves when all of it has been taken. */
+  /** Reads a file, or a directory as an archive; `pass` gets it once it is known to be readable, and resolves when all of it has been taken. */
   async read(
     caller: Caller,
     sandboxId: string,
-    request: ReadFile,
+    request: ReadFile & { archive?: "tar" },
     signal: AbortSignal,
     pass: (file: HostFileContent) => Promise<void>,
   ): Promise<void> {

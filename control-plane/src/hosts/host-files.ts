@@ -15,6 +15,11 @@ export interface HostFile {
   user?: string | undefined;
 }
 
+/** What is read of a sandbox on the host: a file, or a directory as an archive. */
+export interface ReadHostFile extends HostFile {
+  archive?: "tar" | undefined;
+}
+
 /** A file of a sandbox that is to have other content. */
 export interface NewHostFile extends HostFile {
   /** Permission bits in octal; absent = as before, or 0644. */
@@ -52,8 +57,8 @@ export class HostFiles {
       : { agent, socketPath: address.slice("unix:".length) };
   }
 
-  /** Opens a file. */
-  async read(file: HostFile, signal: AbortSignal): Promise<HostFileContent> {
+  /** Opens a file, or a directory as an archive. */
+  async read(file: ReadHostFile, signal: AbortSignal): Promise<HostFileContent> {
     const request = this.#open("GET", file, signal);
     const response = answerOf(request);
     request.end();
@@ -80,10 +85,10 @@ export class HostFiles {
     (this.#target.agent as Agent).destroy();
   }
 
-  #open(method: string, file: NewHostFile, signal: AbortSignal) {
+  #open(method: string, file: NewHostFile & ReadHostFile, signal: AbortSignal) {
     const query = new URLSearchParams();
     for (const [name, parameter] of Object.entries(HOST_FILES.parameters)) {
-      const value = file[name as keyof NewHostFile];
+      const value = file[name as keyof typeof file];
       if (value !== undefined) query.set(parameter, value);
     }
     return this.#request({ ...this.#target, method, path: `${HOST_FILES.path}?${query}`, signal });

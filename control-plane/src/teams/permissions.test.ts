@@ -269,6 +269,18 @@ const ACTIONS: Record<string, Action> = {
     own: teamScoped(200),
     other: 404,
   },
+  "download a file by an address": {
+    needs: "file",
+    request: ({ sandboxId }) => ["GET", `/v1/sandboxes/${sandboxId}/files/download?path=${FILE}`],
+    own: teamScoped(200),
+    other: 404,
+  },
+  "download a directory": {
+    needs: "file",
+    request: ({ sandboxId }) => ["GET", `/v1/sandboxes/${sandboxId}/files/archive?path=/`],
+    own: teamScoped(200),
+    other: 404,
+  },
   "change a sandbox's settings": {
     needs: "sandbox",
     request: ({ sandboxId }) => ["PATCH", `/v1/sandboxes/${sandboxId}`, { name: "renamed" }],
@@ -493,7 +505,7 @@ describe("permissions", () => {
     const scene = { teamId: "x", target: people.target, newcomer: people.newcomer, keyId: "x", sandboxId: "x" };
     const covered = Object.values(ACTIONS).map((action) => {
       const [method, path] = action.request(scene);
-      return `${method === "WS" ? "GET" : method} ${path}`;
+      return `${method === "WS" ? "GET" : method} ${path.split("?")[0]}`;
     });
     const missing = stack.controlPlane.routes.filter((route) => {
       const pattern = new RegExp(`^${route.replace(/:[a-z_]+/g, "[^/]+")}$`);

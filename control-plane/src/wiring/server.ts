@@ -25,6 +25,7 @@ import { eventRoutes } from "../events/event-routes.ts";
 import { FamilyReads } from "../family/family-reads.ts";
 import { familyRoutes } from "../family/family-routes.ts";
 import { directoryRoutes } from "../files/directory-routes.ts";
+import { downloadRoutes } from "../files/download-routes.ts";
 import { fileRoutes } from "../files/file-routes.ts";
 import { FileService } from "../files/file-service.ts";
 import { createApp } from "../http/app.ts";
@@ -180,6 +181,7 @@ async function registerSandboxRoutes(
     const spool = { directory: join(config.dataDir, "spool"), budget: new SpoolBudget(transfers) };
     await scope.register(fileRoutes(files, spool));
     await scope.register(directoryRoutes(files));
+    await scope.register(downloadRoutes(files));
   });
   await app.register(async (scope) => {
     guard.requireCaller(scope, "templates");

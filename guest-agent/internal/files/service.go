@@ -43,7 +43,11 @@ func (s *Service) ServeFiles(w http.ResponseWriter, r *http.Request) {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 		if err = s.authorize(r, "read"); err == nil {
-			err = s.download(w, r)
+			if r.URL.Query().Has("archive") {
+				err = s.archive(w, r)
+			} else {
+				err = s.download(w, r)
+			}
 		}
 	case http.MethodPost:
 		if err = s.authorize(r, "write"); err == nil {

@@ -32,6 +32,14 @@ export interface GuestFile extends FileAttributes {
   content: IncomingMessage;
 }
 
+/** What is read of a guest: a file, or a directory as an archive. */
+export interface ReadFile {
+  path: string;
+  /** User of the image; undefined = the sandbox's default user. */
+  user?: string | undefined;
+  archive?: "tar" | undefined;
+}
+
 /** How long a guest is waited for, in milliseconds on an idle host. */
 export interface TransferLimits {
   /** Until it answers. */
@@ -54,16 +62,15 @@ export class FileTransfers {
   }
 
   /**
-   * Opens a file of the guest. The caller reads `content` to its end or destroys it; it breaks off when the guest sends
+   * Opens a file of the guest, or a directory as an archive. The caller reads `content` to its end or destroys it; it breaks off when the guest sends
    * nothing for a while, or next to nothing. `isFull` tells whether it is the caller who takes no more.
    */
   async read(
-    path: string,
-    user: string | undefined,
+    { path, user, archive }: ReadFile,
     signal?: AbortSignal,
     isFull: () => boolean = () => false,
   ): Promise<GuestFile> {
-    const { request, answer } = this.#requests.open({ method: "GET", path: fileUrl(path, user), signal });
+    const { request, answer } = this.#requests.open({ method: "GET", path: fileUrl(path, user, { archive }), signal });
     request.end();
     const late = setTimeout(
       () => request.destroy(unreachable(new Error("there is no answer"))),
@@ -148,10 +155,10 @@ function stalled(): WarrenError {
 function fileUrl(
   path: string,
   user: string | undefined,
-  { mode, modifiedAt, name }: Omit<NewFile, "path" | "user"> = {},
+  { mode, modifiedAt, name, archive }: Omit<NewFile & ReadFile, "path" | "user"> = {},
 ) {
   const query = new URLSearchParams({ path });
-  const more = { username: user, mode, modified_at: modifiedAt, name };
+  const more = { username: user, mode, modified_at: modifiedAt, name, archive };
   for (const [key, value] of Object.entries(more)) if (value) query.set(key, value);
   return `/files?${query}`;
 }

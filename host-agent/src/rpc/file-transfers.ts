@@ -35,7 +35,7 @@ async function transfer(
       const present = Object.entries(known).filter(([, value]) => value !== undefined);
       return response.writeHead(200, { "content-type": "application/octet-stream", ...Object.fromEntries(present) });
     };
-    await sendFile(sandbox, path, user, answer, gone);
+    await sendFile(sandbox, { path, user, archive: archiveOf(given("archive")) }, answer, gone);
   } else if (request.method === "PUT") {
     // The end of this iteration must not destroy the request, whose connection still has to carry the answer.
     const file = { path, user, mode: given("mode"), modifiedAt: given("modifiedAt"), name: given("name") };
@@ -43,6 +43,11 @@ async function transfer(
     response.writeHead(204).end();
   } else
     throw new WarrenError("invalid_request", `files are read with GET and written with PUT, not ${request.method}`);
+}
+
+function archiveOf(kind: string | undefined): "tar" | undefined {
+  if (kind === undefined || kind === "tar") return kind;
+  throw new WarrenError("invalid_request", `a directory is read as an archive tar, not ${kind}`);
 }
 
 function refuse(request: IncomingMessage, response: ServerResponse, error: unknown, log: Logger): void {

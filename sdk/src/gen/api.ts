@@ -1902,6 +1902,108 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sandboxes/{id}/files/archive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download a directory as a tar archive
+         * @description The archive is made while it is sent (pax format), with modes, times and links as they are. It stays on the file system of the directory. What the user may not read is left out, and named by a last member `NAME.left-out.txt`.
+         */
+        get: {
+            parameters: {
+                query: {
+                    /** @description Path in the sandbox; a relative one starts at the user's home, which an empty one is */
+                    path: string;
+                    /** @description User of the image, with that user's rights; default: the sandbox's default user */
+                    user?: string;
+                };
+                header?: never;
+                path: {
+                    /** @description Sandbox id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The archive */
+                200: {
+                    headers: {
+                        /** @description Has browsers save it, under the name that it has in the sandbox */
+                        "content-disposition"?: string;
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/x-tar": string;
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{id}/files/download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download a file by an address
+         * @description For links in pages; the bytes are those of `files/stream/read`. Pages of other sites are refused.
+         */
+        get: {
+            parameters: {
+                query: {
+                    /** @description Path in the sandbox; a relative one starts at the user's home, which an empty one is */
+                    path: string;
+                    /** @description User of the image, with that user's rights; default: the sandbox's default user */
+                    user?: string;
+                };
+                header?: never;
+                path: {
+                    /** @description Sandbox id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Content of the file */
+                200: {
+                    headers: {
+                        /** @description Has browsers save it, under the name that it has in the sandbox */
+                        "content-disposition"?: string;
+                        /** @description Permission bits in octal, such as 0755, or 1777 with the sticky bit */
+                        "x-file-mode"?: string;
+                        /** @description When the file was last changed */
+                        "x-file-modified-at"?: string;
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/octet-stream": string;
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sandboxes/{id}/files/list": {
         parameters: {
             query?: never;

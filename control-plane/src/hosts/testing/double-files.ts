@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { chmod, lstat, mkdir, open, readdir, readlink, rename, rm, rmdir, utimes } from "node:fs/promises";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
@@ -193,7 +194,14 @@ async function write(
   }
 }
 
-async function send(guest: DoubleGuest, path: string, _request: IncomingMessage, response: ServerResponse) {
+async function send(
+  guest: DoubleGuest,
+  path: string,
+  _request: IncomingMessage,
+  response: ServerResponse,
+  parameters: URLSearchParams,
+) {
+  if (parameters.has(HOST_FILES.parameters.archive)) return sendArchive(guest, path, response);
   const file = await openFile(guest, path);
   const stat = await file.stat();
   if (stat.isDirectory()) {
@@ -206,6 +214,17 @@ async function send(guest: DoubleGuest, path: string, _request: IncomingMessage,
     [HOST_FILES.headers.modifiedAt]: stat.mtime.toISOString(),
   });
   await pipeline(file.createReadStream(), response);
+}
+
+async function sendArchive(guest: DoubleGuest, path: string, response: ServerResponse) {
+  const entry = await entryOf(guest, path);
+  guest.requireRunning();
+  if (entry.type !== "directory") throw rpcError("invalid_path", `${path} is not a directory`);
+  const name = basename(entry.path);
+  const place = ["--directory", dirname(guest.path(path)), "--transform", `s,^[^/]*,${name},SH`];
+  const tar = spawn("tar", ["--create", "--format=posix", ...place, basename(guest.path(path))]);
+  response.writeHead(200, { "content-type": "application/octet-stream" });
+  await pipeline(tar.stdout, response);
 }
 
 async function openFile(guest: DoubleGuest, path: string) {

@@ -6,6 +6,7 @@ import {
   SandboxStatus,
   type StreamWriteFileRequestSchema,
 } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import { readArchive } from "@warren/server/archive";
 import { newSandboxId } from "@warren/server/sandbox-id";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { HostClient } from "../host-client.ts";
@@ -162,6 +163,13 @@ export function describeHostAgent(name: string, start: () => Promise<ContractSub
         expect([Number.parseInt(one.mode ?? "", 8), Date.parse(one.modifiedAt ?? "")]).toEqual([0o640, Date.parse(at)]);
         expect(await codeOf(read("moved/absent"))).toBe("file_not_found");
         expect(await codeOf(read("moved"))).toBe("invalid_path");
+        const archive = await files.read({ sandboxId: id, path: "moved", archive: "tar" }, NEVER);
+        const members: string[] = [];
+        for await (const { path, content } of readArchive(archive.content)) members.push(path + (await text(content)));
+        expect(members).toEqual(["moved/", "moved/one.txtone"]);
+        expect(await codeOf(files.read({ sandboxId: id, path: "moved/one.txt", archive: "tar" }, NEVER))).toBe(
+          "invalid_path",
+        );
 
         await agent().writeFile({ sandboxId: id, path: "moved/two.txt", content: Buffer.from("two") });
         const { content } = await agent().readFile({ sandboxId: id, path: "moved/two.txt" });

@@ -70,8 +70,7 @@ test("a file is written in pieces, and read as a whole, as a stream and into a s
     text(destination),
     sendFile(
       sandbox,
-      "/f",
-      undefined,
+      { path: "/f" },
       (file) => {
         size = file.size;
         return destination;
@@ -80,6 +79,16 @@ test("a file is written in pieces, and read as a whole, as a stream and into a s
     ),
   ]);
   expect({ size, content }).toEqual({ size: 7, content: "one two" });
+});
+
+test("a directory is asked for as an archive", async () => {
+  files.set("/d", Buffer.from("an archive"));
+  const destination = new PassThrough();
+  const never = new AbortController().signal;
+  const sent = sendFile(sandbox, { path: "/d", archive: "tar" }, () => destination, never);
+  expect(await text(destination)).toBe("an archive");
+  await sent;
+  expect(asked).toEqual([{ path: "/d", archive: "tar" }]);
 });
 
 test("an empty path is the home, and what no file can be named is refused before the guest is asked", async () => {
@@ -110,7 +119,7 @@ test("a file that is not there is told before anything is opened for it", async 
     isOpened = true;
     return new PassThrough();
   };
-  const sent = sendFile(sandbox, "/none", undefined, open, new AbortController().signal);
+  const sent = sendFile(sandbox, { path: "/none" }, open, new AbortController().signal);
   await expect(sent).rejects.toMatchObject({ code: "file_not_found" });
   expect(isOpened).toBe(false);
 });

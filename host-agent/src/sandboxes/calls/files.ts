@@ -6,7 +6,7 @@ import { LIMITS } from "@warren/contracts/limits";
 import { relayBody } from "@warren/server/body-relay";
 import { BoundedBytes } from "../../guest/bounded-bytes.ts";
 import { guestError } from "../../guest/errors.ts";
-import type { GuestFile, NewFile } from "../../guest/file-transfers.ts";
+import type { GuestFile, NewFile, ReadFile } from "../../guest/file-transfers.ts";
 import { bodyOf } from "../../guest/requests.ts";
 import type { Sandbox } from "../state/sandbox.ts";
 
@@ -23,23 +23,25 @@ export async function writeFile(
   await sandbox.useOnce((guest, gone) => guest.files.write(named, content, gone));
 }
 
-/** Reads a file of the guest into what `open` makes for what is known of it; resolves when all of it has been taken. */
+/**
+ * Reads a file of the guest, or a directory as an archive, into what `open` makes for what is known of it; resolves when all of
+ * it has been taken.
+ */
 export async function sendFile(
   sandbox: Sandbox,
-  path: string,
-  user: string | undefined,
-  open: (file: Omit<GuestFile, "content">) => Writable,
+  file: ReadFile,
+  open: (known: Omit<GuestFile, "content">) => Writable,
   caller: AbortSignal,
 ): Promise<void> {
-  const named = guestPath(path);
+  const named = { ...file, path: guestPath(file.path) };
   await sandbox.useOnce(async (guest, gone) => {
     let destination: Writable | undefined;
     const isFull = () => (destination?.writableLength ?? 0) > 0;
-    const { content, ...file } = await guest.files.read(named, user, AbortSignal.any([caller, gone]), isFull);
+    const { content, ...known } = await guest.files.read(named, AbortSignal.any([caller, gone]), isFull);
     await begun(content);
-    destination = open(file);
+    destination = open(known);
     // One of unknown length may be cut as the guest likes.
-    if (file.size === undefined) await pipeline(bodyOf(content), destination, { end: false });
+    if (known.size === undefined) await pipeline(bodyOf(content), destination, { end: false });
     else await relayBody(content, destination);
     destination.end();
   });
@@ -72,7 +74,7 @@ export async function* streamFile(
   const named = guestPath(path);
   yield* sandbox.use(async function* (guest, gone) {
     const signal = caller ? AbortSignal.any([caller, gone]) : gone;
-    const { size, content } = await guest.files.read(named, user, signal);
+    const { size, content } = await guest.files.read({ path: named, user }, signal);
     try {
       yield { size };
       for await (const chunk of bodyOf(content)) yield { chunk };

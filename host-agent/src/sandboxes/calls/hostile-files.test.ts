@@ -14,7 +14,7 @@ it.each([1000, 64 * MIB])("a file of %d bytes that a guest stops sending is give
   const file = head("application/octet-stream", "200 OK", `content-length: ${size}\r\n`);
   const guest = await startGuest((socket) => void socket.write(`${file}some`));
   const taken = new PassThrough().resume();
-  const sent = sendFile(sandboxOf(guest), "/f", undefined, () => taken, new AbortController().signal);
+  const sent = sendFile(sandboxOf(guest), { path: "/f" }, () => taken, new AbortController().signal);
   await expect(sent).rejects.toThrow();
   expect(await failed(readWholeFile(sandboxOf(guest), "/f", undefined))).toBe("guest_unreachable");
 });
@@ -22,7 +22,7 @@ it.each([1000, 64 * MIB])("a file of %d bytes that a guest stops sending is give
 it("a file that a guest sends in drops is given up", async () => {
   const guest = await startGuest((socket) => drops(socket, head("application/octet-stream")));
   const taken = new PassThrough().resume();
-  const sent = sendFile(sandboxOf(guest), "/f", undefined, () => taken, new AbortController().signal);
+  const sent = sendFile(sandboxOf(guest), { path: "/f" }, () => taken, new AbortController().signal);
   await expect(sent).rejects.toThrow();
   expect(await failed(readWholeFile(sandboxOf(guest), "/f", undefined))).toBe("guest_unreachable");
 }, 60_000);
@@ -32,7 +32,7 @@ it("a file that a guest sends in chunks of a byte is given up", async () => {
   const sandbox = sandboxOf(guest);
   sandbox.attach({ guest: guest.client(600_000) } as unknown as LiveMicrovm);
   const taken = new PassThrough().resume();
-  expect(await failed(sendFile(sandbox, "/f", undefined, () => taken, NEVER))).toBe("agent_error");
+  expect(await failed(sendFile(sandbox, { path: "/f" }, () => taken, NEVER))).toBe("agent_error");
   expect(await failed(readWholeFile(sandbox, "/f", undefined))).toBe("agent_error");
 });
 
@@ -57,7 +57,7 @@ it("a file that its caller is slow to take is not given up", async () => {
     if (looks === 3) sendRest();
     return true;
   };
-  const { content } = await guest.client(LIMIT_MS).files.read("/f", undefined, undefined, isFull);
+  const { content } = await guest.client(LIMIT_MS).files.read({ path: "/f" }, undefined, isFull);
   expect(await text(content)).toBe("somemore");
 });
 

@@ -28,7 +28,7 @@ const CALLS: [string, (guest: GuestClient) => Promise<unknown>][] = [
   ["start a command", (guest) => guest.run(COMMAND).next()],
 ];
 const FILE_CALLS: typeof CALLS = [
-  ["read a file", (guest) => guest.files.read("/f", undefined)],
+  ["read a file", (guest) => guest.files.read({ path: "/f" })],
   ["write a file", (guest) => guest.files.write({ path: "/f", user: undefined }, [Buffer.from("x")])],
 ];
 
@@ -96,7 +96,7 @@ describe("what a guest says of an error", () => {
   const messages = async (body: object) => {
     const client = (await answering(body)).client(600_000);
     const calls = [client.closeStdin(7), client.freeze(), client.filesystem.stat("/f", undefined, NEVER)];
-    const file = client.files.read("/f", undefined);
+    const file = client.files.read({ path: "/f" });
     return Promise.all([...calls, file].map((call) => call.then(String, ({ message }: WarrenError) => message)));
   };
 
