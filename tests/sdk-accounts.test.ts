@@ -63,6 +63,10 @@ describe("accounts by the client library", () => {
     expect((await administration.quota(other.team_id)).limits.sandboxes).toBe(3);
     const limits = await administration.auditLogs.page({ resourceTypes: ["quota"] });
     expect(limits.items).toMatchObject([{ action: "update", metadata: { sandboxes: 3, team: other.team_id } }]);
+    const usageLimits = await administration.setUsageLimits(other.team_id, { egress_bytes: { warning: 5, limit: 10 } });
+    expect(usageLimits).toMatchObject({ state: "ok", egress_bytes: { used: 0, warning: 5, limit: 10 } });
+    expect(await administration.usageLimits(other.team_id)).toEqual(usageLimits);
+    expect((await connect(other.token!).usage.get()).limits).toEqual(usageLimits);
     await administration.updateUser(other.user_id, { deactivated: true });
     await expect(connect(other.token!).account.get()).rejects.toMatchObject({ code: "account_deactivated" });
   });

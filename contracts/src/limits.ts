@@ -51,6 +51,8 @@ export const LIMITS = {
   sandboxSearchCharacters: 100,
   /** Days over which use is told at once at most. */
   usageDays: 366,
+  /** Highest limit of what a team may use in a month, in any unit. */
+  usageAmount: 1_000_000_000_000_000,
   /** Sandboxes, or templates, whose use one answer tells at most. */
   usageGroups: 1000,
   /** Sandboxes and templates that one family tree has at most. */

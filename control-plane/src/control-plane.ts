@@ -13,6 +13,8 @@ import type { App } from "./http/app-types.ts";
 import type { Logger } from "./logging.ts";
 import { QuotaStore } from "./quotas/quota-store.ts";
 import { TeamStore } from "./teams/team-store.ts";
+import { UsageAllowance } from "./usage/usage-allowance.ts";
+import { UsageLimitStore } from "./usage/usage-limit-store.ts";
 import { createAccounts } from "./wiring/accounts.ts";
 import { createEvents } from "./wiring/events.ts";
 import { createFoundation, type Foundation, type OnClose } from "./wiring/foundation.ts";
@@ -68,18 +70,21 @@ async function start(
   const teams = new TeamStore(db);
   const quotas = new QuotaStore(db, config.teamQuota);
   const apiKeys = new ApiKeyStore(db);
-  const sandboxes = await createSandboxes(foundation, { teams, quotas });
+  const usageLimits = new UsageLimitStore(db);
+  const allowance = new UsageAllowance(usageLimits);
+  const sandboxes = await createSandboxes(foundation, { teams, quotas, usage: allowance });
   const { monitor, leases, templates } = sandboxes;
   onClose(() => operations.drain(DRAIN_MS));
   const accounts = await createAccounts(foundation, {
     teams,
     quotas,
+    usageLimits,
     apiKeys,
     sandboxes: sandboxes.sandboxes,
     templates,
   });
   const stats = createStats(foundation);
-  const sandboxMetrics = createMetrics(foundation, sandboxes);
+  const sandboxMetrics = createMetrics(foundation, sandboxes, { limits: usageLimits, allowance });
   const events = createEvents(foundation, { teams, apiKeys, sandboxes });
   const version = readVersion();
   const monitoring = await openMonitoring(foundation, monitor, version);
@@ -87,6 +92,7 @@ async function start(
     version,
     teams,
     quotas,
+    usageLimits,
     apiKeys,
     accounts,
     sandboxes,
@@ -117,7 +123,7 @@ async function start(
   if (config.firstAdmin) await accounts.admins.ensureFirst(config.firstAdmin);
   const { admins, platform, lists, setup, storedKeys: keys } = accounts;
   const dashboardUrl = config.oauth.dashboardUrl ?? config.publicUrl ?? url;
-  const parts = { admins, platform, lists, quotas, keys, setup, dashboardUrl, log };
+  const parts = { admins, platform, lists, quotas, usageLimits, keys, setup, dashboardUrl, log };
   const operator = await startOperatorServer(config.dataDir, parts);
   onClose(() => operator.close());
   if (!(await platform.hasAdmin())) {

@@ -10,6 +10,7 @@ import type {
   AdminUsersQuery,
 } from "@warren/contracts/rest/admin-lists";
 import type { SetTeamQuota, TeamQuota } from "@warren/contracts/rest/quotas";
+import type { SetUsageLimits, UsageLimits } from "@warren/contracts/rest/usage-limits";
 import { AuditLogs } from "./audit-logs.ts";
 import type { Transport } from "./transport.ts";
 
@@ -60,11 +61,25 @@ export class Administration {
     return this.#transport.json({ method: "PUT", path: quotaPath(teamId), json, signal });
   }
 
+  /** What a team may use in a month, and has used in this one. */
+  usageLimits(teamId: string, signal?: AbortSignal): Promise<UsageLimits> {
+    return this.#transport.json({ method: "GET", path: usageLimitsPath(teamId), safe: true, signal });
+  }
+
+  /** Sets the warnings and limits that are named; null takes one away. */
+  setUsageLimits(teamId: string, json: SetUsageLimits, signal?: AbortSignal): Promise<UsageLimits> {
+    return this.#transport.json({ method: "PUT", path: usageLimitsPath(teamId), json, signal });
+  }
+
   #list<Page>(what: string, query: object, signal: AbortSignal | undefined): Promise<Page> {
     const given = Object.entries(query).filter(([, value]) => value !== undefined);
     const parameters = new URLSearchParams(given.map(([name, value]) => [name, String(value)]));
     return this.#transport.json({ method: "GET", path: `/v1/admin/${what}?${parameters}`, safe: true, signal });
   }
+}
+
+function usageLimitsPath(teamId: string): string {
+  return `/v1/admin/teams/${encodeURIComponent(teamId)}/usage-limits`;
 }
 
 function quotaPath(teamId: string): string {

@@ -3,6 +3,7 @@ export type { EventType } from "@warren/contracts/rest/events";
 export type { MetricSeries } from "@warren/contracts/rest/metrics";
 export type { SandboxStats, StatsRange } from "@warren/contracts/rest/stats";
 export type { TeamUsage, UsageAmounts } from "@warren/contracts/rest/usage";
+export type { SetUsageLimits, UsageLimits } from "@warren/contracts/rest/usage-limits";
 export { Account } from "./account.ts";
 export { Administration } from "./administration.ts";
 export { AuditLogs, type AuditOptions } from "./audit-logs.ts";

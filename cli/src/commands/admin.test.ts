@@ -122,6 +122,31 @@ it("sets what a team may use and where its sandboxes run", async () => {
   expect((await admin(["quota", slug])).stdout).not.toMatch(/^sandboxes +0 +7$/m);
 });
 
+it("sets what a team may use in a month", async () => {
+  const all = JSON.parse((await admin(["teams", "--json"])).stdout) as AdminTeam[];
+  const { slug } = all.find(({ name }) => name === "Default")!;
+  const words = [
+    "usage-limits",
+    slug,
+    "--cpu-minutes",
+    "60",
+    "--cpu-minutes-warning",
+    "50",
+    "--egress-bytes",
+    "0",
+    "--json",
+  ];
+  expect(JSON.parse((await admin(words)).stdout)).toMatchObject({
+    state: "reached",
+    cpu_minutes: { warning: 50, limit: 60, state: "ok" },
+    egress_bytes: { used: 0, limit: 0, state: "reached" },
+  });
+  await admin(["usage-limits", slug, "--egress-bytes", "none"]);
+  const { stdout } = await admin(["usage-limits", slug]);
+  expect(stdout).toMatch(/^cpu_minutes +0 +50 +60 +ok$/m);
+  expect(stdout).toMatch(/^egress_bytes +0 +- +- +ok$/m);
+});
+
 it("ends all sessions by new keys when it is told to", async () => {
   const { body } = await logIn("you@example.org");
   expect((await admin(["rotate-keys"])).status).toBe(0);
@@ -136,6 +161,7 @@ it.each([
   ["an unknown right", ["grant", "ada@example.org", "--permission", "all"], "teams, users, hosts"],
   ["a short password", ["password", "ada@example.org"], "body/password"],
   ["an unknown team", ["byoc", "000000-000000", "on"], "no team with the slug"],
+  ["a limit of a month that is no number", ["usage-limits", "000000-000000", "--cpu-minutes", "1.5"], "whole number"],
   ["a limit that is no number", ["quota", "000000-000000", "--sandboxes", "many"], "must be a number"],
 ])("says what is wrong with %s", async (_what, words, problem) => {
   const { status, stdout, stderr } = await admin(words, "short\n");

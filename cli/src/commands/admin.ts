@@ -12,6 +12,7 @@ import { warn } from "../terminal/messages.ts";
 import { readNewPassword } from "../terminal/password.ts";
 import { jsonText } from "../terminal/printable.ts";
 import { table } from "../terminal/table.ts";
+import { usageLimitsCommand } from "./admin-usage-limits.ts";
 import { backupCommand, databaseCommand, restoreCommand } from "./database.ts";
 
 interface DataDir {
@@ -40,6 +41,7 @@ export function adminCommand(finish: Finish): Command {
     teamsCommand(finish),
     byocCommand(finish),
     quotaCommand(finish),
+    usageLimitsCommand(finish),
     rotateKeysCommand(finish),
     backupCommand(finish),
     restoreCommand(finish),

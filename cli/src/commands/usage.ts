@@ -1,7 +1,9 @@
 import type { TeamUsage, UsageAmounts } from "@warren/contracts/rest/usage";
+import { LIMITED_AMOUNTS, type UsageLimits } from "@warren/contracts/rest/usage-limits";
 import { Command, Option } from "commander";
 import { dataDirOption } from "../arguments/data-dir.ts";
 import { runningServer } from "../servers/connection.ts";
+import { warn } from "../terminal/messages.ts";
 import { jsonText } from "../terminal/printable.ts";
 import { table } from "../terminal/table.ts";
 
@@ -31,9 +33,21 @@ export function usageCommand(finish: (status: number) => void): Command {
       else {
         const used = await usage.get(asked);
         process.stdout.write(json ? `${jsonText(used)}\n` : usageTable(used));
+        if (used.limits) for (const line of noticesOf(used.limits)) warn(line);
       }
       finish(0);
     });
+}
+
+/** A line for each amount of which the team has reached the warning or the limit. */
+function noticesOf(limits: UsageLimits): string[] {
+  return LIMITED_AMOUNTS.flatMap((amount) => {
+    const { used, warning, limit, state } = limits[amount];
+    if (state === "reached") {
+      return [`${amount}: ${used} of ${limit} used: sandboxes are paused and none starts until ${limits.ends_at}.`];
+    }
+    return state === "warning" ? [`${amount}: ${used} used, of which you are warned from ${warning} on.`] : [];
+  });
 }
 
 const AMOUNTS = ["CPU MIN", "MEMORY MIB·MIN", "DISK GIB·H", "EGRESS BYTES"];

@@ -12,6 +12,7 @@ import type {
 } from "@warren/contracts/rest/admin";
 import { OPERATOR_SOCKET } from "@warren/contracts/rest/admin";
 import type { SetTeamQuota, TeamQuota } from "@warren/contracts/rest/quotas";
+import type { SetUsageLimits, UsageLimits } from "@warren/contracts/rest/usage-limits";
 
 /** Client of the socket on which a running server serves the operator of its machine. */
 export class Operator {
@@ -64,6 +65,14 @@ export class Operator {
 
   setQuota(slug: string, limits: SetTeamQuota): Promise<TeamQuota> {
     return this.#call("PUT", `/teams/${encodeURIComponent(slug)}/quota`, limits);
+  }
+
+  usageLimits(slug: string): Promise<UsageLimits> {
+    return this.#call("GET", `/teams/${encodeURIComponent(slug)}/usage-limits`);
+  }
+
+  setUsageLimits(slug: string, limits: SetUsageLimits): Promise<UsageLimits> {
+    return this.#call("PUT", `/teams/${encodeURIComponent(slug)}/usage-limits`, limits);
   }
 
   rotateKeys(revoke: boolean): Promise<void> {

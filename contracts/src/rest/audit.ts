@@ -56,6 +56,9 @@ export const AUDIT_EVENTS = {
   quota: {
     update: { scope: "admin", says: "limits of the team were set" },
     refuse: { scope: "team", says: "something was refused since it exceeds the team's quota" },
+    limit_usage: { scope: "admin", says: "what the team may use in a month was set" },
+    warn: { scope: "team", says: "the team has used as much in a month as it is warned of" },
+    reach_limit: { scope: "team", says: "the team has used all that it may in a month: its sandboxes are paused" },
   },
   user: {
     sign_up: { scope: "admin", says: "somebody made an account" },

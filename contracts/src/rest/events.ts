@@ -4,7 +4,10 @@ import { SANDBOX_STATUSES, Sandbox } from "./sandboxes.ts";
 import { Member, SharedTeam } from "./teams.ts";
 import { Template } from "./templates.ts";
 
-/** What events are about. `quota`: the limits of the team were changed, which `GET /v1/teams/{id}/quota` shows. */
+/**
+ * What events are about. `quota`: the limits of the team were changed, or reached, which `GET /v1/teams/{id}/quota` and
+ * `GET /v1/usage` show.
+ */
 export const EVENT_TYPES = ["sandbox", "template", "api_key", "member", "team", "quota"] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 

@@ -47,6 +47,8 @@ export const SANDBOX_REASONS = {
   host_lost: "the host of the sandbox has not answered for 90 seconds; it is back when its host is",
   start_failed: "the sandbox could not be started; the message says why",
   lease_expired: "the client that made the sandbox did not renew its lease in time",
+  usage_limit:
+    "the team has used all that it may in this month; it is resumed as any other once the next month begins or an administrator of the platform raises the limit",
 } as const;
 export type SandboxReasonCode = keyof typeof SANDBOX_REASONS;
 

@@ -1,5 +1,6 @@
 import { type Static, Type } from "typebox";
 import { LIMITS } from "../limits.ts";
+import { UsageLimits } from "./usage-limits.ts";
 
 const Day = (description: string) =>
   Type.String({ format: "date", "x-words": "a day in UTC, such as 2026-01-31", description });
@@ -63,6 +64,7 @@ export const TeamUsage = Type.Object(
     templates: Type.Optional(
       Type.Array(Type.Object({ template: Type.String(), ...amounts }), { description: "With `group_by=template`" }),
     ),
+    limits: Type.Optional(UsageLimits),
   },
   { title: "TeamUsage" },
 );

@@ -3,6 +3,7 @@ import { AdminUser, type PlatformPermission, SetByoc, UpdateUser, UserParams } f
 import { ErrorBody } from "@warren/contracts/rest/error";
 import { SetTeamQuota, TeamQuota } from "@warren/contracts/rest/quotas";
 import { TeamParams } from "@warren/contracts/rest/teams";
+import { SetUsageLimits, UsageLimits } from "@warren/contracts/rest/usage-limits";
 import { Type } from "typebox";
 import { actorOf } from "../callers/caller.ts";
 import { userOf } from "../callers/request-caller.ts";
@@ -10,6 +11,7 @@ import type { Routes } from "../http/app-types.ts";
 import { fromWireId } from "../identifiers/wire-id.ts";
 import type { QuotaStore } from "../quotas/quota-store.ts";
 import type { TeamStore } from "../teams/team-store.ts";
+import type { UsageLimitStore } from "../usage/usage-limit-store.ts";
 import type { AdminService } from "./admin-service.ts";
 import type { PlatformLists } from "./platform-lists.ts";
 import { toAdminUser } from "./platform-view.ts";
@@ -24,11 +26,12 @@ export interface AdminRouteParts {
   lists: PlatformLists;
   rights: UserRights;
   quotas: QuotaStore;
+  usageLimits: UsageLimitStore;
   teams: TeamStore;
 }
 
 /** Routes under `/v1/admin`, for users whom the database names as administrators of the platform or gives the right. */
-export function adminRoutes({ admins, lists, rights, quotas, teams }: AdminRouteParts): Routes {
+export function adminRoutes({ admins, lists, rights, quotas, usageLimits, teams }: AdminRouteParts): Routes {
   const right = (permission: PlatformPermission) => requireRight(admins, permission);
   const liveTeam = async (id: string) => {
     const team = await teams.findLive(fromWireId("team", id));
@@ -110,6 +113,42 @@ export function adminRoutes({ admins, lists, rights, quotas, teams }: AdminRoute
         const teamId = await liveTeam(request.params.id);
         await admins.setQuota(actorOf(userOf(request)), teamId, request.body);
         return quotas.get(teamId);
+      },
+    );
+
+    app.get(
+      "/v1/admin/teams/:id/usage-limits",
+      {
+        preValidation: right("teams"),
+        schema: {
+          tags,
+          summary: "Get what a team may use in a month and has used in this one",
+          params: TeamParams,
+          response: { 200: UsageLimits, "4xx": ErrorBody },
+        },
+      },
+      async (request) => usageLimits.get(await liveTeam(request.params.id), Date.now()),
+    );
+
+    app.put(
+      "/v1/admin/teams/:id/usage-limits",
+      {
+        preValidation: right("teams"),
+        schema: {
+          tags,
+          summary: "Set what a team may use in a month",
+          description:
+            "What is not named stays as it is. At a limit the team's sandboxes are paused within seconds, and none starts: never " +
+            "is one destroyed.",
+          params: TeamParams,
+          body: SetUsageLimits,
+          response: { 200: UsageLimits, "4xx": ErrorBody },
+        },
+      },
+      async (request) => {
+        const teamId = await liveTeam(request.params.id);
+        await admins.setUsageLimits(actorOf(userOf(request)), teamId, request.body);
+        return usageLimits.get(teamId, Date.now());
       },
     );
   };

@@ -2,6 +2,7 @@ import { WarrenError } from "@warren/contracts/errors";
 import { LIMITS } from "@warren/contracts/limits";
 import type { CreateAdmin, PlatformPermission, ResetPassword, SetAdmin } from "@warren/contracts/rest/admin";
 import type { SetTeamQuota } from "@warren/contracts/rest/quotas";
+import type { SetUsageLimits } from "@warren/contracts/rest/usage-limits";
 import type { AccountStore } from "../accounts/account-store.ts";
 import { ALL_RIGHTS } from "../audit/account-events.ts";
 import type { AuditLogger } from "../audit/audit-logger.ts";
@@ -12,6 +13,9 @@ import { transact } from "../database/transact.ts";
 import type { QuotaStore } from "../quotas/quota-store.ts";
 import type { SessionStore } from "../sessions/session-store.ts";
 import type { MembershipStore } from "../teams/membership-store.ts";
+import type { TeamStore } from "../teams/team-store.ts";
+import { changedSettings, changesBetween } from "../usage/limit-settings.ts";
+import type { UsageLimitStore } from "../usage/usage-limit-store.ts";
 import { normalizeEmail, parseEmail } from "../users/email.ts";
 import type { PasswordHasher } from "../users/passwords.ts";
 import { parseUserName } from "../users/user-name.ts";
@@ -27,7 +31,9 @@ export interface AdminServiceParts {
   sessions: SessionStore;
   hasher: PasswordHasher;
   memberships: MembershipStore;
+  teams: TeamStore;
   quotas: QuotaStore;
+  usageLimits: UsageLimitStore;
   changes: AccessChanges;
   audit: AuditLogger;
 }
@@ -161,6 +167,23 @@ export class AdminService {
     await transact(db, async (transaction) => {
       await quotas.set(teamId, limits, transaction);
       await audit.teams.quotaUpdated(transaction, by, teamId, limits);
+    });
+  }
+
+  /**
+   * Sets what a team may use in a month; what is not named stays as it is. Throws `invalid_request` for a warning above its
+   * limit, and `not_found` when the team is deleted.
+   */
+  async setUsageLimits(by: Actor, teamId: string, change: SetUsageLimits): Promise<void> {
+    const { db, teams, usageLimits, audit } = this.#parts;
+    await transact(db, async (transaction) => {
+      if (!(await teams.lockLive(teamId, transaction))) throw new WarrenError("not_found", "there is no such team");
+      const before = await usageLimits.settings(teamId, transaction);
+      const after = changedSettings(before, change);
+      const changes = changesBetween(before, after);
+      if (Object.keys(changes).length === 0) return;
+      await usageLimits.set(teamId, after, transaction);
+      await audit.teams.usageLimited(transaction, by, teamId, changes);
     });
   }
 

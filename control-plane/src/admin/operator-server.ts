@@ -12,6 +12,7 @@ import {
   SetByoc,
 } from "@warren/contracts/rest/admin";
 import { SetTeamQuota } from "@warren/contracts/rest/quotas";
+import { SetUsageLimits } from "@warren/contracts/rest/usage-limits";
 import { isSocketPath } from "@warren/server/socket-path";
 import Fastify, { type FastifyBaseLogger } from "fastify";
 import { SYSTEM } from "../callers/caller.ts";
@@ -22,6 +23,7 @@ import { RequestLog } from "../http/request-log.ts";
 import type { Logger } from "../logging.ts";
 import type { QuotaStore } from "../quotas/quota-store.ts";
 import type { StoredKeys } from "../signing-keys/stored-keys.ts";
+import type { UsageLimitStore } from "../usage/usage-limit-store.ts";
 import type { AdminService } from "./admin-service.ts";
 import type { PlatformLists } from "./platform-lists.ts";
 import type { PlatformStore } from "./platform-store.ts";
@@ -34,6 +36,7 @@ export interface OperatorServerParts {
   platform: PlatformStore;
   lists: PlatformLists;
   quotas: QuotaStore;
+  usageLimits: UsageLimitStore;
   /** Absent when the settings name the signing keys. */
   keys: StoredKeys | undefined;
   setup: Setup;
@@ -63,7 +66,8 @@ export async function startOperatorServer(
   return { close: () => server.close() };
 }
 
-function createServer({ admins, platform, lists, quotas, keys, setup, dashboardUrl, log }: OperatorServerParts): App {
+function createServer(parts: OperatorServerParts): App {
+  const { admins, platform, lists, quotas, usageLimits, keys, setup, dashboardUrl, log } = parts;
   const app = Fastify({
     loggerInstance: log as FastifyBaseLogger,
     logController: new RequestLog(log),
@@ -117,6 +121,14 @@ function createServer({ admins, platform, lists, quotas, keys, setup, dashboardU
     const teamId = await teamOf(request.params.slug);
     await admins.setQuota(SYSTEM, teamId, request.body);
     return quotas.get(teamId);
+  });
+  app.get("/teams/:slug/usage-limits", { schema: { params: NameTeam } }, async (request) =>
+    usageLimits.get(await teamOf(request.params.slug), Date.now()),
+  );
+  app.put("/teams/:slug/usage-limits", { schema: { params: NameTeam, body: SetUsageLimits } }, async (request) => {
+    const teamId = await teamOf(request.params.slug);
+    await admins.setUsageLimits(SYSTEM, teamId, request.body);
+    return usageLimits.get(teamId, Date.now());
   });
   app.post("/signing-keys", { schema: { body: RotateKeys } }, async (request, reply) => {
     if (!keys) throw new WarrenError("conflict", "JWT_SECRET names the key; change it there and restart");

@@ -5,6 +5,7 @@ import {
   type Caller,
   type Identity,
   type SignedInUser,
+  SYSTEM,
   type UserCaller,
 } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
@@ -100,8 +101,26 @@ export class TeamEvents {
     return recordIn(db, ...alsoForPlatform(event));
   }
 
+  /** What a team may use in a month was set; `changes` has each as `new_…` and `old_…`, null for none. */
+  usageLimited(db: Db, by: Actor, teamId: string, changes: AuditMetadata) {
+    const about = { teamId, actor: by, resource: "quota", action: "limit_usage" } as const;
+    return recordIn(db, ...alsoForPlatform({ ...about, status: "info", metadata: changes }));
+  }
+
+  /** A team has used as much of something as it is warned of. */
+  usageWarned(db: Db, teamId: string, about: { amount: string; used: number; warning: number; month: string }) {
+    const event = { teamId, actor: SYSTEM, resource: "quota", action: "warn" } as const;
+    return recordIn(db, { ...event, status: "warning", metadata: about });
+  }
+
+  /** A team has used all that it may of something, so its sandboxes are paused. */
+  usageLimitReached(db: Db, teamId: string, about: { amount: string; used: number; limit: number; month: string }) {
+    const event = { teamId, actor: SYSTEM, resource: "quota", action: "reach_limit" } as const;
+    return recordIn(db, { ...event, status: "error", metadata: about });
+  }
+
   /** Something was refused, and so has changed nothing: the transaction that would have done it is over. */
-  quotaRefused(by: Caller, about: { quota: string; used: number; limit: number; needed: number }): Promise<void> {
+  quotaRefused(by: Caller, about: { quota: string; used: number; limit: number; needed?: number }): Promise<void> {
     return this.#record({ ...of(by), resource: "quota", action: "refuse", status: "warning", metadata: about });
   }
 

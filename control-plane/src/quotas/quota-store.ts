@@ -5,6 +5,12 @@ import type { Db } from "../database/tables.ts";
 /** Bytes of a MiB. */
 export const MIB = 1024 * 1024;
 
+/** What admission goes by. */
+export interface CurrentQuota extends TeamQuota {
+  /** Whether anything is set for what the team uses in a month. */
+  isUsageLimited: boolean;
+}
+
 /** What teams may use and what they use. `db` may be a transaction everywhere. */
 export class QuotaStore {
   readonly #db: Db;
@@ -16,10 +22,17 @@ export class QuotaStore {
     this.#defaults = defaults;
   }
 
-  /** Limits and usage of a team, in one query. */
+  /** Limits and usage of a team. */
   async get(teamId: string, db: Db = this.#db): Promise<TeamQuota> {
-    const { rows } = await sql<Record<string, number | null>>`
-      select quota.*, used.*, stored.*, kept.*
+    const { limits, usage } = await this.current(teamId, db);
+    return { limits, usage };
+  }
+
+  /** The same, and whether there is more to ask for, in one query. */
+  async current(teamId: string, db: Db): Promise<CurrentQuota> {
+    const { rows } = await sql<Record<string, number | null> & { is_usage_limited: boolean }>`
+      select quota.*, used.*, stored.*, kept.*,
+        exists (select from team_usage_limits where team_id = of.team) as is_usage_limited
       from (select ${teamId}::uuid as team) as of
       left join team_quotas as quota on quota.team_id = of.team
       cross join lateral (
@@ -48,6 +61,7 @@ export class QuotaStore {
         templates: row.used_templates!,
         disk_mb: Math.ceil((row.template_bytes! + row.sandbox_bytes!) / MIB),
       },
+      isUsageLimited: row.is_usage_limited,
     };
   }
 

@@ -5,7 +5,7 @@ import type { Caller } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
 import { transact } from "../database/transact.ts";
 import type { TeamStore } from "../teams/team-store.ts";
-import { MIB, type QuotaStore } from "./quota-store.ts";
+import { type CurrentQuota, MIB, type QuotaStore } from "./quota-store.ts";
 
 const NAMES: Record<QuotaResource, string> = {
   sandboxes: "sandboxes that are not paused",
@@ -17,17 +17,21 @@ const NAMES: Record<QuotaResource, string> = {
 
 /** A refusal, with the figures that it rests on. */
 class QuotaExceeded extends WarrenError {
-  readonly figures: { quota: QuotaResource; used: number; limit: number; needed: number };
+  readonly figures: { quota: string; used: number; limit: number; needed?: number };
 
-  constructor(figures: QuotaExceeded["figures"]) {
-    const { quota, used, limit, needed } = figures;
-    super(
-      "quota_exceeded",
-      `the team uses ${used} of at most ${limit} ${NAMES[quota]}, and this needs ${needed} more; free some, or ask an ` +
-        "administrator of the platform for a higher quota",
-    );
+  constructor(figures: QuotaExceeded["figures"], message: string) {
+    super("quota_exceeded", message);
     this.figures = figures;
   }
+}
+
+/** What teams may use in a month. */
+export interface UsageAllowance {
+  /** The limit that a team has reached, and that it is in words; undefined when there is none. */
+  reached(
+    teamId: string,
+    transaction: Db,
+  ): Promise<{ amount: string; used: number; limit: number; message: string } | undefined>;
 }
 
 /** What admission needs. */
@@ -35,6 +39,7 @@ export interface TeamAdmissionParts {
   db: Db;
   teams: TeamStore;
   quotas: QuotaStore;
+  usage: UsageAllowance;
   audit: TeamEvents;
 }
 
@@ -62,11 +67,19 @@ export class TeamAdmission {
 
   /**
    * Admits a sandbox that is to run: a new one, or a paused one. Call it in the transaction of `within` that then writes the row;
-   * it holds back the team's other admissions until that ends. Throws `quota_exceeded`, or `no_team` when the team is
-   * deleted.
+   * it holds back the team's other admissions until that ends. Throws `quota_exceeded`, also when the team has used all that
+   * it may in this month, or `no_team` when the team is deleted.
    */
   async admit(transaction: Db, teamId: string, demand: { vcpus: number; memoryMb: number }): Promise<void> {
-    await this.#admit(transaction, teamId, { sandboxes: 1, vcpus: demand.vcpus, memory_mb: demand.memoryMb });
+    const { isUsageLimited } = await this.#admit(transaction, teamId, {
+      sandboxes: 1,
+      vcpus: demand.vcpus,
+      memory_mb: demand.memoryMb,
+    });
+    const reached = isUsageLimited && (await this.#parts.usage.reached(teamId, transaction));
+    if (!reached) return;
+    const { amount: quota, used, limit, message } = reached;
+    throw new QuotaExceeded({ quota, used, limit }, message);
   }
 
   /**
@@ -79,16 +92,22 @@ export class TeamAdmission {
     await this.#admit(transaction, teamId, demand);
   }
 
-  async #admit(transaction: Db, teamId: string, demand: Partial<QuotaAmounts>): Promise<void> {
+  async #admit(transaction: Db, teamId: string, demand: Partial<QuotaAmounts>): Promise<CurrentQuota> {
     const { teams, quotas } = this.#parts;
     if (!(await teams.lockLive(teamId, transaction))) {
       throw new WarrenError("no_team", "the team of this credential was deleted");
     }
-    const { limits, usage } = await quotas.get(teamId, transaction);
+    const current = await quotas.current(teamId, transaction);
+    const { limits, usage } = current;
     for (const [resource, amount] of Object.entries(demand) as [QuotaResource, number][]) {
       const [used, limit] = [usage[resource], limits[resource]];
       if (used + amount <= limit) continue;
-      throw new QuotaExceeded({ quota: resource, used, limit, needed: Math.max(1, amount) });
+      const needed = Math.max(1, amount);
+      const message =
+        `the team uses ${used} of at most ${limit} ${NAMES[resource]}, and this needs ${needed} more; free some, or ask an ` +
+        "administrator of the platform for a higher quota";
+      throw new QuotaExceeded({ quota: resource, used, limit, needed }, message);
     }
+    return current;
   }
 }

@@ -30,6 +30,8 @@ export interface MetricCollectorParts {
   hosts: HostStore;
   hostClients: HostClientPool;
   leadership: Leadership;
+  /** Called after each round, once the hosts that were visited in it have answered or failed to. */
+  onCollected: (signal: AbortSignal) => Promise<void>;
   /** Milliseconds between two rounds. */
   intervalMs: number;
   log: Logger;
@@ -44,6 +46,8 @@ export class MetricCollector {
   readonly #parts: MetricCollectorParts;
   readonly #stop = new AbortController();
   readonly #visits = new Map<string, Promise<void>>();
+  /** What follows from a round, until it is done. */
+  #following: Promise<void> | undefined;
   /** When partitions are looked after next, milliseconds since the epoch. */
   #maintenanceAt = 0;
   #leading: Promise<void> = Promise.resolve();
@@ -66,19 +70,23 @@ export class MetricCollector {
     try {
       while (!signal.aborted) {
         await this.#maintain();
-        await this.#round();
+        const visits = await this.#round();
+        this.#following ??= this.#conclude(visits, signal).finally(() => {
+          this.#following = undefined;
+        });
         await delay(this.#parts.intervalMs, undefined, { signal });
       }
     } catch (error) {
       if (!signal.aborted) throw error;
     } finally {
-      await Promise.all(this.#visits.values());
+      await Promise.all([...this.#visits.values(), this.#following]);
     }
   }
 
-  /** Starts a visit to every host that is not being visited. */
-  async #round(): Promise<void> {
+  /** Starts a visit to every host that is not being visited; returns these visits. */
+  async #round(): Promise<Promise<void>[]> {
     const { hosts, log } = this.#parts;
+    const visits: Promise<void>[] = [];
     try {
       for (const host of await hosts.listMonitored()) {
         if (this.#visits.has(host.id)) continue;
@@ -86,10 +94,21 @@ export class MetricCollector {
           .catch((error: unknown) => log.debug({ err: error, host: host.id }, "a host does not tell what was used"))
           .finally(() => this.#visits.delete(host.id));
         this.#visits.set(host.id, visit);
+        visits.push(visit);
       }
     } catch (error) {
       log.error({ err: error }, "hosts could not be listed");
     }
+    return visits;
+  }
+
+  async #conclude(visits: Promise<void>[], signal: AbortSignal): Promise<void> {
+    const { onCollected, log } = this.#parts;
+    await Promise.all(visits);
+    if (signal.aborted) return;
+    await onCollected(signal).catch((error: unknown) =>
+      log.error({ err: error }, "what teams may use in a month could not be looked at"),
+    );
   }
 
   async #collect(host: MonitoredHost): Promise<void> {

@@ -1,5 +1,6 @@
 import type { SandboxReason, SandboxReasonCode } from "@warren/contracts/rest/sandboxes";
 import type { Actor } from "../callers/caller.ts";
+import type { SandboxOperation } from "./sandboxes-table.ts";
 
 const ASKED = "asked for";
 
@@ -13,6 +14,16 @@ export function askedBy(actor?: Actor): string {
   if (!actor || actor.type === "system") return reasonNow("requested", ASKED);
   const who = actor.type === "api_key" ? `the API key "${actor.name}"` : actor.name;
   return reasonNow("requested", `${ASKED} by ${who}`);
+}
+
+/** JSON of why a sandbox is paused by an operation; `undefined`: by one that nobody has noted. */
+export function reasonOfPause(operation: SandboxOperation | null | undefined): string {
+  return operation?.reason ? JSON.stringify(operation.reason) : askedBy(operation?.actor);
+}
+
+/** Whether it is the control plane that gives a reason for a pause, so that hosts know nothing of it. */
+export function isGivenHere(reason: SandboxReason | null | undefined): boolean {
+  return reason?.code === "requested" || reason?.code === "usage_limit";
 }
 
 /** What is stored of a sandbox that did not start. */

@@ -5,7 +5,7 @@ import type { HostAddress, HostClientPool } from "../hosts/host-client-pool.ts";
 import type { SandboxFollower } from "../hosts/host-monitor.ts";
 import { callHost } from "../hosts/rpc-errors.ts";
 import type { Logger } from "../logging.ts";
-import { askedBy, failure } from "./reasons.ts";
+import { failure, isGivenHere, reasonOfPause } from "./reasons.ts";
 import {
   pausedFields,
   reasonCode,
@@ -173,10 +173,10 @@ function asReported(row: Observed): Verdict {
   return status === "paused" ? { status: "paused", fields: pausedFields(reported, requestOf(row)) } : undefined;
 }
 
-/** JSON of the reason that somebody asked for a pause: that of the row, or of the operation that is under way. */
+/** JSON of the reason of a pause for which the host has none: that of the row, or of the operation that is under way. */
 function requestOf({ status, reason, operation }: Observed): string {
-  if (reason?.code === "requested") return JSON.stringify(reason);
-  return askedBy(status === "pausing" ? operation?.actor : undefined);
+  if (isGivenHere(reason)) return JSON.stringify(reason);
+  return reasonOfPause(status === "pausing" ? operation : undefined);
 }
 
 /**
@@ -185,7 +185,7 @@ function requestOf({ status, reason, operation }: Observed): string {
  */
 function saysOtherwise({ status, reason, reported }: Pick<Observation, "status" | "reason" | "reported">): boolean {
   const isAsked = status === "paused" && reasonCode(reported) === undefined;
-  if (isAsked) return reason?.code !== "requested";
+  if (isAsked) return !isGivenHere(reason);
   if (reason?.code !== reasonCode(reported)) return true;
   return reason !== null && reason !== undefined && Date.parse(reason.at) !== Number(reported?.reason?.atUnixMs);
 }

@@ -134,7 +134,9 @@ export class SandboxHistory {
 
   #ofOperation({ operation }: FormerRow, outcome: Outcome): Telling | undefined {
     if (!operation) return undefined;
-    const { action, actor } = operation;
+    const { action, actor, reason } = operation;
+    // One by the control plane itself is tried again until it succeeds.
+    if (reason) return outcome === "success" ? (row, db) => this.#audit.sandboxAutoPaused(db, row, reason) : undefined;
     switch (action) {
       case "pause":
         return (row, db) => this.#audit.sandboxPaused(db, actor, row, outcome);

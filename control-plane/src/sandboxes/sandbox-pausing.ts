@@ -1,14 +1,14 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { SandboxInfo } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
-import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
-import { actorOf, type Caller } from "../callers/caller.ts";
+import type { SandboxReason, SandboxStatus } from "@warren/contracts/rest/sandboxes";
+import { actorOf, type Caller, SYSTEM } from "../callers/caller.ts";
 import type { DetachedOperations, OperationSteps } from "../detached-operations.ts";
 import type { HostAgent } from "../hosts/host-client.ts";
 import type { HostClientPool } from "../hosts/host-client-pool.ts";
 import { callHost } from "../hosts/rpc-errors.ts";
 import { toCatalogueError } from "../http/errors/catalogue-error.ts";
 import type { HostErrors } from "./host-errors.ts";
-import { askedBy } from "./reasons.ts";
+import { reasonOfPause } from "./reasons.ts";
 import { pausedFields } from "./reported-fields.ts";
 import { sandboxNotFound, wrongState } from "./sandbox-errors.ts";
 import type { SandboxQuota } from "./sandbox-quota.ts";
@@ -39,7 +39,8 @@ interface Step {
   /** Takes the row into the state meanwhile; undefined when it changed under the operation. */
   claim(row: SandboxRow): Promise<SandboxRow | undefined>;
   call(agent: HostAgent, id: string): Promise<SandboxInfo | undefined>;
-  fields(info: SandboxInfo | undefined): StatusFields;
+  /** What is noted of `row`, once it has come to its goal. */
+  fields(info: SandboxInfo | undefined, row: SandboxRow): StatusFields;
 }
 
 /**
@@ -54,14 +55,17 @@ export class SandboxPausing {
   }
 
   pause(caller: Caller, id: string): Promise<SandboxRow> {
-    return this.#toPaused("pause", caller, id, (agent, request) =>
-      agent.pauseSandbox(request, { timeoutMs: CALL_TIMEOUT_MS }),
-    );
+    return this.#toPaused(caller.teamId, id, { action: "pause", actor: actorOf(caller) }, pauseOn);
+  }
+
+  /** Pauses a sandbox though nobody asks for it. */
+  pauseFor(teamId: string, id: string, reason: SandboxReason): Promise<SandboxRow> {
+    return this.#toPaused(teamId, id, { action: "pause", actor: SYSTEM, reason }, pauseOn);
   }
 
   /** Gives up what a running sandbox did since its last pause, to which it returns; a paused one stays as it is. */
   rollback(caller: Caller, id: string): Promise<SandboxRow> {
-    return this.#toPaused("rollback", caller, id, (agent, request) =>
+    return this.#toPaused(caller.teamId, id, { action: "rollback", actor: actorOf(caller) }, (agent, request) =>
       agent.rollbackSandbox(request, { timeoutMs: CALL_TIMEOUT_MS }),
     );
   }
@@ -73,22 +77,21 @@ export class SandboxPausing {
   }
 
   #toPaused(
-    action: "pause" | "rollback",
-    caller: Caller,
+    teamId: string,
     id: string,
-    call: (agent: HostAgent, request: { sandboxId: string }) => Promise<{ sandbox?: SandboxInfo | undefined }>,
+    operation: SandboxOperation & { action: "pause" | "rollback" },
+    call: typeof pauseOn,
   ): Promise<SandboxRow> {
-    const operation = { action, actor: actorOf(caller) };
     const step: Step = {
       from: "running",
       during: "pausing",
       to: "paused",
       claim: (row) => this.#parts.store.change(row, "pausing", { operation }),
       call: async (agent, sandboxId) => (await call(agent, { sandboxId })).sandbox,
-      fields: (info) => pausedFields(info, askedBy(actorOf(caller))),
+      fields: (info, row) => pausedFields(info, reasonOfPause(row.operation ?? operation)),
     };
     const { operations } = this.#parts;
-    return operations.run(action, { sandbox: id }, (steps) => this.#perform(caller.teamId, id, step, steps));
+    return operations.run(operation.action, { sandbox: id }, (steps) => this.#perform(teamId, id, step, steps));
   }
 
   async #resume(
@@ -155,7 +158,7 @@ export class SandboxPausing {
     try {
       const agent = await this.#agentOf(row);
       const info = await steps.step("host", () => callHost(() => step.call(agent, row.id)));
-      return await steps.step("record", () => store.change(row, step.to, step.fields(info)));
+      return await steps.step("record", () => store.change(row, step.to, step.fields(info, row)));
     } catch (error) {
       // The host is back in the former state. One that does not answer is compared with the database when it does.
       const reason = toCatalogueError(error);
@@ -180,4 +183,8 @@ export class SandboxPausing {
     if (!location?.host) throw new WarrenError("host_unavailable", "the sandbox has no host");
     return this.#parts.hostClients.agentOf(location.host);
   }
+}
+
+function pauseOn(agent: HostAgent, request: { sandboxId: string }): Promise<{ sandbox?: SandboxInfo | undefined }> {
+  return agent.pauseSandbox(request, { timeoutMs: CALL_TIMEOUT_MS });
 }

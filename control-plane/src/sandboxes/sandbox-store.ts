@@ -227,6 +227,16 @@ export class SandboxStore {
       .execute();
   }
 
+  /** Sandboxes of some teams that run. */
+  async listRunning(teamIds: string[]): Promise<Pick<SandboxRow, "id" | "team_id" | "host_id">[]> {
+    return this.#db
+      .selectFrom("sandboxes")
+      .select(["id", "team_id", "host_id"])
+      .where("team_id", "in", teamIds)
+      .where("status", "=", "running")
+      .execute();
+  }
+
   /** Those of the given sandboxes that are not over, wherever they are. */
   async findLive(ids: string[]): Promise<Set<string>> {
     if (ids.length === 0) return new Set();

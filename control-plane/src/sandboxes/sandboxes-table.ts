@@ -9,6 +9,8 @@ export interface SandboxOperation {
   actor: Actor;
   /** Id of the sandbox that a fork is made of. */
   source?: string;
+  /** Why the control plane pauses it by itself. */
+  reason?: SandboxReason;
 }
 
 /** Table `sandboxes`. */

@@ -388,6 +388,16 @@ const ACTIONS: Record<string, Action> = {
     own: platformOnly(200),
     other: 403,
   },
+  "view what any team may use in a month": {
+    request: ({ teamId }) => ["GET", `/v1/admin/teams/${teamId}/usage-limits`],
+    own: platformOnly(200),
+    other: 403,
+  },
+  "set what a team may use in a month": {
+    request: ({ teamId }) => ["PUT", `/v1/admin/teams/${teamId}/usage-limits`, { cpu_minutes: { warning: 50 } }],
+    own: platformOnly(200),
+    other: 403,
+  },
   "set a team's quota": {
     request: ({ teamId }) => ["PUT", `/v1/admin/teams/${teamId}/quota`, { sandboxes: 50 }],
     own: platformOnly(200),

@@ -32,6 +32,18 @@ export function daysOf({ from, to }: UsagePeriod): string[] {
   return days;
 }
 
+/** The month of a time, from its first day to its last. */
+export function monthOf(at: number): UsagePeriod {
+  const month = dayOf(at).slice(0, 7);
+  const [year = 0, number = 0] = month.split("-").map(Number);
+  return { from: `${month}-01`, to: dayOf(Date.UTC(year, number, 0)) };
+}
+
+/** When a time is over: the midnight after its last day, in milliseconds since the epoch. */
+export function endOf({ to }: UsagePeriod): number {
+  return Date.parse(to) + DAY_MS;
+}
+
 /** The day in UTC of a time in milliseconds since the epoch. */
 export function dayOf(at: number): string {
   return new Date(at).toISOString().slice(0, 10);

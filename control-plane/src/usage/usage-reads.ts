@@ -1,7 +1,8 @@
 import { LIMITS } from "@warren/contracts/limits";
-import type { TeamUsage, UsageAmounts } from "@warren/contracts/rest/usage";
+import type { TeamUsage } from "@warren/contracts/rest/usage";
 import { type RawBuilder, sql } from "kysely";
 import type { Db } from "../database/tables.ts";
+import { added, amountsOf, NOTHING } from "./usage-amounts.ts";
 import { daysOf, type UsagePeriod } from "./usage-period.ts";
 import type { UsageColumns } from "./usage-tables.ts";
 
@@ -9,8 +10,6 @@ import type { UsageColumns } from "./usage-tables.ts";
 const SUMS = sql`
   sum(cpu_us)::float8 as cpu_us, sum(memory_mb_ms)::float8 as memory_mb_ms,
   sum(disk_mb_ms)::float8 as disk_mb_ms, sum(egress_bytes)::float8 as egress_bytes`;
-
-const NOTHING: UsageColumns = { cpu_us: 0, memory_mb_ms: 0, disk_mb_ms: 0, egress_bytes: 0 };
 
 /** What teams have used. */
 export class UsageReads {
@@ -21,7 +20,7 @@ export class UsageReads {
   }
 
   /** Use of a team, day by day, and of each sandbox or template where that is asked for. */
-  async get(teamId: string, period: UsagePeriod, groupBy?: "sandbox" | "template"): Promise<TeamUsage> {
+  async get(teamId: string, period: UsagePeriod, groupBy?: "sandbox" | "template"): Promise<Omit<TeamUsage, "limits">> {
     const [byDay, sandboxes, templates] = await Promise.all([
       this.#byDay(teamId, period),
       groupBy === "sandbox" ? this.#bySandbox(teamId, period) : undefined,
@@ -80,24 +79,4 @@ export class UsageReads {
     `.execute(this.#db);
     return rows;
   }
-}
-
-function added(one: UsageColumns, other: UsageColumns): UsageColumns {
-  return {
-    cpu_us: one.cpu_us + other.cpu_us,
-    memory_mb_ms: one.memory_mb_ms + other.memory_mb_ms,
-    disk_mb_ms: one.disk_mb_ms + other.disk_mb_ms,
-    egress_bytes: one.egress_bytes + other.egress_bytes,
-  };
-}
-
-/** What the database has, in the units of the API. */
-function amountsOf({ cpu_us, memory_mb_ms, disk_mb_ms, egress_bytes }: UsageColumns): UsageAmounts {
-  const rounded = (value: number) => Math.round(value * 10_000) / 10_000;
-  return {
-    cpu_minutes: rounded(cpu_us / 60e6),
-    memory_mb_minutes: rounded(memory_mb_ms / 60e3),
-    disk_gb_hours: rounded(disk_mb_ms / 1024 / 3600e3),
-    egress_bytes: Math.round(egress_bytes),
-  };
 }

@@ -4,6 +4,7 @@ import { Type } from "typebox";
 import { callerOf } from "../callers/request-caller.ts";
 import type { Routes } from "../http/app-types.ts";
 import { usageCsv } from "./usage-csv.ts";
+import type { UsageLimitStore } from "./usage-limit-store.ts";
 import { periodOf } from "./usage-period.ts";
 import type { UsageReads } from "./usage-reads.ts";
 
@@ -11,7 +12,7 @@ import type { UsageReads } from "./usage-reads.ts";
 const CSV = "text/csv";
 
 /** Route of what a team has used. */
-export function usageRoutes(usage: UsageReads): Routes {
+export function usageRoutes(usage: UsageReads, limits: UsageLimitStore): Routes {
   return async (app) => {
     app.get(
       "/v1/usage",
@@ -31,9 +32,14 @@ export function usageRoutes(usage: UsageReads): Routes {
       },
       async (request, reply) => {
         const { format, group_by: groupBy } = request.query;
-        const period = periodOf(request.query, Date.now());
-        const used = await usage.get(callerOf(request).teamId, period, groupBy);
-        if (format !== "csv") return used;
+        const { teamId } = callerOf(request);
+        const now = Date.now();
+        const period = periodOf(request.query, now);
+        if (format !== "csv") {
+          const [used, standing] = await Promise.all([usage.get(teamId, period, groupBy), limits.find(teamId, now)]);
+          return { ...used, ...(standing && { limits: standing }) };
+        }
+        const used = await usage.get(teamId, period, groupBy);
         const name = `usage-${period.from}-${period.to}.csv`;
         reply.type(`${CSV}; charset=utf-8`).header("content-disposition", `attachment; filename="${name}"`);
         // Text is sent as it stands, whatever the schema of the other format.

@@ -37,6 +37,7 @@ import { MembershipStore } from "../teams/membership-store.ts";
 import { TeamService } from "../teams/team-service.ts";
 import type { TeamStore } from "../teams/team-store.ts";
 import type { TemplateService } from "../templates/template-service.ts";
+import type { UsageLimitStore } from "../usage/usage-limit-store.ts";
 import { PasswordHasher } from "../users/passwords.ts";
 import { UserStore } from "../users/user-store.ts";
 import type { Foundation } from "./foundation.ts";
@@ -45,6 +46,7 @@ import type { Foundation } from "./foundation.ts";
 interface AccountsNeed {
   teams: TeamStore;
   quotas: QuotaStore;
+  usageLimits: UsageLimitStore;
   apiKeys: ApiKeyStore;
   sandboxes: SandboxService;
   templates: TemplateService;
@@ -56,7 +58,7 @@ export type Accounts = Awaited<ReturnType<typeof createAccounts>>;
 /** Wires people, their sessions, teams and keys together. */
 export async function createAccounts(
   foundation: Foundation,
-  { teams, quotas, apiKeys, sandboxes, templates }: AccountsNeed,
+  { teams, quotas, usageLimits, apiKeys, sandboxes, templates }: AccountsNeed,
 ) {
   const { config, db, secrets, changes, audit, operations, log } = foundation;
   const [secret, ...previous] = config.jwtSecrets;
@@ -107,7 +109,9 @@ export async function createAccounts(
     users,
     accounts: stored,
     memberships,
+    teams,
     quotas,
+    usageLimits,
     sessions,
     hasher,
     changes,

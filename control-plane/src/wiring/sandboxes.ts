@@ -1,7 +1,7 @@
 import { BatchedTimestamps } from "../database/batched-timestamps.ts";
 import { HostMonitor } from "../hosts/host-monitor.ts";
 import type { QuotaStore } from "../quotas/quota-store.ts";
-import { TeamAdmission } from "../quotas/team-admission.ts";
+import { TeamAdmission, type UsageAllowance } from "../quotas/team-admission.ts";
 import { HostErrors } from "../sandboxes/host-errors.ts";
 import { SandboxReconciler } from "../sandboxes/reconciler.ts";
 import { SandboxAccess } from "../sandboxes/sandbox-access.ts";
@@ -29,7 +29,7 @@ export type Sandboxes = Awaited<ReturnType<typeof createSandboxes>>;
 /** Wires sandboxes, templates and hosts together. Nothing of it acts by itself before it is started. */
 export async function createSandboxes(
   foundation: Foundation,
-  { teams, quotas }: { teams: TeamStore; quotas: QuotaStore },
+  { teams, quotas, usage }: { teams: TeamStore; quotas: QuotaStore; usage: UsageAllowance },
 ) {
   const { db, database, log, operations, audit, onClose } = foundation;
   const templateStore = new TemplateStore(db);
@@ -39,7 +39,7 @@ export async function createSandboxes(
   const locations = new SandboxLocations(store, changes);
   const activity = new BatchedTimestamps((times) => store.writeLastActive(times), log);
   onClose(() => activity.close());
-  const quota = new TeamAdmission({ db, teams, quotas, audit: audit.teams });
+  const quota = new TeamAdmission({ db, teams, quotas, usage, audit: audit.teams });
   const reconciler = new SandboxReconciler({ store, hostClients, log });
   const { leadership } = database;
   const monitor = new HostMonitor({ hosts, hostClients, sandboxes: reconciler, leadership, log });
@@ -82,6 +82,7 @@ export async function createSandboxes(
   });
   const leases = new SandboxLeases({ store, sandboxes, leadership, log });
   return {
+    store,
     sandboxes,
     changes,
     reads,

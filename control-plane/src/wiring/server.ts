@@ -54,6 +54,7 @@ import { MembershipStore } from "../teams/membership-store.ts";
 import { teamRoutes } from "../teams/team-routes.ts";
 import type { TeamStore } from "../teams/team-store.ts";
 import { templateRoutes } from "../templates/template-routes.ts";
+import type { UsageLimitStore } from "../usage/usage-limit-store.ts";
 import type { UsageReads } from "../usage/usage-reads.ts";
 import { usageRoutes } from "../usage/usage-routes.ts";
 import { type Accounts, createOAuth, isSecure } from "./accounts.ts";
@@ -68,6 +69,7 @@ interface ServerNeed {
   version: string;
   teams: TeamStore;
   quotas: QuotaStore;
+  usageLimits: UsageLimitStore;
   apiKeys: ApiKeyStore;
   accounts: Accounts;
   sandboxes: Sandboxes;
@@ -136,7 +138,7 @@ async function registerAccountRoutes(
   app: App,
   guard: AccessGuard,
   { db }: Foundation,
-  { accounts, quotas, teams }: ServerNeed,
+  { accounts, quotas, usageLimits, teams }: ServerNeed,
   cookie: SessionCookie,
   oauth: ReturnType<typeof createOAuth>,
 ): Promise<void> {
@@ -155,7 +157,7 @@ async function registerAccountRoutes(
     const events = new AuditQuery(db);
     await scope.register(auditRoutes(events, new MembershipStore(db)));
     await scope.register(adminAuditRoutes({ ...accounts, events }));
-    await scope.register(adminRoutes({ ...accounts, quotas, teams }));
+    await scope.register(adminRoutes({ ...accounts, quotas, usageLimits, teams }));
   });
 }
 
@@ -163,7 +165,7 @@ async function registerSandboxRoutes(
   app: App,
   guard: AccessGuard,
   { config, audit, db }: Foundation,
-  { sandboxes: { access, templates, ...sandboxes }, stats, metrics, usage }: ServerNeed,
+  { sandboxes: { access, templates, ...sandboxes }, stats, metrics, usage, usageLimits }: ServerNeed,
 ): Promise<void> {
   const { transfers } = config;
   await app.register(async (scope) => {
@@ -172,7 +174,7 @@ async function registerSandboxRoutes(
     await scope.register(sandboxRoutes(sandboxes));
     await scope.register(statsRoutes(stats));
     await scope.register(metricRoutes({ metrics, ...sandboxes }));
-    await scope.register(usageRoutes(usage));
+    await scope.register(usageRoutes(usage, usageLimits));
     await scope.register(familyRoutes(new FamilyReads(db)));
     await scope.register(
       commandRoutes(new CommandService(access, audit.sandboxes), new AnswerBudget(transfers), transfers),

@@ -387,6 +387,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/admin/teams/{id}/usage-limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get what a team may use in a month and has used in this one */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Team id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description What the team may use in this month, whatever time was asked for; among what a team has used only where a warning or limit is set */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["UsageLimits"];
+                    };
+                };
+            };
+        };
+        /**
+         * Set what a team may use in a month
+         * @description What is not named stays as it is. At a limit the team's sandboxes are paused within seconds, and none starts: never is one destroyed.
+         */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Team id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["SetUsageLimits"];
+                };
+            };
+            responses: {
+                /** @description What the team may use in this month, whatever time was asked for; among what a team has used only where a warning or limit is set */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["UsageLimits"];
+                    };
+                };
+            };
+        };
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/admin/users": {
         parameters: {
             query?: never;
@@ -3428,10 +3497,10 @@ export interface components {
                 /** Format: date-time */
                 at: string;
                 /**
-                 * @description `requested`: somebody asked for it; the message says who; `inactivity`: nothing has used the sandbox for `timeout_sec` seconds; `guest_powered_off`: the system in the sandbox powered itself off; `guest_rebooted`: the system in the sandbox rebooted; a microVM ends with that; `guest_panicked`: the kernel in the sandbox panicked. One that was told to stay then leaves the sandbox `running` until it is rolled back to its last pause or destroyed; `guest_hung`: the system in the sandbox has hung: its kernel makes no progress. It stays `running` until it is rolled back to its last pause or destroyed; `guest_unresponsive`: the agent in the sandbox, its process 1, has not answered for minutes, though the system does something or rests: it is stopped, cut off or gets no turn. The sandbox stays `running`, and says so until it answers a call or is rolled back; `out_of_memory`: the memory of the sandbox ran out and its kernel killed a process; the sandbox is `running`, and says so until it is paused or rolled back; `microvm_lost`: the microVM ended from outside: its process was killed or failed, or went with its host; `host_disk_full`: the host's disk is full and the sandbox went on writing; it goes on by itself when there is space; `host_disk_failed`: the host could not read or write the sandbox's disk; a resume tries again; `ended_by_operator`: the operator of the server ended all sandboxes (`warren down`); `host_lost`: the host of the sandbox has not answered for 90 seconds; it is back when its host is; `start_failed`: the sandbox could not be started; the message says why; `lease_expired`: the client that made the sandbox did not renew its lease in time
+                 * @description `requested`: somebody asked for it; the message says who; `inactivity`: nothing has used the sandbox for `timeout_sec` seconds; `guest_powered_off`: the system in the sandbox powered itself off; `guest_rebooted`: the system in the sandbox rebooted; a microVM ends with that; `guest_panicked`: the kernel in the sandbox panicked. One that was told to stay then leaves the sandbox `running` until it is rolled back to its last pause or destroyed; `guest_hung`: the system in the sandbox has hung: its kernel makes no progress. It stays `running` until it is rolled back to its last pause or destroyed; `guest_unresponsive`: the agent in the sandbox, its process 1, has not answered for minutes, though the system does something or rests: it is stopped, cut off or gets no turn. The sandbox stays `running`, and says so until it answers a call or is rolled back; `out_of_memory`: the memory of the sandbox ran out and its kernel killed a process; the sandbox is `running`, and says so until it is paused or rolled back; `microvm_lost`: the microVM ended from outside: its process was killed or failed, or went with its host; `host_disk_full`: the host's disk is full and the sandbox went on writing; it goes on by itself when there is space; `host_disk_failed`: the host could not read or write the sandbox's disk; a resume tries again; `ended_by_operator`: the operator of the server ended all sandboxes (`warren down`); `host_lost`: the host of the sandbox has not answered for 90 seconds; it is back when its host is; `start_failed`: the sandbox could not be started; the message says why; `lease_expired`: the client that made the sandbox did not renew its lease in time; `usage_limit`: the team has used all that it may in this month; it is resumed as any other once the next month begins or an administrator of the platform raises the limit
                  * @enum {unknown}
                  */
-                code: "requested" | "inactivity" | "guest_powered_off" | "guest_rebooted" | "guest_panicked" | "guest_hung" | "guest_unresponsive" | "out_of_memory" | "microvm_lost" | "host_disk_full" | "host_disk_failed" | "ended_by_operator" | "host_lost" | "start_failed" | "lease_expired";
+                code: "requested" | "inactivity" | "guest_powered_off" | "guest_rebooted" | "guest_panicked" | "guest_hung" | "guest_unresponsive" | "out_of_memory" | "microvm_lost" | "host_disk_full" | "host_disk_failed" | "ended_by_operator" | "host_lost" | "start_failed" | "lease_expired" | "usage_limit";
                 /** @description The last lines that its kernel printed, when it panicked; written by the guest */
                 console?: string;
                 /** @description For people */
@@ -3534,10 +3603,10 @@ export interface components {
         /** AuditLog */
         AuditLog: {
             /**
-             * @description `sandbox` `create`: a sandbox was created, or did not start (status `error`); `sandbox` `pause`: a sandbox was paused, by somebody or by itself (actor `system`); `sandbox` `resume`: a paused sandbox was resumed; `sandbox` `rollback`: a sandbox was returned to its last pause; `sandbox` `fork`: a sandbox was made as the copy of another; `sandbox` `update`: settings of a sandbox were changed; `sandbox` `destroy`: a sandbox was destroyed, by somebody or by itself; `sandbox` `stop`: a sandbox ended though nobody asked for it; `sandbox` `missing`: the host of a sandbox does not answer; `sandbox` `exec`: a command was started in a sandbox, unless the team leaves that out; `sandbox` `write_file`: a file was written into a sandbox; `sandbox` `found`: the host of a missing sandbox answers again; `snapshot` `create`: a template was made of a sandbox; `snapshot` `delete`: a template was deleted; `team` `create`: the team was made; `team` `rename`: the team has another name; `team` `update`: settings of the team were changed; `team` `transfer`: another member became the owner; `team` `set_byoc`: it was decided whether the team brings its own hosts; `team` `delete`: the team was deleted; `member` `add`: a user was added to the team; `member` `role_update`: a member has another role; `member` `remove`: a member was removed; `member` `leave`: a member left the team; `api_key` `create`: an API key was made; `api_key` `revoke`: an API key was revoked; `quota` `update`: limits of the team were set; `quota` `refuse`: something was refused since it exceeds the team's quota; `user` `sign_up`: somebody made an account; `user` `log_in`: a user signed in; `user` `log_in_failed`: somebody tried to sign in with a wrong password; `user` `log_out`: a user ended a session; `user` `log_out_everywhere`: a user ended all sessions; `user` `password_change`: a user has set another password; `user` `password_reset`: a user has another password, by the operator or by a mail; `user` `provider_link`: a user can sign in through a provider; `user` `provider_unlink`: a user can no longer sign in through a provider; `user` `delete`: a user has deleted the account; `user` `deactivate`: an administrator has shut a user out; `user` `activate`: a user who was shut out may sign in again; `user` `grant`: a user may administer the platform, or a part of it; `user` `revoke`: a user may no longer administer the platform, or a part of it; `host` `marked_up`: a host answers; `host` `marked_down`: a host does not answer
+             * @description `sandbox` `create`: a sandbox was created, or did not start (status `error`); `sandbox` `pause`: a sandbox was paused, by somebody or by itself (actor `system`); `sandbox` `resume`: a paused sandbox was resumed; `sandbox` `rollback`: a sandbox was returned to its last pause; `sandbox` `fork`: a sandbox was made as the copy of another; `sandbox` `update`: settings of a sandbox were changed; `sandbox` `destroy`: a sandbox was destroyed, by somebody or by itself; `sandbox` `stop`: a sandbox ended though nobody asked for it; `sandbox` `missing`: the host of a sandbox does not answer; `sandbox` `exec`: a command was started in a sandbox, unless the team leaves that out; `sandbox` `write_file`: a file was written into a sandbox; `sandbox` `found`: the host of a missing sandbox answers again; `snapshot` `create`: a template was made of a sandbox; `snapshot` `delete`: a template was deleted; `team` `create`: the team was made; `team` `rename`: the team has another name; `team` `update`: settings of the team were changed; `team` `transfer`: another member became the owner; `team` `set_byoc`: it was decided whether the team brings its own hosts; `team` `delete`: the team was deleted; `member` `add`: a user was added to the team; `member` `role_update`: a member has another role; `member` `remove`: a member was removed; `member` `leave`: a member left the team; `api_key` `create`: an API key was made; `api_key` `revoke`: an API key was revoked; `quota` `update`: limits of the team were set; `quota` `refuse`: something was refused since it exceeds the team's quota; `quota` `limit_usage`: what the team may use in a month was set; `quota` `warn`: the team has used as much in a month as it is warned of; `quota` `reach_limit`: the team has used all that it may in a month: its sandboxes are paused; `user` `sign_up`: somebody made an account; `user` `log_in`: a user signed in; `user` `log_in_failed`: somebody tried to sign in with a wrong password; `user` `log_out`: a user ended a session; `user` `log_out_everywhere`: a user ended all sessions; `user` `password_change`: a user has set another password; `user` `password_reset`: a user has another password, by the operator or by a mail; `user` `provider_link`: a user can sign in through a provider; `user` `provider_unlink`: a user can no longer sign in through a provider; `user` `delete`: a user has deleted the account; `user` `deactivate`: an administrator has shut a user out; `user` `activate`: a user who was shut out may sign in again; `user` `grant`: a user may administer the platform, or a part of it; `user` `revoke`: a user may no longer administer the platform, or a part of it; `host` `marked_up`: a host answers; `host` `marked_down`: a host does not answer
              * @enum {unknown}
              */
-            action: "create" | "pause" | "resume" | "rollback" | "fork" | "update" | "destroy" | "stop" | "missing" | "exec" | "write_file" | "found" | "delete" | "rename" | "transfer" | "set_byoc" | "add" | "role_update" | "remove" | "leave" | "revoke" | "refuse" | "sign_up" | "log_in" | "log_in_failed" | "log_out" | "log_out_everywhere" | "password_change" | "password_reset" | "provider_link" | "provider_unlink" | "deactivate" | "activate" | "grant" | "marked_up" | "marked_down";
+            action: "create" | "pause" | "resume" | "rollback" | "fork" | "update" | "destroy" | "stop" | "missing" | "exec" | "write_file" | "found" | "delete" | "rename" | "transfer" | "set_byoc" | "add" | "role_update" | "remove" | "leave" | "revoke" | "refuse" | "limit_usage" | "warn" | "reach_limit" | "sign_up" | "log_in" | "log_in_failed" | "log_out" | "log_out_everywhere" | "password_change" | "password_reset" | "provider_link" | "provider_unlink" | "deactivate" | "activate" | "grant" | "marked_up" | "marked_down";
             /** @description Id of the user or API key; absent for `system` */
             actor_id?: string;
             /** @description Name of the user or API key at that time */
@@ -4109,10 +4178,10 @@ export interface components {
                 /** Format: date-time */
                 at: string;
                 /**
-                 * @description `requested`: somebody asked for it; the message says who; `inactivity`: nothing has used the sandbox for `timeout_sec` seconds; `guest_powered_off`: the system in the sandbox powered itself off; `guest_rebooted`: the system in the sandbox rebooted; a microVM ends with that; `guest_panicked`: the kernel in the sandbox panicked. One that was told to stay then leaves the sandbox `running` until it is rolled back to its last pause or destroyed; `guest_hung`: the system in the sandbox has hung: its kernel makes no progress. It stays `running` until it is rolled back to its last pause or destroyed; `guest_unresponsive`: the agent in the sandbox, its process 1, has not answered for minutes, though the system does something or rests: it is stopped, cut off or gets no turn. The sandbox stays `running`, and says so until it answers a call or is rolled back; `out_of_memory`: the memory of the sandbox ran out and its kernel killed a process; the sandbox is `running`, and says so until it is paused or rolled back; `microvm_lost`: the microVM ended from outside: its process was killed or failed, or went with its host; `host_disk_full`: the host's disk is full and the sandbox went on writing; it goes on by itself when there is space; `host_disk_failed`: the host could not read or write the sandbox's disk; a resume tries again; `ended_by_operator`: the operator of the server ended all sandboxes (`warren down`); `host_lost`: the host of the sandbox has not answered for 90 seconds; it is back when its host is; `start_failed`: the sandbox could not be started; the message says why; `lease_expired`: the client that made the sandbox did not renew its lease in time
+                 * @description `requested`: somebody asked for it; the message says who; `inactivity`: nothing has used the sandbox for `timeout_sec` seconds; `guest_powered_off`: the system in the sandbox powered itself off; `guest_rebooted`: the system in the sandbox rebooted; a microVM ends with that; `guest_panicked`: the kernel in the sandbox panicked. One that was told to stay then leaves the sandbox `running` until it is rolled back to its last pause or destroyed; `guest_hung`: the system in the sandbox has hung: its kernel makes no progress. It stays `running` until it is rolled back to its last pause or destroyed; `guest_unresponsive`: the agent in the sandbox, its process 1, has not answered for minutes, though the system does something or rests: it is stopped, cut off or gets no turn. The sandbox stays `running`, and says so until it answers a call or is rolled back; `out_of_memory`: the memory of the sandbox ran out and its kernel killed a process; the sandbox is `running`, and says so until it is paused or rolled back; `microvm_lost`: the microVM ended from outside: its process was killed or failed, or went with its host; `host_disk_full`: the host's disk is full and the sandbox went on writing; it goes on by itself when there is space; `host_disk_failed`: the host could not read or write the sandbox's disk; a resume tries again; `ended_by_operator`: the operator of the server ended all sandboxes (`warren down`); `host_lost`: the host of the sandbox has not answered for 90 seconds; it is back when its host is; `start_failed`: the sandbox could not be started; the message says why; `lease_expired`: the client that made the sandbox did not renew its lease in time; `usage_limit`: the team has used all that it may in this month; it is resumed as any other once the next month begins or an administrator of the platform raises the limit
                  * @enum {unknown}
                  */
-                code: "requested" | "inactivity" | "guest_powered_off" | "guest_rebooted" | "guest_panicked" | "guest_hung" | "guest_unresponsive" | "out_of_memory" | "microvm_lost" | "host_disk_full" | "host_disk_failed" | "ended_by_operator" | "host_lost" | "start_failed" | "lease_expired";
+                code: "requested" | "inactivity" | "guest_powered_off" | "guest_rebooted" | "guest_panicked" | "guest_hung" | "guest_unresponsive" | "out_of_memory" | "microvm_lost" | "host_disk_full" | "host_disk_failed" | "ended_by_operator" | "host_lost" | "start_failed" | "lease_expired" | "usage_limit";
                 /** @description The last lines that its kernel printed, when it panicked; written by the guest */
                 console?: string;
                 /** @description For people */
@@ -4215,6 +4284,24 @@ export interface components {
             password: string;
             /** @description Token of the link */
             token: string;
+        };
+        /** SetUsageLimits */
+        SetUsageLimits: {
+            /** @description Minutes of processor time in a month */
+            cpu_minutes?: {
+                limit?: number | null;
+                warning?: number | null;
+            };
+            /** @description Bytes that network cards send in a month */
+            egress_bytes?: {
+                limit?: number | null;
+                warning?: number | null;
+            };
+            /** @description Memory that is reserved in a month, MiB × minutes */
+            memory_mb_minutes?: {
+                limit?: number | null;
+                warning?: number | null;
+            };
         };
         /** SignInOptions */
         SignInOptions: {
@@ -4338,6 +4425,7 @@ export interface components {
             }[];
             /** Format: date */
             from: string;
+            limits?: components["schemas"]["UsageLimits"];
             /** @description With `group_by=sandbox` */
             sandboxes?: {
                 /** @description Minutes of processor time that microVMs used */
@@ -4444,6 +4532,74 @@ export interface components {
             egress_bytes: number;
             /** @description Memory that was reserved, MiB × minutes: all that sandboxes have while they have a microVM */
             memory_mb_minutes: number;
+        };
+        /**
+         * UsageLimits
+         * @description What the team may use in this month, whatever time was asked for; among what a team has used only where a warning or limit is set
+         */
+        UsageLimits: {
+            /** @description Minutes of processor time in a month */
+            cpu_minutes: {
+                /** @description How much may be used; absent: any amount */
+                limit?: number;
+                /**
+                 * @description `warning`: the warning is reached; `reached`: the limit is, so the team's sandboxes are paused and none starts until the month ends or the limit is raised
+                 * @enum {unknown}
+                 */
+                state: "ok" | "warning" | "reached";
+                /** @description Minutes of processor time in a month: what was used until now */
+                used: number;
+                /** @description From how much on members are warned; absent: never */
+                warning?: number;
+            };
+            /** @description Bytes that network cards send in a month */
+            egress_bytes: {
+                /** @description How much may be used; absent: any amount */
+                limit?: number;
+                /**
+                 * @description `warning`: the warning is reached; `reached`: the limit is, so the team's sandboxes are paused and none starts until the month ends or the limit is raised
+                 * @enum {unknown}
+                 */
+                state: "ok" | "warning" | "reached";
+                /** @description Bytes that network cards send in a month: what was used until now */
+                used: number;
+                /** @description From how much on members are warned; absent: never */
+                warning?: number;
+            };
+            /**
+             * Format: date-time
+             * @description When the next month begins, with nothing used
+             */
+            ends_at: string;
+            /**
+             * Format: date
+             * @description First day of this month in UTC
+             */
+            from: string;
+            /** @description Memory that is reserved in a month, MiB × minutes */
+            memory_mb_minutes: {
+                /** @description How much may be used; absent: any amount */
+                limit?: number;
+                /**
+                 * @description `warning`: the warning is reached; `reached`: the limit is, so the team's sandboxes are paused and none starts until the month ends or the limit is raised
+                 * @enum {unknown}
+                 */
+                state: "ok" | "warning" | "reached";
+                /** @description Memory that is reserved in a month, MiB × minutes: what was used until now */
+                used: number;
+                /** @description From how much on members are warned; absent: never */
+                warning?: number;
+            };
+            /**
+             * @description The worst of all states
+             * @enum {unknown}
+             */
+            state: "ok" | "warning" | "reached";
+            /**
+             * Format: date
+             * @description Last day of this month
+             */
+            to: string;
         };
         /** UserSession */
         UserSession: {

@@ -1,5 +1,6 @@
 import type { Schemas } from "#lib/api/client.ts";
 import { shortId } from "#lib/format/id.ts";
+import { AMOUNTS } from "#lib/usage/amounts.ts";
 
 export type AuditLog = Schemas["AuditLog"];
 
@@ -88,6 +89,17 @@ export const SENTENCES: Record<string, Tell> = {
     name(quota),
     `: ${textOf(used) ?? "?"} of ${textOf(limit) ?? "?"} are in use`,
   ],
+  "quota.limit_usage": (_log, { team, ...changes }) => [
+    "set what ",
+    ...theTeam(team),
+    " may use in a month",
+    ...after(": ", limitChanges(changes)),
+  ],
+  "quota.warn": (_log, metadata) => ["warned that the team has used ", ...usedInMonth(metadata, "warning")],
+  "quota.reach_limit": (_log, metadata) => [
+    "pauses the capsules of the team, which has used ",
+    ...usedInMonth(metadata, "limit"),
+  ],
   "user.sign_up": (_log, { email, provider }) => [
     "signed up",
     ...after(" as ", email),
@@ -139,6 +151,27 @@ export function textOfSentence(log: AuditLog): string {
 /** The team that an event is about, which only the platform's log names. */
 function theTeam(id: unknown): Piece[] {
   return typeof id === "string" ? ["the team ", code(id)] : ["the team"];
+}
+
+/** How much was used of what, in which month, and what was set. */
+function usedInMonth(metadata: Metadata, level: "warning" | "limit"): Piece[] {
+  const { amount, used, month, [level]: threshold } = metadata;
+  const known = AMOUNTS.find(({ key }) => key === amount);
+  if (!known || typeof used !== "number" || typeof threshold !== "number") return ["much in a month"];
+  const { label, format } = known;
+  return [name(`${format(used)} of ${label}`), ...after(" in ", month), ` (${level}: ${format(threshold)})`];
+}
+
+/** What was set anew of what a team may use in a month. */
+function limitChanges(metadata: Metadata): string {
+  const changes = AMOUNTS.flatMap(({ key, label, format }) =>
+    ["warning", "limit"].flatMap((level) => {
+      const words = (value: unknown) => (typeof value === "number" ? format(value) : "none");
+      const [before, now] = [metadata[`old_${key}_${level}`], metadata[`new_${key}_${level}`]];
+      return now === undefined ? [] : [`${level} of ${label} from ${words(before)} to ${words(now)}`];
+    }),
+  );
+  return changes.join(", ");
 }
 
 /** What follows when a value is there. */
