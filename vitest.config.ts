@@ -22,6 +22,7 @@ const LONG = [
   "faults",
   "freeze",
   "cli",
+  "browser/story",
   "hang",
   "ends",
   "qemu.vm",

@@ -1,30 +1,15 @@
-import { buildDashboard } from "@warren/cli/dashboard/build-dashboard";
-import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type OpenPage, openPage, startBrowser } from "../support/browser.ts";
-import { makeDataDirectory, type Running, startUp, type UpReady } from "../support/warren-command.ts";
+import type { OpenPage } from "../support/browser.ts";
+import { type Dashboard, makeFirstAccount, PASSWORD, signUp, startDashboard } from "../support/dashboard.ts";
 
-const PASSWORD = "correct horse battery";
-
-let data: Awaited<ReturnType<typeof makeDataDirectory>>;
-let up: Running & { ready: UpReady };
-let browser: Browser;
+let dashboard: Dashboard;
 let first: OpenPage;
 
 beforeAll(async () => {
-  data = await makeDataDirectory();
-  up = await startUp(data.path);
-  browser = await startBrowser();
-  first = await openPage(browser, up.ready.url);
-  // The server has begun that too and does not wait for it: until then it serves the build before.
-  await buildDashboard();
+  dashboard = await startDashboard();
+  first = await dashboard.open();
 });
-afterAll(async () => {
-  await browser?.close();
-  up?.child.kill("SIGTERM");
-  await up?.ended;
-  await data?.remove();
-});
+afterAll(() => dashboard?.close());
 
 test("the link that the server prints makes the first account, which administers it", async () => {
   const { page } = first;
@@ -32,14 +17,10 @@ test("the link that the server prints makes the first account, which administers
   await page.getByText("Nobody has an account here yet").waitFor();
   await page.getByRole("link", { name: "Reset a lost password" }).click();
   await page.getByText("This server sends no mail").waitFor();
-  await page.goto(up.ready.setup_url!);
+  await page.goto(dashboard.setupUrl);
   await page.getByRole("heading", { name: "Make the first account" }).waitFor();
   expect(page.url()).not.toContain("token");
-  await page.getByLabel("Name").fill("Ada Lovelace");
-  await page.getByLabel("E-mail").fill("ada@example.org");
-  await page.getByLabel("Password").fill(PASSWORD);
-  await page.getByRole("button", { name: "Make the account" }).click();
-  await page.waitForURL("/dashboard/capsules/list");
+  await makeFirstAccount(page, dashboard.setupUrl, "Ada Lovelace", "ada@example.org");
   await page.getByRole("button", { name: "Ada Lovelace" }).waitFor();
   await page.getByRole("link", { name: "Admin" }).waitFor();
 });
@@ -73,12 +54,7 @@ test("a log-out in one tab ends the pages of the other, and what it showed is go
 
 test("keys go to pages and to the palette, and not while something is typed", async () => {
   const { page } = first;
-  await page.goto("/login?mode=sign-up");
-  await page.getByLabel("Name").fill("Grace Hopper");
-  await page.getByLabel("E-mail").fill("grace@example.org");
-  await page.getByLabel("Password").fill(PASSWORD);
-  await page.getByRole("button", { name: "Make an account" }).click();
-  await page.waitForURL("/dashboard/capsules/list");
+  await signUp(page, "Grace Hopper", "grace@example.org");
   await page.getByRole("heading", { name: "Capsules" }).waitFor();
   await page.keyboard.press("g");
   await page.keyboard.press("t");

@@ -96,9 +96,13 @@ export interface UpReady {
   setup_url: string | null;
 }
 
-/** Starts `warren up --json` on a free port and waits until it is ready. */
-export async function startUp(dataDir: string, listen = "127.0.0.1:0"): Promise<Running & { ready: UpReady }> {
-  const up = start(["up", "--data-dir", dataDir, "--listen", listen, "--json"]);
+/** Starts `warren up --json`, on a free port unless told, and waits until it is ready. `env` is added to its environment. */
+export async function startUp(
+  dataDir: string,
+  listen = "127.0.0.1:0",
+  env: NodeJS.ProcessEnv = {},
+): Promise<Running & { ready: UpReady }> {
+  const up = start(["up", "--data-dir", dataDir, "--listen", listen, "--json"], { env });
   const line = await up.printed("\n");
   return { ...up, ready: JSON.parse(line) };
 }
