@@ -25,12 +25,10 @@ export class AuditOutbox {
     this.#mostBytes = mostBytes;
   }
 
-  /** Whether none wait, such as those of an earlier process, or those that were being appended. */
-  isEmpty(): Promise<boolean> {
-    return this.#inTurn(async () => {
-      const sizes = await Promise.all([sizeOf(this.#waiting), sizeOf(this.#leaving)]);
-      return sizes.every((size) => size === undefined);
-    });
+  /** Whether events wait, such as those of an earlier process. */
+  async isEmpty(): Promise<boolean> {
+    const sizes = await Promise.all([sizeOf(this.#waiting), sizeOf(this.#leaving)]);
+    return sizes.every((size) => size === undefined);
   }
 
   /** Keeps events; resolves once they are on the disk. Throws when it has no room for them. */

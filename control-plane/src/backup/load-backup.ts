@@ -133,21 +133,10 @@ async function makeSchema(
   return foreignKeys;
 }
 
-/** States of triggers that are to be disabled, and enabled again (`pg_trigger.tgenabled`). */
-const TRIGGERS_TO = { disable: "O", enable: "D" };
-
-/**
- * The rows of a backup are no changes that triggers should tell of. Those that fire whatever a session says only refuse, and
- * stay as they are.
- */
-async function setTriggers(client: pg.Client, action: keyof typeof TRIGGERS_TO): Promise<void> {
-  const { rows } = await client.query<{ table: string; name: string }>(
-    `select relname as table, tgname as name from pg_trigger join pg_class on pg_class.oid = tgrelid
-     where relnamespace = current_schema()::regnamespace and not tgisinternal and tgenabled = $1`,
-    [TRIGGERS_TO[action]],
-  );
-  for (const { table, name } of rows) {
-    await client.query(`alter table ${pg.escapeIdentifier(table)} ${action} trigger ${pg.escapeIdentifier(name)}`);
+/** The rows of a backup are no changes that triggers should tell of. */
+async function setTriggers(client: pg.Client, action: "enable" | "disable"): Promise<void> {
+  for (const { name } of await readTables(client)) {
+    await client.query(`alter table ${pg.escapeIdentifier(name)} ${action} trigger user`);
   }
 }
 
