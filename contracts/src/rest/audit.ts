@@ -151,7 +151,11 @@ const filters = {
     "Events about such resources",
   ),
   action: several(AUDIT_ACTIONS.join("|"), `one or more of ${AUDIT_ACTIONS.join(", ")}`, "Events of such a kind"),
-  actor: several(ACTOR, 'ids of users or API keys, or "system"', "Events of these users, API keys, or `system`"),
+  actor: several(
+    ACTOR,
+    'ids of users or API keys, or "system"',
+    `Events of these users, API keys, or \`system\`, ${LIMITS.auditActors} at most`,
+  ),
   resource_id: Type.Optional(
     Type.String({
       minLength: 1,

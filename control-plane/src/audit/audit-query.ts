@@ -1,5 +1,12 @@
 import { WarrenError } from "@warren/contracts/errors";
-import { AUDIT_EVENTS, type AuditFilters, type AuditLog, type AuditScope } from "@warren/contracts/rest/audit";
+import { LIMITS } from "@warren/contracts/limits";
+import {
+  AUDIT_EVENTS,
+  AUDIT_SCOPES,
+  type AuditFilters,
+  type AuditLog,
+  type AuditScope,
+} from "@warren/contracts/rest/audit";
 import { type RawBuilder, type Selectable, type SqlBool, sql } from "kysely";
 import type { Db } from "../database/tables.ts";
 import { momentOf } from "../date-time.ts";
@@ -21,14 +28,14 @@ export interface AuditView {
 type Row = Selectable<AuditLogsTable> & { micros: number };
 
 /**
- * How a page is read: as one stream of rows or several, each of which an index has in the order of the page, so that no
- * more rows are looked at than a page from each.
+ * How a page is read: as one stream of rows or several, each of which an index has in the order of the page. However rare
+ * what is asked for may be, no more entries of the index are looked at than a page from each.
  */
 interface Streams {
-  /** A table `stream`, with a row for each. */
+  /** Tables `kind`, `actor` or `visible`, with a row for each combination. */
   table: RawBuilder<unknown>;
   /** Ties rows of the log to a stream. */
-  tie: RawBuilder<SqlBool>;
+  ties: RawBuilder<SqlBool>[];
 }
 
 /** Reads the audit log, the newest events first. */
@@ -63,51 +70,51 @@ export class AuditQuery {
   }
 
   async #select(view: AuditView, filters: AuditFilters, limit: number, after?: AuditPosition): Promise<Row[]> {
-    const { table, tie } = streamsOf(view, filters);
-    const conditions = [sql<SqlBool>`log.team_id = ${view.teamId}::uuid`, tie, ...conditionsOf(view, filters)];
+    const { table, ties } = streamsOf(view, filters);
+    const conditions = [sql<SqlBool>`log.team_id = ${view.teamId}::uuid`, ...ties, ...conditionsOf(view, filters)];
     if (after) conditions.push(sql`(log.created_at, log.id) < (${timeOf(after)}::timestamptz, ${after.id}::uuid)`);
+    // Most rows of many streams are on no page: only those that are get read from the table.
     const { rows } = await sql<Row>`
       select log.*, (extract(epoch from log.created_at) * 1000000)::bigint as micros
-      from ${table}
-      cross join lateral (
-        select * from audit_logs as log where ${sql.join(conditions, sql` and `)}
-        order by log.created_at desc, log.id desc limit ${limit}
-      ) as log
-      order by log.created_at desc, log.id desc limit ${limit}
+      from (
+        select place.* from ${table} cross join lateral (
+          select log.created_at, log.id from audit_logs as log where ${sql.join(conditions, sql` and `)}
+          order by log.created_at desc, log.id desc limit ${limit}
+        ) as place
+        order by place.created_at desc, place.id desc limit ${limit}
+      ) as place
+      join audit_logs as log on log.id = place.id
+      order by place.created_at desc, place.id desc
     `.execute(this.#db);
     return rows;
   }
 }
 
-/** The streams of the filter that lets the fewest events through. */
-function streamsOf({ scopes }: AuditView, filters: AuditFilters): Streams {
-  if (filters.resource_id !== undefined) {
-    return { table: sql`(values (1)) as stream`, tie: sql`log.resource_id = ${filters.resource_id}` };
-  }
-  if (filters.actor) {
+/** The streams of what the filters let through, by all of them but those for times. */
+function streamsOf(view: AuditView, filters: AuditFilters): Streams {
+  const { resource_id: resourceId, actor, resource_type: resourceType, action } = filters;
+  if (!(resourceId ?? actor ?? resourceType ?? action)) {
     return {
-      table: sql`unnest(${actorIds(filters.actor)}::text[]) as stream (id)`,
-      tie: sql`log.actor_id = stream.id`,
+      table: sql`unnest(${[...view.scopes]}::text[]) as visible (scope)`,
+      ties: [sql`log.scope = visible.scope`],
     };
   }
-  if (filters.resource_type || filters.action) {
-    const { resources, actions } = eventsOf(scopes, filters);
-    return {
-      table: sql`unnest(${resources}::text[], ${actions}::text[]) as stream (resource, action)`,
-      tie: sql`log.resource_type = stream.resource and log.action = stream.action`,
-    };
+  const { resources, actions } = eventsOf(view.scopes, filters);
+  const tables = [sql`unnest(${resources}::text[], ${actions}::text[]) as kind (resource, action)`];
+  const ties = [sql<SqlBool>`log.resource_type = kind.resource`, sql<SqlBool>`log.action = kind.action`];
+  if (resourceId !== undefined) ties.push(sql`log.resource_id = ${resourceId}`);
+  if (actor) {
+    tables.push(sql`unnest(${actorIds(actor)}::text[]) as actor (id)`);
+    ties.push(sql`log.actor_id = actor.id`);
   }
-  return { table: sql`unnest(${[...scopes]}::text[]) as stream (scope)`, tie: sql`log.scope = stream.scope` };
+  return { table: sql.join(tables, sql` cross join `), ties };
 }
 
 /** What holds for the rows of every stream. */
 function conditionsOf({ scopes }: AuditView, filters: AuditFilters): RawBuilder<SqlBool>[] {
-  const conditions = [sql<SqlBool>`log.scope = any(${[...scopes]}::text[])`];
-  if (filters.resource_id !== undefined && filters.actor) {
-    conditions.push(sql`log.actor_id = any(${actorIds(filters.actor)}::text[])`);
-  }
-  if (filters.resource_type) conditions.push(sql`log.resource_type = any(${valuesOf(filters.resource_type)}::text[])`);
-  if (filters.action) conditions.push(sql`log.action = any(${valuesOf(filters.action)}::text[])`);
+  // Of those who see all, the table need not be asked for the scope, which most indexes have not.
+  const seesAll = AUDIT_SCOPES.every((scope) => scopes.includes(scope));
+  const conditions = seesAll ? [] : [sql<SqlBool>`log.scope = any(${[...scopes]}::text[])`];
   const [from, to] = [filters.from, filters.to].map((time) => (time === undefined ? undefined : momentOf(time)));
   if (from && to && from >= to)
     throw new WarrenError("invalid_request", "querystring/from must be before querystring/to");
@@ -128,7 +135,12 @@ function eventsOf(scopes: readonly AuditScope[], filters: AuditFilters): { resou
 }
 
 function actorIds(filter: readonly string[]): string[] {
-  return valuesOf(filter).map((actor) => (actor === "system" ? "" : actor));
+  const actors = valuesOf(filter);
+  if (actors.length > LIMITS.auditActors) {
+    const message = `querystring/actor names ${actors.length} actors; name ${LIMITS.auditActors} at most`;
+    throw new WarrenError("invalid_request", message);
+  }
+  return actors.map((actor) => (actor === "system" ? "" : actor));
 }
 
 /** The values of a filter that was given once or several times, with commas between values or without. */
