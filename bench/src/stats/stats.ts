@@ -7,6 +7,7 @@ import { PostgresServer } from "../measure/postgres-server.ts";
 import { type Figure, formatReport, publishReport } from "../measure/report.ts";
 import { median, percentile } from "../measure/statistics.ts";
 import { timed } from "../measure/timing.ts";
+import { measureAudit } from "./audit.ts";
 import { SEED, seed } from "./seed.ts";
 
 /** Rounds of the sampler that are waited for, ten seconds each. */
@@ -21,7 +22,7 @@ interface Round {
   ms: number;
 }
 
-/** What the use of many teams over two months costs to sample and to ask for, with PostgreSQL. */
+/** What the use of many teams over two months, and a long audit log, cost to keep and to ask for, with PostgreSQL. */
 export async function stats({ write }: BenchOptions): Promise<void> {
   const checkout = await Checkout.own();
   const postgres = await PostgresServer.start();
@@ -46,8 +47,9 @@ export async function stats({ write }: BenchOptions): Promise<void> {
       for (const range of ["30d", "24h", "6h", "1h", "5m"]) queries.push(await ask(controlPlane.url, keys, range));
       counting = true;
       await sampled.promise;
+      const pages = await measureAudit(controlPlane.url, postgres.url);
       await controlPlane.stop();
-      await publishReport("stats", formatReport([...queries, ofRounds(rounds)], "none (no microVM)"), write);
+      await publishReport("stats", formatReport([...queries, ofRounds(rounds), ...pages], "none (no microVM)"), write);
     });
   } finally {
     await postgres.close();
