@@ -4,6 +4,7 @@ import { ALL_RIGHTS } from "../audit/account-events.ts";
 import { EXPORT, pageOf, sendExport } from "../audit/audit-answers.ts";
 import { PLATFORM } from "../audit/audit-event.ts";
 import type { AuditQuery, AuditView } from "../audit/audit-query.ts";
+import type { Rights } from "../audit/audit-routes.ts";
 import { userOf } from "../callers/request-caller.ts";
 import type { Routes } from "../http/app-types.ts";
 import type { AdminService } from "./admin-service.ts";
@@ -14,7 +15,8 @@ const tags = ["administration"];
 const VIEW: AuditView = { teamId: PLATFORM, scopes: ["team", "admin"] };
 
 /** Routes of the audit log of the platform, for its administrators only. */
-export function adminAuditRoutes({ admins, events }: { admins: AdminService; events: AuditQuery }): Routes {
+export function adminAuditRoutes(parts: { admins: AdminService; events: AuditQuery; rights: Rights }): Routes {
+  const { admins, events, rights } = parts;
   return async (app) => {
     app.get(
       "/v1/admin/audit-logs",
@@ -47,8 +49,9 @@ export function adminAuditRoutes({ admins, events }: { admins: AdminService; eve
       },
       async (request, reply) => {
         const { userId } = userOf(request);
-        // It may take long: who administers no longer gets no more of it.
+        // It may take long: whose session has ended, or who administers no longer, gets no more of it.
         const view = async () => {
+          await rights.confirm(request);
           await admins.require(userId, ALL_RIGHTS);
           return VIEW;
         };

@@ -143,6 +143,16 @@ describe("the audit log", () => {
     expect(await errorOf(refused)).toMatchObject({ status: 400, message: "querystring/limit is not a known field" });
   });
 
+  it("breaks off an export once its session has ended", async () => {
+    const person = await (await Person.signUp(stack)).createTeam();
+    const many = SEED.replace("generate_series(1, 450)", "generate_series(1, 40000)");
+    await ask(many, [fromWireId("team", person.teamId), person.userId]);
+    const answer = await person.call("GET", "/v1/audit-logs/export");
+    expect(answer.status).toBe(200);
+    await expectStatus(await person.call("POST", "/v1/auth/logout-everywhere"), 204);
+    await expect(answer.text()).rejects.toThrow();
+  });
+
   it("is for people: an API key may not read it", async () => {
     const answer = await fetch(`${stack.url}/v1/audit-logs`, { headers: { "x-api-key": stack.apiKey } });
     expect(await errorOf(answer)).toMatchObject({ status: 403, code: "forbidden" });

@@ -2,6 +2,8 @@ import { WarrenError } from "@warren/contracts/errors";
 import type { TeamRole } from "@warren/contracts/rest/accounts";
 import { AuditFilters, AuditPage, type AuditScope, ListAuditLogs } from "@warren/contracts/rest/audit";
 import { ErrorBody } from "@warren/contracts/rest/error";
+import type { FastifyRequest } from "fastify";
+import type { Identity } from "../callers/caller.ts";
 import { memberOf } from "../callers/request-caller.ts";
 import type { Routes } from "../http/app-types.ts";
 import { EXPORT, pageOf, sendExport } from "./audit-answers.ts";
@@ -9,14 +11,14 @@ import type { AuditQuery, AuditView } from "./audit-query.ts";
 
 const tags = ["audit"];
 
-/** The memberships of users. */
-export interface Memberships {
-  /** Whether a team is live, and the user's role in it. */
-  lookUp(userId: string, teamId: string): Promise<{ live: boolean; role: TeamRole | null }>;
+/** What the credentials of requests are worth. */
+export interface Rights {
+  /** Who makes a request that is under way; throws when its credential has ended since. */
+  confirm(request: FastifyRequest): Promise<Identity>;
 }
 
 /** Routes of the audit log of the session's team, for users only. */
-export function auditRoutes(events: AuditQuery, memberships: Memberships): Routes {
+export function auditRoutes(events: AuditQuery, rights: Rights): Routes {
   return async (app) => {
     app.get(
       "/v1/audit-logs",
@@ -49,12 +51,14 @@ export function auditRoutes(events: AuditQuery, memberships: Memberships): Route
         },
       },
       async (request, reply) => {
-        const { userId, teamId } = memberOf(request);
-        // It may take long: who is no longer a member gets no more of it.
+        const { teamId } = memberOf(request);
+        // It may take long: whose session has ended, or who is no longer a member, gets no more of it.
         const view = async () => {
-          const { live, role } = await memberships.lookUp(userId, teamId);
-          if (!live || role === null) throw new WarrenError("no_team", "you are no longer a member of the team");
-          return viewOf(teamId, role);
+          const identity = await rights.confirm(request);
+          if (identity.kind !== "user" || identity.team?.id !== teamId) {
+            throw new WarrenError("no_team", "the session no longer acts for the team");
+          }
+          return viewOf(teamId, identity.team.role);
         };
         return sendExport(reply, "audit-logs.jsonl", { events, view, filters: request.query });
       },

@@ -70,6 +70,11 @@ export class AccessGuard {
     });
   }
 
+  /** Who makes a request that is under way; throws when its credential has ended since, or is worth nothing any more. */
+  confirm(request: FastifyRequest): Promise<Identity> {
+    return this.#authenticator.reauthenticate(request.headers);
+  }
+
   /** Ends WebSockets whose callers lose the right to them while they are open. */
   watchWebSockets(app: App): void {
     app.websocketServer.on("connection", (socket: WebSocket, request: IncomingMessage) => {

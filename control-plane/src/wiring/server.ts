@@ -50,7 +50,6 @@ import { signInOptionsRoutes } from "../sessions/sign-in-options-routes.ts";
 import type { StatsReads } from "../stats/stats-reads.ts";
 import { statsRoutes } from "../stats/stats-routes.ts";
 import { memberRoutes } from "../teams/member-routes.ts";
-import { MembershipStore } from "../teams/membership-store.ts";
 import { teamRoutes } from "../teams/team-routes.ts";
 import type { TeamStore } from "../teams/team-store.ts";
 import { templateRoutes } from "../templates/template-routes.ts";
@@ -155,8 +154,8 @@ async function registerAccountRoutes(
     await scope.register(apiKeyRoutes(accounts.apiKeys));
     await scope.register(adminListRoutes(accounts));
     const events = new AuditQuery(db);
-    await scope.register(auditRoutes(events, new MembershipStore(db)));
-    await scope.register(adminAuditRoutes({ ...accounts, events }));
+    await scope.register(auditRoutes(events, guard));
+    await scope.register(adminAuditRoutes({ ...accounts, events, rights: guard }));
     await scope.register(adminRoutes({ ...accounts, quotas, usageLimits, teams }));
   });
 }
