@@ -29,6 +29,9 @@ export const AUDIT_EVENTS = {
     missing: { scope: "team", says: "the host of a sandbox does not answer" },
     exec: { scope: "team", says: "a command was started in a sandbox, unless the team leaves that out" },
     write_file: { scope: "team", says: "a file was written into a sandbox" },
+    make_directory: { scope: "team", says: "a directory was made in a sandbox" },
+    move_file: { scope: "team", says: "a file or a directory of a sandbox has another place or name" },
+    remove_file: { scope: "team", says: "a file or a directory of a sandbox was removed" },
     found: { scope: "team", says: "the host of a missing sandbox answers again" },
   },
   snapshot: {
@@ -68,6 +71,7 @@ export const AUDIT_EVENTS = {
     log_out_everywhere: { scope: "admin", says: "a user ended all sessions" },
     password_change: { scope: "admin", says: "a user has set another password" },
     password_reset: { scope: "admin", says: "a user has another password, by the operator or by a mail" },
+    verify_email: { scope: "admin", says: "a user has shown to read the mails to the address of the account" },
     provider_link: { scope: "admin", says: "a user can sign in through a provider" },
     provider_unlink: { scope: "admin", says: "a user can no longer sign in through a provider" },
     delete: { scope: "admin", says: "a user has deleted the account" },
@@ -77,8 +81,12 @@ export const AUDIT_EVENTS = {
     revoke: { scope: "admin", says: "a user may no longer administer the platform, or a part of it" },
   },
   host: {
+    create: { scope: "admin", says: "a host was registered" },
     marked_up: { scope: "team", says: "a host answers" },
     marked_down: { scope: "team", says: "a host does not answer" },
+  },
+  signing_key: {
+    rotate: { scope: "admin", says: "session tokens are signed with another key" },
   },
 } as const satisfies Record<string, Record<string, { scope: AuditScope; says: string }>>;
 

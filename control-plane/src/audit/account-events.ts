@@ -82,6 +82,11 @@ export class AccountEvents {
     return recordIn(db, { ...ofUser(user.id, by, teamId), action: "password_reset", status: "warning", metadata });
   }
 
+  /** A user has shown to read the mails to the account's address. */
+  emailVerified(db: Db, by: SignedInUser, email: string) {
+    return recordIn(db, { ...ofSelf(by), action: "verify_email", status: "success", metadata: { email } });
+  }
+
   providerLinked(db: Db, user: AuditedUser, teamId: string | undefined, provider: string) {
     const event = { ...ofUser(user.id, userOf(user), teamId), action: "provider_link", status: "success" } as const;
     return recordIn(db, { ...event, metadata: { provider } });
@@ -107,6 +112,13 @@ export class AccountEvents {
   rightGranted(db: Db, by: Actor, user: AuditedUser, right: string) {
     const metadata = { email: user.email, right };
     return recordIn(db, { ...ofUser(user.id, by, PLATFORM), action: "grant", status: "warning", metadata });
+  }
+
+  /** Another key signs session tokens; `revoked`: all sessions that were signed before have ended. */
+  signingKeyRotated(db: Db, by: Actor, about: { key: string; revoked: boolean }) {
+    const { key, revoked } = about;
+    const event = { teamId: PLATFORM, actor: by, resource: "signing_key", resourceId: key, action: "rotate" } as const;
+    return recordIn(db, { ...event, status: revoked ? "warning" : "info", metadata: { revoked } });
   }
 
   rightRevoked(db: Db, by: Actor, user: AuditedUser, right: string) {

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { testDatabase } from "../database/testing/test-database.ts";
 import { eventsOf, query, told } from "../testing/audit-events.ts";
 import { expectJson, expectStatus, Person, send, startAccountStack } from "../testing/person.ts";
-import type { TestStack } from "../testing/test-stack.ts";
+import { errorOf, type TestStack } from "../testing/test-stack.ts";
 
 const SHAPE = { template: "minimal", vcpus: 1, memory_mb: 512 };
 
@@ -146,5 +146,31 @@ describe("events of sandboxes", () => {
       ["sandbox write_file", "success", "Ada", { path: "note.txt", name: expect.any(String), bytes: 7 }],
     ]);
     expect(JSON.stringify(story)).not.toContain("hunter");
+  });
+
+  it("tell of directories that are made, of what is moved, and of what is removed, or a part of it", async () => {
+    const { id } = await create();
+    const file = (action: string, body: object) => ada.call("POST", `/v1/sandboxes/${id}/files/${action}`, body);
+    await expectStatus(await file("mkdir", { path: "notes", user: "user" }), 200);
+    await expectStatus(await file("move", { path: "notes", destination: "old" }), 200);
+    await expectStatus(await file("mkdir", { path: "old" }), 409);
+    await expectStatus(await file("move", { path: "nothing", destination: "old" }), 404);
+    await expectStatus(await file("remove", { path: "nothing" }), 404);
+    await expectStatus(await file("list", { path: "old" }), 200);
+    await expectStatus(await file("remove", { path: "old", recursive: true }), 204);
+    const form = new FormData();
+    form.set("path", "note.txt");
+    form.set("file", new Blob([""]));
+    await expectStatus(await ada.call("POST", `/v1/sandboxes/${id}/files/write`, form), 204);
+    // What is no directory has nothing in it to be removed.
+    const failed = await errorOf(await file("remove", { path: "note.txt/below", recursive: true }));
+    await expectStatus(await file("remove", { path: "note.txt" }), 204);
+    expect((await laterOf(id, 6)).filter(([event]) => event !== "sandbox write_file")).toEqual([
+      ["sandbox make_directory", "success", "Ada", { path: "/notes", user: "user" }],
+      ["sandbox move_file", "success", "Ada", { source: "notes", destination: "/old" }],
+      ["sandbox remove_file", "warning", "Ada", { path: "old", recursive: true }],
+      ["sandbox remove_file", "error", "Ada", { path: "note.txt/below", recursive: true, error: failed.message }],
+      ["sandbox remove_file", "warning", "Ada", { path: "note.txt" }],
+    ]);
   });
 });

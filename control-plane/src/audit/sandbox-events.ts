@@ -98,6 +98,29 @@ export class SandboxEvents {
     return this.#inSandbox(by, sandboxId, { action: "write_file", status: "success", metadata: file });
   }
 
+  directoryMade(by: Caller, sandboxId: string, about: { path: string; user?: string | undefined }): Promise<void> {
+    return this.#inSandbox(by, sandboxId, { action: "make_directory", status: "success", metadata: about });
+  }
+
+  /** A file or a directory has another place or name. */
+  fileMoved(
+    by: Caller,
+    sandboxId: string,
+    about: { source: string; destination: string; user?: string | undefined },
+  ): Promise<void> {
+    return this.#inSandbox(by, sandboxId, { action: "move_file", status: "success", metadata: about });
+  }
+
+  /** A file or a directory was removed; `error`: a part of it may be left. */
+  fileRemoved(
+    by: Caller,
+    sandboxId: string,
+    about: { path: string; recursive?: boolean | undefined; user?: string | undefined; error?: string },
+  ): Promise<void> {
+    const status = about.error === undefined ? "warning" : "error";
+    return this.#inSandbox(by, sandboxId, { action: "remove_file", status, metadata: about });
+  }
+
   /** Sandboxes are destroyed: nothing keeps them from it any more. */
   sandboxesDestroyed(db: Db, by: Actor, sandboxes: readonly AuditedSandbox[], reason: Reason = null) {
     return recordIn(
@@ -143,11 +166,14 @@ export class SandboxEvents {
   #inSandbox(
     by: Caller,
     id: string,
-    event: { action: "exec" | "write_file"; status: AuditStatus; metadata: AuditMetadata },
+    event: { action: ActionInSandbox; status: AuditStatus; metadata: AuditMetadata },
   ): Promise<void> {
     return this.#record({ ...ofSandbox({ id, team_id: by.teamId }, actorOf(by)), ...event });
   }
 }
+
+/** What somebody does in a sandbox that runs. */
+type ActionInSandbox = "exec" | "write_file" | "make_directory" | "move_file" | "remove_file";
 
 /** Reasons of ends that somebody in the sandbox, or the operator, has wanted. */
 const ORDERLY = new Set(["guest_powered_off", "guest_rebooted", "ended_by_operator"]);

@@ -124,6 +124,11 @@ export class TeamEvents {
     return this.#record({ ...of(by), resource: "quota", action: "refuse", status: "warning", metadata: about });
   }
 
+  /** A host was registered; `teamId` is that of the team whose own it is. */
+  hostCreated(db: Db, by: Actor, id: string, teamId: string | null, about: { provider: string; address: string }) {
+    return recordIn(db, { ...ofHost(id, teamId, by), action: "create", status: "success", metadata: about });
+  }
+
   /** A host answers; `teamId` is that of the team whose own it is. */
   hostMarkedUp(db: Db, id: string, teamId: string | null) {
     return recordIn(db, { ...ofHost(id, teamId), action: "marked_up", status: "success" });
@@ -151,7 +156,7 @@ function ofKey(by: UserCaller, id: string) {
   return { ...of(by), resource: "api_key", resourceId: toWireId("key", id) } as const;
 }
 
-function ofHost(id: string, teamId: string | null) {
+function ofHost(id: string, teamId: string | null, actor: Actor = SYSTEM) {
   const resourceId = toWireId("host", id);
-  return { teamId: teamId ?? PLATFORM, actor: { type: "system" }, resource: "host", resourceId } as const;
+  return { teamId: teamId ?? PLATFORM, actor, resource: "host", resourceId } as const;
 }

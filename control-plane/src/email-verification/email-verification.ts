@@ -1,6 +1,7 @@
 import { hash, randomBytes } from "node:crypto";
 import { WarrenError } from "@warren/contracts/errors";
 import { sql } from "kysely";
+import type { AccountEvents } from "../audit/account-events.ts";
 import type { SignedInUser } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
 import type { DetachedOperations } from "../detached-operations.ts";
@@ -19,6 +20,7 @@ export interface EmailVerificationParts {
   users: UserStore;
   limiter: RateLimiter;
   operations: DetachedOperations;
+  audit: AccountEvents;
   /** Absent = this server sends no mails. */
   mailer?: Mailer;
   /** Address of the server for browsers, without a slash at the end. */
@@ -62,7 +64,7 @@ export class EmailVerification {
 
   /** Redeems the token of a mail to the caller's own address. */
   async confirm(caller: SignedInUser, token: string): Promise<void> {
-    const { db, users, limiter } = this.#parts;
+    const { db, users, limiter, audit } = this.#parts;
     await limiter.take("confirm e-mail of", caller.userId, RATES.confirmEmail.account);
     await db.transaction().execute(async (transaction) => {
       const row = await transaction
@@ -78,6 +80,7 @@ export class EmailVerification {
           "this link was used already, is older than a day, or is for another account; ask for a new mail",
         );
       }
+      await audit.emailVerified(transaction, caller, row.email);
     });
   }
 

@@ -1,4 +1,4 @@
-import { WarrenError } from "@warren/contracts/errors";
+import { type ErrorCode, WarrenError } from "@warren/contracts/errors";
 import type { FileEntry as HostFileEntry } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { LIMITS } from "@warren/contracts/limits";
 import type {
@@ -18,6 +18,9 @@ import type { HostAgent } from "../hosts/host-client.ts";
 import type { HostFileContent } from "../hosts/host-files.ts";
 import type { SandboxAccess } from "../sandboxes/sandbox-access.ts";
 import type { Upload } from "./upload.ts";
+
+/** Codes of removals that have removed nothing. */
+const REFUSED: ErrorCode[] = ["invalid_request", "not_found", "file_not_found"];
 
 /** Files of sandboxes: moves them in and out as they come, lists and changes directories. */
 export class FileService {
@@ -93,15 +96,38 @@ export class FileService {
   }
 
   async makeDirectory(caller: Caller, sandboxId: string, request: MakeDirectory): Promise<FileEntry> {
-    return described(await this.#call(caller, sandboxId, (agent) => agent.makeDirectory({ sandboxId, ...request })));
+    const made = described(
+      await this.#call(caller, sandboxId, (agent) => agent.makeDirectory({ sandboxId, ...request })),
+    );
+    await this.#audit.directoryMade(caller, sandboxId, { path: made.path, user: request.user });
+    return made;
   }
 
   async remove(caller: Caller, sandboxId: string, request: RemoveFile): Promise<void> {
-    await this.#call(caller, sandboxId, (agent) => agent.removeFile({ sandboxId, ...request }));
+    const { path, user, recursive } = request;
+    const about = { path, user, ...(recursive && { recursive }) };
+    let isCalled = false;
+    try {
+      await this.#call(caller, sandboxId, (agent) => {
+        isCalled = true;
+        return agent.removeFile({ sandboxId, ...request });
+      });
+    } catch (error) {
+      // What could be removed of a directory has gone.
+      const { code, message } = error as WarrenError;
+      if (isCalled && recursive && !REFUSED.includes(code)) {
+        await this.#audit.fileRemoved(caller, sandboxId, { ...about, error: message });
+      }
+      throw error;
+    }
+    await this.#audit.fileRemoved(caller, sandboxId, about);
   }
 
   async move(caller: Caller, sandboxId: string, request: MoveFile): Promise<FileEntry> {
-    return described(await this.#call(caller, sandboxId, (agent) => agent.moveFile({ sandboxId, ...request })));
+    const moved = described(await this.#call(caller, sandboxId, (agent) => agent.moveFile({ sandboxId, ...request })));
+    const { path: source, user } = request;
+    await this.#audit.fileMoved(caller, sandboxId, { source, destination: moved.path, user });
+    return moved;
   }
 
   #call<T>(caller: Caller, sandboxId: string, call: (agent: HostAgent) => Promise<T>): Promise<T> {

@@ -10,6 +10,7 @@ import { AuditOutbox } from "../audit/audit-outbox.ts";
 import { AuditRecorder } from "../audit/audit-recorder.ts";
 import { type Database, openDatabase } from "../database/database.ts";
 import { testDatabase } from "../database/testing/test-database.ts";
+import { toWireId } from "../identifiers/wire-id.ts";
 import { createLogger } from "../logging.ts";
 import { SandboxReconciler } from "../sandboxes/reconciler.ts";
 import { SandboxChanges } from "../sandboxes/sandbox-changes.ts";
@@ -98,6 +99,14 @@ describe("host monitor", () => {
     await hostClients.agentOf({ id: hostId, address: double.address }).createSandbox(request);
   }
 
+  /** What the audit log tells of a resource, the oldest first. */
+  const eventsAbout = (resourceId: string) =>
+    database.db
+      .selectFrom("audit_logs")
+      .select(["actor_type", "actor_id", "action", "status", "metadata"])
+      .where("resource_id", "=", resourceId)
+      .orderBy("created_at")
+      .execute();
   const host = async () => (await hosts.listMonitored())[0]!;
   const statusOf = async (id: string) => (await store.find(teamId, id))?.status;
   /** Visits the host, which has been watched for `seconds`. */
@@ -286,6 +295,23 @@ describe("host monitor", () => {
       await visit();
       expect((await host()).status).toBe("online");
       expect([await statusOf(running), await statusOf(paused)]).toEqual(["running", "paused"]);
+      const system = { actor_type: "system", actor_id: "" };
+      expect(await eventsAbout(running)).toEqual([
+        {
+          action: "missing",
+          status: "error",
+          metadata: expect.objectContaining({ reason: "host_unavailable" }),
+          ...system,
+        },
+        { action: "found", status: "info", metadata: { status: "running" }, ...system },
+      ]);
+      expect(await eventsAbout(paused)).toEqual([]);
+      expect((await eventsAbout(toWireId("host", hostId))).map(({ action, status }) => [action, status])).toEqual([
+        ["create", "success"],
+        ["marked_up", "success"],
+        ["marked_down", "error"],
+        ["marked_up", "success"],
+      ]);
     });
   });
 

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { GetHostResponse } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { sql } from "kysely";
 import type { TeamEvents } from "../audit/team-events.ts";
+import { SYSTEM } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
 import { transact } from "../database/transact.ts";
 import type { HostAddress } from "./host-client-pool.ts";
@@ -51,22 +52,20 @@ export class HostStore {
 
   /** Makes the row of a host of this machine, or finds it by its address; it is not online yet when the row is new. */
   async registerLocal(address: string): Promise<HostAddress> {
-    const row = await this.#db
-      .insertInto("hosts")
-      .values({
-        id: randomUUID(),
-        address,
-        status: "unreachable",
-        provider: "local",
-        team_id: null,
-        last_heartbeat_at: null,
-      })
-      .onConflict((conflict) =>
-        conflict.column("address").where("address", "<>", "").doUpdateSet({ updated_at: sql`now()` }),
-      )
-      .returning(["id", "address"])
-      .executeTakeFirstOrThrow();
-    return row;
+    const id = randomUUID();
+    return transact(this.#db, async (transaction) => {
+      const host = await transaction
+        .insertInto("hosts")
+        .values({ id, address, status: "unreachable", provider: "local", team_id: null, last_heartbeat_at: null })
+        .onConflict((conflict) =>
+          conflict.column("address").where("address", "<>", "").doUpdateSet({ updated_at: sql`now()` }),
+        )
+        .returning(["id", "address"])
+        .executeTakeFirstOrThrow();
+      const about = { provider: "local", address };
+      if (host.id === id) await this.#audit.hostCreated(transaction, SYSTEM, id, null, about);
+      return host;
+    });
   }
 
   /** Notes a sign of life. Returns whether it brought the host back online. */

@@ -3,6 +3,7 @@ import { readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { AccountEvents } from "../audit/account-events.ts";
 import { AccessChanges } from "../auth/access-changes.ts";
 import { parseConfig } from "../config.ts";
 import { type Database, openDatabase } from "../database/database.ts";
@@ -28,7 +29,9 @@ describe("secrets", () => {
   async function start(environment: Record<string, string> = {}): Promise<StoredKeys> {
     const config = { ...parseConfig(environment), dataDir: fixture().config.dataDir };
     const secrets = await Secrets.open(database.db, config, LOG);
-    const keys = new StoredKeys(database.db, secrets, new AccessChanges(database.messages, LOG));
+    const changes = new AccessChanges(database.messages, LOG);
+    const audit = new AccountEvents(async () => undefined);
+    const keys = new StoredKeys({ db: database.db, secrets, changes, audit });
     await keys.prepare();
     return keys;
   }

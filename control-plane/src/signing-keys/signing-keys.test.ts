@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { AccountEvents } from "../audit/account-events.ts";
 import { AccessChanges } from "../auth/access-changes.ts";
 import { type Database, openDatabase } from "../database/database.ts";
 import { testDatabase } from "../database/testing/test-database.ts";
@@ -22,8 +23,9 @@ describe("signing keys", () => {
     await database.db.deleteFrom("signing_keys").execute();
   });
 
+  const audit = new AccountEvents(async () => undefined);
   const keys = (changes = new AccessChanges(database.messages, createLogger("silent"))) =>
-    new StoredKeys(database.db, secrets, changes);
+    new StoredKeys({ db: database.db, secrets, changes, audit });
   const age = (days: number) =>
     sql`update signing_keys set created_at = created_at - ${days} * interval '1 day'`.execute(database.db);
   const stored = async () =>
@@ -45,10 +47,19 @@ describe("signing keys", () => {
     await keys().prepare();
     expect(await stored()).toEqual([kid]);
     await age(2);
+    const rotations = () =>
+      database.db
+        .selectFrom("audit_logs")
+        .select(["resource_id", "metadata"])
+        .where("resource_type", "=", "signing_key")
+        .orderBy("created_at")
+        .execute();
+    const before = (await rotations()).length;
     const second = keys();
     await second.prepare();
     const { kid: next } = await second.current();
     expect(next).not.toBe(kid);
+    expect((await rotations()).slice(before)).toEqual([{ resource_id: next, metadata: { revoked: false } }]);
     expect((await second.find(kid))?.kid).toBe(kid);
     await age(9);
     await keys().prepare();

@@ -1,6 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { sql } from "kysely";
+import type { AccountEvents } from "../audit/account-events.ts";
 import { type AccessChanges, concernsAll } from "../auth/access-changes.ts";
+import { SYSTEM } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
 import { SIGNING_KEY_SECRET } from "../secrets/sealed-columns.ts";
 import type { Secrets } from "../secrets/secrets.ts";
@@ -17,21 +19,30 @@ const KEEP_DAYS = 8;
 /** Key of the advisory lock under which keys are made: "keys" in ASCII. */
 const ROTATION_LOCK = 0x6b657973;
 
+export interface StoredKeysParts {
+  db: Db;
+  secrets: Secrets;
+  changes: AccessChanges;
+  audit: AccountEvents;
+}
+
 /** Keys that are kept in the database; the newest signs. */
 export class StoredKeys implements SigningKeys {
   readonly #db: Db;
   readonly #secrets: Secrets;
   readonly #changes: AccessChanges;
+  readonly #audit: AccountEvents;
   #keys: SigningKey[] = [];
   #readAt = Number.NEGATIVE_INFINITY;
   /** What was read before this time does not count any more. */
   #changedAt = Number.NEGATIVE_INFINITY;
   #reading: Promise<void> | undefined;
 
-  constructor(db: Db, secrets: Secrets, changes: AccessChanges) {
+  constructor({ db, secrets, changes, audit }: StoredKeysParts) {
     this.#db = db;
     this.#secrets = secrets;
     this.#changes = changes;
+    this.#audit = audit;
     changes.subscribe((change) => {
       if (concernsAll(change)) this.#changedAt = performance.now();
     });
@@ -100,9 +111,12 @@ export class StoredKeys implements SigningKeys {
         select from signing_keys where created_at > now() - ${days} * interval '1 day'
       `.execute(transaction);
       if (rows.length === 0) {
+        const isFirst = !(await transaction.selectFrom("signing_keys").select("kid").executeTakeFirst());
         const kid = randomBytes(8).toString("hex");
         const secret = this.#secrets.seal(SIGNING_KEY_SECRET, kid, randomBytes(32).toString("base64url"));
         await transaction.insertInto("signing_keys").values({ kid, secret }).execute();
+        const about = { key: kid, revoked: keepDays === 0 };
+        if (!isFirst) await this.#audit.signingKeyRotated(transaction, SYSTEM, about);
       }
       // A key is replaced when the next one is made.
       await sql`

@@ -62,7 +62,7 @@ export async function createAccounts(
 ) {
   const { config, db, secrets, changes, audit, operations, log } = foundation;
   const [secret, ...previous] = config.jwtSecrets;
-  const storedKeys = secret === undefined ? new StoredKeys(db, secrets, changes) : undefined;
+  const storedKeys = secret === undefined ? new StoredKeys({ db, secrets, changes, audit: audit.accounts }) : undefined;
   await storedKeys?.prepare();
   const keys = storedKeys ?? new ConfiguredKeys([secret!, ...previous]);
 
@@ -77,7 +77,15 @@ export async function createAccounts(
   const attempts = new LoginAttempts(db);
   const { signUpOpen, publicUrl = "", smtp } = config;
   const mail = smtp && { mailer: new Mailer(smtp, log) };
-  const verification = new EmailVerification({ db, users, limiter, operations, publicUrl, ...mail });
+  const verification = new EmailVerification({
+    db,
+    users,
+    limiter,
+    operations,
+    audit: audit.accounts,
+    publicUrl,
+    ...mail,
+  });
   const signIn = new SignIn({
     db,
     users,

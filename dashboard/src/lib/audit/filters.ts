@@ -19,6 +19,7 @@ const RESOURCE_WORDS: Record<string, string> = {
   quota: "Quota",
   user: "Accounts",
   host: "Hosts",
+  signing_key: "Signing keys",
 };
 
 /** What can be filtered by: kinds of resources, each with what can happen to it. */

@@ -48,6 +48,23 @@ export const SENTENCES: Record<string, Tell> = {
   "sandbox.found": (log, { status }) => ["found ", it(log), " again", ...after(", ", status)],
   "sandbox.exec": (log, { command, user }) => ["ran ", code(command), " in ", it(log), ...after(" as ", user)],
   "sandbox.write_file": (log, { path, name: file }) => ["wrote ", code(join(path, file)), " in ", it(log)],
+  "sandbox.make_directory": (log, { path }) => ["made the directory ", code(path), " in ", it(log)],
+  "sandbox.move_file": (log, { source, destination }) => [
+    "moved ",
+    code(source),
+    " to ",
+    code(destination),
+    " in ",
+    it(log),
+  ],
+  "sandbox.remove_file": (log, { path, recursive, error }) => [
+    failed(log) ? "could not remove all of " : "removed ",
+    code(path),
+    ...(recursive === true && !failed(log) ? [" with all in it"] : []),
+    " in ",
+    it(log),
+    ...(textOf(error) === undefined ? [] : [`: ${textOf(error)}`]),
+  ],
   "snapshot.create": (log, { sandbox, overwrote }) => [
     overwrote === true ? "replaced the template " : "made the template ",
     name(log.resource_id),
@@ -115,6 +132,7 @@ export const SENTENCES: Record<string, Tell> = {
   "user.log_out_everywhere": () => ["signed out everywhere"],
   "user.password_change": () => ["set another password"],
   "user.password_reset": (_log, { email }) => ["gave ", name(email), " another password"],
+  "user.verify_email": (_log, { email }) => ["verified the address ", name(email)],
   "user.provider_link": (_log, { provider }) => ["linked the account with ", name(provider)],
   "user.provider_unlink": (_log, { provider }) => ["unlinked the account from ", name(provider)],
   "user.deactivate": (_log, { email }) => ["shut ", name(email), " out"],
@@ -127,8 +145,13 @@ export const SENTENCES: Record<string, Tell> = {
     " no longer administer the platform",
     ...after(": ", right),
   ],
+  "host.create": (log) => ["registered the host ", name(log.resource_id)],
   "host.marked_up": (log) => ["saw the host ", name(log.resource_id), " answer again"],
   "host.marked_down": (log) => ["saw the host ", name(log.resource_id), " fall silent"],
+  "signing_key.rotate": (_log, { revoked }) => [
+    "made a new key that signs sessions",
+    ...(revoked === true ? [", and ended all that there were"] : []),
+  ],
 };
 
 /** An event as one sentence. One that this page does not know yet is told by its names. */
