@@ -5,7 +5,7 @@ import type {
   SandboxUsage,
 } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import type { Leadership } from "../database/leadership.ts";
-import type { Partitions } from "../database/partitions.ts";
+import type { PartitionUpkeep } from "../database/partition-upkeep.ts";
 import type { Db } from "../database/tables.ts";
 import type { HostClientPool } from "../hosts/host-client-pool.ts";
 import type { HostStore, MonitoredHost } from "../hosts/host-store.ts";
@@ -19,14 +19,12 @@ import type { Collection, MetricStore } from "./metric-store.ts";
 const CALL_TIMEOUT_MS = 10_000;
 /** Answers of one host that are taken in one round: what is left comes with the next one. */
 const ANSWERS = 20;
-/** Milliseconds between two looks after partitions. */
-const MAINTENANCE_MS = 3_600_000;
 
 export interface MetricCollectorParts {
   db: Db;
   metrics: MetricStore;
   usage: UsageStore;
-  partitions: readonly Partitions[];
+  partitions: PartitionUpkeep;
   hosts: HostStore;
   hostClients: HostClientPool;
   leadership: Leadership;
@@ -48,8 +46,6 @@ export class MetricCollector {
   readonly #visits = new Map<string, Promise<void>>();
   /** What follows from a round, until it is done. */
   #following: Promise<void> | undefined;
-  /** When partitions are looked after next, milliseconds since the epoch. */
-  #maintenanceAt = 0;
   #leading: Promise<void> = Promise.resolve();
 
   constructor(parts: MetricCollectorParts) {
@@ -69,7 +65,7 @@ export class MetricCollector {
   async #follow(signal: AbortSignal): Promise<void> {
     try {
       while (!signal.aborted) {
-        await this.#maintain();
+        await this.#parts.partitions.look(Date.now());
         const visits = await this.#round();
         this.#following ??= this.#conclude(visits, signal).finally(() => {
           this.#following = undefined;
@@ -151,18 +147,6 @@ export class MetricCollector {
       );
       return after;
     });
-  }
-
-  async #maintain(): Promise<void> {
-    const { partitions, log } = this.#parts;
-    const now = Date.now();
-    if (now < this.#maintenanceAt) return;
-    this.#maintenanceAt = now + MAINTENANCE_MS;
-    for (const table of partitions) {
-      await table.maintain(new Date(now)).catch((error: unknown) => {
-        log.warn({ err: error }, "partitions of metrics could not be looked after; trying again within the hour");
-      });
-    }
   }
 }
 

@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { sql } from "kysely";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Database, openDatabase } from "../database/database.ts";
+import { PartitionUpkeep } from "../database/partition-upkeep.ts";
 import { Partitions } from "../database/partitions.ts";
 import { FaultyLink } from "../database/testing/faulty-link.ts";
 import { createDatabase, type TestDatabase } from "../database/testing/test-database.ts";
@@ -45,7 +46,8 @@ describe("the sampler of stats", () => {
     const own = await openDatabase({ databaseUrl }, log);
     ends.push(() => own.close());
     const store = new SnapshotStore(own.db);
-    const partitions = [new Partitions(own.db, SNAPSHOTS), new Partitions(own.db, ROLLUPS)];
+    const tables = [new Partitions(own.db, SNAPSHOTS), new Partitions(own.db, ROLLUPS)];
+    const partitions = new PartitionUpkeep(tables, log);
     const sampler = new StatsSampler({ store, partitions, leadership: own.leadership, log, clock });
     const sample = vi.spyOn(store, "sample");
     ends.push(() => sampler.close());

@@ -1,16 +1,13 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { STATS_SAMPLE_SEC } from "@warren/contracts/rest/stats";
 import type { Leadership } from "../database/leadership.ts";
-import type { Partitions } from "../database/partitions.ts";
+import type { PartitionUpkeep } from "../database/partition-upkeep.ts";
 import type { Logger } from "../logging.ts";
 import type { SnapshotStore } from "./snapshot-store.ts";
 
 const PERIOD_MS = STATS_SAMPLE_SEC * 1000;
 /** How far into its period a round begins: as clocks and timers differ a little, none is left out and none comes twice. */
 const OFFSET_MS = 1000;
-/** Milliseconds between two rounds that look after partitions, and those after one that failed. */
-const MAINTENANCE_MS = 3_600_000;
-const MAINTENANCE_RETRY_MS = 60_000;
 
 /** Tells the time and lets it pass. */
 export interface SamplerClock {
@@ -28,7 +25,7 @@ const SYSTEM_CLOCK: SamplerClock = {
 /** What the sampler needs. */
 export interface StatsSamplerParts {
   store: SnapshotStore;
-  partitions: readonly Partitions[];
+  partitions: PartitionUpkeep;
   leadership: Leadership;
   log: Logger;
   clock?: SamplerClock;
@@ -43,8 +40,6 @@ export class StatsSampler {
   readonly #clock: SamplerClock;
   readonly #stop = new AbortController();
   #leading: Promise<void> = Promise.resolve();
-  /** When partitions are looked after next, in milliseconds since the epoch. */
-  #maintenanceAt: { from: number; due: number } | undefined;
   #failing = false;
 
   constructor(parts: StatsSamplerParts) {
@@ -65,7 +60,7 @@ export class StatsSampler {
   async #follow(signal: AbortSignal): Promise<void> {
     try {
       while (!signal.aborted) {
-        await this.#maintain();
+        await this.#parts.partitions.look(this.#clock.now());
         await this.#sample();
         await this.#clock.wait(PERIOD_MS + OFFSET_MS - (this.#clock.now() % PERIOD_MS), signal);
       }
@@ -86,21 +81,6 @@ export class StatsSampler {
       // A database that is away is away for many rounds.
       if (!this.#failing) log.warn({ err: error }, "what teams have in use cannot be sampled; their charts have a gap");
       this.#failing = true;
-    }
-  }
-
-  /** Looks after partitions when it is due, which it is as well once the clock was set back. */
-  async #maintain(): Promise<void> {
-    const { partitions, log } = this.#parts;
-    const from = this.#clock.now();
-    const next = this.#maintenanceAt;
-    if (next && from >= next.from && from < next.due) return;
-    this.#maintenanceAt = { from, due: from + MAINTENANCE_MS };
-    try {
-      for (const table of partitions) await table.maintain(new Date(from));
-    } catch (error) {
-      this.#maintenanceAt = { from, due: from + MAINTENANCE_RETRY_MS };
-      log.warn({ err: error }, "partitions of samples could not be looked after; trying again in a minute");
     }
   }
 }

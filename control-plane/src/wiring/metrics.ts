@@ -1,3 +1,4 @@
+import { PartitionUpkeep } from "../database/partition-upkeep.ts";
 import { Partitions } from "../database/partitions.ts";
 import { WIDTHS } from "../sandbox-metrics/metric-buckets.ts";
 import { MetricCollector } from "../sandbox-metrics/metric-collector.ts";
@@ -42,7 +43,7 @@ export function createMetrics(foundation: Foundation, sandboxes: Sandboxes, limi
     db,
     metrics: new MetricStore(db),
     usage: new UsageStore(),
-    partitions,
+    partitions: new PartitionUpkeep(partitions, log),
     hosts,
     hostClients,
     leadership: database.leadership,
