@@ -69,11 +69,25 @@ describe("client.events()", () => {
     ]);
   });
 
-  test("ends with the error when the caller may no longer look", async () => {
-    const { warren } = await serve(ended(READY), refused(401, "unauthorized"));
+  test.each([
+    [401, "unauthorized"],
+    [403, "account_deactivated"],
+    [421, "misdirected_request"],
+  ])("ends with the error when the caller may no longer look: %s %s", async (status, code) => {
+    const { warren } = await serve(ended(READY), refused(status, code));
     const events = warren.events();
     await events.next();
-    await expect(events.next()).rejects.toMatchObject({ code: "unauthorized" });
+    await expect(events.next()).rejects.toMatchObject({ code });
+  });
+
+  test("goes on when the server had no time for it", async () => {
+    const { warren } = await serve(
+      ended(READY),
+      refused(429, "rate_limited"),
+      refused(408, "request_timeout"),
+      stream(change("one", "b")),
+    );
+    expect(await take(warren.events(), 2)).toMatchObject([{ type: "ready" }, { id: "one" }]);
   });
 
   test("fails at once when there is no such server", async () => {

@@ -19,15 +19,8 @@ const SILENCE_MS = 3 * HEARTBEAT_SEC * 1000;
 const FIRST_RETRY_MS = 1000;
 const LONGEST_RETRY_MS = 30_000;
 
-/** Refusals that another attempt does not change. */
-const FINAL: ErrorCode[] = [
-  "unauthorized",
-  "forbidden",
-  "no_team",
-  "invalid_request",
-  "not_found",
-  "method_not_allowed",
-];
+/** Refusals that another attempt may change; all others stand. */
+const PASSING: ErrorCode[] = ["rate_limited", "request_timeout"];
 
 /** What to follow. */
 export interface EventsOptions {
@@ -73,7 +66,7 @@ export async function* followEvents(
     } catch (error) {
       signal?.throwIfAborted();
       // The first attempt tells whether there is such a server at all.
-      if (!isConnected || (error instanceof WarrenError && FINAL.includes(error.code))) throw error;
+      if (!isConnected || isFinal(error)) throw error;
       failures++;
     }
     const delay = Math.min(LONGEST_RETRY_MS, retryMs * 2 ** Math.min(failures, 10));
@@ -82,6 +75,11 @@ export async function* followEvents(
       throw error;
     });
   }
+}
+
+/** Whether the server refuses what is asked for. */
+function isFinal(error: unknown): boolean {
+  return error instanceof WarrenError && error.status < 500 && !PASSING.includes(error.code);
 }
 
 function open(
