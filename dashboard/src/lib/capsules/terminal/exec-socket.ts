@@ -14,6 +14,8 @@ export interface ExecListener {
 
 /** First byte of binary messages, in both directions (docs/rest-api.md, "Run a command"). */
 const STREAM = 1;
+/** Bytes of standard input in one message: far fewer than the server takes, above which it ends the connection. */
+const MESSAGE_BYTES = 64 * 1024;
 /** Subprotocol with binary messages. */
 const PROTOCOL = "warren.exec.v1";
 
@@ -46,13 +48,9 @@ export class ShellSocket {
     this.#socket.onclose = ({ reason }) => this.#end(closeWords(reason));
   }
 
-  /** Sends what was typed. */
+  /** Sends what was typed or pasted, however much. */
   write(text: string): void {
-    const bytes = this.#encoder.encode(text);
-    const message = new Uint8Array(bytes.length + 1);
-    message[0] = STREAM;
-    message.set(bytes, 1);
-    this.#send(message);
+    for (const message of inputMessages(this.#encoder.encode(text))) this.#send(message);
   }
 
   resize(size: Size): void {
@@ -99,6 +97,19 @@ export class ShellSocket {
     this.#isOver = true;
     this.#listener.onEnd(words);
   }
+}
+
+/** Standard input as the messages that carry it. */
+export function inputMessages(bytes: Uint8Array): Uint8Array<ArrayBuffer>[] {
+  const messages = [];
+  for (let start = 0; start < bytes.length; start += MESSAGE_BYTES) {
+    const part = bytes.subarray(start, start + MESSAGE_BYTES);
+    const message = new Uint8Array(part.length + 1);
+    message[0] = STREAM;
+    message.set(part, 1);
+    messages.push(message);
+  }
+  return messages;
 }
 
 /** How a shell ended. */
