@@ -50,12 +50,12 @@ it.each([
   [
     "warn",
     { amount: "cpu_minutes", used: 90, warning: 60, month: "2026-11" },
-    "warned that the team has used 1.5 h of CPU in 2026-11 (warning: 1 h)",
+    "warned that the team has used 1.5 h of CPU time in 2026-11 (warning: 1 h)",
   ],
   [
     "reach_limit",
     { amount: "egress_bytes", used: 2048, limit: 2048, month: "2026-11" },
-    "pauses the capsules of the team, which has used 2 KiB of Egress in 2026-11 (limit: 2 KiB)",
+    "pauses the capsules of the team, which has used 2 KiB of egress in 2026-11 (limit: 2 KiB)",
   ],
   [
     "limit_usage",
@@ -65,7 +65,7 @@ it.each([
       old_cpu_minutes_warning: 10,
       new_cpu_minutes_warning: null,
     },
-    "set what the team may use in a month: warning of CPU from 10 min to none, limit of CPU from none to 30 min",
+    "set what the team may use in a month: warning of CPU time from 10 min to none, limit of CPU time from none to 30 min",
   ],
 ] as const)("tells of %s with its figures", (action, metadata, words) => {
   const told = log({ actor_type: "system", resource_type: "quota", action, metadata });

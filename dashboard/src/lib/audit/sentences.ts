@@ -181,17 +181,17 @@ function usedInMonth(metadata: Metadata, level: "warning" | "limit"): Piece[] {
   const { amount, used, month, [level]: threshold } = metadata;
   const known = AMOUNTS.find(({ key }) => key === amount);
   if (!known || typeof used !== "number" || typeof threshold !== "number") return ["much in a month"];
-  const { label, format } = known;
-  return [name(`${format(used)} of ${label}`), ...after(" in ", month), ` (${level}: ${format(threshold)})`];
+  const { noun, format } = known;
+  return [name(`${format(used)} of ${noun}`), ...after(" in ", month), ` (${level}: ${format(threshold)})`];
 }
 
 /** What was set anew of what a team may use in a month. */
 function limitChanges(metadata: Metadata): string {
-  const changes = AMOUNTS.flatMap(({ key, label, format }) =>
+  const changes = AMOUNTS.flatMap(({ key, noun, format }) =>
     ["warning", "limit"].flatMap((level) => {
       const words = (value: unknown) => (typeof value === "number" ? format(value) : "none");
       const [before, now] = [metadata[`old_${key}_${level}`], metadata[`new_${key}_${level}`]];
-      return now === undefined ? [] : [`${level} of ${label} from ${words(before)} to ${words(now)}`];
+      return now === undefined ? [] : [`${level} of ${noun} from ${words(before)} to ${words(now)}`];
     }),
   );
   return changes.join(", ");

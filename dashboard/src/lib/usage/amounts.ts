@@ -4,17 +4,30 @@ import { formatBytes } from "#lib/format/bytes.ts";
 type Amounts = Schemas["UsageAmounts"];
 export type Amount = keyof Amounts;
 
-/** What is used, and how it is written. */
-export const AMOUNTS: readonly { key: Amount; label: string; unit: string; format: (value: number) => string }[] = [
-  { key: "cpu_minutes", label: "CPU", unit: "processor time", format: formatMinutes },
+/** What is used, and how it is written: `noun` within a sentence. */
+export const AMOUNTS: readonly {
+  key: Amount;
+  label: string;
+  noun: string;
+  unit: string;
+  format: (value: number) => string;
+}[] = [
+  { key: "cpu_minutes", label: "CPU", noun: "CPU time", unit: "processor time", format: formatMinutes },
   {
     key: "memory_mb_minutes",
     label: "Memory",
+    noun: "memory",
     unit: "GiB × hours",
     format: (value) => `${number(value / 1024 / 60)} GiB·h`,
   },
-  { key: "disk_gb_hours", label: "Disk", unit: "GiB × hours", format: (value) => `${number(value)} GiB·h` },
-  { key: "egress_bytes", label: "Egress", unit: "bytes sent", format: formatBytes },
+  {
+    key: "disk_gb_hours",
+    label: "Disk",
+    noun: "disk",
+    unit: "GiB × hours",
+    format: (value) => `${number(value)} GiB·h`,
+  },
+  { key: "egress_bytes", label: "Egress", noun: "egress", unit: "bytes sent", format: formatBytes },
 ];
 
 /** A quantity with as many digits as it is worth. */
