@@ -32,7 +32,7 @@ function reachedIn(standing: UsageLimits): ReachedLimit | undefined {
   if (!crossing) return undefined;
   const { amount, used, threshold } = crossing;
   const message =
-    `${reachedWords(crossing, standing)}; its sandboxes can run again when the month ends, at ${standing.ends_at}, or ` +
-    "once an administrator of the platform sets a higher limit";
+    `${reachedWords(crossing, standing)}; its sandboxes can run again from ${standing.ends_at.slice(0, 10)} in UTC on, or ` +
+    "once an administrator of the platform raises the limit";
   return { amount, used, limit: threshold, message };
 }
