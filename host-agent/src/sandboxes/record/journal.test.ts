@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { EmergencySpace } from "@warren/server/emergency-space";
@@ -108,6 +108,21 @@ describe("the journal", () => {
     const { records, unreadable } = await journal.load();
     expect(records.map(({ id }) => id)).toEqual([RECORD.id]);
     expect(unreadable.map(({ instance }) => instance).sort()).toEqual(["damaged", "half-made"]);
+  });
+
+  it("takes no sandbox for damaged whose record the disk does not give at the moment", async () => {
+    await journal.create(RECORD);
+    const path = join(journal.directory(RECORD.id), "sandbox.json");
+    const kept = await readFile(path);
+    await rm(path);
+    // The memory of this process at address 0: the kernel answers EIO to whoever reads it.
+    await symlink("/proc/self/mem", path);
+    await expect(journal.load()).rejects.toMatchObject({
+      message: expect.stringMatching(/^the record of the sandbox sba+ cannot be read: EIO.*nothing of it was changed/s),
+    });
+    await rm(path);
+    await writeFile(path, kept);
+    expect((await journal.load()).records).toEqual([RECORD]);
   });
 
   it("removes a sandbox with all its files, also twice", async () => {

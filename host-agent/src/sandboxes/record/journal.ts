@@ -98,7 +98,8 @@ export class Journal {
   /**
    * Reads all records. A directory without a readable record is named in `unreadable`: it was made by a create that
    * ended before its first record, or is damaged. Records that an earlier process left half written are removed. Throws
-   * `conflict` when one is of a newer version, whose sandbox this one would take for damaged.
+   * `conflict` when one is of a newer version, whose sandbox this one would take for damaged, and `internal_error` when one
+   * is there and cannot be read: without it, what it names would be removed as nobody's.
    */
   async load(): Promise<{ records: SandboxRecord[]; unreadable: { instance: string; reason: string }[] }> {
     await mkdir(this.#root, { recursive: true, mode: 0o700 });
@@ -113,16 +114,35 @@ export class Journal {
     return { records, unreadable };
   }
 
-  /** The record of a directory, or why it has none. Throws `conflict` when it is of a newer version. */
+  /** The record of a directory, or why it has none; throws as `load`. */
   async #read(instance: string): Promise<SandboxRecord | { unusable: string }> {
     try {
       await removeUnfinishedWrites(this.directory(instance));
       return parseRecord(await readFile(join(this.directory(instance), "sandbox.json"), "utf8"), instance);
     } catch (error) {
       if (error instanceof WarrenError) throw error;
+      if (isOfTheSystem(error) && !NO_RECORD.includes(error.code))
+        throw unreadable(instance, this.directory(instance), error);
       return { unusable: error instanceof Error ? error.message : String(error) };
     }
   }
+}
+
+/** What the system answers where no record is, or something else in its place. */
+const NO_RECORD = ["ENOENT", "ENOTDIR", "EISDIR"];
+
+function isOfTheSystem(error: unknown): error is NodeJS.ErrnoException & { code: string } {
+  const { code, errno } = error as NodeJS.ErrnoException;
+  return typeof code === "string" && errno !== undefined;
+}
+
+function unreadable(instance: string, directory: string, cause: Error): WarrenError {
+  return new WarrenError(
+    "internal_error",
+    `the record of the sandbox ${instance} cannot be read: ${cause.message}. The disk may be failing; nothing of it was ` +
+      `changed. Start again once it can be read, or move ${directory} away to do without this sandbox`,
+    { cause },
+  );
 }
 
 /** Parses a record and checks what recovery depends on. */

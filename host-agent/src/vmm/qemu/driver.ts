@@ -6,14 +6,14 @@ import { readQcow2Header } from "../../disk/qcow2/header.ts";
 import { HeldProcess, type ProcessIdentity } from "../../linux/process-identity.ts";
 import { measureCounterKhz } from "../../linux/timestamp-counter.ts";
 import { jailCgroup, prepareJail, sweepJail } from "../jail.ts";
-import { adoptedLifeline, childLifeline } from "../lifeline.ts";
+import { childLifeline } from "../lifeline.ts";
 import { checkMemoryFile } from "../memory-file.ts";
 import { prepareView, type View } from "../view.ts";
 import type { Jail, Machine, Vm, Vmm } from "../vmm.ts";
 import { type Accelerator, MACHINE } from "./arguments.ts";
 import { cpuLimits } from "./cpu-limits.ts";
 import { examineQemuHost, QEMU, type QemuHost } from "./host.ts";
-import { launch, reconnect } from "./launch.ts";
+import { launch } from "./launch.ts";
 import { describeProcessor } from "./processor.ts";
 import { QemuVm } from "./qemu-vm.ts";
 import type { QemuVersion } from "./version.ts";
@@ -99,11 +99,7 @@ class QemuVmm implements Vmm {
     if (held === undefined) return undefined;
     try {
       const cgroup = await jailCgroup(machine.jail, this.#cgroups);
-      const attached = await reconnect(machine.jail.directory);
-      const lifeline = adoptedLifeline(held, attached.qmp, this.#warn);
-      const vm = await QemuVm.open({ ...attached, machine, lifeline, cgroup, warn: this.#warn });
-      await vm.lookForDiskFailure();
-      return vm;
+      return await QemuVm.adopt({ machine, held, cgroup, warn: this.#warn });
     } catch (error) {
       held.release();
       throw error;

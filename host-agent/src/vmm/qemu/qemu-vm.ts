@@ -1,16 +1,16 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { Cgroup } from "../../cgroup/cgroup.ts";
 import type { LiveDisk } from "../../disk/disk.ts";
-import type { ProcessIdentity } from "../../linux/process-identity.ts";
+import type { HeldProcess, ProcessIdentity } from "../../linux/process-identity.ts";
 import type { MemoryMapping } from "../../memory/guest-memory.ts";
 import { Console } from "../console.ts";
 import { STATE_IN_CHROOT, takeDeviceState } from "../jail.ts";
-import type { Lifeline } from "../lifeline.ts";
+import { adoptedLifeline, type Lifeline } from "../lifeline.ts";
 import { findMemoryMapping } from "../memory-mapping.ts";
 import { ProcessUsage } from "../process-usage.ts";
 import type { DeviceState, DiskFailure, Machine, ProcessorState, Vm, VmExit, VmUsage } from "../vmm.ts";
 import { cpuLimits } from "./cpu-limits.ts";
-import type { Attached, StderrPipe } from "./launch.ts";
+import { type Attached, reconnect, type StderrPipe } from "./launch.ts";
 import { stackLayer } from "./live-disk.ts";
 import { type QmpAnswer, type QmpArguments, QmpClient, type QmpCommand } from "./qmp.ts";
 import { parseRegisters } from "./registers.ts";
@@ -29,6 +29,9 @@ export interface QemuVmParts extends Attached {
   /** Told of failures that have no caller. */
   warn: (message: string, cause: unknown) => void;
 }
+
+/** A process with a microVM that is to be taken up. */
+type Adoption = Omit<QemuVmParts, keyof Attached | "lifeline"> & { held: HeldProcess };
 
 /** A microVM in a QEMU process. */
 export class QemuVm implements Vm {
@@ -85,13 +88,30 @@ export class QemuVm implements Vm {
     return vm;
   }
 
+  /**
+   * Takes up the microVM of a process that an earlier host agent started. When that fails, the process goes on, unless it
+   * cannot be spoken with at all, and nothing to it stays open; the caller still lets go of `held`.
+   */
+  static async adopt({ held, ...parts }: Adoption): Promise<QemuVm> {
+    const attached = await reconnect(parts.machine.jail.directory);
+    const lifeline = adoptedLifeline(held, attached.qmp, parts.warn);
+    const vm = await QemuVm.open({ ...parts, ...attached, lifeline });
+    try {
+      await vm.#lookForDiskFailure();
+    } catch (error) {
+      await vm.detach();
+      throw error;
+    }
+    return vm;
+  }
+
   onDiskFailure(listener: (failure: DiskFailure) => void): void {
     this.#onDiskFailure = listener;
     if (this.#diskFailure) this.#diskFailed(this.#diskFailure);
   }
 
   /** Finds out whether the disk of a microVM that was adopted had failed before. */
-  async lookForDiskFailure(): Promise<void> {
+  async #lookForDiskFailure(): Promise<void> {
     const { status } = await this.#command("query-status", {});
     if (status === "io-error") this.#diskFailed({ noSpace: true, reason: "it failed under an earlier host agent" });
   }
