@@ -80,7 +80,9 @@ export class EventFeed {
       await this.#listen();
       const position = await this.#start();
       if (this.#stop.signal.aborted) throw stopping();
-      this.#wake();
+      // All may have left meanwhile.
+      if (this.#followers.size > 0) this.#wake();
+      else this.#rest();
       return position;
     } catch (error) {
       this.leave(follower);
@@ -92,10 +94,7 @@ export class EventFeed {
     const ofTeam = this.#followers.get(follower.teamId);
     ofTeam?.delete(follower);
     if (ofTeam?.size === 0) this.#followers.delete(follower.teamId);
-    if (this.#followers.size > 0) return;
-    this.#position = undefined;
-    clearInterval(this.#heartbeats);
-    this.#heartbeats = undefined;
+    if (this.#followers.size === 0) this.#rest();
   }
 
   /** What comes after a position in a team. */
@@ -115,6 +114,13 @@ export class EventFeed {
     await stopListening?.();
     await this.#reading;
     clearInterval(this.#heartbeats);
+  }
+
+  /** Reads nothing until somebody follows again. */
+  #rest(): void {
+    this.#position = undefined;
+    clearInterval(this.#heartbeats);
+    this.#heartbeats = undefined;
   }
 
   async #listen(): Promise<void> {
