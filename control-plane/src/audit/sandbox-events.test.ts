@@ -117,6 +117,41 @@ describe("events of sandboxes", () => {
     ]);
   });
 
+  it("tell who has asked for a pause during which the sandbox ended", async () => {
+    const { id } = await create();
+    stack.host.onPause = async () => {
+      const reason = { code: "microvm_lost", message: "its microVM was killed", atUnixMs: 0n };
+      Object.assign(stack.host.guest(id), { status: "stopped", reason });
+      stack.host.announce(id);
+      await expect.poll(async () => (await ada.get<Sandbox>(`/v1/sandboxes/${id}`)).status).toBe("stopped");
+      throw new WarrenError("invalid_state", "the sandbox has ended");
+    };
+    expect((await act(id, "pause")).status).toBe(409);
+    expect(await laterOf(id, 2)).toEqual([
+      ["sandbox pause", "error", "Ada"],
+      ["sandbox stop", "error", "system", { reason: "microvm_lost", message: "its microVM was killed" }],
+    ]);
+  });
+
+  it("tell who has asked for a sandbox that was destroyed before it ran", async () => {
+    const begun = Promise.withResolvers<string>();
+    const ended = Promise.withResolvers<void>();
+    stack.host.onCreate = ({ sandboxId }) => {
+      begun.resolve(sandboxId);
+      return ended.promise;
+    };
+    const creation = ada.call("POST", "/v1/sandboxes", {});
+    const id = await begun.promise;
+    const removal = ada.call("DELETE", `/v1/sandboxes/${id}`);
+    await expect.poll(async () => (await storyOf(id)).length).toBeGreaterThan(0);
+    ended.resolve();
+    await Promise.all([creation, removal]);
+    expect(await storyOf(id)).toEqual([
+      ["sandbox create", "error", "Ada", { ...SHAPE, error: "it did not start" }],
+      ["sandbox destroy", "warning", "Ada"],
+    ]);
+  });
+
   it("tell of the end of a sandbox whose lease has run out, and of all when their team is deleted", async () => {
     const leased = await create({ lease_sec: 1 });
     const [ended] = await laterOf(leased.id, 1);

@@ -16,8 +16,6 @@ type Telling = (row: SandboxRow, db: Db) => Promise<void>;
 /** Outcome of an operation that somebody has asked for; an error, if there is one, is in the row or goes back to the caller. */
 type Outcome = "success" | "error";
 
-/** States of a sandbox that has not run yet. */
-const NEW: SandboxStatus[] = ["pending", "starting"];
 /** Operations that begin with a sandbox that is not there. */
 const BIRTHS: SandboxOperation["action"][] = ["create", "fork"];
 
@@ -53,6 +51,12 @@ export class SandboxHistory {
     const reason = rows[0]?.reason ?? null;
     // That it was asked for, and by whom, is the event itself.
     return this.#audit.sandboxesDestroyed(db, by, rows, reason?.code === "requested" ? null : reason);
+  }
+
+  /** What was under way in a sandbox comes to nothing, since it has been taken out of use. */
+  async cutOff(from: FormerRow, row: SandboxRow, db: Db): Promise<void> {
+    const told = this.#ofBirth(from, "error") ?? this.#ofOperation(from, "error");
+    await told?.(row, db);
   }
 
   /** Somebody has changed settings of a sandbox. */
@@ -109,7 +113,7 @@ export class SandboxHistory {
       row.reason?.code === "inactivity"
         ? this.#audit.sandboxesDestroyed(db, SYSTEM, [row], row.reason)
         : this.#audit.sandboxStopped(db, row, row.reason);
-    return NEW.includes(from.status) ? both(this.#ofBirth(from, "success"), stopped) : stopped;
+    return both(this.#ofBirth(from, "success") ?? this.#ofOperation(from, "error"), stopped);
   }
 
   /** The first time that a missing sandbox is seen may be its first time at all. */

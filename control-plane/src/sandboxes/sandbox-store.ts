@@ -134,7 +134,10 @@ export class SandboxStore {
   async claim(expected: ExpectedRow, by: Actor): Promise<SandboxRow | undefined> {
     return within(this.#db, async (transaction) => {
       const claimed = await this.#change(expected, "stopping", { reason: askedBy(by) }, transaction);
-      if (claimed) await this.#history.destroyed(by, [claimed], transaction);
+      if (claimed) {
+        await this.#history.cutOff(expected, claimed, transaction);
+        await this.#history.destroyed(by, [claimed], transaction);
+      }
       return claimed;
     });
   }
