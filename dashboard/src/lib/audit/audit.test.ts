@@ -104,3 +104,10 @@ it("filters are in the address, and what it does not know is left out", () => {
   expect(readFilters(new URLSearchParams(writeFilters(filters)))).toEqual(filters);
   expect(writeFilters({ resources: [], actions: [], resourceId: "" })).toBe("");
 });
+
+it("shows what a command or a name hides", () => {
+  const ran = log({ action: "exec", resource_id: "sb123", metadata: { command: "sh -c 'true\nrm \u202ex'" } });
+  expect(textOfSentence({ ...ran, actor_name: "A\u202enn" })).toBe(
+    "A\\u202enn ran sh -c 'true\\nrm \\u202ex' in sb123",
+  );
+});

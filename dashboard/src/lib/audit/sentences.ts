@@ -1,5 +1,6 @@
 import type { Schemas } from "#lib/api/client.ts";
 import { shortId } from "#lib/format/id.ts";
+import { visible } from "#lib/format/visible.ts";
 import { AMOUNTS } from "#lib/usage/amounts.ts";
 
 export type AuditLog = Schemas["AuditLog"];
@@ -154,8 +155,16 @@ export const SENTENCES: Record<string, Tell> = {
   ],
 };
 
-/** An event as one sentence. One that this page does not know yet is told by its names. */
+/** An event as one sentence, in which no text looks like another. One that this page does not know yet is told by its names. */
 export function sentenceOf(log: AuditLog): Piece[] {
+  return piecesOf(log).map((piece) => {
+    if (typeof piece === "string") return visible(piece);
+    if ("name" in piece) return { name: visible(piece.name) };
+    return "code" in piece ? { code: visible(piece.code) } : { href: piece.href, text: visible(piece.text) };
+  });
+}
+
+function piecesOf(log: AuditLog): Piece[] {
   const actor: Piece = bySystem(log) ? "The system" : { name: log.actor_name || log.actor_id || "Somebody" };
   const tell = SENTENCES[`${log.resource_type}.${log.action}`];
   if (tell) return [actor, " ", ...tell(log, log.metadata ?? {})];
