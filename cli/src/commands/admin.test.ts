@@ -159,7 +159,8 @@ it("ends all sessions by new keys when it is told to", async () => {
 it.each([
   ["an address without an account", ["grant", "nobody@example.org"], "nobody has an account"],
   ["an unknown right", ["grant", "ada@example.org", "--permission", "all"], "teams, users, hosts"],
-  ["a short password", ["password", "ada@example.org"], "body/password"],
+  ["a short password", ["password", "ada@example.org"], "The password has 5 characters: it needs 8 at least."],
+  ["one of a new account", ["create", "new@example.org", "--name", "N"], "has 5 characters: it needs 8 at least."],
   ["an unknown team", ["byoc", "000000-000000", "on"], "no team with the slug"],
   ["a limit of a month that is no number", ["usage-limits", "000000-000000", "--cpu-minutes", "1.5"], "whole number"],
   ["a limit that is no number", ["quota", "000000-000000", "--sandboxes", "many"], "must be a number"],

@@ -1,4 +1,5 @@
-import type { FileEntry, Sandbox } from "@warren/sdk";
+import type { ErrorCode } from "@warren/contracts/errors";
+import { type FileEntry, type Sandbox, WarrenError } from "@warren/sdk";
 import { Command } from "commander";
 import { dataDirOption } from "../arguments/data-dir.ts";
 import { integer } from "../arguments/parse.ts";
@@ -56,15 +57,17 @@ export function filesCommand(finish: (status: number) => void): Command {
     .option("-p, --parents", "make missing directories above it too")
     .action(
       use(async (sandbox, path, options: UseOptions & { parents?: boolean; signal: AbortSignal }) => {
-        await sandbox.files.mkdir(path, options);
+        const made = sandbox.files.mkdir(path, options);
+        await (options.parents ? made : made.catch(advise(WITHOUT_PARENTS)));
       }),
     );
   add("rm", "remove a file or a directory")
     .option("-r, --recursive", "remove a directory with all that is in it")
     .action(
-      use(async (sandbox, path, options: UseOptions & { recursive?: boolean; signal: AbortSignal }) =>
-        sandbox.files.remove(named(path), options),
-      ),
+      use(async (sandbox, path, options: UseOptions & { recursive?: boolean; signal: AbortSignal }) => {
+        const removed = sandbox.files.remove(named(path), options);
+        await (options.recursive ? removed : removed.catch(advise(NOT_RECURSIVE)));
+      }),
     );
   add("mv", "move or rename a file or a directory")
     .argument("<path>", "new path in the same sandbox")
@@ -75,6 +78,24 @@ export function filesCommand(finish: (status: number) => void): Command {
       finish(0);
     });
   return group;
+}
+
+/** What options lead past refusals, by their codes. */
+type Advice = Partial<Record<ErrorCode, string>>;
+
+const WITHOUT_PARENTS: Advice = {
+  file_not_found: "-p makes missing directories too",
+  already_exists: "with -p a directory that is there is taken for made",
+};
+const NOT_RECURSIVE: Advice = { conflict: "-r removes a directory with all that is in it" };
+
+/** Says which option of the command leads past a refusal. */
+function advise(advice: Advice): (error: unknown) => never {
+  return (error) => {
+    const more = error instanceof WarrenError ? advice[error.code] : undefined;
+    if (!(error instanceof WarrenError) || more === undefined) throw error;
+    throw new WarrenError(error.code, `${error.message}; ${more}`, { cause: error });
+  };
 }
 
 async function locate<T extends UseOptions>(

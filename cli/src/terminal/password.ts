@@ -1,10 +1,22 @@
 import { createInterface } from "node:readline";
 import { Writable } from "node:stream";
+import { LIMITS } from "@warren/contracts/limits";
 import { Interrupted } from "./interruption.ts";
 
 /** Asks for a new password twice without showing it; reads one line when standard input is not a terminal. */
 export async function readNewPassword(): Promise<string> {
-  return process.stdin.isTTY ? askTwice() : readLine();
+  const password = await (process.stdin.isTTY ? askTwice() : readLine());
+  checkLength(password);
+  return password;
+}
+
+function checkLength(password: string): void {
+  const { minCharacters, maxBytes } = LIMITS.password;
+  const [characters, bytes] = [[...password].length, Buffer.byteLength(password)];
+  if (characters < minCharacters) {
+    throw new Error(`The password has ${characters} characters: it needs ${minCharacters} at least.`);
+  }
+  if (bytes > maxBytes) throw new Error(`The password has ${bytes} bytes: it may have ${maxBytes} at most.`);
 }
 
 async function readLine(): Promise<string> {
