@@ -56,10 +56,14 @@ export class AccessGuard {
     });
   }
 
-  /** Makes every route in this scope require a signed-in user; an API key is not enough. */
+  /**
+   * Makes every route in this scope require a signed-in user; an API key is not enough. What users have under way there
+   * counts for them alone.
+   */
   requireUser(app: App): void {
-    app.addHook("onRoute", ({ schema }) => {
-      if (schema) schema.security ??= [{ session: [] }];
+    app.addHook("onRoute", (route) => {
+      if (route.schema) route.schema.security ??= [{ session: [] }];
+      route.config = { ...route.config, countsForUser: true };
     });
     app.addHook("onRequest", async (request) => {
       const identity = await this.#authenticator.authenticate(request.headers);

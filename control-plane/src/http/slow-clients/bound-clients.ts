@@ -12,6 +12,13 @@ import type { TransferLimits } from "./transfer-limits.ts";
 import { bringsBody, TransferWatch } from "./transfer-watch.ts";
 import { whenOver } from "./when-over.ts";
 
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** Set on routes whose requests count for the user who makes them, and for no team. */
+    countsForUser?: boolean;
+  }
+}
+
 /** What clients may do, and the proxies through which they come, if any. */
 export type ClientLimits = TransferLimits & { trustedProxies: readonly string[] };
 
@@ -21,7 +28,7 @@ export function boundClients(app: App, limits: ClientLimits): void {
   const bodies = new OpenBodies();
   boundConnections(app, limits);
   const ofNetworks = new OpenCounts();
-  const ofTeams = new OpenCounts();
+  const ofCallers = new OpenCounts();
   /** Counts a request until its answer is over, and a WebSocket until it is closed. */
   const enter = (counts: OpenCounts, owner: string, most: number, request: FastifyRequest, reply: FastifyReply) => {
     if (!counts.enter(owner, most)) throw new RateLimited(`${most} requests are under way already`, 1);
@@ -44,14 +51,15 @@ export function boundClients(app: App, limits: ClientLimits): void {
       bodies.enter(`network ${network}`, request.raw, reply.raw, limits.bodiesPerNetwork);
     }
   };
-  const beginOfTeam = (request: FastifyRequest, reply: FastifyReply) => {
+  const beginOfCaller = (request: FastifyRequest, reply: FastifyReply) => {
     const hasBody = !request.ws && bringsBody(request.raw);
     // Whoever reads the body of a connection that is gone waits for its end, which has been.
     if (hasBody && request.socket.destroyed) throw clientHasLeft();
-    const teamId = teamOf(request.caller);
-    if (teamId === undefined) return;
-    enter(ofTeams, teamId, limits.requestsPerTeam, request, reply);
-    if (hasBody) bodies.enter(`team ${teamId}`, request.raw, reply.raw, limits.bodiesPerTeam);
+    const owner = ownerOf(request);
+    if (owner === undefined) return;
+    const isTeam = owner.startsWith("team");
+    enter(ofCallers, owner, isTeam ? limits.requestsPerTeam : limits.requestsPerUser, request, reply);
+    if (hasBody) bodies.enter(owner, request.raw, reply.raw, limits.bodiesPerTeam);
   };
   app.addHook("onRequest", (request, reply, done) => {
     begin(request, reply);
@@ -59,7 +67,7 @@ export function boundClients(app: App, limits: ClientLimits): void {
   });
   // After the hooks that authenticate, and before the body is read.
   app.addHook("preParsing", (request, reply, _payload, done) => {
-    beginOfTeam(request, reply);
+    beginOfCaller(request, reply);
     done();
   });
   const timer = setInterval(() => watch.check(), watch.intervalMs).unref();
@@ -83,6 +91,16 @@ function boundConnections(app: App, { trustedProxies, ...limits }: ClientLimits)
     open.begin(socket);
     whenOver(response, () => open.end(socket));
   });
+}
+
+/**
+ * For whom a request counts: the team, or the user alone where accounts, keys and members are concerned, so that people can
+ * revoke a key, or remove a member, that has all under way that the team may.
+ */
+function ownerOf({ caller, routeOptions }: FastifyRequest): string | undefined {
+  if (caller?.kind === "user" && routeOptions.config.countsForUser) return `user ${caller.userId}`;
+  const teamId = teamOf(caller);
+  return teamId && `team ${teamId}`;
 }
 
 /** UUID of the team for which somebody acts. */

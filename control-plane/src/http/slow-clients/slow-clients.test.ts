@@ -8,6 +8,7 @@ import { parseConfig } from "../../config.ts";
 import { createDatabase, type TestDatabase } from "../../database/testing/test-database.ts";
 import { createLogger } from "../../logging.ts";
 import { LogLines } from "../../testing/log-lines.ts";
+import { Person } from "../../testing/person.ts";
 import { answerOn, connectTo } from "../../testing/raw-http.ts";
 import { TestStack } from "../../testing/test-stack.ts";
 import { listenLocally } from "../testing/listen-locally.ts";
@@ -180,6 +181,22 @@ describe("requests that are under way at once", () => {
     expect(sockets.map(({ head }) => head?.slice(9, 12))).toEqual(["101", "101", "429"]);
     for (const { socket } of sockets) socket.destroy();
     await expect.poll(async () => (await stack.call("GET", "/v1/sandboxes")).status).toBe(200);
+  });
+});
+
+describe("a key that has all under way that its team may", () => {
+  withLimits({ requestsPerTeam: 2, requestsPerUser: 2 });
+
+  it("can be found and revoked by people of the team, which ends what it has open", async () => {
+    const owner = await Person.signUp(stack);
+    const { id, key } = await owner.createApiKey({ scopes: ["read"] });
+    const follow = () => fetch(`${stack.url}/v1/events`, { headers: { "x-api-key": key } });
+    const streams = [await follow(), await follow()];
+    expect((await owner.call("GET", "/v1/sandboxes")).status).toBe(429);
+    expect((await owner.get<{ id: string }[]>("/v1/api-keys")).map((found) => found.id)).toContain(id);
+    expect((await owner.call("DELETE", `/v1/api-keys/${id}`)).status).toBe(204);
+    for (const stream of streams) await expect(stream.text()).rejects.toThrow();
+    await expect.poll(async () => (await owner.call("GET", "/v1/sandboxes")).status).toBe(200);
   });
 });
 

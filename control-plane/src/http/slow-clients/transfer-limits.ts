@@ -21,6 +21,8 @@ export interface TransferLimits {
   bodiesPerNetwork: number;
   /** Requests and WebSockets that may be under way at once, of one team and of one network. */
   requestsPerTeam: number;
+  /** The same of one user for what concerns accounts, keys and members, which counts for no team. */
+  requestsPerUser: number;
   requestsPerNetwork: number;
   /** Connections that may be open at once, of one network and of all. */
   connectionsPerNetwork: number;
@@ -48,6 +50,7 @@ export const TRANSFER_LIMITS: TransferLimits = {
   bodiesPerTeam: 128,
   bodiesPerNetwork: 256,
   requestsPerTeam: Math.min(1024, Math.floor(CONNECTIONS / 4)),
+  requestsPerUser: Math.min(128, Math.floor(CONNECTIONS / 4)),
   requestsPerNetwork: Math.min(2048, Math.floor(CONNECTIONS / 4)),
   connectionsPerNetwork: Math.min(4096, Math.floor(CONNECTIONS / 2)),
   connections: CONNECTIONS,
