@@ -1,17 +1,17 @@
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { makeFirstAccount, startFakeDashboard } from "../support/dashboard.ts";
+import { type Dashboard, makeFirstAccount, startFakeDashboard } from "../support/dashboard.ts";
 import { expectErrorStates } from "../support/page-errors.ts";
 import { OPEN_PAGES, PAGES } from "./pages.ts";
 
-let dashboard: Awaited<ReturnType<typeof startFakeDashboard>>;
+let dashboard: Dashboard;
 let page: Page;
 
 beforeAll(async () => {
   dashboard = await startFakeDashboard();
   ({ page } = await dashboard.open());
   await makeFirstAccount(page, dashboard.setupUrl, "Ada Lovelace", "ada@example.org");
-  await dashboard.stack.warren.sandboxes.create({ memoryMb: 128 });
+  await dashboard.warren.sandboxes.create({ memoryMb: 128 });
 });
 afterAll(() => dashboard?.close());
 

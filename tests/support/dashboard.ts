@@ -1,8 +1,9 @@
 import { buildDashboard, DASHBOARD_DIR } from "@warren/cli/dashboard/build-dashboard";
 import { Operator } from "@warren/cli/servers/operator";
+import { Warren } from "@warren/sdk";
 import type { BrowserContextOptions, Page } from "playwright-core";
 import { type OpenPage, openPage, startBrowser } from "./browser.ts";
-import { bundleFakeHostAgent, type Stack, startStack } from "./stack.ts";
+import { bundleFakeHostAgent, startStack } from "./stack.ts";
 import { makeDataDirectory, startUp } from "./warren-command.ts";
 
 /** Of all accounts that tests make. */
@@ -13,6 +14,8 @@ export interface Dashboard {
   url: string;
   /** The link to the first account. */
   setupUrl: string;
+  /** The API, for the team that the first account owns. */
+  warren: Warren;
   /** Opens a page in a profile of its own. */
   open(options?: BrowserContextOptions): Promise<OpenPage>;
   /** What all pages have complained of. */
@@ -26,8 +29,10 @@ export async function startDashboard(env: NodeJS.ProcessEnv = {}): Promise<Dashb
   const data = await makeDataDirectory();
   // The server begins to build the pages too and does not wait for it: until then it would serve those before.
   const [up] = await Promise.all([startUp(data.path, undefined, env), buildDashboard()]);
-  const server = { url: up.ready.url, setupUrl: up.ready.setup_url ?? "" };
-  return withBrowser(server, async () => {
+  const { url, api_key: apiKey, setup_url: setupUrl } = up.ready;
+  const warren = new Warren({ url, apiKey });
+  return withBrowser({ url, setupUrl: setupUrl ?? "", warren }, async () => {
+    warren.close();
     up.child.kill("SIGTERM");
     await up.ended;
     await data.remove();
@@ -35,18 +40,20 @@ export async function startDashboard(env: NodeJS.ProcessEnv = {}): Promise<Dashb
 }
 
 /** A server whose capsules are those of the fake VMM: for what pages show, not for what happens in capsules. */
-export async function startFakeDashboard(): Promise<Dashboard & { stack: Stack }> {
+export async function startFakeDashboard(): Promise<Dashboard> {
   const pages = { WARREN_DASHBOARD_DIR: DASHBOARD_DIR };
   const starting = bundleFakeHostAgent().then((agent) =>
     startStack({ WARREN_WARM_POOL: "0" }, pages, undefined, agent),
   );
   const [stack] = await Promise.all([starting, buildDashboard()]);
   const { url: setupUrl } = await new Operator(stack.directory).setupLink();
-  const dashboard = await withBrowser({ url: stack.url, setupUrl }, () => stack.dispose());
-  return { ...dashboard, stack };
+  return withBrowser({ url: stack.url, setupUrl, warren: stack.warren }, () => stack.dispose());
 }
 
-async function withBrowser(server: Pick<Dashboard, "url" | "setupUrl">, stop: () => Promise<void>): Promise<Dashboard> {
+async function withBrowser(
+  server: Pick<Dashboard, "url" | "setupUrl" | "warren">,
+  stop: () => Promise<void>,
+): Promise<Dashboard> {
   const browser = await startBrowser();
   const opened: OpenPage[] = [];
   return {
