@@ -95,6 +95,10 @@ describe("api keys", () => {
     expect(await attempt("POST", "/v1/sandboxes", {})).toEqual({ read: 403, templates: 403, sandboxes: 201 });
     const read = ["POST", `/v1/sandboxes/${id}/files/read`, { path: "/nothing-here" }] as const;
     expect(await attempt(...read)).toEqual({ read: 403, templates: 403, sandboxes: 404 });
+    for (const form of ["download", "archive"]) {
+      const path = `/v1/sandboxes/${id}/files/${form}?path=/nothing-here`;
+      expect(await attempt("GET", path)).toEqual({ read: 403, templates: 403, sandboxes: 404 });
+    }
     // A WebSocket is more than a look.
     const open = (key = "") => upgradeStatus(stack.url, `/v1/sandboxes/${id}/exec/stream`, { "x-api-key": key });
     expect([await open(keys.read), await open(keys.templates), await open(keys.sandboxes)]).toEqual([403, 403, 101]);

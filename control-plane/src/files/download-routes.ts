@@ -30,6 +30,9 @@ const HARMLESS = {
   "X-Content-Type-Options": "nosniff",
 };
 
+/** A GET that is more than a look at the sandbox: a key that may only read does not see what is in it. */
+const INSIDE = { apiKeyScope: "sandboxes" } as const;
+
 /** Routes by which browsers download from sandboxes: addresses, whose answers are saved and never shown. */
 export function downloadRoutes(files: FileService): Routes {
   return async (app) => {
@@ -38,6 +41,7 @@ export function downloadRoutes(files: FileService): Routes {
       {
         // The body of a HEAD would be read for nothing.
         exposeHeadRoute: false,
+        config: INSIDE,
         schema: {
           tags,
           summary: "Download a file by an address",
@@ -72,6 +76,7 @@ export function downloadRoutes(files: FileService): Routes {
       "/v1/sandboxes/:id/files/archive",
       {
         exposeHeadRoute: false,
+        config: INSIDE,
         schema: {
           tags,
           summary: "Download a directory as a tar archive",
