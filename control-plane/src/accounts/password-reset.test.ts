@@ -130,6 +130,20 @@ describe("a new password by mail", () => {
     expect(statuses.sort()).toEqual([204, 410, 410, 410, 410, 410]);
   });
 
+  it("comes to nothing when the account is deleted at the same moment, which is not held up", async () => {
+    const person = await newPerson();
+    const token = await newToken(person);
+    const id = fromWireId("usr", person.userId);
+    await client.query("begin");
+    await client.query("select from users where id = $1 for update", [id]);
+    const refused = confirm(token);
+    const waiting = "select from pg_stat_activity where pg_backend_pid() = any(pg_blocking_pids(pid))";
+    while ((await client.query(waiting)).rowCount === 0);
+    await client.query("delete from users where id = $1", [id]);
+    await client.query("commit");
+    expect((await refused).status).toBe(410);
+  });
+
   it("shuts out whoever has made the account with an address that was never theirs, by whatever way", async () => {
     const person = await newPerson();
     const id = fromWireId("usr", person.userId);

@@ -92,15 +92,15 @@ export class PasswordReset {
     if (!known) throw invalidLink();
     const passwordHash = await hasher.hash(password);
     const user = await db.transaction().execute(async (transaction) => {
-      // Of requests at the same moment, at whichever control planes, one finds the row.
-      const row = await transaction
+      // The user before the row, as all who lock both. Of requests at the same moment, at whichever control planes, one finds
+      // the row.
+      const user = await users.lock(known.user_id, transaction);
+      const { numDeletedRows } = await transaction
         .deleteFrom("password_resets")
         .where("token_hash", "=", tokenHash)
         .where("expires_at", ">", sql<Date>`now()`)
-        .returning("user_id")
-        .executeTakeFirst();
-      const user = row && (await users.lock(row.user_id, transaction));
-      if (!user || user.deactivated_at !== null) throw invalidLink();
+        .executeTakeFirstOrThrow();
+      if (numDeletedRows === 0n || !user || user.deactivated_at !== null) throw invalidLink();
       await users.setPasswordHash(user.id, passwordHash, transaction);
       await sessions.endAll(user.id, { db: transaction });
       const team = await memberships.firstTeam(user.id, transaction);

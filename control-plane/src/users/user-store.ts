@@ -96,12 +96,12 @@ export class UserStore {
 
   /** Sets the password; links of mails that would set another are worth nothing from now on. */
   async setPasswordHash(id: string, passwordHash: string, db: Db = this.#db): Promise<void> {
-    await db.deleteFrom("password_resets").where("user_id", "=", id).execute();
     await db
       .updateTable("users")
       .set({ password_hash: passwordHash, updated_at: sql`now()` })
       .where("id", "=", id)
       .execute();
+    await db.deleteFrom("password_resets").where("user_id", "=", id).execute();
   }
 
   /** Unlinks a user from all OAuth providers. */
