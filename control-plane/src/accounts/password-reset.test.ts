@@ -44,6 +44,11 @@ describe("a new password by mail", () => {
     send(stack.url, "POST", "/v1/me/password/reset/confirm", { body: { token, password } });
   const logIn = (email: string, password: string) =>
     send(stack.url, "POST", "/v1/auth/login", { body: { email, password } });
+  /** Resolves once a statement waits for what the transaction of `client` holds. */
+  async function somebodyWaits(): Promise<void> {
+    const waiting = "select from pg_stat_activity where pg_backend_pid() = any(pg_blocking_pids(pid))";
+    while ((await client.query(waiting)).rowCount === 0);
+  }
   /** Somebody whose first mail, that of the sign-up, is taken away. */
   async function newPerson(): Promise<Person> {
     const person = await Person.signUp(stack);
@@ -130,6 +135,22 @@ describe("a new password by mail", () => {
     expect(statuses.sort()).toEqual([204, 410, 410, 410, 410, 410]);
   });
 
+  it("ends a log-in with the old one too that is under way at the same moment", async () => {
+    const [person, other] = [await newPerson(), await newPerson()];
+    await expectStatus(await confirm(await newToken(other)), 204);
+    const [id, otherId] = [person, other].map(({ userId }) => fromWireId("usr", userId));
+    await client.query("begin");
+    const setHash = "update users set password_hash = (select password_hash from users where id = $2) where id = $1";
+    await client.query(setHash, [id, otherId]);
+    await client.query("lock table user_sessions in share mode");
+    const refused = logIn(person.email, PASSWORD);
+    await somebodyWaits();
+    await client.query("delete from user_sessions where user_id = $1", [id]);
+    await client.query("commit");
+    expect(await errorOf(await refused)).toMatchObject({ status: 401, code: "unauthorized" });
+    expect((await logIn(person.email, NEW_PASSWORD)).status).toBe(200);
+  });
+
   it("comes to nothing when the account is deleted at the same moment, which is not held up", async () => {
     const person = await newPerson();
     const token = await newToken(person);
@@ -137,8 +158,7 @@ describe("a new password by mail", () => {
     await client.query("begin");
     await client.query("select from users where id = $1 for update", [id]);
     const refused = confirm(token);
-    const waiting = "select from pg_stat_activity where pg_backend_pid() = any(pg_blocking_pids(pid))";
-    while ((await client.query(waiting)).rowCount === 0);
+    await somebodyWaits();
     await client.query("delete from users where id = $1", [id]);
     await client.query("commit");
     expect((await refused).status).toBe(410);

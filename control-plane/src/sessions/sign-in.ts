@@ -101,19 +101,28 @@ export class SignIn {
     }
     await attempts.succeeded(email, client.network);
     await limiter.reset("log in as", email);
-    await this.#renewHash(user, request.password);
-    return this.openFor(user, { client, method: "password" });
+    return this.openFor(await this.#renewHash(user, request.password), { client, method: "password" });
   }
 
-  /** Opens a session of a user whose identity is proven; throws `no_team`, or `account_deactivated`. */
+  /**
+   * Opens a session of a user whose identity is proven; throws `no_team`, or `account_deactivated`. A session that was proven
+   * by what is no longer so, since a new password has ended all sessions meanwhile, is refused with `unauthorized`.
+   */
   async openFor(user: UserRow, proof: Proof): Promise<Session> {
     requireActive(user);
-    const { db, memberships } = this.#parts;
+    const { db, users, memberships } = this.#parts;
     const team = await memberships.firstTeam(user.id);
     if (!team) {
       throw new WarrenError("no_team", "you are not a member of any team; ask an admin of a team to add you");
     }
-    const session = await transact(db, (transaction) => this.#open(user, team.id, proof, transaction));
+    const session = await transact(db, async (transaction) => {
+      const held = await users.hold(user.id, transaction);
+      if (held?.password_hash !== user.password_hash) {
+        throw new WarrenError("unauthorized", "the account has another password since a moment ago; sign in again");
+      }
+      requireActive(held);
+      return this.#open(user, team.id, proof, transaction);
+    });
     return this.#sign(user, team, session);
   }
 
@@ -160,10 +169,12 @@ export class SignIn {
     return { token, expiresAt: session.expiresAt, user, team };
   }
 
-  /** Hashes a password anew when its hash was made with other parameters than new ones are. */
-  async #renewHash(user: UserRow, password: string): Promise<void> {
+  /** Hashes a password anew when its hash was made with other parameters than new ones are; gives the user as it is then. */
+  async #renewHash(user: UserRow, password: string): Promise<UserRow> {
     const { hasher, users } = this.#parts;
-    if (user.password_hash === null || !hasher.isOutdated(user.password_hash)) return;
-    await users.setPasswordHash(user.id, await hasher.hash(password));
+    const { id, password_hash: former } = user;
+    if (former === null || !hasher.isOutdated(former)) return user;
+    const renewed = await hasher.hash(password);
+    return (await users.renewPasswordHash(id, former, renewed)) ? { ...user, password_hash: renewed } : user;
   }
 }

@@ -64,6 +64,11 @@ export class UserStore {
     return transaction.selectFrom("users").selectAll().where("id", "=", id).forUpdate().executeTakeFirst();
   }
 
+  /** As `find`, and nobody changes the user until the transaction ends. */
+  async hold(id: string, transaction: Db): Promise<UserRow | undefined> {
+    return transaction.selectFrom("users").selectAll().where("id", "=", id).forShare().executeTakeFirst();
+  }
+
   /** Shuts a user out, or no longer. */
   async setDeactivated(id: string, isDeactivated: boolean, db: Db): Promise<void> {
     const at = isDeactivated ? sql<Date>`coalesce(deactivated_at, now())` : null;
@@ -102,6 +107,17 @@ export class UserStore {
       .where("id", "=", id)
       .execute();
     await db.deleteFrom("password_resets").where("user_id", "=", id).execute();
+  }
+
+  /** Replaces the hash of a password by another of the same one, unless the user has another password meanwhile. */
+  async renewPasswordHash(id: string, former: string, renewed: string): Promise<boolean> {
+    const { numUpdatedRows } = await this.#db
+      .updateTable("users")
+      .set({ password_hash: renewed })
+      .where("id", "=", id)
+      .where("password_hash", "=", former)
+      .executeTakeFirstOrThrow();
+    return numUpdatedRows > 0n;
   }
 
   /** Unlinks a user from all OAuth providers. */
