@@ -83,6 +83,8 @@ export const LIMITS = {
   listedPathBytes: 4095 + 64 * 256,
   /** Levels of directories in one list of files. */
   listDepth: { min: 1, max: 64 },
+  /** Bytes of output that a client may have sent to it ahead of what it has used, when it wants a bound for that. */
+  outputWindowBytes: { min: 1024, max: 64 * 1024 * 1024 },
   /** Entries in one answer of a list of files. */
   listEntries: { min: 1, max: 200 },
   /** Events on one page of the audit log. */

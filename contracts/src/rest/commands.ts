@@ -116,6 +116,15 @@ export const ExecStartFrame = Type.Object(
     ),
     // A terminal joins the command's two outputs, which arrive as stdout.
     terminal: Type.Optional(TerminalSize),
+    output_window: Type.Optional(
+      Type.Integer({
+        minimum: LIMITS.outputWindowBytes.min,
+        maximum: LIMITS.outputWindowBytes.max,
+        description:
+          "Bytes of output that may be ahead of what the client has used, which it says by output_taken frames: for clients " +
+          "that cannot stop to read, such as browsers. Default: no bound but the connection's",
+      }),
+    ),
   },
   { additionalProperties: false, title: "ExecStartFrame" },
 );
@@ -145,6 +154,17 @@ const ExecResizeFrame = Type.Object(
   { type: Type.Literal("resize"), ...TerminalSize.properties },
   { additionalProperties: false },
 );
+const ExecOutputTakenFrame = Type.Object(
+  {
+    type: Type.Literal("output_taken"),
+    bytes: Type.Integer({
+      minimum: 1,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description: "Bytes used since the last such frame",
+    }),
+  },
+  { additionalProperties: false },
+);
 const ExecStopFrame = Type.Object({ type: Type.Literal("stop") }, { additionalProperties: false });
 
 /** Schemas of the frames of a client by their type. */
@@ -155,6 +175,7 @@ export const EXEC_CLIENT_FRAMES = {
   signal: ExecSignalFrame,
   timeout: ExecTimeoutFrame,
   resize: ExecResizeFrame,
+  output_taken: ExecOutputTakenFrame,
   stop: ExecStopFrame,
 } as const;
 

@@ -19,7 +19,7 @@ export type ClientMessage =
 
 /** A frame that asks for something which the command can do without: it may be refused, and nothing is lost. */
 export class RefusedFrame extends WarrenError {}
-const REFUSABLE = ["signal", "timeout", "resize"];
+const REFUSABLE = ["signal", "timeout", "resize", "output_taken"];
 
 const checks = Object.fromEntries(
   Object.entries(EXEC_CLIENT_FRAMES).map(([type, schema]) => [type, compileCheck<ExecClientFrame>(schema, "frame")]),

@@ -17,6 +17,7 @@ import {
 } from "./exec-frames.ts";
 import { InputQueue } from "./input-queue.ts";
 import { type EncodedChunk, Utf8Chunks } from "./output-encoding.ts";
+import { OutputWindow } from "./output-window.ts";
 import { SocketSender } from "./socket-sender.ts";
 
 /** Runs the command of a session; see CommandService.stream. */
@@ -53,6 +54,7 @@ export class ExecSession {
   readonly #text = { stdout: new Utf8Chunks(), stderr: new Utf8Chunks() };
   readonly #start = Promise.withResolvers<ExecStartFrame>();
   #started: ExecStartFrame | undefined;
+  #window = new OutputWindow();
   #stdinClosed = false;
   /** Answers to refused frames that wait for the client. */
   #refusals = 0;
@@ -133,6 +135,7 @@ export class ExecSession {
     if (message.type === "start") {
       if (this.#started) throw new WarrenError("invalid_request", "the command has been started already");
       this.#started = message;
+      this.#window = new OutputWindow(message.output_window);
       this.#start.resolve(message);
       return;
     }
@@ -156,12 +159,25 @@ export class ExecSession {
       this.#input.push({ message: { case: "resize", value: { cols, rows } } });
       return;
     }
+    if (message.type === "output_taken") {
+      this.#take(message.bytes);
+      return;
+    }
     this.#checkStdin(this.#started);
     if (message.type === "stdin") {
       this.#pushStdin(message.bytes);
     } else {
       this.#stdinClosed = true;
       this.#input.push({ message: { case: "closeStdin", value: {} } });
+    }
+  }
+
+  #take(bytes: number): void {
+    if (!this.#window.isBounded) {
+      throw new RefusedFrame("invalid_request", "an output_taken frame needs an output_window in the start frame");
+    }
+    if (!this.#window.used(bytes)) {
+      throw new RefusedFrame("invalid_request", "frame/bytes must be at most what has been sent and was not taken yet");
     }
   }
 
@@ -194,8 +210,7 @@ export class ExecSession {
         return this.#send({ type: "start", pid: message.value.pid });
       case "stdout":
       case "stderr":
-        if (this.#binary) return this.#sender.send(encodeOutputMessage(message.case, message.value));
-        return this.#sendText(message.case, this.#text[message.case].push(message.value));
+        return this.#passOutput(message.case, message.value);
       case "stdinTaken":
         if (this.#binary) await this.#send({ type: "stdin_taken", bytes: message.value });
         return;
@@ -211,6 +226,26 @@ export class ExecSession {
         });
       }
     }
+  }
+
+  /** Sends output; resolves when the client can have more. */
+  async #passOutput(stream: "stdout" | "stderr", bytes: Uint8Array): Promise<void> {
+    // Counted before: the client may have used it before it is known to be sent.
+    const room = this.#window.sent(bytes.length);
+    if (this.#binary) await this.#sender.send(encodeOutputMessage(stream, bytes));
+    else await this.#sendText(stream, this.#text[stream].push(bytes));
+    if (this.#window.isFull) await this.#unlessStalled(room);
+  }
+
+  /** Waits for room, no longer than for a client that takes nothing from its connection. */
+  async #unlessStalled(room: Promise<void>): Promise<void> {
+    const { signal } = this.#abort;
+    const late = setTimeout(() => this.#violate(this.#stalled()), this.#stalledMs);
+    const over = () => clearTimeout(late);
+    signal.addEventListener("abort", over, { once: true });
+    await room;
+    over();
+    signal.removeEventListener("abort", over);
   }
 
   async #flush(): Promise<void> {

@@ -106,6 +106,38 @@ it("sends the signal of ^C", async () => {
   expect(await client.frame("exit")).toEqual({ type: "exit", exit_code: 130, signal: "SIGINT" });
 });
 
+it("sends no more output than a client that asks for that can take, and goes on as it takes some", async () => {
+  const client = await open({ binary: true });
+  const window = 64 * 1024;
+  client.send({ ...sh("head -c 3000000 /dev/zero; echo done"), output_window: window });
+  const taken = () => client.output.stdout.reduce((sum, { length }) => sum + length, 0);
+  await expect.poll(taken).toBeGreaterThanOrEqual(window);
+  const ahead = taken();
+  // What was under way with the piece that filled the window, and no more.
+  client.send({ type: "output_taken", bytes: ahead + 3_000_000 });
+  expect((await client.frame("refused")).data).toContain("frame/bytes must be at most what has been sent");
+  expect(taken()).toBe(ahead);
+  let told = 0;
+  while (taken() < 3_000_005) {
+    await expect.poll(taken).toBeGreaterThan(told);
+    const now = taken();
+    client.send({ type: "output_taken", bytes: now - told });
+    told = now;
+  }
+  expect(await client.frame("exit")).toMatchObject({ exit_code: 0 });
+  expect(taken()).toBe(3_000_005);
+});
+
+it("takes word of what was used only from clients that have asked for a window", async () => {
+  const client = await open();
+  client.send({ ...sh("read line; echo got $line"), stdin: true });
+  await client.frame("start");
+  client.send({ type: "output_taken", bytes: 1 });
+  expect((await client.frame("refused")).data).toContain("needs an output_window");
+  client.send({ type: "stdin", data: "on\n" });
+  expect(await client.frame("exit")).toEqual({ type: "exit", exit_code: 0 });
+});
+
 it("lets a signal overtake input that the command does not read", async () => {
   const client = await open();
   client.send({ type: "start", cmd: "sleep", args: ["1000"], stdin: true });
@@ -149,7 +181,7 @@ describe("a command does not outlive its connection", () => {
 describe("a client that breaks the protocol is told and cut off", () => {
   it.each([
     ["not json", "a text message must be a JSON object"],
-    ["[]", "frame/type must be one of start, stdin, close_stdin, signal, timeout, resize, stop"],
+    ["[]", "frame/type must be one of start, stdin, close_stdin, signal, timeout, resize, output_taken, stop"],
     ["null", "frame/type must be one of"],
     ['{"type":"toString"}', "frame/type must be one of"],
     ['{"type":"start"}', "frame/cmd is required"],

@@ -40,3 +40,12 @@ it("a client that takes nothing of what waits is cut off with its command, and o
   expect(await idle.frame("exit")).toEqual({ type: "exit", exit_code: 0 });
   expect(idle.text("stdout")).toBe("waiting\ngot it\n");
 }, 120_000);
+
+it("a client that never says that it has used the window that it asked for is cut off too", async () => {
+  const client = await ExecSocket.open(stack, id, { binary: true });
+  client.send({ type: "start", cmd: "cat", args: ["/dev/zero"], output_window: 1024 });
+  await client.frame("start");
+  expect(await client.frame("error")).toMatchObject({ code: "request_timeout" });
+  expect(await client.closed).toEqual({ code: 1008, reason: "request_timeout" });
+  await expect.poll(running).toBe(0);
+}, 120_000);

@@ -6,8 +6,8 @@ export interface Size {
 
 /** What a command in a terminal tells. */
 export interface ExecListener {
-  /** Output of the command. */
-  onOutput(bytes: Uint8Array): void;
+  /** Output of the command; `used` is to be called once it has been shown: no more than a window of it comes before. */
+  onOutput(bytes: Uint8Array, used: () => void): void;
   /** It is over, in words: how it ended, or what went wrong. Called once. */
   onEnd(words: string): void;
 }
@@ -16,6 +16,10 @@ export interface ExecListener {
 const STREAM = 1;
 /** Bytes of standard input in one message: far fewer than the server takes, above which it ends the connection. */
 const MESSAGE_BYTES = 64 * 1024;
+/** Bytes of output that may wait to be shown; what a command writes beyond makes it wait. */
+const OUTPUT_WINDOW = 1024 * 1024;
+/** Bytes that have been shown of which the server is told at once. */
+const TOLD_AT_ONCE = OUTPUT_WINDOW / 8;
 /** Subprotocol with binary messages. */
 const PROTOCOL = "warren.exec.v1";
 
@@ -35,6 +39,8 @@ export class ShellSocket {
   readonly #encoder = new TextEncoder();
   #size: Size;
   #isOver = false;
+  /** Bytes that have been shown and of which the server does not know. */
+  #used = 0;
 
   constructor(sandboxId: string, size: Size, listener: ExecListener) {
     this.#size = size;
@@ -74,6 +80,7 @@ export class ShellSocket {
       stdin: true,
       terminal: this.#size,
       timeout_sec: 0,
+      output_window: OUTPUT_WINDOW,
     };
     this.#socket.send(JSON.stringify(start));
   }
@@ -84,12 +91,20 @@ export class ShellSocket {
 
   #take(data: ArrayBuffer | string): void {
     if (typeof data !== "string") {
-      this.#listener.onOutput(new Uint8Array(data, 1));
+      const bytes = new Uint8Array(data, 1);
+      this.#listener.onOutput(bytes, () => this.#tellUsed(bytes.length));
       return;
     }
     const frame = JSON.parse(data) as ServerFrame;
     if (frame.type === "exit") this.#end(exitWords(frame));
     else if (frame.type === "error") this.#end(frame.data);
+  }
+
+  #tellUsed(bytes: number): void {
+    this.#used += bytes;
+    if (this.#used < TOLD_AT_ONCE) return;
+    this.#send(JSON.stringify({ type: "output_taken", bytes: this.#used }));
+    this.#used = 0;
   }
 
   #end(words: string): void {
