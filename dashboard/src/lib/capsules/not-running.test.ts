@@ -1,0 +1,18 @@
+import { expect, it } from "vitest";
+import type { Capsule } from "./capsule.ts";
+import { whyNotRunning } from "./not-running.ts";
+
+const inState = (status: Capsule["status"], message?: string) =>
+  whyNotRunning({ status, ...(message !== undefined && { reason: { code: "asked", message } as Capsule["reason"] }) });
+
+it("says of each state why there is nothing to use, and what to do", () => {
+  expect(inState("starting")).toBe("The capsule starts: shells and files are there once it runs.");
+  expect(inState("paused", "not used for 10 minutes.")).toBe(
+    "The capsule is paused: not used for 10 minutes. Resume it, and it goes on where it stood.",
+  );
+  expect(inState("stopped", "out of memory: python3 (pid 412)")).toContain(
+    "has stopped: out of memory: python3 (pid 412). ",
+  );
+  expect(inState("missing")).toContain("cannot be reached: its host does not answer. ");
+  expect(inState("error")).toContain("The capsule failed. ");
+});
