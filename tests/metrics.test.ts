@@ -73,6 +73,12 @@ it("both servers tell what they do, and the dashboard for Grafana asks for nothi
   expect(host.text).toContain('warren_host_warm_pool_uses_total{result="miss"}');
   expect(host.text).toContain('warren_host_call_duration_seconds_count{method="PauseSandbox",outcome="ok"} 1\n');
   expect(host.text).toContain("warren_host_network_slots_used 0\n");
+  for (const of of ["data", "images"]) {
+    expect(
+      Number(new RegExp(`^warren_host_disk_used_bytes\\{of="${of}"\\} (\\d+)$`, "m").exec(host.text)?.[1]),
+    ).toBeGreaterThan(0);
+  }
+  expect(plane.text).toMatch(/^warren_control_plane_audit_outbox_bytes 0$/m);
   expect(plane.text).toContain('warren_control_plane_sandboxes{status="running"} 0\n');
 });
 

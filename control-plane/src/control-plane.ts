@@ -8,6 +8,7 @@ import { Bootstrap } from "./bootstrap/bootstrap.ts";
 import { CredentialsFile } from "./bootstrap/credentials-file.ts";
 import type { Config } from "./config.ts";
 import { type DataDirectory, takeDataDirectory } from "./database/data-directory.ts";
+import type { EventFeed } from "./events/event-feed.ts";
 import type { HostMonitor } from "./hosts/host-monitor.ts";
 import type { App } from "./http/app-types.ts";
 import type { Logger } from "./logging.ts";
@@ -87,7 +88,7 @@ async function start(
   const sandboxMetrics = createMetrics(foundation, sandboxes, { limits: usageLimits, allowance });
   const events = createEvents(foundation, { teams, apiKeys, sandboxes });
   const version = readVersion();
-  const monitoring = await openMonitoring(foundation, monitor, version);
+  const monitoring = await openMonitoring(foundation, { monitor, events, version });
   const app = await createServer(foundation, {
     version,
     teams,
@@ -136,10 +137,13 @@ async function start(
 }
 
 /** Loads what measures the server where the settings let somebody read it. */
-async function openMonitoring({ config, ...parts }: Foundation, monitor: HostMonitor, version: string) {
+async function openMonitoring(
+  { config, ...parts }: Foundation,
+  others: { monitor: HostMonitor; events: EventFeed; version: string },
+) {
   if (config.metrics === undefined) return undefined;
   const { Monitoring } = await import("./monitoring/monitoring.ts");
-  return Monitoring.open(config.metrics, { ...parts, monitor, version });
+  return Monitoring.open(config.metrics, { ...parts, ...others });
 }
 
 async function listen(app: App, { host, port }: ListenAddress): Promise<string> {

@@ -119,13 +119,14 @@ export async function serveHost(options: ServeOptions): Promise<Host> {
  * command is not looked at, and could not have the address of one that lasts.
  */
 async function openMonitoring(
-  { ephemeral, log }: ServeOptions,
+  { dataDirectory, imagesDirectory, ephemeral, log }: ServeOptions,
   { metrics }: HostSettings,
   sandboxes: SandboxService,
 ): Promise<Monitoring | undefined> {
   if (metrics === undefined || ephemeral) return undefined;
   const { Monitoring } = await import("./monitoring/monitoring.ts");
-  return Monitoring.open(metrics, sandboxes, log);
+  const directories = { data: dataDirectory, images: imagesDirectory };
+  return Monitoring.open(metrics, { sandboxes, directories, log });
 }
 
 /**

@@ -9,6 +9,9 @@ import { BATCH } from "./audit-store.ts";
 /** Bytes of events that may wait. */
 const MOST_BYTES = 64 * 1024 * 1024;
 
+/** Bytes of a file in which its first event is looked for: two of the longest, since the first line may be half of one. */
+const FIRST_BYTES = 512 * 1024;
+
 /**
  * Events on the disk that wait for the database. A file takes new ones, one to a line; it is renamed before it is read, so
  * that what comes meanwhile is in another. What was appended is there after a crash.
@@ -29,6 +32,15 @@ export class AuditOutbox {
   async isEmpty(): Promise<boolean> {
     const sizes = await Promise.all([sizeOf(this.#waiting), sizeOf(this.#leaving)]);
     return sizes.every((size) => size === undefined);
+  }
+
+  /** Bytes of the events that wait, and when the oldest of them happened, in milliseconds since 1970. */
+  async waiting(): Promise<{ bytes: number; oldestAt: number | undefined }> {
+    const sizes = await Promise.all([sizeOf(this.#waiting), sizeOf(this.#leaving)]);
+    const bytes = sizes.reduce<number>((sum, size = 0) => sum + size, 0);
+    // What is being read is older than what comes meanwhile.
+    const oldest = (await firstOf(this.#leaving)) ?? (await firstOf(this.#waiting));
+    return { bytes, oldestAt: oldest && oldest.at / 1000 };
   }
 
   /** Keeps events; resolves once they are on the disk. Throws when it has no room for them. */
@@ -81,6 +93,23 @@ async function sizeOf(path: string): Promise<number | undefined> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
+  }
+}
+
+/** The first event of a file; undefined when there is none. */
+async function firstOf(path: string): Promise<StoredEvent | undefined> {
+  const lines = createReadStream(path, { end: FIRST_BYTES });
+  try {
+    for await (const line of createInterface({ input: lines, crlfDelay: Number.POSITIVE_INFINITY })) {
+      const event = parse(line);
+      if (event) return event;
+    }
+    return undefined;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  } finally {
+    lines.destroy();
   }
 }
 

@@ -65,8 +65,11 @@ describe("events that belong to no change", () => {
   });
 
   it("wait on the disk while the database does not answer, hold up nobody, and are in it once it does", async () => {
-    const recorder = newRecorder();
+    const outbox = new AuditOutbox(directory);
+    const recorder = newRecorder(outbox);
     await record(recorder, ["before"]);
+    expect(await outbox.waiting()).toEqual({ bytes: 0, oldestAt: undefined });
+    const began = Date.now();
     const asked = link.fallSilent();
     const recorded = record(recorder, ["during"]);
     await asked;
@@ -74,7 +77,11 @@ describe("events that belong to no change", () => {
     expect(await readFile(join(directory, "audit-outbox.jsonl"), "utf8").catch(() => "leaving")).toMatch(
       /during|leaving/,
     );
+    const first = await outbox.waiting();
     await record(recorder, numbers(0, 20));
+    const { bytes, oldestAt } = await outbox.waiting();
+    expect([bytes > first.bytes, oldestAt]).toEqual([true, first.oldestAt]);
+    expect([oldestAt! >= began, oldestAt! <= Date.now()]).toEqual([true, true]);
     link.recover();
     link.reset();
     await record(recorder, ["after"]);
@@ -82,6 +89,7 @@ describe("events that belong to no change", () => {
       .poll(async () => [...(await stored())].sort())
       .toEqual(["after", "before", "during", ...numbers(0, 20)].sort());
     await expect.poll(() => readdir(directory)).toEqual([]);
+    expect(await outbox.waiting()).toEqual({ bytes: 0, oldestAt: undefined });
     // Each has the time at which it happened, not that of its arrival.
     const times = await query(
       fixture.config.databaseUrl,

@@ -71,6 +71,11 @@ export class EventFeed {
     this.#parts = parts;
   }
 
+  /** How many there are. */
+  get followers(): number {
+    return this.#followers.values().reduce((sum, ofTeam) => sum + ofTeam.size, 0);
+  }
+
   /** Gives a follower all batches from now on; resolves to the position from which they go on, or an earlier one. */
   async follow(follower: Follower): Promise<EventPosition> {
     if (this.#stop.signal.aborted) throw stopping();

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { testDatabase } from "../database/testing/test-database.ts";
 import { createLogger } from "../logging.ts";
+import { EventReader } from "../testing/event-reader.ts";
 import { ExecSocket } from "../testing/exec-socket.ts";
 import { LogLines } from "../testing/log-lines.ts";
 import { errorOf, TestStack } from "../testing/test-stack.ts";
@@ -129,7 +130,12 @@ describe("metrics with a token", () => {
     };
     const pause = stack.call("POST", `/v1/sandboxes/${(await stack.createSandbox()).id}/pause`);
     await begun.promise;
+    const streams = await Promise.all([1, 2].map(() => EventReader.open(stack.url, { "x-api-key": stack.apiKey })));
+    const waits = join(stack.config.dataDir, "audit-outbox.jsonl");
+    // Half of a line is what a process leaves that was killed.
+    await writeFile(waits, `{"id":\n${JSON.stringify({ at: (Date.now() - 90_000) * 1000 })}\n`);
     const text = await read();
+    await rm(waits);
     paused.resolve();
     expect((await pause).status).toBe(200);
     const value = (name: string, labels = {}) => figure(text, `warren_control_plane_${name}`, labels);
@@ -137,7 +143,12 @@ describe("metrics with a token", () => {
     expect(value("hosts", { status: "online" })).toBe(1);
     expect(value("websockets_open")).toBe(1);
     expect(value("sandboxes", { status: "pausing" })).toBe(1);
-    expect(value("http_requests_open")).toBe(1);
+    // The pause, and the streams, which have no end.
+    expect(value("http_requests_open")).toBe(3);
+    expect(value("event_streams_open")).toBe(2);
+    expect(value("audit_outbox_bytes")).toBeGreaterThan(0);
+    expect(value("audit_outbox_oldest_age_seconds")).toBeGreaterThanOrEqual(90);
+    expect(value("audit_outbox_oldest_age_seconds")).toBeLessThan(190);
     expect(value("database_up")).toBe(1);
     expect(value("database_waiting")).toBe(0);
     expect(value("database_connections", { state: "idle" })).toBeGreaterThan(0);
@@ -146,6 +157,10 @@ describe("metrics with a token", () => {
     expect(figure(text, "process_resident_memory_bytes")).toBeGreaterThan(0);
     socket.socket.close();
     await socket.closed;
+    for (const stream of streams) stream.close();
+    await expect.poll(async () => figure(await read(), "warren_control_plane_event_streams_open")).toBe(0);
+    expect(figure(await read(), "warren_control_plane_audit_outbox_bytes")).toBe(0);
+    expect(figure(await read(), "warren_control_plane_audit_outbox_oldest_age_seconds")).toBe(0);
   });
 });
 

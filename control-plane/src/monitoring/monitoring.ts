@@ -2,13 +2,16 @@ import type {} from "@fastify/websocket";
 import { METRICS_PATH, MetricsPage, type MetricsServer, serveMetrics } from "@warren/server/metrics-page";
 import type { MetricsSettings } from "@warren/server/metrics-settings";
 import { ServerMetrics } from "@warren/server/server-metrics";
+import type { AuditOutbox } from "../audit/audit-outbox.ts";
 import type { Database } from "../database/database.ts";
 import type { Db } from "../database/tables.ts";
 import type { DetachedOperations } from "../detached-operations.ts";
+import type { EventFeed } from "../events/event-feed.ts";
 import type { HostMonitor } from "../hosts/host-monitor.ts";
 import type { App } from "../http/app-types.ts";
 import type { OpenRequests } from "../http/open-requests.ts";
 import type { Logger } from "../logging.ts";
+import { measureAudit } from "./audit-metrics.ts";
 import { measureDatabase } from "./database-metrics.ts";
 import { measureHttp } from "./http-metrics.ts";
 
@@ -18,6 +21,8 @@ export interface MonitoredParts {
   db: Db;
   operations: DetachedOperations;
   monitor: HostMonitor;
+  auditOutbox: AuditOutbox;
+  events: EventFeed;
 }
 
 /** The metrics of a control plane, for whoever the settings let read them. */
@@ -39,6 +44,8 @@ export class Monitoring {
     const metrics = await ServerMetrics.open("warren_control_plane", version);
     measureDatabase(metrics, parts, log);
     measureVisits(metrics, parts.monitor);
+    measureAudit(metrics, parts.auditOutbox, log);
+    measureEvents(metrics, parts.events);
     const { operations } = parts;
     const told = operations.onEnd;
     operations.onEnd = (ended, subject) => {
@@ -63,6 +70,11 @@ export class Monitoring {
     const { listen } = this.#settings;
     return listen && serveMetrics(this.#page, listen, "WARREN_METRICS_LISTEN");
   }
+}
+
+function measureEvents(metrics: ServerMetrics, events: EventFeed): void {
+  const open = metrics.gauge({ name: "event_streams_open", help: "Clients that follow what changes in their teams" });
+  metrics.beforeReading(() => open.set(events.followers));
 }
 
 function measureVisits(metrics: ServerMetrics, monitor: HostMonitor): void {

@@ -26,6 +26,8 @@ export interface Foundation {
   changes: AccessChanges;
   /** Where it is recorded what happens. */
   audit: AuditLogger;
+  /** Events of the audit log that wait for the database. */
+  auditOutbox: AuditOutbox;
   /** What goes on when its client has left. */
   operations: DetachedOperations;
   onClose: OnClose;
@@ -43,7 +45,8 @@ export async function createFoundation(
   const database = await openDatabase(config, log, directory.embedded);
   onClose(() => database.close());
   const { db } = database;
-  const recorder = new AuditRecorder({ db, outbox: new AuditOutbox(config.dataDir), log });
+  const auditOutbox = new AuditOutbox(config.dataDir);
+  const recorder = new AuditRecorder({ db, outbox: auditOutbox, log });
   onClose(() => recorder.close());
   await recorder.start();
   const secrets = await Secrets.open(db, config, log);
@@ -58,5 +61,5 @@ export async function createFoundation(
   }
   const operations = new DetachedOperations();
   operations.onEnd = (ended, subject) => logOperation(log, ended, subject);
-  return { config, log, database, db, secrets, changes, audit, operations, onClose };
+  return { config, log, database, db, secrets, changes, audit, auditOutbox, operations, onClose };
 }

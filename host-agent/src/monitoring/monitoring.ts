@@ -6,6 +6,7 @@ import { readVersion } from "@warren/server/version";
 import type { Logger } from "pino";
 import type { SandboxService } from "../sandboxes/service.ts";
 import { measureCalls } from "./call-metrics.ts";
+import { type HostDirectories, measureDisk } from "./disk-metrics.ts";
 import { measureUsage } from "./usage-metrics.ts";
 
 /** The metrics of a host agent, for whoever the settings let read them. */
@@ -23,9 +24,13 @@ export class Monitoring {
   }
 
   /** Measures the sandboxes of a host from now on, and serves the page at the address of its own that the settings name. */
-  static async open(settings: MetricsSettings, sandboxes: SandboxService, log: Logger): Promise<Monitoring> {
+  static async open(
+    settings: MetricsSettings,
+    { sandboxes, directories, log }: { sandboxes: SandboxService; directories: HostDirectories; log: Logger },
+  ): Promise<Monitoring> {
     const metrics = await ServerMetrics.open("warren_host", readVersion());
     measureUsage(metrics, () => sandboxes.usage());
+    measureDisk(metrics, directories, log);
     sandboxes.onOperation = (ended) => metrics.operation(ended);
     const page = new MetricsPage(metrics, settings.token, log);
     const server = settings.listen && (await serveMetrics(page, settings.listen, "WARREN_HOST_METRICS_LISTEN"));
