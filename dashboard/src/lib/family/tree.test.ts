@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { ancestorsOf, type FamilyNode, findNode, keyStep, rowsOf } from "./tree.ts";
+import { ancestorsOf, type FamilyNode, findNode, keyStep, lineOf, rowsOf } from "./tree.ts";
 
 const NODES = [
   { id: "base" },
@@ -38,6 +38,11 @@ it("what a node came from is told from the nearest on, and ends in a circle too"
       "x",
     ),
   ).toEqual(["y", "x"]);
+});
+
+it("the line of one has what it came from and all that came of it, and no sisters", () => {
+  expect(lineOf(NODES, "a").map(({ id }) => id)).toEqual(["base", "a", "a1"]);
+  expect(lineOf(NODES, "base").map(({ id }) => id)).toEqual(["base", "a", "a1", "b"]);
 });
 
 it("a name means the template that is there before those that were", () => {

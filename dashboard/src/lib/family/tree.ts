@@ -56,6 +56,21 @@ export function ancestorsOf(nodes: readonly Link[], id: string): string[] {
   return ids;
 }
 
+/** What a node came from, itself, and all that came of it. */
+export function lineOf<N extends Link>(nodes: readonly N[], id: string): N[] {
+  const wanted = new Set([id, ...ancestorsOf(nodes, id)]);
+  const childrenOf = Map.groupBy(nodes, ({ parent }) => parent);
+  const waiting = [id];
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    for (const child of childrenOf.get(next) ?? []) {
+      if (wanted.has(child.id)) continue;
+      wanted.add(child.id);
+      waiting.push(child.id);
+    }
+  }
+  return nodes.filter((node) => wanted.has(node.id));
+}
+
 /** The node that an address names: a sandbox by its id, a template by its id or name, one that is there before one that is gone. */
 export function findNode(nodes: readonly FamilyNode[], at: string): FamilyNode | undefined {
   const named = nodes.filter((node) => node.id === at || (node.kind === "template" && node.name === at));
