@@ -90,7 +90,7 @@ export const LIMITS = {
   /** Events on one page of the audit log. */
   auditPage: { min: 1, max: 200, default: 50 },
   /** Actors that one request for events of the audit log names. */
-  auditActors: 20,
+  auditActors: 10,
   /** Characters of the id or name of what an event is about. */
   auditResourceIdCharacters: 255,
   /** Bytes of one frame of a stream between processes. */

@@ -64,7 +64,7 @@ function filters(): Record<string, AuditOptions> {
     "of three kinds on a day": { ...day, actions: ["create", "pause", "destroy"] },
     "by the busiest of 100 actors, who made half": { actors: [BUSY.actor] },
     "by an actor who made 1 in 100,000": { actors: [RARE_ACTOR] },
-    "by 20 actors": { actors: someActors },
+    "by ten actors": { actors: someActors },
     "of the rarest kind by the busiest actor": { actors: [BUSY.actor], actions: ["fork"] },
     "about the busiest of 1,000 sandboxes": { resourceId: BUSY.sandbox },
     "of the rarest kind about it": { resourceId: BUSY.sandbox, actions: ["fork"] },

@@ -104,8 +104,8 @@ describe("the audit log", () => {
     ["action=create&action=launch", "querystring/action/1 must be one or more of create"],
     ["actor=Ada", 'querystring/actor/0 must be ids of users or API keys, or "system"'],
     [
-      `actor=system&actor=${Array.from({ length: 20 }, (_, n) => `usr-${String(n).padStart(25, "0")}`).join()}`,
-      "querystring/actor names 21 actors; name 20 at most",
+      `actor=system&actor=${Array.from({ length: 10 }, (_, n) => `usr-${String(n).padStart(25, "0")}`).join()}`,
+      "querystring/actor names 11 actors; name 10 at most",
     ],
     ["limit=201", "querystring/limit must be <= 200"],
     ["limit=0", "querystring/limit must be >= 1"],
