@@ -1,0 +1,115 @@
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { ROOT } from "@warren/cli/bundle-programs";
+import type { BrowserContextOptions, Locator, Page } from "playwright-core";
+import { type Dashboard, makeFirstAccount, PASSWORD, signUp, startDashboard } from "../support/dashboard.ts";
+import { signIn, spendEvening } from "./evening.ts";
+
+/** Where docs/dashboard.md has its pictures. */
+const DIRECTORY = join(ROOT, "docs/pictures");
+const QUALITY = 80;
+
+const ADA = { name: "Ada Lovelace", email: "ada@example.org" };
+const GRACE = { name: "Grace Hopper", email: "grace@example.org" };
+
+const DESKTOP: BrowserContextOptions = {
+  viewport: { width: 1440, height: 900 },
+  colorScheme: "light",
+  reducedMotion: "reduce",
+};
+const DARK: BrowserContextOptions = { ...DESKTOP, colorScheme: "dark" };
+const PHONE: BrowserContextOptions = { ...DESKTOP, viewport: { width: 390, height: 844 }, hasTouch: true };
+
+await rm(DIRECTORY, { recursive: true, force: true });
+await mkdir(DIRECTORY, { recursive: true });
+const dashboard = await startDashboard({ WARREN_WARM_POOL: "0" });
+try {
+  await takeAll(dashboard);
+} finally {
+  await dashboard.close();
+}
+
+async function takeAll(dashboard: Dashboard): Promise<void> {
+  const { page: ada } = await dashboard.open(DESKTOP);
+  await ada.goto(dashboard.setupUrl);
+  await take(ada, "setup", ada.getByRole("button", { name: "Make the account" }));
+  await makeFirstAccount(ada, dashboard.setupUrl, ADA.name, ADA.email);
+  await signUp((await dashboard.open()).page, GRACE.name, GRACE.email);
+  const { main, worker } = await spendEvening(await signIn(dashboard.url, ADA.email), GRACE.email);
+
+  const capsule = `/dashboard/capsules/${main.id}`;
+  await workInShell(ada, capsule);
+  await take(ada, "terminal");
+  await ada.goto(`${capsule}?tab=files`);
+  await take(ada, "files", ada.getByRole("table", { name: "Files" }));
+  await takeLists(ada);
+  await takeDark(await signedIn(dashboard, DARK), worker.id);
+  const phone = await signedIn(dashboard, PHONE);
+  await take(phone, "capsules-phone", phone.getByRole("table", { name: "Capsules" }));
+}
+
+/** Opens a shell and does something in it. */
+async function workInShell(page: Page, capsule: string): Promise<void> {
+  await page.goto(`${capsule}?tab=terminal`);
+  const shell = page.getByRole("textbox", { name: "Terminal input" });
+  await page.getByText(":~$").first().waitFor();
+  for (const [line, output] of [
+    ["uname -sr", "Linux"],
+    ["ls --color *", "sales.csv"],
+    ["python3 report.py data/sales.csv", "East"],
+  ] as const) {
+    await shell.pressSequentially(`${line}\n`);
+    await page.getByText(output).first().waitFor();
+  }
+}
+
+async function takeLists(page: Page): Promise<void> {
+  await page.goto("/dashboard/capsules/list");
+  await take(page, "capsules", page.getByRole("table", { name: "Capsules" }));
+  await page.getByRole("button", { name: "Create capsule" }).first().click();
+  await take(page, "create", page.getByRole("dialog", { name: "Create a capsule" }).getByLabel("Memory in MiB"));
+  await page.goto("/dashboard/snapshots/family");
+  await take(page, "family", page.getByText("other-approach"));
+  await page.goto("/dashboard/audit");
+  await take(page, "audit", page.getByRole("list", { name: "Events" }));
+  await page.goto("/dashboard/team");
+  await take(page, "team", page.getByRole("table", { name: "Members" }));
+  await page.goto("/dashboard/admin?tab=hosts");
+  await take(page, "admin", page.getByRole("table", { name: "Hosts" }));
+}
+
+async function takeDark(page: Page, workerId: string): Promise<void> {
+  await page.goto("/dashboard/capsules/stats?range=5m");
+  await take(page, "stats-dark", page.locator("canvas").nth(1));
+  await page.goto(`/dashboard/capsules/${workerId}?tab=metrics&range=5m`);
+  await take(page, "metrics-dark", page.locator("canvas").nth(1));
+  await page.goto("/dashboard/usage");
+  await take(page, "usage-dark", page.getByRole("table", { name: "Use of each capsule" }));
+  await page.goto("/dashboard/capsules/list");
+  await page.getByRole("table", { name: "Capsules" }).waitFor();
+  await page.keyboard.press("Control+k");
+  await take(page, "palette-dark", page.getByPlaceholder("Go to, do"));
+}
+
+/** A page of Ada's in a profile of its own, at the list of capsules. */
+async function signedIn(dashboard: Dashboard, options: BrowserContextOptions): Promise<Page> {
+  const { page } = await dashboard.open(options);
+  await page.goto("/login");
+  await page.getByLabel("E-mail").fill(ADA.email);
+  await page.getByLabel("Password").fill(PASSWORD);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.waitForURL("/dashboard/capsules/list");
+  return page;
+}
+
+/** Takes a picture of what is in view, once `shown` is. */
+async function take(page: Page, name: string, shown?: Locator): Promise<void> {
+  await shown?.first().waitFor();
+  await page.evaluate("document.fonts.ready.then(() => new Promise(requestAnimationFrame))");
+  const session = await page.context().newCDPSession(page);
+  const { data } = await session.send("Page.captureScreenshot", { format: "webp", quality: QUALITY });
+  await session.detach();
+  const picture = Buffer.from(data, "base64");
+  await writeFile(join(DIRECTORY, `${name}.webp`), picture);
+  process.stdout.write(`${name}.webp: ${Math.round(picture.length / 1000)} kB\n`);
+}
