@@ -242,6 +242,22 @@ test("the reason stays when its host is compared with the database", async () =>
   expect((await get(id)).reason).toEqual(reason);
 });
 
+test("a pause of which the host could not tell the end has its reason once the host is back, and is told once", async () => {
+  const { id } = await create();
+  const cut = Promise.withResolvers<void>();
+  stack.host.onPause = async () => {
+    stack.host.onPause = () => undefined;
+    await stack.host.hangUp();
+    cut.resolve();
+  };
+  await limit({ cpu_minutes: { limit: 0 } });
+  await cut.promise;
+  await stack.host.listen();
+  await paused(id);
+  const pauses = told(await eventsOf(person, "?resource_type=sandbox&action=pause"));
+  expect(pauses).toMatchObject([["sandbox pause", "info", "system", { reason: "usage_limit" }]]);
+});
+
 test("two control planes pause once, tell once and refuse both", async () => {
   const sandboxes = [await create(), await create(), await create()];
   let pauses = 0;
