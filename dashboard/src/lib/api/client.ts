@@ -1,5 +1,6 @@
 import type { components, paths } from "@warren/sdk/api";
 import createClient from "openapi-fetch";
+import { noteServerTime } from "#lib/format/server-time.ts";
 import { ApiError } from "./api-error.ts";
 
 /** Bodies of the API by their names in its document, such as `Schemas["Sandbox"]`. */
@@ -20,6 +21,7 @@ export const api = createClient<paths>({ baseUrl: "", credentials: "same-origin"
 
 api.use({
   async onResponse({ response, schemaPath }) {
+    noteServerTime(response.headers.get("date"));
     if (response.ok) return;
     const error = await ApiError.of(response);
     if (error.status === 401 && !SIGN_IN.test(schemaPath)) whenSignedOut();

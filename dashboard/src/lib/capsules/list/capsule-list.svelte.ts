@@ -1,5 +1,6 @@
 import { createContext } from "svelte";
 import { SvelteSet } from "svelte/reactivity";
+import { serverNow } from "#lib/format/server-time.ts";
 import { type LiveEvent, live } from "#lib/live/live.svelte.ts";
 import { Query } from "#lib/live/query.svelte.ts";
 import type { Capsule } from "../capsule.ts";
@@ -42,7 +43,7 @@ export class CapsuleList {
   /** All that are not over, and those that failed of late. */
   readonly all = $derived.by(() => {
     const living = this.#living.data ?? [];
-    const limit = Date.now() - FAILED_SHOWN_MS;
+    const limit = serverNow() - FAILED_SHOWN_MS;
     const failed = this.failed.filter(({ last_updated }) => Date.parse(last_updated) > limit);
     return failed.length === 0 ? living : byAge([...living, ...failed]);
   });
