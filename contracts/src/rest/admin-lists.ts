@@ -102,7 +102,7 @@ export const AdminSandbox = Type.Object(
     team_slug: Type.String(),
     host_id: Type.Optional(HostId),
     status: Type.Enum([...SANDBOX_STATUSES]),
-    reason: Type.Optional(SandboxReason),
+    reason: Type.Optional(Type.Omit(SandboxReason, ["console"])),
     template: Type.String(),
     vcpus: Type.Integer(),
     memory_mb: Type.Integer(),

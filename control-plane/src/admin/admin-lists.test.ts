@@ -61,6 +61,20 @@ describe("lists of the whole platform", () => {
     }
   });
 
+  it("of sandboxes says why one has ended, without what its guest has printed", async () => {
+    const person = await Person.signUp(stack);
+    const { id } = await expectJson<{ id: string }>(await person.call("POST", "/v1/sandboxes", {}), 201);
+    const reason = { code: "guest_panicked", message: "its kernel panicked", console: "of the guest", atUnixMs: 1n };
+    Object.assign(stack.host.guest(id), { status: "stopped", reason });
+    stack.host.announce(id);
+    await expect
+      .poll(async () => (await person.get<{ reason?: object }>(`/v1/sandboxes/${id}`)).reason)
+      .toMatchObject({ console: "of the guest" });
+    const listed = await admin.get<AdminSandboxPage>(`/v1/admin/sandboxes?search=${id}&status=stopped`);
+    const { code, message } = reason;
+    expect(listed.items.map((item) => item.reason)).toEqual([{ code, message, at: expect.any(String) }]);
+  });
+
   it("of teams, hosts and sandboxes says what is where, and nothing of what is in a sandbox", async () => {
     const person = await Person.signUp(stack);
     const request = { name: "box", metadata: { secret: "of the team" }, env: { TOKEN: "secret" } };

@@ -1,5 +1,6 @@
 import type { AdminTeam, AdminUser } from "@warren/contracts/rest/admin";
 import type { AdminHost, AdminSandbox } from "@warren/contracts/rest/admin-lists";
+import type { SandboxReason } from "@warren/contracts/rest/sandboxes";
 import { toWireId } from "../identifiers/wire-id.ts";
 import type {
   ListPage,
@@ -77,7 +78,7 @@ export function toAdminSandbox(row: PlatformSandboxRow): AdminSandbox {
     team_slug: row.team_slug,
     ...(row.host_id === null ? {} : { host_id: toWireId("host", row.host_id) }),
     status: row.status,
-    ...(row.reason === null ? {} : { reason: row.reason }),
+    ...(row.reason === null ? {} : { reason: withoutConsole(row.reason) }),
     template: row.template,
     vcpus: row.vcpus,
     memory_mb: row.memory_mb,
@@ -85,4 +86,9 @@ export function toAdminSandbox(row: PlatformSandboxRow): AdminSandbox {
     created_at: row.created_at.toISOString(),
     ...(row.last_active_at === null ? {} : { last_active_at: row.last_active_at.toISOString() }),
   };
+}
+
+/** What a guest has printed is its team's to see. */
+function withoutConsole({ console: _, ...reason }: SandboxReason): Omit<SandboxReason, "console"> {
+  return reason;
 }

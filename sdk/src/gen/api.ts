@@ -3492,7 +3492,6 @@ export interface components {
             last_active_at?: string;
             memory_mb: number;
             name?: string;
-            /** @description Why the sandbox is in its status, or not well: whatever is paused, stopped, missing or failed has one, and of those that run the ones that are not well */
             reason?: {
                 /** Format: date-time */
                 at: string;
@@ -3501,8 +3500,6 @@ export interface components {
                  * @enum {unknown}
                  */
                 code: "requested" | "inactivity" | "guest_powered_off" | "guest_rebooted" | "guest_panicked" | "guest_hung" | "guest_unresponsive" | "out_of_memory" | "microvm_lost" | "host_disk_full" | "host_disk_failed" | "ended_by_operator" | "host_lost" | "start_failed" | "lease_expired" | "usage_limit";
-                /** @description The last lines that its kernel printed, when it panicked; written by the guest */
-                console?: string;
                 /** @description For people */
                 message: string;
             };
