@@ -20,6 +20,11 @@ export const PAGES: readonly PageOfDashboard[] = [
     shows: (page) => page.getByText("Most at once in 30 days"),
   },
   { path: "/dashboard/snapshots", asks: /\/v1\/snapshots/, shows: table("Templates") },
+  {
+    path: "/dashboard/snapshots/family",
+    asks: /\/v1\/family/,
+    shows: (page) => page.getByRole("tree", { name: "Family tree" }),
+  },
   { path: "/dashboard/keys", asks: /\/v1\/api-keys/, shows: table("API keys") },
   { path: "/dashboard/team", asks: /\/v1\/teams\/[^/]+$/, shows: table("Members") },
   { path: "/dashboard/team", asks: /\/v1\/teams\/[^/]+\/quota/, shows: (page) => page.getByText("Their vCPUs") },
@@ -30,6 +35,11 @@ export const PAGES: readonly PageOfDashboard[] = [
   { path: "/dashboard/admin?tab=teams", asks: /\/v1\/admin\/teams/, shows: table("Teams") },
   { path: "/dashboard/admin?tab=sandboxes", asks: /\/v1\/admin\/sandboxes/, shows: table("Capsules of all teams") },
   { path: "/dashboard/admin?tab=hosts", asks: /\/v1\/admin\/hosts/, shows: table("Hosts") },
+  {
+    path: "/dashboard/admin?tab=audit",
+    asks: /\/v1\/admin\/audit-logs/,
+    shows: (page) => page.getByRole("list", { name: "Events" }),
+  },
   // Without the session no page below /dashboard opens at all.
   { path: "/dashboard/keys", asks: /\/v1\/me$/, shows: heading("Keys") },
 ];

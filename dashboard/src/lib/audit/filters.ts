@@ -25,6 +25,12 @@ const RESOURCE_WORDS: Record<string, string> = {
 /** What can be filtered by: kinds of resources, each with what can happen to it. */
 export const FILTER_GROUPS: readonly { resource: string; label: string; actions: readonly string[] }[] = groupActions();
 
+/** What the parameters of an address that filter by kind may be. */
+export const FILTER_VALUES = {
+  resource_type: FILTER_GROUPS.map(({ resource }) => resource),
+  action: FILTER_GROUPS.flatMap(({ actions }) => actions),
+};
+
 function groupActions() {
   const groups = new Map<string, string[]>();
   for (const key of Object.keys(SENTENCES)) {
@@ -53,14 +59,8 @@ export function readFilters(query: Pick<URLSearchParams, "get" | "getAll">): Aud
         .filter((value) => values.includes(value)),
     ),
   ];
-  const resources = known(
-    "resource_type",
-    FILTER_GROUPS.map(({ resource }) => resource),
-  );
-  const actions = known(
-    "action",
-    FILTER_GROUPS.flatMap((group) => group.actions),
-  );
+  const resources = known("resource_type", FILTER_VALUES.resource_type);
+  const actions = known("action", FILTER_VALUES.action);
   return { resources, actions, resourceId: query.get("resource_id") ?? "" };
 }
 

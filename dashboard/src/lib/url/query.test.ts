@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { oneOf, withQuery } from "./query.ts";
+import { oneOf, unknownValues, withQuery } from "./query.ts";
 
 const here = new URL("http://127.0.0.1/list?state=paused&other=1");
 
@@ -12,4 +12,10 @@ it("a value that is not known is the default", () => {
   expect(oneOf("b", ["a", "b"], "a")).toBe("b");
   expect(oneOf("toString", ["a", "b"], "a")).toBe("a");
   expect(oneOf(null, ["a", "b"], undefined)).toBeUndefined();
+});
+
+it("values that are not known are told with their names, each of several", () => {
+  const query = new URLSearchParams("state=paused,asleep&state=gone&type=&other=1&month=2026-13");
+  const known = { state: ["paused"], type: ["base"], month: (value: string) => value === "2026-12" };
+  expect(unknownValues(query, known)).toEqual(["state=asleep", "state=gone", "month=2026-13"]);
 });

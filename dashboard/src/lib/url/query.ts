@@ -8,6 +8,18 @@ export function withQuery(address: { readonly href: string }, values: Record<str
   return changed;
 }
 
+/** What parameters of a query may be: some values, or those that a function says are. */
+export type KnownValues = Record<string, readonly string[] | ((value: string) => boolean)>;
+
+/** Values of a query that are none of those, as `name=value`. One of several values stands between commas. */
+export function unknownValues(query: Pick<URLSearchParams, "getAll">, known: KnownValues): string[] {
+  return Object.entries(known).flatMap(([name, values]) => {
+    const isKnown = typeof values === "function" ? values : (value: string) => values.includes(value);
+    const asked = query.getAll(name).flatMap((value) => value.split(","));
+    return asked.filter((value) => value !== "" && !isKnown(value)).map((value) => `${name}=${value}`);
+  });
+}
+
 /** A value of a query that is one of some known; any other is the default. */
 export function oneOf<const T extends string, D extends T | undefined>(
   value: string | null,

@@ -7,9 +7,14 @@ export interface Month {
 /** A month in the address of the page: `2026-11`. */
 const MONTH = /^(\d{4})-(0[1-9]|1[0-2])$/;
 
+/** Whether a text is a month that has begun. */
+export function isMonth(value: string, now: Date): boolean {
+  return MONTH.test(value) && value <= monthOf(now);
+}
+
 /** The month that an address names, else that of `now`. */
 export function readMonth(value: string | null, now: Date): string {
-  return value !== null && MONTH.test(value) && value <= monthOf(now) ? value : monthOf(now);
+  return value !== null && isMonth(value, now) ? value : monthOf(now);
 }
 
 export function monthOf(time: Date): string {

@@ -1,0 +1,112 @@
+import type { Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Dashboard, makeFirstAccount, startFakeDashboard } from "../support/dashboard.ts";
+
+/** What one browser keeps apart, shows once, or refuses to guess. */
+
+let dashboard: Dashboard;
+let page: Page;
+let capsule: string;
+
+beforeAll(async () => {
+  dashboard = await startFakeDashboard();
+  ({ page } = await dashboard.open());
+  await makeFirstAccount(page, dashboard.setupUrl, "Ada Lovelace", "ada@example.org");
+  const { id } = await dashboard.warren.sandboxes.create({ memoryMb: 128, name: "of-the-first-team" });
+  capsule = `/dashboard/capsules/${id}`;
+});
+afterAll(() => dashboard?.close());
+
+test("two tabs of one browser never show two teams", async () => {
+  const list = await page.context().newPage();
+  await list.goto("/dashboard/capsules/list");
+  await list.getByRole("link", { name: "of-the-first-team" }).waitFor();
+  await page.goto(capsule);
+  await page.getByRole("heading", { name: "of-the-first-team" }).waitFor();
+
+  const other = await page.context().newPage();
+  await other.goto("/dashboard/team");
+  await other.getByRole("button", { name: "switch team" }).click();
+  await other.getByRole("menuitem", { name: "Create a team" }).click();
+  await other.getByRole("dialog").getByLabel("Name").fill("Second team");
+  await other.getByRole("dialog").getByRole("button", { name: "Create" }).click();
+
+  for (const tab of [list, page, other]) await tab.getByRole("button", { name: "Team Second team" }).waitFor();
+  await list.getByText("create the first one").waitFor();
+  await page.getByRole("alert").waitFor();
+  for (const tab of [list, page, other]) expect(await tab.getByText("of-the-first-team").count()).toBe(0);
+
+  // What is made in any of them now is of the second team, and back in the first team nothing of it is there.
+  await list.goto("/dashboard/keys");
+  await list.getByRole("button", { name: "Create key" }).first().click();
+  await list.getByRole("dialog").getByLabel("Name").fill("of-the-second-team");
+  await list.getByRole("dialog").getByRole("button", { name: "Create key" }).click();
+  await list.getByRole("dialog").getByRole("button", { name: "Done" }).click();
+  await other.getByRole("button", { name: "switch team" }).click();
+  await other.getByRole("menuitem", { name: "owner" }).filter({ hasText: "Default" }).click();
+  await page.getByRole("heading", { name: "of-the-first-team" }).waitFor();
+  await list.getByRole("table", { name: "API keys" }).waitFor();
+  expect(await list.getByText("of-the-second-team").count()).toBe(0);
+  await list.close();
+  await other.close();
+});
+
+test("a key is shown once", async () => {
+  await page.goto("/dashboard/keys");
+  const dialog = page.getByRole("dialog");
+  await page.getByRole("button", { name: "Create key" }).first().click();
+  await dialog.getByLabel("Name").fill("for CI");
+  await dialog.getByRole("button", { name: "Create key" }).click();
+  const shown = await dialog.getByRole("button", { name: /warren_/ }).textContent();
+  const key = /warren_[0-9a-f]{40}/.exec(shown ?? "")?.[0] ?? "";
+  expect(key).not.toBe("");
+  await dialog.getByRole("button", { name: "Done" }).click();
+  await dialog.waitFor({ state: "hidden" });
+  await page.getByRole("cell", { name: "for CI" }).waitFor();
+  expect(await page.content()).not.toContain(key);
+  await page.getByRole("button", { name: "Create key" }).first().click();
+  await dialog.getByLabel("Name").waitFor();
+  expect(await page.content()).not.toContain(key);
+  await page.reload();
+  await page.getByRole("cell", { name: "for CI" }).waitFor();
+  expect(await page.content()).not.toContain(key);
+  await page.goto("/dashboard/audit");
+  await page.getByText("created the key for CI").waitFor();
+  expect(await page.content()).not.toContain(key);
+});
+
+test.each([
+  ["/dashboard/capsules/list?state=asleep", "state=asleep"],
+  ["/dashboard/capsules/list?template=nowhere", "template=nowhere"],
+  ["/dashboard/capsules/stats?range=7y", "range=7y"],
+  ["/dashboard/snapshots?type=<b>", "type=<b>"],
+  ["/dashboard/audit?resource_type=sandbox,moon&action=eat", "resource_type=moon and action=eat"],
+  ["/dashboard/usage?month=2026-13&of=love", "month=2026-13 and of=love"],
+  ["/dashboard/admin?tab=secrets", "tab=secrets"],
+])("%s says that the page does not know %s", async (path, unknown) => {
+  await page.goto(path);
+  await page.getByText(`The address asks for ${unknown}, which this page does not know`).waitFor();
+});
+
+test("a capsule's page says what it does not know of its address", async () => {
+  await page.goto(`${capsule}?tab=secrets`);
+  await page.getByText("The address asks for tab=secrets, which this page does not know").waitFor();
+  await page.goto(`${capsule}?tab=metrics&range=7y`);
+  await page.getByText("The address asks for range=7y, which this page does not know").waitFor();
+});
+
+test("the policy of the pages lets no script and no style in that is not theirs", async () => {
+  const stranger = await dashboard.open();
+  const response = await stranger.page.goto("/login");
+  const policy = response?.headers()["content-security-policy"] ?? "";
+  expect(policy).toContain("default-src");
+  expect(policy).not.toMatch(/unsafe-(inline|eval)|\*|https?:/);
+  await stranger.page.evaluate(`document.body.insertAdjacentHTML("beforeend", "<p style='color: red'>red</p>")`);
+  await expect.poll(() => stranger.problems.length).toBeGreaterThan(0);
+  await stranger.context.close();
+  stranger.problems.length = 0;
+});
+
+test("no page complained of its policy", () => {
+  expect(dashboard.problems()).toEqual([]);
+});
