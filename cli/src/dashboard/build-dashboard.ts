@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { constants, setPriority } from "node:os";
 import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { lockFile } from "@warren/server/file-lock";
 import { LastLines } from "../servers/last-lines.ts";
 
@@ -24,8 +25,9 @@ const SOURCE_FILES = [
 
 /** Builds that are kept: pages that are open since the one before go on with its files. */
 const KEPT_BUILDS = 2;
-/** Lines of the output that tell why a build failed. */
-const KEPT_LINES = 12;
+/** Lines of the output of a build that are kept, and of those the ones that tell why it failed. */
+const KEPT_LINES = 200;
+const TOLD_LINES = 20;
 
 export interface BuildOptions {
   /** Called when there is something to build, which takes a while. */
@@ -113,7 +115,19 @@ async function runVite(version: string, output: string, signal: AbortSignal | un
     child.once("close", (status, by) => resolve(status === 0 ? undefined : by ? `by ${by}` : `with status ${status}`));
   });
   signal?.throwIfAborted();
-  if (how !== undefined) throw new Error(`The build of the dashboard ended ${how}.\n${lines}`);
+  if (how !== undefined) throw new Error(`The build of the dashboard ended ${how}.\n${reasonIn(lines.toString())}`);
+}
+
+/** What the output of a build says of its failure, without where in Vite it happened, and without colours. */
+function reasonIn(output: string): string {
+  const lines = stripVTControlCharacters(output)
+    .split("\n")
+    .filter((line) => line.trim() !== "");
+  const begin = lines.findIndex((line) => line.startsWith("error during build:")) + 1;
+  if (begin === 0) return lines.slice(-TOLD_LINES).join("\n");
+  const told = lines.slice(begin, begin + TOLD_LINES);
+  const place = told.findIndex((line) => /^\s+at /.test(line));
+  return told.slice(0, place === -1 ? undefined : place).join("\n");
 }
 
 /** What the build takes of the environment, in which servers have their secrets. */

@@ -6,10 +6,11 @@ const AGAIN_SEC = 2;
 /** What stands in for the pages while there is no build of them: the one page that needs none of their files. */
 export function waitingPage(failure: string | undefined): { html: string; policy: string } {
   const title = failure === undefined ? "The pages are being built" : "The pages could not be built";
+  /** Markup. */
   const text =
     failure === undefined
       ? "This takes half a minute after an installation or a change. The API works already."
-      : `${failure} The API works all the same.`;
+      : `${escapeHtml(failure.trim())} Standard error of <code>warren up</code> says why. The API works all the same.`;
   // A refresh by the markup goes to the address of the page, which does nothing when that has a fragment, as the link to the
   // first account does.
   const again =
@@ -18,7 +19,7 @@ export function waitingPage(failure: string | undefined): { html: string; policy
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">${again}<title>${title} · Warren</title></head>
-<body><h1>${title}</h1><p>${escapeHtml(text)}</p><p>Its routes are described at <a href="/docs">/docs</a>.</p></body>
+<body><h1>${title}</h1><p>${text}</p><p>Its routes are described at <a href="/docs">/docs</a>.</p></body>
 </html>
 `;
   return { html, policy: contentSecurityPolicy(html) };
