@@ -3,7 +3,10 @@ import type { Capsule } from "./capsule.ts";
 import { whyNotRunning } from "./not-running.ts";
 
 const inState = (status: Capsule["status"], message?: string) =>
-  whyNotRunning({ status, ...(message !== undefined && { reason: { code: "asked", message } as Capsule["reason"] }) });
+  whyNotRunning({
+    status,
+    ...(message !== undefined && { reason: { code: "inactivity" as const, at: "2026-11-28T00:00:00Z", message } }),
+  });
 
 it("says of each state why there is nothing to use, and what to do", () => {
   expect(inState("starting")).toBe("The capsule starts: shells and files are there once it runs.");
