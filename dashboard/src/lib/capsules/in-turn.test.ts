@@ -15,5 +15,5 @@ it("does each once, a few at a time, and goes on after one that fails", async ()
   });
   expect(done.toSorted((a, b) => a - b)).toEqual([1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
   expect([...failures]).toEqual([[3, new Error("three")]]);
-  expect(most).toBe(6);
+  expect(most).toBe(3);
 });

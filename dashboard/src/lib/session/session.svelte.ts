@@ -150,8 +150,3 @@ export const session = new Session();
 export function logInPath(to: string): string {
   return to === "/" || to === "/dashboard" ? "/login" : `/login?to=${encodeURIComponent(to)}`;
 }
-
-/** Where a log-in leads: only to pages of this site. */
-export function returnPath(to: string | null): string {
-  return to !== null && /^\/dashboard(?:[/?]|$)/.test(to) ? to : "/dashboard/capsules/list";
-}
