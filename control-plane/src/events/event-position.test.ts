@@ -1,3 +1,4 @@
+import { EVENT_ID } from "@warren/contracts/rest/events";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type EventPlace, EventPosition } from "./event-position.ts";
@@ -102,5 +103,20 @@ describe("the position of a reader", () => {
       }),
       { seed: 20_261_128, numRuns: 2000 },
     );
+  });
+
+  it("is read of every text that has its form, and no other", () => {
+    fc.assert(
+      fc.property(fc.stringMatching(EVENT_ID), (id) => {
+        const position = EventPosition.parse(id)!;
+        expect(sent(position).lacking).toEqual(position.lacking);
+        // What has not begun by then is not open.
+        for (const [xid] of position.lacking.slice(1)) expect(xid).toBeLessThan(position.next);
+      }),
+      { seed: 20_261_128, numRuns: 500 },
+    );
+    expect(EventPosition.parse("831bfbf9-5-32")).toEqual(EventPosition.parse("831bfbf9-5"));
+    for (const text of ["", "831bfbf9", "831bfbf9-", "831bfbf-5", "831bfbf9-5-", "831bfbf9-5.", "831bfbf9-x"])
+      expect(EventPosition.parse(text)).toBeUndefined();
   });
 });

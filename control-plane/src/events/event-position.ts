@@ -52,8 +52,8 @@ export class EventPosition {
         const [xid, seen = 0] = token.split(".").map(Number);
         return [xid!, seen];
       });
-    if (open.some(([xid]) => xid >= next)) return undefined;
-    return new EventPosition(log, next, nextSeen, new Map(open));
+    // What has not begun by then is lacking as it is.
+    return new EventPosition(log, next, nextSeen, new Map(open.filter(([xid]) => xid < next)));
   }
 
   /** As the id of an event. Of very many open transactions it names none, so that some events come again. */
