@@ -53,7 +53,7 @@ export interface paths {
                 query?: {
                     /** @description Events of such a kind; several with commas between them, or given again */
                     action?: string[];
-                    /** @description Events of these users, API keys, or `system`, 20 at most; several with commas between them, or given again */
+                    /** @description Events of these users, API keys, or `system`, 10 at most; several with commas between them, or given again */
                     actor?: string[];
                     /** @description `next_cursor` of the page before */
                     cursor?: string;
@@ -109,7 +109,7 @@ export interface paths {
                 query?: {
                     /** @description Events of such a kind; several with commas between them, or given again */
                     action?: string[];
-                    /** @description Events of these users, API keys, or `system`, 20 at most; several with commas between them, or given again */
+                    /** @description Events of these users, API keys, or `system`, 10 at most; several with commas between them, or given again */
                     actor?: string[];
                     /** @description Events of this time and later */
                     from?: string;
@@ -659,7 +659,7 @@ export interface paths {
                 query?: {
                     /** @description Events of such a kind; several with commas between them, or given again */
                     action?: string[];
-                    /** @description Events of these users, API keys, or `system`, 20 at most; several with commas between them, or given again */
+                    /** @description Events of these users, API keys, or `system`, 10 at most; several with commas between them, or given again */
                     actor?: string[];
                     /** @description `next_cursor` of the page before */
                     cursor?: string;
@@ -715,7 +715,7 @@ export interface paths {
                 query?: {
                     /** @description Events of such a kind; several with commas between them, or given again */
                     action?: string[];
-                    /** @description Events of these users, API keys, or `system`, 20 at most; several with commas between them, or given again */
+                    /** @description Events of these users, API keys, or `system`, 10 at most; several with commas between them, or given again */
                     actor?: string[];
                     /** @description Events of this time and later */
                     from?: string;
