@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import type { AuditLog, AuditPage } from "@warren/contracts/rest/audit";
 import type { Transport } from "./transport.ts";
 
@@ -45,6 +46,16 @@ export class AuditLogs {
       cursor = page.next_cursor;
       isLast = cursor === undefined;
     }
+  }
+
+  /**
+   * All events that there are now as lines of JSON (`application/x-ndjson`), the newest first, in one answer: bytes as they come,
+   * for a file, say. The stream fails when the answer breaks off; whoever leaves early destroys it.
+   */
+  export(options: AuditOptions = {}): Promise<Readable> {
+    const query = queryOf(options);
+    const path = `${this.#path}/export${query.size > 0 ? `?${query}` : ""}`;
+    return this.#transport.open({ method: "GET", path, safe: true, signal: options.signal });
   }
 }
 

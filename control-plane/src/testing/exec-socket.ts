@@ -16,7 +16,10 @@ export class ExecSocket {
   private constructor(socket: WebSocket) {
     this.socket = socket;
     this.closed = new Promise((resolve) => {
-      socket.once("close", (code, reason) => resolve({ code, reason: String(reason) }));
+      socket.once("close", (code, reason) => {
+        resolve({ code, reason: String(reason) });
+        this.#wake();
+      });
     });
     socket.on("message", (data: Buffer, isBinary) => this.#receive(data, isBinary));
   }
@@ -47,10 +50,7 @@ export class ExecSocket {
       if (this.socket.readyState === WebSocket.CLOSED) {
         throw new Error(`closed without a ${type} frame: ${JSON.stringify(this.frames)}`);
       }
-      await new Promise<void>((resolve) => {
-        this.#waiting.push(resolve);
-        this.socket.once("close", resolve);
-      });
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
   }
 
@@ -68,6 +68,10 @@ export class ExecSocket {
         this.output[frame.type].push(Buffer.from(frame.data, frame.encoding ?? "utf8"));
       }
     }
+    this.#wake();
+  }
+
+  #wake(): void {
     for (const wake of this.#waiting.splice(0)) wake();
   }
 }
