@@ -50,6 +50,15 @@ it.each([
   expect(lines.map((line) => line.replace(/ü+$/, ""))).toEqual([...Array(3000).keys(), "last"].map(String));
 });
 
+it("is one of many in a process without being taken for a leak", async () => {
+  const { stdout } = run(
+    `process.on("warning", ({ name }) => output.write(name + "\\n"));
+     const others = Array.from({ length: 20 }, () => new LogOutput());
+     setImmediate(() => others[19].write("last\\n"));`,
+  );
+  expect(await text(stdout!)).toBe("last\n");
+});
+
 it("ends when its reader is gone and lines are unwritten", async () => {
   const { stdout, stdin } = run(
     'process.stdin.once("data", () => { output.write("one\\n"); output.write("two\\n"); process.exit(3); });',

@@ -40,7 +40,7 @@ export class LogOutput {
   constructor() {
     const kind = fstatSync(STDOUT);
     this.#pipe = kind.isFIFO() || kind.isSocket() ? process.stdout : undefined;
-    this.#pipe?.on("error", () => this.#break());
+    if (this.#pipe) neverThrow(this.#pipe);
   }
 
   write(line: string): void {
@@ -141,7 +141,8 @@ export class LogOutput {
     this.#waitingBytes -= 1;
     this.#pipe.write(this.#awaited, (error) => {
       this.#awaited = undefined;
-      if (!error) this.#writeOn();
+      if (error) this.#break();
+      else this.#writeOn();
     });
   }
 
@@ -167,6 +168,15 @@ export class LogOutput {
       this.flushSync();
     });
   }
+}
+
+/** Pipes with a listener for their errors: whoever writes to one is told by the write itself. */
+const listenedTo = new WeakSet<Writable>();
+
+function neverThrow(pipe: Writable): void {
+  if (listenedTo.has(pipe)) return;
+  listenedTo.add(pipe);
+  pipe.on("error", () => undefined);
 }
 
 function isFull(error: unknown): boolean {
