@@ -1,12 +1,12 @@
-import { get, type IncomingMessage } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import { Checkout } from "./measure/checkout.ts";
 import { ControlPlane, withDirectory } from "./measure/control-plane.ts";
+import { EventStream } from "./measure/event-stream.ts";
 import { megabytes } from "./measure/format.ts";
 import type { BenchOptions } from "./measure/options.ts";
 import { PostgresServer } from "./measure/postgres-server.ts";
-import { processorSeconds, proportionalMemory } from "./measure/processes.ts";
+import { processorShare, proportionalMemory } from "./measure/processes.ts";
 import { type Figure, formatReport, publishReport } from "./measure/report.ts";
 import { median, percentile } from "./measure/statistics.ts";
 
@@ -66,7 +66,9 @@ async function change({ url, apiKey }: ControlPlane, note: number): Promise<void
 async function measure(controlPlane: ControlPlane): Promise<Figure[]> {
   const { pid } = controlPlane;
   const memoryBefore = proportionalMemory(pid);
-  const streams = await Promise.all(Array.from({ length: STREAMS }, () => Stream.open(controlPlane)));
+  const streams = await Promise.all(
+    Array.from({ length: STREAMS }, () => EventStream.open(controlPlane.url, { "x-api-key": controlPlane.apiKey })),
+  );
   const idle = await processorShare(pid, () => delay(IDLE_SEC * 1000));
   const latencies: number[] = [];
   const changing = await processorShare(pid, async () => {
@@ -114,7 +116,7 @@ async function measure(controlPlane: ControlPlane): Promise<Figure[]> {
 }
 
 /** How a storm of changes is written and told. */
-async function measureStorm(streams: Stream[], controlPlane: ControlPlane): Promise<string> {
+async function measureStorm(streams: EventStream[], controlPlane: ControlPlane): Promise<string> {
   const told = Promise.all(streams.map((stream) => stream.reach(stream.events + STORM.changes)));
   const begin = performance.now();
   await Promise.all(
@@ -168,48 +170,4 @@ async function costOfWrites(database: pg.Client, url: string): Promise<Figure[]>
       against: `${without.toFixed(2)} ms without`,
     };
   });
-}
-
-/** Cores that a process uses during some work. */
-async function processorShare(pid: number, work: () => Promise<unknown>): Promise<number> {
-  const [seconds, begin] = [processorSeconds(pid), performance.now()];
-  await work();
-  return (processorSeconds(pid) - seconds) / ((performance.now() - begin) / 1000);
-}
-
-/** A client that counts the events of its stream. */
-class Stream {
-  events = 0;
-  readonly #response: IncomingMessage;
-  readonly #waiting: { count: number; resolve: () => void }[] = [];
-
-  private constructor(response: IncomingMessage) {
-    this.#response = response;
-    let rest = "";
-    response.setEncoding("utf8").on("data", (text: string) => {
-      const blocks = (rest + text).split("\n\n");
-      rest = blocks.pop()!;
-      this.events += blocks.filter((block) => block.includes("event: sandbox")).length;
-      while (this.#waiting[0] && this.#waiting[0].count <= this.events) this.#waiting.shift()!.resolve();
-    });
-    response.on("error", () => undefined);
-  }
-
-  /** Resolves once the stream has begun. */
-  static async open({ url, apiKey }: ControlPlane): Promise<Stream> {
-    const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      get(`${url}/v1/events`, { agent: false, headers: { "x-api-key": apiKey } }, resolve).on("error", reject);
-    });
-    if (response.statusCode !== 200) throw new Error(`a stream was refused with ${response.statusCode}`);
-    return new Stream(response);
-  }
-
-  /** Resolves when so many events have come. */
-  reach(count: number): Promise<void> {
-    return new Promise((resolve) => this.#waiting.push({ count, resolve }));
-  }
-
-  close(): void {
-    this.#response.destroy();
-  }
 }

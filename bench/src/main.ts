@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { api } from "./api.ts";
+import { dashboard } from "./dashboard/dashboard.ts";
 import { events } from "./events.ts";
 import { footing } from "./footing.ts";
 import { freeze } from "./freeze/freeze.ts";
@@ -13,6 +14,7 @@ import { streams } from "./streams.ts";
 /** Benches by name. Each prints a table of figures. */
 const BENCHES: Record<string, (options: BenchOptions) => Promise<void>> = {
   api,
+  dashboard,
   events,
   footing,
   freeze,

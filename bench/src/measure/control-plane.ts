@@ -28,13 +28,14 @@ export class ControlPlane {
 
   /**
    * Starts it with its usual settings, on the database of a connection string or on the embedded one. Its log goes nowhere,
-   * or in all detail to `onLine`.
+   * or in all detail to `onLine`; `environment` is added to its own.
    */
   static async start(
     checkout: Checkout,
     directory: string,
     databaseUrl?: string,
     onLine?: (line: string) => void,
+    environment: NodeJS.ProcessEnv = {},
   ): Promise<ControlPlane> {
     const begin = performance.now();
     const child = spawn(checkout.node, checkout.server("control-plane"), {
@@ -48,6 +49,7 @@ export class ControlPlane {
         WARREN_READY_FD: "3",
         WARREN_EXIT_WITH_PARENT: "1",
         ...(onLine && { WARREN_LOG_LEVEL: "debug" }),
+        ...environment,
       },
       stdio: ["pipe", onLine ? "pipe" : "ignore", "inherit", "pipe"],
     });

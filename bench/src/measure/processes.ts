@@ -39,6 +39,13 @@ export function processorSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
+/** Cores that a process uses during some work. */
+export async function processorShare(pid: number, work: () => Promise<unknown>): Promise<number> {
+  const [seconds, begin] = [processorSeconds(pid), performance.now()];
+  await work();
+  return (processorSeconds(pid) - seconds) / ((performance.now() - begin) / 1000);
+}
+
 /** Bytes that a process has sent to disks (proc(5), io). */
 export function writtenBytes(pid: number): number {
   return Number(/^write_bytes: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, "utf8"))?.[1]);
