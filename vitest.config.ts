@@ -23,6 +23,7 @@ const LONG = [
   "freeze",
   "cli",
   "browser/story",
+  "browser/capsule",
   "hang",
   "ends",
   "qemu.vm",
