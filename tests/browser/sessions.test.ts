@@ -17,6 +17,19 @@ beforeAll(async () => {
 });
 afterAll(() => dashboard?.close());
 
+/** Asks the API in the session of a tab. */
+function ask<T>(tab: Page, method: string, path: string, body?: object): Promise<T> {
+  return tab.evaluate(
+    async ({ method, path, body }) => {
+      const headers = { "content-type": "application/json" };
+      const answer = await fetch(path, { method, ...(body && { headers, body: JSON.stringify(body) }) });
+      if (!answer.ok) throw new Error(await answer.text());
+      return answer.status === 204 ? undefined : answer.json();
+    },
+    { method, path, body },
+  ) as Promise<T>;
+}
+
 test("two tabs of one browser never show two teams", async () => {
   const list = await page.context().newPage();
   await list.goto("/dashboard/capsules/list");
@@ -49,6 +62,31 @@ test("two tabs of one browser never show two teams", async () => {
   expect(await list.getByText("of-the-second-team").count()).toBe(0);
   await list.close();
   await other.close();
+});
+
+test("who is removed from a team sees nothing of it any more, in any tab", async () => {
+  const { context, page: list } = await dashboard.open();
+  await list.goto("/login?mode=sign-up");
+  await list.getByLabel("Name").fill("Grace Hopper");
+  await list.getByLabel("E-mail").fill("grace@example.org");
+  await list.getByLabel("Password").fill("correct horse battery");
+  await list.getByRole("button", { name: "Make an account" }).click();
+  await list.waitForURL("/dashboard/capsules/list");
+  const { team } = await ask<{ team: { team_id: string } }>(page, "GET", "/v1/me");
+  const members = `/v1/teams/${team.team_id}/members`;
+  const { user_id } = await ask<{ user_id: string }>(page, "POST", members, { email: "grace@example.org" });
+  await ask(list, "POST", "/v1/auth/switch-team", { team_id: team.team_id });
+  await list.reload();
+  await list.getByRole("link", { name: "of-the-first-team" }).waitFor();
+  const other = await context.newPage();
+  await other.goto(capsule);
+  await other.getByRole("heading", { name: "of-the-first-team" }).waitFor();
+  await ask(page, "DELETE", `${members}/${user_id}`);
+  for (const tab of [list, other]) {
+    await tab.getByRole("button", { name: "Team none" }).waitFor();
+    expect(await tab.getByText("of-the-first-team").count()).toBe(0);
+  }
+  await context.close();
 });
 
 test("a key is shown once", async () => {

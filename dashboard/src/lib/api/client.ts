@@ -13,6 +13,13 @@ export function onSignedOut(handle: () => void): void {
   whenSignedOut = handle;
 }
 
+let whenTeamLost: () => void = () => undefined;
+
+/** Says what to do when the person is no longer in the team that the session acts for, or it is gone. */
+export function onTeamLost(handle: () => void): void {
+  whenTeamLost = handle;
+}
+
 /** Addresses that answer 401 to a wrong password too. */
 const SIGN_IN = /^\/v1\/auth\/(login|signup|setup)$/;
 
@@ -25,6 +32,7 @@ api.use({
     if (response.ok) return;
     const error = await ApiError.of(response);
     if (error.status === 401 && !SIGN_IN.test(schemaPath)) whenSignedOut();
+    if (error.code === "no_team") whenTeamLost();
     throw error;
   },
   onError({ error }) {

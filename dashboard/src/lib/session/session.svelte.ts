@@ -1,4 +1,4 @@
-import { answer, api, onSignedOut, type Schemas } from "#lib/api/client.ts";
+import { answer, api, onSignedOut, onTeamLost, type Schemas } from "#lib/api/client.ts";
 import { goto } from "$app/navigation";
 
 type Me = Schemas["Me"];
@@ -22,6 +22,10 @@ class Session {
 
   constructor() {
     onSignedOut(() => this.#expire());
+    // What is on the pages is of a team that is no longer theirs, in all tabs.
+    onTeamLost(() => {
+      if (this.team) void this.begin();
+    });
     this.#channel.onmessage = () => this.#reload();
   }
 
