@@ -123,7 +123,11 @@ export const SENTENCES: Record<string, Tell> = {
     ...after(" as ", email),
     ...after(" through ", provider),
   ],
-  "user.log_in": (_log, { method, address }) => ["signed in", ...after(" by ", method), ...after(" from ", address)],
+  "user.log_in": (_log, { method, address }) => [
+    "signed in",
+    ...after(" by ", method === "setup_link" ? "the set-up link" : method),
+    ...after(" from ", address),
+  ],
   "user.log_in_failed": (_log, { email, address }) => [
     "refused a log-in",
     ...after(" of ", email),

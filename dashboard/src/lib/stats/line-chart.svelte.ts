@@ -2,6 +2,7 @@ import type { Chart, ChartConfiguration, ChartDataset, ScaleOptionsByType } from
 import type { Attachment } from "svelte/attachments";
 import { formatExact } from "#lib/format/time.ts";
 import { theme } from "#lib/frame/theme.svelte.ts";
+import { byteStep } from "./byte-step.ts";
 import { markLabel, type Point, timeMarks } from "./time-axis.ts";
 
 /** A line of a chart. */
@@ -20,6 +21,8 @@ export interface Line {
 export interface ValueAxis {
   /** Whether only whole numbers are marked. */
   whole?: boolean;
+  /** Whether values are bytes, and marks are round in units of 1,024 each. */
+  bytes?: boolean;
   /** How a value is written. */
   format: (value: number) => string;
   /** End of the axis when no value is higher. */
@@ -84,7 +87,7 @@ function datasetOf({ label, points, colour, dashed = false, axis = "left" }: Lin
   };
 }
 
-function optionsOf({ fromMs, toMs, left, right }: LineChart): NonNullable<Config["options"]> {
+function optionsOf({ fromMs, toMs, lines, left, right }: LineChart): NonNullable<Config["options"]> {
   let stepSec = 0;
   const formats = { left: left.format, right: right?.format ?? left.format };
   return {
@@ -113,8 +116,8 @@ function optionsOf({ fromMs, toMs, left, right }: LineChart): NonNullable<Config
           callback: (value) => markLabel(Number(value), stepSec),
         },
       },
-      left: valueAxis("left", left),
-      ...(right ? { right: valueAxis("right", right) } : {}),
+      left: valueAxis("left", left, mostOf(lines, "left")),
+      ...(right ? { right: valueAxis("right", right, mostOf(lines, "right")) } : {}),
     },
     plugins: {
       tooltip: {
@@ -134,9 +137,18 @@ function optionsOf({ fromMs, toMs, left, right }: LineChart): NonNullable<Config
   };
 }
 
+/** The highest value that is read on an axis. */
+function mostOf(lines: readonly Line[], of: "left" | "right"): number {
+  return lines
+    .filter(({ axis = "left" }) => axis === of)
+    .flatMap(({ points }) => points)
+    .reduce((highest, { y }) => Math.max(highest, y ?? 0), 0);
+}
+
 function valueAxis(
   position: "left" | "right",
-  { whole = false, format, atLeast = 1 }: ValueAxis,
+  { whole = false, bytes = false, format, atLeast = 1 }: ValueAxis,
+  most: number,
 ): { type: "linear" } & Partial<Pick<ScaleOptionsByType<"linear">, "position">> & Record<string, unknown> {
   return {
     type: "linear",
@@ -149,6 +161,7 @@ function valueAxis(
       ...ticks(),
       maxTicksLimit: 6,
       ...(whole ? { precision: 0 } : {}),
+      ...(bytes ? { stepSize: byteStep(Math.max(most, atLeast)) } : {}),
       callback: (value: number | string) => format(Number(value)),
     },
   };

@@ -30,8 +30,12 @@ export const AMOUNTS: readonly {
   { key: "egress_bytes", label: "Egress", noun: "egress", unit: "bytes sent", format: formatBytes },
 ];
 
+/** What is too little for two digits, and yet not nothing. */
+const LITTLE = 0.005;
+
 /** A quantity with as many digits as it is worth. */
 function number(value: number): string {
+  if (value > 0 && value < LITTLE) return "< 0.01";
   return value.toLocaleString("en", { maximumFractionDigits: value < 10 ? 2 : value < 100 ? 1 : 0 });
 }
 
