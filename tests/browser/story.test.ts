@@ -58,6 +58,19 @@ test("a file is uploaded, and programs in the capsule find it", async () => {
   await inShell(ada, "tr a-z A-Z < notes.txt", "FIRST LINE");
 });
 
+test("the file is edited in its page", async () => {
+  await ada.getByRole("link", { name: "Files" }).click();
+  await ada.getByRole("button", { name: "notes.txt", exact: true }).click();
+  const text = ada.getByRole("textbox", { name: "Content of notes.txt" });
+  await text.press("Control+End");
+  await text.pressSequentially("second line");
+  await text.press("Control+s");
+  await ada.getByRole("status").getByText("Saved", { exact: true }).waitFor();
+  await ada.getByRole("region", { name: "Editor" }).getByRole("button", { name: "Close" }).click();
+  await ada.getByRole("link", { name: "Terminal" }).click();
+  await inShell(ada, "tr a-z A-Z < notes.txt", "SECOND LINE");
+});
+
 test("it is paused and resumed where it stood", async () => {
   await inShell(ada, "echo kept > /dev/shm/kept && echo wrote-$?", "wrote-0");
   await ada.getByRole("button", { name: "Pause", exact: true }).click();
@@ -118,6 +131,7 @@ test("the audit log tells all of it in sentences", async () => {
   const story = [
     /^Ada Lovelace created \S+ named workshop from minimal$/,
     /^Ada Lovelace ran sh .* in \S+$/,
+    /^Ada Lovelace wrote \/\S*\/notes\.txt in \S+$/,
     /^Ada Lovelace wrote \/\S*\/notes\.txt in \S+$/,
     /^Ada Lovelace paused \S+$/,
     /^Ada Lovelace resumed \S+$/,
