@@ -1,20 +1,13 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { shortName, visibleName, whyUnnameable, withKeys } from "./names.ts";
+import { shortName, whyUnnameable, withKeys } from "./names.ts";
 
-it.each([
-  ["report.csv", "report.csv"],
-  ["<b>bold</b>", "<b>bold</b>"],
-  ["line\nbreak\x7f", "line<U+000A>break<U+007F>"],
-  ["photo\u202egpj.exe", "photo<U+202E>gpj.exe"],
-  ["zero\u200bwidth", "zero<U+200B>width"],
-  ["日本 ü 😀", "日本 ü 😀"],
-])("shows %j as %j", (name, shown) => expect(visibleName(name)).toBe(shown));
-
-it("shows any name on one line, without what hides or turns text", () => {
+it("cuts a long name in the middle, without what hides or turns text", () => {
+  expect(shortName("report.csv")).toBe("report.csv");
+  expect(shortName("photo\u202egpj.exe")).toBe("photo\\u202egpj.exe");
   fc.assert(
     fc.property(fc.string({ unit: "binary", maxLength: 400 }), (name) => {
-      expect(visibleName(name)).not.toMatch(/[\p{Cc}\u202a-\u202e\u2028\u2029\u200b]/u);
+      expect(shortName(name)).not.toMatch(/[\p{Cc}\u202a-\u202e\u2028\u2029\u200b]/u);
       expect([...shortName(name)].length).toBeLessThanOrEqual(120);
     }),
     { seed: 20_261_128, numRuns: 60 },

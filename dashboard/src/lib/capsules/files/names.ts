@@ -1,24 +1,16 @@
-/** Control characters, line breaks of Unicode, and characters that turn or hide the text around them. */
-const MISLEADING = /[\p{Cc}\p{Cf}\u2028\u2029]/gu;
+import { visible } from "#lib/format/visible.ts";
+
 /** What stands in a name for bytes that are no UTF-8. */
 const LOST = "\ufffd";
 
 /** Characters of a name that a title or a question shows. */
 const SHOWN = 120;
 
-/** A name of a guest as text on one line, in which nothing is hidden: `a<U+000A>b`, `photo<U+202E>gpj.exe`. */
-export function visibleName(name: string): string {
-  return name.replace(
-    MISLEADING,
-    (found) => `<U+${found.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0")}>`,
-  );
-}
-
-/** The same, cut in the middle where it is long. */
+/** A name of a guest as visible text, cut in the middle where it is long. */
 export function shortName(name: string): string {
-  const visible = [...visibleName(name)];
-  if (visible.length <= SHOWN) return visible.join("");
-  return `${visible.slice(0, SHOWN / 2).join("")}…${visible.slice(1 - SHOWN / 2).join("")}`;
+  const shown = [...visible(name)];
+  if (shown.length <= SHOWN) return shown.join("");
+  return `${shown.slice(0, SHOWN / 2).join("")}…${shown.slice(1 - SHOWN / 2).join("")}`;
 }
 
 /** Bytes that a path in a request may have. */
