@@ -101,9 +101,10 @@ async function measurePages(url: string): Promise<Figure[]> {
       { name: "what the page of charts loads besides", value: kilobytes(charts) },
       {
         name: `list of ${SANDBOXES} sandboxes scrolled to its end and back: longest task`,
-        value: longest === 0 ? "below 50 ms" : milliseconds(longest),
+        value: milliseconds(longest.ms),
+        against: `${milliseconds(longest.processorMs)} of processor time at most`,
         goal: `≤ ${GOALS.taskMs} ms`,
-        met: longest <= GOALS.taskMs,
+        met: longest.ms <= GOALS.taskMs,
       },
     ];
   } finally {

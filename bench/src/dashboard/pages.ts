@@ -5,11 +5,25 @@ import { type Browser, chromium, type Page } from "playwright-core";
 const CHROMIUM = "/usr/bin/chromium";
 /** Steps down a list and up again, of as many pixels each. */
 const SCROLL = { steps: 120, pixels: 500 };
-/** Has the page keep how long each of its long tasks took, in milliseconds (W3C Long Tasks: those of 50 ms and more). */
-const KEEP_LONG_TASKS = `
-  window.longTasks = [];
-  new PerformanceObserver((list) => window.longTasks.push(...list.getEntries().map(({ duration }) => duration)))
-    .observe({ type: "longtask", buffered: true });`;
+/** Category of the trace that has the tasks of the main thread. */
+const TASKS = "disabled-by-default-devtools.timeline";
+
+/** A task of the main thread of a page, which holds up all else meanwhile. */
+interface Task {
+  ms: number;
+  /** Milliseconds of processor time. */
+  processorMs: number;
+}
+
+/** An event of a trace of Chromium; durations are in microseconds. */
+interface TraceEvent {
+  name: string;
+  pid: number;
+  tid: number;
+  dur?: number;
+  tdur?: number;
+  args: { name?: string };
+}
 
 /** The pages of a control plane in a browser that has never seen them, with somebody signed in. */
 export class Pages {
@@ -35,7 +49,6 @@ export class Pages {
     });
     const context = await browser.newContext({ baseURL: url, viewport: { width: 1440, height: 900 } });
     context.setDefaultTimeout(120_000);
-    await context.addInitScript({ content: KEEP_LONG_TASKS });
     const signedIn = await context.request.post("/v1/auth/login", {
       data: { email, password, cookie: true },
       headers: { origin: url },
@@ -54,12 +67,11 @@ export class Pages {
     return sizes.reduce((sum, size) => sum + size, 0);
   }
 
-  /** Scrolls the list in view to `last` and back to `first`; returns the longest task in milliseconds, 0 when none was long. */
-  async scroll(first: string, last: string): Promise<number> {
+  /** Scrolls the list in view to `last` and back to `first`; returns what the longest task took meanwhile. */
+  async scroll(first: string, last: string): Promise<Task> {
     const page = this.#page;
-    await page.getByText(first, { exact: true }).first().waitFor();
-    await page.evaluate("window.longTasks.length = 0");
     await page.getByText(first, { exact: true }).first().hover();
+    await this.#browser.startTracing(page, { categories: [TASKS] });
     for (const [text, direction] of [
       [last, 1],
       [first, -1],
@@ -70,7 +82,7 @@ export class Pages {
       }
       await page.getByText(text, { exact: true }).first().waitFor();
     }
-    return Math.max(0, ...(await page.evaluate<number[]>("window.longTasks")));
+    return longestTask(JSON.parse((await this.#browser.stopTracing()).toString()).traceEvents);
   }
 
   async close(): Promise<void> {
@@ -92,4 +104,16 @@ function gzipBytes(url: string): Promise<number> {
         .on("error", reject);
     }).on("error", reject);
   });
+}
+
+/** The most that any task of a page's main thread took, and the most processor time of any. */
+function longestTask(events: readonly TraceEvent[]): Task {
+  const threadOf = ({ pid, tid }: TraceEvent) => `${pid} ${tid}`;
+  const isMain = ({ name, args }: TraceEvent) => name === "thread_name" && args.name === "CrRendererMain";
+  const main = new Set(events.filter(isMain).map(threadOf));
+  const tasks = events.filter((event) => event.name === "RunTask" && main.has(threadOf(event)));
+  if (tasks.length === 0) throw new Error("the trace has no tasks of a page");
+  const most = (of: (event: TraceEvent) => number | undefined) =>
+    Math.max(...tasks.map((task) => of(task) ?? 0)) / 1000;
+  return { ms: most(({ dur }) => dur), processorMs: most(({ tdur }) => tdur) };
 }
