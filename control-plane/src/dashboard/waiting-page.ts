@@ -9,7 +9,7 @@ export function waitingPage(failure: string | undefined): { html: string; policy
   /** Markup. */
   const text =
     failure === undefined
-      ? "This takes half a minute after an installation or a change. The API works already."
+      ? "This takes half a minute or more after an installation or a change, and then the page opens by itself. The API works already."
       : `${escapeHtml(failure.trim())} Standard error of <code>warren up</code> says why. The API works all the same.`;
   // A refresh by the markup goes to the address of the page, which does nothing when that has a fragment, as the link to the
   // first account does.

@@ -19,12 +19,13 @@ export function capsulePath(id: string): string {
   return `/dashboard/capsules/${id}`;
 }
 
-/** Why it is as it is when nobody asked for that, in its own words. */
+/** Why it is as it is when nobody asked for that: in its own words, or in short what a line on all pages says at length. */
 export function capsuleReason({
   reason,
   error,
   status,
 }: Pick<Capsule, "reason" | "error" | "status">): string | undefined {
+  if (reason?.code === "usage_limit") return "usage limit of the team reached";
   return reason?.message ?? error ?? (status === "missing" ? "its host does not answer" : undefined);
 }
 
