@@ -38,7 +38,11 @@ it("is called by its name, and several by their number", () => {
 
 it("says why it is as it is: the reason before the error", () => {
   expect(capsuleReason(capsule({}))).toBeUndefined();
-  const limited = { code: "usage_limit", message: "the team has used 6217 of the 5800 MiB-minutes of memory" } as const;
+  const limited = {
+    code: "usage_limit",
+    message: "the team has used 6217 of the 5800 MiB-minutes of memory",
+    at: "",
+  } as const;
   expect(capsuleReason(capsule({ reason: limited }))).toBe("usage limit of the team reached");
   const reason = { code: "out_of_memory" as const, message: "out of memory: python3 (pid 412)", at: "" };
   expect(capsuleReason(capsule({ status: "error", error: "failed", reason }))).toBe(reason.message);

@@ -82,11 +82,13 @@ export class Meter {
   /** A sandbox has a microVM from now on; what one has used that stood ready is nobody's. */
   began(sandbox: Sandbox, live: LiveMicrovm, stoodReady: boolean): void {
     if (sandbox.record.purpose !== "sandbox") return;
-    const account = this.#accountOf(sandbox, startOf(sandbox, live.vm.process));
+    const startedAt = startOf(sandbox, live.vm.process);
+    const account = this.#accountOf(sandbox, startedAt);
     const process = processKey(live.vm.process);
     // One that outlived an earlier host agent goes on where that left it.
     if (account.machine?.process === process) return;
     this.#settle(account);
+    this.#tellPause(account, stoodReady ? account.at : startedAt);
     if (stoodReady || this.#isAnew) void this.#countFromNow(sandbox, live, account);
     else account.machine = { process, ...NOTHING };
   }
@@ -171,6 +173,16 @@ export class Meter {
     if (!isLive && spanMs < PAUSED_POINT_MS) return;
     this.#ledger.add({ sandboxId: id, at, spanMs, cpuUs, rxBytes, txBytes, ...gauges });
     account.span = { since: at, isLive: false, cpuUs: 0, rxBytes: 0, txBytes: 0 };
+  }
+
+  /** Tells of a time without a microVM that ends: the next point would have it as one with it. */
+  #tellPause(account: Account, until: number): void {
+    const { id, diskMb, span } = account;
+    const spanMs = until - span.since;
+    if (span.isLive || spanMs < this.#parts.metricsIntervalMs) return;
+    const gauges = { vmmMemoryBytes: 0, memoryBytes: 0, diskBytes: diskMb * MIB };
+    this.#ledger.add({ sandboxId: id, at: until, spanMs, ...NOTHING, ...gauges });
+    account.span = { since: until, isLive: false, ...NOTHING };
   }
 
   #accountOf({ record }: Sandbox, since: number): Account {
