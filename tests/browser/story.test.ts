@@ -130,12 +130,12 @@ test("the audit log tells all of it in sentences", async () => {
   const told = (await events.getByRole("listitem").getByRole("paragraph").allInnerTexts()).toReversed();
   const story = [
     /^Ada Lovelace created \S+ named workshop from minimal$/,
-    /^Ada Lovelace ran sh .* in \S+$/,
+    /^Ada Lovelace opened a shell in \S+$/,
     /^Ada Lovelace wrote \/\S*\/notes\.txt in \S+$/,
     /^Ada Lovelace wrote \/\S*\/notes\.txt in \S+$/,
     /^Ada Lovelace paused \S+$/,
     /^Ada Lovelace resumed \S+$/,
-    /^Ada Lovelace made the template ready-made of \S+$/,
+    /^Ada Lovelace made the template ready-made from \S+$/,
     /^Ada Lovelace created \S+ named second from ready-made$/,
     /^Ada Lovelace changed .* of the team$/,
     /^Ada Lovelace added grace@example\.org as member$/,

@@ -1,5 +1,6 @@
 import { AUDIT_EVENTS } from "@warren/contracts/rest/audit";
 import { expect, it } from "vitest";
+import { SHELL } from "#lib/capsules/terminal/exec-socket.ts";
 import { readFilters, withFilters, writeFilters } from "./filters.ts";
 import { type AuditLog, SENTENCES, textOfSentence } from "./sentences.ts";
 
@@ -103,6 +104,14 @@ it("filters are in the address, and what it does not know is left out", () => {
   expect(filters).toEqual({ resources: ["sandbox"], actions: ["pause", "resume"], resourceId: "" });
   expect(readFilters(new URLSearchParams(writeFilters(filters)))).toEqual(filters);
   expect(writeFilters({ resources: [], actions: [], resourceId: "" })).toBe("");
+});
+
+it("tells of a terminal of the pages in words, and of no other command so", () => {
+  const shell = `sh -c '${SHELL}'`;
+  const tell = (command: string) =>
+    textOfSentence(log({ action: "exec", resource_id: "sb123", metadata: { command } }));
+  expect(tell(shell)).toMatch(/ opened a shell in sb123$/);
+  expect(tell(`${shell} `)).toMatch(/ ran sh -c /);
 });
 
 it("shows what a command or a name hides", () => {

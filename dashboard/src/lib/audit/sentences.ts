@@ -1,4 +1,5 @@
 import type { Schemas } from "#lib/api/client.ts";
+import { SHELL } from "#lib/capsules/terminal/exec-socket.ts";
 import { shortId } from "#lib/format/id.ts";
 import { visible } from "#lib/format/visible.ts";
 import { AMOUNTS } from "#lib/usage/amounts.ts";
@@ -20,6 +21,9 @@ const it = ({ resource_id }: AuditLog): Piece => capsule(resource_id);
 const because = ({ message }: Metadata): Piece[] => (textOf(message) === undefined ? [] : [`: ${textOf(message)}`]);
 const failed = ({ status }: AuditLog): boolean => status === "error";
 const bySystem = ({ actor_type }: AuditLog): boolean => actor_type === "system";
+
+/** What terminals of the pages run, as the audit log has it. */
+const PAGE_SHELL = `sh -c '${SHELL}'`;
 
 /**
  * What each event says after the name of who acts, by `resource.action`. Events by the system have sentences of their own where
@@ -47,7 +51,12 @@ export const SENTENCES: Record<string, Tell> = {
   "sandbox.stop": (log, metadata) => ["saw ", it(log), " end", ...because(metadata)],
   "sandbox.missing": (log) => ["lost sight of ", it(log), ": its host does not answer"],
   "sandbox.found": (log, { status }) => ["found ", it(log), " again", ...after(", ", status)],
-  "sandbox.exec": (log, { command, user }) => ["ran ", code(command), " in ", it(log), ...after(" as ", user)],
+  "sandbox.exec": (log, { command, user }) => [
+    ...(command === PAGE_SHELL ? ["opened a shell"] : ["ran ", code(command)]),
+    " in ",
+    it(log),
+    ...after(" as ", user),
+  ],
   "sandbox.write_file": (log, { path, name: file }) => ["wrote ", code(join(path, file)), " in ", it(log)],
   "sandbox.make_directory": (log, { path }) => ["made the directory ", code(path), " in ", it(log)],
   "sandbox.move_file": (log, { source, destination }) => [
@@ -69,7 +78,7 @@ export const SENTENCES: Record<string, Tell> = {
   "snapshot.create": (log, { sandbox, overwrote }) => [
     overwrote === true ? "replaced the template " : "made the template ",
     name(log.resource_id),
-    " of ",
+    " from ",
     capsule(sandbox),
   ],
   "snapshot.delete": (log) => ["deleted the template ", name(log.resource_id)],

@@ -23,8 +23,8 @@ const TOLD_AT_ONCE = OUTPUT_WINDOW / 8;
 /** Subprotocol with binary messages. */
 const PROTOCOL = "warren.exec.v1";
 
-/** A log-in shell: bash where the capsule has it. */
-const SHELL = "if command -v bash >/dev/null 2>&1; then exec bash -l; else exec sh -l; fi";
+/** A log-in shell: bash where the capsule has it. Each terminal of the pages begins with it. */
+export const SHELL = "if command -v bash >/dev/null 2>&1; then exec bash -l; else exec sh -l; fi";
 
 type ServerFrame =
   | { type: "start"; pid: number }
