@@ -32,7 +32,7 @@ export async function expectErrorStates(page: Page, { path, asks, shows }: PageO
   await page.goto(path);
   const retry = page.getByRole("button", { name: "Try again" });
   for (const next of [...FAILURES.slice(1), undefined]) {
-    for (const text of failure?.says ?? []) await page.getByText(text).first().waitFor();
+    for (const text of failure?.says ?? []) await says(page, text);
     // A page that asks by itself meanwhile has what comes next before: the button is gone with the error then.
     const button = await retry.elementHandle();
     await button?.hover();
@@ -42,4 +42,13 @@ export async function expectErrorStates(page: Page, { path, asks, shows }: PageO
   await shows(page).first().waitFor();
   expect(await retry.count()).toBe(0);
   await page.unroute(asks);
+}
+
+/** Waits until a page says something; what it says instead is told when it does not. */
+async function says(page: Page, text: string): Promise<void> {
+  try {
+    await page.getByText(text).first().waitFor();
+  } catch (error) {
+    throw new Error(`${page.url()} says: ${await page.locator("body").textContent()}`, { cause: error });
+  }
 }
