@@ -1,6 +1,8 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { ROOT } from "@warren/cli/bundle-programs";
+import type { Sandbox } from "@warren/sdk";
 import type { BrowserContextOptions, Locator, Page } from "playwright-core";
 import { type Dashboard, makeFirstAccount, PASSWORD, signUp, startDashboard } from "../support/dashboard.ts";
 import { signIn, spendEvening } from "./evening.ts";
@@ -8,6 +10,8 @@ import { signIn, spendEvening } from "./evening.ts";
 /** Where docs/dashboard.md has its pictures. */
 const DIRECTORY = join(ROOT, "docs/pictures");
 const QUALITY = 80;
+/** Measurements of a capsule before charts are taken; one comes every ten seconds. */
+const MEASURED = 7;
 
 const ADA = { name: "Ada Lovelace", email: "ada@example.org" };
 const GRACE = { name: "Grace Hopper", email: "grace@example.org" };
@@ -42,10 +46,18 @@ async function takeAll(dashboard: Dashboard): Promise<void> {
   await take(ada, "terminal");
   await ada.goto(`${capsule}?tab=files`);
   await take(ada, "files", ada.getByRole("table", { name: "Files" }));
+  await ada.getByRole("button", { name: "report.py", exact: true }).click();
+  await take(ada, "editor", ada.getByRole("region", { name: "Editor" }).getByText("most_common"));
+  await untilMeasured(worker);
   await takeLists(ada);
   await takeDark(await signedIn(dashboard, DARK), worker.id);
   const phone = await signedIn(dashboard, PHONE);
   await take(phone, "capsules-phone", phone.getByRole("table", { name: "Capsules" }));
+}
+
+/** Waits until there are lines to draw. */
+async function untilMeasured(sandbox: Sandbox): Promise<void> {
+  while ((await sandbox.metrics("5m")).labels.length < MEASURED) await delay(5000);
 }
 
 /** Opens a shell and does something in it. */

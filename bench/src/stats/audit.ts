@@ -51,7 +51,7 @@ function filters(): Record<string, AuditOptions> {
   const middle = new Date(Date.now() - (EVENTS / 2) * 1000);
   const day = { from: new Date(middle.getTime() - 86_400_000), to: middle };
   const someActors = Array.from(
-    { length: 20 },
+    { length: 10 },
     (_, number) => BUSY.actor.slice(0, -2) + String(number).padStart(2, "0"),
   );
   return {
