@@ -34,11 +34,7 @@ func (s *Service) archive(w http.ResponseWriter, r *http.Request) error {
 	if kind := query.Get("archive"); kind != "tar" {
 		return httpapi.Errorf(http.StatusBadRequest, "archive %q is not tar", kind)
 	}
-	user, err := s.user(query.Get("username"))
-	if err != nil {
-		return err
-	}
-	path, err := s.resolve(query.Get("path"), user)
+	user, path, err := s.asked(query)
 	if err != nil {
 		return err
 	}

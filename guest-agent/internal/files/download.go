@@ -36,11 +36,7 @@ var conditionalHeaders = []string{"If-Match", "If-None-Match", "If-Modified-Sinc
 // download serves GET and HEAD of /files. An error is returned only while nothing has been written.
 func (s *Service) download(w http.ResponseWriter, r *http.Request) error {
 	query := r.URL.Query()
-	user, err := s.user(query.Get("username"))
-	if err != nil {
-		return err
-	}
-	path, err := s.resolve(query.Get("path"), user)
+	user, path, err := s.asked(query)
 	if err != nil {
 		return err
 	}

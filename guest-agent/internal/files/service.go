@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -115,6 +116,16 @@ func (s *Service) user(name string) (users.User, error) {
 		return user, httpapi.Errorf(http.StatusUnauthorized, "error looking up user '%s': %v", name, err)
 	}
 	return user, nil
+}
+
+// asked is the user that a query names, and the absolute path.
+func (s *Service) asked(query url.Values) (users.User, string, error) {
+	user, err := s.user(query.Get("username"))
+	if err != nil {
+		return user, "", err
+	}
+	path, err := s.resolve(query.Get("path"), user)
+	return user, path, err
 }
 
 // resolve makes the path of a request absolute.
