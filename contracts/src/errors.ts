@@ -17,6 +17,8 @@ export const ERRORS = {
   provider_not_found: { status: 404 },
   template_not_found: { status: 404 },
   file_not_found: { status: 404 },
+  /** The sandbox has no such command, or it has ended. */
+  process_not_found: { status: 404 },
   invalid_path: { status: 400 },
   method_not_allowed: { status: 405 },
   /** The client sent its request too slowly. */

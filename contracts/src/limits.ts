@@ -85,6 +85,8 @@ export const LIMITS = {
   listDepth: { min: 1, max: 64 },
   /** Bytes of output that a client may have sent to it ahead of what it has used, when it wants a bound for that. */
   outputWindowBytes: { min: 1024, max: 64 * 1024 * 1024 },
+  /** Bytes of the newest output of a command in the background that are kept for readers that come later. */
+  keptOutputBytes: 1024 * 1024,
   /** Entries in one answer of a list of files. */
   listEntries: { min: 1, max: 200 },
   /** Events on one page of the audit log. */

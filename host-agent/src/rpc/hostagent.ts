@@ -4,6 +4,7 @@ import { WarrenError } from "@warren/contracts/errors";
 import {
   type Command,
   ExecEndedSchema,
+  ExecStartedSchema,
   type ExecStreamRequest,
   type ExecStreamResponse,
   type HostAgentService,
@@ -23,6 +24,7 @@ import { within } from "./bounds.ts";
 import { collectedMetrics } from "./collected-metrics.ts";
 import { fileCalls } from "./file-calls.ts";
 import type { HostFacts } from "./host-facts.ts";
+import { processCalls } from "./process-calls.ts";
 import { newSpec, settingsOf, specMessage } from "./spec.ts";
 
 /** The `hostagent` service: translates messages, and leaves every decision to the sandboxes. */
@@ -115,6 +117,7 @@ export function hostAgentService(
       }
     },
     ...fileCalls(sandboxes),
+    ...processCalls(),
     async getHost() {
       return { ...(await facts()) };
     },
@@ -172,7 +175,7 @@ async function* commandInput(
 function commandMessage(event: StreamEvent): ExecStreamResponse["message"] {
   switch (event.type) {
     case "started":
-      return { case: "started", value: { $typeName: "hostagent.v1.ExecStarted", pid: event.pid } };
+      return { case: "started", value: create(ExecStartedSchema, { pid: event.pid }) };
     case "stdout":
     case "stderr":
       return { case: event.type, value: event.data as Uint8Array<ArrayBuffer> };

@@ -112,6 +112,12 @@ export declare const ProcessSelectorSchema: GenMessage<ProcessSelector>;
  * @generated from message process.ListRequest
  */
 export declare type ListRequest = Message<"process.ListRequest"> & {
+  /**
+   * List those that have ended as well, as long as the agent keeps their ends and output.
+   *
+   * @generated from field: bool ended = 16;
+   */
+  ended: boolean;
 };
 
 /**
@@ -138,6 +144,71 @@ export declare type ProcessInfo = Message<"process.ProcessInfo"> & {
    * @generated from field: optional string tag = 3;
    */
   tag?: string | undefined;
+
+  /**
+   * Name of the user that it was started as.
+   *
+   * @generated from field: string user = 16;
+   */
+  user: string;
+
+  /**
+   * Milliseconds since 1970, by the clock of the guest.
+   *
+   * @generated from field: int64 started_at_unix_ms = 17;
+   */
+  startedAtUnixMs: bigint;
+
+  /**
+   * It runs in a terminal.
+   *
+   * @generated from field: bool terminal = 18;
+   */
+  terminal: boolean;
+
+  /**
+   * Its output is kept for readers that come later, see StartRequest.keep_output_bytes.
+   *
+   * @generated from field: bool keeps_output = 19;
+   */
+  keepsOutput: boolean;
+
+  /**
+   * Bytes of output that it has written so far, stdout and stderr together, and where in them what is kept begins.
+   *
+   * @generated from field: uint64 output_bytes = 20;
+   */
+  outputBytes: bigint;
+
+  /**
+   * @generated from field: uint64 output_from = 21;
+   */
+  outputFrom: bigint;
+
+  /**
+   * Milliseconds of processor time and bytes of memory of all processes of the command; 0 when it has ended, or where the
+   * kernel does not count them.
+   *
+   * @generated from field: uint64 cpu_ms = 22;
+   */
+  cpuMs: bigint;
+
+  /**
+   * @generated from field: uint64 memory_bytes = 23;
+   */
+  memoryBytes: bigint;
+
+  /**
+   * How it ended; absent while it lives.
+   *
+   * @generated from field: optional process.ProcessEvent.EndEvent end = 24;
+   */
+  end?: ProcessEvent_EndEvent | undefined;
+
+  /**
+   * @generated from field: int64 ended_at_unix_ms = 25;
+   */
+  endedAtUnixMs: bigint;
 };
 
 /**
@@ -195,6 +266,14 @@ export declare type StartRequest = Message<"process.StartRequest"> & {
    * @generated from field: uint32 time_limit_ms = 16;
    */
   timeLimitMs: number;
+
+  /**
+   * Bytes of the newest output, stdout and stderr together, that are kept for readers that come later (ConnectRequest.from),
+   * and with them the end of the command for longer than that of others; at most 4 MiB. 0 = none.
+   *
+   * @generated from field: uint32 keep_output_bytes = 17;
+   */
+  keepOutputBytes: number;
 };
 
 /**
@@ -227,6 +306,15 @@ export declare type ConnectRequest = Message<"process.ConnectRequest"> & {
    * @generated from field: process.ProcessSelector process = 1;
    */
   process?: ProcessSelector | undefined;
+
+  /**
+   * Where in the output to begin: the number of bytes before, stdout and stderr together in the order in which they were
+   * read. What is not kept any more is left out, and the start event says where the output begins. Absent = with what
+   * comes from now on.
+   *
+   * @generated from field: optional uint64 from = 16;
+   */
+  from?: bigint | undefined;
 };
 
 /**
@@ -322,6 +410,13 @@ export declare type ProcessEvent_StartEvent = Message<"process.ProcessEvent.Star
    * @generated from field: uint32 pid = 1;
    */
   pid: number;
+
+  /**
+   * Number of bytes of output before the first that this stream will bring.
+   *
+   * @generated from field: uint64 output_offset = 16;
+   */
+  outputOffset: bigint;
 };
 
 /**

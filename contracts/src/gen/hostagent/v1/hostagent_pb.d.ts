@@ -880,6 +880,12 @@ export declare type ExecStreamRequest = Message<"hostagent.v1.ExecStreamRequest"
      */
     value: TimeLimit;
     case: "timeLimit";
+  } | {
+    /**
+     * @generated from field: hostagent.v1.ExecAttach attach = 7;
+     */
+    value: ExecAttach;
+    case: "attach";
   } | { case: undefined; value?: undefined };
 };
 
@@ -916,6 +922,20 @@ export declare type ExecStart = Message<"hostagent.v1.ExecStart"> & {
    * @generated from field: optional hostagent.v1.TerminalSize terminal = 4;
    */
   terminal?: TerminalSize | undefined;
+
+  /**
+   * The command lives on when the stream ends, and its output is kept for attach.
+   *
+   * @generated from field: bool background = 5;
+   */
+  background: boolean;
+
+  /**
+   * Name by which the command can be selected; one that another command of the sandbox has, which lives, is refused.
+   *
+   * @generated from field: string tag = 6;
+   */
+  tag: string;
 };
 
 /**
@@ -923,6 +943,295 @@ export declare type ExecStart = Message<"hostagent.v1.ExecStart"> & {
  * Use `create(ExecStartSchema)` to create a new message.
  */
 export declare const ExecStartSchema: GenMessage<ExecStart>;
+
+/**
+ * A command of a sandbox by its process id or its tag.
+ *
+ * @generated from message hostagent.v1.ProcessSelector
+ */
+export declare type ProcessSelector = Message<"hostagent.v1.ProcessSelector"> & {
+  /**
+   * @generated from oneof hostagent.v1.ProcessSelector.selector
+   */
+  selector: {
+    /**
+     * @generated from field: uint32 pid = 1;
+     */
+    value: number;
+    case: "pid";
+  } | {
+    /**
+     * @generated from field: string tag = 2;
+     */
+    value: string;
+    case: "tag";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message hostagent.v1.ProcessSelector.
+ * Use `create(ProcessSelectorSchema)` to create a new message.
+ */
+export declare const ProcessSelectorSchema: GenMessage<ProcessSelector>;
+
+/**
+ * @generated from message hostagent.v1.ExecAttach
+ */
+export declare type ExecAttach = Message<"hostagent.v1.ExecAttach"> & {
+  /**
+   * @generated from field: string sandbox_id = 1;
+   */
+  sandboxId: string;
+
+  /**
+   * @generated from field: hostagent.v1.ProcessSelector process = 2;
+   */
+  process?: ProcessSelector | undefined;
+
+  /**
+   * Where in the output to begin: the number of bytes before, stdout and stderr together. Output that is not kept any more
+   * is left out, and ExecStarted says where it begins. Absent = with what comes from now on.
+   *
+   * @generated from field: optional uint64 from = 3;
+   */
+  from?: bigint | undefined;
+};
+
+/**
+ * Describes the message hostagent.v1.ExecAttach.
+ * Use `create(ExecAttachSchema)` to create a new message.
+ */
+export declare const ExecAttachSchema: GenMessage<ExecAttach>;
+
+/**
+ * @generated from message hostagent.v1.StartProcessRequest
+ */
+export declare type StartProcessRequest = Message<"hostagent.v1.StartProcessRequest"> & {
+  /**
+   * @generated from field: string sandbox_id = 1;
+   */
+  sandboxId: string;
+
+  /**
+   * @generated from field: hostagent.v1.Command command = 2;
+   */
+  command?: Command | undefined;
+
+  /**
+   * Keep standard input open for attached streams; false = /dev/null.
+   *
+   * @generated from field: bool stdin = 3;
+   */
+  stdin: boolean;
+
+  /**
+   * @generated from field: optional hostagent.v1.TerminalSize terminal = 4;
+   */
+  terminal?: TerminalSize | undefined;
+
+  /**
+   * @generated from field: string tag = 5;
+   */
+  tag: string;
+};
+
+/**
+ * Describes the message hostagent.v1.StartProcessRequest.
+ * Use `create(StartProcessRequestSchema)` to create a new message.
+ */
+export declare const StartProcessRequestSchema: GenMessage<StartProcessRequest>;
+
+/**
+ * @generated from message hostagent.v1.StartProcessResponse
+ */
+export declare type StartProcessResponse = Message<"hostagent.v1.StartProcessResponse"> & {
+  /**
+   * @generated from field: uint32 pid = 1;
+   */
+  pid: number;
+};
+
+/**
+ * Describes the message hostagent.v1.StartProcessResponse.
+ * Use `create(StartProcessResponseSchema)` to create a new message.
+ */
+export declare const StartProcessResponseSchema: GenMessage<StartProcessResponse>;
+
+/**
+ * @generated from message hostagent.v1.ListProcessesRequest
+ */
+export declare type ListProcessesRequest = Message<"hostagent.v1.ListProcessesRequest"> & {
+  /**
+   * @generated from field: string sandbox_id = 1;
+   */
+  sandboxId: string;
+};
+
+/**
+ * Describes the message hostagent.v1.ListProcessesRequest.
+ * Use `create(ListProcessesRequestSchema)` to create a new message.
+ */
+export declare const ListProcessesRequestSchema: GenMessage<ListProcessesRequest>;
+
+/**
+ * @generated from message hostagent.v1.ListProcessesResponse
+ */
+export declare type ListProcessesResponse = Message<"hostagent.v1.ListProcessesResponse"> & {
+  /**
+   * @generated from field: repeated hostagent.v1.ProcessInfo processes = 1;
+   */
+  processes: ProcessInfo[];
+};
+
+/**
+ * Describes the message hostagent.v1.ListProcessesResponse.
+ * Use `create(ListProcessesResponseSchema)` to create a new message.
+ */
+export declare const ListProcessesResponseSchema: GenMessage<ListProcessesResponse>;
+
+/**
+ * @generated from message hostagent.v1.ProcessInfo
+ */
+export declare type ProcessInfo = Message<"hostagent.v1.ProcessInfo"> & {
+  /**
+   * @generated from field: uint32 pid = 1;
+   */
+  pid: number;
+
+  /**
+   * Empty = none.
+   *
+   * @generated from field: string tag = 2;
+   */
+  tag: string;
+
+  /**
+   * @generated from field: string cmd = 3;
+   */
+  cmd: string;
+
+  /**
+   * @generated from field: repeated string args = 4;
+   */
+  args: string[];
+
+  /**
+   * Working directory that was asked for; empty = the default.
+   *
+   * @generated from field: string cwd = 5;
+   */
+  cwd: string;
+
+  /**
+   * @generated from field: string user = 6;
+   */
+  user: string;
+
+  /**
+   * @generated from field: int64 started_at_unix_ms = 7;
+   */
+  startedAtUnixMs: bigint;
+
+  /**
+   * @generated from field: bool terminal = 8;
+   */
+  terminal: boolean;
+
+  /**
+   * @generated from field: bool background = 9;
+   */
+  background: boolean;
+
+  /**
+   * Bytes of output so far, stdout and stderr together, and where in them what is kept begins.
+   *
+   * @generated from field: uint64 output_bytes = 10;
+   */
+  outputBytes: bigint;
+
+  /**
+   * @generated from field: uint64 output_from = 11;
+   */
+  outputFrom: bigint;
+
+  /**
+   * Processor time and memory of all processes of the command.
+   *
+   * @generated from field: uint64 cpu_ms = 12;
+   */
+  cpuMs: bigint;
+
+  /**
+   * @generated from field: uint64 memory_bytes = 13;
+   */
+  memoryBytes: bigint;
+
+  /**
+   * How it ended; absent while it lives.
+   *
+   * @generated from field: optional hostagent.v1.ExecEnded ended = 14;
+   */
+  ended?: ExecEnded | undefined;
+
+  /**
+   * @generated from field: int64 ended_at_unix_ms = 15;
+   */
+  endedAtUnixMs: bigint;
+};
+
+/**
+ * Describes the message hostagent.v1.ProcessInfo.
+ * Use `create(ProcessInfoSchema)` to create a new message.
+ */
+export declare const ProcessInfoSchema: GenMessage<ProcessInfo>;
+
+/**
+ * @generated from message hostagent.v1.SignalProcessRequest
+ */
+export declare type SignalProcessRequest = Message<"hostagent.v1.SignalProcessRequest"> & {
+  /**
+   * @generated from field: string sandbox_id = 1;
+   */
+  sandboxId: string;
+
+  /**
+   * @generated from field: hostagent.v1.ProcessSelector process = 2;
+   */
+  process?: ProcessSelector | undefined;
+
+  /**
+   * Number on Linux, 1 to 31.
+   *
+   * @generated from field: uint32 signal = 3;
+   */
+  signal: number;
+
+  /**
+   * Makes it an order to end: all processes of the command get the signal, and those that live after so many milliseconds
+   * are killed. 0 = the signal alone.
+   *
+   * @generated from field: uint32 kill_after_ms = 4;
+   */
+  killAfterMs: number;
+};
+
+/**
+ * Describes the message hostagent.v1.SignalProcessRequest.
+ * Use `create(SignalProcessRequestSchema)` to create a new message.
+ */
+export declare const SignalProcessRequestSchema: GenMessage<SignalProcessRequest>;
+
+/**
+ * @generated from message hostagent.v1.SignalProcessResponse
+ */
+export declare type SignalProcessResponse = Message<"hostagent.v1.SignalProcessResponse"> & {
+};
+
+/**
+ * Describes the message hostagent.v1.SignalProcessResponse.
+ * Use `create(SignalProcessResponseSchema)` to create a new message.
+ */
+export declare const SignalProcessResponseSchema: GenMessage<SignalProcessResponse>;
 
 /**
  * @generated from message hostagent.v1.TerminalSize
@@ -1052,6 +1361,27 @@ export declare type ExecStarted = Message<"hostagent.v1.ExecStarted"> & {
    * @generated from field: uint32 pid = 1;
    */
   pid: number;
+
+  /**
+   * Number of bytes of output before the first that this stream will bring.
+   *
+   * @generated from field: uint64 output_offset = 2;
+   */
+  outputOffset: bigint;
+
+  /**
+   * Empty = none.
+   *
+   * @generated from field: string tag = 3;
+   */
+  tag: string;
+
+  /**
+   * It runs in a terminal.
+   *
+   * @generated from field: bool terminal = 4;
+   */
+  terminal: boolean;
 };
 
 /**
@@ -2180,8 +2510,9 @@ export declare const HostAgentService: GenService<{
     output: typeof ExecResponseSchema;
   },
   /**
-   * Runs a command. The first request is start; input, close_stdin, resize and signal may follow. Ending the request
-   * stream early or cancelling kills the command.
+   * Runs a command, or joins one that runs. The first request is start or attach; input, close_stdin, resize and signal may
+   * follow. Ending the request stream early or cancelling kills a command that was started by start and not in the background;
+   * any other goes on.
    *
    * @generated from rpc hostagent.v1.HostAgentService.ExecStream
    */
@@ -2189,6 +2520,37 @@ export declare const HostAgentService: GenService<{
     methodKind: "bidi_streaming";
     input: typeof ExecStreamRequestSchema;
     output: typeof ExecStreamResponseSchema;
+  },
+  /**
+   * Starts a command in the background and answers when it runs. Its output is kept for ExecStream's attach.
+   *
+   * @generated from rpc hostagent.v1.HostAgentService.StartProcess
+   */
+  startProcess: {
+    methodKind: "unary";
+    input: typeof StartProcessRequestSchema;
+    output: typeof StartProcessResponseSchema;
+  },
+  /**
+   * The commands of a sandbox that were started through its guest agent, however: those that live, and those of the
+   * background that ended a while ago.
+   *
+   * @generated from rpc hostagent.v1.HostAgentService.ListProcesses
+   */
+  listProcesses: {
+    methodKind: "unary";
+    input: typeof ListProcessesRequestSchema;
+    output: typeof ListProcessesResponseSchema;
+  },
+  /**
+   * Sends a signal to a command; fails with process_not_found when there is none, or it has ended.
+   *
+   * @generated from rpc hostagent.v1.HostAgentService.SignalProcess
+   */
+  signalProcess: {
+    methodKind: "unary";
+    input: typeof SignalProcessRequestSchema;
+    output: typeof SignalProcessResponseSchema;
   },
   /**
    * The content of files in messages, for programs that have nothing but this service. The control plane does not call
