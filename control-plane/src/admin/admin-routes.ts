@@ -11,7 +11,7 @@ import type { Routes } from "../http/app-types.ts";
 import { fromWireId } from "../identifiers/wire-id.ts";
 import type { QuotaStore } from "../quotas/quota-store.ts";
 import type { TeamStore } from "../teams/team-store.ts";
-import type { UsageLimitStore } from "../usage/usage-limit-store.ts";
+import type { UsageLimitStore } from "../usage/limits/usage-limit-store.ts";
 import type { AdminService } from "./admin-service.ts";
 import type { PlatformLists } from "./platform-lists.ts";
 import { toAdminUser } from "./platform-view.ts";

@@ -23,7 +23,7 @@ import { RequestLog } from "../http/request-log.ts";
 import type { Logger } from "../logging.ts";
 import type { QuotaStore } from "../quotas/quota-store.ts";
 import type { StoredKeys } from "../signing-keys/stored-keys.ts";
-import type { UsageLimitStore } from "../usage/usage-limit-store.ts";
+import type { UsageLimitStore } from "../usage/limits/usage-limit-store.ts";
 import type { AdminService } from "./admin-service.ts";
 import type { PlatformLists } from "./platform-lists.ts";
 import type { PlatformStore } from "./platform-store.ts";

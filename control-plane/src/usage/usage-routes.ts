@@ -3,8 +3,8 @@ import { TeamUsage, UsageQuery } from "@warren/contracts/rest/usage";
 import { Type } from "typebox";
 import { callerOf } from "../callers/request-caller.ts";
 import type { Routes } from "../http/app-types.ts";
+import type { UsageLimitStore } from "./limits/usage-limit-store.ts";
 import { usageCsv } from "./usage-csv.ts";
-import type { UsageLimitStore } from "./usage-limit-store.ts";
 import { periodOf } from "./usage-period.ts";
 import type { UsageReads } from "./usage-reads.ts";
 

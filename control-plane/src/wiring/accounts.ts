@@ -37,7 +37,7 @@ import { MembershipStore } from "../teams/membership-store.ts";
 import { TeamService } from "../teams/team-service.ts";
 import type { TeamStore } from "../teams/team-store.ts";
 import type { TemplateService } from "../templates/template-service.ts";
-import type { UsageLimitStore } from "../usage/usage-limit-store.ts";
+import type { UsageLimitStore } from "../usage/limits/usage-limit-store.ts";
 import { PasswordHasher } from "../users/passwords.ts";
 import { UserStore } from "../users/user-store.ts";
 import type { Foundation } from "./foundation.ts";

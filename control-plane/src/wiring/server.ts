@@ -53,7 +53,7 @@ import { memberRoutes } from "../teams/member-routes.ts";
 import { teamRoutes } from "../teams/team-routes.ts";
 import type { TeamStore } from "../teams/team-store.ts";
 import { templateRoutes } from "../templates/template-routes.ts";
-import type { UsageLimitStore } from "../usage/usage-limit-store.ts";
+import type { UsageLimitStore } from "../usage/limits/usage-limit-store.ts";
 import type { UsageReads } from "../usage/usage-reads.ts";
 import { usageRoutes } from "../usage/usage-routes.ts";
 import { type Accounts, createOAuth, isSecure } from "./accounts.ts";

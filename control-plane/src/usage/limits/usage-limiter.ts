@@ -1,9 +1,9 @@
 import type { UsageLimits } from "@warren/contracts/rest/usage-limits";
-import type { TeamEvents } from "../audit/team-events.ts";
-import type { Db } from "../database/tables.ts";
-import { transact } from "../database/transact.ts";
-import type { DetachedOperations } from "../detached-operations.ts";
-import type { Logger } from "../logging.ts";
+import type { TeamEvents } from "../../audit/team-events.ts";
+import type { Db } from "../../database/tables.ts";
+import { transact } from "../../database/transact.ts";
+import type { DetachedOperations } from "../../detached-operations.ts";
+import type { Logger } from "../../logging.ts";
 import type { UsageAllowance } from "./usage-allowance.ts";
 import type { UsageLimitStore } from "./usage-limit-store.ts";
 import { crossingsOf } from "./usage-standing.ts";

@@ -1,11 +1,11 @@
 import { LIMITED_AMOUNTS, type UsageLimits } from "@warren/contracts/rest/usage-limits";
 import { type RawBuilder, sql } from "kysely";
-import type { Db } from "../database/tables.ts";
-import { amountsOf } from "./usage-amounts.ts";
+import type { Db } from "../../database/tables.ts";
+import { amountsOf } from "../usage-amounts.ts";
+import { monthOf, type UsagePeriod } from "../usage-period.ts";
+import type { UsageColumns } from "../usage-tables.ts";
 import { LEVELS, type TeamUsageLimitsTable } from "./usage-limit-tables.ts";
-import { monthOf, type UsagePeriod } from "./usage-period.ts";
 import { type Crossing, type LimitSettings, standingOf } from "./usage-standing.ts";
-import type { UsageColumns } from "./usage-tables.ts";
 
 const COLUMNS = LIMITED_AMOUNTS.flatMap((amount) => LEVELS.map((level) => `${amount}_${level}` as const));
 type Row = TeamUsageLimitsTable & UsageColumns;

@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Database, openDatabase } from "../database/database.ts";
-import { testDatabase } from "../database/testing/test-database.ts";
-import { createLogger } from "../logging.ts";
+import { type Database, openDatabase } from "../../database/database.ts";
+import { testDatabase } from "../../database/testing/test-database.ts";
+import { createLogger } from "../../logging.ts";
+import { dayOf, endOf, monthOf } from "../usage-period.ts";
 import { UsageLimitStore } from "./usage-limit-store.ts";
-import { dayOf, endOf, monthOf } from "./usage-period.ts";
 
 const DAY_MS = 86_400_000;
 const fixture = testDatabase();

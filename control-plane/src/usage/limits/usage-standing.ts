@@ -6,8 +6,8 @@ import {
   type UsageLimits,
   type UsageState,
 } from "@warren/contracts/rest/usage-limits";
+import { endOf, type UsagePeriod } from "../usage-period.ts";
 import type { Level, TeamUsageLimitsTable } from "./usage-limit-tables.ts";
-import { endOf, type UsagePeriod } from "./usage-period.ts";
 
 /** What is set for a team. */
 export type LimitSettings = Omit<TeamUsageLimitsTable, "team_id">;

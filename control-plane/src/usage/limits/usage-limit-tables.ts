@@ -17,7 +17,7 @@ export interface UsageNoticesTable {
   threshold: number;
 }
 
-declare module "../database/tables.ts" {
+declare module "../../database/tables.ts" {
   interface Tables {
     team_usage_limits: TeamUsageLimitsTable;
     usage_notices: UsageNoticesTable;

@@ -1,5 +1,5 @@
 import type { LimitedAmount, UsageLimits } from "@warren/contracts/rest/usage-limits";
-import type { Db } from "../database/tables.ts";
+import type { Db } from "../../database/tables.ts";
 import type { UsageLimitStore } from "./usage-limit-store.ts";
 import { crossingsOf, reachedWords } from "./usage-standing.ts";
 
