@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // Groups below the root of a tree.
@@ -171,6 +172,15 @@ func (g *Group) Empty(ctx context.Context) error {
 // KilledForMemory is the number of processes of the group that the kernel has killed because memory ran out.
 func (g *Group) KilledForMemory() int {
 	return int(g.tree.counted(g.path+"/memory.events", "oom_kill"))
+}
+
+// Usage is the processor time that the processes of the group have used, and the bytes of memory that they are charged with.
+func (g *Group) Usage() (processor time.Duration, memory uint64) {
+	processor = time.Duration(g.tree.counted(g.path+"/cpu.stat", "usage_usec")) * time.Microsecond
+	// Absent where the root user of the guest has taken the controller away.
+	text, _ := os.ReadFile(filepath.Join(g.tree.root, g.path, "memory.current"))
+	memory, _ = strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
+	return processor, memory
 }
 
 // Path is that of the group as the kernel names it in its messages, below the root of the tree.

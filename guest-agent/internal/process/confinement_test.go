@@ -172,3 +172,15 @@ func TestAgentIsProtectedFromLackOfMemory(t *testing.T) {
 		}
 	}
 }
+
+func TestListTellsWhatCommandsUse(t *testing.T) {
+	s, _ := confined(t)
+	a := s.start(s.Client, shell("(while :; do :; done) & echo ready; wait"))
+	a.until("ready")
+	b := s.start(s.Client, shell("exec sleep 1000"))
+	// What is charged of memory is told in microVMs alone: the controller may be another hierarchy's here.
+	eventually(t, "processor time is told", func() bool {
+		got := s.listWhole(object{})
+		return len(got) == 2 && got[0].Pid == a.pid && len(got[0].CpuMs) > 2 && got[1].Pid == b.pid && len(got[1].CpuMs) < 3
+	})
+}

@@ -128,7 +128,7 @@ func newSandbox(t *testing.T) *sandbox {
 	Register(mux, s.manager, s)
 	s.Client = rpctest.New(t, mux)
 	t.Cleanup(func() {
-		for _, p := range s.manager.list() {
+		for _, p := range s.manager.list(false) {
 			_ = p.destroy()
 			<-p.gone
 		}
@@ -158,9 +158,12 @@ type object = map[string]any
 // event is a ProcessEvent as a client decodes it.
 type clientEvent struct {
 	Event struct {
-		Start *struct{ Pid int }
-		Data  *struct{ Stdout, Stderr, Pty *string }
-		End   *struct {
+		Start *struct {
+			Pid          int
+			OutputOffset string
+		}
+		Data *struct{ Stdout, Stderr, Pty *string }
+		End  *struct {
 			ExitCode int
 			Exited   bool
 			Status   string
@@ -175,8 +178,10 @@ type clientEvent struct {
 // attached is one stream of a process.
 type attached struct {
 	*rpctest.Stream
-	t                   *testing.T
-	pid                 int
+	t   *testing.T
+	pid int
+	// offset is where in the output of the process this stream begins.
+	offset              string
 	stdout, stderr, pty []byte
 	keepalives          int
 	// end is set by the end event, failure by the end of the stream.
@@ -196,7 +201,13 @@ func (s *sandbox) start(client *rpctest.Client, request object) *attached {
 
 func (s *sandbox) connect(client *rpctest.Client, selector object) *attached {
 	s.t.Helper()
-	a := &attached{t: s.t, Stream: client.Open("/process.Process/Connect", object{"process": selector})}
+	return s.join(client, object{"process": selector})
+}
+
+// join attaches to a process by a whole request.
+func (s *sandbox) join(client *rpctest.Client, request object) *attached {
+	s.t.Helper()
+	a := &attached{t: s.t, Stream: client.Open("/process.Process/Connect", request)}
 	a.readStart()
 	return a
 }
@@ -208,7 +219,7 @@ func (a *attached) readStart() {
 	if !ok || first.Event.Start == nil || first.Event.Start.Pid <= 0 {
 		a.t.Fatalf("the first message is not a start event: %+v %+v", first, failure)
 	}
-	a.pid = first.Event.Start.Pid
+	a.pid, a.offset = first.Event.Start.Pid, first.Event.Start.OutputOffset
 }
 
 // step reads one message; false means that the stream has ended.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sort"
 	"syscall"
+	"time"
 
 	"warren/guest-agent/internal/cgroups"
 	"warren/guest-agent/internal/kernelfs"
@@ -47,6 +48,11 @@ type specification struct {
 	environment map[string]string
 	size        *Size
 	stdin       bool
+	// keep is how many bytes of output are kept, in kept; 0 = none.
+	keep int
+	kept *kept
+	// exclusive refuses a tag that a living process has.
+	exclusive bool
 }
 
 // start starts a process. Its output is not read before Process.run, so that readers can subscribe.
@@ -81,10 +87,12 @@ func (l *Launcher) startConfined(ctx context.Context, spec specification) (*Proc
 }
 
 func newProcess(spec specification) *Process {
-	return &Process{
-		config: spec.config, tag: spec.tag, output: newHub(), moved: make(chan struct{}, 1),
+	p := &Process{
+		tag: spec.tag, user: spec.user.Name, started: time.Now(), output: newHub(spec.kept), moved: make(chan struct{}, 1),
 		killed: make(chan struct{}), cleared: make(chan struct{}), gone: make(chan struct{}), expired: make(chan struct{}),
 	}
+	p.config.Store(&spec.config)
+	return p
 }
 
 // open opens the agent's ends of the process's streams and returns the ends of the process in the order 0, 1, 2.

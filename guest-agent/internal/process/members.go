@@ -15,6 +15,8 @@ type members interface {
 	Signal(signal syscall.Signal) error
 	// Kill ends all of them at once.
 	Kill() error
+	// Usage is what they have used: processor time, and the bytes of memory that they have now; 0 where the kernel does not count.
+	Usage() (processor time.Duration, memory uint64)
 	// Empty waits until none is left.
 	Empty(ctx context.Context) error
 	// Close is called once nobody asks any more.
@@ -32,6 +34,8 @@ func (g processGroup) Signal(signal syscall.Signal) error {
 	}
 	return nil
 }
+
+func (processGroup) Usage() (time.Duration, uint64) { return 0, 0 }
 
 func (g processGroup) Kill() error { return g.Signal(syscall.SIGKILL) }
 

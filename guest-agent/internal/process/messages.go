@@ -16,6 +16,10 @@ type startRequest struct {
 	stdin  bool
 	// timeLimit is the life of the process, whose end event then says that it has passed; 0 = none.
 	timeLimit time.Duration
+	// keep is how many bytes of output are kept; 0 = none.
+	keep uint32
+	// exclusiveTag refuses a tag that a living process has.
+	exclusiveTag bool
 }
 
 func decodeStart(o *rpc.Object) startRequest {
@@ -25,6 +29,23 @@ func decodeStart(o *rpc.Object) startRequest {
 	}
 	request.tag = optionalString(o, "tag")
 	request.timeLimit = milliseconds(o, "timeLimitMs")
+	request.keep = o.Uint32("keepOutputBytes")
+	request.exclusiveTag = o.Bool("exclusiveTag", false)
+	return request
+}
+
+type connectRequest struct {
+	process selector
+	// from is where in the output to begin; nil = with what comes from now on.
+	from *uint64
+}
+
+func decodeConnect(o *rpc.Object) connectRequest {
+	request := connectRequest{process: decodeSelector(o)}
+	if o.Has("from") {
+		from := o.Uint64("from")
+		request.from = &from
+	}
 	return request
 }
 
@@ -162,13 +183,6 @@ func decodeSignal(o *rpc.Object) signalRequest {
 	return signalRequest{process: decodeSelector(o), signal: syscall.Signal(o.Enum("signal", signals)), killAfter: milliseconds(o, "killAfterMs")}
 }
 
-// listed is one process in the answer of List.
-type listed struct {
-	Config Config  `json:"config"`
-	Pid    uint32  `json:"pid"`
-	Tag    *string `json:"tag,omitempty"`
-}
-
 // message is a ProcessEvent in its response message. At most one member is present.
 type message struct {
 	Event struct {
@@ -179,12 +193,15 @@ type message struct {
 }
 
 type started struct {
-	Pid uint32 `json:"pid"`
+	Pid          uint32  `json:"pid"`
+	OutputOffset uint64  `json:"outputOffset,string"`
+	Tag          *string `json:"tag,omitempty"`
+	Terminal     bool    `json:"terminal,omitempty"`
 }
 
-func startMessage(pid uint32) message {
+func startMessage(p *Process, offset uint64) message {
 	var m message
-	m.Event.Start = &started{pid}
+	m.Event.Start = &started{p.pid(), offset, p.tag, p.terminal != nil}
 	return m
 }
 
@@ -207,7 +224,7 @@ func appendOutput(dst []byte, e event) []byte {
 	dst = append(dst, `{"event":{"data":{"`...)
 	dst = append(dst, outputNames[e.kind]...)
 	dst = append(dst, `":"`...)
-	data := e.output.data
+	data := e.data
 	size := base64.StdEncoding.EncodedLen(len(data))
 	start := len(dst)
 	if cap(dst)-start < size {

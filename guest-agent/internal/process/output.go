@@ -3,6 +3,7 @@ package process
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"warren/guest-agent/internal/oom"
 )
@@ -19,8 +20,10 @@ type eventKind uint8
 
 // event is one thing that a process did, as subscribers see it.
 type event struct {
-	kind   eventKind
-	output *chunk
+	kind eventKind
+	data []byte
+	// shared is what data is part of when its memory is used again; nil when it is kept.
+	shared *chunk
 	end    *End
 }
 
@@ -42,16 +45,9 @@ func newChunk(data []byte, users int) *chunk {
 
 // done gives up the chunk of an event on behalf of one subscription.
 func (e event) done() {
-	if e.output != nil && e.output.users.Add(-1) == 0 {
-		chunks.Put(e.output)
+	if e.shared != nil && e.shared.users.Add(-1) == 0 {
+		chunks.Put(e.shared)
 	}
-}
-
-func (e event) size() int {
-	if e.output == nil {
-		return 0
-	}
-	return len(e.output.data)
 }
 
 // End says how a process ended.
@@ -71,17 +67,27 @@ type End struct {
 // queueLimit is the number of output bytes that one subscription holds before it makes the process wait.
 const queueLimit = 128 << 10
 
-// hub hands the output of one process to all its subscriptions. Without any, output is dropped.
+// hub hands the output of one process to all its subscriptions. Without any, output is dropped, unless it is kept.
 type hub struct {
+	// order is held while output is handed out, so that all see pieces of both streams in the same order. It is locked before mu.
+	order sync.Mutex
+
 	mu            sync.Mutex
 	subscriptions map[*subscription]struct{}
-	end           *End
-	unbounded     bool
+	// written is the number of bytes of output so far.
+	written uint64
+	// kept is what is kept of it for subscriptions that come later; nil = nothing.
+	kept      *kept
+	end       *End
+	endedAt   time.Time
+	unbounded bool
 }
 
 // subscription is one attached reader. next belongs to one goroutine.
 type subscription struct {
 	hub *hub
+	// offset is the number of bytes of output before the first that it gets.
+	offset uint64
 	// wake holds a token whenever something may have been queued since the reader last looked.
 	wake chan struct{}
 
@@ -93,14 +99,26 @@ type subscription struct {
 	unbounded bool
 }
 
-func newHub() *hub { return &hub{subscriptions: map[*subscription]struct{}{}} }
+// newHub makes the hub of a process; k keeps its output, nil = it is not kept.
+func newHub(k *kept) *hub { return &hub{subscriptions: map[*subscription]struct{}{}, kept: k} }
 
-// subscribe attaches a reader, which gets all output from here on, and the end also when the process has ended already.
-func (h *hub) subscribe() *subscription {
+// subscribe attaches a reader, which gets all output from here on, and the end also when the process has ended already. With
+// from, it gets at first what is kept from that offset on; what it gets begins at subscription.offset.
+func (h *hub) subscribe(from *uint64) *subscription {
 	s := &subscription{hub: h, wake: make(chan struct{}, 1)}
 	s.space = sync.NewCond(&s.mu)
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	s.offset = h.written
+	if from != nil && h.kept != nil {
+		var blocks []block
+		blocks, s.offset = h.kept.since(*from)
+		for _, b := range blocks {
+			s.queue = append(s.queue, event{kind: b.kind, data: b.data})
+			s.size += len(b.data)
+		}
+		s.wake <- struct{}{}
+	}
 	if h.end != nil {
 		s.put(event{kind: endEvent, end: h.end})
 		return s
@@ -112,7 +130,13 @@ func (h *hub) subscribe() *subscription {
 
 // publish hands a copy of data to every subscription and waits for those that are full.
 func (h *hub) publish(kind eventKind, data []byte) {
+	h.order.Lock()
+	defer h.order.Unlock()
 	h.mu.Lock()
+	h.written += uint64(len(data))
+	if h.kept != nil {
+		h.kept.add(kind, data)
+	}
 	if len(h.subscriptions) == 0 {
 		h.mu.Unlock()
 		return
@@ -122,9 +146,9 @@ func (h *hub) publish(kind eventKind, data []byte) {
 		targets = append(targets, s)
 	}
 	h.mu.Unlock()
-	shared := event{kind: kind, output: newChunk(data, len(targets))}
+	copied := newChunk(data, len(targets))
 	for _, s := range targets {
-		s.put(shared)
+		s.put(event{kind: kind, data: copied.data, shared: copied})
 	}
 }
 
@@ -145,7 +169,10 @@ func (h *hub) lift() {
 func (h *hub) finish(end *End) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.end = end
+	h.end, h.endedAt = end, time.Now()
+	if h.kept != nil {
+		h.kept.retire()
+	}
 	for s := range h.subscriptions {
 		s.put(event{kind: endEvent, end: end})
 	}
@@ -162,7 +189,7 @@ func (s *subscription) put(e event) {
 		e.done()
 	} else {
 		s.queue = append(s.queue, e)
-		s.size += e.size()
+		s.size += len(e.data)
 	}
 	s.mu.Unlock()
 	select {
@@ -183,7 +210,7 @@ func (s *subscription) next() (event, bool) {
 	e := s.queue[0]
 	s.queue[0] = event{}
 	s.queue = s.queue[1:]
-	s.size -= e.size()
+	s.size -= len(e.data)
 	s.space.Broadcast()
 	return e, true
 }
@@ -200,6 +227,25 @@ func (s *subscription) close() {
 	}
 	s.closed, s.queue, s.size = true, nil, 0
 	s.space.Broadcast()
+}
+
+// progress is how far the output of a process has come, and how it ended.
+type progress struct {
+	// written is the number of bytes of output, kept that of those before the first that is kept.
+	written, kept uint64
+	// end is nil while the process lives.
+	end     *End
+	endedAt time.Time
+}
+
+func (h *hub) progress() progress {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p := progress{written: h.written, kept: h.written, end: h.end, endedAt: h.endedAt}
+	if h.kept != nil {
+		p.kept = h.kept.begin()
+	}
+	return p
 }
 
 // ended tells whether the end has been published.

@@ -32,11 +32,19 @@ type Config struct {
 
 // Process is one started process.
 type Process struct {
-	config Config
+	// config is shortened when the process has ended and its end is kept for long.
+	config atomic.Pointer[Config]
 	tag    *string
-	child  *reaper.Child
-	output *hub
-	input  *input
+	// user is the name of the user that it was started as.
+	user    string
+	started time.Time
+	// order is that in which processes were started.
+	order uint64
+	// forgetting makes it unknown a while after its end.
+	forgetting *time.Timer
+	child      *reaper.Child
+	output     *hub
+	input      *input
 	// terminal is the master side of the terminal; nil without one.
 	terminal *os.File
 	sources  []*source
@@ -76,6 +84,9 @@ type source struct {
 }
 
 func (p *Process) pid() uint32 { return uint32(p.child.Pid) }
+
+// keeps tells whether output of it is kept, and its end for long.
+func (p *Process) keeps() bool { return p.output.kept != nil }
 
 // run serves the process until its end, which it returns after publishing it. reaped is called as soon as the process is gone.
 func (p *Process) run(reaped func()) *End {

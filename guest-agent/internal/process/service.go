@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"path/filepath"
-	"sort"
 	"syscall"
 	"time"
 
@@ -32,9 +31,9 @@ type Service struct {
 func Register(mux *rpc.Mux, manager *Manager, defaults Defaults) {
 	s := &Service{manager: manager, defaults: defaults}
 	const prefix = "/process.Process/"
-	rpc.Unary(mux, prefix+"List", func(*rpc.Object) struct{} { return struct{}{} }, s.list)
+	rpc.Unary(mux, prefix+"List", decodeList, s.list)
 	rpc.ServerStream(mux, prefix+"Start", decodeStart, s.start)
-	rpc.ServerStream(mux, prefix+"Connect", decodeSelector, s.connect)
+	rpc.ServerStream(mux, prefix+"Connect", decodeConnect, s.connect)
 	rpc.Unary(mux, prefix+"Update", decodeUpdate, s.update)
 	rpc.Unary(mux, prefix+"SendInput", decodeSendInput, s.sendInput)
 	rpc.ClientStream(mux, prefix+"StreamInput", decodeStreamInput, s.streamInput)
@@ -43,18 +42,6 @@ func Register(mux *rpc.Mux, manager *Manager, defaults Defaults) {
 }
 
 type empty struct{}
-
-func (s *Service) list(context.Context, *rpc.Call, struct{}) (any, error) {
-	var answer struct {
-		Processes []listed `json:"processes"`
-	}
-	answer.Processes = []listed{}
-	for _, p := range s.manager.list() {
-		answer.Processes = append(answer.Processes, listed{Config: p.config, Pid: p.pid(), Tag: p.tag})
-	}
-	sort.Slice(answer.Processes, func(i, j int) bool { return answer.Processes[i].Pid < answer.Processes[j].Pid })
-	return answer, nil
-}
 
 func (s *Service) start(ctx context.Context, call *rpc.Call, request startRequest, stream *rpc.Stream) error {
 	user, err := call.User()
@@ -72,9 +59,12 @@ func (s *Service) start(ctx context.Context, call *rpc.Call, request startReques
 	for name, value := range request.config.Envs {
 		environment[name] = value
 	}
+	if request.keep > maxKept {
+		return rpc.Errorf(rpc.InvalidArgument, "keepOutputBytes: at most %d bytes of output are kept", maxKept)
+	}
 	spec := specification{
 		config: request.config, tag: request.tag, user: user, directory: directory,
-		environment: environment, size: request.size, stdin: request.stdin,
+		environment: environment, size: request.size, stdin: request.stdin, exclusive: request.exclusiveTag, keep: int(request.keep),
 	}
 	limit, expired := call.Timeout, call.Timeout > 0
 	if request.timeLimit > 0 {
@@ -108,8 +98,8 @@ func (s *Service) directory(cwd *string, user users.User) (string, error) {
 	return directory, err
 }
 
-func (s *Service) connect(ctx context.Context, call *rpc.Call, target selector, stream *rpc.Stream) error {
-	p, err := s.manager.find(target)
+func (s *Service) connect(ctx context.Context, call *rpc.Call, request connectRequest, stream *rpc.Stream) error {
+	p, err := s.manager.find(request.process)
 	if err != nil {
 		return err
 	}
@@ -118,14 +108,14 @@ func (s *Service) connect(ctx context.Context, call *rpc.Call, target selector, 
 		ctx, cancel = context.WithTimeout(ctx, call.Timeout)
 		defer cancel()
 	}
-	reader := p.output.subscribe()
+	reader := p.output.subscribe(request.from)
 	defer reader.close()
 	return follow(ctx, stream, p, reader, call.Keepalive, nil)
 }
 
 // follow sends the events of a process until its end, until ctx ends, or until expired is closed.
 func follow(ctx context.Context, stream *rpc.Stream, p *Process, reader *subscription, keepalive time.Duration, expired <-chan struct{}) error {
-	if err := stream.Send(startMessage(p.pid())); err != nil {
+	if err := stream.Send(startMessage(p, reader.offset)); err != nil {
 		return err
 	}
 	last := time.Now()

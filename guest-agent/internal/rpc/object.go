@@ -88,6 +88,23 @@ func (o *Object) Uint32(name string) uint32 {
 	return uint32(value)
 }
 
+// Uint64 reads an unsigned integer, written as a number or as a string; absent is 0.
+func (o *Object) Uint64(name string) uint64 {
+	raw, ok := o.raw(name)
+	if !ok {
+		return 0
+	}
+	if value, err := strconv.ParseUint(strings.Trim(string(raw), `"`), 10, 64); err == nil {
+		return value
+	}
+	value, ok := parseInteger(raw)
+	if !ok || value < 0 {
+		o.fail(name, "an integer from 0 to 18446744073709551615")
+		return 0
+	}
+	return uint64(value)
+}
+
 // Enum reads an enum value by name or number; absent and names that are not known are 0.
 func (o *Object) Enum(name string, values map[string]int32) int32 {
 	raw, ok := o.raw(name)

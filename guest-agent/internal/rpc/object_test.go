@@ -48,6 +48,22 @@ func TestScalars(t *testing.T) {
 			t.Errorf("%s: %d %v", text, o.Uint32("n"), o.Err())
 		}
 	}
+	for text, want := range map[string]uint64{`7`: 7, `"7"`: 7, `"18446744073709551615"`: 18446744073709551615, `18446744073709551615`: 18446744073709551615, `7.0`: 7, `"1e3"`: 1000} {
+		if o := parse(t, `{"n":`+text+`}`); o.Uint64("n") != want || o.Err() != nil {
+			t.Errorf("%s: %d %v", text, o.Uint64("n"), o.Err())
+		}
+	}
+	for _, text := range []string{`-1`, `"-1"`, `18446744073709551616`, `1.5`, `"x"`, `""`, `true`, `[]`, `{}`, `1e99`, `"1`} {
+		o, err := ParseObject([]byte(`{"n":` + text + `}`))
+		if err == nil {
+			o.Uint64("n")
+			err = o.Err()
+		}
+		var typed *Error
+		if !errors.As(err, &typed) || typed.Code != InvalidArgument {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
 	values := map[string]int32{"SIGNAL_SIGKILL": 9}
 	for text, want := range map[string]int32{`"SIGNAL_SIGKILL"`: 9, `9`: 9, `0`: 0, `-3`: -3} {
 		if o := parse(t, `{"n":`+text+`}`); o.Enum("n", values) != want || o.Err() != nil {

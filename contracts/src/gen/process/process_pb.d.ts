@@ -118,6 +118,14 @@ export declare type ListRequest = Message<"process.ListRequest"> & {
    * @generated from field: bool ended = 16;
    */
   ended: boolean;
+
+  /**
+   * Bytes of the answer at most: of more processes the newest are listed, long texts are cut, and variables left out. 0 = all
+   * of all.
+   *
+   * @generated from field: uint32 max_bytes = 17;
+   */
+  maxBytes: number;
 };
 
 /**
@@ -222,9 +230,19 @@ export declare const ProcessInfoSchema: GenMessage<ProcessInfo>;
  */
 export declare type ListResponse = Message<"process.ListResponse"> & {
   /**
+   * In the order in which they were started.
+   *
    * @generated from field: repeated process.ProcessInfo processes = 1;
    */
   processes: ProcessInfo[];
+
+  /**
+   * The agent knows all fields of this file. Those of sandboxes that were paused long ago leave it out, and pass over the
+   * fields of requests that they do not know.
+   *
+   * @generated from field: bool keeps_output = 16;
+   */
+  keepsOutput: boolean;
 };
 
 /**
@@ -274,6 +292,13 @@ export declare type StartRequest = Message<"process.StartRequest"> & {
    * @generated from field: uint32 keep_output_bytes = 17;
    */
   keepOutputBytes: number;
+
+  /**
+   * A tag that another process has, which lives, is refused with already_exists; otherwise the newer process takes it over.
+   *
+   * @generated from field: bool exclusive_tag = 18;
+   */
+  exclusiveTag: boolean;
 };
 
 /**
@@ -412,11 +437,24 @@ export declare type ProcessEvent_StartEvent = Message<"process.ProcessEvent.Star
   pid: number;
 
   /**
-   * Number of bytes of output before the first that this stream will bring.
+   * Number of bytes of output before the first that this stream will bring; absent from agents of sandboxes that were paused
+   * long ago, which keep no output.
    *
-   * @generated from field: uint64 output_offset = 16;
+   * @generated from field: optional uint64 output_offset = 16;
    */
-  outputOffset: bigint;
+  outputOffset?: bigint | undefined;
+
+  /**
+   * The tag that it was started with, and whether it runs in a terminal.
+   *
+   * @generated from field: optional string tag = 17;
+   */
+  tag?: string | undefined;
+
+  /**
+   * @generated from field: bool terminal = 18;
+   */
+  terminal: boolean;
 };
 
 /**
