@@ -11,6 +11,14 @@ export const SANDBOX_NAME_WORDS = `${NAME_WORDS}, and not look like an id`;
 export const TEMPLATE_NAME = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/;
 export const TEMPLATE_NAME_WORDS = NAME_WORDS;
 
+/** Tags of commands: never all digits, so that one stands where a process id may. */
+export const PROCESS_TAG = /^[A-Za-z_][A-Za-z0-9_.:-]{0,63}$/;
+export const PROCESS_TAG_WORDS = "1 to 64 letters a to z, digits and any of _ . : -, beginning with a letter or _";
+
+/** A command of a sandbox: its process id (at most 4,194,304, PID_MAX_LIMIT of Linux) or its tag. */
+export const PROCESS_SELECTOR = new RegExp(`^[1-9][0-9]{0,6}$|${PROCESS_TAG.source}`);
+export const PROCESS_SELECTOR_WORDS = "a process id or a tag";
+
 /** API keys under both prefixes that stand for the same secret. */
 export const API_KEY = /^(?:warren|e2b)_[0-9a-f]{40}$/;
 

@@ -28,6 +28,8 @@ export const AUDIT_EVENTS = {
     stop: { scope: "team", says: "a sandbox ended though nobody asked for it" },
     missing: { scope: "team", says: "the host of a sandbox does not answer" },
     exec: { scope: "team", says: "a command was started in a sandbox, unless the team leaves that out" },
+    signal_process: { scope: "team", says: "a command of a sandbox was sent a signal" },
+    end_process: { scope: "team", says: "a command of a sandbox was told to end" },
     write_file: { scope: "team", says: "a file was written into a sandbox" },
     make_directory: { scope: "team", says: "a directory was made in a sandbox" },
     move_file: { scope: "team", says: "a file or a directory of a sandbox has another place or name" },

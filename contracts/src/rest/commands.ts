@@ -1,4 +1,5 @@
 import { type Static, Type } from "typebox";
+import { PROCESS_SELECTOR, PROCESS_SELECTOR_WORDS, PROCESS_TAG, PROCESS_TAG_WORDS } from "../identifiers.ts";
 import { LIMITS } from "../limits.ts";
 import { SIGNALS, type SignalName } from "../signals.ts";
 import { Environment } from "./environment.ts";
@@ -11,6 +12,13 @@ const Argument = (options: { minLength?: number; description?: string } = {}) =>
     "x-words": "text without NUL characters",
     "x-max-bytes": LIMITS.execArgBytes,
   });
+
+/** Size of a terminal, in characters (`struct winsize` of ioctl_tty(2) has 16 bits for each). */
+export const TerminalSize = Type.Object(
+  { cols: Type.Integer({ minimum: 1, maximum: 65_535 }), rows: Type.Integer({ minimum: 1, maximum: 65_535 }) },
+  { additionalProperties: false },
+);
+export type TerminalSize = Static<typeof TerminalSize>;
 
 /** What every way to run a command takes. */
 const command = {
@@ -31,7 +39,30 @@ const command = {
         "end of the client's connection",
     }),
   ),
+  background: Type.Optional(
+    Type.Boolean({
+      default: false,
+      description:
+        `The command lives on when its client leaves, and the newest ${LIMITS.keptOutputBytes} bytes of its output are kept ` +
+        "for clients that attach later, for an hour after its end",
+    }),
+  ),
+  tag: Type.Optional(
+    Type.String({
+      pattern: PROCESS_TAG.source,
+      "x-words": PROCESS_TAG_WORDS,
+      description:
+        "Name by which the command can be found; one that another command of the sandbox has, which lives, is refused",
+    }),
+  ),
 };
+
+/** Which command of a sandbox is meant. */
+export const ProcessSelector = Type.String({
+  pattern: PROCESS_SELECTOR.source,
+  "x-words": PROCESS_SELECTOR_WORDS,
+  description: "Process id of the command in the sandbox, or its tag",
+});
 
 /** Base64 of RFC 4648, section 4, as a pattern. */
 const BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$";
@@ -46,10 +77,27 @@ export const ExecRequest = Type.Object(
     stdin_encoding: Type.Optional(
       Type.Enum(["utf-8", "base64"], { default: "utf-8", description: "How `stdin` is written" }),
     ),
+    terminal: Type.Optional({
+      ...TerminalSize,
+      description:
+        "Terminal of a command in the background, whose input is what attached clients type. Default: none, and no input",
+    }),
   },
   {
     additionalProperties: false,
     title: "ExecRequest",
+    dependentSchemas: {
+      stdin: {
+        properties: {
+          background: { const: false, "x-words": "false, or stdin left out: that is for commands that are waited for" },
+        },
+      },
+      terminal: {
+        properties: {
+          background: { const: true, "x-words": "true, or terminal left out: whoever waits for a command sees none" },
+        },
+      },
+    },
     if: { properties: { stdin_encoding: { const: "base64" } }, required: ["stdin_encoding"] },
     // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema.
     then: { properties: { stdin: { type: "string", pattern: BASE64, "x-words": "base64" } } },
@@ -99,14 +147,17 @@ export const EXEC_SUBPROTOCOL = "warren.exec.v1";
 /** First byte of a binary message: from the client stdin, from the server stdout or stderr. */
 export const STREAM_BYTE = { stdin: 1, stdout: 1, stderr: 2 } as const;
 
-/** Size of a terminal, in characters (`struct winsize` of ioctl_tty(2) has 16 bits for each). */
-export const TerminalSize = Type.Object(
-  { cols: Type.Integer({ minimum: 1, maximum: 65_535 }), rows: Type.Integer({ minimum: 1, maximum: 65_535 }) },
-  { additionalProperties: false },
+const OutputWindow = Type.Optional(
+  Type.Integer({
+    minimum: LIMITS.outputWindowBytes.min,
+    maximum: LIMITS.outputWindowBytes.max,
+    description:
+      "Bytes of output that may be ahead of what the client has used, which it says by output_taken frames: for clients " +
+      "that cannot stop to read, such as browsers. Default: no bound but the connection's",
+  }),
 );
-export type TerminalSize = Static<typeof TerminalSize>;
 
-/** First frame of a client: what to run. Ending the connection ends the command. */
+/** First frame of a client: what to run. Ending the connection ends the command, unless that is in the background. */
 export const ExecStartFrame = Type.Object(
   {
     type: Type.Literal("start"),
@@ -116,29 +167,41 @@ export const ExecStartFrame = Type.Object(
     ),
     // A terminal joins the command's two outputs, which arrive as stdout.
     terminal: Type.Optional(TerminalSize),
-    output_window: Type.Optional(
-      Type.Integer({
-        minimum: LIMITS.outputWindowBytes.min,
-        maximum: LIMITS.outputWindowBytes.max,
-        description:
-          "Bytes of output that may be ahead of what the client has used, which it says by output_taken frames: for clients " +
-          "that cannot stop to read, such as browsers. Default: no bound but the connection's",
-      }),
-    ),
+    output_window: OutputWindow,
   },
   { additionalProperties: false, title: "ExecStartFrame" },
 );
 export type ExecStartFrame = Static<typeof ExecStartFrame>;
+
+/** First frame of a client that joins a command. Ending the connection leaves the command as it is. */
+export const ExecAttachFrame = Type.Object(
+  {
+    type: Type.Literal("attach"),
+    process: ProcessSelector,
+    from: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: Number.MAX_SAFE_INTEGER,
+        description:
+          "Where in the output to begin: the number of bytes before, stdout and stderr together. Default: with what comes " +
+          "from now on",
+      }),
+    ),
+    output_window: OutputWindow,
+  },
+  { additionalProperties: false, title: "ExecAttachFrame" },
+);
+export type ExecAttachFrame = Static<typeof ExecAttachFrame>;
 
 const ExecStdinFrame = Type.Object(
   { type: Type.Literal("stdin"), data: Type.String(), encoding: Type.Optional(Encoding) },
   { additionalProperties: false },
 );
 const ExecCloseStdinFrame = Type.Object({ type: Type.Literal("close_stdin") }, { additionalProperties: false });
-const ExecSignalFrame = Type.Object(
-  { type: Type.Literal("signal"), signal: Type.Enum(Object.keys(SIGNALS) as SignalName[]) },
-  { additionalProperties: false },
-);
+/** A signal by its name. */
+export const Signal = Type.Enum(Object.keys(SIGNALS) as SignalName[]);
+
+const ExecSignalFrame = Type.Object({ type: Type.Literal("signal"), signal: Signal }, { additionalProperties: false });
 const ExecTimeoutFrame = Type.Object(
   {
     type: Type.Literal("timeout"),
@@ -170,6 +233,7 @@ const ExecStopFrame = Type.Object({ type: Type.Literal("stop") }, { additionalPr
 /** Schemas of the frames of a client by their type. */
 export const EXEC_CLIENT_FRAMES = {
   start: ExecStartFrame,
+  attach: ExecAttachFrame,
   stdin: ExecStdinFrame,
   close_stdin: ExecCloseStdinFrame,
   signal: ExecSignalFrame,
@@ -186,7 +250,12 @@ export type ExecClientFrame = {
 
 /** A frame of the server. After `exit` or `error` it closes the connection. */
 export type ExecServerFrame =
-  | { type: "start"; pid: number }
+  /**
+   * `offset` is the number of bytes of output, stdout and stderr together, before the first that follows: whoever adds the
+   * length of each piece can attach again from there. `dropped`: so many bytes from where the client wanted to begin are not
+   * kept any more. `terminal`: it runs in one.
+   */
+  | { type: "start"; pid: number; tag?: string; offset: number; dropped?: number; terminal?: true }
   /** Without `encoding`, data is text. */
   | { type: "stdout" | "stderr"; data: string; encoding?: "base64" }
   /** Bytes of standard input that the command was given since the last such frame; for the subprotocol only. */

@@ -87,10 +87,27 @@ export class SandboxEvents {
   commandStarted(
     by: Caller,
     sandboxId: string,
-    { cmd, args = [], user }: { cmd: string; args?: readonly string[] | undefined; user?: string | undefined },
+    command: {
+      cmd: string;
+      args?: readonly string[] | undefined;
+      user?: string | undefined;
+      background?: boolean | undefined;
+      tag?: string | undefined;
+    },
   ): Promise<void> {
-    const metadata = { command: commandLine([cmd, ...args]), user };
+    const { cmd, args = [], user, background, tag } = command;
+    const metadata = { command: commandLine([cmd, ...args]), user, ...(background && { background }), tag };
     return this.#inSandbox(by, sandboxId, { action: "exec", status: "info", metadata });
+  }
+
+  /** A command was sent a signal; `process` is its process id or tag. */
+  processSignalled(by: Caller, sandboxId: string, about: { process: string; signal: string }): Promise<void> {
+    return this.#inSandbox(by, sandboxId, { action: "signal_process", status: "info", metadata: about });
+  }
+
+  /** A command was told to end, with all its processes. */
+  processEnded(by: Caller, sandboxId: string, about: { process: string }): Promise<void> {
+    return this.#inSandbox(by, sandboxId, { action: "end_process", status: "warning", metadata: about });
   }
 
   /** A file was written as a whole. */
@@ -173,7 +190,14 @@ export class SandboxEvents {
 }
 
 /** What somebody does in a sandbox that runs. */
-type ActionInSandbox = "exec" | "write_file" | "make_directory" | "move_file" | "remove_file";
+type ActionInSandbox =
+  | "exec"
+  | "signal_process"
+  | "end_process"
+  | "write_file"
+  | "make_directory"
+  | "move_file"
+  | "remove_file";
 
 /** Reasons of ends that somebody in the sandbox, or the operator, has wanted. */
 const ORDERLY = new Set(["guest_powered_off", "guest_rebooted", "ended_by_operator"]);

@@ -2,6 +2,7 @@ import type {} from "@fastify/websocket";
 import { WarrenError } from "@warren/contracts/errors";
 import { EXEC_SUBPROTOCOL, ExecRequest, ExecResult } from "@warren/contracts/rest/commands";
 import { ErrorBody } from "@warren/contracts/rest/error";
+import { StartedProcess } from "@warren/contracts/rest/processes";
 import { SandboxParams } from "@warren/contracts/rest/sandboxes";
 import { callerGone } from "@warren/server/caller-gone";
 import type { FastifyRequest } from "fastify";
@@ -11,23 +12,28 @@ import type { AnswerBudget } from "../http/slow-clients/answer-budget.ts";
 import type { TransferLimits } from "../http/slow-clients/transfer-limits.ts";
 import type { CommandService } from "./command-service.ts";
 import { ExecSession } from "./exec-session.ts";
+import type { ProcessService } from "./process-service.ts";
 
 const tags = ["commands"];
 
 const STREAM_DESCRIPTION = `A WebSocket. The client's first frame is \`{"type":"start","cmd":…}\` with the fields of exec and
 \`"stdin":true\` when input follows, and \`"terminal":{"cols":80,"rows":24}\` for a terminal, which
-\`{"type":"resize","cols":…,"rows":…}\` resizes; other later frames are
-\`{"type":"stdin","data":…,"encoding":"utf-8"|"base64"}\`,
+\`{"type":"resize","cols":…,"rows":…}\` resizes; or \`{"type":"attach","process":…,"from":…}\`, which joins a command by its
+process id or tag, with its output from that byte on, as far as it is kept, or without \`from\` with what comes from now on.
+Other later frames are \`{"type":"stdin","data":…,"encoding":"utf-8"|"base64"}\`,
 \`{"type":"close_stdin"}\`, \`{"type":"signal","signal":"SIGINT"}\` (any name of signal(7), SIG may be left out),
 \`{"type":"timeout","timeout_sec":…}\`, a new time limit that counts from there, and \`{"type":"stop"}\`. The server sends
-\`{"type":"start","pid":…}\`, \`{"type":"stdout"|"stderr","data":…}\` with \`"encoding":"base64"\` when the bytes are not
-UTF-8, \`{"type":"refused","code":…,"data":…}\` for a signal, time limit or size that it cannot take, which changes nothing, and at the end \`{"type":"exit","exit_code":…}\` or \`{"type":"error","code":…,"data":…}\`. Ending the connection
-ends the command and all its processes. With the subprotocol \`${EXEC_SUBPROTOCOL}\` standard streams travel as binary messages: a byte (1 =
-stdin or stdout, 2 = stderr), then the bytes.`;
+\`{"type":"start","pid":…,"offset":…}\`, where \`offset\` is the number of bytes of output before what follows,
+\`{"type":"stdout"|"stderr","data":…}\` with \`"encoding":"base64"\` when the bytes are not
+UTF-8, \`{"type":"refused","code":…,"data":…}\` for a signal, time limit or size that it cannot take, which changes nothing, and
+at the end \`{"type":"exit","exit_code":…}\` or \`{"type":"error","code":…,"data":…}\`. Ending the connection ends the command and
+all its processes, unless it was started with \`"background":true\` or joined; \`stop\` ends it in any case. With the subprotocol
+\`${EXEC_SUBPROTOCOL}\` standard streams travel as binary messages: a byte (1 = stdin or stdout, 2 = stderr), then the bytes.`;
 
 /** Routes that run commands: `exec` and `exec/stream` of a sandbox. */
 export function commandRoutes(
   commands: CommandService,
+  processes: ProcessService,
   answers: AnswerBudget,
   { streamMs }: Pick<TransferLimits, "streamMs">,
 ): Routes {
@@ -37,15 +43,21 @@ export function commandRoutes(
       {
         schema: {
           tags,
-          summary: "Run a command to its end and get its output",
+          summary: "Run a command to its end and get its output, or start it in the background",
           params: SandboxParams,
           body: ExecRequest,
-          response: { 200: ExecResult, "4xx": ErrorBody, "5xx": ErrorBody },
+          response: { 200: ExecResult, 202: StartedProcess, "4xx": ErrorBody, "5xx": ErrorBody },
         },
       },
       async (request, reply) => {
         const caller = callerOf(request);
-        const result = await commands.exec(caller, request.params.id, request.body, callerGone(reply.raw));
+        const { id } = request.params;
+        if (request.body.background) {
+          const started = await processes.start(caller, id, request.body);
+          reply.header("location", `/v1/sandboxes/${id}/processes/${started.pid}`);
+          return reply.code(202).send(started);
+        }
+        const result = await commands.exec(caller, id, request.body, callerGone(reply.raw));
         answers.hold(caller.teamId, result.stdout.length + result.stderr.length, reply.raw);
         return result;
       },
@@ -56,7 +68,7 @@ export function commandRoutes(
       url: "/v1/sandboxes/:id/exec/stream",
       schema: {
         tags,
-        summary: "Run a command and stream its input and output",
+        summary: "Run a command, or join one, and stream its input and output",
         description: STREAM_DESCRIPTION,
         params: SandboxParams,
         response: { "4xx": ErrorBody },
@@ -70,7 +82,10 @@ export function commandRoutes(
         const session = new ExecSession(
           socket,
           request.log,
-          (start, input, consume, signal) => commands.stream(caller, id, start, input, consume, signal),
+          {
+            run: (first, input, consume, signal) => commands.stream(caller, id, first, input, consume, signal),
+            end: (pid) => processes.end(caller, id, String(pid)),
+          },
           { connection: request.raw.socket, stalledMs: streamMs },
         );
         const started = performance.now();

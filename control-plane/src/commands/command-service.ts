@@ -7,13 +7,21 @@ import type {
   ExecStreamResponse,
 } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { LIMITS } from "@warren/contracts/limits";
-import type { ExecRequest, ExecResult, ExecStartFrame, OutOfMemory } from "@warren/contracts/rest/commands";
+import type {
+  ExecAttachFrame,
+  ExecRequest,
+  ExecResult,
+  ExecStartFrame,
+  OutOfMemory,
+} from "@warren/contracts/rest/commands";
 import { turns } from "@warren/server/fair-turns";
 import type { SandboxEvents } from "../audit/sandbox-events.ts";
 import type { Caller } from "../callers/caller.ts";
 import type { SandboxAccess } from "../sandboxes/sandbox-access.ts";
 import { decodeBase64 } from "./base64.ts";
+import { guestCommand } from "./guest-command.ts";
 import { encodeOutput } from "./output-encoding.ts";
+import { selectorOf } from "./process-selector.ts";
 
 /** A message to a running command. */
 export type CommandInput = MessageInitShape<typeof ExecStreamRequestSchema>;
@@ -33,7 +41,7 @@ export class CommandService {
 
   /** Runs a command to its end; aborting `signal` ends it. */
   async exec(caller: Caller, sandboxId: string, request: ExecRequest, signal: AbortSignal): Promise<ExecResult> {
-    const command = toCommand(request);
+    const command = guestCommand(request);
     const stdin = decodeStdin(request);
     const started = performance.now();
     const response = await this.#access.use(caller, sandboxId, async ({ agent }) => {
@@ -43,6 +51,7 @@ export class CommandService {
         command,
         ...(stdin && { stdin }),
         maxOutputBytes: LIMITS.execOutputBytes,
+        tag: request.tag ?? "",
       };
       return await agent.exec(call, { signal }).finally(() => recorded);
     });
@@ -50,32 +59,21 @@ export class CommandService {
   }
 
   /**
-   * Runs a command whose input follows and whose output is passed on as it comes; `input` begins after the start.
-   * Output is taken from the host only as fast as `consume` resolves. Aborting `signal` ends the command.
+   * Runs a command, or joins one, whose input follows and whose output is passed on as it comes; `input` begins after the
+   * start. Output is taken from the host only as fast as `consume` resolves. Aborting `signal` ends a command that was started
+   * here and not in the background, and leaves any other.
    */
   async stream(
     caller: Caller,
     sandboxId: string,
-    start: ExecStartFrame,
+    first: ExecStartFrame | ExecAttachFrame,
     input: AsyncIterable<CommandInput>,
     consume: (response: ExecStreamResponse) => Promise<void>,
     signal: AbortSignal,
   ): Promise<void> {
     await this.#access.use(caller, sandboxId, async ({ agent }) => {
-      const recorded = this.#audit.commandStarted(caller, sandboxId, start);
-      const command = toCommand(start);
-      const first: CommandInput = {
-        message: {
-          case: "start",
-          value: {
-            sandboxId,
-            command,
-            stdin: start.stdin ?? false,
-            ...(start.terminal && { terminal: start.terminal }),
-          },
-        },
-      };
-      for await (const response of agent.execStream(prepend(first, input), { signal })) {
+      const recorded = first.type === "start" ? this.#audit.commandStarted(caller, sandboxId, first) : undefined;
+      for await (const response of agent.execStream(prepend(firstInput(sandboxId, first), input), { signal })) {
         await recorded;
         await consume(response);
         // A guest may have more to say than can be passed on.
@@ -86,15 +84,14 @@ export class CommandService {
   }
 }
 
-function toCommand(request: Omit<ExecStartFrame, "type" | "stdin" | "terminal">) {
-  return {
-    cmd: request.cmd,
-    args: request.args ?? [],
-    env: request.env ?? {},
-    cwd: request.cwd ?? "",
-    user: request.user ?? "",
-    timeoutMs: (request.timeout_sec ?? LIMITS.execTimeoutSec.default) * 1000,
-  };
+function firstInput(sandboxId: string, first: ExecStartFrame | ExecAttachFrame): CommandInput {
+  if (first.type === "attach") {
+    const from = first.from === undefined ? {} : { from: BigInt(first.from) };
+    return { message: { case: "attach", value: { sandboxId, process: selectorOf(first.process), ...from } } };
+  }
+  const { stdin = false, terminal, background = false, tag = "" } = first;
+  const value = { sandboxId, command: guestCommand(first), stdin, background, tag, ...(terminal && { terminal }) };
+  return { message: { case: "start", value } };
 }
 
 function decodeStdin({ stdin, stdin_encoding }: ExecRequest): Uint8Array | undefined {

@@ -1,8 +1,13 @@
 import type { Socket } from "node:net";
 import { WarrenError } from "@warren/contracts/errors";
-import type { ExecStreamResponse } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import type { ExecStarted, ExecStreamResponse } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { LIMITS } from "@warren/contracts/limits";
-import { EXEC_SUBPROTOCOL, type ExecServerFrame, type ExecStartFrame } from "@warren/contracts/rest/commands";
+import {
+  EXEC_SUBPROTOCOL,
+  type ExecAttachFrame,
+  type ExecServerFrame,
+  type ExecStartFrame,
+} from "@warren/contracts/rest/commands";
 import { SIGNALS } from "@warren/contracts/signals";
 import type { FastifyBaseLogger } from "fastify";
 import type { WebSocket } from "ws";
@@ -20,13 +25,21 @@ import { type EncodedChunk, Utf8Chunks } from "./output-encoding.ts";
 import { OutputWindow } from "./output-window.ts";
 import { SocketSender } from "./socket-sender.ts";
 
-/** Runs the command of a session; see CommandService.stream. */
-export type RunCommand = (
-  start: ExecStartFrame,
-  input: AsyncIterable<CommandInput>,
-  consume: (response: ExecStreamResponse) => Promise<void>,
-  signal: AbortSignal,
-) => Promise<void>;
+/** What a client says first: which command to run, or which one to join. */
+type FirstFrame = ExecStartFrame | ExecAttachFrame;
+
+/** What a session does with the sandbox. */
+export interface SessionCommands {
+  /** Runs the command, or joins it; see CommandService.stream. */
+  run(
+    first: FirstFrame,
+    input: AsyncIterable<CommandInput>,
+    consume: (response: ExecStreamResponse) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** Ends a command that lives on without the session; see ProcessService.end. */
+  end(pid: number): Promise<void>;
+}
 
 /** Bytes of input that wait for the host before the socket is read no further, and at which reading goes on. */
 const INPUT_HIGH = 512 * 1024;
@@ -39,21 +52,27 @@ const START_TIMEOUT_MS = 10_000;
 /** Status codes of the closing handshake (RFC 6455, section 7.4.1). */
 const CLOSE = { normal: 1000, policy: 1008, internal: 1011 } as const;
 
-/** One WebSocket that runs one command. */
+/** One WebSocket that runs one command, or has joined one. */
 export class ExecSession {
   readonly #socket: WebSocket;
   readonly #connection: Socket;
   readonly #stalledMs: number;
   readonly #log: FastifyBaseLogger;
-  readonly #runCommand: RunCommand;
+  readonly #commands: SessionCommands;
   readonly #sender: SocketSender;
   /** Whether standard streams travel as binary messages. */
   readonly #binary: boolean;
   readonly #abort = new AbortController();
   readonly #input: InputQueue<CommandInput>;
   readonly #text = { stdout: new Utf8Chunks(), stderr: new Utf8Chunks() };
-  readonly #start = Promise.withResolvers<ExecStartFrame>();
-  #started: ExecStartFrame | undefined;
+  readonly #start = Promise.withResolvers<FirstFrame>();
+  #first: FirstFrame | undefined;
+  /** Process id of the command, once it is known. */
+  #pid: number | undefined;
+  /** Whether the command has a terminal, as far as that is known. */
+  #hasTerminal = false;
+  /** The client wants a command to end that lives on without it. */
+  #isToEnd = false;
   #window = new OutputWindow();
   #stdinClosed = false;
   /** Answers to refused frames that wait for the client. */
@@ -63,14 +82,14 @@ export class ExecSession {
   constructor(
     socket: WebSocket,
     log: FastifyBaseLogger,
-    runCommand: RunCommand,
+    commands: SessionCommands,
     { connection, stalledMs }: { connection: Socket; stalledMs: number },
   ) {
     this.#socket = socket;
     this.#connection = connection;
     this.#stalledMs = stalledMs;
     this.#log = log;
-    this.#runCommand = runCommand;
+    this.#commands = commands;
     this.#sender = new SocketSender(socket);
     this.#binary = socket.protocol === EXEC_SUBPROTOCOL;
     this.#input = new InputQueue({
@@ -80,7 +99,8 @@ export class ExecSession {
       onLow: () => socket.resume(),
     });
     socket.on("message", (data: Buffer, isBinary: boolean) => this.#receive(data, isBinary));
-    socket.on("close", () => this.#stop());
+    // Which command is to end is not known before it has started.
+    socket.on("close", () => this.#isToEnd || this.#stop());
   }
 
   /** Runs the command that the client names; resolves when the session is over. Never rejects. */
@@ -89,10 +109,10 @@ export class ExecSession {
     const stopPings = this.#sender.keepAlive();
     const stopWatch = this.#sender.watch(this.#connection, this.#stalledMs, () => this.#violate(this.#stalled()));
     try {
-      const start = await this.#start.promise;
+      const first = await this.#start.promise;
       clearTimeout(startTimer);
-      await this.#runCommand(
-        start,
+      await this.#commands.run(
+        first,
         this.#input,
         (response) => this.#unlessOver(this.#pass(response)),
         this.#abort.signal,
@@ -113,7 +133,7 @@ export class ExecSession {
     try {
       this.#handle(parseClientMessage(data, isBinary, this.#binary));
     } catch (error) {
-      if (error instanceof RefusedFrame && this.#started) this.#refuse(error);
+      if (error instanceof RefusedFrame && this.#first) this.#refuse(error);
       else this.#violate(error);
     }
   }
@@ -132,57 +152,93 @@ export class ExecSession {
   }
 
   #handle(message: ClientMessage): void {
-    if (message.type === "start") {
-      if (this.#started) throw new WarrenError("invalid_request", "the command has been started already");
-      this.#started = message;
-      this.#window = new OutputWindow(message.output_window);
-      this.#start.resolve(message);
+    if (message.type === "start" || message.type === "attach") {
+      this.#begin(message);
       return;
     }
     if (message.type === "stop") {
+      this.#endCommand();
+      return;
+    }
+    if (!this.#first) {
+      throw new WarrenError("invalid_request", `a ${message.type} frame must follow a start or attach frame`);
+    }
+    switch (message.type) {
+      case "signal":
+        this.#input.push({ message: { case: "signal", value: { number: SIGNALS[message.signal] } } });
+        return;
+      case "timeout":
+        this.#input.push({ message: { case: "timeLimit", value: { timeoutMs: message.timeout_sec * 1000 } } });
+        return;
+      case "resize": {
+        if (!this.#hasTerminal) throw new RefusedFrame("invalid_request", "the command has no terminal to resize");
+        const { cols, rows } = message;
+        this.#input.push({ message: { case: "resize", value: { cols, rows } } });
+        return;
+      }
+      case "output_taken":
+        this.#take(message.bytes);
+        return;
+      case "stdin":
+        this.#checkStdin(this.#first);
+        this.#pushStdin(message.bytes);
+        return;
+      case "close_stdin":
+        this.#checkStdin(this.#first);
+        this.#stdinClosed = true;
+        this.#input.push({ message: { case: "closeStdin", value: {} } });
+    }
+  }
+
+  #begin(first: FirstFrame): void {
+    if (this.#first) throw new WarrenError("invalid_request", "the command has been started already");
+    this.#first = first;
+    this.#hasTerminal = first.type === "start" && first.terminal !== undefined;
+    this.#window = new OutputWindow(first.output_window);
+    this.#start.resolve(first);
+  }
+
+  /** Whether the command lives on when the session is over. */
+  get #outlives(): boolean {
+    return this.#first?.type === "attach" || this.#first?.background === true;
+  }
+
+  /** Ends the command, and the session with it. */
+  #endCommand(): void {
+    if (!this.#outlives) {
       this.#stop();
       this.#socket.close(CLOSE.normal);
       return;
     }
-    if (!this.#started) throw new WarrenError("invalid_request", `a ${message.type} frame must follow a start frame`);
-    if (message.type === "signal") {
-      this.#input.push({ message: { case: "signal", value: { number: SIGNALS[message.signal] } } });
-      return;
+    if (this.#isToEnd) return;
+    this.#isToEnd = true;
+    if (this.#pid !== undefined) this.#endProcess(this.#pid).catch((error: unknown) => this.#violate(error));
+  }
+
+  async #endProcess(pid: number): Promise<void> {
+    try {
+      await this.#commands.end(pid);
+    } catch (error) {
+      // It has ended by itself.
+      if (!(error instanceof WarrenError && error.code === "process_not_found")) throw error;
     }
-    if (message.type === "timeout") {
-      this.#input.push({ message: { case: "timeLimit", value: { timeoutMs: message.timeout_sec * 1000 } } });
-      return;
-    }
-    if (message.type === "resize") {
-      if (!this.#started.terminal) throw new RefusedFrame("invalid_request", "the command has no terminal to resize");
-      const { cols, rows } = message;
-      this.#input.push({ message: { case: "resize", value: { cols, rows } } });
-      return;
-    }
-    if (message.type === "output_taken") {
-      this.#take(message.bytes);
-      return;
-    }
-    this.#checkStdin(this.#started);
-    if (message.type === "stdin") {
-      this.#pushStdin(message.bytes);
-    } else {
-      this.#stdinClosed = true;
-      this.#input.push({ message: { case: "closeStdin", value: {} } });
-    }
+    this.#stop();
+    this.#socket.close(CLOSE.normal);
   }
 
   #take(bytes: number): void {
     if (!this.#window.isBounded) {
-      throw new RefusedFrame("invalid_request", "an output_taken frame needs an output_window in the start frame");
+      throw new RefusedFrame("invalid_request", "an output_taken frame needs an output_window in the first frame");
     }
     if (!this.#window.used(bytes)) {
       throw new RefusedFrame("invalid_request", "frame/bytes must be at most what has been sent and was not taken yet");
     }
   }
 
-  #checkStdin(start: ExecStartFrame): void {
-    if (!start.stdin) throw new WarrenError("invalid_request", 'input needs "stdin":true in the start frame');
+  #checkStdin(first: FirstFrame): void {
+    // Whether a command takes input that somebody else has started is the host's to know.
+    if (first.type === "start" && !first.stdin)
+      throw new WarrenError("invalid_request", 'input needs "stdin":true in the start frame');
     if (this.#stdinClosed) throw new WarrenError("invalid_request", "standard input has been closed already");
   }
 
@@ -207,7 +263,7 @@ export class ExecSession {
   async #pass({ message }: ExecStreamResponse): Promise<void> {
     switch (message.case) {
       case "started":
-        return this.#send({ type: "start", pid: message.value.pid });
+        return this.#passStart(message.value);
       case "stdout":
       case "stderr":
         return this.#passOutput(message.case, message.value);
@@ -228,12 +284,32 @@ export class ExecSession {
     }
   }
 
+  async #passStart({ pid, tag, terminal, outputOffset }: ExecStarted): Promise<void> {
+    this.#pid = pid;
+    this.#hasTerminal ||= terminal;
+    if (this.#isToEnd) return this.#endProcess(pid);
+    const offset = Number(outputOffset);
+    const wanted = this.#first?.type === "attach" ? this.#first.from : undefined;
+    await this.#send({
+      type: "start",
+      pid,
+      ...(tag !== "" && { tag }),
+      offset,
+      ...(wanted !== undefined && wanted < offset && { dropped: offset - wanted }),
+      ...(this.#hasTerminal && { terminal: true }),
+    });
+  }
+
   /** Sends output; resolves when the client can have more. */
   async #passOutput(stream: "stdout" | "stderr", bytes: Uint8Array): Promise<void> {
     // Counted before: the client may have used it before it is known to be sent.
     const room = this.#window.sent(bytes.length);
     if (this.#binary) await this.#sender.send(encodeOutputMessage(stream, bytes));
-    else await this.#sendText(stream, this.#text[stream].push(bytes));
+    else {
+      // Whoever may attach again counts the bytes in their order: none are held back behind those of the other stream.
+      if (this.#outlives) await this.#sendText(OTHER[stream], this.#text[OTHER[stream]].end());
+      await this.#sendText(stream, this.#text[stream].push(bytes));
+    }
     if (this.#window.isFull) await this.#unlessStalled(room);
   }
 
@@ -305,9 +381,14 @@ export class ExecSession {
   }
 
   #late(): WarrenError {
-    return new WarrenError("invalid_request", `no start frame came within ${START_TIMEOUT_MS / 1000} seconds`);
+    return new WarrenError(
+      "invalid_request",
+      `no start or attach frame came within ${START_TIMEOUT_MS / 1000} seconds`,
+    );
   }
 }
+
+const OTHER = { stdout: "stderr", stderr: "stdout" } as const;
 
 /** Reason of a session that the client or the server's end stopped. */
 const STOPPED = Symbol("stopped");

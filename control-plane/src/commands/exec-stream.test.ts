@@ -181,13 +181,13 @@ describe("a command does not outlive its connection", () => {
 describe("a client that breaks the protocol is told and cut off", () => {
   it.each([
     ["not json", "a text message must be a JSON object"],
-    ["[]", "frame/type must be one of start, stdin, close_stdin, signal, timeout, resize, output_taken, stop"],
+    ["[]", "frame/type must be one of start, attach, stdin, close_stdin, signal, timeout, resize, output_taken, stop"],
     ["null", "frame/type must be one of"],
     ['{"type":"toString"}', "frame/type must be one of"],
     ['{"type":"start"}', "frame/cmd is required"],
     ['{"type":"start","cmd":"a","args":[1]}', "frame/args/0 must be string"],
     ['{"type":"start","cmd":"a","shell":true}', "frame/shell is not a known field"],
-    ['{"type":"stdin","data":"x"}', "a stdin frame must follow a start frame"],
+    ['{"type":"stdin","data":"x"}', "a stdin frame must follow a start or attach frame"],
     ['{"type":"signal","signal":"SIGNONE"}', "frame/signal must be one of SIGHUP, SIGINT"],
   ])("that begins with %s", async (message, text) => {
     const client = await open();

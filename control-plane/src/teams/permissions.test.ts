@@ -28,8 +28,8 @@ type Request = [method: string, path: string, body?: unknown];
 
 interface Action {
   request(scene: Scene): Request;
-  /** What must be there: a running sandbox, one with a file in it, or a template of one. */
-  needs?: "sandbox" | "file" | "template";
+  /** What must be there: a running sandbox, one with a file or a command in it, or a template of one. */
+  needs?: "sandbox" | "file" | "process" | "template";
   /** Status for each actor in the actor's own team. A platform admin is no member of the team, but of one of their own. */
   own: Record<Actor, number>;
   /** Status for an owner whose session is in another team. */
@@ -58,6 +58,7 @@ const platformOnly = (status: number) => ({
 
 const TEMPLATE = "trained";
 const FILE = "note.txt";
+const TAG = "job";
 
 /** An upload of a small file. */
 function upload(): FormData {
@@ -212,6 +213,30 @@ const ACTIONS: Record<string, Action> = {
     needs: "sandbox",
     request: ({ sandboxId }) => ["POST", `/v1/sandboxes/${sandboxId}/exec`, { cmd: "true" }],
     own: teamScoped(200),
+    other: 404,
+  },
+  "list the commands of a sandbox": {
+    needs: "process",
+    request: ({ sandboxId }) => ["GET", `/v1/sandboxes/${sandboxId}/processes`],
+    own: teamScoped(200),
+    other: 404,
+  },
+  "look up a command": {
+    needs: "process",
+    request: ({ sandboxId }) => ["GET", `/v1/sandboxes/${sandboxId}/processes/${TAG}`],
+    own: teamScoped(200),
+    other: 404,
+  },
+  "send a command a signal": {
+    needs: "process",
+    request: ({ sandboxId }) => ["POST", `/v1/sandboxes/${sandboxId}/processes/${TAG}/signal`, { signal: "SIGCONT" }],
+    own: teamScoped(204),
+    other: 404,
+  },
+  "end a command": {
+    needs: "process",
+    request: ({ sandboxId }) => ["DELETE", `/v1/sandboxes/${sandboxId}/processes/${TAG}`],
+    own: teamScoped(204),
     other: 404,
   },
   "pause a sandbox": {
@@ -437,6 +462,10 @@ class Cast {
     const sandboxId = needs ? await createSandbox(owner) : NO_SANDBOX;
     if (needs === "file") {
       await expectStatus(await owner.call("POST", `/v1/sandboxes/${sandboxId}/files/write`, upload()), 204);
+    }
+    if (needs === "process") {
+      const command = { cmd: "sleep", args: ["1000"], background: true, tag: TAG };
+      await expectStatus(await owner.call("POST", `/v1/sandboxes/${sandboxId}/exec`, command), 202);
     }
     if (needs === "template") {
       const request = { sandbox_id: sandboxId, name: TEMPLATE };

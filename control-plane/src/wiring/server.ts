@@ -16,6 +16,8 @@ import { AccessGuard } from "../auth/access-guard.ts";
 import { SchemeAuthenticator } from "../auth/authenticator.ts";
 import { commandRoutes } from "../commands/command-routes.ts";
 import { CommandService } from "../commands/command-service.ts";
+import { processRoutes } from "../commands/process-routes.ts";
+import { ProcessService } from "../commands/process-service.ts";
 import { Builds } from "../dashboard/builds.ts";
 import { dashboardRoutes } from "../dashboard/dashboard-routes.ts";
 import { BatchedTimestamps } from "../database/batched-timestamps.ts";
@@ -175,9 +177,10 @@ async function registerSandboxRoutes(
     await scope.register(metricRoutes({ metrics, ...sandboxes }));
     await scope.register(usageRoutes(usage, usageLimits));
     await scope.register(familyRoutes(new FamilyReads(db)));
-    await scope.register(
-      commandRoutes(new CommandService(access, audit.sandboxes), new AnswerBudget(transfers), transfers),
-    );
+    const commands = new CommandService(access, audit.sandboxes);
+    const processes = new ProcessService(access, audit.sandboxes);
+    await scope.register(commandRoutes(commands, processes, new AnswerBudget(transfers), transfers));
+    await scope.register(processRoutes(processes));
     const files = new FileService(access, audit.sandboxes);
     const spool = { directory: join(config.dataDir, "spool"), budget: new SpoolBudget(transfers) };
     await scope.register(fileRoutes(files, spool));

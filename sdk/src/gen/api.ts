@@ -1896,7 +1896,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Run a command to its end and get its output */
+        /** Run a command to its end and get its output, or start it in the background */
         post: {
             parameters: {
                 query?: never;
@@ -1922,6 +1922,15 @@ export interface paths {
                         "application/json": components["schemas"]["ExecResult"];
                     };
                 };
+                /** @description Default Response */
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["StartedProcess"];
+                    };
+                };
             };
         };
         delete?: never;
@@ -1938,17 +1947,20 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Run a command and stream its input and output
+         * Run a command, or join one, and stream its input and output
          * @description A WebSocket. The client's first frame is `{"type":"start","cmd":…}` with the fields of exec and
          *     `"stdin":true` when input follows, and `"terminal":{"cols":80,"rows":24}` for a terminal, which
-         *     `{"type":"resize","cols":…,"rows":…}` resizes; other later frames are
-         *     `{"type":"stdin","data":…,"encoding":"utf-8"|"base64"}`,
+         *     `{"type":"resize","cols":…,"rows":…}` resizes; or `{"type":"attach","process":…,"from":…}`, which joins a command by its
+         *     process id or tag, with its output from that byte on, as far as it is kept, or without `from` with what comes from now on.
+         *     Other later frames are `{"type":"stdin","data":…,"encoding":"utf-8"|"base64"}`,
          *     `{"type":"close_stdin"}`, `{"type":"signal","signal":"SIGINT"}` (any name of signal(7), SIG may be left out),
          *     `{"type":"timeout","timeout_sec":…}`, a new time limit that counts from there, and `{"type":"stop"}`. The server sends
-         *     `{"type":"start","pid":…}`, `{"type":"stdout"|"stderr","data":…}` with `"encoding":"base64"` when the bytes are not
-         *     UTF-8, `{"type":"refused","code":…,"data":…}` for a signal, time limit or size that it cannot take, which changes nothing, and at the end `{"type":"exit","exit_code":…}` or `{"type":"error","code":…,"data":…}`. Ending the connection
-         *     ends the command and all its processes. With the subprotocol `warren.exec.v1` standard streams travel as binary messages: a byte (1 =
-         *     stdin or stdout, 2 = stderr), then the bytes.
+         *     `{"type":"start","pid":…,"offset":…}`, where `offset` is the number of bytes of output before what follows,
+         *     `{"type":"stdout"|"stderr","data":…}` with `"encoding":"base64"` when the bytes are not
+         *     UTF-8, `{"type":"refused","code":…,"data":…}` for a signal, time limit or size that it cannot take, which changes nothing, and
+         *     at the end `{"type":"exit","exit_code":…}` or `{"type":"error","code":…,"data":…}`. Ending the connection ends the command and
+         *     all its processes, unless it was started with `"background":true` or joined; `stop` ends it in any case. With the subprotocol
+         *     `warren.exec.v1` standard streams travel as binary messages: a byte (1 = stdin or stdout, 2 = stderr), then the bytes.
          */
         get: {
             parameters: {
@@ -2659,6 +2671,161 @@ export interface paths {
                 cookie?: never;
             };
             requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{id}/processes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the commands of a sandbox
+         * @description Those that live, however they were started, and those of the background that ended within the last hour; the newest last.
+         */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Sandbox id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Processes"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{id}/processes/{process}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Look a command up by its process id or tag */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Sandbox id */
+                    id: string;
+                    /** @description Process id of the command in the sandbox, or its tag */
+                    process: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Process"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        /**
+         * End a command and all its processes
+         * @description By SIGTERM, and what lives 5 s later by SIGKILL; the answer comes at once. 404 `process_not_found` when it has ended.
+         */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Sandbox id */
+                    id: string;
+                    /** @description Process id of the command in the sandbox, or its tag */
+                    process: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{id}/processes/{process}/signal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a command a signal
+         * @description 404 `process_not_found` when it has ended.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Sandbox id */
+                    id: string;
+                    /** @description Process id of the command in the sandbox, or its tag */
+                    process: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["SignalProcess"];
+                };
+            };
             responses: {
                 /** @description Default Response */
                 204: {
@@ -3600,10 +3767,10 @@ export interface components {
         /** AuditLog */
         AuditLog: {
             /**
-             * @description `sandbox` `create`: a sandbox was created, or did not start (status `error`); `sandbox` `pause`: a sandbox was paused, by somebody or by itself (actor `system`); `sandbox` `resume`: a paused sandbox was resumed; `sandbox` `rollback`: a sandbox was returned to its last pause; `sandbox` `fork`: a sandbox was made as the copy of another; `sandbox` `update`: settings of a sandbox were changed; `sandbox` `destroy`: a sandbox was destroyed, by somebody or by itself; `sandbox` `stop`: a sandbox ended though nobody asked for it; `sandbox` `missing`: the host of a sandbox does not answer; `sandbox` `exec`: a command was started in a sandbox, unless the team leaves that out; `sandbox` `write_file`: a file was written into a sandbox; `sandbox` `make_directory`: a directory was made in a sandbox; `sandbox` `move_file`: a file or a directory of a sandbox has another place or name; `sandbox` `remove_file`: a file or a directory of a sandbox was removed; `sandbox` `found`: the host of a missing sandbox answers again; `snapshot` `create`: a template was made of a sandbox; `snapshot` `delete`: a template was deleted; `team` `create`: the team was made; `team` `rename`: the team has another name; `team` `update`: settings of the team were changed; `team` `transfer`: another member became the owner; `team` `set_byoc`: it was decided whether the team brings its own hosts; `team` `delete`: the team was deleted; `member` `add`: a user was added to the team; `member` `role_update`: a member has another role; `member` `remove`: a member was removed; `member` `leave`: a member left the team; `api_key` `create`: an API key was made; `api_key` `revoke`: an API key was revoked; `quota` `update`: limits of the team were set; `quota` `refuse`: something was refused since it exceeds the team's quota; `quota` `limit_usage`: what the team may use in a month was set; `quota` `warn`: the team has used as much in a month as it is warned of; `quota` `reach_limit`: the team has used all that it may in a month: its sandboxes are paused; `user` `sign_up`: somebody made an account; `user` `log_in`: a user signed in; `user` `log_in_failed`: somebody tried to sign in with a wrong password; `user` `log_out`: a user ended a session; `user` `log_out_everywhere`: a user ended all sessions; `user` `password_change`: a user has set another password; `user` `password_reset`: a user has another password, by the operator or by a mail; `user` `verify_email`: a user has shown to read the mails to the address of the account; `user` `provider_link`: a user can sign in through a provider; `user` `provider_unlink`: a user can no longer sign in through a provider; `user` `delete`: a user has deleted the account; `user` `deactivate`: an administrator has shut a user out; `user` `activate`: a user who was shut out may sign in again; `user` `grant`: a user may administer the platform, or a part of it; `user` `revoke`: a user may no longer administer the platform, or a part of it; `host` `create`: a host was registered; `host` `marked_up`: a host answers; `host` `marked_down`: a host does not answer; `signing_key` `rotate`: session tokens are signed with another key
+             * @description `sandbox` `create`: a sandbox was created, or did not start (status `error`); `sandbox` `pause`: a sandbox was paused, by somebody or by itself (actor `system`); `sandbox` `resume`: a paused sandbox was resumed; `sandbox` `rollback`: a sandbox was returned to its last pause; `sandbox` `fork`: a sandbox was made as the copy of another; `sandbox` `update`: settings of a sandbox were changed; `sandbox` `destroy`: a sandbox was destroyed, by somebody or by itself; `sandbox` `stop`: a sandbox ended though nobody asked for it; `sandbox` `missing`: the host of a sandbox does not answer; `sandbox` `exec`: a command was started in a sandbox, unless the team leaves that out; `sandbox` `signal_process`: a command of a sandbox was sent a signal; `sandbox` `end_process`: a command of a sandbox was told to end; `sandbox` `write_file`: a file was written into a sandbox; `sandbox` `make_directory`: a directory was made in a sandbox; `sandbox` `move_file`: a file or a directory of a sandbox has another place or name; `sandbox` `remove_file`: a file or a directory of a sandbox was removed; `sandbox` `found`: the host of a missing sandbox answers again; `snapshot` `create`: a template was made of a sandbox; `snapshot` `delete`: a template was deleted; `team` `create`: the team was made; `team` `rename`: the team has another name; `team` `update`: settings of the team were changed; `team` `transfer`: another member became the owner; `team` `set_byoc`: it was decided whether the team brings its own hosts; `team` `delete`: the team was deleted; `member` `add`: a user was added to the team; `member` `role_update`: a member has another role; `member` `remove`: a member was removed; `member` `leave`: a member left the team; `api_key` `create`: an API key was made; `api_key` `revoke`: an API key was revoked; `quota` `update`: limits of the team were set; `quota` `refuse`: something was refused since it exceeds the team's quota; `quota` `limit_usage`: what the team may use in a month was set; `quota` `warn`: the team has used as much in a month as it is warned of; `quota` `reach_limit`: the team has used all that it may in a month: its sandboxes are paused; `user` `sign_up`: somebody made an account; `user` `log_in`: a user signed in; `user` `log_in_failed`: somebody tried to sign in with a wrong password; `user` `log_out`: a user ended a session; `user` `log_out_everywhere`: a user ended all sessions; `user` `password_change`: a user has set another password; `user` `password_reset`: a user has another password, by the operator or by a mail; `user` `verify_email`: a user has shown to read the mails to the address of the account; `user` `provider_link`: a user can sign in through a provider; `user` `provider_unlink`: a user can no longer sign in through a provider; `user` `delete`: a user has deleted the account; `user` `deactivate`: an administrator has shut a user out; `user` `activate`: a user who was shut out may sign in again; `user` `grant`: a user may administer the platform, or a part of it; `user` `revoke`: a user may no longer administer the platform, or a part of it; `host` `create`: a host was registered; `host` `marked_up`: a host answers; `host` `marked_down`: a host does not answer; `signing_key` `rotate`: session tokens are signed with another key
              * @enum {unknown}
              */
-            action: "create" | "pause" | "resume" | "rollback" | "fork" | "update" | "destroy" | "stop" | "missing" | "exec" | "write_file" | "make_directory" | "move_file" | "remove_file" | "found" | "delete" | "rename" | "transfer" | "set_byoc" | "add" | "role_update" | "remove" | "leave" | "revoke" | "refuse" | "limit_usage" | "warn" | "reach_limit" | "sign_up" | "log_in" | "log_in_failed" | "log_out" | "log_out_everywhere" | "password_change" | "password_reset" | "verify_email" | "provider_link" | "provider_unlink" | "deactivate" | "activate" | "grant" | "marked_up" | "marked_down" | "rotate";
+            action: "create" | "pause" | "resume" | "rollback" | "fork" | "update" | "destroy" | "stop" | "missing" | "exec" | "signal_process" | "end_process" | "write_file" | "make_directory" | "move_file" | "remove_file" | "found" | "delete" | "rename" | "transfer" | "set_byoc" | "add" | "role_update" | "remove" | "leave" | "revoke" | "refuse" | "limit_usage" | "warn" | "reach_limit" | "sign_up" | "log_in" | "log_in_failed" | "log_out" | "log_out_everywhere" | "password_change" | "password_reset" | "verify_email" | "provider_link" | "provider_unlink" | "deactivate" | "activate" | "grant" | "marked_up" | "marked_down" | "rotate";
             /** @description Id of the user or API key; absent for `system` */
             actor_id?: string;
             /** @description Name of the user or API key at that time */
@@ -3806,6 +3973,11 @@ export interface components {
         ExecRequest: {
             /** @description Arguments, passed as they are */
             args?: string[];
+            /**
+             * @description The command lives on when its client leaves, and the newest 1048576 bytes of its output are kept for clients that attach later, for an hour after its end
+             * @default false
+             */
+            background?: boolean;
             /** @description Program, looked up in PATH, or its path */
             cmd: string;
             /** @description Working directory; default: the user's home */
@@ -3822,6 +3994,13 @@ export interface components {
              * @enum {unknown}
              */
             stdin_encoding?: "utf-8" | "base64";
+            /** @description Name by which the command can be found; one that another command of the sandbox has, which lives, is refused */
+            tag?: string;
+            /** @description Terminal of a command in the background, whose input is what attached clients type. Default: none, and no input */
+            terminal?: {
+                cols: number;
+                rows: number;
+            };
             /**
              * @description Seconds after which the command is ended: by SIGTERM, and a few seconds later by SIGKILL; 0 = no limit but the end of the client's connection
              * @default 0
@@ -4109,6 +4288,47 @@ export interface components {
             /** @description Its name, as the kernel has it; empty when it is not known */
             process: string;
         };
+        /** Process */
+        Process: {
+            /** @description Its arguments; what is very long is cut */
+            args: string[];
+            /** @description Whether it lives on without clients, and its output is kept */
+            background: boolean;
+            /** @description Program */
+            cmd: string;
+            /** @description Processor time of all its processes, milliseconds; 0 when it has ended */
+            cpu_ms: number;
+            /** @description Working directory, when one was asked for */
+            cwd?: string;
+            /** @description How it ended; absent while it lives */
+            exit?: {
+                /** Format: date-time */
+                ended_at: string;
+                /** @description Exit status; 128 + n when signal n ended the command */
+                exit_code: number;
+                out_of_memory?: components["schemas"]["OutOfMemory"];
+                /** @description Name of the signal that ended the command, such as SIGKILL */
+                signal?: string;
+                /** @description Whether it was ended because timeout_sec passed */
+                timed_out?: boolean;
+            };
+            /** @description Memory of all its processes; 0 when it has ended */
+            memory_bytes: number;
+            /** @description Bytes of output so far, stdout and stderr together */
+            output_bytes: number;
+            /** @description Where in its output what is kept begins */
+            output_from: number;
+            /** @description Its process id in the sandbox */
+            pid: number;
+            /** Format: date-time */
+            started_at: string;
+            tag?: string;
+            /** @description Whether it runs in a terminal */
+            terminal: boolean;
+            user: string;
+        };
+        /** Processes */
+        Processes: components["schemas"]["Process"][];
         /** ReadFile */
         ReadFile: {
             /** @description Path in the sandbox; a relative one starts at the user's home, which an empty one is */
@@ -4300,6 +4520,11 @@ export interface components {
                 warning?: number | null;
             };
         };
+        /** SignalProcess */
+        SignalProcess: {
+            /** @enum {unknown} */
+            signal: "SIGHUP" | "SIGINT" | "SIGQUIT" | "SIGILL" | "SIGTRAP" | "SIGABRT" | "SIGBUS" | "SIGFPE" | "SIGKILL" | "SIGUSR1" | "SIGSEGV" | "SIGUSR2" | "SIGPIPE" | "SIGALRM" | "SIGTERM" | "SIGSTKFLT" | "SIGCHLD" | "SIGCONT" | "SIGSTOP" | "SIGTSTP" | "SIGTTIN" | "SIGTTOU" | "SIGURG" | "SIGXCPU" | "SIGXFSZ" | "SIGVTALRM" | "SIGPROF" | "SIGWINCH" | "SIGIO" | "SIGPWR" | "SIGSYS";
+        };
         /** SignInOptions */
         SignInOptions: {
             /** @description Whether a lost password can be replaced by a mail */
@@ -4329,6 +4554,13 @@ export interface components {
             name: string;
             /** @description At least 8 characters, at most 72 bytes */
             password: string;
+        };
+        /** StartedProcess */
+        StartedProcess: {
+            /** @description Its process id in the sandbox */
+            pid: number;
+            /** @description Its tag, when it was given one */
+            tag?: string;
         };
         /** StatFile */
         StatFile: {

@@ -1,76 +1,141 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { constants } from "node:os";
-import { PassThrough, type Readable } from "node:stream";
 import type { HandlerContext } from "@connectrpc/connect";
-import type { Command, ExecRequest, ExecStreamRequest } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import { WarrenError } from "@warren/contracts/errors";
+import type {
+  Command,
+  ExecRequest,
+  ExecStart,
+  ExecStreamRequest,
+  ProcessSelector,
+  SignalProcessRequest,
+  StartProcessRequest,
+  TerminalSize,
+} from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { LIMITS } from "@warren/contracts/limits";
 import { answering, rpcError, streaming } from "./double-errors.ts";
 import type { DoubleGuest } from "./double-guest.ts";
+import { DoubleProcess, type Ended, ProcessReader, type Running } from "./double-processes.ts";
 
 /** Exit status of a shell for a command that does not exist. */
 const NOT_FOUND = 127;
 
-type Ended = { exitCode: number; signal: string; timedOut: boolean };
-
-/** A running process, or the reason why there is none. */
-interface Running {
-  child: ChildProcess;
-  ended: Promise<Ended>;
-  /** Sets a new time limit in milliseconds; 0 = none. */
-  limit(timeoutMs: number): void;
-}
-
-/** Exec and ExecStream on processes of this machine. */
+/** Calls about commands, on processes of this machine. */
 export function commandHandlers(guestOf: (sandboxId: string) => DoubleGuest, programs: () => string | undefined) {
   return {
     exec: answering(async (request: ExecRequest, context: HandlerContext) => {
-      const { child, ended } = start(guestOf(request.sandboxId), request.command!, programs(), context.signal);
+      const guest = guestOf(request.sandboxId);
+      guest.requireRunning();
+      const { command, tag } = request;
+      const process = begin(guest, { command, stdin: true, background: false, tag }, context);
+      process.running.child.stdin!.end(request.stdin ?? "");
       const limit = Math.min(request.maxOutputBytes || LIMITS.execOutputBytes, LIMITS.execOutputBytes);
-      const [stdout, stderr] = [collect(child.stdout!, limit), collect(child.stderr!, limit)];
-      child.stdin!.on("error", () => undefined).end(request.stdin ?? "");
-      const end = await ended;
-      const [out, err] = [await stdout, await stderr];
+      const output = { stdout: new Collected(limit), stderr: new Collected(limit) };
+      for await (const part of new ProcessReader(process, 0)) {
+        if (part.case !== "stdinTaken") output[part.case].add(part.value);
+      }
       return {
-        ...end,
-        stdout: out.bytes,
-        stderr: end.exitCode === NOT_FOUND && err.bytes.length === 0 ? missing(request.command!) : err.bytes,
-        stdoutTruncated: out.truncated,
-        stderrTruncated: err.truncated,
+        ...process.end,
+        stdout: output.stdout.bytes(),
+        stderr: output.stderr.bytes(),
+        stdoutTruncated: output.stdout.truncated,
+        stderrTruncated: output.stderr.truncated,
       };
     }),
 
     execStream: streaming(async function* (requests: AsyncIterable<ExecStreamRequest>, context: HandlerContext) {
       const input = requests[Symbol.asyncIterator]();
-      const first = (await input.next()).value as ExecStreamRequest | undefined;
-      if (first?.message.case !== "start") throw rpcError("invalid_request", "the first message must be start");
-      const { sandboxId, command, stdin } = first.message.value;
-      const guest = guestOf(sandboxId);
-      const running = start(guest, command!, programs(), context.signal);
-      const { child, ended } = running;
-      if (!stdin) child.stdin!.end();
-      child.stdin!.on("error", () => undefined);
-      const taken = new PassThrough({ objectMode: true });
-      void feed(guest, running, input, (bytes) => taken.write(bytes)).catch(() => child.kill("SIGKILL"));
+      const { message: first } = ((await input.next()).value ?? { message: {} }) as ExecStreamRequest;
+      if (first?.case !== "start" && first?.case !== "attach") {
+        throw rpcError("invalid_request", "the first message must be start or attach");
+      }
+      const guest = guestOf(first.value.sandboxId);
+      guest.requireRunning();
+      const process =
+        first.case === "attach" ? processOf(guest, first.value.process) : begin(guest, first.value, context);
+      const from = first.case === "start" ? 0 : first.value.from === undefined ? undefined : Number(first.value.from);
+      const reader = new ProcessReader(process, from);
+      // What it is given after it has ended is for nobody.
+      const feeding = feed(guest, process.running, input, (bytes) => reader.push({ case: "stdinTaken", value: bytes }));
+      const endsWithThis = first.case === "start" && process.endsWithClient;
+      void feeding.catch(() => endsWithThis && process.running.child.kill("SIGKILL"));
       try {
-        yield { message: { case: "started" as const, value: { pid: child.pid ?? 0 } } };
-        for await (const part of merge(child.stdout!, child.stderr!, taken)) {
-          if (part.message.case !== "stdinTaken") guest.streamed.output += part.message.value.length;
-          yield part;
+        const { pid, tag, terminal } = process;
+        yield {
+          message: { case: "started" as const, value: { pid, tag, terminal, outputOffset: BigInt(reader.offset) } },
+        };
+        for await (const part of reader) {
+          if (part.case !== "stdinTaken") guest.streamed.output += part.value.length;
+          yield { message: part };
         }
-        const end = await ended;
-        if (end.exitCode === NOT_FOUND && child.pid === undefined) {
-          yield { message: { case: "stderr" as const, value: missing(command!) } };
-        }
-        yield { message: { case: "ended" as const, value: end } };
+        yield { message: { case: "ended" as const, value: process.end! } };
       } finally {
-        child.kill("SIGKILL");
+        reader.leave();
+        if (endsWithThis) process.running.child.kill("SIGKILL");
       }
     }),
+
+    startProcess: answering(async (request: StartProcessRequest) => {
+      const guest = guestOf(request.sandboxId);
+      guest.requireRunning();
+      const { pid } = begin(guest, { ...request, background: true });
+      return { pid };
+    }),
+
+    listProcesses: answering(async ({ sandboxId }: { sandboxId: string }) => {
+      const guest = guestOf(sandboxId);
+      guest.requireRunning();
+      return { processes: guest.commands.map((process) => process.info()) };
+    }),
+
+    signalProcess: answering(async ({ sandboxId, process, signal, killAfterMs }: SignalProcessRequest) => {
+      const guest = guestOf(sandboxId);
+      guest.requireRunning();
+      const { running, end } = processOf(guest, process);
+      if (end) throw new WarrenError("process_not_found", "the command has ended");
+      running.child.kill(signalName(signal));
+      if (killAfterMs > 0) setTimeout(() => running.child.kill("SIGKILL"), killAfterMs).unref();
+      return {};
+    }),
   };
+
+  function begin(guest: DoubleGuest, asked: ProcessToStart, context?: HandlerContext): DoubleProcess {
+    const { command, stdin, terminal, background, tag } = asked;
+    if (tag !== "" && guest.commands.some((other) => other.tag === tag && !other.end)) {
+      throw new WarrenError("already_exists", `another command has the tag ${tag}`);
+    }
+    const running = start(guest, command!, programs(), background ? NEVER : context!.signal);
+    running.child.stdin!.on("error", () => undefined);
+    if (!stdin) running.child.stdin!.end();
+    const about = { tag, command: command!, terminal: terminal !== undefined, background, user: "user" };
+    const process = new DoubleProcess(running, about, running.child.pid === undefined ? missing(command!) : undefined);
+    guest.commands.push(process);
+    void process.over.then(() => {
+      if (!background) guest.commands.splice(guest.commands.indexOf(process), 1);
+    });
+    return process;
+  }
 }
 
-function missing(command: Command): Buffer {
+/** A command that is to be started so that others can find it. */
+type ProcessToStart = Pick<ExecStart, "command" | "stdin" | "background" | "tag"> & {
+  terminal?: TerminalSize | undefined;
+};
+
+/** The signal of a caller that does not leave. */
+const NEVER = new AbortController().signal;
+
+/** The command that is meant: one that lives before those that have ended. */
+function processOf(guest: DoubleGuest, named: ProcessSelector | undefined): DoubleProcess {
+  const { selector } = named!;
+  const found = guest.commands.filter((process) => selector.case && process[selector.case] === selector.value);
+  const process = found.find(({ end }) => !end) ?? found.at(-1);
+  if (!process) throw new WarrenError("process_not_found", `there is no command ${selector.value}`);
+  return process;
+}
+
+function missing(command: Command): Buffer<ArrayBuffer> {
   return Buffer.from(`${command.cmd}: command not found\n`);
 }
 
@@ -108,17 +173,27 @@ function start(guest: DoubleGuest, command: Command, programs: string | undefine
   return { child, ended, limit };
 }
 
-async function collect(stream: Readable, limit: number): Promise<{ bytes: Buffer; truncated: boolean }> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  let truncated = false;
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
-    truncated ||= size + chunk.length > limit;
-    const kept = chunk.subarray(0, Math.max(0, limit - size));
-    size += kept.length;
-    if (kept.length > 0) chunks.push(kept);
+/** Output up to a limit. */
+class Collected {
+  truncated = false;
+  readonly #limit: number;
+  readonly #chunks: Uint8Array[] = [];
+  #size = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
   }
-  return { bytes: Buffer.concat(chunks), truncated };
+
+  add(chunk: Uint8Array): void {
+    const kept = chunk.subarray(0, this.#limit - this.#size);
+    this.truncated ||= kept.length < chunk.length;
+    this.#size += kept.length;
+    this.#chunks.push(kept);
+  }
+
+  bytes(): Buffer<ArrayBuffer> {
+    return Buffer.concat(this.#chunks);
+  }
 }
 
 /** Passes input on as fast as the process takes it. Signals and the like overtake what it has yet to take. */
@@ -152,30 +227,4 @@ async function feed(
 function signalName(number: number): NodeJS.Signals {
   const entry = Object.entries(constants.signals).find(([, value]) => value === number);
   return (entry?.[0] ?? "SIGTERM") as NodeJS.Signals;
-}
-
-/** Output of both streams, and what is taken of the input, as it comes, read only as fast as it is taken. */
-async function* merge(stdout: Readable, stderr: Readable, taken: Readable) {
-  type Message = { case: "stdout" | "stderr"; value: Uint8Array<ArrayBuffer> } | { case: "stdinTaken"; value: number };
-  type Name = Message["case"];
-  type Part = { name: Name; result: IteratorResult<unknown> };
-  const sources = new Map<Name, AsyncIterator<unknown>>([
-    ["stdout", stdout[Symbol.asyncIterator]()],
-    ["stderr", stderr[Symbol.asyncIterator]()],
-    ["stdinTaken", taken[Symbol.asyncIterator]()],
-  ]);
-  const pending = new Map<Name, Promise<Part>>();
-  while (sources.has("stdout") || sources.has("stderr")) {
-    for (const [name, source] of sources) {
-      if (!pending.has(name))
-        pending.set(
-          name,
-          source.next().then((result) => ({ name, result })),
-        );
-    }
-    const { name, result } = await Promise.race(pending.values());
-    pending.delete(name);
-    if (result.done) sources.delete(name);
-    else yield { message: { case: name, value: result.value } as Message };
-  }
 }

@@ -9,12 +9,15 @@ import {
   SandboxStatus,
 } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { rpcError } from "./double-errors.ts";
+import type { DoubleProcess } from "./double-processes.ts";
 
 /** A directory and processes of this machine that stand for a guest. */
 export class DoubleGuest {
   readonly request: CreateSandboxRequest;
   readonly directory: string;
   readonly processes = new Set<ChildProcess>();
+  /** Commands that can be found: those that run, and those of the background that have ended. */
+  readonly commands: DoubleProcess[] = [];
   status = "running";
   /** The host has paused it by itself. */
   autoPaused = false;

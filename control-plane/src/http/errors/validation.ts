@@ -7,7 +7,7 @@ import type { FastifySchemaCompiler, FastifySchemaValidationError, FastifySerial
 /** Schema keyword for the greatest length of a string in bytes of UTF-8 (`maxLength` counts characters). */
 export const MAX_BYTES = "x-max-bytes";
 
-/** Schema keyword for what a `pattern` or `format` beside it means, in words that follow "must be". */
+/** Schema keyword for what a `pattern`, `format` or `const` beside it means, in words that follow "must be". */
 const WORDS = "x-words";
 
 /** Makes a value when it is first needed. */
@@ -111,7 +111,7 @@ export function formatSchemaErrors(errors: FastifySchemaValidationError[], dataV
         `${path} must be one of ${error.params.allowedValues.join(", ")}${notThis(error, dataVar)}`,
       );
     case "const":
-      return new WarrenError("invalid_request", `${path} must be ${JSON.stringify(error.params.allowedValue)}`);
+      return new WarrenError("invalid_request", `${path} must be ${constant(error)}`);
     default:
       return new WarrenError("invalid_request", `${path} ${mustBe(error)}${notThis(error, dataVar)}`);
   }
@@ -127,6 +127,11 @@ function notThis({ keyword, data }: ErrorObject, dataVar: string): string {
   return dataVar === "querystring" && NAMING.includes(keyword)
     ? `, not ${JSON.stringify(String(data).slice(0, NAMED_CHARACTERS))}`
     : "";
+}
+
+/** The one value that there may be, in the words of its schema if it has some. */
+function constant({ params, parentSchema }: ErrorObject): string {
+  return (parentSchema as { [WORDS]?: string })[WORDS] ?? JSON.stringify(params.allowedValue);
 }
 
 /** What a value must be that is not. */

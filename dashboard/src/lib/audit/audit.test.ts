@@ -114,6 +114,16 @@ it("tells of a terminal of the pages in words, and of no other command so", () =
   expect(tell(`${shell} `)).toMatch(/ ran sh -c /);
 });
 
+it("tells of commands in the background, and of what is done with them by process id or tag", () => {
+  const tell = (action: string, metadata: Record<string, unknown>) =>
+    textOfSentence(log({ action, resource_id: "sb123", metadata }));
+  expect(tell("exec", { command: "make", background: true })).toMatch(/ started make in sb123, in the background$/);
+  expect(tell("signal_process", { process: "95", signal: "SIGHUP" })).toMatch(
+    / sent SIGHUP to the process 95 in sb123$/,
+  );
+  expect(tell("end_process", { process: "server" })).toMatch(/ ended the command server in sb123$/);
+});
+
 it("shows what a command or a name hides", () => {
   const ran = log({ action: "exec", resource_id: "sb123", metadata: { command: "sh -c 'true\nrm \u202ex'" } });
   expect(textOfSentence({ ...ran, actor_name: "A\u202enn" })).toBe(

@@ -51,12 +51,22 @@ export const SENTENCES: Record<string, Tell> = {
   "sandbox.stop": (log, metadata) => ["saw ", it(log), " end", ...because(metadata)],
   "sandbox.missing": (log) => ["lost sight of ", it(log), ": its host does not answer"],
   "sandbox.found": (log, { status }) => ["found ", it(log), " again", ...after(", ", status)],
-  "sandbox.exec": (log, { command, user }) => [
-    ...(command === PAGE_SHELL ? ["opened a shell"] : ["ran ", code(command)]),
+  "sandbox.exec": (log, { command, user, background }) => [
+    ...(command === PAGE_SHELL ? ["opened a shell"] : [background === true ? "started " : "ran ", code(command)]),
     " in ",
     it(log),
     ...after(" as ", user),
+    ...(background === true && command !== PAGE_SHELL ? [", in the background"] : []),
   ],
+  "sandbox.signal_process": (log, { process, signal }) => [
+    "sent ",
+    code(signal),
+    " to ",
+    ...theProcess(process),
+    " in ",
+    it(log),
+  ],
+  "sandbox.end_process": (log, { process }) => ["ended ", ...theProcess(process), " in ", it(log)],
   "sandbox.write_file": (log, { path, name: file }) => ["wrote ", code(join(path, file)), " in ", it(log)],
   "sandbox.make_directory": (log, { path }) => ["made the directory ", code(path), " in ", it(log)],
   "sandbox.move_file": (log, { source, destination }) => [
@@ -196,6 +206,11 @@ export function textOfSentence(log: AuditLog): string {
 /** The team that an event is about, which only the platform's log names. */
 function theTeam(id: unknown): Piece[] {
   return typeof id === "string" ? ["the team ", code(id)] : ["the team"];
+}
+
+/** A command by its process id or its tag. */
+function theProcess(process: unknown): Piece[] {
+  return [/^\d+$/.test(textOf(process) ?? "") ? "the process " : "the command ", code(process)];
 }
 
 /** How much was used of what, in which month, and what was set. */

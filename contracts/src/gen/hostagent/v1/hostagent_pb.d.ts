@@ -747,6 +747,13 @@ export declare type ExecRequest = Message<"hostagent.v1.ExecRequest"> & {
    * @generated from field: uint32 max_output_bytes = 4;
    */
   maxOutputBytes: number;
+
+  /**
+   * As ExecStart.tag.
+   *
+   * @generated from field: string tag = 5;
+   */
+  tag: string;
 };
 
 /**

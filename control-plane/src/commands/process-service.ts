@@ -1,0 +1,100 @@
+import { WarrenError } from "@warren/contracts/errors";
+import type { ProcessInfo } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import type { ExecRequest } from "@warren/contracts/rest/commands";
+import type { Process, StartedProcess } from "@warren/contracts/rest/processes";
+import { SIGNALS, type SignalName } from "@warren/contracts/signals";
+import type { SandboxEvents } from "../audit/sandbox-events.ts";
+import type { Caller } from "../callers/caller.ts";
+import type { SandboxAccess } from "../sandboxes/sandbox-access.ts";
+import { outOfMemory } from "./command-service.ts";
+import { guestCommand } from "./guest-command.ts";
+import { selectorOf } from "./process-selector.ts";
+
+/** Milliseconds that the processes of a command have after SIGTERM, when it is to end. */
+const GRACE_MS = 5000;
+
+/** The commands of sandboxes as things that have names: started in the background, listed, sent signals, ended. */
+export class ProcessService {
+  readonly #access: SandboxAccess;
+  readonly #audit: SandboxEvents;
+
+  constructor(access: SandboxAccess, audit: SandboxEvents) {
+    this.#access = access;
+    this.#audit = audit;
+  }
+
+  /** Starts a command in the background; what comes of it is there for whoever attaches. */
+  async start(caller: Caller, sandboxId: string, request: ExecRequest): Promise<StartedProcess> {
+    const { terminal, tag = "" } = request;
+    const call = { sandboxId, command: guestCommand(request), tag, ...(terminal && { terminal, stdin: true }) };
+    const { pid } = await this.#access.use(caller, sandboxId, async ({ agent }) => {
+      const recorded = this.#audit.commandStarted(caller, sandboxId, request);
+      return await agent.startProcess(call).finally(() => recorded);
+    });
+    return { pid, ...(tag !== "" && { tag }) };
+  }
+
+  /** All commands that the sandbox knows, the newest last. */
+  async list(caller: Caller, sandboxId: string): Promise<Process[]> {
+    const { processes } = await this.#access.use(caller, sandboxId, ({ agent }) => agent.listProcesses({ sandboxId }));
+    return processes.sort((a, b) => Number(a.startedAtUnixMs - b.startedAtUnixMs)).map(toProcess);
+  }
+
+  /** One command by its process id or tag. Of several that had the tag, it is the one that lives or else the newest. */
+  async get(caller: Caller, sandboxId: string, process: string): Promise<Process> {
+    const { selector } = selectorOf(process);
+    const named = (await this.list(caller, sandboxId)).filter((one) => one[selector.case] === selector.value);
+    const found = named.find(({ exit }) => exit === undefined) ?? named.at(-1);
+    if (found) return found;
+    throw new WarrenError("process_not_found", `sandbox ${sandboxId} has no command ${process}`);
+  }
+
+  /** Sends a signal to a command that lives. */
+  async signal(caller: Caller, sandboxId: string, process: string, signal: SignalName): Promise<void> {
+    await this.#send(caller, sandboxId, process, { signal: SIGNALS[signal], killAfterMs: 0 });
+    await this.#audit.processSignalled(caller, sandboxId, { process, signal });
+  }
+
+  /** Has a command that lives, and all its processes, end: by SIGTERM, and what is left of it a while later by SIGKILL. */
+  async end(caller: Caller, sandboxId: string, process: string): Promise<void> {
+    await this.#send(caller, sandboxId, process, { signal: SIGNALS.SIGTERM, killAfterMs: GRACE_MS });
+    await this.#audit.processEnded(caller, sandboxId, { process });
+  }
+
+  async #send(caller: Caller, sandboxId: string, process: string, order: { signal: number; killAfterMs: number }) {
+    const call = { sandboxId, process: selectorOf(process), ...order };
+    await this.#access.use(caller, sandboxId, ({ agent }) => agent.signalProcess(call));
+  }
+}
+
+function toProcess(info: ProcessInfo): Process {
+  const { pid, tag, cmd, args, cwd, user, terminal, background, ended } = info;
+  return {
+    pid,
+    ...(tag !== "" && { tag }),
+    cmd,
+    args,
+    ...(cwd !== "" && { cwd }),
+    user,
+    started_at: timeOf(info.startedAtUnixMs),
+    terminal,
+    background,
+    output_bytes: Number(info.outputBytes),
+    output_from: Number(info.outputFrom),
+    cpu_ms: Number(info.cpuMs),
+    memory_bytes: Number(info.memoryBytes),
+    ...(ended && {
+      exit: {
+        exit_code: ended.exitCode,
+        ...(ended.signal !== "" && { signal: ended.signal }),
+        ...(ended.timedOut && { timed_out: true }),
+        ...outOfMemory(ended),
+        ended_at: timeOf(info.endedAtUnixMs),
+      },
+    }),
+  };
+}
+
+function timeOf(unixMs: bigint): string {
+  return new Date(Number(unixMs)).toISOString();
+}
