@@ -1,6 +1,7 @@
 export { WarrenError } from "@warren/contracts/errors";
 export type { EventType } from "@warren/contracts/rest/events";
 export type { MetricSeries } from "@warren/contracts/rest/metrics";
+export type { Process, StartedProcess } from "@warren/contracts/rest/processes";
 export type { SandboxStats, StatsRange } from "@warren/contracts/rest/stats";
 export type { TeamUsage, UsageAmounts } from "@warren/contracts/rest/usage";
 export type { SetUsageLimits, UsageLimits } from "@warren/contracts/rest/usage-limits";
@@ -8,9 +9,11 @@ export { Account } from "./account.ts";
 export { Administration } from "./administration.ts";
 export { AuditLogs, type AuditOptions } from "./audit-logs.ts";
 export type { EventsOptions, StreamedEvent } from "./event-stream.ts";
-export { type ExitStatus, SandboxProcess, type StartOptions } from "./exec-stream.ts";
+export type { ExitStatus } from "./exec-connection.ts";
+export { type AttachOptions, type CommandOptions, SandboxProcess, type StartOptions } from "./exec-stream.ts";
 export { type FileEntry, type FileOptions, Files, type OpenFile, type WriteOptions } from "./files.ts";
 export type { Content } from "./multipart.ts";
+export { Processes } from "./processes.ts";
 export type { RetryPolicy } from "./retry.ts";
 export {
   CommandTimeoutError,

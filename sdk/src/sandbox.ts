@@ -9,6 +9,7 @@ import { errorOfBody } from "./errors.ts";
 import { type SandboxProcess, type StartOptions, startProcess } from "./exec-stream.ts";
 import { type FileOptions, Files, type WriteOptions } from "./files.ts";
 import type { Content } from "./multipart.ts";
+import { Processes } from "./processes.ts";
 import type { Transport } from "./transport.ts";
 
 /** What a command is run with when its output is returned as a whole. */
@@ -78,6 +79,8 @@ export class Sandbox {
   readonly fields: SandboxFields;
   /** Its files. */
   readonly files: Files;
+  /** Its commands: to start some in the background, find them again and join them. */
+  readonly processes: Processes;
   readonly #transport: Transport;
   readonly #path: string;
 
@@ -87,6 +90,7 @@ export class Sandbox {
     this.fields = fields;
     this.#path = `/v1/sandboxes/${encodeURIComponent(fields.id)}`;
     this.files = new Files(transport, this.#path);
+    this.processes = new Processes(transport, this.#path);
   }
 
   /** Runs a command to its end and returns its output. Throws CommandTimeoutError when its time was up before. */
