@@ -167,6 +167,37 @@ describe("events of sandboxes", () => {
     expect(rows.map(({ resource_id }) => resource_id)).toEqual(expect.arrayContaining(ids));
   });
 
+  it("tell who has asked for a pause that was under way when the lease ran out, or the team was deleted", async () => {
+    const held = Promise.withResolvers<void>();
+    const team = await ada.createTeam();
+    const [leased, left] = [await create({ lease_sec: 1000 }), await create({}, team)];
+    let begun = 0;
+    stack.host.onPause = () => {
+      begun++;
+      return held.promise;
+    };
+    const pauses = [act(leased.id, "pause"), team.call("POST", `/v1/sandboxes/${left.id}/pause`)];
+    await expect.poll(() => begun).toBe(2);
+    await expectStatus(await ada.call("PATCH", `/v1/sandboxes/${leased.id}`, { lease_sec: 1 }), 200);
+    const story = await laterOf(leased.id, 2);
+    await expectStatus(await team.call("DELETE", `/v1/teams/${team.teamId}`), 204);
+    held.resolve();
+    await Promise.all(pauses);
+    expect(story).toEqual([
+      ["sandbox pause", "error", "Ada"],
+      ["sandbox destroy", "warning", "system", expect.objectContaining({ reason: "lease_expired" })],
+    ]);
+    const { rows } = await query(
+      database().config.databaseUrl,
+      "select action, status, actor_name from audit_logs where resource_id = $1 order by created_at, id",
+      [left.id],
+    );
+    expect(rows.slice(1)).toEqual([
+      { action: "pause", status: "error", actor_name: "Ada" },
+      { action: "destroy", status: "warning", actor_name: "Ada" },
+    ]);
+  });
+
   it("tell of commands as they start, without environment and input, and of files with their size", async () => {
     const { id } = await create();
     const exec = { cmd: "sh", args: ["-c", "echo it's"], env: { SECRET: "hunter5" }, stdin: "hunter6" };

@@ -1,6 +1,6 @@
 import type { SandboxSettings } from "@warren/contracts/rest/sandbox-spec";
 import type { SandboxReason, SandboxStatus } from "@warren/contracts/rest/sandboxes";
-import { type Insertable, type Selectable, sql, type Updateable } from "kysely";
+import { type Insertable, type RawBuilder, type Selectable, sql, type Updateable } from "kysely";
 import { type Actor, SYSTEM } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
 import { transact, whenCommitted } from "../database/transact.ts";
@@ -200,7 +200,7 @@ export class SandboxStore {
       .set({ ...columns(fields), last_updated: sql`now()` })
       .$if(lease_sec !== undefined, (query) => query.set({ lease_expires_at: leaseEnd as never }))
       .where("id", "=", id)
-      .where("status", "not in", FINAL)
+      .where(LIVE)
       .returningAll()
       .executeTakeFirst();
     this.#publish([{ id }], db);
@@ -226,7 +226,7 @@ export class SandboxStore {
       .select(["id", "team_id", "status", "version", "operation", "spec", "reason", "disk_bytes"])
       .select(sql<number>`extract(epoch from now() - last_updated)::float8`.as("ageSec"))
       .where("host_id", "=", hostId)
-      .where("status", "not in", FINAL)
+      .where(LIVE)
       .execute();
   }
 
@@ -243,12 +243,7 @@ export class SandboxStore {
   /** Those of the given sandboxes that are not over, wherever they are. */
   async findLive(ids: string[]): Promise<Set<string>> {
     if (ids.length === 0) return new Set();
-    const rows = await this.#db
-      .selectFrom("sandboxes")
-      .select("id")
-      .where("id", "in", ids)
-      .where("status", "not in", FINAL)
-      .execute();
+    const rows = await this.#db.selectFrom("sandboxes").select("id").where("id", "in", ids).where(LIVE).execute();
     return new Set(rows.map((row) => row.id));
   }
 
@@ -269,47 +264,38 @@ export class SandboxStore {
   }
 
   /** Moves all sandboxes of a team that are not over to `stopping`, on behalf of somebody; returns them. */
-  async claimAll(teamId: string, by: Actor, transaction: Db): Promise<SandboxRow[]> {
-    const live = await transaction
-      .selectFrom("sandboxes")
-      .select(["id", "status"])
-      .where("team_id", "=", teamId)
-      .where("status", "not in", FINAL)
-      .forUpdate()
-      .execute();
-    const ending = new Set(live.filter(({ status }) => status === "stopping").map(({ id }) => id));
-    const rows = await transaction
-      .updateTable("sandboxes")
-      .set({ status: "stopping", operation: null, reason: askedBy(by) })
-      .set({ version: sql`version + 1`, last_updated: sql`now()` })
-      .where("team_id", "=", teamId)
-      .where("status", "not in", FINAL)
-      .returningAll()
-      .execute();
-    await this.#history.destroyed(
-      by,
-      rows.filter(({ id }) => !ending.has(id)),
-      transaction,
-    );
-    this.#publish(rows, transaction);
-    return rows;
+  claimAll(teamId: string, by: Actor, transaction: Db): Promise<SandboxRow[]> {
+    return this.#claimMany(sql`team_id = ${teamId} and ${LIVE}`, askedBy(by), by, transaction);
   }
 
   /** Moves all sandboxes whose lease has run out to `stopping`, for this reason; returns them. */
-  async claimExpired(reason: SandboxReason): Promise<SandboxRow[]> {
-    return within(this.#db, async (transaction) => {
-      const rows = await transaction
-        .updateTable("sandboxes")
-        .set({ status: "stopping", operation: null, reason: JSON.stringify(reason) })
-        .set({ version: sql`version + 1`, last_updated: sql`now()` })
-        .where("lease_expires_at", "<", sql<Date>`now()`)
-        .where("status", "not in", ["stopping", ...FINAL])
-        .returningAll()
-        .execute();
-      await this.#history.destroyed(SYSTEM, rows, transaction);
-      this.#publish(rows, transaction);
-      return rows;
-    });
+  claimExpired(reason: SandboxReason): Promise<SandboxRow[]> {
+    const expired = sql<boolean>`lease_expires_at < now() and status <> 'stopping' and ${LIVE}`;
+    return within(this.#db, (transaction) => this.#claimMany(expired, JSON.stringify(reason), SYSTEM, transaction));
+  }
+
+  /** Moves the sandboxes of which a condition holds to `stopping`; `reason`: JSON. */
+  async #claimMany(condition: RawBuilder<boolean>, reason: string, by: Actor, transaction: Db): Promise<SandboxRow[]> {
+    const found = await transaction
+      .selectFrom("sandboxes")
+      .select(["id", "status", "operation"])
+      .where(condition)
+      .forUpdate()
+      .execute();
+    if (found.length === 0) return [];
+    const former = new Map(found.map((row) => [row.id, row]));
+    const rows = await transaction
+      .updateTable("sandboxes")
+      .set({ status: "stopping", operation: null, reason })
+      .set({ version: sql`version + 1`, last_updated: sql`now()` })
+      .where(sql<boolean>`id = any(${[...former.keys()]}::text[])`)
+      .returningAll()
+      .execute();
+    const taken = rows.filter(({ id }) => former.get(id)!.status !== "stopping");
+    for (const row of taken) await this.#history.cutOff(former.get(row.id)!, row, transaction);
+    await this.#history.destroyed(by, taken, transaction);
+    this.#publish(rows, transaction);
+    return rows;
   }
 
   /** Lets leases that have run out begin anew. */
@@ -318,7 +304,7 @@ export class SandboxStore {
       .updateTable("sandboxes")
       .set({ lease_expires_at: LEASE_END as never })
       .where("lease_expires_at", "<", sql<Date>`now()`)
-      .where("status", "not in", FINAL)
+      .where(LIVE)
       .execute();
   }
 
