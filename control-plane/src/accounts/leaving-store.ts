@@ -1,5 +1,6 @@
 import type { TeamRole } from "@warren/contracts/rest/accounts";
 import { sql } from "kysely";
+import { LIVE } from "../database/live-sandboxes.ts";
 import type { Db } from "../database/tables.ts";
 
 /** A live team of somebody who wants to leave all of theirs, and what is in it. */
@@ -22,7 +23,7 @@ export class LeavingStore {
       select team.id, team.name, team.slug, membership.role,
         (select count(*) from users_teams as other where other.team_id = team.id and other.user_id <> ${userId})
           as other_members,
-        (select count(*) from sandboxes where team_id = team.id and status not in ('stopped', 'error')) as sandboxes,
+        (select count(*) from sandboxes where team_id = team.id and ${LIVE}) as sandboxes,
         (select count(*) from templates where team_id = team.id) as templates,
         (select count(*) from team_api_keys where team_id = team.id) as api_keys
       from users_teams as membership

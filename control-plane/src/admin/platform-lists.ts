@@ -2,6 +2,7 @@ import type { WireIdPrefix } from "@warren/contracts/identifiers";
 import type { PlatformPermission } from "@warren/contracts/rest/admin";
 import type { SandboxReason, SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import { type RawBuilder, sql } from "kysely";
+import { LIVE } from "../database/live-sandboxes.ts";
 import type { Db } from "../database/tables.ts";
 import type { HostStatus } from "../hosts/hosts-table.ts";
 import { fromWireId } from "../identifiers/wire-id.ts";
@@ -104,7 +105,6 @@ interface Listing {
 }
 
 const MICROS = sql`(extract(epoch from entry.created_at) * 1000000)::bigint`;
-const ENDED = sql`('stopped', 'error')`;
 
 const USERS: Listing = {
   prefix: "usr",
@@ -124,7 +124,7 @@ const TEAMS: Listing = {
   columns: sql`
     entry.name, entry.slug, entry.is_byoc, entry.deleted_at, owner.email as owner_email,
     (select count(*) from users_teams where team_id = entry.id) as members,
-    (select count(*) from sandboxes where team_id = entry.id and status not in ${ENDED}) as sandboxes`,
+    (select count(*) from sandboxes where team_id = entry.id and ${LIVE}) as sandboxes`,
   from: sql`
     teams as entry
     left join users_teams as membership on membership.team_id = entry.id and membership.role = 'owner'
@@ -143,7 +143,7 @@ const HOSTS: Listing = {
       select count(*) as sandboxes,
         coalesce(sum(vcpus) filter (where status <> 'paused'), 0)::bigint as vcpus_in_use,
         coalesce(sum(memory_mb) filter (where status <> 'paused'), 0)::bigint as memory_mb_in_use
-      from sandboxes where host_id = entry.id and status not in ${ENDED}
+      from sandboxes where host_id = entry.id and ${LIVE}
     ) as used`,
   idType: sql`uuid`,
 };
@@ -179,7 +179,7 @@ export class PlatformLists {
   }
 
   sandboxes({ status, teamId, hostId, ...part }: SandboxesPart): Promise<ListPage<PlatformSandboxRow>> {
-    const conditions = [status === undefined ? sql`entry.status not in ${ENDED}` : sql`entry.status = ${status}`];
+    const conditions = [status === undefined ? LIVE : sql`entry.status = ${status}`];
     if (teamId !== undefined) conditions.push(sql`entry.team_id = ${teamId}`);
     if (hostId !== undefined) conditions.push(sql`entry.host_id = ${hostId}`);
     const searched = [sql`entry.id`, sql`entry.name`, sql`team.name`, sql`team.slug`];

@@ -2,9 +2,9 @@ import { LIMITS } from "@warren/contracts/limits";
 import type { Family, FamilyNode, FamilyQuery } from "@warren/contracts/rest/family";
 import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import { sql } from "kysely";
+import { LIVE, OVER } from "../database/live-sandboxes.ts";
 import type { Db } from "../database/tables.ts";
 import { toWireId } from "../identifiers/wire-id.ts";
-import { FINAL, LIVE } from "../sandboxes/sandbox-store.ts";
 
 /** Rows of which the tree is made: a template where `template_id` is set, else a sandbox. */
 interface FamilyRow {
@@ -35,7 +35,6 @@ export class FamilyReads {
   /** All that is there, with what it came from up to the roots. The walk goes by keys, level by level, and stops at a limit. */
   async get(teamId: string, { ended = false, sandbox_id }: FamilyQuery): Promise<Family> {
     const named = sandbox_id ?? null;
-    const over = sql`status in (${sql.join(FINAL.map((status) => sql.lit(status)))})`;
     const gone = ended ? LIMITS.endedSandboxes : 0;
     const { rows } = await sql<FamilyRow>`
       with recursive member as (
@@ -47,7 +46,7 @@ export class FamilyReads {
           union all
           (select id, null from sandboxes where team_id = ${teamId} and id = ${named}::text)
           union all
-          (select id, null from sandboxes where team_id = ${teamId} and ${over} order by created_at desc limit ${gone})
+          (select id, null from sandboxes where team_id = ${teamId} and ${OVER} order by created_at desc limit ${gone})
           union all
           (select null, id from former_templates where team_id = ${teamId} order by ended_at desc limit ${gone})
         ) as begun
@@ -74,7 +73,7 @@ export class FamilyReads {
         case when taken.template_id is not null then coalesce(present.type, 'snapshot') end as type,
         coalesce(sandbox.disk_bytes, present.size_bytes) as bytes,
         coalesce(sandbox.created_at, present.created_at, former.created_at) as created_at,
-        coalesce(case when ${over} then sandbox.last_updated end, former.ended_at) as ended_at
+        coalesce(case when ${OVER} then sandbox.last_updated end, former.ended_at) as ended_at
       from taken
       left join sandboxes as sandbox on sandbox.id = taken.sandbox_id and sandbox.team_id = ${teamId}
       left join templates as present on present.id = taken.template_id

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { SANDBOX_STATUSES } from "@warren/contracts/rest/sandboxes";
 import type { ServerMetrics } from "@warren/server/server-metrics";
 import type { Database } from "../database/database.ts";
+import { FINAL } from "../database/live-sandboxes.ts";
 import type { Db } from "../database/tables.ts";
 import type { HostStatus } from "../hosts/hosts-table.ts";
 import type { Logger } from "../logging.ts";
@@ -10,7 +11,7 @@ import type { Logger } from "../logging.ts";
 const LIMIT_MS = 5_000;
 
 /** Statuses of sandboxes that are not over: the rows of others are history. */
-const PRESENT = SANDBOX_STATUSES.filter((status) => status !== "stopped" && status !== "error");
+const PRESENT = SANDBOX_STATUSES.filter((status) => !FINAL.includes(status));
 const HOST_STATUSES: HostStatus[] = ["pending", "online", "unreachable", "offline", "draining"];
 
 /** Measures the connections to the database, and what it holds. */

@@ -1,5 +1,6 @@
 import { QUOTA_RESOURCES, type QuotaAmounts, type SetTeamQuota, type TeamQuota } from "@warren/contracts/rest/quotas";
 import { sql } from "kysely";
+import { LIVE } from "../database/live-sandboxes.ts";
 import type { Db } from "../database/tables.ts";
 
 /** Bytes of a MiB. */
@@ -38,7 +39,7 @@ export class QuotaStore {
       cross join lateral (
         select count(*) as used_sandboxes, coalesce(sum(vcpus), 0) as used_vcpus,
           coalesce(sum(memory_mb), 0) as used_memory_mb
-        from sandboxes where team_id = of.team and status not in ('paused', 'stopped', 'error')
+        from sandboxes where team_id = of.team and status <> 'paused' and ${LIVE}
       ) as used
       cross join lateral (
         select count(*) as used_templates, coalesce(sum(size_bytes), 0)::bigint as template_bytes

@@ -2,6 +2,7 @@ import { LIMITS } from "@warren/contracts/limits";
 import type { MetricSeries, TeamMetrics } from "@warren/contracts/rest/metrics";
 import { STATS_RANGES, type StatsRange } from "@warren/contracts/rest/stats";
 import { sql } from "kysely";
+import { LIVE } from "../database/live-sandboxes.ts";
 import type { Db } from "../database/tables.ts";
 import { WIDTHS } from "./metric-buckets.ts";
 
@@ -41,7 +42,7 @@ export class MetricReads {
       .selectFrom("sandboxes")
       .select("id")
       .where("team_id", "=", teamId)
-      .where("status", "not in", ["stopped", "error"])
+      .where(LIVE)
       .orderBy("created_at", "desc")
       .orderBy("id", "desc")
       .limit(LIMITS.measuredSandboxes)

@@ -1,10 +1,11 @@
 import { LIMITS } from "@warren/contracts/limits";
 import { SANDBOX_STATUSES, type SandboxFilters, type SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import { sql } from "kysely";
+import { FINAL } from "../database/live-sandboxes.ts";
 import type { Db } from "../database/tables.ts";
 import { textOfMicros } from "../date-time.ts";
 import { fromCursor, toCursor } from "./sandbox-cursor.ts";
-import { FINAL, type SandboxRow } from "./sandbox-store.ts";
+import type { SandboxRow } from "./sandbox-store.ts";
 import { SANDBOX_COLUMNS } from "./sandboxes-table.ts";
 
 /** Which page of a list is wanted: the first without a cursor. */

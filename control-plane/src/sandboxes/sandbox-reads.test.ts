@@ -6,11 +6,11 @@ import fc from "fast-check";
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Database, openDatabase } from "../database/database.ts";
+import { LIVE } from "../database/live-sandboxes.ts";
 import { testDatabase } from "../database/testing/test-database.ts";
 import { createLogger } from "../logging.ts";
 import { SandboxReads } from "./sandbox-reads.ts";
 import { storedSpec } from "./sandbox-spec.ts";
-import { FINAL } from "./sandbox-store.ts";
 
 /** What may happen to the sandboxes of a team: one is made, or one of those that were made changes or goes. */
 const CHANGE = fc.record({
@@ -88,7 +88,7 @@ describe("sandbox reads", () => {
               .selectFrom("sandboxes")
               .selectAll()
               .where("team_id", "=", asked)
-              .where("status", "not in", FINAL)
+              .where(LIVE)
               .orderBy("created_at", "desc")
               .orderBy("id", "desc")
               .execute();

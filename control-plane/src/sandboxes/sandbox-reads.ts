@@ -1,9 +1,10 @@
 import { sql } from "kysely";
 import { LRUCache } from "lru-cache";
 import { BatchedReads } from "../database/batched-reads.ts";
+import { LIVE } from "../database/live-sandboxes.ts";
 import { preparedAs } from "../database/prepared-statements.ts";
 import type { Db } from "../database/tables.ts";
-import { LIVE, type SandboxRow } from "./sandbox-store.ts";
+import type { SandboxRow } from "./sandbox-store.ts";
 import { SANDBOX_COLUMNS } from "./sandboxes-table.ts";
 
 /** Bytes that all lists that are kept may take. */

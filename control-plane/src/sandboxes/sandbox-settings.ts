@@ -2,6 +2,7 @@ import { WarrenError } from "@warren/contracts/errors";
 import type { SandboxSettings as Settings } from "@warren/contracts/rest/sandbox-spec";
 import type { SandboxStatus, UpdateSandbox } from "@warren/contracts/rest/sandboxes";
 import { actorOf, type Caller } from "../callers/caller.ts";
+import { FINAL } from "../database/live-sandboxes.ts";
 import { isUniqueViolation } from "../database/unique-violation.ts";
 import type { DetachedOperations } from "../detached-operations.ts";
 import type { HostClientPool } from "../hosts/host-client-pool.ts";
@@ -16,7 +17,7 @@ const CALL_TIMEOUT_MS = 300_000;
 /** States in which a host has a sandbox whose settings it can change. */
 const ON_HOST: SandboxStatus[] = ["running", "pausing", "paused", "resuming"];
 /** States in which a sandbox is, or will be, over. */
-const OVER: SandboxStatus[] = ["stopping", "stopped", "error"];
+const OVER: SandboxStatus[] = ["stopping", ...FINAL];
 /** States that calls are told to wait for. */
 const NEEDED: SandboxStatus[] = ["running", "paused"];
 

@@ -2,6 +2,7 @@ import type { SandboxSettings } from "@warren/contracts/rest/sandbox-spec";
 import type { SandboxReason, SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import { type Insertable, type RawBuilder, type Selectable, sql, type Updateable } from "kysely";
 import { type Actor, SYSTEM } from "../callers/caller.ts";
+import { FINAL, LIVE } from "../database/live-sandboxes.ts";
 import type { Db } from "../database/tables.ts";
 import { transact, whenCommitted } from "../database/transact.ts";
 import { askedBy, failure, reasonNow } from "./reasons.ts";
@@ -61,12 +62,6 @@ const LEASE_END = sql<Date | null>`now() + lease_sec * interval '1 second'`;
 
 /** States in which an operation is under way, or was when the host was lost. */
 const UNDER_WAY: SandboxStatus[] = ["pending", "starting", "pausing", "resuming", "missing"];
-
-/** States that need no more attention. */
-export const FINAL: SandboxStatus[] = ["stopped", "error"];
-
-/** Condition for all others. Without parameters, so that statements which are prepared use the index of those rows. */
-export const LIVE = sql<boolean>`status not in (${sql.join(FINAL.map((status) => sql.lit(status)))})`;
 
 /** Rows of sandboxes. Every change of status is a compare-and-set on the status and version that were read. */
 export class SandboxStore {
