@@ -1,3 +1,4 @@
+import { SANDBOX_ID } from "@warren/contracts/identifiers";
 import { sql } from "kysely";
 import type { Db } from "../database/tables.ts";
 import { bucketsOf, type MeasuredSpan } from "./metric-buckets.ts";
@@ -46,7 +47,10 @@ export class MetricStore {
 
   /** Adds spans to the buckets that they lie in. Those of sandboxes that are none of the host's are left out. */
   async add(hostId: string, spans: readonly MeasuredSpan[], now: number, transaction: Db): Promise<void> {
-    const buckets = bucketsOf(spans, now);
+    const buckets = bucketsOf(
+      spans.filter(({ sandboxId }) => SANDBOX_ID.test(sandboxId)),
+      now,
+    );
     if (buckets.length === 0) return;
     const column = <T>(of: (bucket: (typeof buckets)[number]) => T) => buckets.map(of);
     await sql`

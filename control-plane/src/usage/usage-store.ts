@@ -1,3 +1,4 @@
+import { SANDBOX_ID } from "@warren/contracts/identifiers";
 import { sql } from "kysely";
 import type { Db } from "../database/tables.ts";
 import { dayOf, isDay } from "./usage-period.ts";
@@ -30,7 +31,11 @@ export class UsageStore {
    */
   async add(hostId: string, counted: readonly CountedUsage[], now: number, transaction: Db): Promise<void> {
     const [oldest, newest] = [dayOf(now - LATE_DAYS * DAY_MS), dayOf(now + AHEAD_DAYS * DAY_MS)];
-    const given = counted.filter(({ day }) => isDay(day) && day >= oldest && day <= newest);
+    const given = highest(
+      counted.filter(
+        ({ sandboxId, day }) => SANDBOX_ID.test(sandboxId) && isDay(day) && day >= oldest && day <= newest,
+      ),
+    );
     if (given.length === 0) return;
     const column = <T>(of: (usage: CountedUsage) => T) => given.map(of);
     const amounts = (of: (usage: CountedUsage) => number) => column((usage) => Math.min(of(usage), MOST));
@@ -67,6 +72,23 @@ export class UsageStore {
         egress_bytes = total.egress_bytes + excluded.egress_bytes
     `.execute(transaction);
   }
+}
+
+/** Each day of a sandbox once, with the highest of each figure: the database takes no row twice in one statement. */
+function highest(counted: readonly CountedUsage[]): CountedUsage[] {
+  const kept = new Map<string, CountedUsage>();
+  for (const usage of counted) {
+    const key = `${usage.sandboxId} ${usage.day}`;
+    const known = kept.get(key) ?? usage;
+    kept.set(key, {
+      ...usage,
+      cpuUs: Math.max(usage.cpuUs, known.cpuUs),
+      memoryMbMs: Math.max(usage.memoryMbMs, known.memoryMbMs),
+      diskMbMs: Math.max(usage.diskMbMs, known.diskMbMs),
+      egressBytes: Math.max(usage.egressBytes, known.egressBytes),
+    });
+  }
+  return [...kept.values()];
 }
 
 /** Columns of by how much all figures of one relation are above those of another together. */

@@ -106,6 +106,19 @@ test("what a host says of other hosts' sandboxes, or of days that are none of it
   await expect.poll(async () => (await usageOf()).total.cpu_minutes, { timeout: 20_000 }).toBe(1);
 });
 
+test("a host that names a day twice, and sandboxes that no text of the database can name, is counted on", async () => {
+  const { id } = await create();
+  const said = (cpuMinutes: number) => ({ sandboxId: id, teamId: "", day: today(), cpuUs: BigInt(cpuMinutes * 60e6) });
+  stack.host.metrics.count(said(5), "once");
+  stack.host.metrics.count(said(3), "twice");
+  const atUnixMs = BigInt(Date.now());
+  stack.host.metrics.add({ sandboxId: "sb\0", atUnixMs, spanMs: 500n });
+  stack.host.metrics.count({ ...said(1), sandboxId: "sb\0" });
+  await expect.poll(async () => (await usageOf()).total.cpu_minutes, { timeout: 20_000 }).toBe(5);
+  count(id, today(), 6);
+  await expect.poll(async () => (await usageOf()).total.cpu_minutes, { timeout: 20_000 }).toBe(6);
+});
+
 test("sandboxes and templates are told apart where that is asked for, the hungriest first", async () => {
   const [one, other] = [await create(person, { name: "small" }), await create(person, { template: "node" })];
   count(one.id, today(), 1);

@@ -25,9 +25,9 @@ export class DoubleMetrics {
     for (const point of points) this.#points.push({ round: ++this.#round, point });
   }
 
-  /** What a sandbox has used in a day up to now, all of it. */
-  count(usage: Usage): void {
-    this.#usage.set(`${usage.sandboxId} ${usage.day}`, { round: ++this.#round, usage });
+  /** What a sandbox has used in a day up to now, all of it: no host of ours has two entries of one day. */
+  count(usage: Usage, entry = `${usage.sandboxId} ${usage.day}`): void {
+    this.#usage.set(entry, { round: ++this.#round, usage });
   }
 
   collect({ acknowledged }: CollectMetricsRequest): MessageInitShape<typeof CollectMetricsResponseSchema> {
