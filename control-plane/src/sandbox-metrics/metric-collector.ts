@@ -66,7 +66,7 @@ export class MetricCollector {
     try {
       while (!signal.aborted) {
         await this.#parts.partitions.look(Date.now());
-        const visits = await this.#round();
+        const visits = await this.#round(signal);
         this.#following ??= this.#conclude(visits, signal).finally(() => {
           this.#following = undefined;
         });
@@ -80,13 +80,13 @@ export class MetricCollector {
   }
 
   /** Starts a visit to every host that is not being visited; returns these visits. */
-  async #round(): Promise<Promise<void>[]> {
+  async #round(signal: AbortSignal): Promise<Promise<void>[]> {
     const { hosts, log } = this.#parts;
     const visits: Promise<void>[] = [];
     try {
       for (const host of await hosts.listMonitored()) {
         if (this.#visits.has(host.id)) continue;
-        const visit = this.#collect(host)
+        const visit = this.#collect(host, signal)
           .catch((error: unknown) => log.debug({ err: error, host: host.id }, "a host does not tell what was used"))
           .finally(() => this.#visits.delete(host.id));
         this.#visits.set(host.id, visit);
@@ -107,14 +107,15 @@ export class MetricCollector {
     );
   }
 
-  async #collect(host: MonitoredHost): Promise<void> {
+  /** Takes what a host has to say; what is given after the end of the signal comes again. */
+  async #collect(host: MonitoredHost, signal: AbortSignal): Promise<void> {
     const { hostClients, metrics, log } = this.#parts;
     let kept = await metrics.collectionOf(host.id);
     for (let answers = 0; answers < ANSWERS; answers++) {
       const acknowledged = kept && { ledger: kept.ledger, points: BigInt(kept.points), usage: BigInt(kept.usage) };
       const agent = hostClients.agentOf(host);
       const answer = await callHost(() =>
-        agent.collectMetrics(acknowledged ? { acknowledged } : {}, { timeoutMs: CALL_TIMEOUT_MS }),
+        agent.collectMetrics(acknowledged ? { acknowledged } : {}, { timeoutMs: CALL_TIMEOUT_MS, signal }),
       );
       const next = await this.#keep(host.id, kept, answer).catch((error: unknown) => {
         log.error({ err: error, host: host.id }, "what sandboxes of a host have used could not be kept");
@@ -122,7 +123,7 @@ export class MetricCollector {
       });
       if (!next || (answer.points.length === 0 && answer.usage.length === 0)) return;
       kept = next;
-      if (!answer.more) return;
+      if (!answer.more || signal.aborted) return;
     }
   }
 

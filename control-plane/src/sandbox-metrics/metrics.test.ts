@@ -2,7 +2,7 @@ import type { SandboxMetrics, TeamMetrics } from "@warren/contracts/rest/metrics
 import { newSandboxId } from "@warren/server/sandbox-id";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { testDatabase } from "../database/testing/test-database.ts";
+import { createDatabase, testDatabase } from "../database/testing/test-database.ts";
 import { Person, startAccountStack } from "../testing/person.ts";
 import { errorOf, TestStack } from "../testing/test-stack.ts";
 
@@ -154,5 +154,25 @@ test("what a host that could not be reached has measured comes when it is back, 
       .toBe(20);
   } finally {
     await second.close();
+  }
+});
+
+test("a control plane ends at once though a host does not answer what was used", async () => {
+  const itsDatabase = await createDatabase();
+  const other = await TestStack.start(itsDatabase, CONFIG);
+  try {
+    const asked = Promise.withResolvers<void>();
+    other.host.metrics.collect = () => {
+      asked.resolve();
+      return new Promise<never>(() => undefined) as never;
+    };
+    await asked.promise;
+    const begin = performance.now();
+    await other.controlPlane.close();
+    // A call of a host has 10 seconds.
+    expect(performance.now() - begin).toBeLessThan(6_000);
+  } finally {
+    await other.close();
+    await itsDatabase.remove();
   }
 });
