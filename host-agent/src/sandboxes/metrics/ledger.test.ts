@@ -80,6 +80,25 @@ test("a day that was kept goes on from there until it is counted to its end", ()
   ]);
 });
 
+test("a clock that is put back over midnight goes on with the day that was kept, and that day is forgotten later", () => {
+  const ledger = new Ledger();
+  const account = count(ledger, "there", MIDNIGHT - 1000);
+  count(ledger, "there", MIDNIGHT + 5000);
+  ledger.nextRound();
+  const { cursor } = ledger.collect(undefined, MIDNIGHT + 5000);
+  ledger.collect(cursor, MIDNIGHT + 5000);
+  // Ten seconds have passed, and the clock is a minute behind where it was.
+  settle(account, { now: MIDNIGHT - 50_000, elapsedMs: 10_000, round: ledger.round });
+  ledger.nextRound();
+  const again = ledger.collect(cursor, MIDNIGHT - 50_000);
+  expect(again.usage.map(({ day, diskMbMs }) => [day, diskMbMs])).toEqual([["2026-01-01", 2000 + 10_000]]);
+  count(ledger, "there", MIDNIGHT + 1.5 * DAY);
+  ledger.nextRound();
+  const last = ledger.collect(again.cursor, MIDNIGHT + 1.5 * DAY);
+  ledger.collect(last.cursor, MIDNIGHT + 1.5 * DAY);
+  expect(Object.keys(account.days)).toEqual(["2026-01-02", "2026-01-03"]);
+});
+
 test("a day of a sandbox that is measured on is not taken for kept when an answer held no more", () => {
   const ledger = new Ledger();
   count(ledger, "there", MIDNIGHT - 1000);

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { type Account, type DayUsage, dayOf } from "./account.ts";
+import { type Account, DAY_MS, type DayUsage, dayOf } from "./account.ts";
 
 /** Points that wait for a control plane at most: those of 200 sandboxes for an hour and a half. The oldest go first. */
 const MAX_POINTS = 100_000;
@@ -137,8 +137,9 @@ export class Ledger {
     const firstLeft = this.#points.findIndex(({ round }) => round > kept.points);
     this.#points.splice(0, firstLeft === -1 ? this.#points.length : firstLeft);
     for (const { id, at, days, ended } of this.accounts.values()) {
-      // More may come for the day up to which it is counted, and for one that lies ahead of a clock that was put back.
-      const openDay = dayOf(Math.min(at, now));
+      // More may come for the day up to which it is counted, for one that lies ahead of a clock that was put back, and for the
+      // day before, should the clock be put back by a day at most: its figures go on from where they are.
+      const openDay = dayOf(Math.min(at, now) - DAY_MS);
       for (const [day, { round }] of Object.entries(days)) {
         if (round <= kept.usage && (ended || day < openDay)) delete days[day];
       }
