@@ -7,6 +7,7 @@ import { createDatabase, testDatabase } from "../database/testing/test-database.
 import { fromWireId } from "../identifiers/wire-id.ts";
 import { expectJson, expectStatus, newEmail, PASSWORD, Person, send, startAccountStack } from "../testing/person.ts";
 import { errorOf, TestStack } from "../testing/test-stack.ts";
+import { untilWaiting } from "../testing/waiting-statements.ts";
 
 describe("the deletion of an account", () => {
   const database = testDatabase();
@@ -159,12 +160,6 @@ describe("the deletion of an account", () => {
     expect(statuses.filter((status) => status !== 204)).toEqual([401, 401, 401]);
   });
 
-  /** Resolves once a statement waits for what the transaction of `client` holds. */
-  async function somebodyWaits(): Promise<void> {
-    const waiting = "select from pg_stat_activity where pg_backend_pid() = any(pg_blocking_pids(pid))";
-    while ((await client.query(waiting)).rowCount === 0);
-  }
-
   it("waits for whoever makes the user an owner at the same moment, and leaves no team without one", async () => {
     const friend = await Person.signUp(stack);
     const leaver = await Person.signUp(stack);
@@ -181,7 +176,7 @@ describe("the deletion of an account", () => {
     await client.query(setRole, ["admin", teamId, friendId]);
     await client.query(setRole, ["owner", teamId, leaverId]);
     const refused = remove(leaver);
-    await somebodyWaits();
+    await untilWaiting(client);
     await client.query("commit");
     expect(await errorOf(await refused)).toMatchObject({ status: 409, code: "owns_team_with_members" });
     expect(await works(leaver)).toBe(true);
@@ -197,7 +192,7 @@ describe("the deletion of an account", () => {
       fromWireId("usr", leaver.userId),
     ]);
     const gone = remove(leaver);
-    await somebodyWaits();
+    await untilWaiting(client);
     await client.query("commit");
     await expectStatus(await gone, 204);
     const members = await friend.get<Member[]>(`/v1/teams/${friend.teamId}/members`);

@@ -1,10 +1,14 @@
 import type { AuthResponse, Me } from "@warren/contracts/rest/accounts";
 import type { Member, Team } from "@warren/contracts/rest/teams";
 import { decodeJwt, decodeProtectedHeader } from "jose";
+import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { testDatabase } from "../database/testing/test-database.ts";
+import { fromWireId } from "../identifiers/wire-id.ts";
 import { expectJson, expectStatus, newEmail, PASSWORD, Person, send, startAccountStack } from "../testing/person.ts";
 import { errorOf, type TestStack } from "../testing/test-stack.ts";
+import { untilWaiting } from "../testing/waiting-statements.ts";
+import { PasswordHasher } from "../users/passwords.ts";
 
 describe("sessions", () => {
   const database = testDatabase();
@@ -122,6 +126,25 @@ describe("sessions", () => {
     it("does not depend on case, blanks or the way in which accents are encoded", async () => {
       const person = await Person.signUp(stack, { email: `\u00e9-${newEmail()}` });
       await Person.logIn(stack, ` ${person.email.normalize("NFD").toUpperCase()} `);
+    });
+
+    it("lets all in who come with one password while its hash is made anew", async () => {
+      const person = await Person.signUp(stack);
+      const cheap = new PasswordHasher({ cost: { memoryCost: 1024, timeCost: 1, parallelism: 1 } });
+      const client = new pg.Client(database().config.databaseUrl);
+      await client.connect();
+      try {
+        const setHash = "update users set password_hash = $1 where id = $2";
+        await client.query(setHash, [await cheap.hash(PASSWORD), fromWireId("usr", person.userId)]);
+        await client.query("begin");
+        await client.query("lock table users in share mode");
+        const both = [1, 2].map(() => logIn({ email: person.email, password: PASSWORD }));
+        await untilWaiting(client, 2);
+        await client.query("commit");
+        expect((await Promise.all(both)).map(({ status }) => status)).toEqual([200, 200]);
+      } finally {
+        await client.end();
+      }
     });
 
     it("goes to the default team, else to the live team that was joined first, else nowhere", async () => {

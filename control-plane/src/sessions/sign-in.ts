@@ -175,6 +175,9 @@ export class SignIn {
     const { id, password_hash: former } = user;
     if (former === null || !hasher.isOutdated(former)) return user;
     const renewed = await hasher.hash(password);
-    return (await users.renewPasswordHash(id, former, renewed)) ? { ...user, password_hash: renewed } : user;
+    if (await users.renewPasswordHash(id, former, renewed)) return { ...user, password_hash: renewed };
+    // Another log-in was first to renew it, unless the user has another password meanwhile.
+    const now = await users.find(id);
+    return now && (await hasher.verify(now.password_hash, password)) ? now : user;
   }
 }
