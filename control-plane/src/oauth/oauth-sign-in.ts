@@ -11,6 +11,9 @@ import type { UserRow } from "../users/user-store.ts";
 import type { IdentityStore } from "./identity-store.ts";
 import type { OAuthProfile } from "./oauth-provider.ts";
 
+/** Times that an account may have another password, or be gone, while a session of it is opened. */
+const ATTEMPTS = 3;
+
 /** What the service needs. */
 export interface OAuthSignInParts {
   db: Db;
@@ -34,9 +37,17 @@ export class OAuthSignIn {
    */
   async open(provider: string, profile: OAuthProfile, client: SessionClient): Promise<Session> {
     const { identities, signIn } = this.#parts;
-    const known = await identities.findUser(provider, profile.providerId);
-    const user = known ?? (await this.#register(provider, profile));
-    return signIn.openFor(user, { client, method: provider });
+    for (let attempt = 1; ; attempt++) {
+      const known = await identities.findUser(provider, profile.providerId);
+      const user = known ?? (await this.#register(provider, profile));
+      try {
+        return await signIn.openFor(user, { client, method: provider });
+      } catch (error) {
+        // Who sets a new password may have unlinked the account from all providers: whose the identity is, is asked again.
+        const isOvertaken = error instanceof WarrenError && error.code === "unauthorized";
+        if (!isOvertaken || attempt === ATTEMPTS) throw error;
+      }
+    }
   }
 
   async #register(provider: string, profile: OAuthProfile): Promise<UserRow> {

@@ -1,9 +1,12 @@
 import type { Me, SignInOptions } from "@warren/contracts/rest/accounts";
 import type { Member } from "@warren/contracts/rest/teams";
+import pg from "pg";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { testDatabase } from "../database/testing/test-database.ts";
+import { fromWireId } from "../identifiers/wire-id.ts";
 import { expectJson, expectStatus, newEmail, PASSWORD, Person, send, startAccountStack } from "../testing/person.ts";
 import { errorOf, type TestStack } from "../testing/test-stack.ts";
+import { untilWaiting } from "../testing/waiting-statements.ts";
 import { Browser, type Page } from "./testing/browser.ts";
 import { GITHUB_CLIENT, GitHubDouble, json, newAccount } from "./testing/github-double.ts";
 import { OIDC_CLIENT, OidcServer } from "./testing/oidc-server.ts";
@@ -184,6 +187,33 @@ describe("oauth", () => {
       const origin = { origin: PUBLIC_URL };
       await expectStatus(await browser.call("DELETE", `${PUBLIC_URL}/v1/teams/${team!.team_id}`, origin), 204);
       expect(arrived(await signIn())).toBe("/auth/github/callback?error=no_team");
+    });
+
+    it.each([
+      ["goes on", [], ""],
+      [
+        "ends with the reason when that has unlinked it",
+        ["delete from oauth_providers where user_id = $1"],
+        "?error=email_taken",
+      ],
+    ])("%s while the account gets another password at the same moment", async (_what, more, query) => {
+      github.account = newAccount();
+      const browser = newBrowser();
+      await signIn(browser);
+      const id = fromWireId("usr", (await me(browser)).user_id);
+      const client = new pg.Client(database().config.databaseUrl);
+      await client.connect();
+      try {
+        await client.query("begin");
+        await client.query("update users set password_hash = 'of another password' where id = $1", [id]);
+        for (const statement of more) await client.query(statement, [id]);
+        const page = signIn();
+        await untilWaiting(client);
+        await client.query("commit");
+        expect(arrived(await page)).toBe(`/auth/github/callback${query}`);
+      } finally {
+        await client.end();
+      }
     });
 
     it.each([
