@@ -34,7 +34,7 @@ export const ERRORS = {
   owns_team_with_members: { status: 409 },
   /** Without it nobody could sign in to the account any more. */
   last_login_method: { status: 409 },
-  /** A link that works once was used, has expired, or was replaced by a newer one. */
+  /** A link that works once was used, has expired, or was overtaken by a newer one or by what it was for. */
   link_invalid: { status: 410 },
   invalid_state: { status: 409 },
   too_large: { status: 413 },

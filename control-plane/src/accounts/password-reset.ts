@@ -78,7 +78,7 @@ export class PasswordReset {
     });
   }
 
-  /** Sets the password and ends all sessions; throws `link_invalid` unless the token is that of the newest mail. */
+  /** Sets the password and ends all sessions; throws `link_invalid` unless the token is that of a mail of the last minutes. */
   async confirm({ token, password }: ConfirmPasswordReset): Promise<void> {
     const { db, users, memberships, sessions, hasher, limiter, changes, audit } = this.#parts;
     const tokenHash = hashOf(token);
@@ -116,6 +116,7 @@ export class PasswordReset {
     await limiter.reset("log in as", user.email);
   }
 
+  /** Links of earlier mails stay valid: anybody may ask for more, and their number is bounded by the rate of the address. */
   async #send(mailer: Mailer, email: string): Promise<void> {
     const { db, users, dashboardUrl } = this.#parts;
     const user = await users.findByEmail(email);
@@ -124,13 +125,12 @@ export class PasswordReset {
     await sql`
       with pruned as (
         delete from password_resets where token_hash in (
-          select token_hash from password_resets where expires_at < now() and user_id <> ${user.id}
+          select token_hash from password_resets where expires_at < now()
           order by expires_at limit ${PRUNED} for update skip locked
         )
       )
       insert into password_resets (token_hash, user_id, expires_at)
       values (${hashOf(token)}, ${user.id}, now() + ${VALID_MINUTES} * interval '1 minute')
-      on conflict (user_id) do update set token_hash = excluded.token_hash, expires_at = excluded.expires_at
     `.execute(db);
     const { subject, text } = passwordResetMail(user.email, dashboardUrl, token, VALID_MINUTES);
     await mailer.send(user.email, subject, text);
@@ -144,6 +144,6 @@ function hashOf(token: string): string {
 function invalidLink(): WarrenError {
   return new WarrenError(
     "link_invalid",
-    `this link is over: it was used, is older than ${VALID_MINUTES} minutes, or was replaced by a newer one; ask for another mail`,
+    `this link is over: it was used, is older than ${VALID_MINUTES} minutes, or the password was set since; ask for another mail`,
   );
 }

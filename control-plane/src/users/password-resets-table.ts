@@ -1,4 +1,4 @@
-/** Table `password_resets`: at most one row of each user. */
+/** Table `password_resets`: a row for each link of a mail. */
 export interface PasswordResetsTable {
   /** SHA-256 of the token, in hex. */
   token_hash: string;
