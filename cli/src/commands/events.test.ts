@@ -1,13 +1,8 @@
-import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
-import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { NODE_FLAGS } from "@warren/server/node-flags";
 import { expect, onTestFinished, test } from "vitest";
+import { StandInServer } from "../testing/stand-in-server.ts";
 
-const MAIN = join(import.meta.dirname, "../main.ts");
 const AT = "2026-01-01T00:00:00.000Z";
 const SANDBOX = { type: "sandbox", action: "changed", id: "sbaaaaaaaaaaaaaaaaaaaa", status: "paused", at: AT };
 const EVENTS = [
@@ -19,25 +14,16 @@ const EVENTS = [
 /** What the command prints until it is interrupted, and how it ends. */
 async function follow(words: string[]): Promise<{ lines: string[]; asked: string; signal: NodeJS.Signals | null }> {
   let asked = "";
-  const server = createServer((request, response) => {
+  const server = await StandInServer.start((request, response) => {
     asked = request.url!;
     response.writeHead(200, { "content-type": "text/event-stream" });
     for (const [index, { name, data }] of EVENTS.entries()) {
       response.write(`id: p${index}\nevent: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
     }
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const env = { PATH: process.env.PATH, WARREN_URL: url, WARREN_API_KEY: "warren_key" };
-  const command = spawn(process.execPath, [...NODE_FLAGS, MAIN, "events", ...words], {
-    env,
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  onTestFinished(() => server.close());
+  const command = server.spawn("events", ...words);
+  command.stderr.resume();
   let printed = "";
   command.stdout.on("data", (chunk) => {
     printed += chunk;

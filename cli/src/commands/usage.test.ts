@@ -1,13 +1,7 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
-import { join } from "node:path";
-import { text } from "node:stream/consumers";
-import { NODE_FLAGS } from "@warren/server/node-flags";
+import type { RequestListener } from "node:http";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { StandInServer } from "../testing/stand-in-server.ts";
 
-const MAIN = join(import.meta.dirname, "../main.ts");
 const ID = `sb${"a".repeat(20)}`;
 
 const used = { cpu_minutes: 1.5, memory_mb_minutes: 768, disk_gb_hours: 0.025, egress_bytes: 9 };
@@ -33,10 +27,10 @@ const series = {
 
 /** Answers as a server does, and keeps what it was asked for. */
 const asked: string[] = [];
-const server = createServer((request, response) => {
+const answer: RequestListener = (request, response) => {
   asked.push(request.url ?? "");
   const { pathname, searchParams } = new URL(request.url ?? "", "http://server");
-  const answer =
+  const body =
     pathname === "/v1/usage"
       ? searchParams.get("group_by") === "sandbox"
         ? { ...usage, sandboxes: [{ sandbox_id: ID, template: "minimal", ...used }] }
@@ -44,23 +38,17 @@ const server = createServer((request, response) => {
       : pathname.endsWith("/metrics")
         ? { range: "5m", series }
         : { id: ID };
-  response.end(searchParams.get("format") === "csv" ? "day,cpu_minutes\r\n" : JSON.stringify(answer));
-});
+  response.end(searchParams.get("format") === "csv" ? "day,cpu_minutes\r\n" : JSON.stringify(body));
+};
+let server: StandInServer;
 beforeAll(async () => {
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
+  server = await StandInServer.start(answer);
 });
-afterAll(() => {
-  server.closeAllConnections();
-  server.close();
-});
+afterAll(() => server?.close());
 
 async function warren(...words: string[]): Promise<string> {
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const env = { PATH: process.env.PATH, WARREN_URL: url, WARREN_API_KEY: "warren_key" };
-  const command = spawn(process.execPath, [...NODE_FLAGS, MAIN, ...words], { env, stdio: ["ignore", "pipe", "pipe"] });
-  const said = await Promise.all([text(command.stdout), text(command.stderr)]);
-  return said.join("");
+  const { stdout, stderr } = await server.run(...words);
+  return stdout + stderr;
 }
 
 test("usage tells the days on which something was used, and their sum", async () => {
