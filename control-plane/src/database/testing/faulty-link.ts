@@ -8,7 +8,7 @@ export class FaultyLink {
   readonly #server: Server;
   readonly #pairs = new Set<[client: Socket, server: Socket]>();
   #silent = false;
-  #swallowed = Promise.withResolvers<void>();
+  #onSwallowed: (bytes: Buffer) => void = () => undefined;
 
   private constructor(server: Server, url: string) {
     this.#server = server;
@@ -30,11 +30,14 @@ export class FaultyLink {
     return link;
   }
 
-  /** Nothing comes through from now on; resolves with the first bytes that a client sends. */
-  fallSilent(): Promise<void> {
+  /** Nothing comes through from now on; resolves once a client has sent something with this text in it. */
+  fallSilent(text = ""): Promise<void> {
     this.#silent = true;
-    this.#swallowed = Promise.withResolvers();
-    return this.#swallowed.promise;
+    const swallowed = Promise.withResolvers<void>();
+    this.#onSwallowed = (bytes) => {
+      if (bytes.includes(text)) swallowed.resolve();
+    };
+    return swallowed.promise;
   }
 
   /** New connections come through again. */
@@ -60,7 +63,7 @@ export class FaultyLink {
     const pair: [Socket, Socket] = [client, server];
     this.#pairs.add(pair);
     const forget = () => this.#pairs.delete(pair);
-    client.on("data", (bytes) => (this.#silent ? this.#swallowed.resolve() : server.write(bytes)));
+    client.on("data", (bytes: Buffer) => (this.#silent ? this.#onSwallowed(bytes) : server.write(bytes)));
     server.on("data", (bytes) => this.#silent || client.write(bytes));
     client.on("error", () => undefined).on("close", forget);
     server.on("error", () => undefined).on("close", forget);
