@@ -37,6 +37,7 @@ export function adminAuditRoutes(parts: { admins: AdminService; events: AuditQue
     app.get(
       "/v1/admin/audit-logs/export",
       {
+        exposeHeadRoute: false,
         preValidation: requireRight(admins, ALL_RIGHTS),
         schema: {
           tags,

@@ -139,6 +139,8 @@ describe("the audit log", () => {
     );
     expect(await lines(member)).toEqual(all.filter(({ scope }) => scope === "team"));
     expect(await lines(owner, "&resource_id=nothing")).toEqual([]);
+    // The body of a HEAD would be all events, read for nobody.
+    expect((await owner.call("HEAD", "/v1/audit-logs/export")).status).toBe(405);
     const refused = await owner.call("GET", "/v1/audit-logs/export?limit=5");
     expect(await errorOf(refused)).toMatchObject({ status: 400, message: "querystring/limit is not a known field" });
   });
