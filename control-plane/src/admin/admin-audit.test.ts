@@ -3,10 +3,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { testDatabase } from "../database/testing/test-database.ts";
 import { told } from "../testing/audit-events.ts";
 import { operate } from "../testing/operate.ts";
-import { expectStatus, newEmail, Person, send, startAccountStack } from "../testing/person.ts";
+import { ADMIN, expectStatus, newEmail, Person, send, startAdminStack } from "../testing/person.ts";
 import { errorOf, type TestStack } from "../testing/test-stack.ts";
 
-const ADMIN = { email: "admin@example.org", password: "the password of the admin" };
 const PATH = "/v1/admin/audit-logs";
 
 describe("the audit log of the platform", () => {
@@ -14,8 +13,7 @@ describe("the audit log of the platform", () => {
   let stack: TestStack;
   let admin: Person;
   beforeAll(async () => {
-    stack = await startAccountStack(database(), { config: { firstAdmin: ADMIN } });
-    admin = await Person.logIn(stack, ADMIN.email, ADMIN.password);
+    ({ stack, admin } = await startAdminStack(database()));
   });
   afterAll(() => stack?.close());
 
@@ -39,7 +37,7 @@ describe("the audit log of the platform", () => {
     await expectStatus(await admin.call("PUT", `/v1/admin/teams/${team}/byoc`, { is_byoc: true }), 204);
     const shutOut = { deactivated: true };
     await expectStatus(await admin.call("PATCH", `/v1/admin/users/${ada.userId}`, shutOut), 200);
-    const [address, by] = [expect.any(String), "admin"];
+    const [address, by] = [expect.any(String), "platform-admin"];
     expect(told(await eventsOf("&resource_type=host&action=marked_up"))).toEqual([
       ["host marked_up", "success", "system"],
     ]);
@@ -68,6 +66,7 @@ describe("the audit log of the platform", () => {
     }
     expect(read).toEqual(all);
     expect(await exported()).toEqual(all);
+    expect((await admin.call("HEAD", `${PATH}/export`)).status).toBe(405);
     const failed = all.filter(({ action }) => action === "log_in_failed");
     expect(failed).toHaveLength(2);
     expect(await eventsOf("&resource_type=user&action=log_in_failed")).toEqual(failed);

@@ -3,10 +3,9 @@ import fc from "fast-check";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { testDatabase } from "../database/testing/test-database.ts";
-import { expectJson, expectStatus, newEmail, Person, startAccountStack } from "../testing/person.ts";
+import { expectJson, expectStatus, newEmail, Person, startAdminStack } from "../testing/person.ts";
 import { errorOf, type TestStack } from "../testing/test-stack.ts";
 
-const ADMIN = { email: "admin@example.org", password: "the password of the admin" };
 const LISTS = ["users", "teams", "hosts", "sandboxes"];
 
 describe("lists of the whole platform", () => {
@@ -14,8 +13,7 @@ describe("lists of the whole platform", () => {
   let stack: TestStack;
   let admin: Person;
   beforeAll(async () => {
-    stack = await startAccountStack(database(), { config: { firstAdmin: ADMIN } });
-    admin = await Person.logIn(stack, ADMIN.email, ADMIN.password);
+    ({ stack, admin } = await startAdminStack(database()));
   });
   afterAll(() => stack?.close());
 

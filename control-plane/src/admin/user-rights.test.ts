@@ -4,18 +4,15 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { testDatabase } from "../database/testing/test-database.ts";
 import { operate } from "../testing/operate.ts";
-import { expectJson, expectStatus, PASSWORD, Person, send, startAccountStack } from "../testing/person.ts";
+import { expectJson, expectStatus, PASSWORD, Person, send, startAdminStack } from "../testing/person.ts";
 import { errorOf, type TestStack } from "../testing/test-stack.ts";
-
-const ADMIN = { email: "admin@example.org", password: "the password of the admin" };
 
 describe("what administrators let others do", () => {
   const database = testDatabase();
   let stack: TestStack;
   let admin: Person;
   beforeAll(async () => {
-    stack = await startAccountStack(database(), { config: { firstAdmin: ADMIN } });
-    admin = await Person.logIn(stack, ADMIN.email, ADMIN.password);
+    ({ stack, admin } = await startAdminStack(database()));
   });
   afterAll(() => stack?.close());
 

@@ -7,10 +7,9 @@ import { Browser } from "../oauth/testing/browser.ts";
 import { GITHUB_CLIENT, GitHubDouble, newAccount } from "../oauth/testing/github-double.ts";
 import { eventsOf, told } from "../testing/audit-events.ts";
 import { operate } from "../testing/operate.ts";
-import { expectJson, expectStatus, PASSWORD, Person, send, startAccountStack } from "../testing/person.ts";
+import { ADMIN, expectJson, expectStatus, PASSWORD, Person, send, startAdminStack } from "../testing/person.ts";
 import type { TestStack } from "../testing/test-stack.ts";
 
-const ADMIN = { email: "root@example.org", password: "the password of the admin" };
 const PUBLIC_URL = "https://warren.example";
 const SESSION_COOKIE = "__Host-warren_session";
 
@@ -27,11 +26,9 @@ describe("events of accounts", () => {
     const from = "Warren <warren@example.org>";
     const { smtp } = parseConfig({ SMTP_URL: mail.url, SMTP_FROM: from, CP_PUBLIC_URL: PUBLIC_URL });
     const oauth = { github: { ...GITHUB_CLIENT, baseUrl: github.url } };
-    stack = await startAccountStack(database(), {
-      // Without secrets of the settings, the keys of sessions are those of the database.
-      config: { firstAdmin: ADMIN, publicUrl: PUBLIC_URL, allowedHosts: [], smtp: smtp!, oauth, jwtSecrets: [] },
-    });
-    admin = await Person.logIn(stack, ADMIN.email, ADMIN.password);
+    // Without secrets of the settings, the keys of sessions are those of the database.
+    const config = { publicUrl: PUBLIC_URL, allowedHosts: [], smtp: smtp!, oauth, jwtSecrets: [] };
+    ({ stack, admin } = await startAdminStack(database(), { config }));
   });
   beforeEach(() => {
     github.account = newAccount();
@@ -121,10 +118,10 @@ describe("events of accounts", () => {
       await update(change);
     }
     expect((await platformStory(`actor=${admin.userId}&resource_id=${userId}`)).slice(-4)).toEqual([
-      ["user grant", "warning", "root", { email, right: "all" }],
-      ["user revoke", "warning", "root", { email, right: "all" }],
-      ["user deactivate", "warning", "root", { email }],
-      ["user activate", "info", "root", { email }],
+      ["user grant", "warning", "platform-admin", { email, right: "all" }],
+      ["user revoke", "warning", "platform-admin", { email, right: "all" }],
+      ["user deactivate", "warning", "platform-admin", { email }],
+      ["user activate", "info", "platform-admin", { email }],
     ]);
   });
 

@@ -5,18 +5,24 @@ import { testDatabase } from "../database/testing/test-database.ts";
 import { fromWireId } from "../identifiers/wire-id.ts";
 import { eventsOf, query, told } from "../testing/audit-events.ts";
 import { operate } from "../testing/operate.ts";
-import { expectJson, expectStatus, newEmail, PASSWORD, Person, send, startAccountStack } from "../testing/person.ts";
+import {
+  ADMIN,
+  expectJson,
+  expectStatus,
+  newEmail,
+  PASSWORD,
+  Person,
+  send,
+  startAdminStack,
+} from "../testing/person.ts";
 import { errorOf, type TestStack } from "../testing/test-stack.ts";
-
-const ADMIN = { email: "platform-admin@example.org", password: "the password of the admin" };
 
 describe("events of teams and accounts", () => {
   const database = testDatabase();
   let stack: TestStack;
   let admin: Person;
   beforeAll(async () => {
-    stack = await startAccountStack(database(), { config: { firstAdmin: ADMIN } });
-    admin = await Person.logIn(stack, ADMIN.email, ADMIN.password);
+    ({ stack, admin } = await startAdminStack(database()));
   });
   afterAll(() => stack?.close());
 

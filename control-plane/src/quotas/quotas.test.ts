@@ -3,11 +3,9 @@ import type { Template } from "@warren/contracts/rest/templates";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { testDatabase } from "../database/testing/test-database.ts";
 import { fromWireId } from "../identifiers/wire-id.ts";
-import { expectJson, expectStatus, Person, startAccountStack } from "../testing/person.ts";
+import { expectJson, expectStatus, Person, startAdminStack } from "../testing/person.ts";
 import { errorOf, type TestStack } from "../testing/test-stack.ts";
 import { DEFAULT_QUOTA, parseTeamQuota } from "./quota-settings.ts";
-
-const ADMIN = { email: "platform-admin@example.org", password: "the password of the admin" };
 
 describe("quotas", () => {
   const database = testDatabase();
@@ -15,8 +13,7 @@ describe("quotas", () => {
   let admin: Person;
   beforeAll(async () => {
     const teamQuota = { ...DEFAULT_QUOTA, sandboxes: 4, vcpus: 8, memory_mb: 4096 };
-    stack = await startAccountStack(database(), { config: { firstAdmin: ADMIN, teamQuota } });
-    admin = await Person.logIn(stack, ADMIN.email, ADMIN.password);
+    ({ stack, admin } = await startAdminStack(database(), { config: { teamQuota } }));
   });
   afterAll(() => stack?.close());
 

@@ -1,11 +1,10 @@
 import type { TeamRole } from "@warren/contracts/rest/accounts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { testDatabase } from "../database/testing/test-database.ts";
-import { expectJson, expectStatus, Person, send, startAccountStack, upgradeStatus } from "../testing/person.ts";
+import { expectJson, expectStatus, Person, send, startAdminStack, upgradeStatus } from "../testing/person.ts";
 import { SeededTeams } from "../testing/seeded-teams.ts";
 import type { TestStack } from "../testing/test-stack.ts";
 
-const ADMIN = { email: "platform-admin@example.org", password: "the password of the admin" };
 const NO_SANDBOX = `sb${"a".repeat(20)}`;
 
 /** Those who act: members of the team by role, a program with its key, and an administrator of the platform. */
@@ -527,12 +526,12 @@ describe("permissions", () => {
   let people: People;
   const assemble = (needs?: Action["needs"]) => Cast.assemble({ stack, teams, people }, needs);
   beforeAll(async () => {
-    stack = await startAccountStack(database(), { config: { firstAdmin: ADMIN } });
+    const { stack: started, admin: platformAdmin } = await startAdminStack(database());
+    stack = started;
     teams = await SeededTeams.open(database().config.databaseUrl, stack.url);
     const [owner, admin, member, target, newcomer] = await Promise.all(
       Array.from({ length: 5 }, () => Person.signUp(stack)),
     );
-    const platformAdmin = await Person.logIn(stack, ADMIN.email, ADMIN.password);
     people = { owner: owner!, admin: admin!, member: member!, target: target!, newcomer: newcomer!, platformAdmin };
   });
   afterAll(async () => {

@@ -18,6 +18,18 @@ export function startAccountStack(
   return TestStack.start(database, { ...options, config });
 }
 
+/** The administrator of the platform whom settings name. */
+export const ADMIN = { email: "platform-admin@example.org", password: "the password of the admin" };
+
+/** Starts the same with an administrator of the platform, and signs them in. */
+export async function startAdminStack(
+  database: Pick<TestDatabase, "config">,
+  options: TestStackOptions = {},
+): Promise<{ stack: TestStack; admin: Person }> {
+  const stack = await startAccountStack(database, { ...options, config: { firstAdmin: ADMIN, ...options.config } });
+  return { stack, admin: await Person.logIn(stack, ADMIN.email, ADMIN.password) };
+}
+
 /** Calls a route without a credential of its own. The body is sent as JSON, unless it is a form. */
 export async function send(
   url: string,

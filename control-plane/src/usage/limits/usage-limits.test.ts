@@ -15,11 +15,10 @@ import { createLogger } from "../../logging.ts";
 import { eventsOf, query, told } from "../../testing/audit-events.ts";
 import { EventReader } from "../../testing/event-reader.ts";
 import { operate } from "../../testing/operate.ts";
-import { expectJson, expectStatus, Person, send, startAccountStack } from "../../testing/person.ts";
+import { expectJson, expectStatus, Person, send, startAdminStack } from "../../testing/person.ts";
 import { errorOf, type TestStack } from "../../testing/test-stack.ts";
 import { dayOf, monthOf } from "../usage-period.ts";
 
-const ADMIN = { email: "platform-admin@example.org", password: "the password of the admin" };
 const database = testDatabase();
 const secretKeys = parseConfig({ WARREN_SECRET_KEYS: randomBytes(32).toString("base64") }).secretKeys!;
 const planes: { plane: ControlPlane; directory: string }[] = [];
@@ -27,9 +26,7 @@ let stack: TestStack;
 let admin: Person;
 let person: Person;
 beforeAll(async () => {
-  const config = { firstAdmin: ADMIN, metricsIntervalMs: 100, secretKeys };
-  stack = await startAccountStack(database(), { config });
-  admin = await Person.logIn(stack, ADMIN.email, ADMIN.password);
+  ({ stack, admin } = await startAdminStack(database(), { config: { metricsIntervalMs: 100, secretKeys } }));
 });
 beforeEach(async () => {
   person = await Person.signUp(stack);
