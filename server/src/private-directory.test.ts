@@ -1,4 +1,4 @@
-import { chmod, chown, lchown, mkdir, mkdtemp, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { chmod, chown, lchown, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -42,6 +42,23 @@ it("closes an installation to other users, to those too who are inside already",
   expect(await modeOf(data)).toBe(0o700);
   // The root directory of a microVM that runs is entered by another user.
   expect(await modeOf(join(data, "sandboxes/one/jail/root"))).toBe(0o755);
+});
+
+it("says of a file, and of what is below one, that it is no directory", async () => {
+  const file = join(directory, "file");
+  await writeFile(file, "content");
+  await symlink("file", join(directory, "link"));
+  for (const [path, why] of [
+    [file, "is there and is no directory; name another"],
+    [join(directory, "link"), "is there and is no directory; name another"],
+    [join(file, "data"), "is below what is no directory; name another"],
+  ] as const) {
+    await expect(makePrivateDirectory(path)).rejects.toMatchObject({
+      code: "invalid_request",
+      message: `the data directory ${path} ${why}`,
+    });
+  }
+  expect(await readFile(file, "utf8")).toBe("content");
 });
 
 it("makes a directory that is not there, and takes an empty one", async () => {

@@ -26,7 +26,7 @@ export function keepFilesPrivate(): void {
  * might be a database, or can put another in its place.
  */
 export async function makePrivateDirectory(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 });
+  await make(path);
   await checkWayTo(path);
   await takeOwnership(path);
   const { mode } = await stat(path);
@@ -41,6 +41,17 @@ export async function makePrivateDirectory(path: string): Promise<void> {
   }
   await checkOwners(path, path, mode);
   await close(path, mode);
+}
+
+async function make(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") throw refusal(path, "is there and is no directory; name another");
+    if (code === "ENOTDIR") throw refusal(path, "is below what is no directory; name another");
+    throw error;
+  }
 }
 
 /** Refuses a path that other users can make lead elsewhere while it is in use. */
