@@ -1,16 +1,24 @@
 import { spawn } from "node:child_process";
-import { cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { ROOT } from "@warren/cli/bundle-programs";
 import { NODE_FLAGS } from "@warren/server/node-flags";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { ControlPlaneProcess } from "../control-plane/src/testing/control-plane-process.ts";
 
 /** A repository whose pages are one page, so that the same Vite builds them in a second. */
 const PAGE = `<!doctype html><html lang="en"><head><title>t</title></head><body><script type="module" src="/src/main.ts"></script></body></html>`;
-const VITE = `export default { build: { outDir: process.env.WARREN_DASHBOARD_OUTPUT, emptyOutDir: true, assetsDir: "_app/immutable" } };`;
+const VITE = `import { writeFileSync } from "node:fs";
+export default {
+  build: { outDir: process.env.WARREN_DASHBOARD_OUTPUT, emptyOutDir: true, assetsDir: "_app/immutable" },
+  plugins: [{ name: "for-ever", async transform(code) {
+    if (!code.includes("for ever")) return;
+    writeFileSync("pid", String(process.pid));
+    await new Promise(() => setInterval(() => undefined, 1000));
+  } }],
+};`;
 /** What `warren up` does for the pages; each line that is said is one of JSON. */
 const PREPARE = `import { preparePages } from "./cli/src/dashboard/prepare-pages.ts";
 preparePages((text) => process.stdout.write(JSON.stringify(text) + "\\n"));`;
@@ -76,6 +84,31 @@ async function served(): Promise<string> {
   const page = await (await fetch(url, { headers: { accept: "text/html" } })).text();
   const scripts = [...page.matchAll(/src="([^"]+\.js)"/g)].map(([, src]) => fetch(new URL(src!, url)));
   return [page, ...(await Promise.all((await Promise.all(scripts)).map((script) => script.text())))].join("\n");
+}
+
+test("a build ends with its launcher, however that ends", async () => {
+  await writeFile(join(root, "dashboard/src/main.ts"), `document.title = "for ever";`);
+  const launcher = spawn(process.execPath, [...NODE_FLAGS, join(root, "prepare.ts")], { stdio: "ignore" });
+  onTestFinished(() => void launcher.kill("SIGKILL"));
+  const readPid = () => readFile(join(root, "dashboard/pid"), "utf8").catch(() => "");
+  await expect.poll(readPid, { timeout: 60_000 }).not.toBe("");
+  const pid = Number(await readPid());
+  onTestFinished(() => end(pid));
+  expect(isThere(pid)).toBe(true);
+  launcher.kill("SIGKILL");
+  await expect.poll(() => isThere(pid), { timeout: 30_000 }).toBe(false);
+});
+
+function isThere(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+function end(pid: number): void {
+  if (isThere(pid)) process.kill(pid, "SIGKILL");
 }
 
 const BROKEN = `import "./nothing.ts";`;

@@ -29,6 +29,9 @@ const KEPT_BUILDS = 2;
 const KEPT_LINES = 200;
 const TOLD_LINES = 20;
 
+/** Module that ends the build when its standard input does, which the launcher holds open: no launcher that is killed leaves one. */
+const END_WITH_LAUNCHER = `data:text/javascript,${encodeURIComponent('process.stdin.once("end", () => process.exit(1)).resume().unref();')}`;
+
 export interface BuildOptions {
   /** Called when there is something to build, which takes a while. */
   onBegin?: () => void;
@@ -94,7 +97,8 @@ async function build(name: string, signal: AbortSignal | undefined): Promise<voi
 
 async function runVite(version: string, output: string, signal: AbortSignal | undefined): Promise<void> {
   const lines = new LastLines(KEPT_LINES);
-  const child = spawn(process.execPath, [join(ROOT, "node_modules/vite/bin/vite.js"), "build", "--logLevel", "warn"], {
+  const vite = [join(ROOT, "node_modules/vite/bin/vite.js"), "build", "--logLevel", "warn"];
+  const child = spawn(process.execPath, ["--import", END_WITH_LAUNCHER, ...vite], {
     cwd: join(ROOT, "dashboard"),
     env: {
       ...inherited(),
@@ -103,7 +107,7 @@ async function runVite(version: string, output: string, signal: AbortSignal | un
       WARREN_DASHBOARD_VERSION: version,
       NO_COLOR: "1",
     },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["pipe", "pipe", "pipe"],
     ...(signal ? { signal } : {}),
   });
   for (const stream of [child.stdout, child.stderr])
