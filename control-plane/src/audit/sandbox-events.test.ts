@@ -214,6 +214,25 @@ describe("events of sandboxes", () => {
     expect(JSON.stringify(story)).not.toContain("hunter");
   });
 
+  it("tell of commands in the background as they start, and of signals and orders to end", async () => {
+    const { id } = await create();
+    const exec = { cmd: "sleep", args: ["1000"], background: true, tag: "job" };
+    await expectStatus(await act(id, "exec", exec), 202);
+    await expectStatus(await act(id, "processes/job/signal", { signal: "SIGCONT" }), 204);
+    await expectStatus(await ada.call("DELETE", `/v1/sandboxes/${id}/processes/job`), 204);
+    // What there is not is neither sent anything nor ended.
+    await expectStatus(await act(id, "processes/other/signal", { signal: "SIGCONT" }), 404);
+    await expectStatus(await ada.call("DELETE", `/v1/sandboxes/${id}/processes/other`), 404);
+    await expectStatus(await ada.call("GET", `/v1/sandboxes/${id}/processes`), 200);
+    await expectStatus(await act(id, "files/mkdir", { path: "notes" }), 200);
+    expect(await laterOf(id, 4)).toEqual([
+      ["sandbox exec", "info", "Ada", { command: "sleep 1000", background: true, tag: "job" }],
+      ["sandbox signal_process", "info", "Ada", { process: "job", signal: "SIGCONT" }],
+      ["sandbox end_process", "warning", "Ada", { process: "job" }],
+      ["sandbox make_directory", "success", "Ada", { path: "/notes" }],
+    ]);
+  });
+
   it("tell of directories that are made, of what is moved, and of what is removed, or a part of it", async () => {
     const { id } = await create();
     const file = (action: string, body: object) => ada.call("POST", `/v1/sandboxes/${id}/files/${action}`, body);

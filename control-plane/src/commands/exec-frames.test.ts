@@ -34,8 +34,32 @@ describe("messages of clients", () => {
   });
 
   it("are frames or refused, whatever their JSON", () => {
-    const type = fc.constantFrom("start", "stdin", "close_stdin", "signal", "stop", "__proto__", "toString", "x");
-    const field = fc.constantFrom("cmd", "args", "env", "data", "encoding", "signal", "stdin", "timeout_sec", "x");
+    const type = fc.constantFrom(
+      "start",
+      "attach",
+      "stdin",
+      "close_stdin",
+      "signal",
+      "stop",
+      "__proto__",
+      "toString",
+      "x",
+    );
+    const field = fc.constantFrom(
+      "cmd",
+      "args",
+      "env",
+      "data",
+      "encoding",
+      "signal",
+      "stdin",
+      "timeout_sec",
+      "process",
+      "from",
+      "background",
+      "tag",
+      "x",
+    );
     const frame = fc
       .tuple(type, fc.dictionary(field, fc.jsonValue(), { maxKeys: 4 }))
       .map(([name, fields]) => ({ ...fields, type: name }));
@@ -44,6 +68,24 @@ describe("messages of clients", () => {
         const result = outcome(json(value), false, true);
         if (result === "invalid_request") return;
         expect(result).toMatchObject({ type: (value as { type: string }).type });
+      }),
+      SEED,
+    );
+  });
+
+  it("join a command by what is a process id or a tag, from any byte that can be counted", () => {
+    const selector = fc.oneof(fc.nat().map(String), fc.string({ maxLength: 70 }), fc.stringMatching(/^[\w.:-]{1,70}$/));
+    const from = fc.oneof(fc.maxSafeNat(), fc.double(), fc.constant(undefined));
+    fc.assert(
+      fc.property(selector, from, (process, offset) => {
+        const frame = { type: "attach", process, ...(offset !== undefined && { from: offset }) };
+        const isPid = /^[1-9]\d{0,6}$/.test(process);
+        const isTag = /^[A-Za-z_][A-Za-z0-9_.:-]{0,63}$/.test(process);
+        // JSON has neither infinity nor what is no number.
+        const counts = offset === undefined || (Number.isSafeInteger(offset) && offset >= 0);
+        expect(outcome(json(frame), false, true)).toEqual(
+          (isPid || isTag) && counts ? JSON.parse(JSON.stringify(frame)) : "invalid_request",
+        );
       }),
       SEED,
     );

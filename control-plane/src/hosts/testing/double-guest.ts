@@ -100,6 +100,9 @@ export class DoubleGuest {
       if (this.status === "running") await copyFiles(this.directory, this.#paused);
       this.#wasPaused = true;
       this.status = "paused";
+      for (const reader of this.commands.flatMap(({ readers }) => [...readers])) {
+        reader.breakOff(new WarrenError("invalid_state", "the sandbox was paused"));
+      }
       this.diskBytes = 4096n;
     });
   }

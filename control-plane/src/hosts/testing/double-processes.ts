@@ -134,6 +134,7 @@ export class ProcessReader implements AsyncIterable<Part> {
   #waiting = 0;
   #wake: () => void = () => undefined;
   #onRoom: () => void = () => undefined;
+  #broken: Error | undefined;
 
   /** From a byte on, as far as it is kept, or with what comes from now on. */
   constructor(process: DoubleProcess, from: number | undefined) {
@@ -161,6 +162,12 @@ export class ProcessReader implements AsyncIterable<Part> {
     this.#wake();
   }
 
+  /** Ends the reading before the command has ended. */
+  breakOff(error: Error): void {
+    this.#broken = error;
+    this.#wake();
+  }
+
   /** Keeps the command waiting no more. */
   leave(): void {
     this.#process.readers.delete(this);
@@ -169,6 +176,7 @@ export class ProcessReader implements AsyncIterable<Part> {
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Part> {
     for (;;) {
+      if (this.#broken) throw this.#broken;
       const part = this.#parts.shift();
       if (part) {
         if (part.case !== "stdinTaken") this.#waiting -= part.value.length;

@@ -11,6 +11,7 @@ import { newSandboxId } from "@warren/server/sandbox-id";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { HostClient } from "../host-client.ts";
 import { fromRpcError } from "../rpc-errors.ts";
+import { describeProcesses } from "./process-contract.ts";
 
 /** A host agent that the suite runs on. */
 export interface ContractSubject {
@@ -215,6 +216,8 @@ export function describeHostAgent(name: string, start: () => Promise<ContractSub
         expect(await codeOf(agent().listFiles({ ...list, ...path("/deep") }))).toBe("file_not_found");
       });
     });
+
+    describeProcesses(agent, create);
 
     it("calls about a sandbox that there is not say so", async () => {
       const sandboxId = newSandboxId();

@@ -115,7 +115,7 @@ it("tells of a terminal of the pages in words, and of no other command so", () =
 });
 
 it("tells of commands in the background, and of what is done with them by process id or tag", () => {
-  const tell = (action: string, metadata: Record<string, unknown>) =>
+  const tell = (action: AuditLog["action"], metadata: AuditLog["metadata"]) =>
     textOfSentence(log({ action, resource_id: "sb123", metadata }));
   expect(tell("exec", { command: "make", background: true })).toMatch(/ started make in sb123, in the background$/);
   expect(tell("signal_process", { process: "95", signal: "SIGHUP" })).toMatch(
