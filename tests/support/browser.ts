@@ -1,7 +1,8 @@
+import { fileURLToPath } from "node:url";
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 
-/** Debian's Chromium. */
-const CHROMIUM = "/usr/bin/chromium";
+/** Debian's Chromium, on its own with the network. */
+const CHROMIUM = fileURLToPath(new URL("chromium", import.meta.url));
 /** Milliseconds that a page has for what is awaited of it, on a machine that has much to do. */
 const PATIENCE_MS = 60_000;
 

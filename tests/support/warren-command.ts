@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, symlink } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { CACHE_DIRECTORY, IMAGES_DIRECTORY, sweep } from "./stack.ts";
@@ -78,6 +78,7 @@ export function run(args: string[], options: StartOptions = {}): Promise<Ended> 
 export async function makeDataDirectory(): Promise<{ path: string; remove(): Promise<void> }> {
   const path = await mkdtemp(join(tmpdir(), "warren-cli-test-"));
   await symlink(IMAGES_DIRECTORY, join(path, "images"));
+  await mkdir(CACHE_DIRECTORY, { recursive: true });
   await symlink(CACHE_DIRECTORY, join(path, "cache"));
   return {
     path,

@@ -2,6 +2,7 @@ import type { components, paths } from "@warren/sdk/api";
 import createClient from "openapi-fetch";
 import { noteServerTime } from "#lib/format/server-time.ts";
 import { ApiError } from "./api-error.ts";
+import { askAgain } from "./ask-again.ts";
 
 /** Bodies of the API by their names in its document, such as `Schemas["Sandbox"]`. */
 export type Schemas = components["schemas"];
@@ -24,7 +25,11 @@ export function onTeamLost(handle: () => void): void {
 const SIGN_IN = /^\/v1\/auth\/(login|signup|setup)$/;
 
 /** The API, typed by its document: `await answer(api.GET("/v1/me"))`. */
-export const api = createClient<paths>({ baseUrl: "", credentials: "same-origin" });
+export const api = createClient<paths>({
+  baseUrl: "",
+  credentials: "same-origin",
+  fetch: (request) => askAgain(request),
+});
 
 api.use({
   async onResponse({ response, schemaPath }) {
