@@ -1,4 +1,4 @@
-import { lstat, lutimes, readdir, readFile, rm, statfs, writeFile } from "node:fs/promises";
+import { readFile, rm, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
 import { type Apt, parseFields } from "./apt.ts";
@@ -16,6 +16,7 @@ import { hashFiles } from "./content-key.ts";
 import type { Distribution } from "./distribution.ts";
 import { EXT4_OPTIONS, makeExt4 } from "./ext4.ts";
 import type { Progress } from "./images.ts";
+import { settleTimes } from "./settled-times.ts";
 import type { ImageRecipe } from "./store.ts";
 import type { RunTool } from "./tool.ts";
 
@@ -112,24 +113,6 @@ async function bootstrap(
       if (news) report(news.detail, news.fraction);
     },
   });
-}
-
-/**
- * Gives everything that the build itself wrote the time of the newest file that came out of a package, in seconds since
- * 1970, and returns it. Times of packaged files stay as they are: compiled Python modules name those of their sources.
- */
-async function settleTimes(root: string, started: number): Promise<number> {
-  const paths = [root];
-  for (const entry of await readdir(root, { withFileTypes: true, recursive: true })) {
-    paths.push(join(entry.parentPath, entry.name));
-  }
-  const times = await Promise.all(paths.map(async (path) => ({ path, time: Math.floor((await lstat(path)).mtimeMs) })));
-  const packaged = times.filter(({ time }) => time < started).map(({ time }) => time);
-  const epoch = Math.floor(packaged.reduce((newest, time) => Math.max(newest, time), 0) / 1000);
-  for (const { path, time } of times) {
-    if (time >= started) await lutimes(path, epoch, epoch);
-  }
-  return epoch;
 }
 
 /** Lines of name and version, sorted, from a dpkg status file. */
