@@ -10,7 +10,8 @@
  *   written; until then nothing has changed. `name` is the one that the file gets when the path is a directory.
  *
  * `GET /files?sandbox_id=…&path=…[&user=…]&archive=tar` answers 200 with a directory as a tar archive (pax), which is made while
- * it is sent. What could not be read is named by a last member of it.
+ * it is sent. What could not be read is named by a last member of it. `PUT /files?sandbox_id=…&path=…[&user=…]&archive=tar`
+ * unpacks one into a directory while it comes, and answers 204 once all of it is there.
  *
  * A body that breaks off, in either direction, is not the file: its connection ends before its length or its last chunk.
  * Errors are those of the same calls of the RPC service, with the status of their code and an `ErrorBody` (rest/error.ts).

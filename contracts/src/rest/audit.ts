@@ -30,7 +30,7 @@ export const AUDIT_EVENTS = {
     exec: { scope: "team", says: "a command was started in a sandbox, unless the team leaves that out" },
     signal_process: { scope: "team", says: "a command of a sandbox was sent a signal" },
     end_process: { scope: "team", says: "a command of a sandbox was told to end" },
-    write_file: { scope: "team", says: "a file was written into a sandbox" },
+    write_file: { scope: "team", says: "a file, or a directory as an archive, was written into a sandbox" },
     make_directory: { scope: "team", says: "a directory was made in a sandbox" },
     move_file: { scope: "team", says: "a file or a directory of a sandbox has another place or name" },
     remove_file: { scope: "team", says: "a file or a directory of a sandbox was removed" },

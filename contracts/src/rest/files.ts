@@ -44,6 +44,19 @@ export const DownloadQuery = Type.Object(
 );
 export type DownloadQuery = Static<typeof DownloadQuery>;
 
+/** Directory that an archive is unpacked into, as the query of an address. */
+export const UnpackQuery = Type.Object(
+  {
+    path: GuestPath({
+      description:
+        "Directory in the sandbox, which is made when it is missing; a relative one starts at the user's home, which an empty one is",
+    }),
+    user: Type.Optional(GuestUser),
+  },
+  { additionalProperties: false },
+);
+export type UnpackQuery = Static<typeof UnpackQuery>;
+
 /** A name without directories. */
 const FileName = Type.String({
   minLength: 1,

@@ -115,6 +115,16 @@ export class SandboxEvents {
     return this.#inSandbox(by, sandboxId, { action: "write_file", status: "success", metadata: file });
   }
 
+  /** An archive was unpacked into a directory; `error`: not all of it, or a part before it broke off. */
+  archiveUnpacked(
+    by: Caller,
+    sandboxId: string,
+    about: { path: string; user?: string | undefined; bytes: number; error?: string },
+  ): Promise<void> {
+    const status = about.error === undefined ? "success" : "error";
+    return this.#inSandbox(by, sandboxId, { action: "write_file", status, metadata: { ...about, archive: true } });
+  }
+
   directoryMade(by: Caller, sandboxId: string, about: { path: string; user?: string | undefined }): Promise<void> {
     return this.#inSandbox(by, sandboxId, { action: "make_directory", status: "success", metadata: about });
   }

@@ -10,12 +10,13 @@ import type {
   ReadFile,
   RemoveFile,
   StatFile,
+  UnpackQuery,
 } from "@warren/contracts/rest/files";
 import type { SandboxEvents } from "../audit/sandbox-events.ts";
 import type { Caller } from "../callers/caller.ts";
 import { momentOf } from "../date-time.ts";
 import type { HostAgent } from "../hosts/host-client.ts";
-import type { HostFileContent } from "../hosts/host-files.ts";
+import type { HostFileContent, NewHostFile, UnpackOnHost } from "../hosts/host-files.ts";
 import type { SandboxAccess } from "../sandboxes/sandbox-access.ts";
 import type { Upload } from "./upload.ts";
 
@@ -41,27 +42,47 @@ export class FileService {
   ): Promise<void> {
     const { modified_at, ...rest } = fields;
     const file = { sandboxId, ...rest, name, modifiedAt: modified_at && momentOf(modified_at).toISOString() };
-    let failure: { error: unknown } | undefined;
-    let bytes = 0;
-    async function* recorded() {
-      try {
-        for await (const chunk of content) {
-          bytes += chunk.length;
-          yield chunk;
-        }
-      } catch (error) {
-        failure = { error };
-        throw error;
-      }
-    }
+    const sent = new SentContent(content);
+    await this.#send(caller, sandboxId, file, sent, signal);
+    const { path } = fields;
+    await this.#audit.fileWritten(caller, sandboxId, { path, ...(name !== undefined && { name }), bytes: sent.bytes });
+  }
+
+  /** Unpacks a tar archive into a directory; all of it is there when this resolves. Of one that fails, a part may be. */
+  async unpack(
+    caller: Caller,
+    sandboxId: string,
+    { path, user }: UnpackQuery,
+    archive: AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const sent = new SentContent(archive);
     try {
-      await this.#access.use(caller, sandboxId, ({ files }) => files.write(file, recorded(), signal));
+      await this.#send(caller, sandboxId, { sandboxId, path, user, archive: "tar" }, sent, signal);
+    } catch (error) {
+      const { bytes } = sent;
+      if (bytes > 0) {
+        const { message } = error as Error;
+        await this.#audit.archiveUnpacked(caller, sandboxId, { path, user, bytes, error: message });
+      }
+      throw error;
+    }
+    await this.#audit.archiveUnpacked(caller, sandboxId, { path, user, bytes: sent.bytes });
+  }
+
+  async #send(
+    caller: Caller,
+    sandboxId: string,
+    file: NewHostFile | UnpackOnHost,
+    content: SentContent,
+    signal: AbortSignal,
+  ): Promise<void> {
+    try {
+      await this.#access.use(caller, sandboxId, ({ files }) => files.write(file, content.chunks(), signal));
     } catch (error) {
       // A fault of the upload itself is none of the host's.
-      throw failure ? failure.error : error;
+      throw content.failure ? content.failure.error : error;
     }
-    const { path } = fields;
-    await this.#audit.fileWritten(caller, sandboxId, { path, ...(name !== undefined && { name }), bytes });
   }
 
   /** Reads a file, or a directory as an archive; `pass` gets it once it is known to be readable, and resolves when all of it has been taken. */
@@ -132,6 +153,29 @@ export class FileService {
 
   #call<T>(caller: Caller, sandboxId: string, call: (agent: HostAgent) => Promise<T>): Promise<T> {
     return this.#access.use(caller, sandboxId, ({ agent }) => call(agent));
+  }
+}
+
+/** Content on its way to a host: how much of it there was, and why it broke off. */
+class SentContent {
+  readonly #content: AsyncIterable<Uint8Array>;
+  bytes = 0;
+  failure: { error: unknown } | undefined;
+
+  constructor(content: AsyncIterable<Uint8Array>) {
+    this.#content = content;
+  }
+
+  async *chunks(): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of this.#content) {
+        this.bytes += chunk.length;
+        yield chunk;
+      }
+    } catch (error) {
+      this.failure = { error };
+      throw error;
+    }
   }
 }
 

@@ -30,6 +30,11 @@ export interface NewHostFile extends HostFile {
   name?: string | undefined;
 }
 
+/** A directory of a sandbox that an archive is to be unpacked into. */
+export interface UnpackOnHost extends HostFile {
+  archive: "tar";
+}
+
 /** A file that is on its way from the host. */
 export interface HostFileContent {
   /** Permission bits in octal, and time of the last change (RFC 3339), when known. */
@@ -71,10 +76,14 @@ export class HostFiles {
   }
 
   /**
-   * Writes a file; it is there in full when this resolves. When `content` fails this rejects with its error, and the host
-   * has seen no whole file.
+   * Writes a file, or unpacks an archive; all of it is there when this resolves. When `content` fails this rejects with its error,
+   * and the host has seen no whole file.
    */
-  async write(file: NewHostFile, content: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
+  async write(
+    file: NewHostFile | UnpackOnHost,
+    content: AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+  ): Promise<void> {
     const request = this.#open("PUT", file, signal);
     const answer = await successful(await sendBody(request, answerOf(request), content));
     answer.resume();

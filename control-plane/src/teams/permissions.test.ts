@@ -1,4 +1,5 @@
 import type { TeamRole } from "@warren/contracts/rest/accounts";
+import { ARCHIVE_END } from "@warren/server/archive";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { testDatabase } from "../database/testing/test-database.ts";
 import { expectJson, expectStatus, Person, send, startAdminStack, upgradeStatus } from "../testing/person.ts";
@@ -55,6 +56,7 @@ const platformOnly = (status: number) => ({
   platform_admin: status,
 });
 
+const TAR = { type: "application/x-tar" };
 const TEMPLATE = "trained";
 const FILE = "note.txt";
 const TAG = "job";
@@ -303,6 +305,16 @@ const ACTIONS: Record<string, Action> = {
     needs: "file",
     request: ({ sandboxId }) => ["GET", `/v1/sandboxes/${sandboxId}/files/archive?path=/`],
     own: teamScoped(200),
+    other: 404,
+  },
+  "upload a directory": {
+    needs: "sandbox",
+    request: ({ sandboxId }) => [
+      "PUT",
+      `/v1/sandboxes/${sandboxId}/files/archive?path=here`,
+      new Blob([ARCHIVE_END], TAR),
+    ],
+    own: teamScoped(204),
     other: 404,
   },
   "change a sandbox's settings": {

@@ -53,7 +53,8 @@ export class TestStack {
 
   /** Calls a route with the first team's key. A plain object is sent as JSON. */
   async call(method: string, path: string, body?: object, init: RequestInit = {}): Promise<Response> {
-    const plain = body !== undefined && !(body instanceof FormData) && !(body instanceof ReadableStream);
+    const plain =
+      body !== undefined && !(body instanceof FormData) && !(body instanceof Blob) && !(body instanceof ReadableStream);
     return fetch(`${this.url}${path}`, {
       method,
       ...init,

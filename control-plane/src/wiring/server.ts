@@ -30,6 +30,7 @@ import { directoryRoutes } from "../files/directory-routes.ts";
 import { downloadRoutes } from "../files/download-routes.ts";
 import { fileRoutes } from "../files/file-routes.ts";
 import { FileService } from "../files/file-service.ts";
+import { unpackRoute } from "../files/unpack-route.ts";
 import { createApp } from "../http/app.ts";
 import type { App } from "../http/app-types.ts";
 import { docsRoutes } from "../http/docs/docs-routes.ts";
@@ -186,6 +187,7 @@ async function registerSandboxRoutes(
     await scope.register(fileRoutes(files, spool));
     await scope.register(directoryRoutes(files));
     await scope.register(downloadRoutes(files));
+    await scope.register(unpackRoute(files));
   });
   await app.register(async (scope) => {
     guard.requireCaller(scope, "templates");

@@ -19,7 +19,7 @@ import (
 
 const (
 	// archiveDepth is how many levels of directories an archive has: each of them is held open while what is below it is read.
-	archiveDepth = 64
+	archiveDepth = 256
 	// namedLeftOut is how many entries that were left out are named.
 	namedLeftOut = 1000
 	// plainBits are the permission bits of members: a file of the guest gives nobody elsewhere the rights of its owner.
@@ -30,11 +30,10 @@ const (
 // as they are, and directories of other file systems are empty. What the user may not read, and what is neither file, directory
 // nor link, is left out and named by a last member. An error is returned only while nothing has been written.
 func (s *Service) archive(w http.ResponseWriter, r *http.Request) error {
-	query := r.URL.Query()
-	if kind := query.Get("archive"); kind != "tar" {
-		return httpapi.Errorf(http.StatusBadRequest, "archive %q is not tar", kind)
+	if err := onlyTar(r.URL.Query()); err != nil {
+		return err
 	}
-	user, path, err := s.asked(query)
+	user, path, err := s.asked(r.URL.Query())
 	if err != nil {
 		return err
 	}

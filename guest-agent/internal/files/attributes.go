@@ -49,12 +49,28 @@ func setMode(file *os.File, mode uint32) error {
 	return syscall.Fchmod(int(file.Fd()), mode)
 }
 
+// dontFollow is AT_SYMLINK_NOFOLLOW of utimensat(2): a link itself is meant.
+const dontFollow = 0x100
+
 // setModified sets the time of the last change of an open file; that of the last access is left.
 func setModified(file *os.File, modified time.Time) error {
+	return changeTime(file.Fd(), nil, modified, 0)
+}
+
+// setModifiedAt does so by an absolute path.
+func setModifiedAt(path string, modified time.Time, flags uintptr) error {
+	name, err := syscall.BytePtrFromString(path)
+	if err != nil {
+		return err
+	}
+	return changeTime(0, name, modified, flags)
+}
+
+func changeTime(descriptor uintptr, name *byte, modified time.Time, flags uintptr) error {
 	// UTIME_OMIT of utimensat(2).
 	const omit = 1<<30 - 2
 	times := [2]syscall.Timespec{{Nsec: omit}, {Sec: modified.Unix(), Nsec: int64(modified.Nanosecond())}}
-	if _, _, errno := syscall.Syscall6(syscall.SYS_UTIMENSAT, file.Fd(), 0, uintptr(unsafe.Pointer(&times[0])), 0, 0, 0); errno != 0 {
+	if _, _, errno := syscall.Syscall6(syscall.SYS_UTIMENSAT, descriptor, uintptr(unsafe.Pointer(name)), uintptr(unsafe.Pointer(&times[0])), flags, 0, 0); errno != 0 {
 		return errno
 	}
 	return nil

@@ -52,7 +52,11 @@ func (s *Service) ServeFiles(w http.ResponseWriter, r *http.Request) {
 		}
 	case http.MethodPost:
 		if err = s.authorize(r, "write"); err == nil {
-			err = s.upload(w, r)
+			if r.URL.Query().Has("archive") {
+				err = s.unpack(w, r)
+			} else {
+				err = s.upload(w, r)
+			}
 		}
 	default:
 		w.Header().Set("Allow", "GET, HEAD, POST")

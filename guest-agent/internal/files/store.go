@@ -13,7 +13,7 @@ import (
 // pieceSize is how much of an upload is written at once, in bytes. It is a multiple of every block size.
 const pieceSize = 1 << 20
 
-// copyUpload copies a body into an empty file and tells errors of the client from those of the disk.
+// copyUpload copies a body into an empty file and tells errors of the client, which may have their status, from those of the disk.
 //
 // What fills whole pieces goes past the page cache: for a virtual processor the copy through it is most of the work of an
 // upload, and each page of it would be one to be frozen. The last piece, and so all of a small file, goes through it.
@@ -40,6 +40,10 @@ func copyUpload(file *os.File, body io.Reader) error {
 		}
 		if readErr == io.EOF {
 			return nil
+		}
+		var typed *httpapi.Error
+		if errors.As(readErr, &typed) {
+			return readErr
 		}
 		if readErr != nil {
 			return httpapi.Errorf(http.StatusBadRequest, "reading the body: %v", readErr)

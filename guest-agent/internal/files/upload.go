@@ -40,12 +40,7 @@ func (s *Service) upload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if connection := httpapi.ConnectionOf(r.Context()); connection != nil && r.ContentLength > 0 {
-		bulk := &bulkReader{body: r.Body, connection: connection, rest: r.ContentLength}
-		r.Body = io.NopCloser(bulk)
-		// Fails only when the connection has gone.
-		defer func() { _ = connection.Expect(1) }()
-	}
+	defer readInBulk(r)()
 	body, err := decodeBody(r)
 	if err != nil {
 		return err
@@ -205,6 +200,17 @@ func (s *Service) openTarget(path string, user users.User, wanted attributes, at
 		t.close()
 	}
 	return t, pathError(path, err)
+}
+
+// readInBulk has the body of a request be read in large pieces, when its size is known, until what it returns is called.
+func readInBulk(r *http.Request) (over func()) {
+	connection := httpapi.ConnectionOf(r.Context())
+	if connection == nil || r.ContentLength <= 0 {
+		return func() {}
+	}
+	r.Body = io.NopCloser(&bulkReader{body: r.Body, connection: connection, rest: r.ContentLength})
+	// Fails only when the connection has gone.
+	return func() { _ = connection.Expect(1) }
 }
 
 // bulkReader reads a body of known size in large pieces.

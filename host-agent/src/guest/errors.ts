@@ -51,6 +51,10 @@ export function guestHttpError(status: number, message: string): WarrenError {
       return new WarrenError("file_not_found", message);
     case 409:
       return new WarrenError("conflict", message);
+    case 413:
+      return new WarrenError("too_large", message);
+    case 415:
+      return new WarrenError("invalid_request", message);
     case 422:
       return new WarrenError("file_error", message);
     case 507:

@@ -23,6 +23,8 @@ export interface NewFile extends FileAttributes {
   user: string | undefined;
   /** Name that the file gets when the path is a directory. */
   name?: string | undefined;
+  /** The content is an archive, and the path that of the directory which it is unpacked into. */
+  archive?: "tar" | undefined;
 }
 
 /** A file of the guest that is being read. */
@@ -91,7 +93,7 @@ export class FileTransfers {
     };
   }
 
-  /** Writes a file of the guest from a stream, making parent directories. */
+  /** Writes a file of the guest from a stream, making parent directories; or unpacks an archive. */
   async write(
     { path, user, ...attributes }: NewFile,
     content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
@@ -100,7 +102,7 @@ export class FileTransfers {
     const { request, answer } = this.#requests.open({
       method: "POST",
       path: fileUrl(path, user, attributes),
-      headers: { "content-type": "application/octet-stream" },
+      headers: { "content-type": attributes.archive ? "application/x-tar" : "application/octet-stream" },
       signal,
     });
     const transfer = {

@@ -28,6 +28,7 @@ async function transfer(
   const given = (name: keyof typeof parameters) => searchParams.get(parameters[name]) || undefined;
   const path = given("path") ?? "";
   const user = given("user");
+  const archive = archiveOf(given("archive"));
   const sandbox = await sandboxes.awake(given("sandboxId") ?? "");
   if (request.method === "GET") {
     const answer = ({ size, mode, modifiedAt }: Omit<GuestFile, "content">) => {
@@ -35,10 +36,10 @@ async function transfer(
       const present = Object.entries(known).filter(([, value]) => value !== undefined);
       return response.writeHead(200, { "content-type": "application/octet-stream", ...Object.fromEntries(present) });
     };
-    await sendFile(sandbox, { path, user, archive: archiveOf(given("archive")) }, answer, gone);
+    await sendFile(sandbox, { path, user, archive }, answer, gone);
   } else if (request.method === "PUT") {
     // The end of this iteration must not destroy the request, whose connection still has to carry the answer.
-    const file = { path, user, mode: given("mode"), modifiedAt: given("modifiedAt"), name: given("name") };
+    const file = { path, user, mode: given("mode"), modifiedAt: given("modifiedAt"), name: given("name"), archive };
     await writeFile(sandbox, file, request.iterator({ destroyOnReturn: false }));
     response.writeHead(204).end();
   } else
@@ -47,7 +48,7 @@ async function transfer(
 
 function archiveOf(kind: string | undefined): "tar" | undefined {
   if (kind === undefined || kind === "tar") return kind;
-  throw new WarrenError("invalid_request", `a directory is read as an archive tar, not ${kind}`);
+  throw new WarrenError("invalid_request", `a directory is read and written as an archive tar, not ${kind}`);
 }
 
 function refuse(request: IncomingMessage, response: ServerResponse, error: unknown, log: Logger): void {

@@ -2024,7 +2024,41 @@ export interface paths {
                 };
             };
         };
-        put?: never;
+        /**
+         * Unpack a tar archive into a directory
+         * @description The archive, of any size and not compressed, is unpacked while it comes, with modes, times and links; what it has belongs to the user. Files that are there are replaced, each when its new content is whole, and directories keep what else is in them. Nothing is written outside of the directory, nor through a link. What cannot be written is named by an error when all else is there; of an archive that breaks off, what came before stays.
+         */
+        put: {
+            parameters: {
+                query: {
+                    /** @description Directory in the sandbox, which is made when it is missing; a relative one starts at the user's home, which an empty one is */
+                    path: string;
+                    /** @description User of the image, with that user's rights; default: the sandbox's default user */
+                    user?: string;
+                };
+                header?: never;
+                path: {
+                    /** @description Sandbox id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            /** @description The archive */
+            requestBody: {
+                content: {
+                    "application/x-tar": string;
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
         post?: never;
         delete?: never;
         options?: never;
@@ -3767,7 +3801,7 @@ export interface components {
         /** AuditLog */
         AuditLog: {
             /**
-             * @description `sandbox` `create`: a sandbox was created, or did not start (status `error`); `sandbox` `pause`: a sandbox was paused, by somebody or by itself (actor `system`); `sandbox` `resume`: a paused sandbox was resumed; `sandbox` `rollback`: a sandbox was returned to its last pause; `sandbox` `fork`: a sandbox was made as the copy of another; `sandbox` `update`: settings of a sandbox were changed; `sandbox` `destroy`: a sandbox was destroyed, by somebody or by itself; `sandbox` `stop`: a sandbox ended though nobody asked for it; `sandbox` `missing`: the host of a sandbox does not answer; `sandbox` `exec`: a command was started in a sandbox, unless the team leaves that out; `sandbox` `signal_process`: a command of a sandbox was sent a signal; `sandbox` `end_process`: a command of a sandbox was told to end; `sandbox` `write_file`: a file was written into a sandbox; `sandbox` `make_directory`: a directory was made in a sandbox; `sandbox` `move_file`: a file or a directory of a sandbox has another place or name; `sandbox` `remove_file`: a file or a directory of a sandbox was removed; `sandbox` `found`: the host of a missing sandbox answers again; `snapshot` `create`: a template was made of a sandbox; `snapshot` `delete`: a template was deleted; `team` `create`: the team was made; `team` `rename`: the team has another name; `team` `update`: settings of the team were changed; `team` `transfer`: another member became the owner; `team` `set_byoc`: it was decided whether the team brings its own hosts; `team` `delete`: the team was deleted; `member` `add`: a user was added to the team; `member` `role_update`: a member has another role; `member` `remove`: a member was removed; `member` `leave`: a member left the team; `api_key` `create`: an API key was made; `api_key` `revoke`: an API key was revoked; `quota` `update`: limits of the team were set; `quota` `refuse`: something was refused since it exceeds the team's quota; `quota` `limit_usage`: what the team may use in a month was set; `quota` `warn`: the team has used as much in a month as it is warned of; `quota` `reach_limit`: the team has used all that it may in a month: its sandboxes are paused; `user` `sign_up`: somebody made an account; `user` `log_in`: a user signed in; `user` `log_in_failed`: somebody tried to sign in with a wrong password; `user` `log_out`: a user ended a session; `user` `log_out_everywhere`: a user ended all sessions; `user` `password_change`: a user has set another password; `user` `password_reset`: a user has another password, by the operator or by a mail; `user` `verify_email`: a user has shown to read the mails to the address of the account; `user` `provider_link`: a user can sign in through a provider; `user` `provider_unlink`: a user can no longer sign in through a provider; `user` `delete`: a user has deleted the account; `user` `deactivate`: an administrator has shut a user out; `user` `activate`: a user who was shut out may sign in again; `user` `grant`: a user may administer the platform, or a part of it; `user` `revoke`: a user may no longer administer the platform, or a part of it; `host` `create`: a host was registered; `host` `marked_up`: a host answers; `host` `marked_down`: a host does not answer; `signing_key` `rotate`: session tokens are signed with another key
+             * @description `sandbox` `create`: a sandbox was created, or did not start (status `error`); `sandbox` `pause`: a sandbox was paused, by somebody or by itself (actor `system`); `sandbox` `resume`: a paused sandbox was resumed; `sandbox` `rollback`: a sandbox was returned to its last pause; `sandbox` `fork`: a sandbox was made as the copy of another; `sandbox` `update`: settings of a sandbox were changed; `sandbox` `destroy`: a sandbox was destroyed, by somebody or by itself; `sandbox` `stop`: a sandbox ended though nobody asked for it; `sandbox` `missing`: the host of a sandbox does not answer; `sandbox` `exec`: a command was started in a sandbox, unless the team leaves that out; `sandbox` `signal_process`: a command of a sandbox was sent a signal; `sandbox` `end_process`: a command of a sandbox was told to end; `sandbox` `write_file`: a file, or a directory as an archive, was written into a sandbox; `sandbox` `make_directory`: a directory was made in a sandbox; `sandbox` `move_file`: a file or a directory of a sandbox has another place or name; `sandbox` `remove_file`: a file or a directory of a sandbox was removed; `sandbox` `found`: the host of a missing sandbox answers again; `snapshot` `create`: a template was made of a sandbox; `snapshot` `delete`: a template was deleted; `team` `create`: the team was made; `team` `rename`: the team has another name; `team` `update`: settings of the team were changed; `team` `transfer`: another member became the owner; `team` `set_byoc`: it was decided whether the team brings its own hosts; `team` `delete`: the team was deleted; `member` `add`: a user was added to the team; `member` `role_update`: a member has another role; `member` `remove`: a member was removed; `member` `leave`: a member left the team; `api_key` `create`: an API key was made; `api_key` `revoke`: an API key was revoked; `quota` `update`: limits of the team were set; `quota` `refuse`: something was refused since it exceeds the team's quota; `quota` `limit_usage`: what the team may use in a month was set; `quota` `warn`: the team has used as much in a month as it is warned of; `quota` `reach_limit`: the team has used all that it may in a month: its sandboxes are paused; `user` `sign_up`: somebody made an account; `user` `log_in`: a user signed in; `user` `log_in_failed`: somebody tried to sign in with a wrong password; `user` `log_out`: a user ended a session; `user` `log_out_everywhere`: a user ended all sessions; `user` `password_change`: a user has set another password; `user` `password_reset`: a user has another password, by the operator or by a mail; `user` `verify_email`: a user has shown to read the mails to the address of the account; `user` `provider_link`: a user can sign in through a provider; `user` `provider_unlink`: a user can no longer sign in through a provider; `user` `delete`: a user has deleted the account; `user` `deactivate`: an administrator has shut a user out; `user` `activate`: a user who was shut out may sign in again; `user` `grant`: a user may administer the platform, or a part of it; `user` `revoke`: a user may no longer administer the platform, or a part of it; `host` `create`: a host was registered; `host` `marked_up`: a host answers; `host` `marked_down`: a host does not answer; `signing_key` `rotate`: session tokens are signed with another key
              * @enum {unknown}
              */
             action: "create" | "pause" | "resume" | "rollback" | "fork" | "update" | "destroy" | "stop" | "missing" | "exec" | "signal_process" | "end_process" | "write_file" | "make_directory" | "move_file" | "remove_file" | "found" | "delete" | "rename" | "transfer" | "set_byoc" | "add" | "role_update" | "remove" | "leave" | "revoke" | "refuse" | "limit_usage" | "warn" | "reach_limit" | "sign_up" | "log_in" | "log_in_failed" | "log_out" | "log_out_everywhere" | "password_change" | "password_reset" | "verify_email" | "provider_link" | "provider_unlink" | "deactivate" | "activate" | "grant" | "marked_up" | "marked_down" | "rotate";

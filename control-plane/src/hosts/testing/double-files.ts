@@ -1,8 +1,10 @@
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { chmod, lstat, mkdir, open, readdir, readlink, rename, rm, rmdir, utimes } from "node:fs/promises";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { basename, dirname, join, normalize } from "node:path";
+import { text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import type {
   ListFilesRequest,
@@ -166,6 +168,7 @@ async function replace(
   response: ServerResponse,
   parameters: URLSearchParams,
 ) {
+  if (parameters.has(HOST_FILES.parameters.archive)) return unpack(guest, path, request, response);
   const mode = parameters.get(HOST_FILES.parameters.mode);
   const at = parameters.get(HOST_FILES.parameters.modifiedAt);
   await write(guest, path, request.iterator({ destroyOnReturn: false }));
@@ -225,6 +228,22 @@ async function sendArchive(guest: DoubleGuest, path: string, response: ServerRes
   const tar = spawn("tar", ["--create", "--format=posix", ...place, basename(guest.path(path))]);
   response.writeHead(200, { "content-type": "application/octet-stream" });
   await pipeline(tar.stdout, response);
+}
+
+async function unpack(guest: DoubleGuest, path: string, request: IncomingMessage, response: ServerResponse) {
+  guest.requireRunning();
+  const directory = guest.path(path);
+  await mkdir(directory, { recursive: true });
+  const tar = spawn("tar", ["--extract", "--preserve-permissions", "--no-same-owner", "--directory", directory]);
+  const [said, [status]] = await Promise.all([
+    text(tar.stderr),
+    once(tar, "close"),
+    // What it does not want any more, it says.
+    pipeline(request.iterator({ destroyOnReturn: false }), tar.stdin).catch(() => tar.stdin.destroy()),
+  ]);
+  if (request.destroyed && !request.complete) return void response.destroy();
+  if (status !== 0) throw rpcError("invalid_request", `the archive cannot be unpacked: ${said}`);
+  response.writeHead(204).end();
 }
 
 async function openFile(guest: DoubleGuest, path: string) {

@@ -6,7 +6,7 @@ import {
   SandboxStatus,
   type StreamWriteFileRequestSchema,
 } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
-import { readArchive } from "@warren/server/archive";
+import { ARCHIVE_END, readArchive } from "@warren/server/archive";
 import { newSandboxId } from "@warren/server/sandbox-id";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { HostClient } from "../host-client.ts";
@@ -171,6 +171,14 @@ export function describeHostAgent(name: string, start: () => Promise<ContractSub
         expect(await codeOf(files.read({ sandboxId: id, path: "moved/one.txt", archive: "tar" }, NEVER))).toBe(
           "invalid_path",
         );
+
+        const again = await files.read({ sandboxId: id, path: "moved", archive: "tar" }, NEVER);
+        await files.write({ sandboxId: id, path: "unpacked/here", archive: "tar" }, again.content, NEVER);
+        expect(await read("unpacked/here/moved/one.txt")).toMatchObject({ content: "one", modifiedAt: one.modifiedAt });
+        const none = { sandboxId: id, path: "unpacked", archive: "tar" } as const;
+        expect(await codeOf(files.write(none, each([Buffer.alloc(1024, "no")]), NEVER))).toBe("invalid_request");
+        const onFile = { sandboxId: id, path: "moved/one.txt", archive: "tar" } as const;
+        expect(await codeOf(files.write(onFile, each([ARCHIVE_END]), NEVER))).toBe("invalid_path");
 
         await agent().writeFile({ sandboxId: id, path: "moved/two.txt", content: Buffer.from("two") });
         const { content } = await agent().readFile({ sandboxId: id, path: "moved/two.txt" });

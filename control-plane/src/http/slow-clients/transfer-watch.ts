@@ -94,8 +94,11 @@ export function bringsBody({ headers }: IncomingMessage): boolean {
   return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
 }
 
+/** Types of bodies that have a file, or a directory, and may be of any length. */
+const UPLOADS = ["multipart/form-data", "application/x-tar"];
+
 function isUpload({ headers }: IncomingMessage): boolean {
-  return headers["content-type"]?.startsWith("multipart/form-data") ?? false;
+  return UPLOADS.some((type) => headers["content-type"]?.startsWith(type));
 }
 
 /**

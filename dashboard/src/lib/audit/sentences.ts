@@ -67,7 +67,17 @@ export const SENTENCES: Record<string, Tell> = {
     it(log),
   ],
   "sandbox.end_process": (log, { process }) => ["ended ", ...theProcess(process), " in ", it(log)],
-  "sandbox.write_file": (log, { path, name: file }) => ["wrote ", code(join(path, file)), " in ", it(log)],
+  "sandbox.write_file": (log, { path, name: file, archive, error }) => [
+    failed(log)
+      ? "could not unpack all of an archive into "
+      : archive === true
+        ? "unpacked an archive into "
+        : "wrote ",
+    code(join(path, file)),
+    " in ",
+    it(log),
+    ...(textOf(error) === undefined ? [] : [`: ${textOf(error)}`]),
+  ],
   "sandbox.make_directory": (log, { path }) => ["made the directory ", code(path), " in ", it(log)],
   "sandbox.move_file": (log, { source, destination }) => [
     "moved ",

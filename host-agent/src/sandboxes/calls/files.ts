@@ -13,7 +13,7 @@ import type { Sandbox } from "../state/sandbox.ts";
 /** Parts of a file that is being read: first its size, if known, then its bytes. */
 export type FilePart = { size: number | undefined } | { chunk: Uint8Array };
 
-/** Writes a file of the guest. `content` may be of any length and is never held as a whole. */
+/** Writes a file of the guest, or unpacks an archive there. `content` may be of any length and is never held as a whole. */
 export async function writeFile(
   sandbox: Sandbox,
   file: NewFile,

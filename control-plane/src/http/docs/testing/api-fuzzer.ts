@@ -1,3 +1,4 @@
+import { ARCHIVE_END } from "@warren/server/archive";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import ajvFormats from "ajv-formats";
 import fc from "fast-check";
@@ -49,7 +50,8 @@ const TIME = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/;
  * leads to a directory, for one, a member who is added again, a cursor of no page, or a time that begins after its end, or is longer than is told.
  */
 const STATE_CODES = ["invalid_path"];
-const STATE_MESSAGES = /is a member already|is not the next_cursor of a page|from must be |which is after the last day/;
+const STATE_MESSAGES =
+  /is a member already|is not the next_cursor of a page|from must be |which is after the last day|are to be warned before/;
 
 /** Makes requests of the document of an API, valid and not, and finds answers that the document does not promise. */
 export class ApiFuzzer {
@@ -141,6 +143,10 @@ export class ApiFuzzer {
   #send({ method, path, body, contentType }: Made, headers: Record<string, string>): Promise<Response> {
     const init: RequestInit = { method, redirect: "manual", headers };
     if (body === undefined) return fetch(`${this.#url}${path}`, init);
+    if (contentType === "application/x-tar") {
+      init.headers = { ...headers, "content-type": contentType };
+      return fetch(`${this.#url}${path}`, { ...init, body: ARCHIVE_END as Uint8Array<ArrayBuffer> });
+    }
     if (contentType !== "multipart/form-data") {
       init.headers = { ...headers, "content-type": contentType ?? "application/json" };
       return fetch(`${this.#url}${path}`, { ...init, body: JSON.stringify(body) });
