@@ -69,7 +69,7 @@ async function calls(stack: BenchStack): Promise<Figure[]> {
   const guest = new GuestClient(sandbox.fields.host_ip ?? "", AGENT_PORT, token);
   const command = { cmd: "true", args: [], env: {}, timeoutMs: 30_000, stdin: false };
   const direct = async () => {
-    for await (const event of guest.run(command)) if (event.type === "ended") return;
+    for await (const event of guest.commands.run(command)) if (event.type === "ended") return;
   };
   const rest = async () => void (await sandbox.exec("true"));
   const samples = { direct: [] as number[], rest: [] as number[] };

@@ -111,7 +111,7 @@ async function plainOutput(address: string): Promise<void> {
 
 async function guestInput(guest: GuestClient): Promise<void> {
   let output = "";
-  for await (const event of guest.run(command(SINK, true))) {
+  for await (const event of guest.commands.run(command(SINK, true))) {
     if (event.type === "started") void feed(guest, event.pid);
     if (event.type === "stdout") output += Buffer.from(event.data).toString();
   }
@@ -119,16 +119,16 @@ async function guestInput(guest: GuestClient): Promise<void> {
 }
 
 async function feed(guest: GuestClient, pid: number): Promise<void> {
-  const input = await guest.openInput(pid, new AbortController().signal);
+  const input = await guest.commands.openInput(pid, new AbortController().signal);
   if (!input) throw new Error("the guest takes no stream of input");
   for (const chunk of zeros()) await input.write(chunk);
   await input.end();
-  await guest.closeStdin(pid);
+  await guest.commands.closeStdin(pid);
 }
 
 async function guestOutput(guest: GuestClient): Promise<void> {
   let received = 0;
-  for await (const event of guest.run(command(SOURCE, false)))
+  for await (const event of guest.commands.run(command(SOURCE, false)))
     if (event.type === "stdout") received += event.data.length;
   requireAll(received);
 }

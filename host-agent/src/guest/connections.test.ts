@@ -14,11 +14,11 @@ it("ends every call, under way or to come, once the microVM is gone", async () =
   const received = once(server, "request");
   const freeze = expect(client.freeze()).rejects.toMatchObject(gone);
   await received;
-  const run = expect(client.run(command).next()).rejects.toMatchObject(gone);
+  const run = expect(client.commands.run(command).next()).rejects.toMatchObject(gone);
   client.close();
   await Promise.all([freeze, run]);
   await expect(client.unfreeze()).rejects.toMatchObject(gone);
-  await expect(client.run(command).next()).rejects.toMatchObject(gone);
+  await expect(client.commands.run(command).next()).rejects.toMatchObject(gone);
   server.closeAllConnections();
   server.close();
 });

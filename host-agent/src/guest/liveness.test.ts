@@ -31,7 +31,7 @@ async function runWhileSilent(unanswered: number, processorMs: () => number, hun
   const client = new GuestClient("127.0.0.1", guest.port, "token", { ...limits, processorMs });
   if (hung) client.hasHung = async () => true;
   const seen: string[] = [];
-  for await (const event of client.run(COMMAND)) seen.push(event.type);
+  for await (const event of client.commands.run(COMMAND)) seen.push(event.type);
   return seen;
 }
 

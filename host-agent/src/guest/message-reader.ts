@@ -1,5 +1,5 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
-import { StartResponseSchema } from "@warren/contracts/gen/process/process_pb";
+import { ConnectResponseSchema, StartResponseSchema } from "@warren/contracts/gen/process/process_pb";
 import { Allowance } from "./allowance.ts";
 import { EnvelopeParser } from "./envelopes.ts";
 import { refused } from "./errors.ts";
@@ -9,6 +9,9 @@ import { GatheredOutput, outputEvent, parseOutput } from "./output.ts";
 /** Bytes of JSON, output aside, that a stream may begin with, and that more of them may come each second. */
 const JSON_AT_ONCE = 256 * 1024;
 const JSON_PER_SECOND = 1024;
+
+/** Messages that may be output of a command; all are of the same form. */
+const WITH_OUTPUT = new Set<string>([StartResponseSchema.typeName, ConnectResponseSchema.typeName]);
 
 /**
  * Reads the messages of one Connect stream. Output of one of a command's streams that has come together is one message;
@@ -24,7 +27,7 @@ export class MessageReader<O extends DescMessage> {
 
   constructor(schema: O) {
     this.#schema = schema;
-    this.#hasOutput = schema.typeName === StartResponseSchema.typeName;
+    this.#hasOutput = WITH_OUTPUT.has(schema.typeName);
   }
 
   /** Whether the last message has come, which is no part of the content. */

@@ -20,7 +20,7 @@ import { guestText } from "./guest-text.ts";
  */
 export const MAX_JSON = 64 * 1024;
 /** Items of a list in a message: an object is made of each, which takes thirty times as long as to parse it. */
-const MAX_ITEMS = LIMITS.listEntries.max;
+export const MAX_ITEMS = LIMITS.listEntries.max;
 /** Bytes of a message that the guest agent takes (`MaxMessage` of its package `rpc`). */
 const MAX_REQUEST = 16 * 1024 * 1024;
 /** Stands for the message of an error that has none. */
@@ -38,10 +38,15 @@ export function requestJson<I extends DescMessage>(schema: I, message: MessageIn
 }
 
 /** A message of a Connect call from its JSON. Throws `agent_error` when it is none. */
-export function parseMessage<O extends DescMessage>(schema: O, payload: Buffer, maxBytes = MAX_JSON): MessageShape<O> {
+export function parseMessage<O extends DescMessage>(
+  schema: O,
+  payload: Buffer,
+  maxBytes = MAX_JSON,
+  maxItems: number = MAX_ITEMS,
+): MessageShape<O> {
   const value = parseJson(payload, maxBytes);
   const items = isObject(value) ? Object.values(value).map((field) => (Array.isArray(field) ? field.length : 0)) : [];
-  if (Math.max(0, ...items) > MAX_ITEMS) throw refused("it has a list that is longer than any that is asked for");
+  if (Math.max(0, ...items) > maxItems) throw refused("it has a list that is longer than any that is asked for");
   try {
     return fromJson(schema, value as JsonValue, { ignoreUnknownFields: true });
   } catch (error) {

@@ -28,5 +28,5 @@ it("a full disk is called that, and a message that is larger than the guest take
 it("a command that is larger than the guest takes is refused as that", async () => {
   const client = await startGuest();
   const command = { cmd: "true", args: [LARGE], env: {}, timeoutMs: 0, stdin: false };
-  await expect(client.run(command).next()).rejects.toMatchObject({ code: "too_large" });
+  await expect(client.commands.run(command).next()).rejects.toMatchObject({ code: "too_large" });
 });

@@ -8,7 +8,7 @@ import { envelope } from "./envelopes.ts";
 import { guestError, refused } from "./errors.ts";
 import { HOLD } from "./held.ts";
 import { MessageReader } from "./message-reader.ts";
-import { MAX_JSON, NO_REASON, parseError, parseJson, parseMessage, requestJson } from "./messages.ts";
+import { MAX_ITEMS, MAX_JSON, NO_REASON, parseError, parseJson, parseMessage, requestJson } from "./messages.ts";
 import { bodyOf, type GuestAnswer, type GuestRequests, readWhole } from "./requests.ts";
 
 /** A time that no call reaches. */
@@ -19,9 +19,12 @@ const ERROR_LIMIT_MS = 15_000;
 /**
  * Connect with JSON over HTTP/1.1, for the calls to the guest agent. The transport of the Connect library trusts the other
  * side with memory and processor time: it unpacks what is compressed, and copies what it has each time more comes.
- * `maxJson` is how many bytes the answer of a unary call may have.
+ * The answer of a unary call may have `maxJson` bytes, and `maxItems` items in a list.
  */
-export function guestTransport(requests: GuestRequests, maxJson = MAX_JSON): Transport {
+export function guestTransport(
+  requests: GuestRequests,
+  { maxJson = MAX_JSON, maxItems = MAX_ITEMS }: { maxJson?: number; maxItems?: number } = {},
+): Transport {
   return {
     async unary(method, signal, timeoutMs, header, input, context) {
       const deadline = timeoutMs ? AbortSignal.timeout(timeoutMs) : NEVER;
@@ -43,7 +46,7 @@ export function guestTransport(requests: GuestRequests, maxJson = MAX_JSON): Tra
         });
       if (answer.status !== 200) throw failure(answer);
       requireType(answer.headers["content-type"], "application/json");
-      const message = parseMessage(method.output, answer.body, maxJson);
+      const message = parseMessage(method.output, answer.body, maxJson, maxItems);
       return { stream: false, service: method.parent, method, message, header: new Headers(), trailer: new Headers() };
     },
     async stream(method, signal, _timeoutMs, header, input) {

@@ -1,20 +1,12 @@
-import { create } from "@bufbuild/protobuf";
-import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type { ServiceImpl } from "@connectrpc/connect";
 import { WarrenError } from "@warren/contracts/errors";
 import {
-  type Command,
-  ExecEndedSchema,
-  ExecStartedSchema,
-  type ExecStreamRequest,
-  type ExecStreamResponse,
   type HostAgentService,
   SandboxStatus,
   type StreamWriteFileRequest,
 } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { LIMITS } from "@warren/contracts/limits";
-import { SIGNALS } from "@warren/contracts/signals";
-import type { GuestCommand } from "../guest/client.ts";
-import { type CommandInput, runCommand, type StreamEvent, streamCommand } from "../sandboxes/calls/commands.ts";
+import { runCommand } from "../sandboxes/calls/commands.ts";
 import { readWholeFile, streamFile, writeFile } from "../sandboxes/calls/files.ts";
 import type { SandboxReason } from "../sandboxes/record/reason.ts";
 import type { SandboxService } from "../sandboxes/service.ts";
@@ -22,6 +14,7 @@ import type { Sandbox } from "../sandboxes/state/sandbox.ts";
 import type { Template } from "../templates/store.ts";
 import { within } from "./bounds.ts";
 import { collectedMetrics } from "./collected-metrics.ts";
+import { execStream, guestCommand } from "./exec-stream.ts";
 import { fileCalls } from "./file-calls.ts";
 import type { HostFacts } from "./host-facts.ts";
 import { processCalls } from "./process-calls.ts";
@@ -90,9 +83,10 @@ export function hostAgentService(
     },
     async exec(request, context) {
       const sandbox = await sandboxes.awake(request.sandboxId);
-      const command = guestCommand(request.command, request.stdin !== undefined);
+      const { tag, stdin } = request;
+      const command = guestCommand(request.command, { tag, stdin: stdin !== undefined });
       const limit = Math.min(request.maxOutputBytes || LIMITS.execOutputBytes, LIMITS.execOutputBytes);
-      const result = await runCommand(sandbox, command, request.stdin, limit, context.signal);
+      const result = await runCommand(sandbox, command, stdin, limit, context.signal);
       return { ...result };
     },
     execStream: (requests, context) => execStream(sandboxes, requests, context),
@@ -117,73 +111,12 @@ export function hostAgentService(
       }
     },
     ...fileCalls(sandboxes),
-    ...processCalls(),
+    ...processCalls(sandboxes),
     async getHost() {
       return { ...(await facts()) };
     },
     collectMetrics: ({ acknowledged }) => collectedMetrics(sandboxes, acknowledged),
   };
-}
-
-async function* execStream(
-  sandboxes: SandboxService,
-  requests: AsyncIterable<ExecStreamRequest>,
-  context: HandlerContext,
-): AsyncGenerator<{ message: ExecStreamResponse["message"] }> {
-  const iterator = requests[Symbol.asyncIterator]();
-  const first = await iterator.next();
-  if (first.done || first.value.message.case !== "start") {
-    throw new WarrenError("invalid_request", "the first message of a stream must be start");
-  }
-  const start = first.value.message.value;
-  const sandbox = await sandboxes.awake(start.sandboxId);
-  const { terminal } = start;
-  const command = { ...guestCommand(start.command, start.stdin), ...(terminal ? { terminal } : {}) };
-  const gone = new AbortController();
-  const signal = AbortSignal.any([context.signal, gone.signal]);
-  const input = commandInput({ [Symbol.asyncIterator]: () => iterator }, gone);
-  for await (const event of streamCommand(sandbox, command, input, signal)) {
-    yield { message: commandMessage(event) };
-  }
-}
-
-const SIGNAL_NUMBERS = new Set<number>(Object.values(SIGNALS));
-
-/** The messages after start. A caller whose stream breaks off is gone, which ends the command. */
-async function* commandInput(
-  requests: AsyncIterable<ExecStreamRequest>,
-  gone: AbortController,
-): AsyncGenerator<CommandInput> {
-  try {
-    for await (const { message } of requests) {
-      if (message.case === "stdin") yield { type: "stdin", data: message.value };
-      else if (message.case === "closeStdin") yield { type: "close_stdin" };
-      else if (message.case === "resize") yield { type: "resize", cols: message.value.cols, rows: message.value.rows };
-      else if (message.case === "timeLimit") yield { type: "time_limit", timeoutMs: message.value.timeoutMs };
-      else if (message.case === "signal") {
-        const { number } = message.value;
-        if (!SIGNAL_NUMBERS.has(number)) throw new WarrenError("invalid_request", `there is no signal ${number}`);
-        yield { type: "signal", number };
-      } else throw new WarrenError("invalid_request", "only the first message of a stream may be start");
-    }
-  } catch (error) {
-    gone.abort(error);
-    throw error;
-  }
-}
-
-function commandMessage(event: StreamEvent): ExecStreamResponse["message"] {
-  switch (event.type) {
-    case "started":
-      return { case: "started", value: create(ExecStartedSchema, { pid: event.pid }) };
-    case "stdout":
-    case "stderr":
-      return { case: event.type, value: event.data as Uint8Array<ArrayBuffer> };
-    case "stdin_taken":
-      return { case: "stdinTaken", value: event.bytes };
-    case "ended":
-      return { case: "ended", value: create(ExecEndedSchema, event) };
-  }
 }
 
 async function streamWriteFile(sandboxes: SandboxService, requests: AsyncIterable<StreamWriteFileRequest>) {
@@ -205,19 +138,6 @@ async function streamWriteFile(sandboxes: SandboxService, requests: AsyncIterabl
   }
   await writeFile(await sandboxes.awake(meta.sandboxId), { path: meta.path, user: meta.user || undefined }, chunks());
   return { size: BigInt(size) };
-}
-
-function guestCommand(command: Command | undefined, stdin: boolean): GuestCommand {
-  if (!command?.cmd) throw new WarrenError("invalid_request", "cmd is missing");
-  return {
-    cmd: command.cmd,
-    args: command.args,
-    env: command.env,
-    cwd: command.cwd || undefined,
-    user: command.user || undefined,
-    timeoutMs: command.timeoutMs,
-    stdin,
-  };
 }
 
 /** States as the protocol names them. A sandbox that is gone is in no answer. */

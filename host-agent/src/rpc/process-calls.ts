@@ -1,13 +1,44 @@
+import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
-import { WarrenError } from "@warren/contracts/errors";
-import type { HostAgentService } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import { ExecEndedSchema, type HostAgentService } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import type { ListedCommand } from "../guest/listed-command.ts";
+import { listCommands, signalCommand, startCommand } from "../sandboxes/calls/commands.ts";
+import type { SandboxService } from "../sandboxes/service.ts";
+import { commandTarget, guestCommand, signalNumber } from "./exec-stream.ts";
 
 type ProcessCalls = "startProcess" | "listProcesses" | "signalProcess";
 
-/** Calls about the commands of a sandbox. */
-export function processCalls(): Pick<ServiceImpl<typeof HostAgentService>, ProcessCalls> {
-  const refuse = () => {
-    throw new WarrenError("method_not_implemented", "this host agent starts no commands in the background yet");
+/** The calls of the `hostagent` service that see to the commands of a sandbox, however they were started. */
+export function processCalls(
+  sandboxes: Pick<SandboxService, "awake">,
+): Pick<ServiceImpl<typeof HostAgentService>, ProcessCalls> {
+  return {
+    async startProcess(request, { signal }) {
+      const command = guestCommand(request.command, request);
+      return { pid: await startCommand(await sandboxes.awake(request.sandboxId), command, signal) };
+    },
+    async listProcesses({ sandboxId }, { signal }) {
+      const commands = await listCommands(await sandboxes.awake(sandboxId), signal);
+      return { processes: commands.map(processInfo) };
+    },
+    async signalProcess(request) {
+      const target = commandTarget(request.process);
+      const number = signalNumber(request.signal);
+      await signalCommand(await sandboxes.awake(request.sandboxId), target, number, request.killAfterMs);
+      return {};
+    },
   };
-  return { startProcess: refuse, listProcesses: refuse, signalProcess: refuse };
+}
+
+function processInfo({ exit, ...command }: ListedCommand) {
+  return {
+    ...command,
+    startedAtUnixMs: BigInt(command.startedAt),
+    outputBytes: BigInt(command.outputBytes),
+    outputFrom: BigInt(command.outputFrom),
+    cpuMs: BigInt(command.cpuMs),
+    memoryBytes: BigInt(command.memoryBytes),
+    endedAtUnixMs: BigInt(command.endedAt ?? 0),
+    ...(exit && { ended: create(ExecEndedSchema, exit) }),
+  };
 }

@@ -68,7 +68,7 @@ export async function bootGuest({ kernel, initramfs, disk }: Boot): Promise<Test
 async function run(client: GuestClient, script: string, user: string): Promise<CommandResult> {
   const result = { exitCode: -1, output: "" };
   const command = { cmd: "/bin/bash", args: ["-l", "-c", script], env: {}, user, timeoutMs: 0, stdin: false };
-  for await (const event of client.run(command)) {
+  for await (const event of client.commands.run(command)) {
     if (event.type === "stdout" || event.type === "stderr") result.output += Buffer.from(event.data).toString();
     if (event.type === "ended") result.exitCode = event.exitCode;
   }

@@ -1,7 +1,10 @@
 import { LIMITS } from "@warren/contracts/limits";
 import { BoundedBytes } from "../../guest/bounded-bytes.ts";
-import type { CommandEvent, GuestClient, GuestCommand } from "../../guest/client.ts";
+import type { GuestClient } from "../../guest/client.ts";
+import type { CommandEvent } from "../../guest/command-stream.ts";
+import { type CommandTarget, type GuestCommand, unlessEnded } from "../../guest/commands.ts";
 import type { CommandExit } from "../../guest/exit.ts";
+import type { ListedCommand } from "../../guest/listed-command.ts";
 import type { Sandbox } from "../state/sandbox.ts";
 import { StandardInput } from "./standard-input.ts";
 
@@ -75,19 +78,80 @@ export type StreamEvent = CommandEvent | { type: "stdin_taken"; bytes: number };
 
 /**
  * Runs a command, feeds it `input` and yields what it says. When the caller stops reading or `caller` aborts before the
- * end, the command is ended; `onGivenUp` is called before that.
+ * end, the command is ended, unless it is to live on in the background; `onGivenUp` is called before that.
  */
-export async function* streamCommand(
+export function streamCommand(
   sandbox: Sandbox,
   command: GuestCommand,
   input?: AsyncIterable<CommandInput>,
   caller?: AbortSignal,
   onGivenUp: () => void = () => undefined,
 ): AsyncGenerator<StreamEvent> {
+  const endsWithCaller = !command.background;
+  const open = (guest: GuestClient, signal: AbortSignal) => guest.commands.run(command, signal);
+  return follow(sandbox, open, { input, caller, endsWithCaller, onGivenUp });
+}
+
+/**
+ * Joins a command, feeds it `input` and yields what it says, with what is kept of its output `from` that many bytes on at
+ * first; undefined = what comes from now on. It lives on when the caller leaves.
+ */
+export function attachCommand(
+  sandbox: Sandbox,
+  target: CommandTarget,
+  from: bigint | undefined,
+  input?: AsyncIterable<CommandInput>,
+  caller?: AbortSignal,
+): AsyncGenerator<StreamEvent> {
+  const open = (guest: GuestClient, signal: AbortSignal) => guest.commands.attach(target, from, signal);
+  return follow(sandbox, open, { input, caller, endsWithCaller: false, onGivenUp: () => undefined });
+}
+
+/** Starts a command in the background; resolves with its process id when it runs. */
+export async function startCommand(sandbox: Sandbox, command: GuestCommand, caller?: AbortSignal): Promise<number> {
+  for await (const event of streamCommand(sandbox, { ...command, background: true }, undefined, caller)) {
+    if (event.type === "started") return event.pid;
+  }
+  throw caller?.reason ?? new Error("the command gave no start");
+}
+
+/** The commands of a sandbox: those that live, and those of the background that ended a while ago. */
+export async function listCommands(sandbox: Sandbox, caller: AbortSignal): Promise<ListedCommand[]> {
+  const held = sandbox.bounds.hold(sandbox.record);
+  try {
+    return await sandbox.useOnce((guest, gone) => guest.commands.list(AbortSignal.any([caller, gone]), held.add));
+  } finally {
+    held.release();
+  }
+}
+
+/** Sends a signal to a command, with `killAfterMs` as an order to end. Throws `process_not_found` when it has ended. */
+export function signalCommand(
+  sandbox: Sandbox,
+  target: CommandTarget,
+  number: number,
+  killAfterMs: number,
+): Promise<void> {
+  return sandbox.useOnce((guest) => guest.commands.signal(target, number, killAfterMs));
+}
+
+interface Caller {
+  input: AsyncIterable<CommandInput> | undefined;
+  caller: AbortSignal | undefined;
+  /** Whether the command ends when the caller leaves. */
+  endsWithCaller: boolean;
+  /** The caller has left before the end. */
+  onGivenUp: () => void;
+}
+
+async function* follow(
+  sandbox: Sandbox,
+  open: (guest: GuestClient, signal: AbortSignal) => AsyncGenerator<CommandEvent>,
+  { input, caller, endsWithCaller, onGivenUp }: Caller,
+): AsyncGenerator<StreamEvent> {
   yield* sandbox.use(async function* (guest, gone) {
     const over = new AbortController();
-    const signal = AbortSignal.any([gone, over.signal, ...(caller ? [caller] : [])]);
-    const events = guest.run(command, signal);
+    const events = open(guest, AbortSignal.any([gone, over.signal, ...(caller ? [caller] : [])]));
     const news = new News(events);
     let pid = 0;
     let ended = false;
@@ -98,7 +162,7 @@ export async function* streamCommand(
         if (event.type === "started") {
           pid = event.pid;
           if (input) {
-            const stdin = new StandardInput(guest, pid, command.terminal !== undefined, {
+            const stdin = new StandardInput(guest, pid, event.terminal, {
               stop: over.signal,
               onTaken: (bytes) => news.taken(bytes),
             });
@@ -119,7 +183,7 @@ export async function* streamCommand(
           (error: unknown) => sandbox.heard(error),
         );
       if (!ended && !gone.aborted) {
-        if (pid) await hear(guest.end(pid, GRACE_MS));
+        if (pid && endsWithCaller) await hear(guest.commands.end(pid, GRACE_MS));
         else if (caller?.aborted) void hear(guest.health());
       }
     }
@@ -202,13 +266,13 @@ async function feedInput(
         stdin.close();
         break;
       case "signal":
-        await guest.signal(pid, message.number);
+        await guest.commands.signal({ pid }, message.number).catch(unlessEnded);
         break;
       case "time_limit":
-        await guest.limit(pid, message.timeoutMs);
+        await guest.commands.limit(pid, message.timeoutMs);
         break;
       case "resize":
-        await guest.resize(pid, message);
+        await guest.commands.resize(pid, message);
         break;
     }
   }

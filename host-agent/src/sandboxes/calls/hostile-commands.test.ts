@@ -1,6 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import type { CommandEvent } from "../../guest/client.ts";
+import type { CommandEvent } from "../../guest/command-stream.ts";
 import { frame, head, START } from "../../guest/testing/frames.ts";
 import { runCommand, streamCommand } from "./commands.ts";
 import {
@@ -61,9 +61,9 @@ it("a command whose guest does not end it when its time is up is given up", asyn
 it("a command that is given a time limit while it runs is given up as well", async () => {
   const guest = await startGuest(streaming(START));
   const client = guest.client(LIMIT_MS, 600_000);
-  const command = client.run(COMMAND);
+  const command = client.commands.run(COMMAND);
   expect(await command.next()).toMatchObject({ value: { type: "started", pid: 7 } });
-  await failed(client.limit(7, 100));
+  await failed(client.commands.limit(7, 100));
   expect(await failed(command.next())).toBe("guest_unreachable");
 });
 
@@ -72,7 +72,7 @@ it("a command whose reader is slow is not given up: its end may wait behind what
   // More than fits into the buffers on the way.
   const output = Array.from({ length: 256 }, () => data({ stdout: Buffer.alloc(64 * 1024).toString("base64") }));
   const guest = await startGuest(streaming(START, ...output, end));
-  const command = guest.client(LIMIT_MS, 600_000).run({ ...COMMAND, timeoutMs: 100 });
+  const command = guest.client(LIMIT_MS, 600_000).commands.run({ ...COMMAND, timeoutMs: 100 });
   for (const type of ["started", "stdout"]) expect(await command.next()).toMatchObject({ value: { type } });
   // Longer than the command would be waited for on the busiest host.
   await setTimeout(100 + 11 * LIMIT_MS);
@@ -114,7 +114,7 @@ it("output that comes together is passed on together, in order", async () => {
     (socket) => void socket.write(Buffer.concat([Buffer.from(head()), START, ...bytes, end])),
   );
   const events: CommandEvent[] = [];
-  for await (const event of guest.client(600_000).run(COMMAND)) events.push(event);
+  for await (const event of guest.client(600_000).commands.run(COMMAND)) events.push(event);
   const output = events.flatMap((event) => ("data" in event ? [[event.type, event.data.length] as const] : []));
   expect(output.length).toBeLessThan(50);
   let at = 0;

@@ -24,8 +24,8 @@ const CALLS: [string, (guest: GuestClient) => Promise<unknown>][] = [
   ["health", (guest) => guest.health(LATE_MS)],
   ["init", (guest) => guest.init(IDENTITY, LATE_MS)],
   ["freeze", (guest) => guest.freeze()],
-  ["close standard input", (guest) => guest.closeStdin(7)],
-  ["start a command", (guest) => guest.run(COMMAND).next()],
+  ["close standard input", (guest) => guest.commands.closeStdin(7)],
+  ["start a command", (guest) => guest.commands.run(COMMAND).next()],
 ];
 const FILE_CALLS: typeof CALLS = [
   ["read a file", (guest) => guest.files.read({ path: "/f" })],
@@ -95,7 +95,7 @@ describe("what a guest says of an error", () => {
     startGuest((socket) => void socket.end(`${head("application/json", "400 No")}${JSON.stringify(body)}`));
   const messages = async (body: object) => {
     const client = (await answering(body)).client(600_000);
-    const calls = [client.closeStdin(7), client.freeze(), client.filesystem.stat("/f", undefined, NEVER)];
+    const calls = [client.commands.closeStdin(7), client.freeze(), client.filesystem.stat("/f", undefined, NEVER)];
     const file = client.files.read({ path: "/f" });
     return Promise.all([...calls, file].map((call) => call.then(String, ({ message }: WarrenError) => message)));
   };

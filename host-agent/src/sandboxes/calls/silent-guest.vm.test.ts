@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { pino } from "pino";
 import { afterAll, afterEach, beforeAll, expect, it, vi } from "vitest";
 import { GuestClient } from "../../guest/client.ts";
+import { GuestCommands } from "../../guest/commands.ts";
 import { FakeGuest } from "../../guest/testing/fake-guest.ts";
 import { head } from "../../guest/testing/frames.ts";
 import { openHost } from "../../host.ts";
@@ -129,8 +130,8 @@ it("a sandbox that never becomes ready keeps the host agent from ending no more"
   await close("destroyAll");
   await openAnew(1);
   const { guest, asked } = await silentAt("/process.Process/Start");
-  const { run } = GuestClient.prototype;
-  vi.spyOn(GuestClient.prototype, "run").mockImplementation((...of) => run.apply(guest, of));
+  const { run } = GuestCommands.prototype;
+  vi.spyOn(GuestCommands.prototype, "run").mockImplementation((...of) => run.apply(guest.commands, of));
   await create();
   await asked;
   await host.sandboxes.destroyAll();

@@ -18,14 +18,15 @@ function input(write: (data: Uint8Array) => Promise<boolean>, takesStreams = tru
     },
     end: async () => void told.push("end"),
   };
-  const guest = {
+  const commands = {
     openInput: async () => (takesStreams ? stream : undefined),
     sendInput: async (_pid: number, data: Uint8Array) => {
       told.push(`send ${data.length}`);
       await write(data);
     },
     closeStdin: async () => void told.push("close"),
-  } as unknown as GuestClient;
+  };
+  const guest = { commands } as unknown as GuestClient;
   const onTaken = (count: number) => {
     taken += count;
   };

@@ -49,14 +49,14 @@ export class StandardInput {
       this.#open = false;
       const stream = await this.#stream?.catch(() => undefined);
       await stream?.end();
-      await this.#guest.closeStdin(this.#pid).catch(() => undefined);
+      await this.#guest.commands.closeStdin(this.#pid).catch(() => undefined);
     });
   }
 
   /** Resolves when more may follow. */
   async #write(data: Uint8Array): Promise<void> {
     if (!this.#open) return;
-    this.#stream ??= this.#guest.openInput(this.#pid, this.#events.stop);
+    this.#stream ??= this.#guest.commands.openInput(this.#pid, this.#events.stop);
     try {
       const stream = await this.#stream;
       if (stream) this.#open = await stream.write(data);
@@ -69,7 +69,7 @@ export class StandardInput {
   /** One call for each piece. */
   async #sendPieces(data: Uint8Array): Promise<void> {
     for (let at = 0; at < data.length && !this.#events.stop.aborted; at += INPUT_CHUNK) {
-      await this.#guest.sendInput(this.#pid, data.subarray(at, at + INPUT_CHUNK), this.#terminal);
+      await this.#guest.commands.sendInput(this.#pid, data.subarray(at, at + INPUT_CHUNK), this.#terminal);
     }
   }
 }

@@ -21,7 +21,7 @@ export async function warmUp(
   signal?: AbortSignal,
 ): Promise<void> {
   for (const command of commands) {
-    const events = guest.run({ ...command, env: {}, timeoutMs: LIMIT_MS, stdin: false }, signal);
+    const events = guest.commands.run({ ...command, env: {}, timeoutMs: LIMIT_MS, stdin: false }, signal);
     for await (const event of events) {
       if (event.type === "ended" && event.exitCode !== 0) {
         throw new WarrenError("boot_failed", `${command.cmd} ended with status ${event.exitCode} in a new sandbox`);

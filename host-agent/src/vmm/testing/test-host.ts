@@ -133,7 +133,7 @@ export class TestHost {
     let output = "";
     try {
       const command = { cmd: "/bin/sh", args: ["-c", script], env: {}, user: "root", timeoutMs: 0, stdin: false };
-      for await (const event of client.run(command)) {
+      for await (const event of client.commands.run(command)) {
         if (event.type === "stdout" || event.type === "stderr") output += Buffer.from(event.data).toString();
         if (event.type === "ended" && event.exitCode !== 0) throw new Error(`status ${event.exitCode}: ${output}`);
       }
