@@ -50,6 +50,10 @@ export class FakeGuest {
 export async function forever(socket: Socket, bytes: Buffer | string): Promise<void> {
   while (!socket.destroyed) {
     if (socket.write(bytes)) await new Promise(setImmediate);
-    else await Promise.race([once(socket, "drain"), once(socket, "close")]);
+    else {
+      const over = new AbortController();
+      await Promise.race(["drain", "close"].map((event) => once(socket, event, { signal: over.signal })));
+      over.abort();
+    }
   }
 }
