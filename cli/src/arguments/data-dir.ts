@@ -1,6 +1,6 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync, type Stats, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { Option } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 
 const DEFAULT_DATA_DIR = "/var/lib/warren";
 
@@ -9,7 +9,18 @@ export function dataDirOption(): Option {
   return new Option("--data-dir <dir>", "directory of all state")
     .env("WARREN_DATA_DIR")
     .default(DEFAULT_DATA_DIR)
-    .argParser((text) => resolve(text));
+    .argParser(parseDataDir);
+}
+
+function parseDataDir(text: string): string {
+  const path = resolve(text);
+  if (!canBeDirectory(path)) throw new InvalidArgumentError(`${path} is no directory, or is below what is none.`);
+  return path;
+}
+
+/** Whether a path leads to a directory, or to nothing where one can be made, as far as this user sees. */
+function canBeDirectory(path: string): boolean {
+  return look(path)?.isDirectory() ?? canBeDirectory(dirname(path));
 }
 
 /** Images that all data directories of this machine share: they are named by their content, and never changed. */
@@ -28,13 +39,13 @@ export function imagesDirOf(dataDir: string): string {
 
 /** Device of the file system that a path is on, or will be when it is made. */
 function deviceOf(path: string): number {
-  return deviceAt(path) ?? deviceOf(dirname(path));
+  return look(path)?.dev ?? deviceOf(dirname(path));
 }
 
 /** Undefined for what is not there, or hidden from this user. */
-function deviceAt(path: string): number | undefined {
+function look(path: string): Stats | undefined {
   try {
-    return statSync(path, { throwIfNoEntry: false })?.dev;
+    return statSync(path, { throwIfNoEntry: false });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EACCES") return undefined;
     throw error;
