@@ -1,5 +1,5 @@
 import { SANDBOX_ID } from "@warren/contracts/identifiers";
-import { sql } from "kysely";
+import { type RawBuilder, sql } from "kysely";
 import type { Db } from "../database/tables.ts";
 import { dayOf, isDay } from "./usage-period.ts";
 
@@ -9,6 +9,10 @@ const LATE_DAYS = 90;
 const AHEAD_DAYS = 1;
 /** More than any sandbox uses in a day, in any unit: a host that says more is not believed. */
 const MOST = 1e16;
+
+/** Most that the sum of a day is kept as: more than all sandboxes of a team use, and less than the database has numbers for. */
+const GREATEST_SUM = "9000000000000000000";
+const COLUMNS = ["cpu_us", "memory_mb_ms", "disk_mb_ms", "egress_bytes"] as const;
 
 /** What a sandbox has used in a day in UTC, up to when its host said so. */
 export interface CountedUsage {
@@ -66,10 +70,7 @@ export class UsageStore {
       insert into daily_usage as total
       select * from added order by team_id, day
       on conflict (team_id, day) do update set
-        cpu_us = total.cpu_us + excluded.cpu_us,
-        memory_mb_ms = total.memory_mb_ms + excluded.memory_mb_ms,
-        disk_mb_ms = total.disk_mb_ms + excluded.disk_mb_ms,
-        egress_bytes = total.egress_bytes + excluded.egress_bytes
+        ${totals("total", "excluded")}
     `.execute(transaction);
   }
 }
@@ -95,7 +96,21 @@ function highest(counted: readonly CountedUsage[]): CountedUsage[] {
 function sums(after: string, before: string) {
   const sum = (column: string) => {
     const [now, then] = [sql.ref(`${after}.${column}`), sql.ref(`${before}.${column}`)];
-    return sql`sum(greatest(${now} - coalesce(${then}, 0), 0))::bigint as ${sql.ref(column)}`;
+    return sql`${bounded(sql`sum(greatest(${now} - coalesce(${then}, 0), 0))`)} as ${sql.ref(column)}`;
   };
-  return sql.join(["cpu_us", "memory_mb_ms", "disk_mb_ms", "egress_bytes"].map(sum));
+  return sql.join(COLUMNS.map(sum));
+}
+
+/** Sets each figure of one relation to its sum with that of another. */
+function totals(kept: string, added: string) {
+  const total = (column: string) => {
+    const sum = sql`${sql.ref(`${kept}.${column}`)}::numeric + ${sql.ref(`${added}.${column}`)}`;
+    return sql`${sql.ref(column)} = ${bounded(sum)}`;
+  };
+  return sql.join(COLUMNS.map(total));
+}
+
+/** A sum as the database can keep it: that of a team whose own host says anything must not fail for other hosts of the team. */
+function bounded(sum: RawBuilder<unknown>) {
+  return sql`least(${sum}, ${sql.lit(GREATEST_SUM)}::numeric)::bigint`;
 }

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import pg from "pg";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { testDatabase } from "../database/testing/test-database.ts";
+import { fromWireId } from "../identifiers/wire-id.ts";
 import { Person, startAccountStack } from "../testing/person.ts";
 import { errorOf, type TestStack } from "../testing/test-stack.ts";
 import { usageCsv } from "./usage-csv.ts";
@@ -117,6 +118,18 @@ test("a host that names a day twice, and sandboxes that no text of the database 
   await expect.poll(async () => (await usageOf()).total.cpu_minutes, { timeout: 20_000 }).toBe(5);
   count(id, today(), 6);
   await expect.poll(async () => (await usageOf()).total.cpu_minutes, { timeout: 20_000 }).toBe(6);
+});
+
+test("a team of which more was said than there are numbers for keeps no other from being counted", async () => {
+  const stranger = await Person.signUp(stack);
+  const [mine, theirs] = [await create(), await create(stranger)];
+  count(mine.id, today(), 1);
+  await expect.poll(async () => (await usageOf()).total.cpu_minutes, { timeout: 20_000 }).toBe(1);
+  const most = "update daily_usage set cpu_us = 9223372036854775807 where team_id = $1";
+  await client.query(most, [fromWireId("team", person.teamId)]);
+  count(mine.id, today(), 2);
+  count(theirs.id, today(), 3);
+  await expect.poll(async () => (await usageOf("", stranger)).total.cpu_minutes, { timeout: 20_000 }).toBe(3);
 });
 
 test("sandboxes and templates are told apart where that is asked for, the hungriest first", async () => {
