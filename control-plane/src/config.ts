@@ -60,6 +60,8 @@ export interface Config {
   eventRetentionHours: number;
   /** Days for which events of the audit log are kept; absent = for ever. */
   auditRetentionDays?: number;
+  /** Days for which sandboxes that are over and templates that are gone are known; absent = for ever. */
+  endedRetentionDays?: number;
   oauth: OAuthSettings;
   /** Where mails go; absent = none are sent. */
   smtp?: SmtpSettings;
@@ -84,6 +86,10 @@ const DEFAULT_EVENT_RETENTION_HOURS = 24;
 
 /** Days for which events of the audit log are kept unless the settings say otherwise. */
 const DEFAULT_AUDIT_RETENTION_DAYS = 365;
+
+/** The same of what is gone, and the least that may be set: what sandboxes used is told of longer than 100 days. */
+const DEFAULT_ENDED_RETENTION_DAYS = 365;
+const LEAST_ENDED_RETENTION_DAYS = 120;
 
 type Environment = Record<string, string | undefined>;
 
@@ -140,7 +146,17 @@ export function parseConfig(environment: Environment): Config {
     rateLimitFactor: read("WARREN_RATE_LIMIT_FACTOR", parseFactor) ?? 1,
     teamQuota: read("WARREN_TEAM_QUOTA", parseTeamQuota) ?? DEFAULT_QUOTA,
     eventRetentionHours: read("WARREN_EVENT_RETENTION_HOURS", parseHours) ?? DEFAULT_EVENT_RETENTION_HOURS,
-    ...optional("auditRetentionDays", readAuditRetention(read)),
+    ...optional(
+      "auditRetentionDays",
+      readRetention(read, "WARREN_AUDIT_RETENTION_DAYS", { fallback: DEFAULT_AUDIT_RETENTION_DAYS, least: 1 }),
+    ),
+    ...optional(
+      "endedRetentionDays",
+      readRetention(read, "WARREN_ENDED_RETENTION_DAYS", {
+        fallback: DEFAULT_ENDED_RETENTION_DAYS,
+        least: LEAST_ENDED_RETENTION_DAYS,
+      }),
+    ),
     oauth,
     verifiedMembersOnly: read("WARREN_ADD_MEMBERS", parseAddMembers) ?? canVerify,
     ...optional("smtp", smtp),
@@ -285,13 +301,17 @@ function readFirstAdmin(read: Read, problems: string[]): Config["firstAdmin"] {
 }
 
 /** Days; undefined for ever. */
-function readAuditRetention(read: Read): number | undefined {
-  const days = read("WARREN_AUDIT_RETENTION_DAYS", (text) => {
+function readRetention(
+  read: Read,
+  name: string,
+  { fallback, least }: { fallback: number; least: number },
+): number | undefined {
+  const days = read(name, (text) => {
     if (text === "forever") return text;
-    if (/^\d{1,5}$/.test(text) && Number(text) >= 1) return Number(text);
-    throw new Error(`"${text}" is neither a number of days from 1 to 99999 nor forever`);
+    if (/^\d{1,5}$/.test(text) && Number(text) >= least) return Number(text);
+    throw new Error(`"${text}" is neither a number of days from ${least} to 99999 nor forever`);
   });
-  return days === "forever" ? undefined : (days ?? DEFAULT_AUDIT_RETENTION_DAYS);
+  return days === "forever" ? undefined : (days ?? fallback);
 }
 
 function parseLogLevel(text: string): LogLevel {

@@ -18,6 +18,7 @@ import { UsageAllowance } from "./usage/limits/usage-allowance.ts";
 import { UsageLimitStore } from "./usage/limits/usage-limit-store.ts";
 import { createAccounts } from "./wiring/accounts.ts";
 import { createEvents } from "./wiring/events.ts";
+import { createFamily } from "./wiring/family.ts";
 import { createFoundation, type Foundation, type OnClose } from "./wiring/foundation.ts";
 import { createMetrics } from "./wiring/metrics.ts";
 import { createSandboxes } from "./wiring/sandboxes.ts";
@@ -102,6 +103,7 @@ async function start(
     metrics: sandboxMetrics.reads,
     events,
     usage: sandboxMetrics.usage,
+    family: createFamily(foundation),
   });
 
   leases.start();

@@ -3,9 +3,20 @@ import type { Sandbox } from "@warren/contracts/rest/sandboxes";
 import type { Template } from "@warren/contracts/rest/templates";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parseConfig } from "../config.ts";
 import { testDatabase } from "../database/testing/test-database.ts";
 import { Person } from "../testing/person.ts";
 import { errorOf, TestStack } from "../testing/test-stack.ts";
+
+/** From a node up to its root: names of templates, ids of sandboxes. */
+function lineOf({ nodes }: Family, id: string): string[] {
+  const byId = new Map<string | undefined, FamilyNode>(nodes.map((node) => [node.id, node]));
+  const line: string[] = [];
+  for (let node = byId.get(id); node; node = byId.get(node.parent)) {
+    line.push(node.kind === "template" ? node.name : node.id);
+  }
+  return line;
+}
 
 describe("the family tree", () => {
   const database = testDatabase();
@@ -23,16 +34,6 @@ describe("the family tree", () => {
     const [copy] = (await (await stack.call("POST", `/v1/sandboxes/${id}/fork`)).json()) as { sandbox: Sandbox }[];
     return copy!.sandbox;
   };
-
-  /** From a node up to its root: names of templates, ids of sandboxes. */
-  function lineOf({ nodes }: Family, id: string): string[] {
-    const byId = new Map<string | undefined, FamilyNode>(nodes.map((node) => [node.id, node]));
-    const line: string[] = [];
-    for (let node = byId.get(id); node; node = byId.get(node.parent)) {
-      line.push(node.kind === "template" ? node.name : node.id);
-    }
-    return line;
-  }
 
   it("tells what came of what, through templates and copies", async () => {
     const first = await stack.createSandbox({ name: "first" });
@@ -108,5 +109,56 @@ describe("the family tree", () => {
   it.each([["sandbox_id=x"], ["ended=2"], ["depth=1"]])("refuses %s", async (query) => {
     const error = await errorOf(await stack.call("GET", `/v1/family?${query}`));
     expect(error).toMatchObject({ status: 400, message: expect.stringContaining(query.split("=")[0]!) });
+  });
+});
+
+describe("what is gone for long", () => {
+  const database = testDatabase();
+
+  /** Makes all that is over as old as it can be under the default, and more. */
+  async function age(): Promise<void> {
+    const client = new pg.Client({ connectionString: database().config.databaseUrl });
+    await client.connect();
+    await client.query(
+      "update sandboxes set last_updated = now() - interval '366 days' where name is distinct from 'recent'",
+    );
+    await client.query("update former_templates set ended_at = now() - interval '366 days'");
+    await client.end();
+  }
+
+  it("is forgotten when nothing came of it; what is known keeps its descent", async () => {
+    let stack = await TestStack.start(database());
+    const post = async <T>(path: string, body?: object) => (await (await stack.call("POST", path, body)).json()) as T;
+    const known = async (id: string) => (await stack.call("GET", `/v1/sandboxes/${id}`)).status;
+    try {
+      const root = await stack.createSandbox();
+      await post("/v1/snapshots", { sandbox_id: root.id, name: "kept" });
+      const alive = await stack.createSandbox({ template: "kept" });
+      // A line that is over from end to end.
+      const dead = await stack.createSandbox();
+      const [fork] = await post<{ sandbox: Sandbox }[]>(`/v1/sandboxes/${dead.id}/fork`);
+      await post("/v1/snapshots", { sandbox_id: fork!.sandbox.id, name: "forgotten" });
+      const end = await stack.createSandbox({ template: "forgotten" });
+      const recent = await stack.createSandbox({ name: "recent" });
+      for (const { id } of [root, dead, fork!.sandbox, end, recent]) await stack.call("DELETE", `/v1/sandboxes/${id}`);
+      for (const name of ["kept", "forgotten"]) await stack.call("DELETE", `/v1/snapshots/${name}`);
+      await age();
+      await stack.close();
+      stack = await TestStack.start(database());
+      await expect.poll(() => known(dead.id)).toBe(404);
+      expect(await Promise.all([fork!.sandbox, end].map(({ id }) => known(id)))).toEqual([404, 404]);
+      expect(await Promise.all([root, alive, recent].map(({ id }) => known(id)))).toEqual([200, 200, 200]);
+      const tree = (await (await stack.call("GET", "/v1/family?ended=true")).json()) as Family;
+      expect(lineOf(tree, alive.id)).toEqual([alive.id, "kept", root.id, "minimal"]);
+      expect(tree.nodes.map(({ name }) => name)).not.toContain("forgotten");
+    } finally {
+      await stack.close();
+    }
+  });
+
+  it("is known for a year unless the settings say otherwise", () => {
+    const days = (text?: string) => parseConfig({ WARREN_ENDED_RETENTION_DAYS: text }).endedRetentionDays;
+    expect([days(), days("120"), days("forever")]).toEqual([365, 120, undefined]);
+    for (const bad of ["0", "119", "1.5", "ever"]) expect(() => days(bad)).toThrow("WARREN_ENDED_RETENTION_DAYS");
   });
 });

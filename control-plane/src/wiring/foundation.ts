@@ -2,7 +2,7 @@ import { logOperation } from "@warren/server/operation-timing";
 import { AuditLogger } from "../audit/audit-logger.ts";
 import { AuditOutbox } from "../audit/audit-outbox.ts";
 import { AuditRecorder } from "../audit/audit-recorder.ts";
-import { AuditRetention } from "../audit/audit-retention.ts";
+import { auditRetention } from "../audit/audit-retention.ts";
 import { AccessChanges } from "../auth/access-changes.ts";
 import type { Config } from "../config.ts";
 import type { DataDirectory } from "../database/data-directory.ts";
@@ -55,7 +55,7 @@ export async function createFoundation(
   const audit = new AuditLogger(recorder);
   if (config.auditRetentionDays !== undefined) {
     const { leadership } = database;
-    const retention = new AuditRetention({ db, leadership, log, keptDays: config.auditRetentionDays });
+    const retention = auditRetention({ db, leadership, log, keptDays: config.auditRetentionDays });
     retention.start();
     onClose(() => retention.close());
   }

@@ -24,7 +24,7 @@ import { BatchedTimestamps } from "../database/batched-timestamps.ts";
 import { emailVerificationRoutes } from "../email-verification/email-verification-routes.ts";
 import type { EventFeed } from "../events/event-feed.ts";
 import { eventRoutes } from "../events/event-routes.ts";
-import { FamilyReads } from "../family/family-reads.ts";
+import type { FamilyReads } from "../family/family-reads.ts";
 import { familyRoutes } from "../family/family-routes.ts";
 import { directoryRoutes } from "../files/directory-routes.ts";
 import { downloadRoutes } from "../files/download-routes.ts";
@@ -80,6 +80,7 @@ interface ServerNeed {
   monitoring: Monitoring | undefined;
   metrics: MetricReads;
   usage: UsageReads;
+  family: FamilyReads;
   events: EventFeed;
 }
 
@@ -166,8 +167,8 @@ async function registerAccountRoutes(
 async function registerSandboxRoutes(
   app: App,
   guard: AccessGuard,
-  { config, audit, db }: Foundation,
-  { sandboxes: { access, templates, ...sandboxes }, stats, metrics, usage, usageLimits }: ServerNeed,
+  { config, audit }: Foundation,
+  { sandboxes: { access, templates, ...sandboxes }, stats, metrics, usage, usageLimits, family }: ServerNeed,
 ): Promise<void> {
   const { transfers } = config;
   await app.register(async (scope) => {
@@ -177,7 +178,7 @@ async function registerSandboxRoutes(
     await scope.register(statsRoutes(stats));
     await scope.register(metricRoutes({ metrics, ...sandboxes }));
     await scope.register(usageRoutes(usage, usageLimits));
-    await scope.register(familyRoutes(new FamilyReads(db)));
+    await scope.register(familyRoutes(family));
     const commands = new CommandService(access, audit.sandboxes);
     const processes = new ProcessService(access, audit.sandboxes);
     await scope.register(commandRoutes(commands, processes, new AnswerBudget(transfers), transfers));
