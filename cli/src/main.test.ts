@@ -56,7 +56,7 @@ describe("the command line", () => {
       encoding: "utf8",
     });
     expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining("No server") });
-    expect(stderr).toMatch(/start one with 'warren up'.* --data-dir/);
+    expect(stderr).toMatch(/start one with '\S*warren up'.* --data-dir/);
   });
 
   test("says what a user lacks who may not look into the data directory", ({ skip }) => {

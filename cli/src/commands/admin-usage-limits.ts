@@ -8,6 +8,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { Operator } from "../servers/operator.ts";
 import { jsonText } from "../terminal/printable.ts";
 import { table } from "../terminal/table.ts";
+import { LIMITED_WORDS, quantityOf } from "./usage-amounts.ts";
 
 interface UsageLimitsOptions {
   dataDir: string;
@@ -25,10 +26,11 @@ export function usageLimitsCommand(finish: (status: number) => void): Command {
     .argument("<team>", "slug")
     .option("--json", "print a JSON object");
   for (const amount of LIMITED_AMOUNTS) {
-    command.addOption(new Option(`--${flagOf(amount)} <limit>`, "a whole number, or `none`").argParser(parseQuantity));
-    command.addOption(
-      new Option(`--${flagOf(amount)}-warning <quantity>`, "a whole number, or `none`").argParser(parseQuantity),
-    );
+    const { flag } = LIMITED_WORDS[amount];
+    const parse = (text: string) => parseQuantity(amount, text);
+    const words = isWhole(amount) ? "a whole number, or `none`" : "a number, or `none`";
+    command.addOption(new Option(`--${flag} <limit>`, words).argParser(parse));
+    command.addOption(new Option(`--${flag}-warning <quantity>`, words).argParser(parse));
   }
   return command.action(async (slug: string, { dataDir, json }: UsageLimitsOptions) => {
     const operator = new Operator(dataDir);
@@ -45,7 +47,7 @@ export function usageLimitsCommand(finish: (status: number) => void): Command {
 function changeOf(options: Record<string, number | "none" | undefined>): SetUsageLimits {
   const change: SetUsageLimits = {};
   for (const amount of LIMITED_AMOUNTS) {
-    const name = camelCase(flagOf(amount));
+    const name = camelCase(LIMITED_WORDS[amount].flag);
     const [limit, warning] = [options[name], options[`${name}Warning`]].map((value) =>
       value === "none" ? null : value,
     );
@@ -57,22 +59,28 @@ function changeOf(options: Record<string, number | "none" | undefined>): SetUsag
 
 function limitsTable(limits: UsageLimits): string {
   const row = (amount: LimitedAmount) => {
-    const { used, warning = "-", limit = "-", state } = limits[amount];
-    return [amount, String(used), String(warning), String(limit), state];
+    const { used, warning, limit, state } = limits[amount];
+    const { label, unit } = LIMITED_WORDS[amount];
+    const figure = (value: number | undefined) => (value === undefined ? "-" : String(quantityOf(amount, value)));
+    return [`${label}, ${unit}`, figure(used), figure(warning), figure(limit), state];
   };
   return table(["IN THIS MONTH", "USED", "WARNING", "LIMIT", "STATE"], LIMITED_AMOUNTS.map(row));
-}
-
-function flagOf(amount: LimitedAmount): string {
-  return amount.replaceAll("_", "-");
 }
 
 function camelCase(flag: string): string {
   return flag.replace(/-(.)/g, (_match, letter: string) => letter.toUpperCase());
 }
 
-function parseQuantity(text: string): number | "none" {
+/** Whether the unit of the command line is that of the API, which takes whole numbers. */
+function isWhole(amount: LimitedAmount): boolean {
+  return LIMITED_WORDS[amount].factor === 1;
+}
+
+function parseQuantity(amount: LimitedAmount, text: string): number | "none" {
   if (text === "none") return text;
-  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError("It must be a whole number, or `none`.");
-  return Number(text);
+  if (isWhole(amount) ? !/^\d{1,15}$/.test(text) : !/^\d{1,10}(\.\d{1,4})?$/.test(text)) {
+    const form = isWhole(amount) ? "a whole number" : "a number with at most four digits after the point";
+    throw new InvalidArgumentError(`It must be ${form}, or \`none\`.`);
+  }
+  return Math.round(Number(text) * LIMITED_WORDS[amount].factor);
 }

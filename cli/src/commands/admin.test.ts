@@ -70,7 +70,7 @@ it("a server without any account takes its key, and the way to the first account
   const setup_url = `${url}/setup#token=${"x".repeat(43)}`;
   const message = describeReady({ url, api_key, docs_url: `${url}/docs`, setup_url }, dataDir);
   expect(message).toContain(`\n  ${setup_url}\n`);
-  const [, command = ""] = /^'warren (admin link.*)' prints another/m.exec(message) ?? [];
+  const [, command = ""] = /^'\S*warren (admin link.*)' prints another/m.exec(message) ?? [];
   const link = await warren(command.split(" "));
   expect(link).toMatchObject({ status: 0, stderr: "" });
   expect(link.stdout).toMatch(new RegExp(`^${url}/setup#token=[\\w-]{43}\n$`));
@@ -134,17 +134,22 @@ it("sets what a team may use in a month", async () => {
     "50",
     "--egress-bytes",
     "0",
+    "--memory-gb-hours",
+    "1.5",
     "--json",
   ];
   expect(JSON.parse((await admin(words)).stdout)).toMatchObject({
     state: "reached",
     cpu_minutes: { warning: 50, limit: 60, state: "ok" },
+    // Of which the API counts MiB × minutes.
+    memory_mb_minutes: { used: 0, limit: 92_160, state: "ok" },
     egress_bytes: { used: 0, limit: 0, state: "reached" },
   });
   await admin(["usage-limits", slug, "--egress-bytes", "none"]);
   const { stdout } = await admin(["usage-limits", slug]);
-  expect(stdout).toMatch(/^cpu_minutes +0 +50 +60 +ok$/m);
-  expect(stdout).toMatch(/^egress_bytes +0 +- +- +ok$/m);
+  expect(stdout).toMatch(/^CPU, minutes +0 +50 +60 +ok$/m);
+  expect(stdout).toMatch(/^egress, bytes +0 +- +- +ok$/m);
+  expect(stdout).toMatch(/^memory, GiB·h +0 +- +1\.5 +ok$/m);
 });
 
 it("ends all sessions by new keys when it is told to", async () => {
@@ -163,6 +168,7 @@ it.each([
   ["one of a new account", ["create", "new@example.org", "--name", "N"], "has 5 characters: it needs 8 at least."],
   ["an unknown team", ["byoc", "000000-000000", "on"], "no team with the slug"],
   ["a limit of a month that is no number", ["usage-limits", "000000-000000", "--cpu-minutes", "1.5"], "whole number"],
+  ["memory that is no number", ["usage-limits", "000000-000000", "--memory-gb-hours", "1.23456"], "four digits"],
   ["a limit that is no number", ["quota", "000000-000000", "--sandboxes", "many"], "must be a number"],
 ])("says what is wrong with %s", async (_what, words, problem) => {
   const { status, stdout, stderr } = await admin(words, "short\n");

@@ -14,6 +14,7 @@ import { Operator } from "../servers/operator.ts";
 import { Stack } from "../servers/stack.ts";
 import { Interrupted, Interruption } from "../terminal/interruption.ts";
 import { logLine } from "../terminal/log-line.ts";
+import { ownCommand } from "../terminal/own-command.ts";
 import { ProgressDisplay } from "../terminal/progress.ts";
 
 interface UpOptions {
@@ -97,9 +98,9 @@ async function up({ dataDir, listen, json = false }: UpOptions): Promise<number>
   if (goingDown) return 0;
   const left = describeCounts(await countSandboxes(dataDir));
   if (left !== "") {
-    const flag = dataDirFlag(dataDir);
+    const [warren, flag] = [ownCommand(), dataDirFlag(dataDir)];
     process.stderr.write(
-      `warren: sandboxes stay without their server: ${left}. 'warren up${flag}' serves them again, 'warren down${flag}' ends them.\n`,
+      `warren: sandboxes stay without their server: ${left}. '${warren} up${flag}' serves them again, '${warren} down${flag}' ends them.\n`,
     );
   }
   return 0;
@@ -147,15 +148,16 @@ function printReady({ url, knownApiKey }: Stack, json: boolean, dataDir: string,
   process.stdout.write(json ? `${JSON.stringify(ready)}\n` : describeReady(ready, dataDir));
 }
 
-/** What people are told once the server is ready: how to use it, with and without accounts. */
+/** What people are told once the server is ready: how to use it, with and without accounts. `warren`: how the command is typed. */
 export function describeReady(
   ready: { url: string; api_key: string | null; docs_url: string; setup_url: string | null },
   dataDir: string,
+  warren = ownCommand(),
 ): string {
   const firstAccount = [
     "To make the first account, open this link, which works once and for a day:",
     `  ${ready.setup_url}`,
-    `'warren admin link${dataDirFlag(dataDir)}' prints another, and docs/accounts.md has other ways.`,
+    `'${warren} admin link${dataDirFlag(dataDir)}' prints another, and docs/accounts.md has other ways.`,
     "",
   ];
   return [
@@ -167,7 +169,7 @@ export function describeReady(
     "",
     "In another shell:",
     `  export WARREN_URL=${ready.url} WARREN_API_KEY=${ready.api_key ?? "warren_…"}`,
-    "  warren run -- uname -a",
+    `  ${warren} run -- uname -a`,
     "",
     ...(ready.setup_url === null ? [] : firstAccount),
   ].join("\n");

@@ -25,6 +25,9 @@ const series = {
   tx_bytes_per_s: [2],
 };
 
+/** What is set for the team, as the server tells it. */
+let limits: object | undefined;
+
 /** Answers as a server does, and keeps what it was asked for. */
 const asked: string[] = [];
 const answer: RequestListener = (request, response) => {
@@ -34,7 +37,7 @@ const answer: RequestListener = (request, response) => {
     pathname === "/v1/usage"
       ? searchParams.get("group_by") === "sandbox"
         ? { ...usage, sandboxes: [{ sandbox_id: ID, template: "minimal", ...used }] }
-        : usage
+        : { ...usage, ...(limits && { limits }) }
       : pathname.endsWith("/metrics")
         ? { range: "5m", series }
         : { id: ID };
@@ -55,11 +58,25 @@ test("usage tells the days on which something was used, and their sum", async ()
   const lines = (await warren("usage", "--from", "2026-01-01", "--to", "2026-01-02")).split("\n");
   expect(asked.at(-1)).toBe("/v1/usage?from=2026-01-01&to=2026-01-02");
   expect(lines.map((line) => line.split(/ {2,}/).join("|"))).toEqual([
-    "DAY|CPU MIN|MEMORY MIB·MIN|DISK GIB·H|EGRESS BYTES",
-    "2026-01-02|1.5|768|0.025|9",
-    "total|1.5|768|0.025|9",
+    "DAY|CPU MIN|MEMORY GIB·H|DISK GIB·H|EGRESS BYTES",
+    "2026-01-02|1.5|0.0125|0.025|9",
+    "total|1.5|0.0125|0.025|9",
     "",
   ]);
+});
+
+test("usage says on standard error what has come to its limit, in the units of its table", async () => {
+  limits = {
+    ends_at: "2026-02-01T00:00:00.000Z",
+    cpu_minutes: { used: 52.5, warning: 50, state: "warning" },
+    memory_mb_minutes: { used: 122_880, limit: 61_440, state: "reached" },
+    egress_bytes: { used: 0, state: "ok" },
+  };
+  const said = await warren("usage");
+  limits = undefined;
+  expect(said).toContain("warren: CPU: 52.5 minutes used, of which you are warned from 50 on.\n");
+  expect(said).toContain("warren: memory: 2 of 1 GiB·h used: sandboxes are paused and none starts until 2026-02-01");
+  expect(said).toContain("or until an administrator of the platform raises the limit.");
 });
 
 test("usage tells sandboxes apart, as CSV too, and says which kinds there are", async () => {

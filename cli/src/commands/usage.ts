@@ -6,6 +6,7 @@ import { runningServer } from "../servers/connection.ts";
 import { warn } from "../terminal/messages.ts";
 import { jsonText } from "../terminal/printable.ts";
 import { table } from "../terminal/table.ts";
+import { LIMITED_WORDS, quantityOf } from "./usage-amounts.ts";
 
 interface UsageOptions {
   dataDir: string;
@@ -42,15 +43,22 @@ export function usageCommand(finish: (status: number) => void): Command {
 /** A line for each amount of which the team has reached the warning or the limit. */
 function noticesOf(limits: UsageLimits): string[] {
   return LIMITED_AMOUNTS.flatMap((amount) => {
-    const { used, warning, limit, state } = limits[amount];
+    const { used, warning = 0, limit = 0, state } = limits[amount];
+    const { label, unit } = LIMITED_WORDS[amount];
+    const figure = (value: number) => String(quantityOf(amount, value));
     if (state === "reached") {
-      return [`${amount}: ${used} of ${limit} used: sandboxes are paused and none starts until ${limits.ends_at}.`];
+      return [
+        `${label}: ${figure(used)} of ${figure(limit)} ${unit} used: sandboxes are paused and none starts until ` +
+          `${limits.ends_at}, or until an administrator of the platform raises the limit.`,
+      ];
     }
-    return state === "warning" ? [`${amount}: ${used} used, of which you are warned from ${warning} on.`] : [];
+    return state === "warning"
+      ? [`${label}: ${figure(used)} ${unit} used, of which you are warned from ${figure(warning)} on.`]
+      : [];
   });
 }
 
-const AMOUNTS = ["CPU MIN", "MEMORY MIB·MIN", "DISK GIB·H", "EGRESS BYTES"];
+const AMOUNTS = ["CPU MIN", "MEMORY GIB·H", "DISK GIB·H", "EGRESS BYTES"];
 
 function usageTable({ days, total, sandboxes, templates }: TeamUsage): string {
   const sum = ["total", ...amounts(total)];
@@ -67,10 +75,10 @@ function usageTable({ days, total, sandboxes, templates }: TeamUsage): string {
     const rows = templates.map(({ template, ...used }) => [template, ...amounts(used)]);
     return table(["TEMPLATE", ...AMOUNTS], [...rows, sum]);
   }
-  const inUse = days.filter((day) => Object.values(amounts(day)).some((amount) => amount !== "0"));
+  const inUse = days.filter(({ day: _, ...used }) => Object.values(used).some((amount) => amount !== 0));
   return table(["DAY", ...AMOUNTS], [...inUse.map(({ day, ...used }) => [day, ...amounts(used)]), sum]);
 }
 
 function amounts({ cpu_minutes, memory_mb_minutes, disk_gb_hours, egress_bytes }: UsageAmounts): string[] {
-  return [cpu_minutes, memory_mb_minutes, disk_gb_hours, egress_bytes].map(String);
+  return [cpu_minutes, quantityOf("memory_mb_minutes", memory_mb_minutes), disk_gb_hours, egress_bytes].map(String);
 }

@@ -1,4 +1,5 @@
 import { Warren } from "@warren/sdk";
+import { ownCommand } from "../terminal/own-command.ts";
 import { findLocalServer, readApiKey } from "./local-server.ts";
 
 /** A client of the server that WARREN_URL and WARREN_API_KEY name; undefined when neither is set. */
@@ -19,7 +20,7 @@ export async function runningServer(dataDir: string): Promise<Warren> {
   const local = await findLocalServer(dataDir);
   if (local) return new Warren({ url: local.url, apiKey: await readApiKey(dataDir) });
   throw new Error(
-    `No server: 'warren up' does not run on ${dataDir} (or is not this user's), and WARREN_URL and WARREN_API_KEY are not set; ` +
-      "start one with 'warren up', or name the directory of one that runs with --data-dir.",
+    `No server: none runs on ${dataDir} (or it is not this user's), and WARREN_URL and WARREN_API_KEY are not set; ` +
+      `start one with '${ownCommand()} up', or name the directory of one that runs with --data-dir.`,
   );
 }

@@ -26,10 +26,14 @@ export const UsageQuery = Type.Object(
 );
 export type UsageQuery = Static<typeof UsageQuery>;
 
+/** What `memory_mb_minutes` counts to one GiB × hour, the unit in which people are told of memory. */
+export const MB_MINUTES_PER_GB_HOUR = 1024 * 60;
+
 const amounts = {
   cpu_minutes: Type.Number({ description: "Minutes of processor time that microVMs used" }),
   memory_mb_minutes: Type.Number({
-    description: "Memory that was reserved, MiB × minutes: all that sandboxes have while they have a microVM",
+    description:
+      "Memory that was reserved, MiB × minutes, 61,440 of which are one GiB × hour: all that sandboxes have while they have a microVM",
   }),
   disk_gb_hours: Type.Number({
     description: "Disk that was the sandboxes' own, GiB × hours, also while they were paused",

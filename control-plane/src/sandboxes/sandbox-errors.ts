@@ -10,8 +10,13 @@ type StatusAndReason = Pick<SandboxLocation, "status" | "reason">;
  * not none.
  */
 export function wrongState({ status, reason }: StatusAndReason, needed: SandboxStatus[]): WarrenError {
+  const isResumed = status === "paused" && needed.includes("running");
+  // A resume would be refused as well: its words say from when on it is not, and who can change that.
+  if (isResumed && reason?.code === "usage_limit") {
+    return new WarrenError("invalid_state", `the sandbox is paused, since ${reason.message}; then resume it`);
+  }
   const why = reason && reason.code !== "requested" ? ` (${reason.message})` : "";
-  const advice = status === "paused" && needed.includes("running") ? ": resume it first" : "";
+  const advice = isResumed ? ": resume it first" : "";
   const message = `the sandbox is ${status}${why}, and this needs it to be ${needed.join(" or ")}${advice}`;
   return new WarrenError("invalid_state", message);
 }

@@ -4683,7 +4683,7 @@ export interface components {
                 disk_gb_hours: number;
                 /** @description Bytes that network cards sent, headers included */
                 egress_bytes: number;
-                /** @description Memory that was reserved, MiB × minutes: all that sandboxes have while they have a microVM */
+                /** @description Memory that was reserved, MiB × minutes, 61,440 of which are one GiB × hour: all that sandboxes have while they have a microVM */
                 memory_mb_minutes: number;
             }[];
             /** Format: date */
@@ -4697,7 +4697,7 @@ export interface components {
                 disk_gb_hours: number;
                 /** @description Bytes that network cards sent, headers included */
                 egress_bytes: number;
-                /** @description Memory that was reserved, MiB × minutes: all that sandboxes have while they have a microVM */
+                /** @description Memory that was reserved, MiB × minutes, 61,440 of which are one GiB × hour: all that sandboxes have while they have a microVM */
                 memory_mb_minutes: number;
                 name?: string;
                 sandbox_id: string;
@@ -4711,7 +4711,7 @@ export interface components {
                 disk_gb_hours: number;
                 /** @description Bytes that network cards sent, headers included */
                 egress_bytes: number;
-                /** @description Memory that was reserved, MiB × minutes: all that sandboxes have while they have a microVM */
+                /** @description Memory that was reserved, MiB × minutes, 61,440 of which are one GiB × hour: all that sandboxes have while they have a microVM */
                 memory_mb_minutes: number;
                 template: string;
             }[];
@@ -4793,7 +4793,7 @@ export interface components {
             disk_gb_hours: number;
             /** @description Bytes that network cards sent, headers included */
             egress_bytes: number;
-            /** @description Memory that was reserved, MiB × minutes: all that sandboxes have while they have a microVM */
+            /** @description Memory that was reserved, MiB × minutes, 61,440 of which are one GiB × hour: all that sandboxes have while they have a microVM */
             memory_mb_minutes: number;
         };
         /**

@@ -136,12 +136,12 @@ test("a warning is told once, in the audit log and in events, and pauses nothing
 });
 
 test.each([
-  ["cpu_minutes", { cpuMinutes: 10 }, "CPU minutes"],
-  ["memory_mb_minutes", { memoryMbMinutes: 10 }, "MiB-minutes of memory"],
-  ["egress_bytes", { egressBytes: 10 }, "bytes of egress"],
+  ["cpu_minutes", { cpuMinutes: 10 }, "10 min of CPU time", "10 min"],
+  ["memory_mb_minutes", { memoryMbMinutes: 10 }, "< 0.01 GiB·h of memory", "< 0.01 GiB·h"],
+  ["egress_bytes", { egressBytes: 10 }, "10 B of egress", "10 B"],
 ] as const)(
   "at the limit of %s sandboxes are paused and none starts, until it is raised",
-  async (amount, used, words) => {
+  async (amount, used, words, most) => {
     const { id } = await create(person, { auto_resume: true });
     const other = await create();
     await limit({ [amount]: { warning: 8, limit: 10 } });
@@ -149,11 +149,17 @@ test.each([
     await paused(id);
     await paused(other.id);
     const { reason } = await get(id);
-    expect(reason?.message).toContain(`the team has used 10 of the 10 ${words} that it may use in `);
+    expect(reason?.message).toContain(`the team has used ${words} in `);
+    expect(reason?.message).toContain(` and may use ${most}; `);
     expect(reason?.message).toContain(
       `can run again from ${dayOf(Date.parse(monthOf(Date.now()).to) + 86_400_000)} in UTC on`,
     );
     expect(stack.host.destroyed).not.toContain(id);
+    // To resume it is no way out yet, and who finds it paused is told what is.
+    const exec = await errorOf(await act(other.id, "exec", { cmd: "true", args: [] }));
+    expect(exec).toMatchObject({ status: 409, code: "invalid_state" });
+    expect(exec.message).toBe(`the sandbox is paused, since ${reason?.message}; then resume it`);
+    expect(exec.message).toContain("or once an administrator of the platform raises the limit");
     expect(await standing()).toMatchObject({ state: "reached", [amount]: { state: "reached" } });
 
     const refusals = [
@@ -166,7 +172,7 @@ test.each([
       expect(await errorOf(refusal)).toMatchObject({
         status: 429,
         code: "quota_exceeded",
-        message: expect.stringContaining(`used 10 of the 10 ${words}`),
+        message: expect.stringContaining(`the team has used ${words} in `),
       });
     }
     const refused = await eventsOf(person, "?resource_type=quota&action=refuse");
@@ -283,7 +289,7 @@ test("the operator of the machine sets them too", async () => {
   expect([status, body]).toMatchObject([200, { memory_mb_minutes: { warning: 7 } }]);
   expect(await operate(stack, "GET", path)).toMatchObject({ body: { state: "ok", memory_mb_minutes: { warning: 7 } } });
   const change = { old_memory_mb_minutes_warning: null, new_memory_mb_minutes_warning: 7 };
-  expect(await quotaStory()).toEqual([["quota limit_usage", "info", "system", change]]);
+  expect(await quotaStory()).toEqual([["quota limit_usage", "info", "operator", change]]);
 });
 
 test.each([

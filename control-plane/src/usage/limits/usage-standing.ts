@@ -8,6 +8,7 @@ import {
 } from "@warren/contracts/rest/usage-limits";
 import { endOf, type UsagePeriod } from "../usage-period.ts";
 import type { Level, TeamUsageLimitsTable } from "./usage-limit-tables.ts";
+import { quantityWords, writeQuantity } from "./usage-words.ts";
 
 /** What is set for a team. */
 export type LimitSettings = Omit<TeamUsageLimitsTable, "team_id">;
@@ -19,12 +20,6 @@ export interface Crossing {
   threshold: number;
   used: number;
 }
-
-const NAMES: Record<LimitedAmount, string> = {
-  cpu_minutes: "CPU minutes",
-  memory_mb_minutes: "MiB-minutes of memory",
-  egress_bytes: "bytes of egress",
-};
 
 /** How what was used in a month stands to what is set; null, as undefined, is nothing that is set. */
 export function standingOf(month: UsagePeriod, used: UsageAmounts, settings: LimitSettings): UsageLimits {
@@ -63,7 +58,8 @@ export function crossingsOf(standing: UsageLimits): Crossing[] {
 /** That a limit is reached, in words, which go on with what follows from it. */
 export function reachedWords({ used, threshold, amount }: Crossing, { from }: UsagePeriod): string {
   const month = new Date(from).toLocaleDateString("en", { month: "long", year: "numeric", timeZone: "UTC" });
-  return `the team has used ${used} of the ${threshold} ${NAMES[amount]} that it may use in ${month}`;
+  const limit = writeQuantity(amount, threshold);
+  return `the team has used ${quantityWords(amount, used)} in ${month} and may use ${limit}`;
 }
 
 function stateOf(used: number, warning: number | null, limit: number | null): UsageState {

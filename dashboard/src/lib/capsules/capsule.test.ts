@@ -40,7 +40,7 @@ it("says why it is as it is: the reason before the error", () => {
   expect(capsuleReason(capsule({}))).toBeUndefined();
   const limited = {
     code: "usage_limit",
-    message: "the team has used 6217 of the 5800 MiB-minutes of memory",
+    message: "the team has used 0.1 GiB·h of memory in November 2026 and may use 0.09 GiB·h",
     at: "",
   } as const;
   expect(capsuleReason(capsule({ reason: limited }))).toBe("usage limit of the team reached");

@@ -17,5 +17,13 @@ it("says of each state why there is nothing to use, and what to do", () => {
     "has stopped: out of memory: python3 (pid 412). ",
   );
   expect(inState("missing")).toContain("cannot be reached: its host does not answer. ");
+  const reason = {
+    code: "usage_limit",
+    at: "2026-11-28T00:00:00Z",
+    message: "the team has used 1 h of CPU time",
+  } as const;
+  expect(whyNotRunning({ status: "paused", reason })).toContain(
+    "or an administrator of the platform has raised the limit",
+  );
   expect(inState("error")).toContain("The capsule failed. ");
 });

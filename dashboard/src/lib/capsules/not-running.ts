@@ -9,6 +9,10 @@ const ON_ITS_WAY: Partial<Record<Capsule["status"], string>> = {
   stopping: "The capsule is being destroyed.",
 };
 
+const PAUSED_AT_LIMIT =
+  "The capsule is paused since the team had used all that it may in a month. It can be resumed once the next month has begun, " +
+  "or an administrator of the platform has raised the limit; the page Usage tells what is left.";
+
 /** Why a capsule that does not run has no shells and files now, and what to do. */
 export function whyNotRunning(capsule: Pick<Capsule, "status" | "reason" | "error">): string {
   const underWay = ON_ITS_WAY[capsule.status];
@@ -17,6 +21,7 @@ export function whyNotRunning(capsule: Pick<Capsule, "status" | "reason" | "erro
   const why = reason === undefined ? "" : `: ${reason.replace(/\.$/, "")}`;
   switch (capsule.status) {
     case "paused":
+      if (capsule.reason?.code === "usage_limit") return PAUSED_AT_LIMIT;
       return `The capsule is paused${why}. Resume it, and it goes on where it stood.`;
     case "missing":
       return `The capsule cannot be reached${why}. It is here again once its host answers; what it kept is not lost by that.`;
