@@ -15,6 +15,9 @@ export type AuditStatus = (typeof AUDIT_STATUSES)[number];
 export const AUDIT_ACTOR_TYPES = ["user", "api_key", "system"] as const;
 export type AuditActorType = (typeof AUDIT_ACTOR_TYPES)[number];
 
+/** `actor_name` of the operator of the server, whose type is `system`; the server itself has no name. */
+export const OPERATOR_NAME = "operator";
+
 /** All events, by what they are about and what happened to it: who sees them, and what they say. */
 export const AUDIT_EVENTS = {
   sandbox: {
@@ -110,7 +113,11 @@ export const AuditLog = Type.Object(
     id: Type.String({ pattern: wireIdPattern("log"), description: "Event id" }),
     actor_type: Type.Enum([...AUDIT_ACTOR_TYPES]),
     actor_id: Type.Optional(Type.String({ description: "Id of the user or API key; absent for `system`" })),
-    actor_name: Type.Optional(Type.String({ description: "Name of the user or API key at that time" })),
+    actor_name: Type.Optional(
+      Type.String({
+        description: `Name of the user or API key at that time; of \`system\`, \`${OPERATOR_NAME}\` for the operator of the server, and absent for the server itself`,
+      }),
+    ),
     resource_type: Type.Enum(AUDIT_RESOURCES),
     resource_id: Type.Optional(Type.String({ description: "Id, or name, of what it happened to" })),
     action: Type.Enum(AUDIT_ACTIONS, {

@@ -42,13 +42,13 @@ describe("the audit log of the platform", () => {
       ["host marked_up", "success", "system"],
     ]);
     expect(told(await eventsOf("&resource_type=user,quota,team"))).toEqual([
-      ["user sign_up", "success", "system", { email: ADMIN.email, team: expect.stringMatching(/^team-/) }],
-      ["user grant", "warning", "system", { email: ADMIN.email, right: "all" }],
+      ["user sign_up", "success", "operator", { email: ADMIN.email, team: expect.stringMatching(/^team-/) }],
+      ["user grant", "warning", "operator", { email: ADMIN.email, right: "all" }],
       ["user sign_up", "success", "Ada", { email: ada.email, team }],
       ["user log_in_failed", "warning", "system", { email: stranger, address }],
       ["user log_in_failed", "warning", "system", { email: ada.email, address, team }],
-      ["quota update", "info", by, { sandboxes: 1, team }],
-      ["team set_byoc", "info", by, { is_byoc: true, team }],
+      ["quota update", "info", by, { sandboxes: 1, team, team_name: "Ada's Team" }],
+      ["team set_byoc", "info", by, { is_byoc: true, team, team_name: "Ada's Team" }],
       ["user deactivate", "warning", by, { email: ada.email }],
     ]);
     const mine = await admin.get<AuditPage>("/v1/audit-logs?resource_type=quota,host");

@@ -7,7 +7,7 @@ import type { AccountStore } from "../accounts/account-store.ts";
 import { ALL_RIGHTS } from "../audit/account-events.ts";
 import type { AuditLogger } from "../audit/audit-logger.ts";
 import type { AccessChanges } from "../auth/access-changes.ts";
-import { type Actor, SYSTEM } from "../callers/caller.ts";
+import { type Actor, OPERATOR } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
 import { transact } from "../database/transact.ts";
 import type { QuotaStore } from "../quotas/quota-store.ts";
@@ -58,8 +58,8 @@ export class AdminService {
     return db.transaction().execute(async (transaction) => {
       await require?.(transaction);
       const { user, teamId } = await accounts.insert({ email, name, passwordHash, isAdmin: true }, transaction);
-      await audit.accounts.signedUp(transaction, user, teamId, require ? {} : { by: SYSTEM });
-      await audit.accounts.rightGranted(transaction, SYSTEM, user, ALL_RIGHTS);
+      await audit.accounts.signedUp(transaction, user, teamId, require ? {} : { by: OPERATOR });
+      await audit.accounts.rightGranted(transaction, OPERATOR, user, ALL_RIGHTS);
       await platform.takeOverTeams(user.id, transaction);
       await platform.endSetupLink(transaction);
       return user;
@@ -104,7 +104,7 @@ export class AdminService {
     await transact(db, async (transaction) => {
       if (permission) await platform.addPermission(user.id, permission, transaction);
       else await platform.setAdministrator(user.id, true, transaction);
-      await audit.accounts.rightGranted(transaction, SYSTEM, user, permission ?? ALL_RIGHTS);
+      await audit.accounts.rightGranted(transaction, OPERATOR, user, permission ?? ALL_RIGHTS);
     });
     changes.announce({ userId: user.id });
   }
@@ -122,7 +122,7 @@ export class AdminService {
     await transact(db, async (transaction) => {
       if (permission) await platform.removePermission(user.id, permission, transaction);
       else await platform.setAdministrator(user.id, false, transaction);
-      await audit.accounts.rightRevoked(transaction, SYSTEM, user, permission ?? ALL_RIGHTS);
+      await audit.accounts.rightRevoked(transaction, OPERATOR, user, permission ?? ALL_RIGHTS);
     });
     changes.announce({ userId: user.id });
   }
@@ -133,7 +133,7 @@ export class AdminService {
     const user = await this.#find(email);
     await transact(db, async (transaction) => {
       await users.setDeactivated(user.id, isDeactivated, transaction);
-      await audit.accounts.activationSet(transaction, SYSTEM, user, !isDeactivated);
+      await audit.accounts.activationSet(transaction, OPERATOR, user, !isDeactivated);
     });
     changes.announce({ userId: user.id });
   }
@@ -147,7 +147,7 @@ export class AdminService {
       await users.setPasswordHash(user.id, passwordHash, transaction);
       await sessions.endAll(user.id, { db: transaction });
       const team = await memberships.firstTeam(user.id, transaction);
-      await audit.accounts.passwordReset(transaction, user, team?.id, SYSTEM);
+      await audit.accounts.passwordReset(transaction, user, team?.id, OPERATOR);
     });
     changes.announce({ userId: user.id });
   }

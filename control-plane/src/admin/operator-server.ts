@@ -15,7 +15,7 @@ import { SetTeamQuota } from "@warren/contracts/rest/quotas";
 import { SetUsageLimits } from "@warren/contracts/rest/usage-limits";
 import { isSocketPath } from "@warren/server/socket-path";
 import Fastify, { type FastifyBaseLogger } from "fastify";
-import { SYSTEM } from "../callers/caller.ts";
+import { OPERATOR } from "../callers/caller.ts";
 import type { App } from "../http/app-types.ts";
 import { handleErrors } from "../http/errors/error-handler.ts";
 import { createValidatorCompiler, formatSchemaErrors } from "../http/errors/validation.ts";
@@ -111,7 +111,7 @@ function createServer(parts: OperatorServerParts): App {
     return reply.code(204).send();
   });
   app.put("/teams/:slug/byoc", { schema: { params: NameTeam, body: SetByoc } }, async (request, reply) => {
-    await admins.setByoc(SYSTEM, await teamOf(request.params.slug), request.body.is_byoc);
+    await admins.setByoc(OPERATOR, await teamOf(request.params.slug), request.body.is_byoc);
     return reply.code(204).send();
   });
   app.get("/teams/:slug/quota", { schema: { params: NameTeam } }, async (request) =>
@@ -119,7 +119,7 @@ function createServer(parts: OperatorServerParts): App {
   );
   app.put("/teams/:slug/quota", { schema: { params: NameTeam, body: SetTeamQuota } }, async (request) => {
     const teamId = await teamOf(request.params.slug);
-    await admins.setQuota(SYSTEM, teamId, request.body);
+    await admins.setQuota(OPERATOR, teamId, request.body);
     return quotas.get(teamId);
   });
   app.get("/teams/:slug/usage-limits", { schema: { params: NameTeam } }, async (request) =>
@@ -127,7 +127,7 @@ function createServer(parts: OperatorServerParts): App {
   );
   app.put("/teams/:slug/usage-limits", { schema: { params: NameTeam, body: SetUsageLimits } }, async (request) => {
     const teamId = await teamOf(request.params.slug);
-    await admins.setUsageLimits(SYSTEM, teamId, request.body);
+    await admins.setUsageLimits(OPERATOR, teamId, request.body);
     return usageLimits.get(teamId, Date.now());
   });
   app.post("/signing-keys", { schema: { body: RotateKeys } }, async (request, reply) => {

@@ -139,8 +139,8 @@ describe("events of accounts", () => {
     }
     admin = await Person.logIn(stack, ADMIN.email, ADMIN.password);
     expect(await platformStory("resource_type=signing_key")).toEqual([
-      ["signing_key rotate", "info", "system", { revoked: false }],
-      ["signing_key rotate", "warning", "system", { revoked: true }],
+      ["signing_key rotate", "info", "operator", { revoked: false }],
+      ["signing_key rotate", "warning", "operator", { revoked: true }],
     ]);
   });
 });

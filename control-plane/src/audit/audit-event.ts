@@ -29,11 +29,15 @@ export type AuditEvent = {
   metadata?: AuditMetadata;
 };
 
-/** The same event twice: for its team, and for the platform with the team's id. Once when it is about no team. */
-export function alsoForPlatform(event: AuditEvent): AuditEvent[] {
+/**
+ * The same event twice: for its team, and for the platform with the team's id, and its name where that is known. Once when it
+ * is about no team.
+ */
+export function alsoForPlatform(event: AuditEvent, teamName?: string): AuditEvent[] {
   const { teamId, metadata } = event;
   if (teamId === PLATFORM) return [event];
-  return [event, { ...event, teamId: PLATFORM, metadata: { ...metadata, team: toWireId("team", teamId) } }];
+  const team = { team: toWireId("team", teamId), team_name: teamName };
+  return [event, { ...event, teamId: PLATFORM, metadata: { ...metadata, ...team } }];
 }
 
 /** An event as it is stored, wherever it waits for that. */
@@ -56,14 +60,13 @@ export interface StoredEvent {
 /** Gives an event its id and its time. */
 export function stored(event: AuditEvent): StoredEvent {
   const { teamId, actor, resource, action, resourceId, status, metadata = {} } = event;
-  const isKnown = actor.type !== "system";
   const actions: Record<string, { scope: string }> = AUDIT_EVENTS[resource];
   return {
     id: randomUUIDv7(),
     team_id: teamId,
     actor_type: actor.type,
-    actor_id: isKnown ? actor.id : "",
-    actor_name: isKnown ? clean(actor.name) : "",
+    actor_id: actor.type === "system" ? "" : actor.id,
+    actor_name: clean(actor.name ?? ""),
     resource_type: resource,
     resource_id: resourceId === undefined ? null : clean(resourceId),
     action,

@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import type { Db } from "../database/tables.ts";
-import { type AuditEvent, type StoredEvent, stored } from "./audit-event.ts";
+import { type AuditEvent, alsoForPlatform, PLATFORM, type StoredEvent, stored } from "./audit-event.ts";
 
 /** Events that one statement takes. */
 export const BATCH = 500;
@@ -8,6 +8,15 @@ export const BATCH = 500;
 /** Records events in the transaction of the change that they belong to. */
 export function recordIn(db: Db, ...events: AuditEvent[]): Promise<void> {
   return insertEvents(db, events.map(stored));
+}
+
+/** Records an event of a team for the platform as well, where the name that the team has now tells it from others. */
+export async function recordForBoth(db: Db, event: AuditEvent): Promise<void> {
+  const team =
+    event.teamId === PLATFORM
+      ? undefined
+      : await db.selectFrom("teams").select("name").where("id", "=", event.teamId).executeTakeFirst();
+  await recordIn(db, ...alsoForPlatform(event, team?.name));
 }
 
 /**

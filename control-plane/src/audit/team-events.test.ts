@@ -123,8 +123,8 @@ describe("events of teams and accounts", () => {
       ["team create", "success", "Ada", { name: "Rabbits" }],
       ["quota update", "info", "platform-admin", { sandboxes: 1, vcpus: 9 }],
       ["quota refuse", "warning", "robot", { quota: "sandboxes", used: 1, limit: 1, needed: 1 }],
-      ["quota update", "info", "system", { sandboxes: null }],
-      ["team set_byoc", "info", "system", { is_byoc: true }],
+      ["quota update", "info", "operator", { sandboxes: null }],
+      ["team set_byoc", "info", "operator", { is_byoc: true }],
     ]);
   });
 
@@ -152,7 +152,7 @@ describe("events of teams and accounts", () => {
       loggedIn,
       ["user log_out", "info", "Ada"],
       ["user password_change", "success", "Ada"],
-      ["user password_reset", "warning", "system", { email }],
+      ["user password_reset", "warning", "operator", { email }],
       loggedIn,
       ["user log_out_everywhere", "info", "Ada"],
       loggedIn,
@@ -172,12 +172,12 @@ describe("events of teams and accounts", () => {
     await operate(stack, "POST", "/grant", { email, permission: "users" });
     await operate(stack, "POST", "/revoke", { email });
     const story = (await storyIn(platform, "user")).filter((event) => !("team" in (event[3] as object)));
-    expect(story[0]).toEqual(["user grant", "warning", "", { email: ADMIN.email, right: "all" }]);
+    expect(story[0]).toEqual(["user grant", "warning", "operator", { email: ADMIN.email, right: "all" }]);
     expect(story.slice(1)).toEqual([
       ["user log_in_failed", "warning", "", { email: expect.any(String), address: expect.any(String) }],
       ["user log_in_failed", "warning", "", { address: expect.any(String) }],
-      ["user grant", "warning", "", { email, right: "users" }],
-      ["user revoke", "warning", "", { email, right: "all" }],
+      ["user grant", "warning", "operator", { email, right: "users" }],
+      ["user revoke", "warning", "operator", { email, right: "all" }],
     ]);
     expect((await storyIn(platform, "host")).at(-1)).toEqual(["host marked_up", "success", "", {}]);
     const page = await admin.get<AuditPage>("/v1/audit-logs?resource_type=host");

@@ -10,8 +10,8 @@ import {
 } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
 import { toWireId } from "../identifiers/wire-id.ts";
-import { type AuditEvent, type AuditMetadata, alsoForPlatform, PLATFORM } from "./audit-event.ts";
-import { recordIn } from "./audit-store.ts";
+import { type AuditEvent, type AuditMetadata, PLATFORM } from "./audit-event.ts";
+import { recordForBoth, recordIn } from "./audit-store.ts";
 
 /**
  * The events of a team, its members, keys, templates and limits. All but one belong to a change, whose transaction they take.
@@ -57,7 +57,7 @@ export class TeamEvents {
   byocSet(db: Db, by: Actor, teamId: string, isByoc: boolean) {
     const metadata = { is_byoc: isByoc };
     const event = { ...ofTeam(by, teamId), action: "set_byoc", status: "info", metadata } as const;
-    return recordIn(db, ...alsoForPlatform(event));
+    return recordForBoth(db, event);
   }
 
   teamDeleted(db: Db, by: Actor, { id, name }: { id: string; name: string }) {
@@ -98,13 +98,13 @@ export class TeamEvents {
   /** Limits of a team were set; null stands for the default. */
   quotaUpdated(db: Db, by: Actor, teamId: string, limits: AuditMetadata) {
     const event = { teamId, actor: by, resource: "quota", action: "update", status: "info", metadata: limits } as const;
-    return recordIn(db, ...alsoForPlatform(event));
+    return recordForBoth(db, event);
   }
 
   /** What a team may use in a month was set; `changes` has each as `new_…` and `old_…`, null for none. */
   usageLimited(db: Db, by: Actor, teamId: string, changes: AuditMetadata) {
     const about = { teamId, actor: by, resource: "quota", action: "limit_usage" } as const;
-    return recordIn(db, ...alsoForPlatform({ ...about, status: "info", metadata: changes }));
+    return recordForBoth(db, { ...about, status: "info", metadata: changes });
   }
 
   /** A team has used as much of something as it is warned of. */
@@ -129,9 +129,10 @@ export class TeamEvents {
     return recordIn(db, { ...ofHost(id, teamId, by), action: "create", status: "success", metadata: about });
   }
 
-  /** A host answers; `teamId` is that of the team whose own it is. */
-  hostMarkedUp(db: Db, id: string, teamId: string | null) {
-    return recordIn(db, { ...ofHost(id, teamId), action: "marked_up", status: "success" });
+  /** A host answers, for the first time or `again`; `teamId` is that of the team whose own it is. */
+  hostMarkedUp(db: Db, id: string, teamId: string | null, again: boolean) {
+    const metadata = again ? { again } : {};
+    return recordIn(db, { ...ofHost(id, teamId), action: "marked_up", status: "success", metadata });
   }
 
   /** A host does not answer. */

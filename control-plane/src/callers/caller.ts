@@ -1,6 +1,7 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { TeamRole } from "@warren/contracts/rest/accounts";
 import type { ApiKeyScope } from "@warren/contracts/rest/api-keys";
+import { OPERATOR_NAME } from "@warren/contracts/rest/audit";
 import { toWireId } from "../identifiers/wire-id.ts";
 
 /** Who acts for a team: the actor of what a request does. Authentication has read all of it from the database. */
@@ -57,11 +58,14 @@ export function withTeam(user: SignedInUser): UserCaller {
   return { ...user, teamId: user.team.id, role: user.team.role };
 }
 
-/** Who did something, for records: the id that clients know, and the name at that time; or the server itself. */
-export type Actor = { type: "user" | "api_key"; id: string; name: string } | { type: "system" };
+/** Who did something, for records: the id that clients know, and the name at that time; or the server itself, or its operator. */
+export type Actor = { type: "user" | "api_key"; id: string; name: string } | { type: "system"; name?: string };
 
-/** The server, and its operator. */
+/** The server. */
 export const SYSTEM: Actor = { type: "system" };
+
+/** Who may do on the server's machine what its user and root may, by the settings and by `warren admin`. */
+export const OPERATOR: Actor = { type: "system", name: OPERATOR_NAME };
 
 export function actorOf(identity: Identity): Actor {
   return identity.kind === "api_key"

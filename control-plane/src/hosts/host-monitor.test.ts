@@ -306,11 +306,13 @@ describe("host monitor", () => {
         { action: "found", status: "info", metadata: { status: "running" }, ...system },
       ]);
       expect(await eventsAbout(paused)).toEqual([]);
-      expect((await eventsAbout(toWireId("host", hostId))).map(({ action, status }) => [action, status])).toEqual([
-        ["create", "success"],
-        ["marked_up", "success"],
-        ["marked_down", "error"],
-        ["marked_up", "success"],
+      expect(
+        (await eventsAbout(toWireId("host", hostId))).map(({ action, status, metadata }) => [action, status, metadata]),
+      ).toEqual([
+        ["create", "success", expect.anything()],
+        ["marked_up", "success", {}],
+        ["marked_down", "error", {}],
+        ["marked_up", "success", { again: true }],
       ]);
     });
   });

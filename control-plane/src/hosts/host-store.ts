@@ -75,6 +75,13 @@ export class HostStore {
       return false;
     }
     return transact(this.#db, async (transaction) => {
+      // The row stays locked, so that nobody else's sign of life comes between.
+      const before = await transaction
+        .selectFrom("hosts")
+        .select("last_heartbeat_at")
+        .where("id", "=", host.id)
+        .forUpdate()
+        .executeTakeFirst();
       const woken = await transaction
         .updateTable("hosts")
         .set({ status: "online", last_heartbeat_at: sql`now()`, updated_at: sql`now()` })
@@ -82,7 +89,10 @@ export class HostStore {
         .where("status", "=", "unreachable")
         .returning("team_id")
         .executeTakeFirst();
-      if (woken) await this.#audit.hostMarkedUp(transaction, host.id, woken.team_id);
+      if (woken) {
+        const again = before?.last_heartbeat_at != null;
+        await this.#audit.hostMarkedUp(transaction, host.id, woken.team_id, again);
+      }
       return woken !== undefined;
     });
   }

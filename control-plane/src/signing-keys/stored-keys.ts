@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { sql } from "kysely";
 import type { AccountEvents } from "../audit/account-events.ts";
 import { type AccessChanges, concernsAll } from "../auth/access-changes.ts";
-import { SYSTEM } from "../callers/caller.ts";
+import { type Actor, OPERATOR, SYSTEM } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
 import { SIGNING_KEY_SECRET } from "../secrets/sealed-columns.ts";
 import type { Secrets } from "../secrets/secrets.ts";
@@ -50,15 +50,15 @@ export class StoredKeys implements SigningKeys {
 
   /** Makes the first key, or a new one when the newest has become old, and removes those that nothing needs. */
   async prepare(): Promise<void> {
-    await this.#replace(ROTATE_AFTER_DAYS);
+    await this.#replace(SYSTEM, ROTATE_AFTER_DAYS);
   }
 
   /**
-   * Makes a new key, which signs from here on. With `revoke` all others are removed, so that no token signed before is
+   * Makes a new key, which signs from here on, for the operator. With `revoke` all others are removed, so that no token signed before is
    * valid at any control plane.
    */
   async rotate({ revoke }: { revoke: boolean }): Promise<void> {
-    await this.#replace(0, revoke ? 0 : KEEP_DAYS);
+    await this.#replace(OPERATOR, 0, revoke ? 0 : KEEP_DAYS);
     if (revoke) this.#changes.announce({});
   }
 
@@ -104,7 +104,7 @@ export class StoredKeys implements SigningKeys {
   }
 
   /** Makes a key unless there is one younger than `days`, and removes those that were replaced `keepDays` ago. */
-  async #replace(days: number, keepDays = KEEP_DAYS): Promise<void> {
+  async #replace(by: Actor, days: number, keepDays = KEEP_DAYS): Promise<void> {
     await this.#db.transaction().execute(async (transaction) => {
       await sql`select pg_advisory_xact_lock(${ROTATION_LOCK}::bigint)`.execute(transaction);
       const { rows } = await sql`
@@ -116,7 +116,7 @@ export class StoredKeys implements SigningKeys {
         const secret = this.#secrets.seal(SIGNING_KEY_SECRET, kid, randomBytes(32).toString("base64url"));
         await transaction.insertInto("signing_keys").values({ kid, secret }).execute();
         const about = { key: kid, revoked: keepDays === 0 };
-        if (!isFirst) await this.#audit.signingKeyRotated(transaction, SYSTEM, about);
+        if (!isFirst) await this.#audit.signingKeyRotated(transaction, by, about);
       }
       // A key is replaced when the next one is made.
       await sql`

@@ -74,6 +74,30 @@ it.each([
 });
 
 it.each([
+  ["memory_mb_minutes", 6217, 5800, "memory: 0.1 GiB·h of 0.09 GiB·h were used in the month"],
+  ["egress_bytes", 2048, 2048, "egress: 2 KiB of 2 KiB were used in the month"],
+  ["memory_mb", 4096, 4096, "memory: 4 GiB of 4 GiB are in use"],
+  ["sandboxes", 20, 20, "capsules: 20 of 20 are in use"],
+  ["constructor", 1, 1, "constructor: 1 of 1 are in use"],
+])("tells of a refusal of %s in the units of the pages", (quota, used, limit, words) => {
+  const refused = log({ resource_type: "quota", action: "refuse", metadata: { quota, used, limit } });
+  expect(textOfSentence(refused)).toBe(`Ann was refused more ${words}`);
+});
+
+it("tells the operator from the server, and a first sign of life of a host from another", () => {
+  const bySystem = (fields: Partial<AuditLog>) => textOfSentence({ ...log(fields), actor_type: "system" });
+  const limits = { sandboxes: 1, team: "team-1t9x", team_name: "Hares" };
+  const set = { resource_type: "quota", action: "update", metadata: limits } as const;
+  expect(bySystem({ ...set, actor_name: "operator" })).toBe(
+    "The operator of the server set limits of the team Hares: capsules 1",
+  );
+  const { actor_name: _, ...up } = log({ resource_type: "host", action: "marked_up", resource_id: "host-1" });
+  const system = { ...up, actor_type: "system" } as const;
+  expect(textOfSentence(system)).toBe("The system saw the host host-1 answer");
+  expect(textOfSentence({ ...system, metadata: { again: true } })).toBe("The system saw the host host-1 answer again");
+});
+
+it.each([
   [{ path: "/home/user/", name: "a.txt" }, "/home/user/a.txt"],
   [{ path: "/home/user", name: "a.txt" }, "/home/user/a.txt"],
   [{ path: "/", name: "a.txt" }, "/a.txt"],
@@ -93,8 +117,9 @@ it("tells of directories that came as archives, whole or not", () => {
 });
 
 it.each([
-  [{ sandboxes: 1, vcpus: null }, "Ann set limits of the team: sandboxes, vcpus"],
-  [{ sandboxes: 1, team: "team-1t9x" }, "Ann set limits of the team team-1t9x: sandboxes"],
+  [{ sandboxes: 1, vcpus: null }, "Ann set limits of the team: capsules 1, vCPUs as by default"],
+  [{ memory_mb: 8192, team: "team-1t9x" }, "Ann set limits of the team team-1t9x: memory 8 GiB"],
+  [{ disk_mb: 512, team: "team-1t9x", team_name: "Hares" }, "Ann set limits of the team Hares: disk 512 MiB"],
 ])("names the team of %j where several are", (metadata, sentence) => {
   expect(textOfSentence(log({ resource_type: "quota", action: "update", metadata }))).toBe(sentence);
 });

@@ -1,5 +1,6 @@
 import type { Schemas } from "#lib/api/client.ts";
 import { SHELL } from "#lib/capsules/terminal/exec-socket.ts";
+import { formatMebibytes } from "#lib/format/bytes.ts";
 import { shortId } from "#lib/format/id.ts";
 import { visible } from "#lib/format/visible.ts";
 import { AMOUNTS } from "#lib/usage/amounts.ts";
@@ -21,6 +22,16 @@ const it = ({ resource_id }: AuditLog): Piece => capsule(resource_id);
 const because = ({ message }: Metadata): Piece[] => (textOf(message) === undefined ? [] : [`: ${textOf(message)}`]);
 const failed = ({ status }: AuditLog): boolean => status === "error";
 const bySystem = ({ actor_type }: AuditLog): boolean => actor_type === "system";
+
+const count = (value: number) => value.toLocaleString("en");
+/** What a team may have at once, as sentences speak of it. */
+const HOLDINGS = new Map<unknown, { noun: string; format: (value: number) => string }>([
+  ["sandboxes", { noun: "capsules", format: count }],
+  ["vcpus", { noun: "vCPUs", format: count }],
+  ["memory_mb", { noun: "memory", format: formatMebibytes }],
+  ["templates", { noun: "snapshots", format: count }],
+  ["disk_mb", { noun: "disk", format: formatMebibytes }],
+]);
 
 /** What terminals of the pages run, as the audit log has it. */
 const PAGE_SHELL = `sh -c '${SHELL}'`;
@@ -96,19 +107,19 @@ export const SENTENCES: Record<string, Tell> = {
     ...(textOf(error) === undefined ? [] : [`: ${textOf(error)}`]),
   ],
   "snapshot.create": (log, { sandbox, overwrote }) => [
-    overwrote === true ? "replaced the template " : "made the template ",
+    overwrote === true ? "replaced the snapshot " : "made the snapshot ",
     name(log.resource_id),
     " from ",
     capsule(sandbox),
   ],
-  "snapshot.delete": (log) => ["deleted the template ", name(log.resource_id)],
+  "snapshot.delete": (log) => ["deleted the snapshot ", name(log.resource_id)],
   "team.create": (_log, { name: called }) => ["created the team ", name(called)],
   "team.rename": (_log, { old_name, new_name }) => ["renamed the team from ", name(old_name), " to ", name(new_name)],
   "team.update": (_log, metadata) => ["changed ", list(Object.keys(metadata)) ?? "settings", " of the team"],
   "team.transfer": (_log, { email }) => ["made ", name(email), " the owner of the team"],
-  "team.set_byoc": (_log, { is_byoc, team }) => [
+  "team.set_byoc": (_log, { is_byoc, team, team_name }) => [
     "has ",
-    ...theTeam(team),
+    ...theTeam(team, team_name),
     is_byoc === true ? " bring its own hosts" : " use the shared hosts",
   ],
   "team.delete": (_log, { name: called }) => ["deleted the team ", name(called)],
@@ -126,19 +137,15 @@ export const SENTENCES: Record<string, Tell> = {
     ...after(" for ", list(scopes)),
   ],
   "api_key.revoke": (_log, { name: called }) => ["revoked the key ", name(called)],
-  "quota.update": (_log, { team, ...limits }) => [
+  "quota.update": (_log, { team, team_name, ...limits }) => [
     "set limits of ",
-    ...theTeam(team),
-    `: ${list(Object.keys(limits)) ?? "?"}`,
+    ...theTeam(team, team_name),
+    `: ${limitsSet(limits) ?? "?"}`,
   ],
-  "quota.refuse": (_log, { quota, used, limit }) => [
-    "was refused more ",
-    name(quota),
-    `: ${textOf(used) ?? "?"} of ${textOf(limit) ?? "?"} are in use`,
-  ],
-  "quota.limit_usage": (_log, { team, ...changes }) => [
+  "quota.refuse": (_log, { quota, used, limit }) => refusal(quota, used, limit),
+  "quota.limit_usage": (_log, { team, team_name, ...changes }) => [
     "set what ",
-    ...theTeam(team),
+    ...theTeam(team, team_name),
     " may use in a month",
     ...after(": ", limitChanges(changes)),
   ],
@@ -180,7 +187,11 @@ export const SENTENCES: Record<string, Tell> = {
     ...after(": ", right),
   ],
   "host.create": (log) => ["registered the host ", name(log.resource_id)],
-  "host.marked_up": (log) => ["saw the host ", name(log.resource_id), " answer again"],
+  "host.marked_up": (log, { again }) => [
+    "saw the host ",
+    name(log.resource_id),
+    again === true ? " answer again" : " answer",
+  ],
   "host.marked_down": (log) => ["saw the host ", name(log.resource_id), " fall silent"],
   "signing_key.rotate": (_log, { revoked }) => [
     "made a new key that signs sessions",
@@ -198,7 +209,7 @@ export function sentenceOf(log: AuditLog): Piece[] {
 }
 
 function piecesOf(log: AuditLog): Piece[] {
-  const actor: Piece = bySystem(log) ? "The system" : { name: log.actor_name || log.actor_id || "Somebody" };
+  const actor: Piece = bySystem(log) ? systemOf(log) : { name: log.actor_name || log.actor_id || "Somebody" };
   const tell = SENTENCES[`${log.resource_type}.${log.action}`];
   if (tell) return [actor, " ", ...tell(log, log.metadata ?? {})];
   return [actor, ` ${log.action} ${log.resource_type} `, name(log.resource_id, "")];
@@ -213,9 +224,37 @@ export function textOfSentence(log: AuditLog): string {
     .join("");
 }
 
-/** The team that an event is about, which only the platform's log names. */
-function theTeam(id: unknown): Piece[] {
-  return typeof id === "string" ? ["the team ", code(id)] : ["the team"];
+/** Who acts for the server: it itself, or its operator on its machine. */
+function systemOf({ actor_name }: AuditLog): string {
+  return actor_name === "operator" ? "The operator of the server" : "The system";
+}
+
+/** The team that an event is about, which only the platform's log names: as it was called then, or by its id. */
+function theTeam(id: unknown, called: unknown): Piece[] {
+  if (typeof id !== "string") return ["the team"];
+  return ["the team ", textOf(called) === undefined ? code(id) : name(called)];
+}
+
+/** What a team was refused, in the units of the pages. */
+function refusal(quota: unknown, used: unknown, limit: unknown): Piece[] {
+  const monthly = AMOUNTS.find(({ key }) => key === quota);
+  const { noun, format } = monthly ?? holdingOf(quota);
+  const figure = (value: unknown) => (typeof value === "number" ? format(value) : "?");
+  const span = monthly ? "were used in the month" : "are in use";
+  return ["was refused more ", name(noun), `: ${figure(used)} of ${figure(limit)} ${span}`];
+}
+
+/** Limits that were set anew; null stands for the server's own. */
+function limitsSet(limits: Metadata): string | undefined {
+  const words = Object.entries(limits).map(([quota, limit]) => {
+    const { noun, format } = holdingOf(quota);
+    return `${noun} ${typeof limit === "number" ? format(limit) : "as by default"}`;
+  });
+  return list(words);
+}
+
+function holdingOf(quota: unknown): { noun: string; format: (value: number) => string } {
+  return HOLDINGS.get(quota) ?? { noun: textOf(quota) ?? "?", format: count };
 }
 
 /** A command by its process id or its tag. */
