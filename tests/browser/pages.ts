@@ -19,7 +19,7 @@ export const PAGES: readonly PageOfDashboard[] = [
     asks: /\/v1\/sandboxes\/stats/,
     shows: (page) => page.getByText("Most at once in 30 days"),
   },
-  { path: "/dashboard/snapshots", asks: /\/v1\/snapshots/, shows: table("Templates") },
+  { path: "/dashboard/snapshots", asks: /\/v1\/snapshots/, shows: table("Snapshots") },
   {
     path: "/dashboard/snapshots/family",
     asks: /\/v1\/family/,

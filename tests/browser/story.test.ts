@@ -79,13 +79,13 @@ test("it is paused and resumed where it stood", async () => {
   await inShell(ada, "echo still-$(cat /dev/shm/kept)", "still-kept");
 });
 
-test("a template is made of it, and another capsule starts from that", async () => {
+test("a snapshot is made of it, and another capsule starts from that", async () => {
   await ada.getByRole("button", { name: "Pause & snapshot" }).click();
   const dialog = ada.getByRole("dialog", { name: "Pause & snapshot workshop" });
-  await dialog.getByLabel("Name of the template").fill("ready-made");
+  await dialog.getByLabel("Name of the snapshot").fill("ready-made");
   await dialog.getByRole("button", { name: "Pause & snapshot" }).click();
   await dialog.waitFor({ state: "hidden" });
-  await ada.getByRole("link", { name: "Templates" }).click();
+  await ada.getByRole("link", { name: "Snapshots" }).click();
   await choose(ada, "ready-made", "Create capsule");
   const creation = ada.getByRole("dialog", { name: "Create a capsule" });
   await expect.poll(() => creation.getByLabel("Template").inputValue()).toBe("ready-made");
@@ -135,7 +135,7 @@ test("the audit log tells all of it in sentences", async () => {
     /^Ada Lovelace wrote \/\S*\/notes\.txt in \S+$/,
     /^Ada Lovelace paused \S+$/,
     /^Ada Lovelace resumed \S+$/,
-    /^Ada Lovelace made the template ready-made from \S+$/,
+    /^Ada Lovelace made the snapshot ready-made from \S+$/,
     /^Ada Lovelace created \S+ named second from ready-made$/,
     /^Ada Lovelace changed .* of the team$/,
     /^Ada Lovelace added grace@example\.org as member$/,

@@ -8,8 +8,8 @@ export const RESOURCES: readonly { key: Resource; label: string }[] = [
   { key: "sandboxes", label: "Capsules that are not paused" },
   { key: "vcpus", label: "Their vCPUs" },
   { key: "memory_mb", label: "Their memory, MiB" },
-  { key: "templates", label: "Templates" },
-  { key: "disk_mb", label: "Disk of templates and paused capsules, MiB" },
+  { key: "templates", label: "Snapshots" },
+  { key: "disk_mb", label: "Disk of snapshots and paused capsules, MiB" },
 ];
 
 /** The highest limit that the API takes. */

@@ -9,5 +9,5 @@ it("a key without end has none, and others end after whole days", () => {
 
 it("what every key may do is said only of one that may nothing else", () => {
   expect(describeScopes(["read"])).toBe("read");
-  expect(describeScopes(["sandboxes", "templates", "read"])).toBe("sandboxes, templates");
+  expect(describeScopes(["sandboxes", "templates", "read"])).toBe("capsules, snapshots");
 });

@@ -5,7 +5,7 @@ export type Scope = Schemas["ApiKey"]["scopes"][number];
 /** What a key may do, in the order in which it is asked for. */
 export const SCOPES: readonly { value: Scope; label: string; hint: string }[] = [
   { value: "sandboxes", label: "Capsules", hint: "create, use and destroy them" },
-  { value: "templates", label: "Templates", hint: "make and delete them" },
+  { value: "templates", label: "Snapshots", hint: "make and delete them" },
   { value: "read", label: "Read", hint: "look at everything of the team that is not inside a capsule; every key may" },
 ];
 
@@ -25,8 +25,11 @@ export function endOf(lifetime: Lifetime, now: Date): string | undefined {
   return days === 0 ? undefined : new Date(now.getTime() + days * 86_400_000).toISOString();
 }
 
+/** Scopes in the words of pages. */
+const WORDS: Record<Scope, string> = { sandboxes: "capsules", templates: "snapshots", read: "read" };
+
 /** What a key may do in one line of words. */
 export function describeScopes(scopes: readonly Scope[]): string {
   const beyond = scopes.filter((scope) => scope !== "read");
-  return beyond.length === 0 ? "read" : beyond.join(", ");
+  return beyond.length === 0 ? "read" : beyond.map((scope) => WORDS[scope]).join(", ");
 }

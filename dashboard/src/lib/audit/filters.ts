@@ -12,7 +12,7 @@ export interface AuditFilters {
 /** How kinds of resources are called on pages. */
 const RESOURCE_WORDS: Record<string, string> = {
   sandbox: "Capsules",
-  snapshot: "Templates",
+  snapshot: "Snapshots",
   team: "Team",
   member: "Members",
   api_key: "Keys",

@@ -12,7 +12,7 @@ export const resumeCapsule = (capsule: Capsule) =>
 
 export const destroyCapsule = (capsule: Capsule) => api.DELETE("/v1/sandboxes/{id}", of(capsule));
 
-/** Makes a template of a capsule. Without a name the server gives it one. */
+/** Makes a snapshot of a capsule. Without a name the server gives it one. */
 export function snapshotCapsule({ id }: Capsule, name: string, overwrite: boolean) {
   const body = { sandbox_id: id, ...(name === "" ? {} : { name }) };
   return answer(api.POST("/v1/snapshots", { body, ...(overwrite ? { params: { query: { overwrite } } } : {}) }));

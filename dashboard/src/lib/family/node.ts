@@ -9,5 +9,5 @@ export function nodeName(node: FamilyNode): string {
 /** What it is, in a word or two. */
 export function nodeKind(node: FamilyNode): string {
   if (node.kind === "sandbox") return "capsule";
-  return node.type === "base" ? "base template" : "template";
+  return node.type === "base" ? "base system" : "snapshot";
 }

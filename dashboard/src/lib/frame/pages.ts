@@ -21,7 +21,7 @@ export interface PageEntry {
 /** The pages of the sidebar, from the top. */
 export const PAGES: readonly PageEntry[] = [
   { href: "/dashboard/capsules", label: "Capsules", icon: Box, key: "c" },
-  { href: "/dashboard/snapshots", label: "Templates", icon: Layers, key: "s" },
+  { href: "/dashboard/snapshots", label: "Snapshots", icon: Layers, key: "s" },
   { href: "/dashboard/keys", label: "Keys", icon: KeyRound, key: "k" },
   { href: "/dashboard/team", label: "Team", icon: Users, key: "t" },
   { href: "/dashboard/audit", label: "Audit", icon: ScrollText, key: "a" },

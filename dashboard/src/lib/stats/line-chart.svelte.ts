@@ -5,14 +5,31 @@ import { theme } from "#lib/frame/theme.svelte.ts";
 import { byteStep } from "./byte-step.ts";
 import { markLabel, type Point, timeMarks } from "./time-axis.ts";
 
+/** How a line is drawn. */
+export interface LineLook {
+  /** Name of the token of its colour. */
+  colour: "accent" | "running" | "muted" | `series-${1 | 2 | 3 | 4 | 5 | 6}`;
+  /** Pixels that are drawn and left out in turn, by which it is told from others without its colour; default: none is left out. */
+  dash?: readonly number[];
+}
+
+/** A line that stands beside one that is drawn whole. */
+export const DASHED: readonly number[] = [5, 3];
+
+/** Looks of lines of one kind, such as those of several capsules: told apart by their colours, and without. */
+export const SERIES: readonly LineLook[] = [
+  { colour: "series-1" },
+  { colour: "series-2", dash: [6, 3] },
+  { colour: "series-3", dash: [2, 2] },
+  { colour: "series-4", dash: [9, 3, 2, 3] },
+  { colour: "series-5", dash: [12, 4] },
+  { colour: "series-6", dash: [4, 2, 1, 2, 1, 2] },
+];
+
 /** A line of a chart. */
-export interface Line {
+export interface Line extends LineLook {
   label: string;
   points: Point[];
-  /** Name of the token of its colour, such as `accent`. */
-  colour: string;
-  /** Told from others without its colour. */
-  dashed?: boolean;
   /** Which axis it is read on; default: the left one. */
   axis?: "left" | "right";
 }
@@ -70,7 +87,7 @@ export function lineChart(read: () => LineChart): Attachment<HTMLCanvasElement> 
   };
 }
 
-function datasetOf({ label, points, colour, dashed = false, axis = "left" }: Line): ChartDataset<"line", Point[]> {
+function datasetOf({ label, points, colour, dash = [], axis = "left" }: Line): ChartDataset<"line", Point[]> {
   return {
     label,
     data: points,
@@ -78,7 +95,7 @@ function datasetOf({ label, points, colour, dashed = false, axis = "left" }: Lin
     borderColor: token(colour),
     backgroundColor: token(colour),
     borderWidth: 1.5,
-    borderDash: dashed ? [5, 3] : [],
+    borderDash: [...dash],
     tension: 0,
     // A single value between gaps would be no line.
     pointRadius: points.length < 3 ? 2 : 0,

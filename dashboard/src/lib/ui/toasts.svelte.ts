@@ -1,4 +1,6 @@
 import { ApiError } from "#lib/api/api-error.ts";
+import { Countdown } from "./countdown.ts";
+import { shownMs } from "./toast-time.ts";
 
 export interface Toast {
   id: number;
@@ -8,20 +10,22 @@ export interface Toast {
   href?: string;
 }
 
-/** Milliseconds that a result stays; an error stays until it is closed. */
-const SHOWN_MS = 5000;
+/** Why notices stay where they are: somebody points at one, has the keyboard in one, or does not look at the page. */
+type Hold = "pointer" | "focus" | "hidden";
+
 /** Most that are shown together. */
 const MOST = 4;
 
-/** Short words about what was done, at the edge of the page. */
+/** Short words about what was done or refused, at the edge of the page. They go by themselves, unless somebody holds them. */
 class Toasts {
   all = $state.raw<Toast[]>([]);
   #next = 1;
+  readonly #countdowns = new Map<number, Countdown>();
+  readonly #holds = new Set<Hold>();
 
   /** Says what was done: "build-42 paused". */
   info(text: string, href?: string): void {
-    const toast = this.#add({ kind: "info", text, ...(href === undefined ? {} : { href }) });
-    setTimeout(() => this.close(toast.id), SHOWN_MS);
+    this.#add({ kind: "info", text, ...(href === undefined ? {} : { href }) });
   }
 
   /** Says what went wrong. */
@@ -30,13 +34,40 @@ class Toasts {
   }
 
   close(id: number): void {
-    this.all = this.all.filter((toast) => toast.id !== id);
+    this.#keep(this.all.filter((toast) => toast.id !== id));
   }
 
-  #add(toast: Omit<Toast, "id">): Toast {
-    const added = { ...toast, id: this.#next++ };
-    this.all = [...this.all, added].slice(-MOST);
-    return added;
+  /** All stay until it is released. */
+  hold(why: Hold): void {
+    this.#holds.add(why);
+    for (const countdown of this.#countdowns.values()) countdown.rest();
+  }
+
+  release(why: Hold): void {
+    if (this.#holds.delete(why) && this.#holds.size === 0) {
+      for (const countdown of this.#countdowns.values()) countdown.run();
+    }
+  }
+
+  #add(toast: Omit<Toast, "id">): void {
+    const id = this.#next++;
+    const countdown = new Countdown(shownMs(toast.kind, toast.text), () => this.close(id));
+    this.#countdowns.set(id, countdown);
+    if (this.#holds.size === 0) countdown.run();
+    this.#keep([...this.all, { ...toast, id }].slice(-MOST));
+  }
+
+  #keep(toasts: Toast[]): void {
+    for (const { id } of this.all) {
+      if (toasts.some((toast) => toast.id === id)) continue;
+      this.#countdowns.get(id)?.rest();
+      this.#countdowns.delete(id);
+    }
+    this.all = toasts;
+    if (toasts.length > 0) return;
+    // Elements that are taken away tell nobody that they were left.
+    this.release("pointer");
+    this.release("focus");
   }
 }
 
