@@ -1,7 +1,7 @@
 import { sql } from "kysely";
+import { OVER } from "../database/live-sandboxes.ts";
 import { REMOVED_TOGETHER, Retention, type RetentionParts } from "../database/retention.ts";
 import type { Db } from "../database/tables.ts";
-import { FINAL } from "../sandboxes/sandbox-store.ts";
 
 export interface FamilyRetentionParts extends Pick<RetentionParts, "leadership" | "log"> {
   db: Db;
@@ -28,12 +28,11 @@ export function familyRetention({ db, keptDays, ...parts }: FamilyRetentionParts
  * comes to descend from what is gone meanwhile: copies and templates are made of sandboxes that live.
  */
 async function removeLeaves(db: Db, keptDays: number): Promise<number> {
-  const over = sql`status in (${sql.join(FINAL.map((status) => sql.lit(status)))})`;
   const limit = sql`now() - ${keptDays}::integer * interval '1 day'`;
   const { rows } = await sql<{ removed: number }>`
     with sandbox as (
       delete from sandboxes where id = any(array(
-        select id from sandboxes as gone where ${over} and last_updated < ${limit}
+        select id from sandboxes as gone where ${OVER} and last_updated < ${limit}
           and not exists (select from sandboxes where forked_from = gone.id)
           and not exists (select from templates where source_id = gone.id)
           and not exists (select from former_templates where source_id = gone.id)

@@ -3807,7 +3807,7 @@ export interface components {
             action: "create" | "pause" | "resume" | "rollback" | "fork" | "update" | "destroy" | "stop" | "missing" | "exec" | "signal_process" | "end_process" | "write_file" | "make_directory" | "move_file" | "remove_file" | "found" | "delete" | "rename" | "transfer" | "set_byoc" | "add" | "role_update" | "remove" | "leave" | "revoke" | "refuse" | "limit_usage" | "warn" | "reach_limit" | "sign_up" | "log_in" | "log_in_failed" | "log_out" | "log_out_everywhere" | "password_change" | "password_reset" | "verify_email" | "provider_link" | "provider_unlink" | "deactivate" | "activate" | "grant" | "marked_up" | "marked_down" | "rotate";
             /** @description Id of the user or API key; absent for `system` */
             actor_id?: string;
-            /** @description Name of the user or API key at that time */
+            /** @description Name of the user or API key at that time; of `system`, `operator` for the operator of the server, and absent for the server itself */
             actor_name?: string;
             /** @enum {unknown} */
             actor_type: "user" | "api_key" | "system";
