@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command, CommanderError } from "commander";
 import { adminCommand } from "./commands/admin.ts";
+import { attachCommand } from "./commands/attach.ts";
 import { buildImagesCommand } from "./commands/build-images.ts";
 import { cpCommand } from "./commands/cp.ts";
 import { createCommand } from "./commands/create.ts";
@@ -13,6 +14,7 @@ import { eventsCommand } from "./commands/events.ts";
 import { execCommand } from "./commands/exec.ts";
 import { filesCommand } from "./commands/files.ts";
 import { forkCommand } from "./commands/fork.ts";
+import { killCommand } from "./commands/kill.ts";
 import { metricsCommand } from "./commands/metrics.ts";
 import { pauseCommand, resumeCommand, rollbackCommand } from "./commands/pause.ts";
 import { psCommand } from "./commands/ps.ts";
@@ -34,6 +36,8 @@ const COMMANDS = [
   createCommand,
   psCommand,
   execCommand,
+  attachCommand,
+  killCommand,
   cpCommand,
   pauseCommand,
   resumeCommand,
@@ -68,7 +72,7 @@ for (const command of [program, ...program.commands]) command.exitOverride();
 
 // Like any program in a pipe, this one ends quietly when nobody reads its results any more. Commands that hand over the
 // output of others write to the descriptor themselves: `process.stdout` would make it non-blocking, for all who share it.
-if (!["exec", "run"].includes(process.argv[2] ?? "")) {
+if (!["exec", "run", "attach"].includes(process.argv[2] ?? "")) {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") throw error;
     finish(BROKEN_PIPE);
@@ -82,8 +86,8 @@ try {
   await program.parseAsync();
 } catch (error) {
   const [name] = process.argv.slice(2);
-  // The exit status of these two is the command's own, so that a failure of Warren has one apart.
-  const failed = name === "run" || name === "exec" ? WARREN_FAILED : 1;
+  // The exit status of these is the command's own, so that a failure of Warren has one apart.
+  const failed = ["run", "exec", "attach"].includes(name ?? "") ? WARREN_FAILED : 1;
   if (error instanceof CommanderError) finish(error.exitCode === 0 ? 0 : failed);
   else if (error instanceof Interrupted) endBySignal(error.by);
   else {

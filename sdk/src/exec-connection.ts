@@ -123,8 +123,14 @@ export class Connection {
 
   /** Sends a JSON frame: once the command is attached again, when it is not; never, when it has ended. */
   send(frame: ExecClientFrame): void {
-    if (this.#brokenSince !== undefined) this.#later.push(() => this.send(frame));
+    if (this.#isAway) this.#later.push(() => this.send(frame));
     else if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(frame));
+  }
+
+  /** There is no command on the other side now, and will be one again. */
+  get #isAway(): boolean {
+    if (this.#ended || !this.#reattach || !this.#outlives || this.#pid === undefined) return false;
+    return this.#brokenSince !== undefined || this.#socket.readyState !== WebSocket.OPEN;
   }
 
   close(): void {
@@ -256,7 +262,7 @@ export class Connection {
         this.#onTaken = resolve;
       });
     }
-    while (this.#brokenSince !== undefined && !this.#ended) {
+    while (this.#isAway) {
       await new Promise<void>((resolve) => this.#later.push(resolve));
     }
     this.#aheadBytes += bytes.length;

@@ -1,4 +1,4 @@
-import type { ExitStatus, Sandbox, StartOptions } from "@warren/sdk";
+import type { CommandOptions, ExitStatus, Sandbox, StartOptions } from "@warren/sdk";
 import { joinTerminal, terminalSize } from "../terminal/join-terminal.ts";
 import { warn } from "../terminal/messages.ts";
 import { attach } from "./attach.ts";
@@ -12,6 +12,8 @@ export interface AttachedOptions {
   user?: string;
   /** Seconds. */
   timeout?: number;
+  /** Name by which others find the command. */
+  tag?: string;
   /** Pass standard input on even when it is a terminal. */
   interactive?: boolean;
   /** Run in a terminal of the sandbox; when interactive, this process's terminal becomes it. */
@@ -26,23 +28,12 @@ export async function runAttached(
   args: string[],
   options: AttachedOptions,
 ): Promise<number> {
-  const { env, cwd, user, timeout, interactive = false, tty = false, signal } = options;
+  const { interactive = false, tty = false } = options;
   if (tty && interactive && !process.stdin.isTTY) {
     throw new Error("-t with -i needs a terminal on standard input; leave -t out to pass a file or a pipe on.");
   }
   const withInput = interactive || (!tty && !process.stdin.isTTY);
-  // Programs draw for the terminal that shows them.
-  const { TERM } = process.env;
-  const terminal = tty ? { terminal: terminalSize(), env: { ...(TERM ? { TERM } : {}), ...env } } : {};
-  const start: StartOptions = {
-    ...(env ? { env } : {}),
-    ...(cwd === undefined ? {} : { cwd }),
-    ...(user === undefined ? {} : { user }),
-    ...(timeout === undefined ? {} : { timeoutSec: timeout }),
-    stdin: withInput,
-    ...terminal,
-    signal,
-  };
+  const start: StartOptions = { ...commandAsked(options), stdin: withInput };
   const remote = await sandbox.stream(command, args, start);
   const streams = { stdout: new DescriptorOutput(1), stderr: new DescriptorOutput(2) };
   const leave = tty ? joinTerminal(remote, interactive) : undefined;
@@ -57,6 +48,21 @@ export async function runAttached(
   } finally {
     leave?.();
   }
+}
+
+/** What is asked for of a command, for the client library. */
+export function commandAsked({ env, cwd, user, timeout, tag, tty, signal }: AttachedOptions): CommandOptions {
+  // Programs draw for the terminal that shows them.
+  const { TERM } = process.env;
+  return {
+    ...(env ? { env } : {}),
+    ...(cwd === undefined ? {} : { cwd }),
+    ...(user === undefined ? {} : { user }),
+    ...(timeout === undefined ? {} : { timeoutSec: timeout }),
+    ...(tag === undefined ? {} : { tag }),
+    ...(tty ? { terminal: terminalSize(), env: { ...(TERM ? { TERM } : {}), ...env } } : {}),
+    signal,
+  };
 }
 
 function outOfMemoryText({ process: name, pid }: NonNullable<ExitStatus["outOfMemory"]>): string {
