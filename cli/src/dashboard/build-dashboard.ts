@@ -29,8 +29,14 @@ const KEPT_BUILDS = 2;
 const KEPT_LINES = 200;
 const TOLD_LINES = 20;
 
-/** Module that ends the build when its standard input does, which the launcher holds open: no launcher that is killed leaves one. */
-const END_WITH_LAUNCHER = `data:text/javascript,${encodeURIComponent('process.stdin.once("end", () => process.exit(1)).resume().unref();')}`;
+/**
+ * Module that ends the build when its standard input does, which the launcher holds open: no launcher that is killed leaves one.
+ * Threads and processes of the build load it too, which have none of it.
+ */
+const END_WITH_LAUNCHER = `data:text/javascript,${encodeURIComponent(
+  'import { isMainThread } from "node:worker_threads"; const { stdin } = process; ' +
+    'if (isMainThread && stdin.unref) stdin.once("end", () => process.exit(1)).resume().unref();',
+)}`;
 
 export interface BuildOptions {
   /** Called when there is something to build, which takes a while. */
