@@ -110,7 +110,7 @@ it.each([
 
 it("tells of directories that came as archives, whole or not", () => {
   const metadata = { path: "/srv/app", bytes: 10, archive: true };
-  const write = { action: "write_file", resource_id: "sb123" };
+  const write = { action: "write_file", resource_id: "sb123" } as const;
   expect(textOfSentence(log({ ...write, metadata }))).toBe("Ann unpacked an archive into /srv/app in sb123");
   const failed = log({ ...write, status: "error", metadata: { ...metadata, error: "it breaks off" } });
   expect(textOfSentence(failed)).toBe("Ann could not unpack all of an archive into /srv/app in sb123: it breaks off");
