@@ -53,6 +53,32 @@ test("neither does a tab that is closed while its shell prints", async () => {
   await expect.poll(() => count("yes"), ENDED).toBe(0);
 });
 
+test("what is typed into a file is not lost to a change of the team without a question", async () => {
+  await sandbox.files.write("notes.txt", "one\n");
+  await open("files");
+  await page.getByRole("button", { name: "notes.txt", exact: true }).click();
+  const text = page.getByRole("textbox", { name: "Content of notes.txt" });
+  await text.press("Control+End");
+  await text.pressSequentially("typed");
+
+  await page.getByRole("button", { name: "switch team" }).click();
+  await page.getByRole("menuitem", { name: "Create a team" }).click();
+  const creating = page.getByRole("dialog", { name: "Create a team" });
+  await creating.getByLabel("Name").fill("Second team");
+  await creating.getByRole("button", { name: "Create" }).click();
+  const question = page.getByRole("dialog", { name: "Leave notes.txt unsaved?" });
+  await question.getByRole("button", { name: "Cancel" }).click();
+  await question.waitFor({ state: "detached" });
+  expect(await text.textContent()).toContain("typed");
+
+  await creating.getByRole("button", { name: "Create" }).click();
+  await question.getByRole("button", { name: "Leave" }).click();
+  await page.waitForURL("/dashboard/capsules/list");
+  await page.getByRole("button", { name: "Team Second team" }).click();
+  await page.getByRole("menuitem", { name: "owner" }).filter({ hasText: "Default" }).click();
+  await page.getByRole("button", { name: "Team Default" }).waitFor();
+});
+
 test("markup in names of files is text, wherever the name stands", async () => {
   const markup = `<img src=x onerror=document.title='run'>`;
   await sandbox.exec("mkdir", [markup], { timeoutSec: 300 });

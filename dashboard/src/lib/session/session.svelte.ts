@@ -1,5 +1,6 @@
 import { answer, api, onSignedOut, onTeamLost, type Schemas } from "#lib/api/client.ts";
 import { goto } from "$app/navigation";
+import { leaveGuards } from "./leave-guards.ts";
 
 type Me = Schemas["Me"];
 type Team = NonNullable<Me["team"]>;
@@ -80,20 +81,24 @@ class Session {
     await this.load();
   }
 
-  /** Continues in another team. */
-  async switchTeam(teamId: string): Promise<void> {
-    await answer(api.POST("/v1/auth/switch-team", { body: { team_id: teamId } }));
-    await this.begin();
+  /** Continues in another team; false when somebody stays, for what they would lose on the page. */
+  async switchTeam(teamId: string): Promise<boolean> {
+    if (!(await leaveGuards.mayLeave())) return false;
+    await this.#switchTo(teamId);
+    return true;
   }
 
-  /** Makes a team and continues in it. */
-  async createTeam(name: string): Promise<void> {
+  /** Makes a team and continues in it; false, and none is made, when somebody stays for what they would lose on the page. */
+  async createTeam(name: string): Promise<boolean> {
+    if (!(await leaveGuards.mayLeave())) return false;
     const team = await answer(api.POST("/v1/teams", { body: { name } }));
-    await this.switchTeam(team.id);
+    await this.#switchTo(team.id);
+    return true;
   }
 
-  /** Ends the session on the server, here and in all tabs. */
+  /** Ends the session on the server, here and in all tabs, unless somebody stays for what they would lose on the page. */
   async logOut(): Promise<void> {
+    if (!(await leaveGuards.mayLeave())) return;
     await api.POST("/v1/auth/logout");
     this.#channel.postMessage("changed");
     this.#forget();
@@ -107,6 +112,11 @@ class Session {
     const asked = this.#ask();
     this.#asked = asked;
     await asked;
+  }
+
+  async #switchTo(teamId: string): Promise<void> {
+    await answer(api.POST("/v1/auth/switch-team", { body: { team_id: teamId } }));
+    await this.begin();
   }
 
   async #ask(): Promise<Me | null> {
