@@ -1,5 +1,5 @@
 /** Milliseconds of a day. */
-export const DAY_MS = 86_400_000;
+const DAY_MS = 86_400_000;
 
 /** What a sandbox has used. */
 export interface Usage {

@@ -29,13 +29,13 @@ test("what is not acknowledged is given again, what is acknowledged is not, and 
   const ledger = new Ledger();
   count(ledger, "one");
   addPoint(ledger, "one");
-  expect(ledger.collect(undefined, NOW)).toMatchObject({ points: [], usage: [], more: false });
+  expect(ledger.collect(undefined)).toMatchObject({ points: [], usage: [], more: false });
   ledger.nextRound();
-  const first = ledger.collect(undefined, NOW);
+  const first = ledger.collect(undefined);
   expect(first).toMatchObject({ points: [{ sandboxId: "one" }], usage: [{ sandboxId: "one", diskMbMs: 1000 }] });
-  expect(ledger.collect(undefined, NOW)).toEqual(first);
-  expect(ledger.collect({ ...first.cursor, ledger: "another" }, NOW)).toEqual(first);
-  const second = ledger.collect(first.cursor, NOW);
+  expect(ledger.collect(undefined)).toEqual(first);
+  expect(ledger.collect({ ...first.cursor, ledger: "another" })).toEqual(first);
+  const second = ledger.collect(first.cursor);
   expect(second).toMatchObject({ points: [], usage: [], cursor: first.cursor });
 });
 
@@ -44,9 +44,9 @@ test("accounts of sandboxes that are gone are forgotten once all of them is kept
   count(ledger, "gone").ended = true;
   count(ledger, "there");
   ledger.nextRound();
-  const { cursor } = ledger.collect(undefined, NOW);
+  const { cursor } = ledger.collect(undefined);
   expect(ledger.accounts.size).toBe(2);
-  ledger.collect(cursor, NOW);
+  ledger.collect(cursor);
   expect([...ledger.accounts.keys()]).toEqual(["there"]);
 });
 
@@ -55,48 +55,68 @@ test("a day that is over is given until it is kept, and not again however often 
   count(ledger, "there", MIDNIGHT - 1000);
   count(ledger, "there", MIDNIGHT + 1000);
   ledger.nextRound();
-  const first = ledger.collect(undefined, NOW);
+  const first = ledger.collect(undefined);
   expect(daysOf(first)).toEqual([
     ["there", "2026-01-01"],
     ["there", "2026-01-02"],
   ]);
   count(ledger, "there");
   ledger.nextRound();
-  expect(daysOf(ledger.collect(first.cursor, NOW))).toEqual([["there", "2026-01-02"]]);
+  expect(daysOf(ledger.collect(first.cursor))).toEqual([["there", "2026-01-02"]]);
 });
 
 test("a day that was kept goes on from there until it is counted to its end", () => {
   const ledger = new Ledger();
   count(ledger, "there", MIDNIGHT - 1000);
   ledger.nextRound();
-  const { cursor } = ledger.collect(undefined, MIDNIGHT - 500);
-  ledger.collect(cursor, MIDNIGHT + 500);
+  const { cursor } = ledger.collect(undefined);
+  ledger.collect(cursor);
   count(ledger, "there", MIDNIGHT + 1000);
   ledger.nextRound();
-  const days = ledger.collect(cursor, MIDNIGHT + 1000).usage;
+  const days = ledger.collect(cursor).usage;
   expect(days.map(({ day, diskMbMs }) => [day, diskMbMs])).toEqual([
     ["2026-01-01", 2000],
     ["2026-01-02", 1000],
   ]);
 });
 
-test("a clock that is put back over midnight goes on with the day that was kept, and that day is forgotten later", () => {
+test.each([
+  ["over midnight", MIDNIGHT + 5000],
+  ["from a day in which it was ahead", MIDNIGHT + 20 * DAY],
+])(
+  "a clock that is put back %s goes on with the day that was kept, and that day is forgotten later",
+  (_what, wrong) => {
+    const ledger = new Ledger();
+    const account = count(ledger, "there", MIDNIGHT - 1000);
+    const go = (now: number, elapsedMs: number) => settle(account, { now, elapsedMs, round: ledger.round });
+    go(wrong, 1000);
+    ledger.nextRound();
+    const { cursor } = ledger.collect(undefined);
+    ledger.collect(cursor);
+    go(MIDNIGHT - 50_000, 10_000);
+    ledger.nextRound();
+    const again = ledger.collect(cursor);
+    expect(again.usage.map(({ day, diskMbMs }) => [day, diskMbMs])).toEqual([["2026-01-01", 1000 + 10_000]]);
+    for (const day of [2, 3, 4]) {
+      go(NOW + day * DAY, 1000);
+      ledger.nextRound();
+    }
+    const last = ledger.collect(again.cursor);
+    ledger.collect(last.cursor);
+    expect(Object.keys(account.days)).toEqual(["2026-01-04", "2026-01-05", "2026-01-06"]);
+  },
+);
+
+test("of many days that were counted at once, the last goes on", () => {
   const ledger = new Ledger();
-  const account = count(ledger, "there", MIDNIGHT - 1000);
-  count(ledger, "there", MIDNIGHT + 5000);
+  count(ledger, "there", MIDNIGHT - 1000);
+  count(ledger, "there", NOW + 9 * DAY);
   ledger.nextRound();
-  const { cursor } = ledger.collect(undefined, MIDNIGHT + 5000);
-  ledger.collect(cursor, MIDNIGHT + 5000);
-  // Ten seconds have passed, and the clock is a minute behind where it was.
-  settle(account, { now: MIDNIGHT - 50_000, elapsedMs: 10_000, round: ledger.round });
+  const { cursor } = ledger.collect(undefined);
+  ledger.collect(cursor);
+  count(ledger, "there", NOW + 9 * DAY + 1000);
   ledger.nextRound();
-  const again = ledger.collect(cursor, MIDNIGHT - 50_000);
-  expect(again.usage.map(({ day, diskMbMs }) => [day, diskMbMs])).toEqual([["2026-01-01", 2000 + 10_000]]);
-  count(ledger, "there", MIDNIGHT + 1.5 * DAY);
-  ledger.nextRound();
-  const last = ledger.collect(again.cursor, MIDNIGHT + 1.5 * DAY);
-  ledger.collect(last.cursor, MIDNIGHT + 1.5 * DAY);
-  expect(Object.keys(account.days)).toEqual(["2026-01-02", "2026-01-03"]);
+  expect(ledger.collect(cursor).usage).toMatchObject([{ day: "2026-01-11", diskMbMs: DAY / 2 + 1000 }]);
 });
 
 test("a day of a sandbox that is measured on is not taken for kept when an answer held no more", () => {
@@ -110,7 +130,7 @@ test("a day of a sandbox that is measured on is not taken for kept when an answe
   const given: string[][] = [];
   let cursor: ReturnType<Ledger["collect"]>["cursor"] | undefined;
   for (let more = true; more; ) {
-    const answer = ledger.collect(cursor, NOW);
+    const answer = ledger.collect(cursor);
     given.push(...daysOf(answer));
     ({ cursor, more } = answer);
   }
@@ -129,7 +149,7 @@ test("what is much comes in several answers, each of whole rounds", () => {
   const sizes: number[] = [];
   let cursor: ReturnType<Ledger["collect"]>["cursor"] | undefined;
   for (let more = true; more; ) {
-    const answer = ledger.collect(cursor, NOW);
+    const answer = ledger.collect(cursor);
     sizes.push(answer.points.length);
     cursor = answer.cursor;
     more = answer.more;
@@ -157,9 +177,9 @@ test("a ledger that is read again gives what changes after it, whatever was kept
   for (let round = 0; round < 10; round++) ledger.nextRound();
   count(ledger, "one");
   ledger.nextRound();
-  const { cursor } = ledger.collect(undefined, NOW);
+  const { cursor } = ledger.collect(undefined);
   const again = new Ledger(written);
   count(again, "two");
   again.nextRound();
-  expect(daysOf(again.collect(cursor, NOW))).toEqual([["two", "2026-01-02"]]);
+  expect(daysOf(again.collect(cursor))).toEqual([["two", "2026-01-02"]]);
 });

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { type Account, DAY_MS, type DayUsage, dayOf } from "./account.ts";
+import type { Account, DayUsage } from "./account.ts";
 
 /** Points that wait for a control plane at most: those of 200 sandboxes for an hour and a half. The oldest go first. */
 const MAX_POINTS = 100_000;
@@ -7,6 +7,12 @@ const MAX_POINTS = 100_000;
 const MAX_ENDED = 20_000;
 /** Points, and days of sandboxes, of one answer; those of one round are not divided. */
 const MAX_ANSWER = 10_000;
+
+/**
+ * Days of a sandbox, those in which it was counted last, whose figures go on from where they are though they were kept: a clock
+ * that is put back, over midnight or from a day that it was ahead in, names one of them again.
+ */
+const OPEN_DAYS = 3;
 
 /**
  * Rounds that a ledger which is read again goes ahead: more than can have been collected since it was written, so that none
@@ -112,9 +118,9 @@ export class Ledger {
    * Forgets what has been kept, and gives what has not, of rounds that are over. Days that are over are given until they are
    * kept, today's as often as it changes.
    */
-  collect(kept: LedgerCursor | undefined, now: number): Collected {
+  collect(kept: LedgerCursor | undefined): Collected {
     const cursor = kept?.ledger === this.id ? kept : { ledger: this.id, points: 0, usage: 0 };
-    this.#forget(cursor, now);
+    this.#forget(cursor);
     const points = firstOf(this.#points, this.#round);
     const changed = [...this.accounts.values()]
       .flatMap(usedDaysOf)
@@ -133,16 +139,13 @@ export class Ledger {
     };
   }
 
-  #forget(kept: LedgerCursor, now: number): void {
+  #forget(kept: LedgerCursor): void {
     const firstLeft = this.#points.findIndex(({ round }) => round > kept.points);
     this.#points.splice(0, firstLeft === -1 ? this.#points.length : firstLeft);
-    for (const { id, at, days, ended } of this.accounts.values()) {
-      // More may come for the day up to which it is counted, for one that lies ahead of a clock that was put back, and for the
-      // day before, should the clock be put back by a day at most: its figures go on from where they are.
-      const openDay = dayOf(Math.min(at, now) - DAY_MS);
-      for (const [day, { round }] of Object.entries(days)) {
-        if (round <= kept.usage && (ended || day < openDay)) delete days[day];
-      }
+    for (const { id, days, ended } of this.accounts.values()) {
+      const latestFirst = Object.entries(days).sort(byLatest);
+      const over = ended ? latestFirst : latestFirst.slice(OPEN_DAYS);
+      for (const [day, { round }] of over) if (round <= kept.usage) delete days[day];
       if (ended && Object.keys(days).length === 0) this.accounts.delete(id);
     }
   }
@@ -150,6 +153,11 @@ export class Ledger {
 
 function usedDaysOf({ id, teamId, days }: Account): UsedDay[] {
   return Object.entries(days).map(([day, used]) => ({ sandboxId: id, teamId, day, ...used }));
+}
+
+/** The day that was counted last comes first; of those of one round, the later. */
+function byLatest([day, one]: [string, DayUsage], [other, { round }]: [string, DayUsage]): number {
+  return round - one.round || (day < other ? 1 : -1);
 }
 
 /** The first of what is in order of rounds, in whole rounds that are over. */

@@ -76,7 +76,7 @@ export class Meter {
 
   /** What has been measured and was not acknowledged. */
   collect(acknowledged: LedgerCursor | undefined): Collected {
-    return this.#ledger.collect(acknowledged, Date.now());
+    return this.#ledger.collect(acknowledged);
   }
 
   /** A sandbox has a microVM from now on; what one has used that stood ready is nobody's. */
