@@ -275,6 +275,8 @@ export class SandboxStore {
       .selectFrom("sandboxes")
       .select(["id", "status", "operation"])
       .where(condition)
+      // In one order, so that two who take many do not wait for each other.
+      .orderBy("id")
       .forUpdate()
       .execute();
     if (found.length === 0) return [];
