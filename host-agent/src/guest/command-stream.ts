@@ -59,14 +59,14 @@ export class CommandStreams {
     signal?.addEventListener("abort", stop, { once: true });
     const stream = command.open(abort.signal);
     const bounds = new EventBounds();
-    const late = setTimeout(
-      () => abort.abort(new Error("the command did not start")),
-      this.#limits.startMs * hostLoad(),
-    );
     let overdue: Error | undefined;
-    const deadline = new CommandDeadline(this.#limits.endMs, () => {
-      overdue = unreachable(new Error("the command was not ended when its time was up"));
+    const giveUp = (why: string) => {
+      overdue = unreachable(new Error(why));
       abort.abort(overdue);
+    };
+    const late = setTimeout(() => giveUp("the command did not start"), this.#limits.startMs * hostLoad());
+    const deadline = new CommandDeadline(this.#limits.endMs, () => {
+      giveUp("the command was not ended when its time was up");
     });
     let pid = 0;
     try {
