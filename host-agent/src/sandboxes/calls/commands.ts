@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { LIMITS } from "@warren/contracts/limits";
 import { BoundedBytes } from "../../guest/bounded-bytes.ts";
 import type { GuestClient } from "../../guest/client.ts";
@@ -8,7 +9,7 @@ import type { ListedCommand } from "../../guest/listed-command.ts";
 import type { Sandbox } from "../state/sandbox.ts";
 import { StandardInput } from "./standard-input.ts";
 
-/** Milliseconds that the processes of a command have to end when its caller has gone. */
+/** Milliseconds that the processes of a command have, when its caller has gone, to end, or to read what they were given. */
 const GRACE_MS = 5_000;
 
 /** Output and end of a command that was run to its end. */
@@ -150,9 +151,11 @@ async function* follow(
   { input, caller, endsWithCaller, onGivenUp }: Caller,
 ): AsyncGenerator<StreamEvent> {
   yield* sandbox.use(async function* (guest, gone) {
+    const left = new AbortController();
     const over = new AbortController();
-    const events = open(guest, AbortSignal.any([gone, over.signal, ...(caller ? [caller] : [])]));
+    const events = open(guest, AbortSignal.any([gone, left.signal, ...(caller ? [caller] : [])]));
     const news = new News(events);
+    let stdin: StandardInput | undefined;
     let pid = 0;
     let ended = false;
     try {
@@ -162,7 +165,7 @@ async function* follow(
         if (event.type === "started") {
           pid = event.pid;
           if (input) {
-            const stdin = new StandardInput(guest, pid, event.terminal, {
+            stdin = new StandardInput(guest, pid, event.terminal, {
               stop: over.signal,
               onTaken: (bytes) => news.taken(bytes),
             });
@@ -173,9 +176,15 @@ async function* follow(
         yield event;
       }
     } finally {
-      over.abort();
+      left.abort();
       if (!ended) onGivenUp();
       await events.return(undefined).catch(() => undefined);
+      // Whoever comes next types behind what this caller has typed.
+      if (stdin && !ended && !endsWithCaller) {
+        const limit = delay(GRACE_MS, undefined, { signal: AbortSignal.any([gone, over.signal]) });
+        await Promise.race([stdin.leave(), limit.catch(() => undefined)]);
+      }
+      over.abort();
       // A caller may have left because the guest is silent.
       const hear = (answer: Promise<void>) =>
         answer.then(

@@ -43,6 +43,15 @@ test("pieces come to the process in their order, and then the end", async () => 
   expect(taken()).toBe(6);
 });
 
+test("who leaves has given what was taken, and the process may be given more by others", async () => {
+  const { stdin, told } = input(async () => true);
+  for (const length of [1, 2]) void stdin.push(bytes(length));
+  await stdin.leave();
+  expect(told).toEqual(["write 1", "write 2", "end"]);
+  await stdin.push(bytes(3));
+  expect(told).toHaveLength(3);
+});
+
 test("who sends is held back once more is on the way than callers may be ahead, until the process reads on", async () => {
   const reads = Promise.withResolvers<boolean>();
   const { stdin, taken } = input(() => reads.promise);

@@ -46,11 +46,22 @@ export class StandardInput {
   /** Closes it once all of it has been passed on. */
   close(): void {
     this.#passing = this.#passing.then(async () => {
-      this.#open = false;
-      const stream = await this.#stream?.catch(() => undefined);
-      await stream?.end();
+      await this.#finish();
       await this.#guest.commands.closeStdin(this.#pid).catch(() => undefined);
     });
+  }
+
+  /** Nobody has more, and it stays open: resolves when the process has been given all of it, or takes no more. */
+  leave(): Promise<void> {
+    this.#passing = this.#passing.then(() => this.#finish());
+    return this.#passing;
+  }
+
+  async #finish(): Promise<void> {
+    this.#open = false;
+    const stream = await this.#stream?.catch(() => undefined);
+    this.#stream = undefined;
+    await stream?.end();
   }
 
   /** Resolves when more may follow. */

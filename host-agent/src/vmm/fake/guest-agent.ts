@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { frame } from "../../guest/testing/frames.ts";
+import { GuestProcess } from "./guest-processes.ts";
 import { HOME_DIRECTORY, runProgram, type World } from "./shell.ts";
 
 const STREAM = "application/connect+json";
@@ -10,17 +11,11 @@ export const MEMORY_IN_USE = 16 * 1024 ** 2;
 /** Bytes of the envelope of a message. */
 const ENVELOPE = 5;
 
-interface Process {
-  stop: AbortController;
-  /** Number of the signal that ended it. */
-  signal: number;
-  input: Buffer[];
-  closeInput: () => void;
-}
-
-/** What is asked of a process that runs. */
+/** What is asked of a process. */
 interface ControlRequest {
-  process: { pid: number };
+  process: { pid?: number; tag?: string };
+  /** Where in the output to begin, a number of 64 bits as JSON has it. */
+  from?: string;
   /** In base64. */
   input?: { stdin?: string; pty?: string };
   signal?: string | number;
@@ -29,7 +24,8 @@ interface ControlRequest {
 /** Speaks for a guest on the address of its network, as the guest agent does, as far as the life of a sandbox needs it. */
 export class GuestAgent {
   readonly #world: World;
-  readonly #processes = new Map<number, Process>();
+  /** Those that run, and those that have ended whose output is kept. */
+  readonly #processes = new Map<number, GuestProcess>();
   #nextPid = 100;
 
   constructor(world: World) {
@@ -38,7 +34,7 @@ export class GuestAgent {
 
   /** How many processes it has started that have not ended. */
   get processes(): number {
-    return this.#processes.size;
+    return [...this.#processes.values()].filter(({ hasEnded }) => !hasEnded).length;
   }
 
   /** Resolves when it listens. */
@@ -76,6 +72,13 @@ export class GuestAgent {
         return void response.writeHead(204).end();
       case "/process.Process/Start":
         return this.#start(body, request, response);
+      case "/process.Process/Connect":
+        return this.#join(JSON.parse(body.subarray(ENVELOPE).toString()), response);
+      case "/process.Process/List":
+        return json(response, 200, {
+          processes: [...this.#processes.values()].map((process) => process.info()),
+          keepsOutput: true,
+        });
       case "/process.Process/SendInput":
       case "/process.Process/CloseStdin":
       case "/process.Process/SendSignal":
@@ -95,35 +98,44 @@ export class GuestAgent {
   }
 
   async #start(body: Buffer, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { process: config, stdin } = JSON.parse(body.subarray(ENVELOPE).toString());
-    const pid = this.#nextPid++;
-    const stop = new AbortController();
-    const closed = Promise.withResolvers<void>();
-    const process: Process = { stop, signal: 0, input: [], closeInput: closed.resolve };
-    if (stdin === false) closed.resolve();
-    this.#processes.set(pid, process);
-    request.socket.once("close", () => closed.resolve());
+    const asked = JSON.parse(body.subarray(ENVELOPE).toString());
+    const { process: config, stdin, tag } = asked;
     response.writeHead(200, { "content-type": STREAM });
-    const say = (event: unknown) => void response.write(frame(JSON.stringify({ event })));
-    say({ start: { pid } });
+    const former = tag && this.#find({ tag });
+    if (former && !former.hasEnded && asked.exclusiveTag) return refuse(response, "already_exists");
+    const process = new GuestProcess(this.#nextPid++, asked);
+    if (stdin === false) process.closeInput();
+    this.#processes.set(process.pid, process);
+    if (!process.keeps) request.socket.once("close", process.closeInput);
+    process.join(response);
     const { kernel } = this.#world;
     const status = await runProgram(config.cmd, config.args ?? [], this.#world, {
       env: { ...kernel.state.env, ...config.envs },
       cwd: config.cwd || HOME_DIRECTORY,
-      signal: stop.signal,
-      stdin: () => closed.promise.then(() => Buffer.concat(process.input)),
-      write: (stream, data) => say({ data: { [stream]: data.toString("base64") } }),
+      signal: process.stop.signal,
+      stdin: () => process.inputClosed.then(() => Buffer.concat(process.input)),
+      write: (stream, data) => process.write(stream, data),
     }).catch(() => undefined);
     await kernel.running();
-    this.#processes.delete(pid);
-    if (status === undefined) say({ end: { exitCode: -1, exited: false, status: "signal", signal: process.signal } });
-    else say({ end: { exitCode: status, exited: true, status: `exit status ${status}` } });
-    response.end(frame("{}", { flags: 2 }));
+    if (!process.keeps) this.#processes.delete(process.pid);
+    process.end(status);
+  }
+
+  #join(request: ControlRequest, response: ServerResponse): void {
+    response.writeHead(200, { "content-type": STREAM });
+    const process = this.#find(request.process);
+    if (process) process.join(response, request.from === undefined ? undefined : Number(request.from));
+    else refuse(response, "not_found");
+  }
+
+  /** The newest of that process id or tag. */
+  #find({ pid, tag }: ControlRequest["process"]): GuestProcess | undefined {
+    return [...this.#processes.values()].findLast((process) => process.pid === pid || (tag && process.tag === tag));
   }
 
   #control(path: string, request: ControlRequest, response: ServerResponse): void {
-    const process = this.#processes.get(request.process.pid);
-    if (!process) {
+    const process = this.#find(request.process);
+    if (!process || process.hasEnded) {
       json(response, 404, { code: "not_found", message: "there is no such process" });
       return;
     }
@@ -142,6 +154,11 @@ export class GuestAgent {
 function numberOf(signal: unknown): number {
   if (typeof signal === "number") return signal;
   return { SIGNAL_SIGTERM: 15, SIGNAL_SIGINT: 2, SIGNAL_SIGHUP: 1 }[String(signal)] ?? SIGKILL;
+}
+
+/** Ends a stream of events with an error. */
+function refuse(response: ServerResponse, code: string): void {
+  response.end(frame(JSON.stringify({ error: { code, message: "refused" } }), { flags: 2 }));
 }
 
 function json(response: ServerResponse, status: number, body: unknown): void {
