@@ -62,6 +62,8 @@ export const ERRORS = {
   provider_unavailable: { status: 502 },
   /** The mail server did not take a mail. */
   mail_failed: { status: 502 },
+  /** The host has sandboxes or templates that would be lost with it; the error names them. */
+  has_active_sandboxes: { status: 409 },
   host_unavailable: { status: 503 },
   /** The control plane's database server cannot be reached. */
   database_unavailable: { status: 503 },

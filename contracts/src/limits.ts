@@ -43,6 +43,12 @@ export const LIMITS = {
   password: { minCharacters: 8, maxBytes: 72 },
   /** Sandboxes that are over which one list shows at most. */
   endedSandboxes: 100,
+  /** Templates whose files a host says that it has. */
+  heldTemplates: 1000,
+  /** Bytes of what a host says of itself. */
+  hostReportBytes: 512 * 1024,
+  /** Tags of one host. */
+  hostTags: 64,
   /** Sandboxes whose series one answer holds at most. */
   measuredSandboxes: 500,
   /** Sandboxes of one page of a list. */

@@ -30,6 +30,8 @@ export interface Config {
   cacheDir: string;
   /** PostgreSQL server; absent = embedded database. */
   databaseUrl?: string;
+  /** Redis server of registration tokens; absent = they are in the database. */
+  redisUrl?: string;
   /** Host agent of this machine, `unix:PATH` or `http://HOST:PORT`. */
   localHost?: string;
   /** Origins other than the server's own whose pages may use it. */
@@ -177,6 +179,7 @@ export function parseConfig(environment: Environment): Config {
       read("WARREN_SECRET_KEY_FILE", (text) => resolve(text)),
     ),
     ...optional("databaseUrl", read("DATABASE_URL", parseDatabaseUrl)),
+    ...optional("redisUrl", read("REDIS_URL", parseRedisUrl)),
     ...optional("localHost", read("WARREN_LOCAL_HOST", parseHostAddress)),
     ...optional("readyFd", read("WARREN_READY_FD", parseDescriptor)),
   };
@@ -204,6 +207,11 @@ function parsePublicUrl(text: string): string {
 
 function parseDatabaseUrl(text: string): string {
   if (!/^postgres(ql)?:\/\//.test(text)) throw new Error("must start with postgres:// or postgresql://");
+  return text;
+}
+
+function parseRedisUrl(text: string): string {
+  if (!/^rediss?:\/\//.test(text) || !URL.canParse(text)) throw new Error("must start with redis:// or rediss://");
   return text;
 }
 

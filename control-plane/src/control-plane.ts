@@ -20,6 +20,7 @@ import { createAccounts } from "./wiring/accounts.ts";
 import { createEvents } from "./wiring/events.ts";
 import { createFamily } from "./wiring/family.ts";
 import { createFoundation, type Foundation, type OnClose } from "./wiring/foundation.ts";
+import { createHostRegistry } from "./wiring/host-registry.ts";
 import { createMetrics } from "./wiring/metrics.ts";
 import { createSandboxes } from "./wiring/sandboxes.ts";
 import { createServer } from "./wiring/server.ts";
@@ -74,7 +75,7 @@ async function start(
   const apiKeys = new ApiKeyStore(db);
   const usageLimits = new UsageLimitStore(db);
   const allowance = new UsageAllowance(usageLimits);
-  const sandboxes = await createSandboxes(foundation, { teams, quotas, usage: allowance });
+  const sandboxes = createSandboxes(foundation, { teams, quotas, usage: allowance });
   const { monitor, leases, templates } = sandboxes;
   onClose(() => operations.drain(DRAIN_MS));
   const accounts = await createAccounts(foundation, {
@@ -85,6 +86,7 @@ async function start(
     sandboxes: sandboxes.sandboxes,
     templates,
   });
+  const hostRegistry = await createHostRegistry(foundation, { teams, accounts, sandboxes });
   const stats = createStats(foundation);
   const sandboxMetrics = createMetrics(foundation, sandboxes, { limits: usageLimits, allowance });
   const events = createEvents(foundation, { teams, apiKeys, sandboxes });
@@ -98,6 +100,7 @@ async function start(
     apiKeys,
     accounts,
     sandboxes,
+    hostRegistry,
     stats: stats.reads,
     monitoring,
     metrics: sandboxMetrics.reads,
@@ -121,6 +124,7 @@ async function start(
     log.info({ url: metrics.url }, "metrics are served");
   }
   const url = await listen(app, config.listen);
+  const joining = hostRegistry.takeInLocalHost(loopbackOf(url));
   const file = new CredentialsFile(config.dataDir);
   await new Bootstrap({ db, teams, apiKeys, file, log }).run(config.publicUrl ?? url);
   if (config.firstAdmin) await accounts.admins.ensureFirst(config.firstAdmin);
@@ -134,6 +138,7 @@ async function start(
       "nobody administers this server; `warren admin link` prints a link to the page that makes the first account",
     );
   }
+  await joining;
   log.info({ url }, "ready");
   return { url, routes: app.routes };
 }
@@ -163,4 +168,9 @@ async function listen(app: App, { host, port }: ListenAddress): Promise<string> 
   }
   const address = app.server.address() as AddressInfo;
   return `http://${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
+}
+
+/** The address at which this machine itself reaches a server that listens on all of its addresses. */
+function loopbackOf(url: string): string {
+  return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
 }

@@ -11,13 +11,16 @@ import { DiskLayers } from "./disk/layers.ts";
 import { createQcow2Store } from "./disk/qcow2/store.ts";
 import type { BootImages, Progress } from "./images/images.ts";
 import { pruneImages } from "./images/prune.ts";
+import { CredentialFile, CredentialMemory } from "./link/credentials.ts";
+import { Link } from "./link/link.ts";
+import { readReport } from "./link/report.ts";
 import { ImageCache } from "./memory/image-cache/image-cache.ts";
 import { MemoryStore } from "./memory/store/store.ts";
 import { watchMemoryPressure } from "./memory-pressure/memory-pressure.ts";
 import type { Monitoring } from "./monitoring/monitoring.ts";
 import type { SlotPool } from "./network/network.ts";
 import { PLATFORM, type Platform } from "./platform.ts";
-import { readHostFacts } from "./rpc/host-facts.ts";
+import { type HostFacts, readHostFacts } from "./rpc/host-facts.ts";
 import { DiskSpace } from "./sandboxes/capacity/disk-space.ts";
 import { DiskUsage } from "./sandboxes/capacity/disk-usage.ts";
 import { Journal } from "./sandboxes/record/journal.ts";
@@ -42,6 +45,8 @@ export interface ServeOptions {
   socketPath: string;
   /** Destroy all sandboxes at the end. */
   ephemeral: boolean;
+  /** Base of a control plane's API, with which the host registers unless it has, by `WARREN_HOST_TOKEN`. */
+  controlPlane?: string;
   /** Size of a sandbox of the built-in template to make ready at once; memory in MiB. */
   prepare?: { vcpus: number; memoryMb: number };
   environment: NodeJS.ProcessEnv;
@@ -92,15 +97,19 @@ export async function serveHost(options: ServeOptions): Promise<Host> {
   const monitoring = await openMonitoring(options, settings, parts.sandboxes);
   // A third of the program, which is loaded while a sandbox is being prepared.
   const { serveSandboxes } = await import("./rpc/serve-sandboxes.ts");
+  const link = await openLink(options, parts.sandboxes, facts);
   const server = await serveSandboxes(options.socketPath, {
     sandboxes: parts.sandboxes,
     facts,
+    join: (request) => link.join(request),
     monitoring,
     log: options.log,
   });
+  await registerByToken(options, link);
   return {
     async stop() {
       await monitoring?.close();
+      await link.close();
       await server.close();
       await pressure?.close();
       // Slots in use can still be released once their pool is closed.
@@ -112,6 +121,28 @@ export async function serveHost(options: ServeOptions): Promise<Host> {
       lock.release();
     },
   };
+}
+
+/** Ties the host to the control plane whose credentials it has; a host agent for one command keeps none. */
+async function openLink(
+  { dataDirectory, socketPath, ephemeral, log }: ServeOptions,
+  sandboxes: SandboxService,
+  facts: () => Promise<HostFacts>,
+): Promise<Link> {
+  const credentials = ephemeral ? new CredentialMemory() : new CredentialFile(dataDirectory);
+  const report = () => readReport(sandboxes, facts);
+  return Link.open({ credentials, address: `unix:${socketPath}`, report, log });
+}
+
+/** Registers the host with the control plane that its supervisor names. */
+async function registerByToken({ controlPlane, environment }: ServeOptions, link: Link): Promise<void> {
+  if (controlPlane === undefined) return;
+  const token = environment.WARREN_HOST_TOKEN?.trim();
+  if (token) await link.registerOnce(controlPlane, token);
+  else if (!link.isKnown) {
+    const message = "this host has no credentials, and WARREN_HOST_TOKEN has no registration token";
+    throw new WarrenError("invalid_request", message);
+  }
 }
 
 /**

@@ -14,7 +14,7 @@ import { PLATFORM, type Platform } from "./platform.ts";
 /** Exit status of a program that wrote to a pipe without a reader: 128 + SIGPIPE. */
 const BROKEN_PIPE = 141;
 
-const USAGE = `usage: main.ts serve --data-dir DIR --images-dir DIR --listen unix:PATH [--ephemeral] [--prepare VCPUSxMIB] [--ready-fd N] [--exit-with-parent]
+const USAGE = `usage: main.ts serve --data-dir DIR --images-dir DIR --listen unix:PATH [--control-plane URL] [--ephemeral] [--prepare VCPUSxMIB] [--ready-fd N] [--exit-with-parent]
        main.ts sweep --data-dir DIR [--tell]
        main.ts count --data-dir DIR
        main.ts build-images --images-dir DIR [--with-node] [--refresh] [--json]
@@ -29,6 +29,7 @@ const { values, positionals } = parseArgs({
     "data-dir": { type: "string" },
     "images-dir": { type: "string" },
     listen: { type: "string" },
+    "control-plane": { type: "string" },
     ephemeral: { type: "boolean", default: false },
     prepare: { type: "string" },
     "ready-fd": { type: "string" },
@@ -87,6 +88,7 @@ async function serve(platform: Platform): Promise<void> {
       sourceRoot: SOURCE_ROOT,
       socketPath: socketPath(values.listen),
       ephemeral: values.ephemeral,
+      ...(values["control-plane"] === undefined ? {} : { controlPlane: values["control-plane"] }),
       ...(values.prepare === undefined ? {} : { prepare: sandboxSize(values.prepare) }),
       environment: process.env,
       platform,

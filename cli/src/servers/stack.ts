@@ -195,7 +195,7 @@ function withoutSettings(environment: NodeJS.ProcessEnv): Record<string, undefin
   return Object.fromEntries(settings.map((name) => [name, undefined]));
 }
 
-const SETTING = /^(?:DATABASE_URL|CP_.*|JWT_.*|OAUTH_.*|SMTP_.*|WARREN_(?!LOG_LEVEL$).*)$/;
+const SETTING = /^(?:DATABASE_URL|CP_.*|REDIS_URL|JWT_.*|OAUTH_.*|SMTP_.*|WARREN_(?!LOG_LEVEL$).*)$/;
 
 function aborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));

@@ -1,15 +1,10 @@
 import { type Static, type TSchema, Type } from "typebox";
-import { SANDBOX_ID, wireIdPattern, wireIdWords } from "../identifiers.ts";
+import { SANDBOX_ID } from "../identifiers.ts";
 import { LIMITS } from "../limits.ts";
 import { TeamId, Timestamp } from "./accounts.ts";
 import { AdminTeam, AdminUser } from "./admin.ts";
+import { HOST_STATUSES, HOST_TYPES, HostId } from "./hosts.ts";
 import { SANDBOX_STATUSES, SandboxReason } from "./sandboxes.ts";
-
-const HostId = Type.String({
-  pattern: wireIdPattern("host"),
-  "x-words": wireIdWords("host"),
-  description: "Host id",
-});
 
 /** Place in a list: microseconds since 1970 in base 36, and an id. */
 const PLACE = "[01][0-9a-z]{10}";
@@ -66,11 +61,11 @@ export type AdminTeamPage = Static<typeof AdminTeamPage>;
 export const AdminHost = Type.Object(
   {
     id: HostId,
-    type: Type.Enum(["regular", "byoc"], { description: "Shared by all teams, or brought by one for itself" }),
+    type: Type.Enum([...HOST_TYPES], { description: "Shared by all teams, or brought by one for itself" }),
     team_id: Type.Optional(TeamId),
     provider: Type.String(),
     address: Type.String({ description: "Empty until the host has registered" }),
-    status: Type.Enum(["pending", "online", "unreachable", "offline", "draining"]),
+    status: Type.Enum([...HOST_STATUSES]),
     arch: Type.String(),
     cpu_cores: Type.Integer(),
     memory_mb: Type.Integer(),

@@ -86,7 +86,10 @@ export const AUDIT_EVENTS = {
     revoke: { scope: "admin", says: "a user may no longer administer the platform, or a part of it" },
   },
   host: {
-    create: { scope: "admin", says: "a host was registered" },
+    create: { scope: "admin", says: "a host was made known" },
+    issue_token: { scope: "admin", says: "a token was made with which a host can register" },
+    register: { scope: "admin", says: "a host took up its registration" },
+    delete: { scope: "admin", says: "a host was deleted" },
     marked_up: { scope: "team", says: "a host answers" },
     marked_down: { scope: "team", says: "a host does not answer" },
   },

@@ -38,8 +38,10 @@ describe("the audit log of the platform", () => {
     const shutOut = { deactivated: true };
     await expectStatus(await admin.call("PATCH", `/v1/admin/users/${ada.userId}`, shutOut), 200);
     const [address, by] = [expect.any(String), "platform-admin"];
-    expect(told(await eventsOf("&resource_type=host&action=marked_up"))).toEqual([
-      ["host marked_up", "success", "system"],
+    expect(told(await eventsOf("&resource_type=host"))).toEqual([
+      ["host create", "success", "system", { provider: "local", address: stack.host.address }],
+      ["host issue_token", "info", "system"],
+      ["host register", "success", "system", { address: stack.host.address }],
     ]);
     expect(told(await eventsOf("&resource_type=user,quota,team"))).toEqual([
       ["user sign_up", "success", "operator", { email: ADMIN.email, team: expect.stringMatching(/^team-/) }],

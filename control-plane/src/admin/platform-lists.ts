@@ -1,10 +1,10 @@
 import type { WireIdPrefix } from "@warren/contracts/identifiers";
 import type { PlatformPermission } from "@warren/contracts/rest/admin";
+import type { HostStatus } from "@warren/contracts/rest/hosts";
 import type { SandboxReason, SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import { type RawBuilder, sql } from "kysely";
 import { LIVE } from "../database/live-sandboxes.ts";
 import type { Db } from "../database/tables.ts";
-import type { HostStatus } from "../hosts/hosts-table.ts";
 import { fromWireId } from "../identifiers/wire-id.ts";
 import { fromCursor, toCursor } from "./list-place.ts";
 

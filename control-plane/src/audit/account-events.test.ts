@@ -128,7 +128,8 @@ describe("events of accounts", () => {
   it("tell of the host of the machine, once", async () => {
     expect(await platformStory("resource_type=host")).toEqual([
       ["host create", "success", "system", { provider: "local", address: stack.host.address }],
-      ["host marked_up", "success", "system"],
+      ["host issue_token", "info", "system"],
+      ["host register", "success", "system", { address: stack.host.address }],
     ]);
     expect(await storyOf(admin, "create", "host")).toEqual([]);
   });

@@ -179,7 +179,12 @@ describe("events of teams and accounts", () => {
       ["user grant", "warning", "operator", { email, right: "users" }],
       ["user revoke", "warning", "operator", { email, right: "all" }],
     ]);
-    expect((await storyIn(platform, "host")).at(-1)).toEqual(["host marked_up", "success", "", {}]);
+    expect((await storyIn(platform, "host")).at(-1)).toEqual([
+      "host register",
+      "success",
+      "",
+      { address: stack.host.address },
+    ]);
     const page = await admin.get<AuditPage>("/v1/audit-logs?resource_type=host");
     expect(page.items).toEqual([]);
   });

@@ -124,9 +124,30 @@ export class TeamEvents {
     return this.#record({ ...of(by), resource: "quota", action: "refuse", status: "warning", metadata: about });
   }
 
-  /** A host was registered; `teamId` is that of the team whose own it is. */
-  hostCreated(db: Db, by: Actor, id: string, teamId: string | null, about: { provider: string; address: string }) {
+  /** A host was made known; `teamId` is that of the team whose own it is. */
+  hostCreated(db: Db, by: Actor, id: string, teamId: string | null, about: { provider: string; address?: string }) {
     return recordIn(db, { ...ofHost(id, teamId, by), action: "create", status: "success", metadata: about });
+  }
+
+  /** A token was made with which a host can register. */
+  hostTokenIssued(db: Db, by: Actor, id: string, teamId: string | null) {
+    return recordIn(db, { ...ofHost(id, teamId, by), action: "issue_token", status: "info" });
+  }
+
+  /** A host took up its registration. */
+  hostRegistered(db: Db, id: string, teamId: string | null, about: { address: string }) {
+    return recordIn(db, { ...ofHost(id, teamId), action: "register", status: "success", metadata: about });
+  }
+
+  /** A host was deleted, with the sandboxes and templates that were on it. */
+  hostDeleted(
+    db: Db,
+    by: Actor,
+    id: string,
+    teamId: string | null,
+    about: { address: string; sandboxes: number; templates: readonly string[] },
+  ) {
+    return recordIn(db, { ...ofHost(id, teamId, by), action: "delete", status: "warning", metadata: about });
   }
 
   /** A host answers, for the first time or `again`; `teamId` is that of the team whose own it is. */

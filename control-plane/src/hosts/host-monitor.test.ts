@@ -1,5 +1,4 @@
 import { WarrenError } from "@warren/contracts/errors";
-import { BUILT_IN_TEAM } from "@warren/contracts/identifiers";
 import { DEFAULT_SPEC } from "@warren/contracts/rest/sandbox-spec";
 import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import { newSandboxId } from "@warren/server/sandbox-id";
@@ -18,13 +17,12 @@ import { SandboxHistory } from "../sandboxes/sandbox-history.ts";
 import { storedSpec } from "../sandboxes/sandbox-spec.ts";
 import { SandboxStore } from "../sandboxes/sandbox-store.ts";
 import { TeamStore } from "../teams/team-store.ts";
-import { TemplateStore } from "../templates/template-store.ts";
 import { HostClientPool } from "./host-client-pool.ts";
 import { HostMonitor, type HostMonitorParts } from "./host-monitor.ts";
 import { HostStore } from "./host-store.ts";
-import { LocalHost } from "./local-host.ts";
 import { RoundRobinScheduler } from "./scheduler.ts";
 import { HostAgentDouble } from "./testing/host-agent-double.ts";
+import { insertHost } from "./testing/insert-host.ts";
 
 const log = createLogger("silent");
 /** "long": longer than any patience of the reconciler or the monitor; "a while": longer than a call takes to its host. */
@@ -40,7 +38,6 @@ describe("host monitor", () => {
   let double: HostAgentDouble;
   let hostClients: HostClientPool;
   let hosts: HostStore;
-  let templates: TemplateStore;
   let store: SandboxStore;
   let parts: HostMonitorParts;
   let monitor: HostMonitor;
@@ -52,7 +49,6 @@ describe("host monitor", () => {
     const { db, leadership } = database;
     double = await HostAgentDouble.start();
     hostClients = new HostClientPool();
-    templates = new TemplateStore(db);
     const audit = new AuditLogger(new AuditRecorder({ db, outbox: new AuditOutbox(fixture().config.dataDir), log }));
     hosts = new HostStore(db, audit.teams);
     store = new SandboxStore(db, new SandboxChanges(), new SandboxHistory(audit.sandboxes));
@@ -60,8 +56,8 @@ describe("host monitor", () => {
     parts = { hosts, hostClients, sandboxes, leadership, log };
     monitor = new HostMonitor(parts);
     teamId = await new TeamStore(db).insert("Team");
-    await LocalHost.register(double.address, { hosts, templates, hostClients, log });
-    hostId = (await hosts.listMonitored())[0]!.id;
+    hostId = await insertHost(db, double.address);
+    await monitor.visit((await hosts.listMonitored())[0]!);
   });
   afterAll(async () => {
     hostClients.close();
@@ -309,7 +305,6 @@ describe("host monitor", () => {
       expect(
         (await eventsAbout(toWireId("host", hostId))).map(({ action, status, metadata }) => [action, status, metadata]),
       ).toEqual([
-        ["create", "success", expect.anything()],
         ["marked_up", "success", {}],
         ["marked_down", "error", {}],
         ["marked_up", "success", { again: true }],
@@ -317,16 +312,15 @@ describe("host monitor", () => {
     });
   });
 
-  it("knows what a host offers, and its base images as templates", async () => {
+  it("knows what a host offers that has come back", async () => {
     const row = await database.db.selectFrom("hosts").selectAll().executeTakeFirstOrThrow();
     expect(row).toMatchObject({ arch: "amd64", cpu_cores: 2, memory_mb: 4096, status: "online" });
     expect(row.metadata).toEqual({ accelerator: "tcg", version: "0.1.0" });
-    expect(await templates.find(teamId, "node")).toMatchObject({ team_id: BUILT_IN_TEAM, type: "base" });
   });
 
   it("takes online hosts in turn, and a BYOC team only its own", async () => {
     const { db } = database;
-    const second = await hosts.registerLocal("http://127.0.0.1:1");
+    const second = { id: await insertHost(db, "http://127.0.0.1:1") };
     await hosts.markAlive({ id: second.id, status: "unreachable" });
     const scheduler = new RoundRobinScheduler(hosts);
     const firsts = [];
@@ -343,19 +337,13 @@ describe("host monitor", () => {
     await db.deleteFrom("hosts").where("id", "=", second.id).execute();
   });
 
-  it("finds a host agent that starts after the control plane with the first request", async () => {
-    const late = await HostAgentDouble.start();
-    await late.hangUp();
-    const local = await LocalHost.register(late.address, { hosts, templates, hostClients, log });
+  it("brings a host online with the first request when none is", async () => {
     const { db } = database;
-    await db.updateTable("hosts").set({ status: "offline" }).where("id", "=", hostId).execute();
-    const scheduler = new RoundRobinScheduler(hosts, () => local.join());
+    await db.updateTable("hosts").set({ status: "unreachable" }).where("id", "=", hostId).execute();
+    const scheduler = new RoundRobinScheduler(hosts);
     await expect(scheduler.placements(teamId)).rejects.toMatchObject({ code: "no_hosts_available" });
-    await late.listen();
-    expect(await scheduler.placements(teamId)).toMatchObject([{ address: late.address }]);
-    await late.close();
-    await db.deleteFrom("hosts").where("address", "=", late.address).execute();
-    await db.updateTable("hosts").set({ status: "online" }).where("id", "=", hostId).execute();
+    scheduler.probe = async () => void (await hosts.markAlive({ id: hostId, status: "unreachable" }));
+    expect(await scheduler.placements(teamId)).toMatchObject([{ address: double.address }]);
   });
 
   const watched = () => new Promise<void>((resolve) => (double.onWatch = resolve));

@@ -39,6 +39,8 @@ export interface HostMonitorParts {
 export class HostMonitor {
   /** Told of each visit whether the host answered, and how many milliseconds it took. */
   onVisit: (answered: boolean, ms: number) => void = () => undefined;
+  /** Told of a host agent that answers, by its address, and whether it does so for the first time, or again after a loss. */
+  onAnswer: (address: string, isNew: boolean) => void = () => undefined;
   readonly #parts: HostMonitorParts;
   readonly #stop = new AbortController();
   readonly #visits = new Map<string, Promise<void>>();
@@ -81,7 +83,7 @@ export class HostMonitor {
         if (this.#visits.has(host.id)) continue;
         const visit = this.visit(host, since)
           .then((answered) => {
-            if (answered) this.#listen(host, signal);
+            if (answered) this.onAnswer(host.address, this.#listen(host, signal));
           })
           .catch((error: unknown) => this.#parts.log.error({ err: error, host: host.id }, "a visit to a host failed"))
           .finally(() => this.#visits.delete(host.id));
@@ -92,10 +94,13 @@ export class HostMonitor {
     }
   }
 
-  /** Visits a host whenever it says that sandboxes changed, until it falls silent; the next visit that it answers goes on. */
-  #listen(host: MonitoredHost, signal: AbortSignal): void {
+  /**
+   * Visits a host whenever it says that sandboxes changed, until it falls silent; the next visit that it answers goes on.
+   * Whether that begins now.
+   */
+  #listen(host: MonitoredHost, signal: AbortSignal): boolean {
     const { hostClients, log } = this.#parts;
-    if (this.#streams.has(host.id) || signal.aborted) return;
+    if (this.#streams.has(host.id) || signal.aborted) return false;
     const follow = async () => {
       for await (const _ of hostClients.agentOf(host).watchSandboxes({}, { signal })) await this.look(host.id);
     };
@@ -105,6 +110,7 @@ export class HostMonitor {
       })
       .finally(() => this.#streams.delete(host.id));
     this.#streams.set(host.id, stream);
+    return true;
   }
 
   /**

@@ -1,12 +1,10 @@
-import { randomUUID } from "node:crypto";
 import type { GetHostResponse } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import type { HostStatus } from "@warren/contracts/rest/hosts";
 import { sql } from "kysely";
 import type { TeamEvents } from "../audit/team-events.ts";
-import { SYSTEM } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
 import { transact } from "../database/transact.ts";
 import type { HostAddress } from "./host-client-pool.ts";
-import type { HostStatus } from "./hosts-table.ts";
 
 /** A host that the monitor looks after. */
 export interface MonitoredHost extends HostAddress {
@@ -39,33 +37,15 @@ export class HostStore {
     return { hosts: rows.map(({ id, address }) => ({ id, address })), turn: rows[0]?.turn ?? 0 };
   }
 
-  /** Hosts that have registered and that no operator has taken out of service. */
+  /** Hosts whose address is known and that no operator has taken out of service. */
   async listMonitored(): Promise<MonitoredHost[]> {
     return this.#db
       .selectFrom("hosts")
       .select(["id", "address", "status"])
-      .where("status", "in", ["online", "unreachable", "draining"])
+      .where("status", "in", ["pending", "online", "unreachable", "draining"])
       .where("address", "<>", "")
       .orderBy("created_at")
       .execute();
-  }
-
-  /** Makes the row of a host of this machine, or finds it by its address; it is not online yet when the row is new. */
-  async registerLocal(address: string): Promise<HostAddress> {
-    const id = randomUUID();
-    return transact(this.#db, async (transaction) => {
-      const host = await transaction
-        .insertInto("hosts")
-        .values({ id, address, status: "unreachable", provider: "local", team_id: null, last_heartbeat_at: null })
-        .onConflict((conflict) =>
-          conflict.column("address").where("address", "<>", "").doUpdateSet({ updated_at: sql`now()` }),
-        )
-        .returning(["id", "address"])
-        .executeTakeFirstOrThrow();
-      const about = { provider: "local", address };
-      if (host.id === id) await this.#audit.hostCreated(transaction, SYSTEM, id, null, about);
-      return host;
-    });
   }
 
   /** Notes a sign of life. Returns whether it brought the host back online. */
@@ -126,7 +106,8 @@ export class HostStore {
         cpu_cores: host.cpuCores,
         memory_mb: host.memoryMb,
         disk_gb: host.diskGb,
-        metadata: JSON.stringify({ accelerator: host.accelerator, version: host.version }),
+        metadata:
+          sql`metadata || ${JSON.stringify({ accelerator: host.accelerator, version: host.version })}::jsonb` as never,
         updated_at: sql`now()`,
       })
       .where("id", "=", hostId)

@@ -1,13 +1,18 @@
+import type { HeldTemplate, HostLoad, HostStatus, HostType } from "@warren/contracts/rest/hosts";
 import type { ColumnType, Generated } from "kysely";
 
-/** `offline` and `draining` are set by operators. */
-export type HostStatus = "pending" | "online" | "unreachable" | "offline" | "draining";
+/** What a host says of itself besides what it is made of. */
+export interface HostMetadata {
+  version?: string;
+  accelerator?: string;
+  load?: HostLoad;
+  templates?: HeldTemplate[];
+}
 
 /** Table `hosts`. */
 export interface HostsTable {
   id: string;
-  /** `regular`: shared by all teams; `byoc`: brought by one team for itself. */
-  type: Generated<"regular" | "byoc">;
+  type: Generated<HostType>;
   team_id: string | null;
   provider: Generated<string>;
   availability_zone: Generated<string>;
@@ -20,7 +25,11 @@ export interface HostsTable {
   status: Generated<HostStatus>;
   /** Time of the last sign of life. */
   last_heartbeat_at: ColumnType<Date | null, Date | null | undefined, Date | null>;
-  metadata: ColumnType<Record<string, unknown>, string | undefined, string>;
+  /** What the host said of itself last. */
+  metadata: ColumnType<HostMetadata, string | undefined, string>;
+  created_by: string | null;
+  /** Counts its registrations; what was given out for an earlier one is worth nothing. */
+  registration: Generated<number>;
   created_at: Generated<Date>;
   updated_at: Generated<Date>;
 }

@@ -8,24 +8,20 @@ export interface Scheduler {
   placements(teamId: string): Promise<HostAddress[]>;
 }
 
-/** Asks hosts that are not online whether they answer now, and brings those online that do. */
-export type ProbeHosts = () => Promise<void>;
-
 /** Takes the hosts in turn, one round for all control planes together. */
 export class RoundRobinScheduler implements Scheduler {
+  /** Brings hosts online that can be; it is tried once before a team is told that none is. */
+  probe: () => Promise<void> = async () => undefined;
   readonly #hosts: HostStore;
-  readonly #probe: ProbeHosts | undefined;
 
-  /** `probe` is tried once before a team is told that no host is online. */
-  constructor(hosts: HostStore, probe?: ProbeHosts) {
+  constructor(hosts: HostStore) {
     this.#hosts = hosts;
-    this.#probe = probe;
   }
 
   async placements(teamId: string): Promise<HostAddress[]> {
     let active = await this.#hosts.listActiveHosts(teamId);
-    if (active.hosts.length === 0 && this.#probe) {
-      await this.#probe();
+    if (active.hosts.length === 0) {
+      await this.probe();
       active = await this.#hosts.listActiveHosts(teamId);
     }
     const { hosts, turn } = active;

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { HostStatus } from "@warren/contracts/rest/hosts";
 import { SANDBOX_STATUSES } from "@warren/contracts/rest/sandboxes";
 import type { ServerMetrics } from "@warren/server/server-metrics";
 import type { Database } from "../database/database.ts";
 import { FINAL } from "../database/live-sandboxes.ts";
 import type { Db } from "../database/tables.ts";
-import type { HostStatus } from "../hosts/hosts-table.ts";
 import type { Logger } from "../logging.ts";
 
 /** Milliseconds for which a reader of the metrics waits for the database. */

@@ -20,6 +20,8 @@ export const RATES = {
   confirmEmail: { account: { burst: 20, perMinute: 5 } },
   switchTeam: { account: { burst: 60, perMinute: 30 } },
   createApiKey: { account: { burst: 60, perMinute: 10 } },
+  registerHost: { network: { burst: 30, perMinute: 10 } },
+  refreshHost: { network: { burst: 60, perMinute: 30 } },
   createTeam: { account: { burst: 20, perMinute: 1 } },
   /** A type-ahead asks once per pause in typing. */
   searchUsers: { account: { burst: 30, perMinute: 60 } },

@@ -97,6 +97,16 @@ export class SandboxService {
     return this.#parts.store.claimAll(teamId, by, transaction);
   }
 
+  /** Takes all sandboxes of a host, by UUID, out of use; `endAll` destroys them. */
+  async claimAllOnHost(hostId: string, by: Actor, transaction: Db): Promise<SandboxRow[]> {
+    return this.#parts.store.claimAllOnHost(hostId, by, transaction);
+  }
+
+  /** Notes, in the transaction that deletes a host, that nothing is left of the sandboxes that were claimed on it. */
+  async forgetHost(hostId: string, transaction: Db): Promise<void> {
+    await this.#parts.store.endOnHost(hostId, transaction);
+  }
+
   /** Destroys sandboxes that are `stopping`. What a host cannot destroy at this time is destroyed when it can. */
   async endAll(claimed: SandboxRow[]): Promise<void> {
     const left = [...claimed];

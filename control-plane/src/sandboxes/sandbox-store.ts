@@ -263,6 +263,24 @@ export class SandboxStore {
     return this.#claimMany(sql`team_id = ${teamId} and ${LIVE}`, askedBy(by), by, transaction);
   }
 
+  /** The same of all sandboxes of a host. */
+  claimAllOnHost(hostId: string, by: Actor, transaction: Db): Promise<SandboxRow[]> {
+    return this.#claimMany(sql`host_id = ${hostId} and ${LIVE}`, askedBy(by), by, transaction);
+  }
+
+  /** Notes that sandboxes are over of which nothing can be known any more: those of a host that is deleted. */
+  async endOnHost(hostId: string, transaction: Db): Promise<void> {
+    const rows = await transaction
+      .updateTable("sandboxes")
+      .set({ status: "stopped", host_ip: "", version: sql`version + 1`, last_updated: sql`now()` })
+      .where("host_id", "=", hostId)
+      .where("status", "=", "stopping")
+      .returning("id")
+      .execute();
+    this.#publish(rows, transaction);
+    await transaction.updateTable("sandboxes").set({ host_id: null }).where("host_id", "=", hostId).execute();
+  }
+
   /** Moves all sandboxes whose lease has run out to `stopping`, for this reason; returns them. */
   claimExpired(reason: SandboxReason): Promise<SandboxRow[]> {
     const expired = sql<boolean>`lease_expires_at < now() and status <> 'stopping' and ${LIVE}`;

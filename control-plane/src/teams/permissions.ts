@@ -9,6 +9,8 @@ const PERMISSIONS = {
   leave: ["admin", "member"],
   transfer: ["owner"],
   delete: ["owner"],
+  /** Hosts that the team has for itself. */
+  manageHosts: ["owner", "admin"],
   /** In a team whose admins keep API keys to themselves. */
   manageRestrictedApiKeys: ["owner", "admin"],
 } as const satisfies Record<string, readonly TeamRole[]>;

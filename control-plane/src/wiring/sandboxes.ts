@@ -24,16 +24,16 @@ import type { Foundation } from "./foundation.ts";
 import { createHosts } from "./hosts.ts";
 
 /** Sandboxes, what they are made of and where they run. */
-export type Sandboxes = Awaited<ReturnType<typeof createSandboxes>>;
+export type Sandboxes = ReturnType<typeof createSandboxes>;
 
 /** Wires sandboxes, templates and hosts together. Nothing of it acts by itself before it is started. */
-export async function createSandboxes(
+export function createSandboxes(
   foundation: Foundation,
   { teams, quotas, usage }: { teams: TeamStore; quotas: QuotaStore; usage: UsageAllowance },
 ) {
   const { db, database, log, operations, audit, onClose } = foundation;
   const templateStore = new TemplateStore(db);
-  const { hostClients, store: hosts, scheduler } = await createHosts(foundation, templateStore);
+  const { hostClients, store: hosts, scheduler } = createHosts(foundation);
   const changes = new SandboxChanges();
   const store = new SandboxStore(db, changes, new SandboxHistory(audit.sandboxes));
   const locations = new SandboxLocations(store, changes);
@@ -96,5 +96,6 @@ export async function createSandboxes(
     leases,
     hosts,
     hostClients,
+    scheduler,
   };
 }

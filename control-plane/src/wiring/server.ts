@@ -31,6 +31,8 @@ import { downloadRoutes } from "../files/download-routes.ts";
 import { fileRoutes } from "../files/file-routes.ts";
 import { FileService } from "../files/file-service.ts";
 import { unpackRoute } from "../files/unpack-route.ts";
+import { agentRoutes } from "../host-registry/agent-routes.ts";
+import { hostRoutes } from "../host-registry/host-routes.ts";
 import { createApp } from "../http/app.ts";
 import type { App } from "../http/app-types.ts";
 import { docsRoutes } from "../http/docs/docs-routes.ts";
@@ -61,6 +63,7 @@ import type { UsageReads } from "../usage/usage-reads.ts";
 import { usageRoutes } from "../usage/usage-routes.ts";
 import { type Accounts, createOAuth, isSecure } from "./accounts.ts";
 import type { Foundation } from "./foundation.ts";
+import type { HostRegistry } from "./host-registry.ts";
 import type { Sandboxes } from "./sandboxes.ts";
 
 /** Milliseconds that clients have to take the last answers of a server that stops. */
@@ -75,6 +78,7 @@ interface ServerNeed {
   apiKeys: ApiKeyStore;
   accounts: Accounts;
   sandboxes: Sandboxes;
+  hostRegistry: HostRegistry;
   stats: StatsReads;
   /** Absent when nobody may read metrics. */
   monitoring: Monitoring | undefined;
@@ -111,6 +115,7 @@ export async function createServer(foundation: Foundation, need: ServerNeed): Pr
   const offered = { signUpOpen: config.signUpOpen, passwordReset, providers, hasAccounts: () => users.any() };
   await app.register(signInOptionsRoutes(offered));
   await app.register(oauthRoutes(oauth.flow));
+  await app.register(agentRoutes({ ...need.hostRegistry, limiter: need.accounts.limiter }));
   await registerAccountRoutes(app, guard, foundation, need, cookie, oauth);
   await registerSandboxRoutes(app, guard, foundation, need);
   await app.register(async (scope) => {
@@ -141,7 +146,7 @@ async function registerAccountRoutes(
   app: App,
   guard: AccessGuard,
   { db }: Foundation,
-  { accounts, quotas, usageLimits, teams }: ServerNeed,
+  { accounts, quotas, usageLimits, teams, hostRegistry }: ServerNeed,
   cookie: SessionCookie,
   oauth: ReturnType<typeof createOAuth>,
 ): Promise<void> {
@@ -156,6 +161,7 @@ async function registerAccountRoutes(
     await scope.register(quotaRoutes(quotas));
     await scope.register(memberRoutes(accounts.members));
     await scope.register(apiKeyRoutes(accounts.apiKeys));
+    await scope.register(hostRoutes(hostRegistry));
     await scope.register(adminListRoutes(accounts));
     const events = new AuditQuery(db);
     await scope.register(auditRoutes(events, guard));

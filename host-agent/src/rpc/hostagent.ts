@@ -20,10 +20,19 @@ import type { HostFacts } from "./host-facts.ts";
 import { processCalls } from "./process-calls.ts";
 import { newSpec, settingsOf, specMessage } from "./spec.ts";
 
+/** Ties the host to a control plane; whether it is. */
+export type JoinControlPlane = (request: {
+  controlPlaneUrl: string;
+  hostId: string;
+  /** Empty = none. */
+  token: string;
+}) => Promise<boolean>;
+
 /** The `hostagent` service: translates messages, and leaves every decision to the sandboxes. */
 export function hostAgentService(
   sandboxes: SandboxService,
   facts: () => Promise<HostFacts>,
+  join: JoinControlPlane,
 ): ServiceImpl<typeof HostAgentService> {
   return {
     async createSandbox(request) {
@@ -114,6 +123,9 @@ export function hostAgentService(
     ...processCalls(sandboxes),
     async getHost() {
       return { ...(await facts()) };
+    },
+    async joinControlPlane({ controlPlaneUrl, hostId, token }) {
+      return { joined: await join({ controlPlaneUrl, hostId, token }) };
     },
     collectMetrics: ({ acknowledged }) => collectedMetrics(sandboxes, acknowledged),
   };

@@ -5,13 +5,14 @@ import type { Logger } from "pino";
 import type { SandboxService } from "../sandboxes/service.ts";
 import { fileTransfers } from "./file-transfers.ts";
 import type { HostFacts } from "./host-facts.ts";
-import { hostAgentService } from "./hostagent.ts";
+import { hostAgentService, type JoinControlPlane } from "./hostagent.ts";
 import { type RpcServer, serve } from "./server.ts";
 
 /** What clients are given. */
 export interface ServedHost {
   sandboxes: SandboxService;
   facts: () => Promise<HostFacts>;
+  join: JoinControlPlane;
   /** What measures calls, and where the metrics are for whoever shows their token; absent when nobody reads them. */
   monitoring?: { interceptor: Interceptor; page: MetricsPage | undefined } | undefined;
   log: Logger;
@@ -20,9 +21,9 @@ export interface ServedHost {
 /** Serves the sandboxes of a host: calls, and the content of files. */
 export function serveSandboxes(
   socketPath: string,
-  { sandboxes, facts, monitoring, log }: ServedHost,
+  { sandboxes, facts, join, monitoring, log }: ServedHost,
 ): Promise<RpcServer> {
-  const service = hostAgentService(sandboxes, facts);
+  const service = hostAgentService(sandboxes, facts, join);
   const transfers = fileTransfers(sandboxes, log);
   const { page, interceptor } = monitoring ?? {};
   const files: RequestListener = (request, response) => {

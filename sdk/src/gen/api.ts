@@ -1190,6 +1190,454 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/hosts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List hosts, the oldest first
+         * @description All of them for whoever has the right "hosts" on the platform, else those of the session's team.
+         */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Host"][];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /**
+         * Make a host known, and a token with which its agent registers
+         * @description For administrators of the platform, and users with its right "hosts". The token is shown only here.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["CreateHost"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["NewHost"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/hosts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A host, and the templates whose files it has */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Host id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["HostDetails"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        /**
+         * Delete a host
+         * @description Refused with `has_active_sandboxes` while something would be lost with it, unless `force` says that it may. Its credentials are worth nothing from then on.
+         */
+        delete: {
+            parameters: {
+                query?: {
+                    /** @description Destroy the sandboxes on it, and give up its templates */
+                    force?: boolean;
+                };
+                header?: never;
+                path: {
+                    /** @description Host id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description Default Response */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["HostInUse"];
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/hosts/{id}/delete-preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What would be lost with a host */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Host id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["HostDeletePreview"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/hosts/{id}/heartbeat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A sign of life of a host, and what it says of itself
+         * @description Every 30 seconds. A host that gives none for 90 seconds is `unreachable`.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Host id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["Heartbeat"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/hosts/{id}/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The tags of a host */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Host id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": string[];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Give a host a tag */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Host id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["HostTag"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/hosts/{id}/tags/{tag}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take a tag from a host */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Host id */
+                    id: string;
+                    tag: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/hosts/{id}/token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a new registration token for a host
+         * @description For one that has not registered, or that is unreachable, such as when its credentials are lost; once it has registered with it, all that it was given before is worth nothing.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Host id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["HostToken"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/hosts/auth/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** New credentials for a host, whose refresh token then works no more */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["RefreshHost"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["HostCredentials"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/hosts/register": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take up the registration of a host, by its agent */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["RegisterHost"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["HostCredentials"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/me": {
         parameters: {
             query?: never;
@@ -3801,10 +4249,10 @@ export interface components {
         /** AuditLog */
         AuditLog: {
             /**
-             * @description `sandbox` `create`: a sandbox was created, or did not start (status `error`); `sandbox` `pause`: a sandbox was paused, by somebody or by itself (actor `system`); `sandbox` `resume`: a paused sandbox was resumed; `sandbox` `rollback`: a sandbox was returned to its last pause; `sandbox` `fork`: a sandbox was made as the copy of another; `sandbox` `update`: settings of a sandbox were changed; `sandbox` `destroy`: a sandbox was destroyed, by somebody or by itself; `sandbox` `stop`: a sandbox ended though nobody asked for it; `sandbox` `missing`: the host of a sandbox does not answer; `sandbox` `exec`: a command was started in a sandbox, unless the team leaves that out; `sandbox` `signal_process`: a command of a sandbox was sent a signal; `sandbox` `end_process`: a command of a sandbox was told to end; `sandbox` `write_file`: a file, or a directory as an archive, was written into a sandbox; `sandbox` `make_directory`: a directory was made in a sandbox; `sandbox` `move_file`: a file or a directory of a sandbox has another place or name; `sandbox` `remove_file`: a file or a directory of a sandbox was removed; `sandbox` `found`: the host of a missing sandbox answers again; `snapshot` `create`: a template was made of a sandbox; `snapshot` `delete`: a template was deleted; `team` `create`: the team was made; `team` `rename`: the team has another name; `team` `update`: settings of the team were changed; `team` `transfer`: another member became the owner; `team` `set_byoc`: it was decided whether the team brings its own hosts; `team` `delete`: the team was deleted; `member` `add`: a user was added to the team; `member` `role_update`: a member has another role; `member` `remove`: a member was removed; `member` `leave`: a member left the team; `api_key` `create`: an API key was made; `api_key` `revoke`: an API key was revoked; `quota` `update`: limits of the team were set; `quota` `refuse`: something was refused since it exceeds the team's quota; `quota` `limit_usage`: what the team may use in a month was set; `quota` `warn`: the team has used as much in a month as it is warned of; `quota` `reach_limit`: the team has used all that it may in a month: its sandboxes are paused; `user` `sign_up`: somebody made an account; `user` `log_in`: a user signed in; `user` `log_in_failed`: somebody tried to sign in with a wrong password; `user` `log_out`: a user ended a session; `user` `log_out_everywhere`: a user ended all sessions; `user` `password_change`: a user has set another password; `user` `password_reset`: a user has another password, by the operator or by a mail; `user` `verify_email`: a user has shown to read the mails to the address of the account; `user` `provider_link`: a user can sign in through a provider; `user` `provider_unlink`: a user can no longer sign in through a provider; `user` `delete`: a user has deleted the account; `user` `deactivate`: an administrator has shut a user out; `user` `activate`: a user who was shut out may sign in again; `user` `grant`: a user may administer the platform, or a part of it; `user` `revoke`: a user may no longer administer the platform, or a part of it; `host` `create`: a host was registered; `host` `marked_up`: a host answers; `host` `marked_down`: a host does not answer; `signing_key` `rotate`: session tokens are signed with another key
+             * @description `sandbox` `create`: a sandbox was created, or did not start (status `error`); `sandbox` `pause`: a sandbox was paused, by somebody or by itself (actor `system`); `sandbox` `resume`: a paused sandbox was resumed; `sandbox` `rollback`: a sandbox was returned to its last pause; `sandbox` `fork`: a sandbox was made as the copy of another; `sandbox` `update`: settings of a sandbox were changed; `sandbox` `destroy`: a sandbox was destroyed, by somebody or by itself; `sandbox` `stop`: a sandbox ended though nobody asked for it; `sandbox` `missing`: the host of a sandbox does not answer; `sandbox` `exec`: a command was started in a sandbox, unless the team leaves that out; `sandbox` `signal_process`: a command of a sandbox was sent a signal; `sandbox` `end_process`: a command of a sandbox was told to end; `sandbox` `write_file`: a file, or a directory as an archive, was written into a sandbox; `sandbox` `make_directory`: a directory was made in a sandbox; `sandbox` `move_file`: a file or a directory of a sandbox has another place or name; `sandbox` `remove_file`: a file or a directory of a sandbox was removed; `sandbox` `found`: the host of a missing sandbox answers again; `snapshot` `create`: a template was made of a sandbox; `snapshot` `delete`: a template was deleted; `team` `create`: the team was made; `team` `rename`: the team has another name; `team` `update`: settings of the team were changed; `team` `transfer`: another member became the owner; `team` `set_byoc`: it was decided whether the team brings its own hosts; `team` `delete`: the team was deleted; `member` `add`: a user was added to the team; `member` `role_update`: a member has another role; `member` `remove`: a member was removed; `member` `leave`: a member left the team; `api_key` `create`: an API key was made; `api_key` `revoke`: an API key was revoked; `quota` `update`: limits of the team were set; `quota` `refuse`: something was refused since it exceeds the team's quota; `quota` `limit_usage`: what the team may use in a month was set; `quota` `warn`: the team has used as much in a month as it is warned of; `quota` `reach_limit`: the team has used all that it may in a month: its sandboxes are paused; `user` `sign_up`: somebody made an account; `user` `log_in`: a user signed in; `user` `log_in_failed`: somebody tried to sign in with a wrong password; `user` `log_out`: a user ended a session; `user` `log_out_everywhere`: a user ended all sessions; `user` `password_change`: a user has set another password; `user` `password_reset`: a user has another password, by the operator or by a mail; `user` `verify_email`: a user has shown to read the mails to the address of the account; `user` `provider_link`: a user can sign in through a provider; `user` `provider_unlink`: a user can no longer sign in through a provider; `user` `delete`: a user has deleted the account; `user` `deactivate`: an administrator has shut a user out; `user` `activate`: a user who was shut out may sign in again; `user` `grant`: a user may administer the platform, or a part of it; `user` `revoke`: a user may no longer administer the platform, or a part of it; `host` `create`: a host was made known; `host` `issue_token`: a token was made with which a host can register; `host` `register`: a host took up its registration; `host` `delete`: a host was deleted; `host` `marked_up`: a host answers; `host` `marked_down`: a host does not answer; `signing_key` `rotate`: session tokens are signed with another key
              * @enum {unknown}
              */
-            action: "create" | "pause" | "resume" | "rollback" | "fork" | "update" | "destroy" | "stop" | "missing" | "exec" | "signal_process" | "end_process" | "write_file" | "make_directory" | "move_file" | "remove_file" | "found" | "delete" | "rename" | "transfer" | "set_byoc" | "add" | "role_update" | "remove" | "leave" | "revoke" | "refuse" | "limit_usage" | "warn" | "reach_limit" | "sign_up" | "log_in" | "log_in_failed" | "log_out" | "log_out_everywhere" | "password_change" | "password_reset" | "verify_email" | "provider_link" | "provider_unlink" | "deactivate" | "activate" | "grant" | "marked_up" | "marked_down" | "rotate";
+            action: "create" | "pause" | "resume" | "rollback" | "fork" | "update" | "destroy" | "stop" | "missing" | "exec" | "signal_process" | "end_process" | "write_file" | "make_directory" | "move_file" | "remove_file" | "found" | "delete" | "rename" | "transfer" | "set_byoc" | "add" | "role_update" | "remove" | "leave" | "revoke" | "refuse" | "limit_usage" | "warn" | "reach_limit" | "sign_up" | "log_in" | "log_in_failed" | "log_out" | "log_out_everywhere" | "password_change" | "password_reset" | "verify_email" | "provider_link" | "provider_unlink" | "deactivate" | "activate" | "grant" | "issue_token" | "register" | "marked_up" | "marked_down" | "rotate";
             /** @description Id of the user or API key; absent for `system` */
             actor_id?: string;
             /** @description Name of the user or API key at that time; of `system`, `operator` for the operator of the server, and absent for the server itself */
@@ -3903,6 +4351,20 @@ export interface components {
             name?: string;
             scopes?: ("sandboxes" | "templates" | "read")[];
         };
+        /** CreateHost */
+        CreateHost: {
+            /** @description Where the machine stands, in your own words */
+            availability_zone?: string;
+            /** @description Where the machine comes from, in your own words */
+            provider?: string;
+            /** @description Team id */
+            team_id?: string;
+            /**
+             * @description `regular`: shared by all teams; `byoc`: of one team alone
+             * @enum {unknown}
+             */
+            type: "regular" | "byoc";
+        };
         /** CreateSandbox */
         CreateSandbox: {
             /**
@@ -3998,7 +4460,7 @@ export interface components {
                  * @description Code of the error catalogue: the contract
                  * @enum {string}
                  */
-                code: "invalid_request" | "unauthorized" | "forbidden" | "no_team" | "account_deactivated" | "recent_login_required" | "signup_closed" | "not_found" | "provider_not_found" | "template_not_found" | "file_not_found" | "process_not_found" | "invalid_path" | "method_not_allowed" | "request_timeout" | "file_forbidden" | "file_error" | "conflict" | "already_exists" | "email_taken" | "owns_team_with_members" | "last_login_method" | "link_invalid" | "invalid_state" | "too_large" | "unsupported_encoding" | "misdirected_request" | "rate_limited" | "quota_exceeded" | "upgrade_required" | "headers_too_large" | "internal_error" | "method_not_implemented" | "agent_error" | "boot_failed" | "guest_unreachable" | "mail_not_configured" | "provider_unavailable" | "mail_failed" | "host_unavailable" | "database_unavailable" | "server_stopping" | "server_unreachable" | "command_timed_out" | "no_hosts_available" | "host_full" | "snapshot_damaged" | "snapshot_incompatible" | "image_build_failed" | "guest_exhausted" | "disk_full" | "host_disk_full";
+                code: "invalid_request" | "unauthorized" | "forbidden" | "no_team" | "account_deactivated" | "recent_login_required" | "signup_closed" | "not_found" | "provider_not_found" | "template_not_found" | "file_not_found" | "process_not_found" | "invalid_path" | "method_not_allowed" | "request_timeout" | "file_forbidden" | "file_error" | "conflict" | "already_exists" | "email_taken" | "owns_team_with_members" | "last_login_method" | "link_invalid" | "invalid_state" | "too_large" | "unsupported_encoding" | "misdirected_request" | "rate_limited" | "quota_exceeded" | "upgrade_required" | "headers_too_large" | "internal_error" | "method_not_implemented" | "agent_error" | "boot_failed" | "guest_unreachable" | "mail_not_configured" | "provider_unavailable" | "mail_failed" | "has_active_sandboxes" | "host_unavailable" | "database_unavailable" | "server_stopping" | "server_unreachable" | "command_timed_out" | "no_hosts_available" | "host_full" | "snapshot_damaged" | "snapshot_incompatible" | "image_build_failed" | "guest_exhausted" | "disk_full" | "host_disk_full";
                 /** @description What happened and what to do, for people; may change */
                 message: string;
             };
@@ -4146,6 +4608,154 @@ export interface components {
             status: "ok";
             /** @description Version of Warren */
             version: string;
+        };
+        /** Heartbeat */
+        Heartbeat: {
+            /** @description What runs its microVMs: kvm or tcg */
+            accelerator?: string;
+            /** @description Processor architecture, such as amd64 */
+            arch?: string;
+            /** @description Processors */
+            cpu_cores?: number;
+            /** @description GiB that were free on the disk of its sandboxes */
+            disk_gb?: number;
+            load?: components["schemas"]["HostLoad"];
+            /** @description MiB of memory */
+            memory_mb?: number;
+            templates?: components["schemas"]["HeldTemplate"][];
+            /** @description Version of the host agent */
+            version?: string;
+        };
+        /** HeldTemplate */
+        HeldTemplate: {
+            name: string;
+            /** @description UUID of its team; absent = built in */
+            team_id?: string;
+        };
+        /** Host */
+        Host: {
+            accelerator?: string;
+            /** @description Absent until the host has registered */
+            address?: string;
+            arch?: string;
+            availability_zone?: string;
+            cpu_cores?: number;
+            /** Format: date-time */
+            created_at: string;
+            /** @description User id */
+            created_by?: string;
+            disk_gb?: number;
+            /** @description Host id */
+            id: string;
+            /** Format: date-time */
+            last_heartbeat_at?: string;
+            load?: components["schemas"]["HostLoad"];
+            memory_mb?: number;
+            provider?: string;
+            /** @enum {unknown} */
+            status: "pending" | "online" | "unreachable" | "offline" | "draining";
+            /** @description Team id */
+            team_id?: string;
+            /** @enum {unknown} */
+            type: "regular" | "byoc";
+            /** Format: date-time */
+            updated_at: string;
+            /** @description Version of the host agent */
+            version?: string;
+        };
+        /** HostCredentials */
+        HostCredentials: {
+            host: components["schemas"]["Host"];
+            refresh_token: string;
+            /** @description For the header X-Host-Token */
+            token: string;
+        };
+        /** HostDeletePreview */
+        HostDeletePreview: {
+            host: components["schemas"]["Host"];
+            /** @description Sandboxes on it that are not over */
+            sandbox_ids: string[];
+            /** @description Names of templates whose files only this host has */
+            templates: string[];
+        };
+        /** HostDetails */
+        HostDetails: {
+            accelerator?: string;
+            /** @description Absent until the host has registered */
+            address?: string;
+            arch?: string;
+            availability_zone?: string;
+            cpu_cores?: number;
+            /** Format: date-time */
+            created_at: string;
+            /** @description User id */
+            created_by?: string;
+            disk_gb?: number;
+            /** @description Host id */
+            id: string;
+            /** Format: date-time */
+            last_heartbeat_at?: string;
+            load?: components["schemas"]["HostLoad"];
+            memory_mb?: number;
+            provider?: string;
+            /** @enum {unknown} */
+            status: "pending" | "online" | "unreachable" | "offline" | "draining";
+            /** @description Team id */
+            team_id?: string;
+            /** @description As of its last heartbeat; without a team those that are built in */
+            templates: {
+                name: string;
+                /** @description Team id */
+                team_id?: string;
+            }[];
+            /** @enum {unknown} */
+            type: "regular" | "byoc";
+            /** Format: date-time */
+            updated_at: string;
+            /** @description Version of the host agent */
+            version?: string;
+        };
+        /** HostInUse */
+        HostInUse: {
+            error: {
+                /**
+                 * @description Code of the error catalogue: the contract
+                 * @enum {string}
+                 */
+                code: "invalid_request" | "unauthorized" | "forbidden" | "no_team" | "account_deactivated" | "recent_login_required" | "signup_closed" | "not_found" | "provider_not_found" | "template_not_found" | "file_not_found" | "process_not_found" | "invalid_path" | "method_not_allowed" | "request_timeout" | "file_forbidden" | "file_error" | "conflict" | "already_exists" | "email_taken" | "owns_team_with_members" | "last_login_method" | "link_invalid" | "invalid_state" | "too_large" | "unsupported_encoding" | "misdirected_request" | "rate_limited" | "quota_exceeded" | "upgrade_required" | "headers_too_large" | "internal_error" | "method_not_implemented" | "agent_error" | "boot_failed" | "guest_unreachable" | "mail_not_configured" | "provider_unavailable" | "mail_failed" | "has_active_sandboxes" | "host_unavailable" | "database_unavailable" | "server_stopping" | "server_unreachable" | "command_timed_out" | "no_hosts_available" | "host_full" | "snapshot_damaged" | "snapshot_incompatible" | "image_build_failed" | "guest_exhausted" | "disk_full" | "host_disk_full";
+                /** @description What happened and what to do, for people; may change */
+                message: string;
+                /** @description Sandboxes on it that are not over */
+                sandbox_ids: string[];
+                /** @description Names of templates whose files only this host has */
+                templates: string[];
+            };
+        };
+        /** HostLoad */
+        HostLoad: {
+            /** @description Load average of the last minute */
+            cpu_load: number;
+            /** @description MiB of disk that sandboxes may still take */
+            disk_mb_left: number;
+            /** @description MiB of guest memory that may be promised */
+            memory_mb_limit: number;
+            /** @description MiB of guest memory that are promised */
+            memory_mb_taken: number;
+            /** @description Sandboxes that are paused on it */
+            paused: number;
+            /** @description Sandboxes with a microVM */
+            running: number;
+            /** @description Sandboxes that may have a microVM at the same time */
+            sandboxes_limit: number;
+        };
+        /** HostTag */
+        HostTag: {
+            tag: string;
+        };
+        /** HostToken */
+        HostToken: {
+            /** @description Shown only here; works once and for an hour */
+            registration_token: string;
         };
         /** LinkedProvider */
         LinkedProvider: {
@@ -4305,6 +4915,12 @@ export interface components {
             /** @description Team id */
             team_id: string;
         };
+        /** NewHost */
+        NewHost: {
+            host: components["schemas"]["Host"];
+            /** @description Shown only here; works once and for an hour */
+            registration_token: string;
+        };
         /** OAuthProvider */
         OAuthProvider: {
             /** @description Name for people */
@@ -4369,6 +4985,31 @@ export interface components {
             path: string;
             /** @description User of the image, with that user's rights; default: the sandbox's default user */
             user?: string;
+        };
+        /** RefreshHost */
+        RefreshHost: {
+            refresh_token: string;
+        };
+        /** RegisterHost */
+        RegisterHost: {
+            /** @description What runs its microVMs: kvm or tcg */
+            accelerator?: string;
+            /** @description Where the control plane reaches the host agent: unix:PATH, on its own machine */
+            address: string;
+            /** @description Processor architecture, such as amd64 */
+            arch?: string;
+            /** @description Processors */
+            cpu_cores?: number;
+            /** @description GiB that were free on the disk of its sandboxes */
+            disk_gb?: number;
+            load?: components["schemas"]["HostLoad"];
+            /** @description MiB of memory */
+            memory_mb?: number;
+            templates?: components["schemas"]["HeldTemplate"][];
+            /** @description The registration token; it works once */
+            token: string;
+            /** @description Version of the host agent */
+            version?: string;
         };
         /** RemoveFile */
         RemoveFile: {

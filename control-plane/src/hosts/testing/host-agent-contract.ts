@@ -1,3 +1,5 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
@@ -369,6 +371,29 @@ export function describeHostAgent(name: string, start: () => Promise<ContractSub
       const known = new Set(points.map(({ atUnixMs }) => atUnixMs));
       expect(after.points.filter(({ atUnixMs }) => known.has(atUnixMs))).toEqual([]);
       await destroy(sandboxId);
+    });
+
+    it("registers with a control plane, and shows it what that has given", async () => {
+      const [hostId, taken] = ["host-0000000000000000000000001", [] as unknown[][]];
+      const server = createServer(async (request, response) => {
+        const body = JSON.parse(await text(request));
+        taken.push([request.url, request.headers["x-host-token"], body.token, body.cpu_cores > 0]);
+        const given = { host: { id: hostId }, token: "shown", refresh_token: "f".repeat(64) };
+        const isNew = request.url === "/v1/hosts/register";
+        response.writeHead(isNew ? 201 : 204, { "content-type": "application/json" });
+        response.end(isNew ? JSON.stringify(given) : undefined);
+      });
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      const controlPlaneUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const join = (token: string) => agent().joinControlPlane({ controlPlaneUrl, hostId, token });
+      expect((await join("")).joined).toBe(false);
+      expect((await join("once")).joined).toBe(true);
+      expect((await join("")).joined).toBe(true);
+      server.close();
+      expect(taken).toEqual([
+        ["/v1/hosts/register", undefined, "once", true],
+        [`/v1/hosts/${hostId}/heartbeat`, "shown", undefined, true],
+      ]);
     });
 
     it("the host describes itself", async () => {

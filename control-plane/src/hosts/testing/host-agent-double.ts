@@ -11,17 +11,16 @@ import {
   type CollectMetricsRequest,
   type CreateSandboxRequest,
   HostAgentService,
+  type JoinControlPlaneRequest,
   type UpdateSandboxRequest,
 } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { commandHandlers } from "./double-commands.ts";
 import { answering, rpcError } from "./double-errors.ts";
 import { contentHandlers, directoryHandlers, fileListener } from "./double-files.ts";
 import { DoubleGuest } from "./double-guest.ts";
+import { BUILT_IN, DoubleMembership } from "./double-membership.ts";
 import { DoubleMetrics } from "./double-metrics.ts";
 import { type DoubleTemplate, snapshotHandlers, templateKey } from "./double-snapshots.ts";
-
-/** Templates that every team may use. */
-const BUILT_IN = ["minimal", "node"];
 
 /** What a test may have happen in place of the next creation. */
 export type CreateFault = (request: CreateSandboxRequest) => Promise<void> | void;
@@ -37,6 +36,8 @@ export class HostAgentDouble {
   templateBytes = 8192;
   /** What it has measured of its sandboxes: nothing, unless a test says otherwise. */
   readonly metrics = new DoubleMetrics();
+  /** Its registration with a control plane. */
+  readonly membership = new DoubleMembership();
   /** Directories of the only programs that commands find, written as PATH; absent = those of the test. */
   programs: string | undefined;
   /** Sandboxes that were asked to be destroyed, in order. */
@@ -233,6 +234,7 @@ export class HostAgentDouble {
         version: "0.1.0",
         templates: BUILT_IN.map((name) => ({ name, type: "base", vcpus: 1, memoryMb: 512, sizeBytes: 4096n })),
       })),
+      joinControlPlane: answering((request: JoinControlPlaneRequest) => this.membership.join(request, this.address)),
       ...directoryHandlers((id) => this.guest(id)),
       ...contentHandlers((id) => this.guest(id)),
       ...commandHandlers(

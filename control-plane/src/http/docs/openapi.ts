@@ -33,6 +33,7 @@ export async function describeApi(app: App, version: string): Promise<void> {
         securitySchemes: {
           apiKey: { type: "apiKey", in: "header", name: "X-API-Key", description: "Key of a team" },
           session: { type: "http", scheme: "bearer", bearerFormat: "JWT", description: "Session token of a user" },
+          hostToken: { type: "apiKey", in: "header", name: "X-Host-Token", description: "Token of a host" },
         },
       },
       security: [{ apiKey: [] }, { session: [] }],

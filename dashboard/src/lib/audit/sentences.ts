@@ -186,7 +186,10 @@ export const SENTENCES: Record<string, Tell> = {
     " no longer administer the platform",
     ...after(": ", right),
   ],
-  "host.create": (log) => ["registered the host ", name(log.resource_id)],
+  "host.create": (log) => ["made the host ", name(log.resource_id), " known"],
+  "host.issue_token": (log) => ["made a token with which the host ", name(log.resource_id), " registers"],
+  "host.register": (log) => ["registered the host ", name(log.resource_id)],
+  "host.delete": (log) => ["deleted the host ", name(log.resource_id)],
   "host.marked_up": (log, { again }) => [
     "saw the host ",
     name(log.resource_id),

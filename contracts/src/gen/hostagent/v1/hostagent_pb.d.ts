@@ -2327,6 +2327,54 @@ export declare type SandboxUsage = Message<"hostagent.v1.SandboxUsage"> & {
 export declare const SandboxUsageSchema: GenMessage<SandboxUsage>;
 
 /**
+ * @generated from message hostagent.v1.JoinControlPlaneRequest
+ */
+export declare type JoinControlPlaneRequest = Message<"hostagent.v1.JoinControlPlaneRequest"> & {
+  /**
+   * Base of the control plane's REST API.
+   *
+   * @generated from field: string control_plane_url = 1;
+   */
+  controlPlaneUrl: string;
+
+  /**
+   * Id that clients know, such as "host-" and 25 letters and digits.
+   *
+   * @generated from field: string host_id = 2;
+   */
+  hostId: string;
+
+  /**
+   * A registration token; empty = none.
+   *
+   * @generated from field: string token = 3;
+   */
+  token: string;
+};
+
+/**
+ * Describes the message hostagent.v1.JoinControlPlaneRequest.
+ * Use `create(JoinControlPlaneRequestSchema)` to create a new message.
+ */
+export declare const JoinControlPlaneRequestSchema: GenMessage<JoinControlPlaneRequest>;
+
+/**
+ * @generated from message hostagent.v1.JoinControlPlaneResponse
+ */
+export declare type JoinControlPlaneResponse = Message<"hostagent.v1.JoinControlPlaneResponse"> & {
+  /**
+   * @generated from field: bool joined = 1;
+   */
+  joined: boolean;
+};
+
+/**
+ * Describes the message hostagent.v1.JoinControlPlaneResponse.
+ * Use `create(JoinControlPlaneResponseSchema)` to create a new message.
+ */
+export declare const JoinControlPlaneResponseSchema: GenMessage<JoinControlPlaneResponse>;
+
+/**
  * @generated from enum hostagent.v1.SandboxStatus
  */
 export enum SandboxStatus {
@@ -2663,6 +2711,17 @@ export declare const HostAgentService: GenService<{
     methodKind: "unary";
     input: typeof CollectMetricsRequestSchema;
     output: typeof CollectMetricsResponseSchema;
+  },
+  /**
+   * Has the host give signs of life to the control plane at an address, as one of its hosts. With a token it registers there
+   * first; without one it must have credentials of that host, which the control plane takes, and else answers not joined.
+   *
+   * @generated from rpc hostagent.v1.HostAgentService.JoinControlPlane
+   */
+  joinControlPlane: {
+    methodKind: "unary";
+    input: typeof JoinControlPlaneRequestSchema;
+    output: typeof JoinControlPlaneResponseSchema;
   },
 }>;
 

@@ -51,7 +51,7 @@ const TIME = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/;
  */
 const STATE_CODES = ["invalid_path"];
 const STATE_MESSAGES =
-  /is a member already|is not the next_cursor of a page|from must be |which is after the last day|are to be warned before/;
+  /is a member already|is not the next_cursor of a page|from must be |which is after the last day|are to be warned before|background must be |is for hosts of type byoc|must name the team of the host/;
 
 /** Makes requests of the document of an API, valid and not, and finds answers that the document does not promise. */
 export class ApiFuzzer {

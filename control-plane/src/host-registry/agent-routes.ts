@@ -1,0 +1,82 @@
+import { WarrenError } from "@warren/contracts/errors";
+import { LIMITS } from "@warren/contracts/limits";
+import { ErrorBody } from "@warren/contracts/rest/error";
+import {
+  Heartbeat,
+  HOST_TOKEN_HEADER,
+  HostCredentials,
+  HostParams,
+  RefreshHost,
+  RegisterHost,
+} from "@warren/contracts/rest/hosts";
+import { Type } from "typebox";
+import type { Routes } from "../http/app-types.ts";
+import { fromWireId } from "../identifiers/wire-id.ts";
+import { limitNetwork } from "../rate-limits/limit-network.ts";
+import type { RateLimiter } from "../rate-limits/rate-limiter.ts";
+import { RATES } from "../rate-limits/rates.ts";
+import { toCredentials } from "./host-view.ts";
+import type { Registration } from "./registration.ts";
+
+const tags = ["hosts"];
+
+/** Routes under `/v1/hosts` of host agents, which show tokens of their own. */
+export function agentRoutes({ registration, limiter }: { registration: Registration; limiter: RateLimiter }): Routes {
+  return async (app) => {
+    app.post(
+      "/v1/hosts/register",
+      {
+        bodyLimit: LIMITS.hostReportBytes,
+        onRequest: limitNetwork(limiter, "register a host", RATES.registerHost.network),
+        schema: {
+          tags,
+          summary: "Take up the registration of a host, by its agent",
+          security: [],
+          body: RegisterHost,
+          response: { 201: HostCredentials, "4xx": ErrorBody },
+        },
+      },
+      async (request, reply) => reply.code(201).send(toCredentials(await registration.register(request.body))),
+    );
+
+    app.post(
+      "/v1/hosts/auth/refresh",
+      {
+        bodyLimit: LIMITS.credentialBodyBytes,
+        onRequest: limitNetwork(limiter, "refresh a host", RATES.refreshHost.network),
+        schema: {
+          tags,
+          summary: "New credentials for a host, whose refresh token then works no more",
+          security: [],
+          body: RefreshHost,
+          response: { 200: HostCredentials, "4xx": ErrorBody },
+        },
+      },
+      async (request) => toCredentials(await registration.refresh(request.body.refresh_token)),
+    );
+
+    app.post(
+      "/v1/hosts/:id/heartbeat",
+      {
+        bodyLimit: LIMITS.hostReportBytes,
+        schema: {
+          tags,
+          summary: "A sign of life of a host, and what it says of itself",
+          description: "Every 30 seconds. A host that gives none for 90 seconds is `unreachable`.",
+          security: [{ hostToken: [] }],
+          params: HostParams,
+          body: Heartbeat,
+          response: { 204: Type.Null(), "4xx": ErrorBody },
+        },
+      },
+      async (request, reply) => {
+        const token = request.headers[HOST_TOKEN_HEADER];
+        if (typeof token !== "string") {
+          throw new WarrenError("unauthorized", "the request has no credential; send the host's token in X-Host-Token");
+        }
+        await registration.heartbeat(fromWireId("host", request.params.id), token, request.body);
+        return reply.code(204).send(null);
+      },
+    );
+  };
+}

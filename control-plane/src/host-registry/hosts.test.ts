@@ -1,0 +1,327 @@
+import type {
+  Host,
+  HostCredentials,
+  HostDeletePreview,
+  HostDetails,
+  HostToken,
+  NewHost,
+} from "@warren/contracts/rest/hosts";
+import type { Sandbox } from "@warren/contracts/rest/sandboxes";
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { testDatabase } from "../database/testing/test-database.ts";
+import { DOUBLE_REPORT } from "../hosts/testing/double-membership.ts";
+import { HostAgentDouble } from "../hosts/testing/host-agent-double.ts";
+import { expectJson, expectStatus, Person, send, startAccountStack } from "../testing/person.ts";
+import { errorOf, type TestStack } from "../testing/test-stack.ts";
+
+const ADMIN = { email: "admin@example.org", password: "the password of the admin" };
+const NOBODY = "f".repeat(64);
+
+describe("hosts", () => {
+  const database = testDatabase();
+  let stack: TestStack;
+  let admin: Person;
+  let db: pg.Pool;
+  beforeAll(async () => {
+    stack = await startAccountStack(database(), { config: { firstAdmin: ADMIN } });
+    admin = await Person.logIn(stack, ADMIN.email, ADMIN.password);
+    db = new pg.Pool({ connectionString: database().config.databaseUrl });
+  });
+  afterAll(async () => {
+    await db?.end();
+    await stack?.close();
+  });
+
+  const create = async (request: object = { type: "regular" }) =>
+    expectJson<NewHost>(await admin.call("POST", "/v1/hosts", request), 201);
+  const register = (token: string, address: string, more: object = DOUBLE_REPORT) =>
+    send(stack.url, "POST", "/v1/hosts/register", { body: { token, address, ...more } });
+  const refresh = (refresh_token: string) =>
+    send(stack.url, "POST", "/v1/hosts/auth/refresh", { body: { refresh_token } });
+  const heartbeat = (id: string, token: string, body: object = {}) =>
+    send(stack.url, "POST", `/v1/hosts/${id}/heartbeat`, { body, headers: { "x-host-token": token } });
+  let sockets = 0;
+  /** An address at which nobody answers. */
+  const newAddress = () => `unix:${stack.host.directory}/nobody-${++sockets}.sock`;
+  /** A host that has registered and at whose address nobody answers. */
+  const registered = async () => {
+    const { host, registration_token } = await create();
+    return {
+      id: host.id,
+      ...(await expectJson<HostCredentials>(await register(registration_token, newAddress()), 201)),
+    };
+  };
+  const get = (id: string) => admin.get<HostDetails>(`/v1/hosts/${id}`);
+  /** Has no sandboxes placed on hosts at whose address nobody answers. */
+  const loseSilent = () => db.query("update hosts set status = 'unreachable' where address like '%/nobody-%'");
+  /** Lets `hours` pass for one host. */
+  const age = async (hours: number) => {
+    for (const table of ["host_tokens", "host_refresh_tokens", "one_time_tokens"]) {
+      await db.query(`update ${table} set expires_at = expires_at - make_interval(hours => $1)`, [hours]);
+    }
+  };
+
+  it("the host of the machine has registered as any other, and says what it has", async () => {
+    const [host] = await admin.get<Host[]>("/v1/hosts");
+    expect(host).toMatchObject({ type: "regular", provider: "local", address: stack.host.address, status: "online" });
+    const { templates, load: _, ...facts } = { load: undefined, ...DOUBLE_REPORT };
+    expect(await get(host!.id)).toMatchObject({ ...facts, templates });
+    expect(stack.host.membership.credentials?.host.id).toBe(host!.id);
+    expect((await stack.host.membership.heartbeat()).status).toBe(204);
+    // Its base images are for everybody.
+    const node = await stack.createSandbox({ template: "node" });
+    expect(node.status).toBe("running");
+    await stack.call("DELETE", `/v1/sandboxes/${node.id}`);
+  });
+
+  it("a host registers with its token, and is online from then on", async () => {
+    const { host, registration_token } = await create({ type: "regular", provider: "rack 7", availability_zone: "b" });
+    expect(host).toMatchObject({
+      status: "pending",
+      provider: "rack 7",
+      availability_zone: "b",
+      created_by: admin.userId,
+    });
+    const address = newAddress();
+    const given = await expectJson<HostCredentials>(await register(registration_token, address), 201);
+    expect(given.host).toMatchObject({ id: host.id, status: "online", address, arch: "amd64", cpu_cores: 2 });
+    const load = { running: 1, paused: 2, sandboxes_limit: 9, memory_mb_taken: 512, memory_mb_limit: 8192 };
+    const report = { version: "9.9", load: { ...load, disk_mb_left: 7, cpu_load: 0.5 }, templates: [] };
+    expect((await heartbeat(host.id, given.token, report)).status).toBe(204);
+    const seen = await get(host.id);
+    expect(seen).toMatchObject({ ...report, memory_mb: 4096, accelerator: "tcg" });
+    expect(Date.now() - Date.parse(seen.last_heartbeat_at!)).toBeLessThan(60_000);
+    await expectStatus(await admin.call("DELETE", `/v1/hosts/${host.id}`), 204);
+  });
+
+  it("a registration token works once, for an hour, and for its host alone", async () => {
+    const used = await create();
+    await expectStatus(await register(used.registration_token, newAddress()), 201);
+    const expired = await create();
+    await age(1);
+    const other = await create();
+    for (const token of [used.registration_token, expired.registration_token, NOBODY, "x", used.host.id]) {
+      expect(await errorOf(await register(token, newAddress()))).toMatchObject({ status: 401, code: "unauthorized" });
+    }
+    expect((await get(expired.host.id)).status).toBe("pending");
+    expect((await get(other.host.id)).status).toBe("pending");
+    // Another token of the same host ends with its registration.
+    const [first, second] = [expired, expired].map(() => admin.call("POST", `/v1/hosts/${expired.host.id}/token`));
+    const [one, two] = [
+      await expectJson<HostToken>(await first!, 201),
+      await expectJson<HostToken>(await second!, 201),
+    ];
+    await expectStatus(await register(one.registration_token, newAddress()), 201);
+    expect((await register(two.registration_token, newAddress())).status).toBe(401);
+    const refused = await admin.call("POST", `/v1/hosts/${expired.host.id}/token`);
+    expect(await errorOf(refused)).toMatchObject({ status: 409, code: "invalid_state" });
+  });
+
+  it("of many who use one token at the same moment, one registers", async () => {
+    const { host, registration_token } = await create();
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, () => register(registration_token, `unix:${stack.host.directory}/many.sock`)),
+    );
+    expect(answers.map(({ status }) => status).sort()).toEqual([201, ...Array(7).fill(401)]);
+    await expectStatus(await admin.call("DELETE", `/v1/hosts/${host.id}`), 204);
+  });
+
+  it.each([
+    ["no token", { token: undefined }, "token"],
+    ["no address", { address: undefined }, "address"],
+    ["an address of the network, which nothing encrypts", { address: "http://192.0.2.7:50051" }, "address"],
+    ["a path that names its socket in another way", { address: "unix:/run/../run/a.sock" }, "address"],
+    ["a path with an empty part", { address: "unix://run/a.sock" }, "address"],
+    ["a path too long for a socket", { address: `unix:/${"a".repeat(200)}` }, "address"],
+    ["a negative capacity", { cpu_cores: -1 }, "cpu_cores"],
+    ["more memory than there is", { memory_mb: 1e300 }, "memory_mb"],
+    ["a template whose team is none", { templates: [{ team_id: "ABC", name: "a" }] }, "team_id"],
+    ["more templates than are taken", { templates: Array(1001).fill({ name: "a" }) }, "templates"],
+    ["a field that is not known", { sandboxes: [] }, "sandboxes"],
+  ])("registration refuses %s, and uses no token up", async (_what, change, field) => {
+    const { host, registration_token } = await create();
+    const answer = await register(registration_token, newAddress(), { ...DOUBLE_REPORT, ...change });
+    const error = await errorOf(answer);
+    expect(error).toMatchObject({ status: 400, code: "invalid_request" });
+    expect(error.message).toContain(field);
+    await expectStatus(await register(registration_token, newAddress()), 201);
+    await expectStatus(await admin.call("DELETE", `/v1/hosts/${host.id}`), 204);
+  });
+
+  it("an address is of one host", async () => {
+    const { host, registration_token } = await create();
+    const answer = await register(registration_token, stack.host.address);
+    expect(await errorOf(answer)).toMatchObject({ status: 409, code: "conflict" });
+    expect((await get(host.id)).status).toBe("pending");
+    await expectStatus(await admin.call("DELETE", `/v1/hosts/${host.id}`), 204);
+  });
+
+  it("credentials are renewed, and the former ones end", async () => {
+    const { id, token, refresh_token } = await registered();
+    const renewed = await expectJson<HostCredentials>(await refresh(refresh_token), 200);
+    expect(renewed.host.id).toBe(id);
+    expect((await heartbeat(id, renewed.token)).status).toBe(204);
+    // A token ends with its time; it is the refresh token that was used.
+    expect((await heartbeat(id, token)).status).toBe(204);
+    for (const bad of [refresh_token, NOBODY, "", token, "invalid"]) {
+      expect(await errorOf(await refresh(bad))).toMatchObject({ status: 401, code: "unauthorized" });
+    }
+    const many = await Promise.all(Array.from({ length: 6 }, () => refresh(renewed.refresh_token)));
+    expect(many.map(({ status }) => status).sort()).toEqual([200, 401, 401, 401, 401, 401]);
+    const last = await expectJson<HostCredentials>(many.find(({ status }) => status === 200)!, 200);
+    await age(60 * 24);
+    expect((await refresh(last.refresh_token)).status).toBe(401);
+  });
+
+  it("a sign of life takes the token of the host that it is of", async () => {
+    const [one, other] = [await registered(), await registered()];
+    expect(await errorOf(await heartbeat(one.id, other.token))).toMatchObject({ status: 403, code: "forbidden" });
+    for (const bad of ["", "a.b.c", one.refresh_token, admin.token]) {
+      expect(await errorOf(await heartbeat(one.id, bad))).toMatchObject({ status: 401, code: "unauthorized" });
+    }
+    const bare = await send(stack.url, "POST", `/v1/hosts/${one.id}/heartbeat`, { body: {} });
+    expect(await errorOf(bare)).toMatchObject({ status: 401, code: "unauthorized" });
+    expect((await heartbeat("host-1", one.token)).status).toBe(400);
+    const lie = await heartbeat(one.id, one.token, { load: { running: "many" } });
+    expect(await errorOf(lie)).toMatchObject({ status: 400, code: "invalid_request" });
+    // The token of a host opens nothing that is for people or programs.
+    const headers = { authorization: `Bearer ${one.token}` };
+    expect((await send(stack.url, "GET", "/v1/hosts", { headers })).status).toBe(401);
+  });
+
+  it("a lost host comes back by a sign of life, or registers again when its credentials are lost", async () => {
+    const lost = await registered();
+    const lose = () => db.query("update hosts set status = 'unreachable' where address = $1", [lost.host.address]);
+    await lose();
+    expect((await heartbeat(lost.id, lost.token)).status).toBe(204);
+    expect((await get(lost.id)).status).toBe("online");
+    await lose();
+    const again = await admin.call("POST", `/v1/hosts/${lost.id}/token`);
+    const { registration_token } = await expectJson<HostToken>(again, 201);
+    const given = await expectJson<HostCredentials>(await register(registration_token, lost.host.address!), 201);
+    expect(given.host.id).toBe(lost.id);
+    // Whoever has the lost credentials can do nothing with them.
+    expect((await heartbeat(lost.id, lost.token)).status).toBe(401);
+    expect((await refresh(lost.refresh_token)).status).toBe(401);
+    expect((await heartbeat(lost.id, given.token)).status).toBe(204);
+  });
+
+  it("the host of the machine gets new credentials when it has lost them", async () => {
+    const [host] = await admin.get<Host[]>("/v1/hosts");
+    const before = stack.host.membership.credentials!;
+    stack.host.membership.credentials = undefined;
+    // As a host agent that was started anew.
+    await stack.host.hangUp();
+    await stack.host.listen();
+    await expect.poll(() => stack.host.membership.credentials?.host.id, { timeout: 30_000 }).toBe(host!.id);
+    expect((await stack.host.membership.heartbeat()).status).toBe(204);
+    expect((await heartbeat(host!.id, before.token)).status).toBe(401);
+    expect((await get(host!.id)).status).toBe("online");
+  });
+
+  it("one with sandboxes or templates is deleted by force alone, and nothing of it is left", async () => {
+    const double = await HostAgentDouble.start();
+    const { host, registration_token } = await create();
+    const request = { controlPlaneUrl: stack.url, hostId: host.id, token: registration_token };
+    await double.membership.join({ ...request, $typeName: "hostagent.v1.JoinControlPlaneRequest" }, double.address);
+    await loseSilent();
+    const ada = await Person.signUp(stack);
+    const onIt = async () => {
+      for (;;) {
+        const sandbox = await expectJson<Sandbox>(await ada.call("POST", "/v1/sandboxes", {}), 201);
+        if (double.guests.has(sandbox.id)) return sandbox;
+      }
+    };
+    const [running, paused, source] = [await onIt(), await onIt(), await onIt()];
+    await expectStatus(await ada.call("POST", `/v1/sandboxes/${paused.id}/pause`), 200);
+    const template = { sandbox_id: source.id, name: "only-here" };
+    await expectStatus(await ada.call("POST", "/v1/snapshots", template), 201);
+    const preview = await admin.get<HostDeletePreview>(`/v1/hosts/${host.id}/delete-preview`);
+    expect(preview.host.id).toBe(host.id);
+    expect(preview.sandbox_ids).toEqual(expect.arrayContaining([running.id, paused.id, source.id]));
+    expect(preview.templates).toEqual(["only-here"]);
+
+    const refused = await admin.call("DELETE", `/v1/hosts/${host.id}`);
+    expect(refused.status).toBe(409);
+    const { sandbox_ids, templates } = preview;
+    expect(await refused.json()).toMatchObject({ error: { code: "has_active_sandboxes", sandbox_ids, templates } });
+    expect((await get(host.id)).status).toBe("online");
+
+    await expectStatus(await admin.call("DELETE", `/v1/hosts/${host.id}?force=true`), 204);
+    expect(double.destroyed).toEqual(expect.arrayContaining([running.id, paused.id, source.id]));
+    for (const { id } of [running, paused, source]) {
+      expect(await ada.get<Sandbox>(`/v1/sandboxes/${id}`)).toMatchObject({ status: "stopped" });
+    }
+    expect((await ada.call("POST", "/v1/sandboxes", { template: "only-here" })).status).toBe(404);
+    expect((await admin.call("GET", `/v1/hosts/${host.id}`)).status).toBe(404);
+    expect((await double.membership.heartbeat()).status).toBe(404);
+    expect((await refresh(double.membership.credentials!.refresh_token)).status).toBe(401);
+    await double.close();
+  });
+
+  it("one that does not answer is deleted too, with what was on it", async () => {
+    const double = await HostAgentDouble.start();
+    const { host, registration_token } = await create();
+    const request = { controlPlaneUrl: stack.url, hostId: host.id, token: registration_token };
+    await double.membership.join({ ...request, $typeName: "hostagent.v1.JoinControlPlaneRequest" }, double.address);
+    await loseSilent();
+    const ada = await Person.signUp(stack);
+    let sandbox: Sandbox;
+    do sandbox = await expectJson<Sandbox>(await ada.call("POST", "/v1/sandboxes", {}), 201);
+    while (!double.guests.has(sandbox.id));
+    await double.hangUp();
+    await expectStatus(await admin.call("DELETE", `/v1/hosts/${host.id}?force=true`), 204);
+    expect(await ada.get<Sandbox>(`/v1/sandboxes/${sandbox.id}`)).toMatchObject({ status: "stopped" });
+    await double.close();
+  });
+
+  it("have tags", async () => {
+    const { id } = await registered();
+    const tags = `/v1/hosts/${id}/tags`;
+    for (const tag of ["gpu", "zone:b", "gpu"]) await expectStatus(await admin.call("POST", tags, { tag }), 204);
+    expect(await admin.get(tags)).toEqual(["gpu", "zone:b"]);
+    for (const tag of ["", "a b", "-a", "a".repeat(64), "é"]) {
+      expect((await admin.call("POST", tags, { tag })).status).toBe(400);
+    }
+    await expectStatus(await admin.call("DELETE", `${tags}/gpu`), 204);
+    expect((await admin.call("DELETE", `${tags}/gpu`)).status).toBe(404);
+    for (let n = 1; n < 64; n++) await expectStatus(await admin.call("POST", tags, { tag: `t${n}` }), 204);
+    expect(await errorOf(await admin.call("POST", tags, { tag: "more" }))).toMatchObject({ code: "quota_exceeded" });
+    await expectStatus(await admin.call("POST", tags, { tag: "t1" }), 204);
+  });
+
+  it("are for those who may: shared ones for the platform's administrators, a team's own for its members too", async () => {
+    const ada = await Person.signUp(stack, { name: "Ada" });
+    const [bob, eve] = [await ada.addMember(await Person.signUp(stack)), await Person.signUp(stack)];
+    const shared = await registered();
+    for (const [method, path] of [
+      ["GET", ""],
+      ["GET", "/delete-preview"],
+      ["GET", "/tags"],
+      ["DELETE", ""],
+      ["POST", "/token"],
+    ] as const) {
+      expect((await ada.call(method, `/v1/hosts/${shared.id}${path}`)).status).toBe(404);
+    }
+    expect((await ada.call("POST", "/v1/hosts", { type: "regular" })).status).toBe(403);
+    expect((await ada.call("POST", "/v1/hosts", { type: "byoc", team_id: ada.teamId })).status).toBe(403);
+    expect(await ada.get("/v1/hosts")).toEqual([]);
+    expect((await stack.call("GET", "/v1/hosts")).status).toBe(403);
+
+    const byoc = { type: "byoc", team_id: ada.teamId };
+    expect((await admin.call("POST", "/v1/hosts", byoc)).status).toBe(409);
+    await expectStatus(await admin.call("PUT", `/v1/admin/teams/${ada.teamId}/byoc`, { is_byoc: true }), 204);
+    for (const bad of [{ type: "byoc" }, { ...byoc, type: "regular" }, { type: "other" }, {}]) {
+      expect((await admin.call("POST", "/v1/hosts", bad)).status).toBe(400);
+    }
+    const { host } = await create(byoc);
+    expect((await bob.get<Host[]>("/v1/hosts")).map(({ id }) => id)).toEqual([host.id]);
+    expect((await bob.get<Host>(`/v1/hosts/${host.id}`)).team_id).toBe(ada.teamId);
+    expect((await eve.call("GET", `/v1/hosts/${host.id}`)).status).toBe(404);
+    expect((await bob.call("DELETE", `/v1/hosts/${host.id}`)).status).toBe(403);
+    await expectStatus(await ada.call("DELETE", `/v1/hosts/${host.id}`), 204);
+    expect((await ada.call("GET", `/v1/hosts/${host.id}`)).status).toBe(404);
+    expect((await admin.call("GET", "/v1/hosts/host-zzzzzzzzzzzzzzzzzzzzzzzzz")).status).toBe(404);
+  });
+});

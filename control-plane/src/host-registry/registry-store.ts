@@ -1,0 +1,196 @@
+import { randomUUID } from "node:crypto";
+import { type Insertable, type Selectable, sql } from "kysely";
+import type { Db } from "../database/tables.ts";
+import type { HostMetadata, HostsTable } from "../hosts/hosts-table.ts";
+
+/** A row of `hosts`. */
+export type HostRow = Selectable<HostsTable>;
+
+/** What a host says that it is made of; what is absent stays as it is known. */
+export interface HostFacts {
+  arch?: string;
+  cpu_cores?: number;
+  memory_mb?: number;
+  disk_gb?: number;
+}
+
+/** A refresh token that is valid. */
+export interface RefreshRow {
+  id: string;
+  hostId: string;
+}
+
+/** Rows of hosts, and of the tokens by which they come to be known. `db` may be a transaction everywhere. */
+export class RegistryStore {
+  readonly #db: Db;
+
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  async insert(host: Insertable<HostsTable>, db: Db): Promise<HostRow> {
+    return db.insertInto("hosts").values(host).returningAll().executeTakeFirstOrThrow();
+  }
+
+  async find(id: string, db: Db = this.#db): Promise<HostRow | undefined> {
+    return db.selectFrom("hosts").selectAll().where("id", "=", id).executeTakeFirst();
+  }
+
+  async findByAddress(address: string, db: Db = this.#db): Promise<HostRow | undefined> {
+    return db.selectFrom("hosts").selectAll().where("address", "=", address).executeTakeFirst();
+  }
+
+  /** All hosts, or those of one team; the oldest first. */
+  async list(teamId?: string): Promise<HostRow[]> {
+    return this.#db
+      .selectFrom("hosts")
+      .selectAll()
+      .$if(teamId !== undefined, (query) => query.where("type", "=", "byoc").where("team_id", "=", teamId!))
+      .orderBy("created_at")
+      .orderBy("id")
+      .execute();
+  }
+
+  /** Notes that a token was made with which a host can register, for some seconds; returns its UUID. */
+  async insertToken(hostId: string, createdBy: string | null, seconds: number, db: Db): Promise<string> {
+    const id = randomUUID();
+    await db
+      .insertInto("host_tokens")
+      .values({ id, host_id: hostId, created_by: createdBy, expires_at: secondsFromNow(seconds) })
+      .execute();
+    return id;
+  }
+
+  /** Uses a token up; the host that it is for, or undefined when it is not valid (any more). */
+  async useToken(id: string, transaction: Db): Promise<string | undefined> {
+    const used = await transaction
+      .updateTable("host_tokens")
+      .set({ used_at: sql<Date>`now()` })
+      .where("id", "=", id)
+      .where("used_at", "is", null)
+      .where("expires_at", ">", sql<Date>`now()`)
+      .returning("host_id")
+      .executeTakeFirst();
+    return used?.host_id;
+  }
+
+  /**
+   * Brings a host online that waits for its registration, or that was lost; undefined in any other state. What was given out
+   * before, tokens that are not used among it, is worth nothing from then on.
+   */
+  async register(
+    id: string,
+    { address, facts, metadata }: { address: string; facts: HostFacts; metadata: HostMetadata },
+    transaction: Db,
+  ): Promise<HostRow | undefined> {
+    const host = await transaction
+      .updateTable("hosts")
+      .set({ ...facts, address, metadata: JSON.stringify(metadata), status: "online" })
+      .set({ last_heartbeat_at: sql`now()`, updated_at: sql`now()`, registration: sql`registration + 1` })
+      .where("id", "=", id)
+      .where("status", "in", ["pending", "unreachable"])
+      .returningAll()
+      .executeTakeFirst();
+    if (!host) return undefined;
+    await transaction.deleteFrom("host_tokens").where("host_id", "=", id).where("used_at", "is", null).execute();
+    await transaction
+      .updateTable("host_refresh_tokens")
+      .set({ revoked_at: sql<Date>`now()` })
+      .where("host_id", "=", id)
+      .where("revoked_at", "is", null)
+      .execute();
+    return host;
+  }
+
+  /** Keeps a refresh token by its hash, for some seconds, and removes those of the host that have expired; returns its UUID. */
+  async insertRefresh(hostId: string, tokenHash: string, seconds: number, db: Db = this.#db): Promise<string> {
+    const id = randomUUID();
+    await db
+      .deleteFrom("host_refresh_tokens")
+      .where("host_id", "=", hostId)
+      .where("expires_at", "<", sql<Date>`now()`)
+      .execute();
+    await db
+      .insertInto("host_refresh_tokens")
+      .values({ id, host_id: hostId, token_hash: tokenHash, expires_at: secondsFromNow(seconds) })
+      .execute();
+    return id;
+  }
+
+  /** The refresh token with a hash, while it is valid. */
+  async findRefresh(tokenHash: string): Promise<RefreshRow | undefined> {
+    const row = await this.#db
+      .selectFrom("host_refresh_tokens")
+      .select(["id", "host_id"])
+      .where("token_hash", "=", tokenHash)
+      .where("revoked_at", "is", null)
+      .where("expires_at", ">", sql<Date>`now()`)
+      .executeTakeFirst();
+    return row && { id: row.id, hostId: row.host_id };
+  }
+
+  /** Ends a refresh token; false when somebody else has. */
+  async revokeRefresh(id: string): Promise<boolean> {
+    const revoked = await this.#db
+      .updateTable("host_refresh_tokens")
+      .set({ revoked_at: sql<Date>`now()` })
+      .where("id", "=", id)
+      .where("revoked_at", "is", null)
+      .returning("id")
+      .executeTakeFirst();
+    return revoked !== undefined;
+  }
+
+  /** Notes what a host says of itself with a sign of life; undefined when that registration is none of a host (any more). */
+  async noteHeartbeat(
+    { hostId, registration }: { hostId: string; registration: number },
+    { facts, metadata }: { facts: HostFacts; metadata: HostMetadata },
+  ): Promise<Pick<HostRow, "id" | "status" | "type"> | undefined> {
+    return this.#db
+      .updateTable("hosts")
+      .set({ ...facts, metadata: sql`metadata || ${JSON.stringify(metadata)}::jsonb` as never })
+      .set({ last_heartbeat_at: sql`now()` })
+      .where("id", "=", hostId)
+      .where("registration", "=", registration)
+      .returning(["id", "status", "type"])
+      .executeTakeFirst();
+  }
+
+  /** Takes a host for lost whose agent has no credentials any more, so that it can register again. */
+  async expectAgain(id: string): Promise<void> {
+    await this.#db
+      .updateTable("hosts")
+      .set({ status: "unreachable", updated_at: sql`now()` })
+      .where("id", "=", id)
+      .where("status", "=", "online")
+      .execute();
+  }
+
+  async tags(hostId: string): Promise<string[]> {
+    const rows = await this.#db.selectFrom("host_tags").select("tag").where("host_id", "=", hostId).execute();
+    return rows.map(({ tag }) => tag).sort();
+  }
+
+  /** Adds a tag unless the host has it, or has `most` others; whether it has it now. */
+  async addTag(hostId: string, tag: string, most: number): Promise<boolean> {
+    const { rows } = await sql`
+      insert into host_tags (host_id, tag) select ${hostId}, ${tag}
+      where (select count(*) from host_tags where host_id = ${hostId} and tag <> ${tag}) < ${most}
+      on conflict (host_id, tag) do update set tag = excluded.tag returning tag
+    `.execute(this.#db);
+    return rows.length > 0;
+  }
+
+  async removeTag(hostId: string, tag: string): Promise<boolean> {
+    const { numDeletedRows } = await this.#db
+      .deleteFrom("host_tags")
+      .where("host_id", "=", hostId)
+      .where("tag", "=", tag)
+      .executeTakeFirstOrThrow();
+    return numDeletedRows > 0n;
+  }
+}
+
+function secondsFromNow(seconds: number) {
+  return sql<Date>`now() + make_interval(secs => ${seconds})`;
+}

@@ -1,0 +1,57 @@
+import { HostJwts } from "../host-registry/host-jwt.ts";
+import { HostRemoval } from "../host-registry/host-removal.ts";
+import { HostService } from "../host-registry/host-service.ts";
+import { LocalHost } from "../host-registry/local-host.ts";
+import { DatabaseTokens, type OneTimeTokens } from "../host-registry/one-time-tokens.ts";
+import { Registration } from "../host-registry/registration.ts";
+import { RegistryStore } from "../host-registry/registry-store.ts";
+import { MembershipStore } from "../teams/membership-store.ts";
+import type { TeamStore } from "../teams/team-store.ts";
+import type { Accounts } from "./accounts.ts";
+import type { Foundation } from "./foundation.ts";
+import type { Sandboxes } from "./sandboxes.ts";
+
+/** How hosts come to be known, and go. */
+export type HostRegistry = Awaited<ReturnType<typeof createHostRegistry>>;
+
+/** Wires the registration of hosts together. */
+export async function createHostRegistry(
+  foundation: Foundation,
+  { teams, accounts, sandboxes }: { teams: TeamStore; accounts: Accounts; sandboxes: Sandboxes },
+) {
+  const { config, db, log } = foundation;
+  const audit = foundation.audit.teams;
+  const { hosts, hostClients, templateStore: templates } = sandboxes;
+  const tokens = await openTokens(foundation);
+  foundation.onClose(() => tokens.close());
+  const store = new RegistryStore(db);
+  const jwts = new HostJwts(accounts.keys);
+  const registration = new Registration({ db, store, hosts, tokens, jwts, templates, audit, log });
+  const service = new HostService({
+    db,
+    store,
+    registration,
+    teams,
+    memberships: new MembershipStore(db),
+    managesHosts: (userId) => accounts.platform.isAllowed(userId, "hosts"),
+    audit,
+  });
+  const removal = new HostRemoval({ db, hosts: service, sandboxes: sandboxes.sandboxes, hostClients, audit });
+
+  /** Takes in the host of the configuration, which reaches the control plane at this address. */
+  const takeInLocalHost = async (url: string): Promise<void> => {
+    if (config.localHost === undefined) return;
+    const local = new LocalHost(config.localHost, url, { db, store, registration, hostClients, audit, log });
+    sandboxes.scheduler.probe = () => local.join();
+    sandboxes.monitor.onAnswer = (address, isNew) => void local.answers(address, isNew);
+    await local.join();
+  };
+  return { registration, hosts: service, removal, takeInLocalHost };
+}
+
+/** The client of Redis takes its time to load, and few need it. */
+async function openTokens({ config, db, log }: Foundation): Promise<OneTimeTokens> {
+  if (config.redisUrl === undefined) return new DatabaseTokens(db);
+  const { RedisTokens } = await import("../host-registry/redis-tokens.ts");
+  return new RedisTokens(config.redisUrl, log);
+}

@@ -1,0 +1,117 @@
+import http from "node:http";
+import https from "node:https";
+import { isIP } from "node:net";
+import { buffer } from "node:stream/consumers";
+import { WarrenError } from "@warren/contracts/errors";
+import { type Heartbeat, HOST_TOKEN_HEADER, type RegisterHost } from "@warren/contracts/rest/hosts";
+import { boundedBody } from "./bounded-body.ts";
+
+/** Milliseconds that a call may take from its first byte to the last. */
+const LIMIT_MS = { register: 30_000, refresh: 15_000, heartbeat: 10_000 };
+
+/** What the control plane gives a host. */
+export interface GivenCredentials {
+  hostId: string;
+  token: string;
+  refreshToken: string;
+}
+
+/** An answer of the control plane: its status, and its body when that is JSON. */
+interface Answer {
+  status: number;
+  body: unknown;
+}
+
+/** Checks where a control plane is; plain HTTP is for one of the same machine alone. */
+export function parseControlPlaneUrl(text: string): string {
+  const url = URL.parse(text);
+  const isPlain = url?.protocol === "http:";
+  if (!url || !(isPlain || url.protocol === "https:") || url.search || url.hash || url.username) {
+    throw new WarrenError("invalid_request", `"${text}" is not the address of a control plane, such as https://HOST`);
+  }
+  if (isPlain && !isLoopback(url.hostname)) {
+    throw new WarrenError("invalid_request", `"${text}" would send tokens in plain over a network; use https`);
+  }
+  return url.href.replace(/\/+$/, "");
+}
+
+/** Takes up a registration; throws what the control plane answers, or that it does not. */
+export async function register(url: string, request: RegisterHost): Promise<GivenCredentials> {
+  const answer = await post(`${url}/v1/hosts/register`, request, LIMIT_MS.register);
+  if (answer.status !== 201) throw refusal(answer);
+  return given(answer);
+}
+
+/** New credentials for a refresh token; undefined when it is not valid (any more). */
+export async function refresh(url: string, refreshToken: string): Promise<GivenCredentials | undefined> {
+  const answer = await post(`${url}/v1/hosts/auth/refresh`, { refresh_token: refreshToken }, LIMIT_MS.refresh);
+  if (answer.status === 401) return undefined;
+  if (answer.status !== 200) throw refusal(answer);
+  return given(answer);
+}
+
+/** Gives a sign of life; the status of the answer. */
+export async function heartbeat(
+  { url, hostId, token }: { url: string; hostId: string; token: string },
+  report: Heartbeat,
+): Promise<number> {
+  const headers = { [HOST_TOKEN_HEADER]: token };
+  const { status } = await post(`${url}/v1/hosts/${hostId}/heartbeat`, report, LIMIT_MS.heartbeat, headers);
+  return status;
+}
+
+async function post(url: string, body: object, limitMs: number, headers: Record<string, string> = {}): Promise<Answer> {
+  const text = JSON.stringify(body);
+  const signal = AbortSignal.timeout(limitMs);
+  try {
+    const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
+      const { request } = url.startsWith("https:") ? https : http;
+      const all = { ...headers, "content-type": "application/json", "content-length": Buffer.byteLength(text) };
+      const sent = request(url, { method: "POST", headers: all, signal }, resolve);
+      sent.once("error", reject);
+      sent.end(text);
+    });
+    const bytes = await buffer(boundedBody(response));
+    return { status: response.statusCode ?? 0, body: parseJson(bytes.toString()) };
+  } catch (error) {
+    const { message } = signal.aborted ? { message: `no answer within ${limitMs / 1000} s` } : (error as Error);
+    throw new WarrenError(
+      "server_unreachable",
+      `the control plane at ${new URL(url).origin} does not answer: ${message}`,
+    );
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function given({ body }: Answer): GivenCredentials {
+  const { host, token, refresh_token } = (body ?? {}) as {
+    host?: { id?: unknown };
+    token?: unknown;
+    refresh_token?: unknown;
+  };
+  if (typeof host?.id === "string" && typeof token === "string" && typeof refresh_token === "string") {
+    return { hostId: host.id, token, refreshToken: refresh_token };
+  }
+  throw new WarrenError("server_unreachable", "the control plane's answer is not that of one");
+}
+
+function refusal({ status, body }: Answer): WarrenError {
+  const { message } = ((body as { error?: unknown } | undefined)?.error ?? {}) as { message?: unknown };
+  const words = typeof message === "string" ? message : "it gives no reason";
+  if (status === 401) return new WarrenError("unauthorized", words);
+  if (status === 409) return new WarrenError("conflict", words);
+  if (status >= 400 && status < 500 && status !== 429) return new WarrenError("invalid_request", words);
+  return new WarrenError("server_unreachable", `the control plane answers with status ${status}: ${words}`);
+}
+
+function isLoopback(hostname: string): boolean {
+  const address = hostname.replace(/^\[(.*)\]$/, "$1");
+  return hostname === "localhost" || address === "::1" || (isIP(address) === 4 && address.startsWith("127."));
+}

@@ -1,0 +1,243 @@
+import { once } from "node:events";
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { pino } from "pino";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { CredentialFile } from "./credentials.ts";
+import { Link } from "./link.ts";
+
+const HOST = "host-0000000000000000000000001";
+const LOAD = { running: 0, paused: 0, sandboxes_limit: 8, memory_mb_taken: 0, memory_mb_limit: 1024 };
+const REPORT = {
+  ...{ arch: "amd64", cpu_cores: 2, memory_mb: 1024, disk_gb: 9, version: "1", accelerator: "tcg" },
+  ...{ load: { ...LOAD, disk_mb_left: 1, cpu_load: 0 }, templates: [{ name: "minimal" }] },
+};
+/** Milliseconds after which the next sign of life is given, in tests. */
+const SOON = 20;
+
+type Answer = { status: number; body?: unknown } | "nothing" | "endless";
+
+/** A control plane that answers as a test says. */
+class ControlPlane {
+  readonly calls: { path: string; token: string | undefined; body: Record<string, unknown> }[] = [];
+  /** The token that is taken at this moment. */
+  valid = "token-1";
+  answer: (path: string, body: Record<string, unknown>) => Answer | undefined = () => undefined;
+  readonly #server: Server = createServer((request, response) => void this.#serve(request, response));
+  #waiting: (() => void)[] = [];
+  #given = 1;
+
+  async start(): Promise<void> {
+    this.#server.listen(0, "127.0.0.1");
+    await once(this.#server, "listening");
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** Resolves with the next call. */
+  next(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  count(end: string): number {
+    return this.calls.filter(({ path }) => path.endsWith(end)).length;
+  }
+
+  close(): void {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = request.url!;
+    const body = JSON.parse(await text(request));
+    const token = request.headers["x-host-token"] as string | undefined;
+    this.calls.push({ path, token, body });
+    const answer = this.answer(path, body) ?? this.#usual(path, token);
+    for (const wake of this.#waiting.splice(0)) wake();
+    if (answer === "nothing") return void request.socket.destroy();
+    if (answer === "endless") {
+      response.on("error", () => undefined);
+      while (!response.destroyed)
+        if (!response.write("x".repeat(65_536))) await once(response, "drain").catch(() => {});
+      return;
+    }
+    response.writeHead(answer.status, { "content-type": "application/json" });
+    response.end(answer.body === undefined ? undefined : JSON.stringify(answer.body));
+  }
+
+  #usual(path: string, token: string | undefined): Answer {
+    if (path.endsWith("/heartbeat")) return { status: token === this.valid ? 204 : 401 };
+    this.valid = `token-${++this.#given}`;
+    const body = { host: { id: HOST }, token: this.valid, refresh_token: `refresh-${this.#given}` };
+    return { status: path.endsWith("/register") ? 201 : 200, body };
+  }
+}
+
+describe("the tie of a host to its control plane", () => {
+  let directory: string;
+  let plane: ControlPlane;
+  const links: Link[] = [];
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), "warren-link-"));
+    plane = new ControlPlane();
+    await plane.start();
+  });
+  afterEach(async () => {
+    await Promise.all(links.splice(0).map((link) => link.close()));
+    plane.close();
+    await rm(directory, { recursive: true });
+  });
+
+  const open = async (intervalMs = 3_600_000) => {
+    const link = await Link.open({
+      credentials: new CredentialFile(directory),
+      address: "unix:/run/agent.sock",
+      report: async () => REPORT,
+      log: pino({ level: "silent" }),
+      intervalMs,
+    });
+    links.push(link);
+    return link;
+  };
+  const stored = async () => JSON.parse(await readFile(join(directory, "host-credentials.json"), "utf8"));
+  const request = (token = "", url = plane.url) => ({ controlPlaneUrl: url, hostId: HOST, token });
+
+  it("registers with all that the host says of itself, and keeps what it is given for root alone", async () => {
+    expect(await (await open()).join(request("once"))).toBe(true);
+    const { calls } = plane;
+    expect(calls).toEqual([
+      {
+        path: "/v1/hosts/register",
+        token: undefined,
+        body: { token: "once", address: "unix:/run/agent.sock", ...REPORT },
+      },
+    ]);
+    expect(await stored()).toEqual({
+      ...{ controlPlaneUrl: plane.url, hostId: HOST, token: "token-2", refreshToken: "refresh-2" },
+    });
+    expect((await stat(join(directory, "host-credentials.json"))).mode & 0o777).toBe(0o600);
+    expect(await readdir(directory)).toEqual(["host-credentials.json"]);
+  });
+
+  it("gives a sign of life at once when it starts with credentials, and again and again", async () => {
+    await (await open()).join(request("once"));
+    const first = plane.next();
+    await open(SOON);
+    await first;
+    expect(plane.calls.at(-1)).toMatchObject({ path: `/v1/hosts/${HOST}/heartbeat`, token: "token-2", body: REPORT });
+    await expect.poll(() => plane.count("/heartbeat")).toBeGreaterThan(3);
+  });
+
+  it("renews its credentials once they are refused, and keeps them before it uses them", async () => {
+    const link = await open(SOON);
+    await link.join(request("once"));
+    for (const status of [401, 403]) {
+      const before = (await stored()).token;
+      let refused = true;
+      plane.answer = (path) => {
+        if (!path.endsWith("/heartbeat") || !refused) return undefined;
+        refused = false;
+        return { status };
+      };
+      await expect.poll(async () => (await stored()).token).not.toBe(before);
+      await expect.poll(() => plane.calls.at(-1)).toMatchObject({ path: expect.stringMatching(/heartbeat$/) });
+      expect(await stored()).toMatchObject({ token: plane.valid });
+    }
+    expect(plane.count("/refresh")).toBe(2);
+    expect(plane.calls.find(({ path }) => path.endsWith("/refresh"))?.body).toEqual({ refresh_token: "refresh-2" });
+  });
+
+  it.each<[string, Answer]>([
+    ["an error of the server", { status: 500 }],
+    ["a refusal for a while", { status: 429 }],
+    ["a redirection", { status: 302 }],
+    ["a word of somebody else", { status: 418 }],
+    ["a broken connection", "nothing"],
+    ["an answer without an end", "endless"],
+  ])("takes %s for no answer: it goes on, and keeps its credentials", async (_name, answer) => {
+    const link = await open(SOON);
+    await link.join(request("once"));
+    const before = await stored();
+    plane.answer = (path) => (path.endsWith("/heartbeat") ? answer : undefined);
+    await expect.poll(() => plane.count("/heartbeat")).toBeGreaterThan(2);
+    await expect(link.join(request())).rejects.toMatchObject({ code: "server_unreachable" });
+    plane.answer = () => undefined;
+    expect(await link.join(request())).toBe(true);
+    expect([await stored(), plane.count("/refresh")]).toEqual([before, 0]);
+  });
+
+  it("says that it is not tied when neither token is taken, and goes on to try", async () => {
+    const link = await open(SOON);
+    await link.join(request("once"));
+    plane.answer = () => ({ status: 401 });
+    expect(await link.join(request())).toBe(false);
+    await expect.poll(() => plane.count("/refresh")).toBeGreaterThan(2);
+    plane.answer = () => undefined;
+    expect(await link.join(request())).toBe(true);
+  });
+
+  it("forgets the credentials of a host that was deleted", async () => {
+    const link = await open(SOON);
+    await link.join(request("once"));
+    plane.answer = (path) => (path.endsWith("/heartbeat") ? { status: 404 } : undefined);
+    await expect.poll(() => readdir(directory)).toEqual([]);
+    const count = plane.calls.length;
+    expect(await link.join(request())).toBe(false);
+    expect(plane.calls.length).toBe(count);
+    plane.answer = () => undefined;
+    expect(await link.join(request("again"))).toBe(true);
+  });
+
+  it("shows the credentials of no other host, and moves with its control plane to another address", async () => {
+    const link = await open();
+    expect(await link.join(request())).toBe(false);
+    await link.join(request("once"));
+    expect(await link.join({ ...request(), hostId: "host-0000000000000000000000002" })).toBe(false);
+    const moved = plane.url.replace("127.0.0.1", "localhost");
+    expect(await link.join(request("", moved))).toBe(true);
+    expect((await stored()).controlPlaneUrl).toBe(moved);
+  });
+
+  it.each([401, 400, 409, 500])("a registration that is answered with %i changes nothing", async (status) => {
+    plane.answer = () => ({ status, body: { error: { code: "x", message: "why" } } });
+    await expect((await open()).join(request("bad"))).rejects.toThrow("why");
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  it("registers where it is told to at its start, unless it has registered before", async () => {
+    const start = async () => (await open()).registerOnce(plane.url, "once");
+    await start();
+    await start();
+    expect(plane.count("/register")).toBe(1);
+    await rm(join(directory, "host-credentials.json"));
+    plane.answer = () => ({ status: 401, body: { error: { code: "unauthorized", message: "used" } } });
+    await expect(start()).rejects.toMatchObject({ code: "unauthorized" });
+  });
+
+  it.each([
+    "http://192.0.2.1",
+    "ftp://127.0.0.1",
+    "127.0.0.1:3000",
+    "http://user:word@127.0.0.1",
+    "http://127.evil.example",
+  ])("sends no token to %s", async (url) => {
+    await expect((await open()).join(request("once", url))).rejects.toMatchObject({ code: "invalid_request" });
+  });
+
+  it.each(["", "{", "[]", "null", '{"hostId":1}'])(
+    "starts without credentials where the file has %j",
+    async (content) => {
+      await writeFile(join(directory, "host-credentials.json"), content);
+      const link = await open();
+      expect(await link.join(request())).toBe(false);
+      expect(await link.join(request("once"))).toBe(true);
+    },
+  );
+});

@@ -1,0 +1,177 @@
+import { WarrenError } from "@warren/contracts/errors";
+import type { Heartbeat } from "@warren/contracts/rest/hosts";
+import type { Logger } from "pino";
+import { heartbeat, parseControlPlaneUrl, refresh, register } from "./control-plane.ts";
+import type { CredentialStore, Credentials } from "./credentials.ts";
+
+/** Milliseconds between two signs of life. */
+const INTERVAL_MS = 30_000;
+
+/** What the link needs. */
+export interface LinkParts {
+  credentials: CredentialStore;
+  /** Where the control plane reaches this host agent. */
+  address: string;
+  /** What the host says of itself. */
+  report: () => Promise<Required<Heartbeat>>;
+  log: Logger;
+  /** Milliseconds between two signs of life; 30 s when absent. */
+  intervalMs?: number;
+}
+
+/** Where a host belongs, and as which one. */
+export interface JoinRequest {
+  controlPlaneUrl: string;
+  hostId: string;
+  /** A registration token; empty = the host shows the credentials that it has. */
+  token: string;
+}
+
+/**
+ * What became of a sign of life: `refused`: the credentials are worth nothing; `gone`: the host was deleted; `failed`: no
+ * answer, or one that says nothing of the host.
+ */
+type Outcome = "taken" | "refused" | "gone" | "failed";
+
+/** The host's tie to its control plane: registration, signs of life, and credentials that are renewed. */
+export class Link {
+  readonly #parts: LinkParts;
+  #credentials: Credentials | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  /** One thing at a time: credentials that are being renewed are not used. */
+  #last: Promise<unknown> = Promise.resolve();
+  #outcome: Outcome = "taken";
+  #closed = false;
+
+  private constructor(parts: LinkParts) {
+    this.#parts = parts;
+  }
+
+  /** Takes up the credentials that there are, and gives a first sign of life at once where there are any. */
+  static async open(parts: LinkParts): Promise<Link> {
+    const link = new Link(parts);
+    try {
+      link.#credentials = await parts.credentials.read();
+    } catch (error) {
+      parts.log.error({ err: error }, "the credentials of this host cannot be read");
+    }
+    if (link.#credentials) void link.#inTurn(() => link.#tick());
+    return link;
+  }
+
+  /** Whether the host has credentials. */
+  get isKnown(): boolean {
+    return this.#credentials !== undefined;
+  }
+
+  /** Ties the host to a control plane; whether it is now. Throws when that cannot be said. */
+  async join(request: JoinRequest): Promise<boolean> {
+    const controlPlaneUrl = parseControlPlaneUrl(request.controlPlaneUrl);
+    return this.#inTurn(async () => {
+      if (request.token === "") return this.#show({ ...request, controlPlaneUrl });
+      await this.#register(controlPlaneUrl, request.token);
+      return true;
+    });
+  }
+
+  /** Registers with a token, unless the host has credentials. */
+  async registerOnce(url: string, token: string): Promise<void> {
+    const controlPlaneUrl = parseControlPlaneUrl(url);
+    await this.#inTurn(async () => {
+      if (!this.#credentials) await this.#register(controlPlaneUrl, token);
+    });
+  }
+
+  /** Gives no more signs of life. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await this.#last;
+  }
+
+  async #register(controlPlaneUrl: string, token: string): Promise<void> {
+    const { credentials, address, report, log } = this.#parts;
+    const given = await register(controlPlaneUrl, { token, address, ...(await report()) });
+    this.#credentials = { controlPlaneUrl, ...given };
+    await credentials.write(this.#credentials);
+    this.#outcome = "taken";
+    log.info({ host: given.hostId, control_plane: controlPlaneUrl }, "this host has registered");
+    this.#schedule();
+  }
+
+  /** Shows the credentials of a host to a control plane, if there are any of it. */
+  async #show({ controlPlaneUrl, hostId }: JoinRequest): Promise<boolean> {
+    if (this.#credentials?.hostId !== hostId) return false;
+    if (this.#credentials.controlPlaneUrl !== controlPlaneUrl) await this.#keep({ controlPlaneUrl });
+    const outcome = await this.#tick();
+    if (outcome === "failed") throw new WarrenError("server_unreachable", "the control plane takes no signs of life");
+    return outcome === "taken";
+  }
+
+  /** Gives a sign of life, and sees to the next. */
+  async #tick(): Promise<Outcome> {
+    const { log } = this.#parts;
+    let outcome: Outcome;
+    let reason: unknown;
+    try {
+      outcome = await this.#beat();
+    } catch (error) {
+      outcome = "failed";
+      reason = error;
+    }
+    if (outcome !== this.#outcome) {
+      const host = this.#credentials?.hostId;
+      if (outcome === "taken") log.info({ host }, "the control plane takes signs of life again");
+      else if (outcome === "gone") log.warn("this host was deleted; it has no control plane any more");
+      else log.warn({ host, outcome, err: reason }, "the control plane takes no signs of life");
+    }
+    this.#outcome = outcome;
+    this.#schedule();
+    return outcome;
+  }
+
+  async #beat(): Promise<Outcome> {
+    const status = await this.#send();
+    if (status !== 401 && status !== 403) return this.#settle(status);
+    const current = this.#credentials!;
+    const renewed = await refresh(current.controlPlaneUrl, current.refreshToken);
+    if (!renewed) return "refused";
+    await this.#keep(renewed);
+    this.#parts.log.info({ host: renewed.hostId }, "this host has new credentials");
+    return this.#settle(await this.#send());
+  }
+
+  async #send(): Promise<number> {
+    const { controlPlaneUrl: url, hostId, token } = this.#credentials!;
+    return heartbeat({ url, hostId, token }, await this.#parts.report());
+  }
+
+  async #settle(status: number): Promise<Outcome> {
+    if (status === 401 || status === 403) return "refused";
+    if (status === 404) {
+      this.#credentials = undefined;
+      await this.#parts.credentials.remove();
+      return "gone";
+    }
+    if (status >= 200 && status < 300) return "taken";
+    throw new WarrenError("server_unreachable", `the control plane answers with status ${status}`);
+  }
+
+  async #keep(changed: Partial<Credentials>): Promise<void> {
+    this.#credentials = { ...this.#credentials!, ...changed };
+    await this.#parts.credentials.write(this.#credentials);
+  }
+
+  #schedule(): void {
+    clearTimeout(this.#timer);
+    if (this.#closed || !this.#credentials) return;
+    const { intervalMs = INTERVAL_MS } = this.#parts;
+    this.#timer = setTimeout(() => void this.#inTurn(() => this.#tick()), intervalMs);
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(work);
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+}
