@@ -12,7 +12,8 @@ import type {
   StatFile,
   WriteFileFields,
 } from "@warren/contracts/rest/files";
-import { type Content, multipartBody } from "./multipart.ts";
+import { type Content, chunksOf, lengthOf, multipartBody } from "./multipart.ts";
+import { followed, following, type OnProgress } from "./progress.ts";
 import type { Transport } from "./transport.ts";
 
 /** How files are used. */
@@ -22,8 +23,13 @@ export interface FileOptions {
   signal?: AbortSignal;
 }
 
+/** How content is moved. */
+export interface TransferOptions extends FileOptions {
+  onProgress?: OnProgress;
+}
+
 /** How a file is written. */
-export interface WriteOptions extends FileOptions {
+export interface WriteOptions extends TransferOptions {
   /** Permission bits, such as 0o755; default: those of the file that is replaced, or 0o644. */
   mode?: number;
   /** Time of the last change; default: now. */
@@ -76,7 +82,7 @@ export class Files {
    * The file has its new content when this resolves; when it fails, nothing has changed.
    */
   async write(path: string, content: Content, options: WriteOptions & { size?: number } = {}): Promise<void> {
-    const { user, mode, modifiedAt, name, size, signal } = options;
+    const { user, mode, modifiedAt, name, size, signal, onProgress } = options;
     const fields: WriteFileFields = {
       path,
       ...(name === undefined ? {} : { name }),
@@ -84,12 +90,12 @@ export class Files {
       ...(mode === undefined ? {} : { mode: mode.toString(8).padStart(4, "0") }),
       ...(modifiedAt === undefined ? {} : { modified_at: modifiedAt.toISOString() }),
     };
-    const body = multipartBody(fields, content, size);
+    const body = multipartBody(fields, following(chunksOf(content), onProgress), lengthOf(content) ?? size);
     await this.#transport.json({ method: "POST", path: `${this.#path}/stream/write`, body, signal });
   }
 
   /** Opens a file for reading. */
-  async open(path: string, options: FileOptions = {}): Promise<OpenFile> {
+  async open(path: string, options: TransferOptions = {}): Promise<OpenFile> {
     const json: ReadFile = withUser(path, options);
     const response = await this.#transport.open({
       method: "POST",
@@ -98,11 +104,43 @@ export class Files {
       safe: true,
       signal: options.signal,
     });
-    return openFile(response);
+    return openFile(response, options.onProgress);
+  }
+
+  /**
+   * Opens a directory as a tar archive (pax), which is made while it is read: with modes, times and links, under the name of the
+   * directory. What the user may not read is left out and named by a last member `NAME.left-out.txt`.
+   */
+  async openArchive(path: string, options: TransferOptions = {}): Promise<Readable> {
+    const { signal } = options;
+    const url = `${this.#path}/archive?${queryOf(path, options)}`;
+    const response = await this.#transport.open({ method: "GET", path: url, safe: true, signal });
+    return followed(response, options.onProgress);
+  }
+
+  /**
+   * Unpacks a tar archive, not compressed and of any length, into a directory, which is made when it is missing. What is there and
+   * not in the archive stays. When this rejects, what came before in the archive may be there.
+   */
+  async writeArchive(path: string, archive: Content, options: TransferOptions = {}): Promise<void> {
+    const { signal, onProgress } = options;
+    const body = {
+      contentType: "application/x-tar",
+      length: undefined,
+      stream: () => following(chunksOf(archive), onProgress),
+    };
+    const url = `${this.#path}/archive?${queryOf(path, options)}`;
+    await this.#transport.json({ method: "PUT", path: url, body, signal });
+  }
+
+  /** Address at which programs and signed-in browsers download a file, or with `archive` a directory as a tar archive. */
+  downloadUrl(path: string, options: { user?: string; archive?: boolean } = {}): URL {
+    const route = options.archive ? "archive" : "download";
+    return this.#transport.urlOf(`${this.#path}/${route}?${queryOf(path, options)}`);
   }
 
   /** Reads a file whole into memory. */
-  async read(path: string, options: FileOptions = {}): Promise<Buffer> {
+  async read(path: string, options: TransferOptions = {}): Promise<Buffer> {
     const chunks: Buffer[] = [];
     const { content } = await this.open(path, options);
     for await (const chunk of content as AsyncIterable<Buffer>) chunks.push(chunk);
@@ -161,18 +199,22 @@ export class Files {
   }
 }
 
-function openFile(response: IncomingMessage): OpenFile {
+function openFile(response: IncomingMessage, onProgress: OnProgress | undefined): OpenFile {
   const { headers } = HOST_FILES;
   const [size, mode, modifiedAt] = ["content-length", headers.mode, headers.modifiedAt].map((name) => {
     const value = response.headers[name];
     return typeof value === "string" ? value : undefined;
   });
   return {
-    content: response,
+    content: followed(response, onProgress),
     ...(size === undefined ? {} : { size: Number(size) }),
     ...(mode === undefined ? {} : { mode: Number.parseInt(mode, 8) }),
     ...(modifiedAt === undefined ? {} : { modifiedAt: new Date(modifiedAt) }),
   };
+}
+
+function queryOf(path: string, options: FileOptions): URLSearchParams {
+  return new URLSearchParams(withUser(path, options));
 }
 
 function withUser(path: string, { user }: FileOptions): StatFile {

@@ -11,9 +11,17 @@ export { AuditLogs, type AuditOptions } from "./audit-logs.ts";
 export type { EventsOptions, StreamedEvent } from "./event-stream.ts";
 export type { ExitStatus } from "./exec-connection.ts";
 export { type AttachOptions, type CommandOptions, SandboxProcess, type StartOptions } from "./exec-stream.ts";
-export { type FileEntry, type FileOptions, Files, type OpenFile, type WriteOptions } from "./files.ts";
+export {
+  type FileEntry,
+  type FileOptions,
+  Files,
+  type OpenFile,
+  type TransferOptions,
+  type WriteOptions,
+} from "./files.ts";
 export type { Content } from "./multipart.ts";
 export { Processes } from "./processes.ts";
+export type { OnProgress } from "./progress.ts";
 export type { RetryPolicy } from "./retry.ts";
 export {
   CommandTimeoutError,

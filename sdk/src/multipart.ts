@@ -27,10 +27,8 @@ export function multipartBody(fields: Record<string, string>, content: Content, 
       "Content-Type: application/octet-stream\r\n\r\n",
   );
   const tail = Buffer.from(`\r\n--${boundary}--\r\n`);
-  const whole =
-    typeof content === "string" ? Buffer.from(content) : content instanceof Uint8Array ? content : undefined;
-  const chunks = whole ? [whole] : (content as Exclude<Content, Uint8Array | string>);
-  const contentLength = whole?.length ?? size;
+  const chunks = chunksOf(content);
+  const contentLength = lengthOf(content) ?? size;
   return {
     contentType: `multipart/form-data; boundary=${boundary}`,
     length: contentLength === undefined ? undefined : head.length + contentLength + tail.length,
@@ -40,6 +38,17 @@ export function multipartBody(fields: Record<string, string>, content: Content, 
       yield tail;
     },
   };
+}
+
+/** The pieces of what is to be sent. */
+export function chunksOf(content: Content): Exclude<Content, Uint8Array | string> {
+  if (typeof content === "string") return [Buffer.from(content)];
+  return content instanceof Uint8Array ? [content] : content;
+}
+
+/** Bytes of what is there as a whole. */
+export function lengthOf(content: Content): number | undefined {
+  return typeof content === "string" || content instanceof Uint8Array ? Buffer.byteLength(content) : undefined;
 }
 
 /** Passes chunks on and throws when their total is not the promised one, such as a file that grew while it was read. */

@@ -1,11 +1,9 @@
 import { access, constants, lstat, mkdir, rmdir, stat } from "node:fs/promises";
 import { basename, join, posix } from "node:path";
-import { pipeline } from "node:stream/promises";
 import type { Sandbox } from "@warren/sdk";
-import { ArchiveError } from "@warren/server/archive";
 import type { FilePair } from "../arguments/parse.ts";
 import type { TransferOptions } from "../transfer.ts";
-import { PACK, pack, shownOf, UNPACK } from "./pack.ts";
+import { pack } from "./pack.ts";
 import { unpack } from "./unpack.ts";
 
 /** Copies a local directory into a sandbox, with modes, times and links. A directory that is there gets it inside. */
@@ -21,23 +19,12 @@ export async function uploadTree(
     throw error;
   });
   const root = there || guest.endsWith("/") ? posix.join(guest, basename(local)) : guest;
-  const { path } = await files.mkdir(root, { ...options, parents: true });
-  const remote = await sandbox.stream("tar", [...UNPACK, "--directory", path], { ...options, stdin: true });
+  const { archive, packed } = pack(local, options.signal);
   try {
-    remote.stdout.resume();
-    const words = shownOf(remote.stderr);
-    // Of no interest when something else fails first.
-    words.catch(() => undefined);
-    const { archive, packed } = pack(local, options.signal);
-    // A sandbox that takes no more says why.
-    const sent = pipeline(archive, remote.stdin).catch(() => archive.destroy());
-    const { exitCode } = await remote.exit;
-    archive.destroy();
-    await sent;
-    if (exitCode !== 0) throw new Error(`The sandbox could not write all of ${root}: ${(await words).trim()}`);
+    await files.writeArchive(root, archive, options);
     await packed;
   } finally {
-    remote.close();
+    archive.destroy();
   }
 }
 
@@ -72,24 +59,11 @@ async function makeNew(root: string): Promise<void> {
 
 /** Fills a new directory here with what is in one of the sandbox. */
 async function fetchTree(sandbox: Sandbox, path: string, root: string, options: TransferOptions): Promise<void> {
-  const remote = await sandbox.stream("tar", [...PACK, "--directory", path, "."], options);
+  const archive = await sandbox.files.openArchive(path, options);
   try {
-    const words = shownOf(remote.stderr);
-    // Of no interest when something else fails first.
-    words.catch(() => undefined);
-    let malformed: ArchiveError | undefined;
-    try {
-      await unpack(remote.stdout, root);
-    } catch (error) {
-      // Why an archive ended early, the sandbox says.
-      if (!(error instanceof ArchiveError && remote.stdout.readableEnded)) throw error;
-      malformed = error;
-    }
-    const { exitCode } = await remote.exit;
-    if (exitCode !== 0) throw new Error(`The sandbox could not read all of ${path}: ${(await words).trim()}`);
-    if (malformed) throw malformed;
+    await unpack(archive, root, posix.basename(path));
   } finally {
-    remote.close();
+    archive.destroy();
   }
 }
 

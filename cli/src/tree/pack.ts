@@ -3,16 +3,13 @@ import { once } from "node:events";
 import type { Readable } from "node:stream";
 
 /**
- * How tar(1) writes a directory, here and in a sandbox: names of any length and times to the nanosecond, each file by itself,
+ * How tar(1) writes a directory: names of any length and times to the nanosecond, each file by itself,
  * and no bits that give the rights of an owner.
  */
-export const PACK = [
+const PACK = [
   ...["--create", "--file=-", "--format=posix", "--pax-option=delete=atime,delete=ctime"],
   ...["--hard-dereference", "--numeric-owner", "--mode=a-st"],
 ];
-/** How a sandbox takes it. */
-export const UNPACK = ["--extract", "--file=-", "--preserve-permissions", "--no-same-owner"];
-
 /** Characters of what a program says that a message shows. */
 const SHOWN = 2000;
 
@@ -34,7 +31,7 @@ export function pack(directory: string, signal?: AbortSignal): { archive: Readab
 }
 
 /** The beginning of what a program says on its standard error. */
-export async function shownOf(stderr: Readable): Promise<string> {
+async function shownOf(stderr: Readable): Promise<string> {
   let said = "";
   for await (const piece of stderr) if (said.length < SHOWN) said += String(piece).slice(0, SHOWN);
   return said;

@@ -59,9 +59,13 @@ function entry({ name, type = "0", content = "", target = "", mode = "0000644", 
   return Buffer.concat([header, body]);
 }
 
-const ROOT = { name: "./", type: "5", mode: "0000755" };
+/** Name of the directory of which forged archives are. */
+const NAME = "t";
+const ROOT = { name: "", type: "5", mode: "0000755" };
 const END = Buffer.alloc(1024);
-const archive = (...entries: Forged[]) => Buffer.concat([...entries.map(entry), END]);
+/** An archive of entries, whose names are below that of the directory. */
+const archive = (...entries: Forged[]) =>
+  Buffer.concat([...entries.map((forged) => entry({ ...forged, name: `${NAME}/${forged.name}` })), END]);
 
 async function* pieces(bytes: Buffer, size = bytes.length): AsyncGenerator<Buffer> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
@@ -69,7 +73,7 @@ async function* pieces(bytes: Buffer, size = bytes.length): AsyncGenerator<Buffe
 
 async function copied(): Promise<void> {
   const { archive: bytes, packed } = pack(source);
-  await unpack(bytes, copy);
+  await unpack(bytes, copy, ".");
   await packed;
 }
 
@@ -124,7 +128,7 @@ describe("an archive of an enemy", () => {
   test.each([["../x"], ["/x"], ["a/../../x"], [".//x"], ["./../x"], ["a/b"], [".."], ["x/."]])(
     "does not write to %j",
     async (name) => {
-      await expect(unpack(pieces(archive(ROOT, { name, content: "x" })), copy)).rejects.toThrow("with the path");
+      await expect(unpack(pieces(archive(ROOT, { name, content: "x" })), copy, NAME)).rejects.toThrow("with the path");
       expect(await readdir(scratch)).toEqual(["copy", "source"]);
       expect(await readdir(copy)).toEqual([]);
     },
@@ -133,9 +137,9 @@ describe("an archive of an enemy", () => {
   test("does not write through links", async () => {
     await mkdir(join(copy, "real"));
     const bytes = archive(ROOT, { name: "d", type: "2", target: "../source" }, { name: "d/x", content: "x" });
-    await expect(unpack(pieces(bytes), copy)).rejects.toThrow('the path "d/x"');
+    await expect(unpack(pieces(bytes), copy, NAME)).rejects.toThrow('the path "t/d/x"');
     const twice = archive(ROOT, { name: "f", type: "2", target: "g" }, { name: "f", content: "x" });
-    await expect(unpack(pieces(twice), copy)).rejects.toThrow("EEXIST");
+    await expect(unpack(pieces(twice), copy, NAME)).rejects.toThrow("EEXIST");
     expect(await readdir(source)).toEqual([]);
   });
 
@@ -149,7 +153,7 @@ describe("an archive of an enemy", () => {
     [""],
   ])("makes no link to %j", async (target) => {
     const bytes = archive(ROOT, { name: "here", type: "2", target: "." }, { name: "link", type: "2", target });
-    await expect(unpack(pieces(bytes), copy)).rejects.toThrow("the link link leads out of it");
+    await expect(unpack(pieces(bytes), copy, NAME)).rejects.toThrow("the link t/link leads out of it");
     await expect(lstat(join(copy, "link"))).rejects.toThrow("ENOENT");
   });
 
@@ -164,11 +168,27 @@ describe("an archive of an enemy", () => {
       "an extended header that",
     ],
     ["that goes on after its end", Buffer.alloc(3_000_000), "goes on"],
+    ["of another directory", Buffer.concat([entry({ name: "other/", type: "5" }), END]), 'the path "other/"'],
     ["without the directory itself", archive({ name: "a", content: "x" }), "with the path"],
     ["with a device", archive(ROOT, { name: "a", type: "3" }), "neither a file"],
     ["with a second name of a file", archive(ROOT, { name: "a", type: "1", target: "/etc/passwd" }), "neither a file"],
   ])("%s is refused", async (_name, bytes, message) => {
-    await expect(unpack(pieces(bytes), copy)).rejects.toThrow(message);
+    await expect(unpack(pieces(bytes), copy, NAME)).rejects.toThrow(message);
+  });
+
+  test("says in a few words, without its lines, what was left out", async () => {
+    const told = entry({
+      name: "t.left-out.txt",
+      content: `Not in this archive:\nt/a: no\n${"t/b: no\n".repeat(100_000)}`,
+    });
+    const bytes = Buffer.concat([archive(ROOT, { name: "c", content: "x" }).subarray(0, -1024), told, END]);
+    const error: Error = await unpack(pieces(bytes), copy, NAME).then(
+      () => expect.fail("it is whole"),
+      (thrown) => thrown,
+    );
+    expect(error.message).toMatch(/^Not all of the directory was copied: Not in this archive:; t\/a: no; t\/b/);
+    expect(error.message.length).toBeLessThan(2500);
+    expect(await readdir(copy)).toEqual(["c"]);
   });
 
   test("is read or refused the same however it comes, and leaves nothing outside", async () => {
@@ -176,7 +196,7 @@ describe("an archive of an enemy", () => {
     const forged = fc.record({
       name,
       type: fc.constantFrom("0", "0", "1", "2", "3", "5", "5", "x", "g", "?"),
-      content: fc.constantFrom("", "x", "8 path=a\n", "13 path=../a\n", "30 mtime=1\n"),
+      content: fc.constantFrom("", "x", "12 path=t/a\n", "15 path=t/../a\n", "30 mtime=1\n"),
       target: name,
     });
     let runs = 0;
@@ -187,7 +207,7 @@ describe("an archive of an enemy", () => {
         for (const step of [bytes.length, size]) {
           const root = join(scratch, `run-${runs}`, "root");
           await mkdir(root, { recursive: true });
-          const message = await unpack(pieces(bytes, step), root).then(
+          const message = await unpack(pieces(bytes, step), root, NAME).then(
             () => "",
             (error: Error) => error.message.replaceAll(root, ""),
           );

@@ -12,14 +12,18 @@ interface Late extends Pick<ArchiveEntry, "mode" | "modifiedAt" | "target"> {
   parts: string[];
 }
 
+/** Bytes of the last member that names what a sandbox has left out, of which a message shows the beginning. */
+const LEFT_OUT_SHOWN = 2000;
+
 /**
- * Unpacks the archive of a directory into `root`, a new directory, with modes and times. The archive is believed in nothing:
+ * Unpacks the archive of a directory, whose members are below its `name`, into `root`, a new directory, with modes and times; "" is
+ * the name of the topmost directory, which is no member. The archive is believed in nothing:
  * each path is one below `root` whose directories were made here, links are made when all else is there, and only such that
  * stay inside. What is left out is named by an error when all else is copied.
  */
-export async function unpack(archive: AsyncIterable<Buffer>, root: string): Promise<void> {
+export async function unpack(archive: AsyncIterable<Buffer>, root: string, name: string): Promise<void> {
   try {
-    await unpackEntries(archive, root);
+    await unpackEntries(archive, root, name);
   } catch (error) {
     if (!(error instanceof ArchiveError)) throw error;
     const message = `The sandbox sent ${error.message} where a directory was expected.`;
@@ -27,13 +31,18 @@ export async function unpack(archive: AsyncIterable<Buffer>, root: string): Prom
   }
 }
 
-async function unpackEntries(archive: AsyncIterable<Buffer>, root: string): Promise<void> {
+async function unpackEntries(archive: AsyncIterable<Buffer>, root: string, name: string): Promise<void> {
   const directories = new Map<string, Late>([["", { parts: [], mode: PERMISSIONS, modifiedAt: 0, target: "" }]]);
   const links: Late[] = [];
   const leftOut: string[] = [];
-  let rooted = false;
+  let rooted = name === "";
+  const told = name === "" ? "left-out.txt" : `${name}.left-out.txt`;
   for await (const entry of readArchive(archive)) {
-    const parts = partsOf(entry.path);
+    if (entry.path === told && entry.type === "file") {
+      leftOut.push(await beginningOf(entry));
+      continue;
+    }
+    const parts = partsOf(entry.path, name);
     if (parts.length === 0) rooted = true;
     else if (!directories.has(parts.slice(0, -1).join("/"))) throw unexpected(entry.path);
     const { mode, modifiedAt, target } = entry;
@@ -74,10 +83,17 @@ async function writeFile(path: string, { content, mode, modifiedAt }: ArchiveEnt
   }
 }
 
-/** Names of the directories that lead to an entry, and its own. */
-function partsOf(path: string): string[] {
+/** What a sandbox says that it has left out. */
+async function beginningOf({ content }: ArchiveEntry): Promise<string> {
+  let text = "";
+  for await (const piece of content) if (text.length < LEFT_OUT_SHOWN) text += piece.toString("utf8");
+  return text.slice(0, LEFT_OUT_SHOWN).trim().replaceAll("\n", "; ");
+}
+
+/** Names of the directories that lead to an entry, and its own, below that of the archive. */
+function partsOf(path: string, name: string): string[] {
   const parts = path.replace(/\/+$/, "").split("/");
-  if (parts[0] === ".") parts.shift();
+  if (name !== "" && parts.shift() !== name) throw unexpected(path);
   if (path === "" || parts.some((part) => part === "" || part === "." || part === ".." || part.includes("\0")))
     throw unexpected(path);
   return parts;
