@@ -12,6 +12,7 @@ import { doctorCommand } from "./commands/doctor.ts";
 import { downCommand } from "./commands/down.ts";
 import { eventsCommand } from "./commands/events.ts";
 import { execCommand } from "./commands/exec.ts";
+import { familyCommand } from "./commands/family.ts";
 import { filesCommand } from "./commands/files.ts";
 import { forkCommand } from "./commands/fork.ts";
 import { killCommand } from "./commands/kill.ts";
@@ -47,6 +48,7 @@ const COMMANDS = [
   templatesCommand,
   updateCommand,
   filesCommand,
+  familyCommand,
   eventsCommand,
   metricsCommand,
   usageCommand,

@@ -1,5 +1,6 @@
 export { WarrenError } from "@warren/contracts/errors";
 export type { EventType } from "@warren/contracts/rest/events";
+export type { Family, FamilyNode } from "@warren/contracts/rest/family";
 export type { MetricSeries } from "@warren/contracts/rest/metrics";
 export type { Process, StartedProcess } from "@warren/contracts/rest/processes";
 export type { SandboxStats, StatsRange } from "@warren/contracts/rest/stats";
@@ -34,4 +35,4 @@ export { SignIn } from "./sign-in.ts";
 export { Templates } from "./templates.ts";
 export type { TransportOptions } from "./transport.ts";
 export { Usage, type UsageOptions } from "./usage.ts";
-export { type CreateOptions, type ListOptions, Sandboxes, Warren } from "./warren.ts";
+export { type CreateOptions, type FamilyOptions, type ListOptions, Sandboxes, Warren } from "./warren.ts";

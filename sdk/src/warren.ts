@@ -1,4 +1,5 @@
 import { WarrenError } from "@warren/contracts/errors";
+import type { Family } from "@warren/contracts/rest/family";
 import type { Health } from "@warren/contracts/rest/health";
 import type { MetricSeries, TeamMetrics } from "@warren/contracts/rest/metrics";
 import type {
@@ -58,6 +59,15 @@ export interface ListOptions {
   signal?: AbortSignal;
 }
 
+/** What a family tree tells of besides what is there, and what that came of. */
+export interface FamilyOptions {
+  /** The newest sandboxes and templates that are over. */
+  ended?: boolean;
+  /** Id of a sandbox that is to be in it, though it is over. */
+  sandbox?: string;
+  signal?: AbortSignal;
+}
+
 /** Sandboxes that `each` asks for at a time. */
 const PAGE_SIZE = 100;
 
@@ -98,6 +108,14 @@ export class Warren {
   /** Whether the server answers, and its version. */
   health(signal?: AbortSignal): Promise<Health> {
     return this.#transport.json({ method: "GET", path: "/health", safe: true, signal });
+  }
+
+  /** What came of what in the team: templates, sandboxes started from them, copies and templates of those. */
+  family(options: FamilyOptions = {}): Promise<Family> {
+    const { ended, sandbox, signal } = options;
+    const query = new URLSearchParams({ ...(ended && { ended: "true" }), ...(sandbox && { sandbox_id: sandbox }) });
+    const path = `/v1/family${query.size > 0 ? `?${query}` : ""}`;
+    return this.#transport.json({ method: "GET", path, safe: true, signal });
   }
 
   /** What changes in the team, as it happens: an endless stream that goes on by itself when a connection breaks. */

@@ -49,6 +49,9 @@ func setMode(file *os.File, mode uint32) error {
 	return syscall.Fchmod(int(file.Fd()), mode)
 }
 
+// workingFolder is AT_FDCWD: where relative paths start (kernelfs.Path).
+const workingFolder = ^uintptr(99)
+
 // dontFollow is AT_SYMLINK_NOFOLLOW of utimensat(2): a link itself is meant.
 const dontFollow = 0x100
 
@@ -57,13 +60,13 @@ func setModified(file *os.File, modified time.Time) error {
 	return changeTime(file.Fd(), nil, modified, 0)
 }
 
-// setModifiedAt does so by an absolute path.
+// setModifiedAt does so by a path.
 func setModifiedAt(path string, modified time.Time, flags uintptr) error {
 	name, err := syscall.BytePtrFromString(path)
 	if err != nil {
 		return err
 	}
-	return changeTime(0, name, modified, flags)
+	return changeTime(workingFolder, name, modified, flags)
 }
 
 func changeTime(descriptor uintptr, name *byte, modified time.Time, flags uintptr) error {

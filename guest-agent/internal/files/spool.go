@@ -97,7 +97,7 @@ func (s *spool) takeName(name string, replace bool) error {
 
 // link gives a file without a name one (linkat(2)).
 func link(file *os.File, name string) error {
-	const here, follow = ^uintptr(99), 0x400 // AT_FDCWD, AT_SYMLINK_FOLLOW
+	const follow = 0x400 // AT_SYMLINK_FOLLOW
 	from, err := syscall.BytePtrFromString(paths.OfDescriptor(file))
 	if err != nil {
 		return err
@@ -106,7 +106,7 @@ func link(file *os.File, name string) error {
 	if err != nil {
 		return err
 	}
-	if _, _, errno := syscall.Syscall6(syscall.SYS_LINKAT, here, uintptr(unsafe.Pointer(from)), here, uintptr(unsafe.Pointer(to)), follow, 0); errno != 0 {
+	if _, _, errno := syscall.Syscall6(syscall.SYS_LINKAT, workingFolder, uintptr(unsafe.Pointer(from)), workingFolder, uintptr(unsafe.Pointer(to)), follow, 0); errno != 0 {
 		return errno
 	}
 	return nil
