@@ -105,6 +105,27 @@ describe("client.events()", () => {
     await expect(next).rejects.toThrow("enough");
   });
 
+  test("takes lines of any kind in any pieces, and gives up a line without end", async () => {
+    const { promise: broken, resolve } = Promise.withResolvers<void>();
+    const { warren, asked } = await serve(
+      (response) => {
+        response.on("close", resolve);
+        response.writeHead(200, { "content-type": "text/event-stream" });
+        response.write(`retry: 1\r\n: a sign of life\r\n\r\nid: a\rodd: ${"x".repeat(1e6)}\revent: sandbox\r`);
+        response.write(`data: {"type":"sandbox",\ndata:"id":"ü`);
+        response.write(`one"}\n\ndata: ${"x".repeat(9e6)}`);
+        response.write("x".repeat(9e6));
+      },
+      stream(change("two", "b")),
+    );
+    expect(await take(warren.events({ after: "0" }), 2)).toMatchObject([
+      { type: "sandbox", id: "üone", position: "a" },
+      { type: "sandbox", id: "two", position: "b" },
+    ]);
+    await broken;
+    expect(asked).toEqual(["/v1/events?after=0", "/v1/events?after=a"]);
+  });
+
   test("breaks the connection when its consumer leaves", async () => {
     const { promise: left, resolve } = Promise.withResolvers<void>();
     const { warren } = await serve((response) => {

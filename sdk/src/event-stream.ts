@@ -9,8 +9,8 @@ import {
   type StreamReset,
   type TeamEvent,
 } from "@warren/contracts/rest/events";
+import { createParser } from "eventsource-parser";
 import { unreachable } from "./errors.ts";
-import { type EventBlock, EventBlocks } from "./event-blocks.ts";
 import type { Transport } from "./transport.ts";
 
 /** Milliseconds of silence after which a connection is taken for a dead one. */
@@ -18,6 +18,9 @@ const SILENCE_MS = 3 * HEARTBEAT_SEC * 1000;
 /** Milliseconds before another attempt to connect, unless the server says so, and at most. */
 const FIRST_RETRY_MS = 1000;
 const LONGEST_RETRY_MS = 30_000;
+
+/** Characters of an event that is not complete yet at which its stream is given up; those of the API are far below. */
+const LONGEST_EVENT = 16 * 1024 * 1024;
 
 /** Refusals that another attempt may change; all others stand. */
 const PASSING: ErrorCode[] = ["rate_limited", "request_timeout"];
@@ -40,6 +43,14 @@ export type StreamedEvent = {
   position: string;
 } & (TeamEvent | ({ type: "ready" } & Pick<StreamReady, "types">) | ({ type: "reset" } & StreamReset));
 
+/** One thing that a stream says: how long to wait (milliseconds) before another attempt, a position, or an event. */
+interface StreamPart {
+  retry?: number;
+  id?: string;
+  event?: string | undefined;
+  data?: string;
+}
+
 /** Follows what changes in a team until it is left, over restarts of the server and broken connections. */
 export async function* followEvents(
   transport: Transport,
@@ -53,12 +64,12 @@ export async function* followEvents(
   let isReady = after !== undefined;
   for (;;) {
     try {
-      for await (const block of blocksOf(await open(transport, types, position, !isConnected, signal))) {
+      for await (const part of partsOf(await open(transport, types, position, !isConnected, signal))) {
         isConnected = true;
         failures = 0;
-        retryMs = block.retry ?? retryMs;
-        position = block.id ?? position;
-        const event = eventOf(block, position, transport);
+        retryMs = part.retry ?? retryMs;
+        position = part.id ?? position;
+        const event = eventOf(part, position, transport);
         if (event === undefined || (event.type === "ready" && isReady)) continue;
         isReady = true;
         yield event;
@@ -96,9 +107,19 @@ function open(
   return transport.open({ method: "GET", path, safe, signal });
 }
 
-/** The events of an answer as they come. Whoever leaves early breaks the connection. */
-async function* blocksOf(response: IncomingMessage): AsyncGenerator<EventBlock> {
-  const blocks = new EventBlocks();
+/** What an answer says, as it comes: the position of an event right before it. Whoever leaves early breaks the connection. */
+async function* partsOf(response: IncomingMessage): AsyncGenerator<StreamPart> {
+  const parts: StreamPart[] = [];
+  const parser = createParser({
+    maxBufferSize: LONGEST_EVENT,
+    onRetry: (retry) => parts.push({ retry }),
+    onId: (id) => parts.push({ id }),
+    onEvent: ({ event, data }) => parts.push({ event, data }),
+    onError({ type }) {
+      // Fields that nobody knows are left out.
+      if (type === "max-buffer-size-exceeded") throw new RangeError("an event of the stream is too long");
+    },
+  });
   const decoder = new StringDecoder("utf8");
   const chunks = response[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   try {
@@ -107,14 +128,15 @@ async function* blocksOf(response: IncomingMessage): AsyncGenerator<EventBlock> 
       const timer = setTimeout(() => response.destroy(new Error("the server has fallen silent")), SILENCE_MS);
       const { value, done } = await chunks.next().finally(() => clearTimeout(timer));
       if (done) return;
-      yield* blocks.add(decoder.write(value));
+      parser.feed(decoder.write(value));
+      yield* parts.splice(0);
     }
   } finally {
     response.destroy();
   }
 }
 
-function eventOf({ event, data }: EventBlock, position: string, transport: Transport): StreamedEvent | undefined {
+function eventOf({ event, data }: StreamPart, position: string, transport: Transport): StreamedEvent | undefined {
   if (data === undefined) return undefined;
   let content: object;
   try {
