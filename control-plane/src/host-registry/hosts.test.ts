@@ -1,3 +1,4 @@
+import type { AuditPage } from "@warren/contracts/rest/audit";
 import type {
   Host,
   HostCredentials,
@@ -12,10 +13,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { testDatabase } from "../database/testing/test-database.ts";
 import { DOUBLE_REPORT } from "../hosts/testing/double-membership.ts";
 import { HostAgentDouble } from "../hosts/testing/host-agent-double.ts";
-import { expectJson, expectStatus, Person, send, startAccountStack } from "../testing/person.ts";
+import { told } from "../testing/audit-events.ts";
+import { expectJson, expectStatus, Person, send, startAdminStack } from "../testing/person.ts";
 import { errorOf, type TestStack } from "../testing/test-stack.ts";
 
-const ADMIN = { email: "admin@example.org", password: "the password of the admin" };
 const NOBODY = "f".repeat(64);
 
 describe("hosts", () => {
@@ -24,8 +25,7 @@ describe("hosts", () => {
   let admin: Person;
   let db: pg.Pool;
   beforeAll(async () => {
-    stack = await startAccountStack(database(), { config: { firstAdmin: ADMIN } });
-    admin = await Person.logIn(stack, ADMIN.email, ADMIN.password);
+    ({ stack, admin } = await startAdminStack(database()));
     db = new pg.Pool({ connectionString: database().config.databaseUrl });
   });
   afterAll(async () => {
@@ -65,8 +65,7 @@ describe("hosts", () => {
   it("the host of the machine has registered as any other, and says what it has", async () => {
     const [host] = await admin.get<Host[]>("/v1/hosts");
     expect(host).toMatchObject({ type: "regular", provider: "local", address: stack.host.address, status: "online" });
-    const { templates, load: _, ...facts } = { load: undefined, ...DOUBLE_REPORT };
-    expect(await get(host!.id)).toMatchObject({ ...facts, templates });
+    expect(await get(host!.id)).toMatchObject(DOUBLE_REPORT);
     expect(stack.host.membership.credentials?.host.id).toBe(host!.id);
     expect((await stack.host.membership.heartbeat()).status).toBe(204);
     // Its base images are for everybody.
@@ -93,6 +92,31 @@ describe("hosts", () => {
     expect(seen).toMatchObject({ ...report, memory_mb: 4096, accelerator: "tcg" });
     expect(Date.now() - Date.parse(seen.last_heartbeat_at!)).toBeLessThan(60_000);
     await expectStatus(await admin.call("DELETE", `/v1/hosts/${host.id}`), 204);
+    const log = await admin.get<AuditPage>("/v1/admin/audit-logs?resource_type=host");
+    const events = log.items.filter(({ resource_id }) => resource_id === host.id);
+    expect(told(events)).toEqual([
+      ["host create", "success", "platform-admin", { provider: "rack 7" }],
+      ["host issue_token", "info", "platform-admin"],
+      ["host register", "success", "system", { address }],
+      ["host delete", "warning", "platform-admin", { address, sandboxes: 0, templates: [] }],
+    ]);
+  });
+
+  it("sandboxes that are being created while their host is deleted come to a clear end", async () => {
+    await loseSilent();
+    const double = await HostAgentDouble.start();
+    const { host, registration_token } = await create();
+    const request = { controlPlaneUrl: stack.url, hostId: host.id, token: registration_token };
+    await double.membership.join({ ...request, $typeName: "hostagent.v1.JoinControlPlaneRequest" }, double.address);
+    const making = Array.from({ length: 12 }, () => stack.call("POST", "/v1/sandboxes", {}));
+    await expectStatus(await admin.call("DELETE", `/v1/hosts/${host.id}?force=true`), 204);
+    const statuses = new Set((await Promise.all(making)).map(({ status }) => status));
+    expect([201, 404, 409, 503]).toEqual(expect.arrayContaining([...statuses]));
+    const without = "select id, status from sandboxes where host_id is null and status not in ('stopped', 'error')";
+    expect((await db.query(without)).rows).toEqual([]);
+    const list = (await (await stack.call("GET", "/v1/sandboxes")).json()) as Sandbox[];
+    await Promise.all(list.map(({ id }) => stack.call("DELETE", `/v1/sandboxes/${id}`)));
+    await double.close();
   });
 
   it("a registration token works once, for an hour, and for its host alone", async () => {

@@ -3,6 +3,7 @@ import { BASE_TEMPLATE } from "@warren/contracts/identifiers";
 import type { CreateSandbox, SandboxFilters, SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import { newSandboxId } from "@warren/server/sandbox-id";
 import { type Actor, actorOf, type Caller } from "../callers/caller.ts";
+import { isForeignKeyViolation } from "../database/foreign-key-violation.ts";
 import type { Db } from "../database/tables.ts";
 import { isUniqueViolation } from "../database/unique-violation.ts";
 import type { DetachedOperations, OperationSteps } from "../detached-operations.ts";
@@ -188,7 +189,9 @@ export class SandboxService {
       return store.insert(row, transaction);
     });
     return inserted.catch((error: unknown) => {
-      throw name !== undefined && isUniqueViolation(error) ? nameTaken(name) : error;
+      if (name !== undefined && isUniqueViolation(error)) throw nameTaken(name);
+      if (!isForeignKeyViolation(error)) throw error;
+      throw new WarrenError("conflict", "the host or the team of the sandbox was deleted meanwhile; try again");
     });
   }
 
