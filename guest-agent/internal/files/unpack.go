@@ -64,10 +64,14 @@ func unpackInto(path string, body io.Reader) (err error) {
 	source := &archiveSource{body: bufio.NewReaderSize(body, bufferSize)}
 	u := &unpacker{
 		path: path, source: source, in: tar.NewReader(source), buffer: *buffer,
-		open: []openLevel{{directory: root, made: len(made) > 0, mode: newDirectoryMode}},
+		open: []openLevel{{directory: root}}, late: map[string]*lateAttributes{},
+	}
+	defer u.leave(0)
+	if len(made) > 0 {
+		u.late[""] = &lateAttributes{mode: newDirectoryMode}
 	}
 	err = u.all()
-	if left := u.leave(0); err == nil {
+	if left := u.finish(); err == nil {
 		err = left
 	}
 	if err != nil {
@@ -87,6 +91,9 @@ type unpacker struct {
 	// open are the directory that is unpacked into and those on the way to the last member, outermost first.
 	open    []openLevel
 	members int
+	// late has the directories that this archive made, by their paths; lateBytes is about what memory that takes.
+	late      map[string]*lateAttributes
+	lateBytes int
 	// failures say what was left out, up to a number; more counts the others. status is that of the first.
 	failures []string
 	more     int
@@ -160,8 +167,9 @@ func (u *unpacker) directory(parts []string, header *tar.Header) error {
 	if err := u.enter(parts); err != nil {
 		return err
 	}
-	level := &u.open[len(u.open)-1]
-	level.mode, level.modified = uint32(header.Mode)&plainBits, &header.ModTime
+	if made := u.late[strings.Join(parts, "/")]; made != nil {
+		made.mode, made.modified = uint32(header.Mode)&plainBits, &header.ModTime
+	}
 	return nil
 }
 

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sort"
+	"strings"
 	"syscall"
 	"time"
 
@@ -12,18 +14,34 @@ import (
 	"warren/guest-agent/internal/paths"
 )
 
-// newDirectoryMode is the mode of directories that an archive does not have itself.
-const newDirectoryMode = 0o755
+const (
+	// newDirectoryMode is the mode of directories that an archive does not have itself.
+	newDirectoryMode = 0o755
+	// lateMemory bounds what is kept of directories until the end, in bytes, and lateOverhead is that of one without its path.
+	lateMemory, lateOverhead = 32 << 20, 160
+)
 
 // openLevel is a directory on the way to a member.
 type openLevel struct {
 	name      string
 	directory *os.File
-	// made is set when this archive made it. Only then it gets mode and time, once nothing more is written into it: what is in a
-	// directory changes its time, and its mode may forbid more.
-	made     bool
+}
+
+// lateAttributes are what a directory that the archive made gets at the end: what is in a directory changes its time, and its mode
+// may forbid more.
+type lateAttributes struct {
 	mode     uint32
 	modified *time.Time
+}
+
+// keep notes a directory that was made, until the end.
+func (u *unpacker) keep(path string) error {
+	u.lateBytes += len(path) + lateOverhead
+	if u.lateBytes > lateMemory {
+		return httpapi.Errorf(http.StatusRequestEntityTooLarge, "the archive has too many directories")
+	}
+	u.late[path] = &lateAttributes{mode: newDirectoryMode}
+	return nil
 }
 
 // enter opens the directory that a path leads to, and makes what is missing on the way.
@@ -31,55 +49,85 @@ func (u *unpacker) enter(parts []string) error {
 	if len(parts) > archiveDepth {
 		return httpapi.Errorf(http.StatusRequestEntityTooLarge, "the archive has more than %d levels of directories", archiveDepth)
 	}
-	shared := 0
-	for shared < len(parts) && shared+1 < len(u.open) && u.open[shared+1].name == parts[shared] {
-		shared++
-	}
-	if err := u.leave(shared + 1); err != nil {
-		return err
-	}
-	for _, name := range parts[shared:] {
+	for _, name := range parts[u.leaveFor(parts):] {
 		above := u.open[len(u.open)-1].directory
-		// A directory that is not readable while it is filled is nobody's trap.
+		// Nobody else looks into a directory while it is filled.
 		err := os.Mkdir(filepath.Join(paths.OfDescriptor(above), name), 0o700)
 		if err != nil && !errors.Is(err, os.ErrExist) {
 			return err
 		}
-		directory, openErr := openBelow(above, name)
-		if openErr != nil {
-			return openErr
+		if err == nil {
+			if err := u.keep(strings.Join(parts[:len(u.open)], "/")); err != nil {
+				return err
+			}
 		}
-		u.open = append(u.open, openLevel{name: name, directory: directory, made: err == nil, mode: newDirectoryMode})
+		if err := u.descend(name); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// leave closes all levels but the outermost so many.
-func (u *unpacker) leave(kept int) error {
-	var first error
-	for len(u.open) > kept {
-		top := u.open[len(u.open)-1]
-		u.open = u.open[:len(u.open)-1]
-		if err := top.finish(); err != nil && first == nil {
-			first = err
-		}
-		top.directory.Close()
+// leaveFor closes the levels that are not on the way to a path, and tells how many names of it are open.
+func (u *unpacker) leaveFor(parts []string) int {
+	shared := 0
+	for shared < len(parts) && shared+1 < len(u.open) && u.open[shared+1].name == parts[shared] {
+		shared++
 	}
-	return first
+	u.leave(shared + 1)
+	return shared
 }
 
-func (l openLevel) finish() error {
-	if !l.made {
-		return nil
+// leave closes all levels but the outermost so many.
+func (u *unpacker) leave(kept int) {
+	for len(u.open) > kept {
+		u.open[len(u.open)-1].directory.Close()
+		u.open = u.open[:len(u.open)-1]
 	}
-	access := paths.OfDescriptor(l.directory)
-	if err := syscall.Chmod(access, l.mode); err != nil {
+}
+
+// descend opens a directory in the innermost one.
+func (u *unpacker) descend(name string) error {
+	directory, err := openBelow(u.open[len(u.open)-1].directory, name)
+	if err == nil {
+		u.open = append(u.open, openLevel{name, directory})
+	}
+	return err
+}
+
+// finish gives the directories that were made their modes and times, the inner ones first.
+func (u *unpacker) finish() error {
+	made := make([]string, 0, len(u.late))
+	for path := range u.late {
+		made = append(made, path)
+	}
+	sort.Sort(sort.Reverse(sort.StringSlice(made)))
+	for _, path := range made {
+		if err := u.finishOne(path, u.late[path]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (u *unpacker) finishOne(path string, wanted *lateAttributes) error {
+	var parts []string
+	if path != "" {
+		parts = strings.Split(path, "/")
+	}
+	for _, name := range parts[u.leaveFor(parts):] {
+		if err := u.descend(name); err != nil {
+			return err
+		}
+	}
+	access := paths.OfDescriptor(u.open[len(u.open)-1].directory)
+	if err := syscall.Chmod(access, wanted.mode); err != nil {
 		return err
 	}
-	if l.modified == nil {
+	if wanted.modified == nil {
 		return nil
 	}
-	return setModifiedAt(access, *l.modified, 0)
+	return setModifiedAt(access, *wanted.modified, 0)
 }
 
 // openBelow opens a directory by its name in another, unless it is a link.
