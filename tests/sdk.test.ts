@@ -1,8 +1,12 @@
 import { randomBytes } from "node:crypto";
+import { chmod, mkdir, mkdtemp, rm, symlink, utimes, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { CommandTimeoutError, type Sandbox, Warren, WarrenError } from "@warren/sdk";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readArchive } from "@warren/server/archive";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type Stack, startStack } from "./support/stack.ts";
 
 describe("the client library", () => {
@@ -57,6 +61,30 @@ describe("the client library", () => {
     await sandbox.upload("/tmp/streamed", Readable.from(chunks), { user: "root" });
     expect((await buffer(await sandbox.download("/tmp/streamed"))).equals(bytes)).toBe(true);
     expect((await sandbox.exec("stat", ["-c", "%U", "/tmp/whole", "/tmp/streamed"])).stdout).toBe("user\nroot\n");
+  });
+
+  test("moves directories both ways, with modes, times and links", async () => {
+    const local = await mkdtemp(join(tmpdir(), "warren-directory-"));
+    onTestFinished(() => rm(local, { recursive: true, force: true }));
+    await mkdir(join(local, "closed"));
+    await writeFile(join(local, "closed", "program"), Buffer.alloc(2_000_000, "x"), { mode: 0o750 });
+    await symlink("closed/program", join(local, "link"));
+    await utimes(join(local, "closed"), 1e9, 1e9);
+    await chmod(join(local, "closed"), 0o555);
+    let sent = 0;
+    await sandbox.files.uploadDirectory(local, "up/here", { onProgress: (bytes) => (sent = bytes) });
+    expect(sent).toBeGreaterThan(2_000_000);
+    const { stdout } = await sandbox.exec("stat", ["-c", "%n %a %U %Y %N", "closed", "closed/program", "link"], {
+      cwd: "/home/user/up/here",
+    });
+    expect(stdout).toMatch(
+      /^closed 555 user 1000000000 .*\nclosed\/program 750 user .*\nlink 777 user .*closed\/program/,
+    );
+    const members: string[] = [];
+    for await (const { path } of readArchive(await sandbox.files.openArchive("up/here"))) members.push(path);
+    expect(members.sort()).toEqual(["here/", "here/closed/", "here/closed/program", "here/link"]);
+    const refused = sandbox.files.writeArchive("/etc/mine", await sandbox.files.openArchive("up/here"));
+    await expect(refused).rejects.toMatchObject({ code: "file_forbidden" });
   });
 
   test("tells errors apart by their code", async () => {

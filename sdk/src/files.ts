@@ -13,6 +13,7 @@ import type {
   WriteFileFields,
 } from "@warren/contracts/rest/files";
 import { type Content, chunksOf, lengthOf, multipartBody } from "./multipart.ts";
+import { packDirectory } from "./pack-directory.ts";
 import { followed, following, type OnProgress } from "./progress.ts";
 import type { Transport } from "./transport.ts";
 
@@ -131,6 +132,19 @@ export class Files {
     };
     const url = `${this.#path}/archive?${queryOf(path, options)}`;
     await this.#transport.json({ method: "PUT", path: url, body, signal });
+  }
+
+  /**
+   * Copies a local directory, with modes, times and links, to a path of the sandbox; what is there already and not in it stays.
+   * `onProgress` hears of the bytes of its archive. What is neither file, directory nor link is left out.
+   */
+  async uploadDirectory(local: string, path: string, options: TransferOptions = {}): Promise<void> {
+    const archive = await packDirectory(local);
+    try {
+      await this.writeArchive(path, archive, options);
+    } finally {
+      archive.destroy();
+    }
   }
 
   /** Address at which programs and signed-in browsers download a file, or with `archive` a directory as a tar archive. */
