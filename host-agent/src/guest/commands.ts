@@ -239,7 +239,7 @@ function commandError(error: unknown, target: CommandTarget): WarrenError {
 function tooOld(): WarrenError {
   return new WarrenError(
     "invalid_state",
-    "this sandbox was started by an earlier version of Warren, and what runs in it since then knows no commands in the " +
-      "background, no tags and no list of commands; a new sandbox does",
+    "this sandbox, or the template that it was made of, was begun by an earlier version of Warren, and what runs in it since " +
+      "then knows no commands in the background, no tags and no list of commands; new sandboxes of a built-in template do",
   );
 }
