@@ -36,6 +36,24 @@ test.each(OPEN_PAGES)("$path has no barriers", async ({ path, shows }) => {
   await visitor.context.close();
 });
 
+test("several capsules are selected and compared, and the comparison has no barriers", async () => {
+  await page.goto("/dashboard/capsules/list");
+  const boxes = page.getByRole("checkbox", { name: /^Select sb/ });
+  await boxes.first().waitFor();
+  for (const box of await boxes.all()) await box.check();
+  await page.getByRole("toolbar", { name: "Selected capsules" }).getByRole("link", { name: "Compare" }).click();
+  const table = page.getByRole("table", { name: "Use over the last hour" });
+  expect(await table.getByRole("row", { name: /named/ }).textContent()).toContain("running");
+  await page.getByRole("img", { name: /^Processor time of .*named/ }).waitFor();
+  await page.getByRole("img", { name: /^Memory in use in .*named/ }).waitFor();
+  expect(new URL(page.url()).searchParams.get("ids")?.split(",")).toHaveLength(
+    (await table.getByRole("row").count()) - 1,
+  );
+  await expectNoBarriers(page);
+  await table.getByRole("button", { name: "Leave named out" }).click();
+  await table.getByRole("row", { name: /named/ }).waitFor({ state: "hidden" });
+});
+
 const DIALOGS: [string, string, (page: Page) => Promise<void>][] = [
   ["Create a capsule", "/dashboard/capsules/list", ({ keyboard }) => keyboard.press("c")],
   ["Command palette", "/dashboard/keys", ({ keyboard }) => keyboard.press("Control+k")],

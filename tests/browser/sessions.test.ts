@@ -30,6 +30,29 @@ function ask<T>(tab: Page, method: string, path: string, body?: object): Promise
   ) as Promise<T>;
 }
 
+test("the breadcrumb calls a capsule by its name", async () => {
+  await page.goto(capsule);
+  const way = page.getByRole("list", { name: "Where this page is" });
+  await way.getByRole("link", { name: "of-the-first-team" }).waitFor();
+  expect(await way.textContent()).not.toMatch(/sb[a-z2-7]{4}…/);
+});
+
+test("a command as long as a screen is clamped in the audit log, and shown whole when asked to", async () => {
+  const sandbox = await dashboard.warren.sandboxes.get(capsule.split("/").at(-1) ?? "");
+  const command = `echo ${"word ".repeat(700)}end-of-it`;
+  await sandbox.exec("sh", ["-c", command]).catch(() => undefined);
+  await page.goto("/dashboard/audit");
+  const row = page.getByRole("listitem").filter({ hasText: "end-of-it" }).first();
+  const height = async () => (await row.boundingBox())?.height ?? 0;
+  const more = row.getByRole("button", { name: "Show all" });
+  await more.waitFor();
+  const clamped = await height();
+  expect(clamped).toBeLessThan(120);
+  await more.click();
+  await row.getByRole("button", { name: "Show less" }).waitFor();
+  expect(await height()).toBeGreaterThan(clamped);
+});
+
 test("two tabs of one browser never show two teams", async () => {
   const list = await page.context().newPage();
   await list.goto("/dashboard/capsules/list");
@@ -118,6 +141,7 @@ test.each([
   ["/dashboard/capsules/list?template=nowhere", "template=nowhere"],
   ["/dashboard/capsules/stats?range=7y", "range=7y"],
   ["/dashboard/snapshots?type=<b>", "type=<b>"],
+  ["/dashboard/capsules/compare?ids=sb1,<b>&range=7y", "ids=sb1 and ids=<b> and range=7y"],
   ["/dashboard/audit?resource_type=sandbox,moon&action=eat", "resource_type=moon and action=eat"],
   ["/dashboard/usage?month=2026-13&of=love", "month=2026-13 and of=love"],
   ["/dashboard/admin?tab=secrets", "tab=secrets"],

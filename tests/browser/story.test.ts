@@ -95,6 +95,20 @@ test("a snapshot is made of it, and another capsule starts from that", async () 
   await inShell(ada, "cat notes.txt /dev/shm/kept | tr a-z A-Z", "KEPT");
 });
 
+test("both are seen in one chart", async () => {
+  await ada.getByRole("link", { name: "Capsules" }).first().click();
+  for (const name of ["workshop", "second"]) await ada.getByRole("row", { name }).getByRole("checkbox").check();
+  await ada.getByRole("link", { name: "Compare" }).click();
+  const table = ada.getByRole("table", { name: "Use over the last hour" });
+  for (const name of ["workshop", "second"]) await table.getByRole("link", { name, exact: true }).waitFor();
+  await table
+    .getByRole("row", { name: "workshop" })
+    .getByText(/^\d+ %$/)
+    .first()
+    .waitFor();
+  await ada.getByRole("img", { name: /^Memory in use in / }).waitFor();
+});
+
 test("a second person is added to the team, who may do less in it", async () => {
   await signUp(grace, "Grace Hopper", "grace@example.org");
   await ada.getByRole("link", { name: "Team", exact: true }).click();

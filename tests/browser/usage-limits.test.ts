@@ -55,6 +55,31 @@ test("at the limit capsules are paused, all pages say so, and none is resumed", 
   await page.getByText("its capsules are paused and none starts until").waitFor();
 });
 
+test("the page of the use goes on by itself", async () => {
+  const asked = () => page.waitForResponse((response) => response.url().includes("/v1/usage") && response.ok());
+  await page.goto("/dashboard/usage");
+  await page.getByText("Live", { exact: true }).waitFor();
+  await asked();
+  await asked();
+});
+
+test("a refusal goes by itself, but not while somebody points at it", async () => {
+  await page.getByRole("link", { name: "Capsules" }).first().click();
+  await capsuleIs("paused");
+  await page.clock.install();
+  await choose(page, "busy", "Resume");
+  const refusal = page.getByRole("alert").filter({ hasText: /can run again from/ });
+  await refusal.hover();
+  await page.clock.runFor(120_000);
+  expect(await refusal.count()).toBe(1);
+  await page.getByRole("heading", { name: "Capsules" }).hover();
+  await page.clock.runFor(8000);
+  expect(await refusal.count()).toBe(1);
+  await page.clock.runFor(60_000);
+  await refusal.waitFor({ state: "hidden" });
+  await page.clock.resume();
+});
+
 test("without the limit the notice is gone, and capsules are resumed", async () => {
   const { dialog, set } = await limitCpu("", "");
   await set.click();
