@@ -42,7 +42,7 @@ test("several capsules are selected and compared, and the comparison has no barr
   await boxes.first().waitFor();
   for (const box of await boxes.all()) await box.check();
   await page.getByRole("toolbar", { name: "Selected capsules" }).getByRole("link", { name: "Compare" }).click();
-  const table = page.getByRole("table", { name: "Use over the last hour" });
+  const table = page.getByRole("table", { name: "Use over the last 5 minutes" });
   expect(await table.getByRole("row", { name: /named/ }).textContent()).toContain("running");
   await page.getByRole("img", { name: /^Processor time of .*named/ }).waitFor();
   await page.getByRole("img", { name: /^Memory in use in .*named/ }).waitFor();

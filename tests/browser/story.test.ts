@@ -99,7 +99,7 @@ test("both are seen in one chart", async () => {
   await ada.getByRole("link", { name: "Capsules" }).first().click();
   for (const name of ["workshop", "second"]) await ada.getByRole("row", { name }).getByRole("checkbox").check();
   await ada.getByRole("link", { name: "Compare" }).click();
-  const table = ada.getByRole("table", { name: "Use over the last hour" });
+  const table = ada.getByRole("table", { name: "Use over the last 5 minutes" });
   for (const name of ["workshop", "second"]) await table.getByRole("link", { name, exact: true }).waitFor();
   await table
     .getByRole("row", { name: "workshop" })

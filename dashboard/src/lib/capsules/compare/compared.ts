@@ -18,9 +18,9 @@ export function readCompared(query: { get(name: string): string | null }): strin
   return [...new Set(named)].slice(0, MOST_COMPARED);
 }
 
-/** Address of the comparison of some capsules. */
+/** Address of the comparison of some capsules, of what they did just now. */
 export function comparePath(ids: readonly string[]): string {
-  return `/dashboard/capsules/compare?ids=${ids.join(",")}`;
+  return `/dashboard/capsules/compare?ids=${ids.join(",")}&range=5m`;
 }
 
 /** Figures of a line: its last value, their mean, and the highest. Undefined where nothing was measured. */
