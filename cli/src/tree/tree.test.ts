@@ -191,6 +191,18 @@ describe("an archive of an enemy", () => {
     expect(await readdir(copy)).toEqual(["c"]);
   });
 
+  test("names a few of many that were left out, and of each no more than one reads", async () => {
+    const linkpath = `linkpath=/${"x".repeat(100_000)}\n`;
+    const extended = { name: "pax", type: "x", content: `${linkpath.length + 7} ${linkpath}` };
+    const links = Array.from({ length: 12 }, (_, number) => [extended, { name: `link${number}`, type: "2" }]).flat();
+    const error: Error = await unpack(pieces(archive(ROOT, ...links)), copy, NAME).then(
+      () => expect.fail("it is whole"),
+      (thrown) => thrown,
+    );
+    expect(error.message).toMatch(/the link t\/link9 leads out of it, to \/x+; and 2 more\.$/);
+    expect(error.message.length).toBeLessThan(25_000);
+  });
+
   test("is read or refused the same however it comes, and leaves nothing outside", async () => {
     const name = fc.constantFrom("a", "a/b", "./a", "../a", "/a", "d", "d/a", "d/..", "a/../d", "");
     const forged = fc.record({

@@ -12,7 +12,7 @@ interface Late extends Pick<ArchiveEntry, "mode" | "modifiedAt" | "target"> {
   parts: string[];
 }
 
-/** Bytes of the last member that names what a sandbox has left out, of which a message shows the beginning. */
+/** Characters that a message shows of each, and of the last member, which names what the sandbox itself has left out. */
 const LEFT_OUT_SHOWN = 2000;
 
 /**
@@ -34,12 +34,12 @@ export async function unpack(archive: AsyncIterable<Buffer>, root: string, name:
 async function unpackEntries(archive: AsyncIterable<Buffer>, root: string, name: string): Promise<void> {
   const directories = new Map<string, Late>([["", { parts: [], mode: PERMISSIONS, modifiedAt: 0, target: "" }]]);
   const links: Late[] = [];
-  const leftOut: string[] = [];
+  const leftOut = new LeftOut();
   let rooted = name === "";
   const told = name === "" ? "left-out.txt" : `${name}.left-out.txt`;
   for await (const entry of readArchive(archive)) {
     if (entry.path === told && entry.type === "file") {
-      leftOut.push(await beginningOf(entry));
+      leftOut.add(await beginningOf(entry));
       continue;
     }
     const parts = partsOf(entry.path, name);
@@ -53,8 +53,8 @@ async function unpackEntries(archive: AsyncIterable<Buffer>, root: string, name:
     } else if (parts.length === 0) throw unexpected(entry.path);
     else if (entry.type === "file") await writeFile(join(root, ...parts), entry);
     else if (entry.type === "symlink" && staysInside(late)) links.push(late);
-    else if (entry.type === "symlink") leftOut.push(`the link ${entry.path} leads out of it, to ${target}`);
-    else leftOut.push(`${entry.path} is neither a file nor a directory nor a link`);
+    else if (entry.type === "symlink") leftOut.add(`the link ${entry.path} leads out of it, to ${target}`);
+    else leftOut.add(`${entry.path} is neither a file nor a directory nor a link`);
   }
   if (!rooted) throw unexpected("");
   for (const { parts, target, modifiedAt } of links) {
@@ -68,7 +68,7 @@ async function unpackEntries(archive: AsyncIterable<Buffer>, root: string, name:
     await utimes(path, modifiedAt, modifiedAt);
     await chmod(path, mode & PERMISSIONS);
   }
-  if (leftOut.length > 0) throw new Error(leftOutText(leftOut));
+  leftOut.throwIfAny();
 }
 
 async function writeFile(path: string, { content, mode, modifiedAt }: ArchiveEntry): Promise<void> {
@@ -110,9 +110,21 @@ function staysInside({ parts, target }: Late): boolean {
   return target !== "" && steps[0] !== "" && climbed < parts.length && !steps.slice(climbed).includes("..");
 }
 
-function leftOutText(leftOut: string[]): string {
-  const more = leftOut.length > NAMED ? `; and ${leftOut.length - NAMED} more` : "";
-  return `Not all of the directory was copied: ${leftOut.slice(0, NAMED).join("; ")}${more}.`;
+/** What was left out, of which no more is held than a message shows: a sandbox may send as much of it as it likes. */
+class LeftOut {
+  readonly #named: string[] = [];
+  #count = 0;
+
+  add(text: string): void {
+    this.#count += 1;
+    if (this.#named.length < NAMED) this.#named.push(text.slice(0, LEFT_OUT_SHOWN));
+  }
+
+  throwIfAny(): void {
+    if (this.#count === 0) return;
+    const more = this.#count > NAMED ? `; and ${this.#count - NAMED} more` : "";
+    throw new Error(`Not all of the directory was copied: ${this.#named.join("; ")}${more}.`);
+  }
 }
 
 function unexpected(path: string): ArchiveError {
