@@ -32,6 +32,8 @@ export async function joinProcess(joined: SandboxProcess, interactive: boolean):
     throw error;
   } finally {
     leave?.();
-    if (isDetached) warn(`left the command, which goes on: 'warren attach' joins it again`);
+    // What stood on the terminal last is an unfinished line of the command's.
+    if (isDetached) process.stderr.write("\n");
+    if (isDetached) warn("left the command, which goes on: 'warren attach' joins it again");
   }
 }
