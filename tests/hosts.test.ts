@@ -63,6 +63,7 @@ const startSecond = async (environment: NodeJS.ProcessEnv = {}) => {
 it("the host of the machine has registered by itself, and says what it has", async () => {
   const host = await localHost();
   expect(host).toMatchObject({ status: "online", address: `unix:${stack.directory}/agent.sock` });
+  expect(host.version).toMatch(/^\d+\.\d+\.\d+/);
   expect(host.load).toMatchObject({ running: 0, paused: 0 });
   const { templates } = await call<HostDetails>("GET", `/v1/hosts/${host.id}`);
   expect(templates).toEqual([{ name: "minimal" }]);

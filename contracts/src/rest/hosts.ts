@@ -69,6 +69,7 @@ export type HeldTemplate = Static<typeof HeldTemplate>;
 const report = {
   ...machine,
   version: words(64, "Version of the host agent"),
+  vmm: words(64, "Virtual machine monitor of its microVMs, and its version"),
   accelerator: words(32, "What runs its microVMs: kvm or tcg"),
   load: HostLoad,
   templates: Type.Array(HeldTemplate, { maxItems: LIMITS.heldTemplates }),
@@ -127,6 +128,7 @@ const host = {
   status: Type.Enum([...HOST_STATUSES]),
   last_heartbeat_at: Type.Optional(Timestamp),
   version: Type.Optional(Type.String({ description: "Version of the host agent" })),
+  vmm: Type.Optional(Type.String({ description: "Virtual machine monitor of its microVMs, and its version" })),
   accelerator: Type.Optional(Type.String()),
   load: Type.Optional(HostLoad),
   created_by: Type.Optional(UserId),

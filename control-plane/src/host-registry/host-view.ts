@@ -5,7 +5,7 @@ import type { HostRow } from "./registry-store.ts";
 
 /** A host as clients see it. What is not known (yet) is left out. */
 export function toHost(row: HostRow): Host {
-  const { version, accelerator, load } = row.metadata;
+  const { version, vmm, accelerator, load } = row.metadata;
   return {
     id: toWireId("host", row.id),
     type: row.type,
@@ -20,6 +20,7 @@ export function toHost(row: HostRow): Host {
     status: row.status,
     ...(row.last_heartbeat_at && { last_heartbeat_at: row.last_heartbeat_at.toISOString() }),
     ...(version !== undefined && { version }),
+    ...(vmm !== undefined && { vmm }),
     ...(accelerator !== undefined && { accelerator }),
     ...(load && { load }),
     ...(row.created_by !== null && { created_by: toWireId("usr", row.created_by) }),

@@ -132,10 +132,10 @@ export class Registration {
 
 /** What a host says of itself, as it is stored. */
 function told(request: Heartbeat): { facts: HostFacts; metadata: HostMetadata } {
-  const { arch, cpu_cores, memory_mb, disk_gb, version, accelerator, load, templates } = request;
+  const { arch, cpu_cores, memory_mb, disk_gb, version, vmm, accelerator, load, templates } = request;
   return {
     facts: present({ arch, cpu_cores, memory_mb, disk_gb }),
-    metadata: present({ version, accelerator, load, templates }),
+    metadata: present({ version, vmm, accelerator, load, templates }),
   };
 }
 

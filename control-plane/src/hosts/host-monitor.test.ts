@@ -315,7 +315,7 @@ describe("host monitor", () => {
   it("knows what a host offers that has come back", async () => {
     const row = await database.db.selectFrom("hosts").selectAll().executeTakeFirstOrThrow();
     expect(row).toMatchObject({ arch: "amd64", cpu_cores: 2, memory_mb: 4096, status: "online" });
-    expect(row.metadata).toEqual({ accelerator: "tcg", version: "0.1.0" });
+    expect(row.metadata).toEqual({ accelerator: "tcg", vmm: "0.1.0" });
   });
 
   it("takes online hosts in turn, and a BYOC team only its own", async () => {

@@ -107,7 +107,7 @@ export class HostStore {
         memory_mb: host.memoryMb,
         disk_gb: host.diskGb,
         metadata:
-          sql`metadata || ${JSON.stringify({ accelerator: host.accelerator, version: host.version })}::jsonb` as never,
+          sql`metadata || ${JSON.stringify({ accelerator: host.accelerator, vmm: host.version })}::jsonb` as never,
         updated_at: sql`now()`,
       })
       .where("id", "=", hostId)

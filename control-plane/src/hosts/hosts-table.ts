@@ -4,6 +4,8 @@ import type { ColumnType, Generated } from "kysely";
 /** What a host says of itself besides what it is made of. */
 export interface HostMetadata {
   version?: string;
+  /** Name and version of its virtual machine monitor. */
+  vmm?: string;
   accelerator?: string;
   load?: HostLoad;
   templates?: HeldTemplate[];

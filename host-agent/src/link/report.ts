@@ -1,9 +1,11 @@
 import { loadavg } from "node:os";
 import { LIMITS } from "@warren/contracts/limits";
 import type { Heartbeat } from "@warren/contracts/rest/hosts";
+import { readVersion } from "@warren/server/version";
 import type { HostFacts } from "../rpc/host-facts.ts";
 import type { SandboxService } from "../sandboxes/service.ts";
 
+const VERSION = readVersion();
 /** Bytes in a MiB. */
 const MIB = 1024 ** 2;
 
@@ -20,7 +22,8 @@ export async function readReport(
     cpu_cores: host.cpuCores,
     memory_mb: host.memoryMb,
     disk_gb: host.diskGb,
-    version: host.version,
+    version: VERSION,
+    vmm: host.version,
     accelerator: host.accelerator,
     load: {
       running: usage.microvms.taken,

@@ -4625,6 +4625,8 @@ export interface components {
             templates?: components["schemas"]["HeldTemplate"][];
             /** @description Version of the host agent */
             version?: string;
+            /** @description Virtual machine monitor of its microVMs, and its version */
+            vmm?: string;
         };
         /** HeldTemplate */
         HeldTemplate: {
@@ -4662,6 +4664,8 @@ export interface components {
             updated_at: string;
             /** @description Version of the host agent */
             version?: string;
+            /** @description Virtual machine monitor of its microVMs, and its version */
+            vmm?: string;
         };
         /** HostCredentials */
         HostCredentials: {
@@ -4714,6 +4718,8 @@ export interface components {
             updated_at: string;
             /** @description Version of the host agent */
             version?: string;
+            /** @description Virtual machine monitor of its microVMs, and its version */
+            vmm?: string;
         };
         /** HostInUse */
         HostInUse: {
@@ -5010,6 +5016,8 @@ export interface components {
             token: string;
             /** @description Version of the host agent */
             version?: string;
+            /** @description Virtual machine monitor of its microVMs, and its version */
+            vmm?: string;
         };
         /** RemoveFile */
         RemoveFile: {

@@ -11,6 +11,7 @@ export const DOUBLE_REPORT = {
   memory_mb: 4096,
   disk_gb: 10,
   version: "0.1.0",
+  vmm: "qemu 10.0.2",
   accelerator: "tcg",
   templates: BUILT_IN.map((name) => ({ name })),
 } satisfies Heartbeat;
