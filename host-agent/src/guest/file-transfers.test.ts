@@ -38,6 +38,21 @@ test("a guest that refuses a file while it reads nothing of it is not waited for
   });
 });
 
+test("a guest agent that is older than archives is told apart from a directory that cannot be moved", async () => {
+  const saying = (message: string) => {
+    const body = JSON.stringify({ message });
+    return answeringAtOnce(`HTTP/1.1 400 Bad Request\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+  };
+  const archive = { path: "/a", user: undefined, archive: "tar" } as const;
+  const unpacking = await saying('content type "application/x-tar" is not supported: use multipart/form-data');
+  await expect(unpacking.write(archive, endless())).rejects.toMatchObject({ code: "invalid_state" });
+  const packing = await saying("path '/a' is a directory");
+  await expect(packing.read(archive)).rejects.toMatchObject({ code: "invalid_state" });
+  await expect((await saying("path '/a' is not a directory")).read(archive)).rejects.toMatchObject({
+    code: "invalid_path",
+  });
+});
+
 test("a guest that says it has a file before all of it is sent is not believed", async () => {
   const transfers = await answeringAtOnce("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]");
   await expect(transfers.write({ path: "/a", user: undefined }, endless())).rejects.toMatchObject({

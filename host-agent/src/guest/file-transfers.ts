@@ -1,5 +1,5 @@
 import type { ClientRequest, IncomingMessage } from "node:http";
-import type { WarrenError } from "@warren/contracts/errors";
+import { WarrenError } from "@warren/contracts/errors";
 import { HOST_FILES } from "@warren/contracts/host-files";
 import { sendBody } from "@warren/server/send-body";
 import { guestError, guestHttpError, refused, unreachable } from "./errors.ts";
@@ -79,7 +79,7 @@ export class FileTransfers {
       this.#limits.unaryMs * hostLoad(),
     );
     const response = await answer.finally(() => clearTimeout(late));
-    if (response.statusCode !== 200) throw await this.#error(response);
+    if (response.statusCode !== 200) throw await this.#error(response, archive);
     const { socket } = response;
     const transfer = { moved: () => socket.bytesRead, waiting: () => response.readableLength === 0 && !isFull() };
     const watched = this.#watch(transfer, () => response.destroy(stalled()));
@@ -111,7 +111,7 @@ export class FileTransfers {
     };
     const watched = this.#watch(transfer, () => request.destroy(stalled()));
     try {
-      await this.#send(request, answer, content);
+      await this.#send(request, answer, content, attributes.archive);
     } finally {
       watched();
     }
@@ -126,11 +126,12 @@ export class FileTransfers {
     request: ClientRequest,
     answer: Promise<IncomingMessage>,
     content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    archive: "tar" | undefined,
   ): Promise<void> {
     const response = await sendBody(request, answer, content).catch((error: unknown) => {
       throw guestError(error);
     });
-    if (response.statusCode !== 200) throw await this.#error(response);
+    if (response.statusCode !== 200) throw await this.#error(response, archive);
     if (!request.writableFinished) {
       response.destroy();
       throw refused("it has a file before all of it is sent");
@@ -141,13 +142,26 @@ export class FileTransfers {
   }
 
   /** The error of a request for a file, which has to say so in time. */
-  async #error(response: IncomingMessage): Promise<WarrenError> {
+  async #error(response: IncomingMessage, archive: "tar" | undefined): Promise<WarrenError> {
     const timer = setTimeout(() => response.destroy(), this.#limits.unaryMs);
     const body = await readWhole(response, MAX_JSON)
       .catch(() => Buffer.alloc(0))
       .finally(() => clearTimeout(timer));
-    return guestHttpError(response.statusCode ?? 0, errorMessage(body));
+    const message = errorMessage(body);
+    if (archive && response.statusCode === 400 && NO_ARCHIVES.test(message)) return tooOld();
+    return guestHttpError(response.statusCode ?? 0, message);
   }
+}
+
+/** What guest agents that know no archives say of one that is to be unpacked, and of a directory that is to be read as one. */
+const NO_ARCHIVES = /^content type "application\/x-tar" is not supported|^path '.*' is a directory$/s;
+
+function tooOld(): WarrenError {
+  return new WarrenError(
+    "invalid_state",
+    "this sandbox, or the template that it was made of, was begun by an earlier version of Warren, and what runs in it since " +
+      "then knows no archives of directories; new sandboxes of a built-in template do",
+  );
 }
 
 function stalled(): WarrenError {
