@@ -12,6 +12,8 @@ const DIRECTORY = join(ROOT, "docs/pictures");
 const QUALITY = 80;
 /** Measurements of a capsule before charts are taken; one comes every ten seconds. */
 const MEASURED = 7;
+/** Capsules that are compared. */
+const COMPARED = 3;
 
 const ADA = { name: "Ada Lovelace", email: "ada@example.org" };
 const GRACE = { name: "Grace Hopper", email: "grace@example.org" };
@@ -95,6 +97,12 @@ async function takeDark(page: Page, workerId: string): Promise<void> {
   await take(page, "stats-dark", page.locator("canvas").nth(1));
   await page.goto(`/dashboard/capsules/${workerId}?tab=metrics&range=5m`);
   await take(page, "metrics-dark", page.locator("canvas").nth(1));
+  await page.goto("/dashboard/capsules/list");
+  const boxes = page.getByRole("checkbox", { name: /^Select sb/ });
+  await boxes.first().waitFor();
+  for (const box of (await boxes.all()).slice(0, COMPARED)) await box.check();
+  await page.getByRole("link", { name: "Compare" }).click();
+  await take(page, "compare-dark", page.locator("canvas").nth(1));
   await page.goto("/dashboard/usage");
   await take(page, "usage-dark", page.getByRole("table", { name: "Use of each capsule" }));
   await page.goto("/dashboard/capsules/list");

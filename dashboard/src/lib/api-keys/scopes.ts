@@ -26,10 +26,10 @@ export function endOf(lifetime: Lifetime, now: Date): string | undefined {
 }
 
 /** Scopes in the words of pages. */
-const WORDS: Record<Scope, string> = { sandboxes: "capsules", templates: "snapshots", read: "read" };
+export const SCOPE_WORDS: Record<Scope, string> = { sandboxes: "capsules", templates: "snapshots", read: "read" };
 
 /** What a key may do in one line of words. */
 export function describeScopes(scopes: readonly Scope[]): string {
   const beyond = scopes.filter((scope) => scope !== "read");
-  return beyond.length === 0 ? "read" : beyond.map((scope) => WORDS[scope]).join(", ");
+  return beyond.length === 0 ? "read" : beyond.map((scope) => SCOPE_WORDS[scope]).join(", ");
 }

@@ -157,6 +157,12 @@ it("tells of commands in the background, and of what is done with them by proces
   expect(tell("end_process", { process: "server" })).toMatch(/ ended the command server in sb123$/);
 });
 
+it("names the scopes of a key as pages do", () => {
+  const metadata = { name: "ci", scopes: ["sandboxes", "templates", "read"] };
+  const made = log({ resource_type: "api_key", action: "create", metadata });
+  expect(textOfSentence(made)).toBe("Ann created the key ci for capsules, snapshots, read");
+});
+
 it("shows what a command or a name hides", () => {
   const ran = log({ action: "exec", resource_id: "sb123", metadata: { command: "sh -c 'true\nrm \u202ex'" } });
   expect(textOfSentence({ ...ran, actor_name: "A\u202enn" })).toBe(

@@ -1,4 +1,5 @@
 import type { Schemas } from "#lib/api/client.ts";
+import { SCOPE_WORDS, type Scope } from "#lib/api-keys/scopes.ts";
 import { SHELL } from "#lib/capsules/terminal/exec-socket.ts";
 import { formatMebibytes } from "#lib/format/bytes.ts";
 import { shortId } from "#lib/format/id.ts";
@@ -134,7 +135,10 @@ export const SENTENCES: Record<string, Tell> = {
   "api_key.create": (_log, { name: called, scopes }) => [
     "created the key ",
     name(called),
-    ...after(" for ", list(scopes)),
+    ...after(
+      " for ",
+      list(scopes)?.replace(/\w+/g, (scope) => SCOPE_WORDS[scope as Scope] ?? scope),
+    ),
   ],
   "api_key.revoke": (_log, { name: called }) => ["revoked the key ", name(called)],
   "quota.update": (_log, { team, team_name, ...limits }) => [
