@@ -30,20 +30,31 @@ export interface LocalHostParts {
 export class LocalHost {
   readonly #parts: LocalHostParts;
   readonly #address: string;
-  readonly #url: string;
+  #url: string | undefined;
   #joined = false;
   #joining: Promise<void> | undefined;
 
-  /** `url` is where the host agent reaches the control plane. */
-  constructor(address: string, url: string, parts: LocalHostParts) {
+  private constructor(address: string, parts: LocalHostParts) {
     this.#address = address;
-    this.#url = url;
     this.#parts = parts;
+  }
+
+  /** Makes the host known, so that it is visited; it joins once there is an address to join at. */
+  static async makeKnown(address: string, parts: LocalHostParts): Promise<LocalHost> {
+    const local = new LocalHost(address, parts);
+    await local.#row();
+    return local;
+  }
+
+  /** Takes requests of the host at an address from now on, and has it join. Never rejects. */
+  async joinAt(url: string): Promise<void> {
+    this.#url = url;
+    await this.join();
   }
 
   /** Has the host take up its registration, or its heartbeats, unless it has. Never rejects. */
   async join(): Promise<void> {
-    if (this.#joined) return;
+    if (this.#joined || this.#url === undefined) return;
     this.#joining ??= this.#join().finally(() => {
       this.#joining = undefined;
     });
@@ -77,7 +88,7 @@ export class LocalHost {
   }
 
   #ask(host: HostRow, token = ""): Promise<JoinControlPlaneResponse> {
-    const request = { controlPlaneUrl: this.#url, hostId: toWireId("host", host.id), token };
+    const request = { controlPlaneUrl: this.#url!, hostId: toWireId("host", host.id), token };
     return this.#parts.hostClients.agentOf(host).joinControlPlane(request, { timeoutMs: JOIN_TIMEOUT_MS });
   }
 

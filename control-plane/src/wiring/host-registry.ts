@@ -38,14 +38,15 @@ export async function createHostRegistry(
   });
   const removal = new HostRemoval({ db, hosts: service, sandboxes: sandboxes.sandboxes, hostClients, audit });
 
-  /** Takes in the host of the configuration, which reaches the control plane at this address. */
-  const takeInLocalHost = async (url: string): Promise<void> => {
-    if (config.localHost === undefined) return;
-    const local = new LocalHost(config.localHost, url, { db, store, registration, hostClients, audit, log });
+  const { localHost } = config;
+  const localParts = { db, store, registration, hostClients, audit, log };
+  const local = localHost === undefined ? undefined : await LocalHost.makeKnown(localHost, localParts);
+  if (local) {
     sandboxes.scheduler.probe = () => local.join();
     sandboxes.monitor.onAnswer = (address, isNew) => void local.answers(address, isNew);
-    await local.join();
-  };
+  }
+  /** Has the host of the configuration join, which reaches the control plane at this address. */
+  const takeInLocalHost = async (url: string): Promise<void> => local?.joinAt(url);
   return { registration, hosts: service, removal, takeInLocalHost };
 }
 
