@@ -40,17 +40,27 @@ async function printForever(on: Page): Promise<void> {
   expect(await count("yes")).toBe(1);
 }
 
-test("a shell that is ended while it prints leaves nothing running", async () => {
-  await printForever(page);
+/** Ends the first shell by its tab, and waits until nothing of it runs. */
+async function endShell(): Promise<void> {
   await page.getByRole("button", { name: "End shell 1" }).click();
   await expect.poll(() => count("yes"), ENDED).toBe(0);
+  const living = async () => (await sandbox.processes.list()).filter(({ tag, exit }) => tag && !exit);
+  await expect.poll(living, ENDED).toEqual([]);
+}
+
+test("a shell that is ended while it prints leaves nothing running", async () => {
+  await printForever(page);
+  await endShell();
 });
 
-test("neither does a tab that is closed while its shell prints", async () => {
+test("a page that is closed while its shell prints leaves it to itself, and another finds it", async () => {
   const other = await page.context().newPage();
   await printForever(other);
   await other.close();
-  await expect.poll(() => count("yes"), ENDED).toBe(0);
+  await open("terminal");
+  await page.getByText("again", { exact: true }).first().waitFor();
+  expect(await count("yes")).toBe(1);
+  await endShell();
 });
 
 test("what is typed into a file is not lost to a change of the team without a question", async () => {

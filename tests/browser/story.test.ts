@@ -71,12 +71,25 @@ test("the file is edited in its page", async () => {
   await inShell(ada, "tr a-z A-Z < notes.txt", "SECOND LINE");
 });
 
-test("it is paused and resumed where it stood", async () => {
+test("its shell is there after a reload, with its screen, and a second one ends with its tab", async () => {
+  await inShell(ada, "own=$$; echo before-$((1 + 1))", "before-2");
+  await ada.reload();
+  await ada.getByText("before-2").first().waitFor();
+  await inShell(ada, "[ $own = $$ ] && echo same-$((1 + 1))", "same-2");
+  await ada.getByRole("button", { name: "New shell" }).click();
+  await inShell(ada, "echo $((2 + 3))-other", "5-other");
+  await ada.getByRole("button", { name: "End shell 2" }).click();
+  const [workshop] = await dashboard.warren.sandboxes.list();
+  const shells = async () => (await workshop!.processes.list()).filter(({ exit }) => !exit).map(({ tag }) => tag);
+  await expect.poll(shells).toEqual(["terminal-1"]);
+});
+
+test("it is paused and resumed where it stood, and its shell with it", async () => {
   await inShell(ada, "echo kept > /dev/shm/kept && echo wrote-$?", "wrote-0");
   await ada.getByRole("button", { name: "Pause", exact: true }).click();
   await ada.getByText("The capsule is paused").waitFor();
-  await ada.getByRole("button", { name: "Resume" }).first().click();
-  await inShell(ada, "echo still-$(cat /dev/shm/kept)", "still-kept");
+  await ada.getByRole("button", { name: "Resume" }).last().click();
+  await inShell(ada, "[ $own = $$ ] && echo still-$(cat /dev/shm/kept)", "still-kept");
 });
 
 test("a snapshot is made of it, and another capsule starts from that", async () => {

@@ -1,6 +1,6 @@
 import { AUDIT_EVENTS } from "@warren/contracts/rest/audit";
 import { expect, it } from "vitest";
-import { SHELL } from "#lib/capsules/terminal/exec-socket.ts";
+import { SHELL } from "#lib/capsules/terminal/shell-tag.ts";
 import { readFilters, withFilters, writeFilters } from "./filters.ts";
 import { type AuditLog, SENTENCES, textOfSentence } from "./sentences.ts";
 

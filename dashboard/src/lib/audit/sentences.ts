@@ -1,6 +1,6 @@
 import type { Schemas } from "#lib/api/client.ts";
 import { SCOPE_WORDS, type Scope } from "#lib/api-keys/scopes.ts";
-import { SHELL } from "#lib/capsules/terminal/exec-socket.ts";
+import { SHELL } from "#lib/capsules/terminal/shell-tag.ts";
 import { formatMebibytes } from "#lib/format/bytes.ts";
 import { shortId } from "#lib/format/id.ts";
 import { visible } from "#lib/format/visible.ts";

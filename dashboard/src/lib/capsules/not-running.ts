@@ -31,3 +31,13 @@ export function whyNotRunning(capsule: Pick<Capsule, "status" | "reason" | "erro
       return `The capsule has stopped${why}. Its memory and files are gone; its activity tells what happened.`;
   }
 }
+
+/** Whether what runs in a capsule goes on, now or once it runs again. */
+export function mayRunAgain({ status }: Pick<Capsule, "status">): boolean {
+  return (
+    status === "running" ||
+    status === "paused" ||
+    status === "missing" ||
+    (status in ON_ITS_WAY && status !== "stopping")
+  );
+}

@@ -1,15 +1,25 @@
 import type { ITheme } from "@xterm/xterm";
 
-/** Colours of a terminal, of the tokens that are in force. */
-export function terminalTheme(): ITheme {
+const COLOURS = ["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"] as const;
+const BRIGHT = ["Black", "Red", "Green", "Yellow", "Blue", "Magenta", "Cyan", "White"] as const;
+
+/** Colours of a terminal, of the tokens that are in force; one that stands `still` is grey, and has no cursor. */
+export function terminalTheme(still: boolean): ITheme {
   const tokens = getComputedStyle(document.documentElement);
   const token = (name: string) => tokens.getPropertyValue(name).trim();
+  const background = token("--surface");
+  const selectionBackground = token("--accent-soft");
+  if (still) {
+    const grey = token("--muted");
+    const all = Object.fromEntries([...COLOURS, ...BRIGHT.map((name) => `bright${name}`)].map((name) => [name, grey]));
+    return { background, selectionBackground, foreground: grey, cursor: background, cursorAccent: grey, ...all };
+  }
   return {
-    background: token("--surface"),
+    background,
     foreground: token("--ink"),
     cursor: token("--accent"),
-    cursorAccent: token("--surface"),
-    selectionBackground: token("--accent-soft"),
+    cursorAccent: background,
+    selectionBackground,
     red: token("--failed"),
     green: token("--running"),
     yellow: token("--paused"),
