@@ -60,6 +60,7 @@ export function capsulePages(id: string): PageOfDashboard[] {
       shows: (page) => page.getByRole("textbox", { name: "Terminal input" }),
     },
     { path: `${path}?tab=files`, asks: /\/files\/stat$/, shows: table("Files") },
+    { path: `${path}?tab=processes`, asks: /\/processes$/, shows: table("Commands") },
     { path: `${path}?tab=metrics`, asks: /\/metrics/, shows: (page) => page.getByText("Network", { exact: true }) },
     {
       path: `${path}?tab=activity`,

@@ -89,6 +89,8 @@ test("it is paused and resumed where it stood, and its shell with it", async () 
   await ada.getByRole("button", { name: "Pause", exact: true }).click();
   await ada.getByText("The capsule is paused").waitFor();
   await ada.getByRole("button", { name: "Resume" }).last().click();
+  // The keys are the shell's again once it goes on.
+  await ada.locator("textarea:focus").waitFor();
   await inShell(ada, "[ $own = $$ ] && echo still-$(cat /dev/shm/kept)", "still-kept");
 });
 

@@ -127,9 +127,12 @@ test("a tab that is closed ends its shell, a page that is left does not", async 
   shells.end(shells.all[0]!.pid, { exit_code: 3 });
   await page.getByRole("status").getByText("The shell has ended with status 3.").waitFor();
   await expectNoBarriers(page);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  shells.ready = promise;
   await page.getByRole("button", { name: "New shell" }).last().click();
   await page.locator("textarea:focus").waitFor();
   await page.keyboard.type("once more");
+  resolve();
   await shows("once more");
 });
 

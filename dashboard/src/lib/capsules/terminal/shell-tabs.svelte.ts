@@ -16,6 +16,8 @@ export class ShellTab {
   /** Name of a command that is no shell. */
   readonly command: string | undefined;
   state = $state.raw<ShellState>({ is: "connecting" });
+  /** Whether it runs in a terminal, and takes what is typed. */
+  readonly hasTerminal: boolean;
   /** Whether its shell ends with the page. */
   isBound = false;
   /** Whether it was in view: only then is it connected to. */
@@ -30,6 +32,7 @@ export class ShellTab {
     this.isShared = "number" in of && of.isShared;
     this.number = "number" in of ? of.number : shellNumber(of.process.tag);
     this.before = "number" in of ? 0 : of.process.output_bytes;
+    this.hasTerminal = "number" in of || of.process.terminal;
     if ("number" in of) return;
     this.pid = of.process.pid;
     if (this.number === undefined) this.command = visible(of.process.cmd.split("/").at(-1) ?? "");
@@ -79,8 +82,9 @@ export class ShellTabs {
     }
     if (this.areKnown) return;
     this.areKnown = true;
-    if (this.all.length === 0) this.show(this.#add({ number: 1, isShared: true }));
-    this.show(this.all.find(({ number }) => number === chosen && number !== undefined) ?? this.all[0]);
+    if (this.all.length === 0) this.#add({ number: 1, isShared: true });
+    if (!this.current)
+      this.show(this.all.find(({ number }) => number === chosen && number !== undefined) ?? this.all[0]);
   }
 
   show(tab: ShellTab | undefined): void {
@@ -95,7 +99,7 @@ export class ShellTabs {
     this.show(this.#add({ number, isShared: false }));
   }
 
-  /** Shows the output of a command, and takes what is typed for it if it reads from a terminal. */
+  /** Shows the output of a command. */
   watch(process: Process): void {
     this.show(this.all.find(({ pid }) => pid === process.pid) ?? this.#add({ process }));
   }
@@ -137,7 +141,7 @@ export async function listProcesses(sandboxId: string, signal: AbortSignal): Pro
 }
 
 /** Ends a command and all its processes; one that has ended is none to end. */
-async function endProcess(sandboxId: string, pid: number): Promise<void> {
+export async function endProcess(sandboxId: string, pid: number): Promise<void> {
   const path = { id: sandboxId, process: String(pid) };
   await unlessOver(api.DELETE("/v1/sandboxes/{id}/processes/{process}", { params: { path } }));
 }
