@@ -3,6 +3,7 @@ import { type Client, createClient } from "@connectrpc/connect";
 import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { HostAgentService } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { HostFiles } from "./host-files.ts";
+import { MOST_MESSAGE_BYTES } from "./rpc-errors.ts";
 
 /** Typed calls to one host agent. */
 export type HostAgent = Client<typeof HostAgentService>;
@@ -47,6 +48,7 @@ export function createHostClient(address: string): HostClient {
     useBinaryFormat: true,
     // Compression costs more time than it saves on the way to a host.
     acceptCompression: [],
+    readMaxBytes: MOST_MESSAGE_BYTES,
     sessionManager: withErrorListener(sessions),
   });
   const files = new HostFiles(address);

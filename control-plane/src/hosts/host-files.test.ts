@@ -58,6 +58,21 @@ it("keeps the code and the words of the host's errors, before it has taken all o
   expect(await failure(files.read(file, never))).toMatchObject(paused);
 });
 
+it("takes no more of an error than one can have, from a host that goes on for ever", async () => {
+  let sent = 0;
+  answer = (request, response) => {
+    request.resume();
+    response.writeHead(502);
+    const more = () => {
+      while (!response.destroyed && response.write(bytes)) sent += bytes.length;
+    };
+    response.on("drain", more);
+    more();
+  };
+  expect((await failure(files.read(file, never))).code).toBe("agent_error");
+  expect(sent).toBeLessThan(10 * bytes.length);
+});
+
 it.each(["<h1>Bad gateway</h1>", "null", "{}", '{"error":{"code":"newer_code","message":"secret"}}'])(
   "passes nothing on of an answer that is not the protocol's: %s",
   async (body) => {

@@ -1,11 +1,13 @@
 import { type Agent, request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
-import { text } from "node:stream/consumers";
 import { isErrorCode, WarrenError } from "@warren/contracts/errors";
 import { HOST_FILES } from "@warren/contracts/host-files";
 import type { ErrorBody } from "@warren/contracts/rest/error";
 import { RelayAgent } from "@warren/server/body-relay";
 import { sendBody } from "@warren/server/send-body";
+
+/** Bytes of the body of an error. */
+const MOST_ERROR_BYTES = 64 * 1024;
 
 /** A file of a sandbox on the host. */
 export interface HostFile {
@@ -117,7 +119,19 @@ function answerOf(request: ReturnType<typeof httpRequest>): Promise<IncomingMess
 async function successful(response: IncomingMessage): Promise<IncomingMessage> {
   const { statusCode = 0 } = response;
   if (statusCode < 300) return response;
-  const { error }: Partial<ErrorBody> = JSON.parse(await text(response));
+  const { error }: Partial<ErrorBody> = JSON.parse(await boundedText(response));
   if (error && isErrorCode(error.code)) throw new WarrenError(error.code, error.message);
   throw new WarrenError("agent_error", `the sandbox's host answered ${statusCode} to a file transfer`);
+}
+
+/** The body of an answer, of which a host may send as much as it likes; empty when it is longer than an error can be. */
+async function boundedText(response: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  for await (const part of response as AsyncIterable<Buffer>) {
+    bytes += part.length;
+    if (bytes > MOST_ERROR_BYTES) return "";
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString();
 }

@@ -1,6 +1,10 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type ErrorCode, isErrorCode, WarrenError } from "@warren/contracts/errors";
 import { ErrorDetailSchema } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import { LIMITS } from "@warren/contracts/limits";
+
+/** Bytes of one message of a host, the longest of which has both outputs of a command; a longer one fails its call. */
+export const MOST_MESSAGE_BYTES = 2 * LIMITS.execOutputBytes + LIMITS.chunkBytes;
 
 /** Codes for errors that name none of the catalogue; all others become `agent_error`. */
 const FALLBACK_CODES: Partial<Record<Code, ErrorCode>> = {
@@ -30,6 +34,10 @@ export function fromRpcError(error: unknown): WarrenError {
   if (named && isErrorCode(named.code)) return new WarrenError(named.code, rpcError.rawMessage, { cause: error });
   if (rpcError.code === Code.DeadlineExceeded) {
     return new WarrenError("agent_error", "the sandbox's host did not answer in time", { cause: error });
+  }
+  // Nothing that was asked is too large then: the answer is.
+  if (rpcError.rawMessage.includes(`readMaxBytes ${MOST_MESSAGE_BYTES}`)) {
+    return new WarrenError("agent_error", "the sandbox's host answered more than an answer can have", { cause: error });
   }
   const code = isConnectionFault(error) ? "host_unavailable" : (FALLBACK_CODES[rpcError.code] ?? "agent_error");
   return new WarrenError(code, FALLBACK_MESSAGES[code] ?? rpcError.rawMessage, { cause: error });
