@@ -50,6 +50,23 @@ it.each([
   expect(lines.map((line) => line.replace(/ü+$/, ""))).toEqual([...Array(3000).keys(), "last"].map(String));
 });
 
+it("an end comes between the room in a pipe and the news of it, and no byte comes twice", async () => {
+  const { stdout } = run(
+    `const { default: fs } = await import("node:fs");
+     const { syncBuiltinESMExports } = await import("node:module");
+     const { writeSync } = fs;
+     fs.writeSync = () => {
+       fs.writeSync = writeSync;
+       syncBuiltinESMExports();
+       throw Object.assign(new Error("full"), { code: "EAGAIN" });
+     };
+     syncBuiltinESMExports();
+     output.write("1\\n");
+     process.exit(0);`,
+  );
+  expect(await text(stdout!)).toBe("1\n");
+});
+
 it("is one of many in a process without being taken for a leak", async () => {
   const { stdout } = run(
     `process.on("warning", ({ name }) => output.write(name + "\\n"));

@@ -7,6 +7,7 @@ const STDOUT = 1;
 const MAX_WAITING = 4 * 1024 * 1024;
 /** Characters of lines that are collected in one turn of the event loop. */
 const MAX_OF_TURN = 64 * 1024;
+const NOTHING = Buffer.alloc(0);
 /** Milliseconds between two attempts to write to what is full and cannot be waited for. */
 const FULL_MS = 20;
 /** Attempts at the end of the process, after which what is left is given up. */
@@ -31,7 +32,7 @@ export class LogOutput {
   /** What has been taken and not written, the first of it cut where the reader took a part. */
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
-  /** The byte whose writing tells that there is room; it comes before all that waits. */
+  /** The byte whose writing tells that there is room, as far as it is not written; it comes before all that waits. */
   #awaited: Buffer | undefined;
   #dropped = 0;
   #isBroken = false;
@@ -139,11 +140,14 @@ export class LogOutput {
     this.#awaited = first!.subarray(0, 1);
     this.#waiting = [first!.subarray(1), ...others];
     this.#waitingBytes -= 1;
+    const before = this.#pipe.writableLength;
     this.#pipe.write(this.#awaited, (error) => {
       this.#awaited = undefined;
       if (error) this.#break();
       else this.#writeOn();
     });
+    // Room that came just now takes it at once, and the callback comes later: at an end before that nothing of it is left to write.
+    if (this.#pipe.writableLength === before) this.#awaited = NOTHING;
   }
 
   #writeOn(): void {
