@@ -471,7 +471,7 @@ describe("warren up", () => {
     up.child.kill("SIGTERM");
     expect(await up.ended).toMatchObject({
       status: 0,
-      stderr: expect.stringMatching(`1 running.*'warren down --data-dir ${data.path}'`),
+      stderr: expect.stringMatching(`1 running.*'\\S*warren down --data-dir ${data.path}'`),
     });
     expect(existsSync(join(data.path, "server.json"))).toBe(false);
     up = await startUp(data.path);

@@ -68,6 +68,8 @@ it("names the user or the key of each request", async () => {
     await stack.close();
     const lines = text().trim().split("\n");
     const requests = lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === "request");
+    // The host of the stack comes first, and is no user.
+    expect(requests.shift()).toMatchObject({ path: "/v1/hosts/register", status: 201 });
     expect(requests.map(({ method, path, status, actor }) => [method, path, status, actor])).toEqual([
       ["POST", "/v1/auth/signup", 201, undefined],
       ["POST", "/v1/api-keys", 201, { type: "user", id: person.userId, name: "Grace" }],

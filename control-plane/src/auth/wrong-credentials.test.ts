@@ -14,6 +14,8 @@ const PUBLIC = [
   /^POST \/v1\/me\/password\/reset(\/confirm)?$/,
   /^GET \/v1\/auth\/options$/,
   /^GET \/v1\/auth\/oauth\/:provider(\/callback)?$/,
+  // Hosts show tokens of their own: see host-registry/hosts.test.ts.
+  /^POST \/v1\/hosts\/(register|auth\/refresh|:id\/heartbeat)$/,
 ];
 
 type Headers = Record<string, string>;
