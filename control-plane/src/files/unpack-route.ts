@@ -44,13 +44,14 @@ export function unpackRoute(files: FileService): Routes {
         },
       },
       async (request, reply) => {
-        const { body, params, query, raw } = request;
+        const { body, params, query } = request;
         if (!body) throw new WarrenError("invalid_request", `the body must be ${TAR}, and there is none`);
+        const archive = passedOn(body);
         try {
-          await files.unpack(callerOf(request), params.id, query, passedOn(body), callerGone(reply.raw));
+          await files.unpack(callerOf(request), params.id, query, archive, callerGone(reply.raw));
         } catch (error) {
           // The rest of the body is read and dropped, so that the client gets to read the answer.
-          raw.resume();
+          body.unpipe(archive).resume();
           throw error;
         }
         return reply.code(204).send(null);
@@ -60,7 +61,7 @@ export function unpackRoute(files: FileService): Routes {
 }
 
 /** A body to be read as far as one likes: the request keeps its connection, which still has to carry the answer. */
-function passedOn(body: Readable): AsyncIterable<Buffer> {
+function passedOn(body: Readable): PassThrough {
   const passed = new PassThrough();
   body.on("error", (error) => passed.destroy(error));
   return body.pipe(passed);

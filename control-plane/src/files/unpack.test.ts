@@ -94,6 +94,29 @@ describe("PUT files/archive", () => {
     ]);
   });
 
+  it("that is refused before it is read is answered, though its client sends all of it first", async () => {
+    const url = new URL(stack.url);
+    const body = Buffer.alloc(48 * 1024 * 1024);
+    const sent = request({
+      host: url.hostname,
+      port: url.port,
+      method: "PUT",
+      path: address("d").replace(id, "sbaaaaaaaaaaaaaaaaaaaa"),
+      headers: {
+        authorization: `Bearer ${ada.token}`,
+        "content-type": "application/x-tar",
+        "content-length": body.length,
+      },
+    });
+    const answered = once(sent, "response");
+    sent.end(body);
+    await once(sent, "finish");
+    const [answer] = await answered;
+    expect(answer.statusCode).toBe(404);
+    answer.resume();
+    sent.destroy();
+  });
+
   it("ends what unpacks it when its client leaves", async () => {
     const url = new URL(stack.url);
     const sent = request({
