@@ -95,7 +95,8 @@ func (u *unpacker) descend(name string) error {
 	return err
 }
 
-// finish gives the directories that were made their modes and times, the inner ones first.
+// finish gives the directories that were made their modes and times, the inner ones first. One that cannot be given them, such as
+// one that somebody has removed meanwhile, leaves the others theirs.
 func (u *unpacker) finish() error {
 	made := make([]string, 0, len(u.late))
 	for path := range u.late {
@@ -103,7 +104,11 @@ func (u *unpacker) finish() error {
 	}
 	sort.Sort(sort.Reverse(sort.StringSlice(made)))
 	for _, path := range made {
-		if err := u.finishOne(path, u.late[path]); err != nil {
+		err := u.finishOne(path, u.late[path])
+		if err == nil {
+			continue
+		}
+		if err := u.leaveOut(path, err); err != nil {
 			return err
 		}
 	}

@@ -119,24 +119,6 @@ func TestWhatOneGuestPacksAnotherUnpacks(t *testing.T) {
 	}
 }
 
-// Some programs pack level by level, so that a directory is filled long after it came.
-func TestArchiveLevelByLevel(t *testing.T) {
-	s := newSandbox(t)
-	got := s.unpack("d", tarOf(t, directory("a/", 0o555), directory("b/", 0o700), directory("a/c/", 0o500), file("b/x", "x"), file("a/y", "y"), file("a/c/z", "z"),
-		file("e/f", "f"), directory("e", 0o711)))
-	if got.status != 200 {
-		t.Fatalf("%d %s", got.status, got.body)
-	}
-	if s.read(s.home+"/d/a/c/z") != "z" {
-		t.Error("z is another")
-	}
-	for path, mode := range map[string]uint32{"/a": 0o40555, "/b": 0o40700, "/a/c": 0o40500, "/e": 0o40711} {
-		if status := stat(t, s.home+"/d"+path); status.Mode != mode || status.Mtim.Sec != then.Unix() {
-			t.Errorf("%s: %o of %v", path, status.Mode, status.Mtim)
-		}
-	}
-}
-
 func TestUnpackingIntoWhatIsThere(t *testing.T) {
 	s := newSandbox(t)
 	s.check(os.Mkdir(s.home+"/d", 0o700))
