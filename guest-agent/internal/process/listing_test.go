@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"warren/guest-agent/internal/reaper"
 )
 
 type listedWhole struct {
@@ -128,6 +130,28 @@ func TestTagsThatAreNotTakenOver(t *testing.T) {
 	// A start that fails gives its tag back.
 	s.Open("/process.Process/Start", object{"process": object{"cmd": "sh", "cwd": "/none"}, "tag": "two", "exclusiveTag": true}).Next(&clientEvent{})
 	s.start(s.Client, shell("exit 0", object{"tag": "two", "exclusiveTag": true})).wantExit(0)
+}
+
+func TestProcessIDIsListedOnce(t *testing.T) {
+	m := NewManager(nil)
+	start := func() *Process {
+		p := newProcess(specification{kept: m.archive.open(1000)})
+		p.child = &reaper.Child{Pid: 7}
+		m.register(p, nil)
+		return p
+	}
+	former := start()
+	// The next has got the process id before the end of the former was noted.
+	next := start()
+	m.reaped(former)
+	m.ended(former)
+	if got := m.list(true); len(got) != 1 || got[0] != next {
+		t.Errorf("%d are listed", len(got))
+	}
+	m.reaped(next)
+	if got := m.list(true); len(got) != 1 || got[0] != next {
+		t.Errorf("after its end, %d are listed", len(got))
+	}
 }
 
 func TestOneOfManyGetsATag(t *testing.T) {

@@ -135,7 +135,8 @@ func (m *Manager) reaped(p *Process) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.live, p)
-	if p.keeps() {
+	// Once it is reaped, another may get its process id, and be known by it already.
+	if p.keeps() && m.byPid[p.pid()] == p {
 		// Of a command that has ended, no more is held than is told of it.
 		p.config.Store(p.config.Load().brief())
 		m.kept = append(m.kept, p)

@@ -122,7 +122,9 @@ export class GuestCommands {
 
   /** Those that live, and those of the background whose ends are kept; in the order in which they were started. */
   async list(signal: AbortSignal, hold?: Hold): Promise<ListedCommand[]> {
-    return (await this.#list(signal, hold)).map(listedCommand);
+    const listed = (await this.#list(signal, hold)).map(listedCommand);
+    if (new Set(listed.map(({ pid }) => pid)).size < listed.length) throw refused("a process id is in its list twice");
+    return listed;
   }
 
   /** Writes to the standard input of a process, or to its terminal; resolves when the guest has taken all of it. */

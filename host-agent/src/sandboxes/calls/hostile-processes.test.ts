@@ -203,6 +203,7 @@ describe("a list of commands", () => {
     ["negative output", { processes: [{ ...PROCESS, outputBytes: "-1" }], keepsOutput: true }],
     ["output beyond 64 bits", { processes: [{ ...PROCESS, outputBytes: "18446744073709551616" }], keepsOutput: true }],
     ["an end that is none", { processes: [{ ...PROCESS, end: { exited: true, exitCode: 999 } }], keepsOutput: true }],
+    ["a process id twice", { processes: [PROCESS, { ...PROCESS, tag: "other" }], keepsOutput: true }],
     ["no JSON", "<html>"],
   ])("is given up when it has %s", async (_, answer) => {
     expect(await failed(listed(answer))).toBe("agent_error");
