@@ -99,6 +99,14 @@ describe("api keys", () => {
       const path = `/v1/sandboxes/${id}/files/${form}?path=/nothing-here`;
       expect(await attempt("GET", path)).toEqual({ read: 403, templates: 403, sandboxes: 404 });
     }
+    const processes = `/v1/sandboxes/${id}/processes`;
+    expect(await attempt("GET", processes)).toEqual({ read: 403, templates: 403, sandboxes: 200 });
+    for (const [method, path, body] of [
+      ["GET", `${processes}/absent`],
+      ["DELETE", `${processes}/absent`],
+      ["POST", `${processes}/absent/signal`, { signal: "SIGINT" }],
+    ] as const)
+      expect(await attempt(method, path, body)).toEqual({ read: 403, templates: 403, sandboxes: 404 });
     // A WebSocket is more than a look.
     const open = (key = "") => upgradeStatus(stack.url, `/v1/sandboxes/${id}/exec/stream`, { "x-api-key": key });
     expect([await open(keys.read), await open(keys.templates), await open(keys.sandboxes)]).toEqual([403, 403, 101]);

@@ -19,6 +19,9 @@ declare module "fastify" {
   }
 }
 
+/** Configuration of a GET that is more than a look at a sandbox: a key that may only read does not see what is in it. */
+export const INSIDE = { apiKeyScope: "sandboxes" } as const;
+
 /** Closing status of a WebSocket whose caller may no longer use it (RFC 6455, section 7.4.1). */
 const POLICY_VIOLATION = 1008;
 /** Milliseconds that its client has to answer the closing handshake; what it sends meanwhile still arrives. */

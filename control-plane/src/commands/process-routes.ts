@@ -2,6 +2,7 @@ import { ErrorBody } from "@warren/contracts/rest/error";
 import { Process, Processes, ProcessParams, SignalProcess } from "@warren/contracts/rest/processes";
 import { SandboxParams } from "@warren/contracts/rest/sandboxes";
 import { Type } from "typebox";
+import { INSIDE } from "../auth/access-guard.ts";
 import { callerOf } from "../callers/request-caller.ts";
 import type { Routes } from "../http/app-types.ts";
 import type { ProcessService } from "./process-service.ts";
@@ -15,6 +16,7 @@ export function processRoutes(processes: ProcessService): Routes {
     app.get(
       "/v1/sandboxes/:id/processes",
       {
+        config: INSIDE,
         schema: {
           tags,
           summary: "List the commands of a sandbox",
@@ -31,6 +33,7 @@ export function processRoutes(processes: ProcessService): Routes {
     app.get(
       "/v1/sandboxes/:id/processes/:process",
       {
+        config: INSIDE,
         schema: {
           tags,
           summary: "Look a command up by its process id or tag",

@@ -6,6 +6,7 @@ import { DownloadQuery, FileMode, FileTime } from "@warren/contracts/rest/files"
 import { SandboxParams } from "@warren/contracts/rest/sandboxes";
 import { callerGone } from "@warren/server/caller-gone";
 import type { FastifyRequest } from "fastify";
+import { INSIDE } from "../auth/access-guard.ts";
 import { callerOf } from "../callers/request-caller.ts";
 import type { Routes } from "../http/app-types.ts";
 import { attachment } from "./attachment.ts";
@@ -29,9 +30,6 @@ const HARMLESS = {
   "Cross-Origin-Resource-Policy": "same-origin",
   "X-Content-Type-Options": "nosniff",
 };
-
-/** A GET that is more than a look at the sandbox: a key that may only read does not see what is in it. */
-const INSIDE = { apiKeyScope: "sandboxes" } as const;
 
 /** Routes by which browsers download from sandboxes: addresses, whose answers are saved and never shown. */
 export function downloadRoutes(files: FileService): Routes {
