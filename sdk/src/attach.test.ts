@@ -107,6 +107,19 @@ test("the streams of a command go on over connections that break, nothing lost a
   expect(firsts.length).toBeGreaterThanOrEqual(5);
 });
 
+test("a reader that was let go of because it took nothing goes on where it was", async () => {
+  const firsts = serve((socket, _first, connection) => {
+    socket.send(json({ type: "start", pid: 7, offset: connection === 1 ? 0 : 3 }));
+    socket.send(output(1, connection === 1 ? "one" : "two"));
+    if (connection === 1) socket.send(json({ type: "error", code: "request_timeout", data: "It took nothing." }));
+    else socket.send(exit);
+  });
+  const process = await attachProcess(transport, "/stream", "7", { from: 0, reattach: true });
+  process.stderr.resume();
+  expect(String(await buffer(process.stdout))).toBe("onetwo");
+  expect(firsts.map(({ from }) => from)).toEqual([0, 3]);
+});
+
 test("what is said to a command whose connection is broken is said once it is joined again", async () => {
   const said: unknown[] = [];
   const closed = Promise.withResolvers<void>();

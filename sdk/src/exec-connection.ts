@@ -25,7 +25,7 @@ const REATTACH_MS = { first: 200, longest: 5000 };
 /** Milliseconds without the command after which no more attempts are made. */
 const REATTACH_LIMIT_MS = 120_000;
 /** Statuses of errors after which the same may work a moment later. */
-const PASSING = [429, 502, 503, 504];
+const PASSING = [408, 429, 502, 503, 504];
 
 /** How a command ended. */
 export interface ExitStatus {

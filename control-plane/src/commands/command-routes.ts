@@ -35,7 +35,7 @@ export function commandRoutes(
   commands: CommandService,
   processes: ProcessService,
   answers: AnswerBudget,
-  { streamMs }: Pick<TransferLimits, "streamMs">,
+  limits: Pick<TransferLimits, "streamMs" | "joinedStreamMs">,
 ): Routes {
   return async (app) => {
     app.post(
@@ -86,7 +86,7 @@ export function commandRoutes(
             run: (first, input, consume, signal) => commands.stream(caller, id, first, input, consume, signal),
             end: (pid) => processes.end(caller, id, String(pid)),
           },
-          { connection: request.raw.socket, stalledMs: streamMs },
+          { connection: request.raw.socket, limits },
         );
         const started = performance.now();
         await session.run();

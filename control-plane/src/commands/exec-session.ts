@@ -12,6 +12,7 @@ import { SIGNALS } from "@warren/contracts/signals";
 import type { FastifyBaseLogger } from "fastify";
 import type { WebSocket } from "ws";
 import { toCatalogueError } from "../http/errors/catalogue-error.ts";
+import type { TransferLimits } from "../http/slow-clients/transfer-limits.ts";
 import { type CommandInput, outOfMemory } from "./command-service.ts";
 import {
   type ClientMessage,
@@ -56,7 +57,9 @@ const CLOSE = { normal: 1000, policy: 1008, internal: 1011 } as const;
 export class ExecSession {
   readonly #socket: WebSocket;
   readonly #connection: Socket;
-  readonly #stalledMs: number;
+  readonly #limits: Pick<TransferLimits, "streamMs" | "joinedStreamMs">;
+  /** After so many milliseconds a client is cut off that takes nothing of its output. */
+  #stalledMs = 0;
   readonly #log: FastifyBaseLogger;
   readonly #commands: SessionCommands;
   readonly #sender: SocketSender;
@@ -78,16 +81,16 @@ export class ExecSession {
   /** Answers to refused frames that wait for the client. */
   #refusals = 0;
 
-  /** A client that takes nothing of its output for `stalledMs` is cut off; `connection` is the one below the socket. */
+  /** `connection` is the one below the socket. */
   constructor(
     socket: WebSocket,
     log: FastifyBaseLogger,
     commands: SessionCommands,
-    { connection, stalledMs }: { connection: Socket; stalledMs: number },
+    { connection, limits }: { connection: Socket; limits: Pick<TransferLimits, "streamMs" | "joinedStreamMs"> },
   ) {
     this.#socket = socket;
     this.#connection = connection;
-    this.#stalledMs = stalledMs;
+    this.#limits = limits;
     this.#log = log;
     this.#commands = commands;
     this.#sender = new SocketSender(socket);
@@ -107,10 +110,11 @@ export class ExecSession {
   async run(): Promise<void> {
     const startTimer = setTimeout(() => this.#start.reject(this.#late()), START_TIMEOUT_MS);
     const stopPings = this.#sender.keepAlive();
-    const stopWatch = this.#sender.watch(this.#connection, this.#stalledMs, () => this.#violate(this.#stalled()));
+    let stopWatch = () => {};
     try {
       const first = await this.#start.promise;
       clearTimeout(startTimer);
+      stopWatch = this.#sender.watch(this.#connection, this.#stalledMs, () => this.#violate(this.#stalled()));
       await this.#commands.run(
         first,
         this.#input,
@@ -195,6 +199,7 @@ export class ExecSession {
     this.#first = first;
     this.#hasTerminal = first.type === "start" && first.terminal !== undefined;
     this.#window = new OutputWindow(first.output_window);
+    this.#stalledMs = this.#outlives ? this.#limits.joinedStreamMs : this.#limits.streamMs;
     this.#start.resolve(first);
   }
 

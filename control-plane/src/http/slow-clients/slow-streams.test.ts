@@ -9,7 +9,9 @@ let stack: TestStack;
 let id: string;
 beforeAll(async () => {
   database = await createDatabase();
-  stack = await TestStack.start(database, { config: { transfers: { ...TRANSFER_LIMITS, streamMs: 1000 } } });
+  stack = await TestStack.start(database, {
+    config: { transfers: { ...TRANSFER_LIMITS, streamMs: 1000, joinedStreamMs: 5000 } },
+  });
   ({ id } = await stack.createSandbox());
 });
 afterAll(async () => {
@@ -48,4 +50,23 @@ it("a client that never says that it has used the window that it asked for is cu
   expect(await client.frame("error")).toMatchObject({ code: "request_timeout" });
   expect(await client.closed).toEqual({ code: 1008, reason: "request_timeout" });
   await expect.poll(running).toBe(0);
+}, 120_000);
+
+it("a client that takes nothing of a command that it has joined lets it go on, for those who read it too", async () => {
+  const script = "read -r line; head -c 30000000 /dev/zero; exec sleep 1000";
+  const reader = await ExecSocket.open(stack, id, { binary: true });
+  reader.send({ type: "start", cmd: "sh", args: ["-c", script], stdin: true, background: true, tag: "read" });
+  await reader.frame("start");
+  const stalled = await ExecSocket.open(stack, id, { binary: true });
+  stalled.send({ type: "attach", process: "read" });
+  await stalled.frame("start");
+  stalled.socket.pause();
+  reader.send({ type: "stdin", data: "go\n" });
+  const got = () => reader.output.stdout.reduce((sum, { length }) => sum + length, 0);
+  await expect.poll(got, { timeout: 60_000 }).toBe(30_000_000);
+  stalled.socket.resume();
+  expect(await stalled.frame("error")).toMatchObject({ code: "request_timeout", data: expect.stringContaining("5 s") });
+  expect(await stalled.closed).toEqual({ code: 1008, reason: "request_timeout" });
+  reader.send({ type: "stop" });
+  await expect.poll(running, { timeout: 60_000 }).toBe(0);
 }, 120_000);

@@ -14,6 +14,8 @@ export interface TransferLimits {
   takenBytes: number;
   /** Milliseconds in which it must take something of the output of a command that is streamed: a person may read it. */
   streamMs: number;
+  /** The same of a command that lives on without the client: meanwhile it waits, and with it all others who read it. */
+  joinedStreamMs: number;
   /** Milliseconds that requests have to end by themselves when the server stops. */
   endMs: number;
   /** Bodies that may be under way at once, of one team and of one network of clients. */
@@ -46,6 +48,7 @@ export const TRANSFER_LIMITS: TransferLimits = {
   answerMs: 300_000,
   takenBytes: 300 * 1024,
   streamMs: 3_600_000,
+  joinedStreamMs: 120_000,
   endMs: 10_000,
   bodiesPerTeam: 128,
   bodiesPerNetwork: 256,
