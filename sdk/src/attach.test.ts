@@ -1,4 +1,4 @@
-import { once } from "node:events";
+import { getEventListeners, once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
@@ -177,4 +177,24 @@ test("no connection is made again for a command that was let go of", async () =>
   const next = once(webSockets, "connection", { signal: AbortSignal.timeout(600) });
   await expect(next).rejects.toThrow();
   expect(firsts).toHaveLength(1);
+});
+
+test("a command that is over, however it came to that, holds nothing of the signal that it was started with", async () => {
+  serve((socket, _first, connection) => {
+    socket.send(json({ type: "start", pid: 7, offset: 0 }));
+    if (connection === 1) socket.send(exit);
+    else socket.close();
+  });
+  const { signal } = new AbortController();
+  for (const outcome of ["ends", "breaks"]) {
+    const process = await startProcess(transport, "/stream", "true", [], { signal });
+    process.stdout.resume();
+    process.stderr.resume();
+    const how = process.exit.then(
+      () => "ends",
+      () => "breaks",
+    );
+    expect(await how).toBe(outcome);
+    await expect.poll(() => getEventListeners(signal, "abort"), { timeout: 60_000 }).toEqual([]);
+  }
 });

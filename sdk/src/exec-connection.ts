@@ -78,6 +78,7 @@ export class Connection {
   readonly #transport: Transport;
   readonly #url: URL;
   readonly #signal: AbortSignal | undefined;
+  readonly #onAbort = () => this.#fail(this.#signal?.reason);
   readonly #reattach: boolean;
   /** The command lives on without this connection, so that one may attach again. */
   readonly #outlives: boolean;
@@ -113,7 +114,7 @@ export class Connection {
     // Whoever waits for the start alone learns of a failure there.
     this.exit.catch(() => undefined);
     this.#socket = this.#connect(first);
-    signal?.addEventListener("abort", () => this.#fail(signal.reason), { once: true });
+    signal?.addEventListener("abort", this.#onAbort, { once: true });
   }
 
   /** Resolves once the command runs. */
@@ -314,8 +315,7 @@ export class Connection {
   }
 
   #end(frame: ExecServerFrame & { type: "exit" }): void {
-    this.#ended = true;
-    this.#goOn();
+    this.#beOver();
     this.stdout.push(null);
     this.stderr.push(null);
     this.stdin.destroy();
@@ -329,6 +329,15 @@ export class Connection {
     this.#socket.close();
   }
 
+  /** Keeps nothing going, and no hold on the caller's signal, which may outlive many commands. */
+  #beOver(): void {
+    this.#ended = true;
+    clearTimeout(this.#retry);
+    clearInterval(this.#heartbeat);
+    this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#goOn();
+  }
+
   #protocolError(what: string): WarrenError {
     const { origin } = this.#transport.base;
     return new WarrenError("internal_error", `${origin} sent ${what}: is it a Warren server of this version?`);
@@ -338,10 +347,7 @@ export class Connection {
     this.#started.reject(error);
     this.#exited.reject(error);
     if (this.#ended) return;
-    this.#ended = true;
-    clearTimeout(this.#retry);
-    clearInterval(this.#heartbeat);
-    this.#goOn();
+    this.#beOver();
     for (const stream of [this.stdout, this.stderr, this.stdin]) {
       // The error reaches the caller through `exit`; a stream without a listener must not end the whole program.
       stream.on("error", () => undefined);
