@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { momentOf } from "./date-time.ts";
+import { momentOf, textOfHostTime } from "./date-time.ts";
 
 it.each([
   ["2030-01-02T03:04:05Z", "2030-01-02T03:04:05.000Z"],
@@ -15,4 +15,13 @@ it.each([
   ["9999-12-31T23:59:60Z", "9999-12-31T23:59:59.999Z"],
 ])("%s is %s", (text, moment) => {
   expect(momentOf(text).toISOString()).toBe(moment);
+});
+
+it.each([
+  [1_893_553_445_678n, "2030-01-02T03:04:05.678Z"],
+  [0n, "1970-01-01T00:00:00.000Z"],
+  [-(2n ** 63n), "0001-01-01T00:00:00.000Z"],
+  [2n ** 63n - 1n, "9999-12-31T23:59:59.999Z"],
+])("%i milliseconds are %s", (milliseconds, text) => {
+  expect(textOfHostTime(milliseconds)).toBe(text);
 });

@@ -16,6 +16,11 @@ export function momentOf(text: string): Date {
   return new Date(Math.min(Math.max(moment.getTime() + (isLeap ? 1000 : 0), FIRST), LAST));
 }
 
+/** A time that a host tells, in milliseconds since 1970, as RFC 3339 writes it; the nearest one that it can. */
+export function textOfHostTime(milliseconds: bigint): string {
+  return new Date(Math.min(Math.max(Number(milliseconds), FIRST), LAST)).toISOString();
+}
+
 /** A time in microseconds since 1970, as exact as the database has times, as text that it reads. */
 export function textOfMicros(micros: number): string {
   const milliseconds = Math.floor(micros / 1000);

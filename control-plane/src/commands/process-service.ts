@@ -5,6 +5,7 @@ import type { Process, StartedProcess } from "@warren/contracts/rest/processes";
 import { SIGNALS, type SignalName } from "@warren/contracts/signals";
 import type { SandboxEvents } from "../audit/sandbox-events.ts";
 import type { Caller } from "../callers/caller.ts";
+import { textOfHostTime } from "../date-time.ts";
 import type { SandboxAccess } from "../sandboxes/sandbox-access.ts";
 import { outOfMemory } from "./command-service.ts";
 import { guestCommand } from "./guest-command.ts";
@@ -34,17 +35,17 @@ export class ProcessService {
     return { pid, ...(tag !== "" && { tag }) };
   }
 
-  /** All commands that the sandbox knows, the newest last. */
+  /** All commands that the sandbox knows, in the order in which they were started. */
   async list(caller: Caller, sandboxId: string): Promise<Process[]> {
-    const { processes } = await this.#access.use(caller, sandboxId, ({ agent }) => agent.listProcesses({ sandboxId }));
-    return processes.sort((a, b) => Number(a.startedAtUnixMs - b.startedAtUnixMs)).map(toProcess);
+    const { processes } = await this.#access.look(caller, sandboxId, ({ agent }) => agent.listProcesses({ sandboxId }));
+    return processes.map(toProcess);
   }
 
   /** One command by its process id or tag. Of several that had the tag, it is the one that lives or else the newest. */
   async get(caller: Caller, sandboxId: string, process: string): Promise<Process> {
     const { selector } = selectorOf(process);
     const named = (await this.list(caller, sandboxId)).filter((one) => one[selector.case] === selector.value);
-    const found = named.find(({ exit }) => exit === undefined) ?? named.at(-1);
+    const found = named.findLast(({ exit }) => exit === undefined) ?? named.at(-1);
     if (found) return found;
     throw new WarrenError("process_not_found", `sandbox ${sandboxId} has no command ${process}`);
   }
@@ -76,7 +77,7 @@ function toProcess(info: ProcessInfo): Process {
     args,
     ...(cwd !== "" && { cwd }),
     user,
-    started_at: timeOf(info.startedAtUnixMs),
+    started_at: textOfHostTime(info.startedAtUnixMs),
     terminal,
     background,
     output_bytes: Number(info.outputBytes),
@@ -89,12 +90,8 @@ function toProcess(info: ProcessInfo): Process {
         ...(ended.signal !== "" && { signal: ended.signal }),
         ...(ended.timedOut && { timed_out: true }),
         ...outOfMemory(ended),
-        ended_at: timeOf(info.endedAtUnixMs),
+        ended_at: textOfHostTime(info.endedAtUnixMs),
       },
     }),
   };
-}
-
-function timeOf(unixMs: bigint): string {
-  return new Date(Number(unixMs)).toISOString();
 }

@@ -139,3 +139,29 @@ it("a sandbox that does not run has no commands to tell of", async () => {
   ])
     expect(await errorOf(answer)).toMatchObject({ status: 409, code: "invalid_state" });
 });
+
+it("who looks at commands does not keep a sandbox in use, and resumes none", async () => {
+  const activeAt = async (of: string) =>
+    ((await (await stack.call("GET", `/v1/sandboxes/${of}`)).json()) as { last_active_at: string }).last_active_at;
+  const { pid } = (await (await start({ cmd: "sleep", args: ["1000"] })).json()) as Process;
+  const used = (await stack.createSandbox()).id;
+  const exec = (of: string) => stack.call("POST", `/v1/sandboxes/${of}/exec`, { cmd: "true" });
+  /** Times of use are written together: once that of another sandbox is there, so is that of this one. */
+  const written = async () => {
+    const before = await activeAt(used);
+    expect((await exec(used)).status).toBe(200);
+    await expect.poll(() => activeAt(used), { timeout: 60_000 }).not.toBe(before);
+  };
+  await written();
+  const before = await activeAt(id);
+  expect(await list()).toHaveLength(1);
+  expect(await named(pid)).toMatchObject({ pid });
+  await written();
+  expect(await activeAt(id)).toBe(before);
+
+  id = (await stack.createSandbox({ auto_resume: true })).id;
+  await call("POST", "/pause");
+  for (const path of ["/processes", "/processes/1"])
+    expect(await errorOf(await call("GET", path))).toMatchObject({ status: 409, code: "invalid_state" });
+  expect(await (await call("GET", "")).json()).toMatchObject({ status: "paused" });
+});

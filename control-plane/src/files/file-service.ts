@@ -14,7 +14,7 @@ import type {
 } from "@warren/contracts/rest/files";
 import type { SandboxEvents } from "../audit/sandbox-events.ts";
 import type { Caller } from "../callers/caller.ts";
-import { momentOf } from "../date-time.ts";
+import { momentOf, textOfHostTime } from "../date-time.ts";
 import type { HostAgent } from "../hosts/host-client.ts";
 import type { HostFileContent, NewHostFile, UnpackOnHost } from "../hosts/host-files.ts";
 import type { SandboxAccess } from "../sandboxes/sandbox-access.ts";
@@ -203,7 +203,7 @@ function toFileEntry({
     mode: mode.toString(8).padStart(4, "0"),
     owner,
     group,
-    modified_at: new Date(Number(modifiedAtUnixMs)).toISOString(),
+    modified_at: textOfHostTime(modifiedAtUnixMs),
     ...(type === "symlink" ? { target } : {}),
   };
 }

@@ -7,6 +7,7 @@ import {
   SandboxReasonSchema,
 } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { SANDBOX_REASONS, type SandboxReason, type SandboxReasonCode } from "@warren/contracts/rest/sandboxes";
+import { textOfHostTime } from "../date-time.ts";
 import { askedBy, reasonNow } from "./reasons.ts";
 import type { StatusFields } from "./sandbox-store.ts";
 
@@ -68,7 +69,7 @@ export function reportedReason(info: SandboxInfo | undefined): string | null {
   const code = reasonCode(info);
   if (!info?.reason || code === undefined) return null;
   const { message, console, atUnixMs } = info.reason;
-  return toJson({ code, message, ...(console !== "" && { console }), at: new Date(Number(atUnixMs)).toISOString() });
+  return toJson({ code, message, ...(console !== "" && { console }), at: textOfHostTime(atUnixMs) });
 }
 
 /** Code of the reason that a host reports; undefined when it gives none that this program knows. */

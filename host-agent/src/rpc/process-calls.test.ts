@@ -76,6 +76,18 @@ it("calls that name no command, and signals that there are not, are refused", as
   expect(await codeOf(signal({ sandboxId, process: missing, signal: 15 }))).toBe("process_not_found");
 });
 
+test("who looks at commands does not use the sandbox, and wakes none", async () => {
+  const sandboxId = await host().create({ autoResume: true });
+  await start({ sandboxId, command: { cmd: "sleep", args: ["600"] } });
+  const sandbox = host().sandboxes.get(sandboxId);
+  sandbox.lastActiveAt = 0;
+  expect(await list(sandboxId)).toHaveLength(1);
+  expect([sandbox.lastActiveAt, sandbox.busy]).toEqual([0, false]);
+  await host().sandboxes.pause(sandboxId);
+  expect(await codeOf(list(sandboxId))).toBe("invalid_state");
+  expect(sandbox.status).toBe("paused");
+});
+
 test("a stream of a command in the background says what a later one joins by", async () => {
   const sandboxId = await host().create();
   const leave = new AbortController();

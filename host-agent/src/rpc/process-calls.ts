@@ -10,7 +10,7 @@ type ProcessCalls = "startProcess" | "listProcesses" | "signalProcess";
 
 /** The calls of the `hostagent` service that see to the commands of a sandbox, however they were started. */
 export function processCalls(
-  sandboxes: Pick<SandboxService, "awake">,
+  sandboxes: Pick<SandboxService, "awake" | "get">,
 ): Pick<ServiceImpl<typeof HostAgentService>, ProcessCalls> {
   return {
     async startProcess(request, { signal }) {
@@ -18,7 +18,8 @@ export function processCalls(
       return { pid: await startCommand(await sandboxes.awake(request.sandboxId), command, signal) };
     },
     async listProcesses({ sandboxId }, { signal }) {
-      const commands = await listCommands(await sandboxes.awake(sandboxId), signal);
+      // Whoever looks at a sandbox does not wake it.
+      const commands = await listCommands(sandboxes.get(sandboxId), signal);
       return { processes: commands.map(processInfo) };
     },
     async signalProcess(request) {

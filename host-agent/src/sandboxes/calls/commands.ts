@@ -116,11 +116,11 @@ export async function startCommand(sandbox: Sandbox, command: GuestCommand, call
   throw caller?.reason ?? new Error("the command gave no start");
 }
 
-/** The commands of a sandbox: those that live, and those of the background that ended a while ago. */
+/** The commands of a sandbox: those that live, and those of the background that ended a while ago. It is no activity. */
 export async function listCommands(sandbox: Sandbox, caller: AbortSignal): Promise<ListedCommand[]> {
   const held = sandbox.bounds.hold(sandbox.record);
   try {
-    return await sandbox.useOnce((guest, gone) => guest.commands.list(AbortSignal.any([caller, gone]), held.add));
+    return await sandbox.look((guest, gone) => guest.commands.list(AbortSignal.any([caller, gone]), held.add));
   } finally {
     held.release();
   }

@@ -164,15 +164,32 @@ export class Sandbox {
    * Gives the guest to one call and counts it as activity from its start to its end. `signal` of the call aborts when
    * the microVM goes; the error then says so. Throws `rate_limited` when too many calls are under way.
    */
-  async *use<T>(call: (guest: GuestClient, signal: AbortSignal) => AsyncIterable<T>): AsyncGenerator<T> {
+  use<T>(call: (guest: GuestClient, signal: AbortSignal) => AsyncIterable<T>): AsyncGenerator<T> {
+    return this.#give(call, () => this.#beginUse());
+  }
+
+  /** As {@link use}, for a call with one result. */
+  useOnce<T>(call: (guest: GuestClient, signal: AbortSignal) => Promise<T>): Promise<T> {
+    return onlyOf(this.use(single(call)));
+  }
+
+  /** As {@link useOnce}, for a call that looks at what is in the guest: that is no activity. */
+  look<T>(call: (guest: GuestClient, signal: AbortSignal) => Promise<T>): Promise<T> {
+    return onlyOf(this.#give(single(call), () => () => undefined));
+  }
+
+  /** `begin` is called when the call is let in, and what it returns when the call is over. */
+  async *#give<T>(
+    call: (guest: GuestClient, signal: AbortSignal) => AsyncIterable<T>,
+    begin: () => () => void,
+  ): AsyncGenerator<T> {
     this.requireRunning();
     const { live } = this;
     if (!live)
       throw new WarrenError("invalid_state", `sandbox ${this.id} is leaving its microVM; its status says more soon`);
     const { signal } = this.#calls;
     const leave = this.bounds.enter(this.record);
-    this.#callsInFlight += 1;
-    this.touch();
+    const end = begin();
     try {
       await this.beforeCall();
       signal.throwIfAborted();
@@ -185,21 +202,18 @@ export class Sandbox {
       throw error;
     } finally {
       leave();
-      this.#callsInFlight -= 1;
-      this.touch();
+      end();
     }
   }
 
-  /** As {@link use}, for a call with one result. */
-  async useOnce<T>(call: (guest: GuestClient, signal: AbortSignal) => Promise<T>): Promise<T> {
-    const results = this.use(async function* (guest, signal) {
-      yield await call(guest, signal);
-    });
-    let answer: { result: T } | undefined;
-    // To its end, at which it is noted that the guest has answered.
-    for await (const result of results) answer = { result };
-    if (answer) return answer.result;
-    throw new WarrenError("internal_error", "a call into the guest gave no result");
+  /** The sandbox is in use until the result is called. */
+  #beginUse(): () => void {
+    this.#callsInFlight += 1;
+    this.touch();
+    return () => {
+      this.#callsInFlight -= 1;
+      this.touch();
+    };
   }
 
   #tell(): void {
@@ -208,4 +222,19 @@ export class Sandbox {
     this.#told = reason;
     this.onReason();
   }
+}
+
+/** A call with one result as one that yields it. */
+function single<T>(call: (guest: GuestClient, signal: AbortSignal) => Promise<T>) {
+  return async function* (guest: GuestClient, signal: AbortSignal): AsyncGenerator<T> {
+    yield await call(guest, signal);
+  };
+}
+
+/** The result of a call that has one, after its end, at which it is noted that the guest has answered. */
+async function onlyOf<T>(results: AsyncIterable<T>): Promise<T> {
+  let answer: { result: T } | undefined;
+  for await (const result of results) answer = { result };
+  if (answer) return answer.result;
+  throw new WarrenError("internal_error", "a call into the guest gave no result");
 }
