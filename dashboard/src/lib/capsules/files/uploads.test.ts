@@ -29,7 +29,7 @@ it("sends three at once, into the directories in which they lay", async () => {
   await expect.poll(() => sending.size).toBe(4);
   for (const { done } of sending.values()) done();
   await over;
-  expect(uploads.underWay).toEqual([]);
+  expect(uploads.countUnderWay).toBe(0);
 });
 
 it("adds up the bytes of those that are not given up", async () => {
@@ -51,7 +51,8 @@ it("goes on after one that fails, which says why", async () => {
   sending.get("f0")!.fail(new Error("There is no room."));
   sending.get("sub/f1")!.done();
   await over;
-  expect(uploads.failed.map(({ name, error }) => [name, error])).toEqual([["f0", "There is no room."]]);
+  expect(uploads.countFailed).toBe(1);
+  expect(uploads.first(2).map(({ name, error }) => [name, error])).toEqual([["f0", "There is no room."]]);
   expect(uploads.all[1]!.state).toBe("done");
   uploads.clear();
   expect(uploads.all).toEqual([]);
@@ -70,4 +71,39 @@ it("cancels what is sent and what waits, and takes others afterwards", async () 
   sending.get("f0")!.done();
   await again;
   expect(uploads.all[0]!.state).toBe("done");
+});
+
+it("adds up what is left when what was over is forgotten, and lists no more than is asked for", async () => {
+  const { uploads, sending } = held();
+  const first = uploads.add(files(100, 200, 300, 400), "/");
+  sending.get("f0")!.fail(new Error("There is no room."));
+  sending.get("sub/f1")!.done();
+  await expect.poll(() => uploads.countUnderWay).toBe(2);
+  expect(uploads.first(2).map(({ state }) => state)).toEqual(["failed", "sending"]);
+  const second = uploads.add(files(50), "/");
+  expect([uploads.count, uploads.countUnderWay, uploads.countFailed]).toEqual([3, 3, 0]);
+  expect([uploads.sent, uploads.bytes]).toEqual([0, 750]);
+  uploads.cancelAll();
+  await Promise.all([first, second]);
+  expect([uploads.count, uploads.countUnderWay, uploads.bytes]).toEqual([3, 0, 0]);
+});
+
+it("takes as many files as one may drop in a moment, and gives them up in one", async () => {
+  const MOST = 10_000;
+  const names = Array.from({ length: MOST }, (_, index) => ({ directory: "", file: new File(["x"], `f${index}`) }));
+  let asked = 0;
+  const uploads = new Uploads(async (_, progress) => {
+    asked += 1;
+    progress(1);
+    // What the panel reads after each change.
+    expect(uploads.first(100).length).toBeLessThanOrEqual(100);
+    expect(uploads.count).toBe(MOST);
+  });
+  await uploads.add(names, "/");
+  expect([asked, uploads.sent, uploads.countUnderWay]).toEqual([MOST, MOST, 0]);
+  const { uploads: others } = held();
+  const over = others.add(names, "/");
+  others.cancelAll();
+  await over;
+  expect([others.count, others.countUnderWay]).toEqual([MOST, 0]);
 });
