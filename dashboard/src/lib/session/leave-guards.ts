@@ -1,22 +1,48 @@
-/** Asks somebody whether what stands on a page may be lost; false = they stay. */
-type Ask = () => boolean | Promise<boolean>;
+/** Stands before something on a page that would be lost with the page. */
+interface LeaveGuard {
+  /** Whether it would ask. */
+  holds(): boolean;
+  /** Asks somebody whether it may be lost; false = they stay. */
+  ask(): boolean | Promise<boolean>;
+  /** They stay after all, though they agreed to this loss: the next time they are asked again. */
+  stay(): void;
+}
 
-/** Who has to be asked before all pages are made anew for another session: what they hold would be gone without a word. */
-class LeaveGuards {
-  readonly #guards = new Set<Ask>();
+/** Who has to be asked before a page goes, or all are made anew for another session: what they hold would be gone without a word. */
+export class LeaveGuards {
+  readonly #guards = new Set<LeaveGuard>();
 
   /** Returns what takes the guard away. */
-  add(ask: Ask): () => void {
-    this.#guards.add(ask);
-    return () => this.#guards.delete(ask);
+  add(guard: LeaveGuard): () => void {
+    this.#guards.add(guard);
+    return () => this.#guards.delete(guard);
   }
 
-  /** Asks each in turn; false as soon as one of them is to stay. */
-  async mayLeave(): Promise<boolean> {
-    for (const ask of [...this.#guards]) {
-      if (!(await ask())) return false;
+  /** Whether somebody would be asked. */
+  get hold(): boolean {
+    return [...this.#guards].some((guard) => guard.holds());
+  }
+
+  /** Goes away by `leave`, unless one that is asked, each in turn, is to stay; whether it went. */
+  async leaveBy(leave: () => Promise<unknown>): Promise<boolean> {
+    try {
+      for (const guard of [...this.#guards]) {
+        if (!(await guard.ask())) {
+          this.stay();
+          return false;
+        }
+      }
+      await leave();
+      return true;
+    } catch (error) {
+      this.stay();
+      throw error;
     }
-    return true;
+  }
+
+  /** Somebody stays: what they agreed to lose is there still. */
+  stay(): void {
+    for (const guard of this.#guards) guard.stay();
   }
 }
 

@@ -20,9 +20,11 @@ class Session {
   readonly #channel = new BroadcastChannel(CHANNEL);
   readonly #resets = new Set<() => void>();
   #asked: Promise<Me | null> | undefined;
+  /** Whether somebody was asked what becomes of the page, since the session has ended. */
+  #hasExpired = false;
 
   constructor() {
-    onSignedOut(() => this.#expire());
+    onSignedOut(() => void this.#expire());
     // What is on the pages is of a team that is no longer theirs, in all tabs.
     onTeamLost(() => {
       if (this.team) void this.begin();
@@ -83,28 +85,27 @@ class Session {
 
   /** Continues in another team; false when somebody stays, for what they would lose on the page. */
   async switchTeam(teamId: string): Promise<boolean> {
-    if (!(await leaveGuards.mayLeave())) return false;
-    await this.#switchTo(teamId);
-    return true;
+    return leaveGuards.leaveBy(() => this.#switchTo(teamId));
   }
 
   /** Makes a team and continues in it; false, and none is made, when somebody stays for what they would lose on the page. */
   async createTeam(name: string): Promise<boolean> {
-    if (!(await leaveGuards.mayLeave())) return false;
-    const team = await answer(api.POST("/v1/teams", { body: { name } }));
-    await this.#switchTo(team.id);
-    return true;
+    return leaveGuards.leaveBy(async () => {
+      const team = await answer(api.POST("/v1/teams", { body: { name } }));
+      await this.#switchTo(team.id);
+    });
   }
 
   /** Ends the session on the server, here and in all tabs, unless somebody stays for what they would lose on the page. */
   async logOut(): Promise<void> {
-    if (!(await leaveGuards.mayLeave())) return;
-    await api.POST("/v1/auth/logout");
-    this.#channel.postMessage("changed");
-    this.#forget();
-    this.me = null;
-    this.#asked = Promise.resolve(null);
-    await goto("/login");
+    await leaveGuards.leaveBy(async () => {
+      await api.POST("/v1/auth/logout");
+      this.#channel.postMessage("changed");
+      this.#forget();
+      this.me = null;
+      this.#asked = Promise.resolve(null);
+      await goto("/login");
+    });
   }
 
   /** Reads the person and the teams anew after a change of them. */
@@ -144,16 +145,24 @@ class Session {
 
   /** Another tab has changed the session: this one shows nothing of the former any more. */
   #reload(): void {
+    this.#hasExpired = false;
     location.reload();
   }
 
-  /** The server no longer knows the session: one signs in and comes back. */
-  #expire(): void {
-    if (this.me === null || this.me === undefined) return;
-    this.#forget();
-    this.me = null;
-    this.#asked = Promise.resolve(null);
-    void goto(logInPath(location.pathname + location.search));
+  /**
+   * The server no longer knows the session: one signs in and comes back. Who stays, for what they would lose on the page, can sign in
+   * in another tab and go on in this one.
+   */
+  async #expire(): Promise<void> {
+    if (this.me === null || this.me === undefined || (this.#hasExpired && leaveGuards.hold)) return;
+    this.#hasExpired = true;
+    await leaveGuards.leaveBy(async () => {
+      this.#hasExpired = false;
+      this.#forget();
+      this.me = null;
+      this.#asked = Promise.resolve(null);
+      await goto(logInPath(location.pathname + location.search));
+    });
   }
 }
 
