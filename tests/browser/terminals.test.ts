@@ -118,6 +118,26 @@ test("the keys are the terminal's when one comes back to it", async () => {
   await shows("awake and back");
 });
 
+test("keys lead out of a terminal, and are where one goes on after a tab is closed", async () => {
+  await page.keyboard.press("Control+Shift+ArrowUp");
+  await tabs().first().and(page.locator(":focus")).waitFor();
+  await page.getByRole("button", { name: "New shell" }).click();
+  await page.locator("textarea:focus").waitFor();
+  await shows("$");
+  await tabs().first().click();
+  await page.getByRole("button", { name: "End shell 3" }).press("Enter");
+  await expect.poll(() => shells.all.map(({ tag }) => tag)).toEqual(["terminal-1", "terminal-2"]);
+  await tabs().first().and(page.locator(":focus")).waitFor();
+});
+
+test("a shell that was opened elsewhere is found when one comes to the window", async () => {
+  shells.open("terminal-3");
+  await page.evaluate(() => dispatchEvent(new Event("focus")));
+  await tabs().nth(2).waitFor();
+  shells.end(shells.all.at(-1)!.pid, { exit_code: 0 });
+  await page.getByRole("button", { name: "End shell 3" }).click();
+});
+
 test("a tab that is closed ends its shell, a page that is left does not", async () => {
   await page.getByRole("button", { name: "End shell 2" }).click();
   await expect.poll(() => shells.all.map(({ tag }) => tag)).toEqual(["terminal-1"]);
@@ -134,6 +154,9 @@ test("a tab that is closed ends its shell, a page that is left does not", async 
   await page.keyboard.type("once more");
   resolve();
   await shows("once more");
+  // The output of the one that ended is none of the new one's: what its programs ask is answered.
+  shells.print(shells.all[0]!, "\x1b[c");
+  await expect.poll(() => shells.all[0]!.input).toContain("\x1b[?");
 });
 
 test("no page complained of its policy", () => {

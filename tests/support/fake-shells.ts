@@ -22,6 +22,7 @@ type Frame = { type: string; tag?: string; process?: string; from?: number; cols
  */
 export class FakeShells {
   readonly all: FakeShell[] = [];
+  #nextPid = 95;
   /** What a command that is started or joined waits for. */
   ready: Promise<void> = Promise.resolve();
   /** Whether connections break at once. */
@@ -52,6 +53,11 @@ export class FakeShells {
     };
     page.on("request", (request) => request.isNavigationRequest() && leave());
     page.on("close", leave);
+  }
+
+  /** Opens a shell that no page has asked for. */
+  open(tag: string): void {
+    this.#make(tag);
   }
 
   /** Has a shell write. */
@@ -138,7 +144,7 @@ export class FakeShells {
   }
 
   #make(tag: string): FakeShell {
-    const pid = 95 + this.all.length;
+    const pid = this.#nextPid++;
     const output = Buffer.from("$ ");
     const made: FakeShell = { pid, tag, output, forgotten: 0, input: "", sizes: [], readers: new Set() };
     this.all.push(made);

@@ -107,7 +107,6 @@ export class ShellTabs {
   /** Closes a tab, which ends its shell; another command goes on. Fails when the shell cannot be ended, and the tab stays. */
   async close(tab: ShellTab): Promise<void> {
     const index = this.all.indexOf(tab);
-    const former = this.all;
     this.all = this.all.filter((other) => other !== tab);
     if (this.current === tab) this.show(this.all[Math.max(0, index - 1)]);
     const { pid } = tab;
@@ -117,16 +116,20 @@ export class ShellTabs {
       await endShell(this.#sandboxId, pid);
     } catch (error) {
       this.#ended.delete(pid);
-      if (!this.all.includes(tab)) this.all = former.filter((other) => other === tab || this.all.includes(other));
+      this.#put(tab);
       throw error;
     }
   }
 
   #add(of: ConstructorParameters<typeof ShellTab>[1]): ShellTab {
     const tab = new ShellTab(this.#nextKey++, of);
+    this.#put(tab);
+    return tab;
+  }
+
+  #put(tab: ShellTab): void {
     const place = ({ number }: ShellTab) => number ?? Number.POSITIVE_INFINITY;
     this.all = [...this.all, tab].toSorted((a, b) => place(a) - place(b) || a.key - b.key);
-    return tab;
   }
 }
 
