@@ -53,6 +53,15 @@ test("a command as long as a screen is clamped in the audit log, and shown whole
   expect(await height()).toBeGreaterThan(clamped);
 });
 
+test("the audit log tells what happens when it does", async () => {
+  await page.goto("/dashboard/audit");
+  await page.getByRole("list", { name: "Events" }).waitFor();
+  const sandbox = await dashboard.warren.sandboxes.create({ memoryMb: 128 });
+  // Sooner than it asks by itself, which is after 30 seconds.
+  await page.locator(`a[href="/dashboard/capsules/${sandbox.id}"]`).first().waitFor({ timeout: 20_000 });
+  await sandbox.destroy();
+});
+
 test("two tabs of one browser never show two teams", async () => {
   const list = await page.context().newPage();
   await list.goto("/dashboard/capsules/list");

@@ -113,7 +113,8 @@ function optionsOf({ fromMs, toMs, lines, left, right }: LineChart): NonNullable
     maintainAspectRatio: false,
     parsing: false,
     normalized: true,
-    interaction: { mode: "index", intersect: false },
+    // Lines need not have values of the same times.
+    interaction: { mode: "nearest", axis: "x", intersect: false },
     scales: {
       x: {
         type: "linear",

@@ -7,6 +7,7 @@ it.each([
   ["2026-02", "2026-02"],
   ["2026-13", "2026-11"],
   ["2027-01", "2026-11"],
+  ["0026-11", "2026-11"],
   ["nonsense", "2026-11"],
   [null, "2026-11"],
 ])("reads %s as %s", (value, month) => expect(readMonth(value, now)).toBe(month));

@@ -4,8 +4,8 @@ export interface Month {
   to: string;
 }
 
-/** A month in the address of the page: `2026-11`. */
-const MONTH = /^(\d{4})-(0[1-9]|1[0-2])$/;
+/** A month in the address of the page: `2026-11`. Dates take years before 100 for others. */
+const MONTH = /^([1-9]\d{3})-(0[1-9]|1[0-2])$/;
 
 /** Whether a text is a month that has begun. */
 export function isMonth(value: string, now: Date): boolean {
