@@ -52,7 +52,7 @@ const goTo = async ({ id }: Sandbox) => {
   await page.getByRole("option", { name: "Open the capsule" }).click();
   await page.waitForURL((url) => url.pathname.endsWith(id));
 };
-const heading = ({ name }: Sandbox) => page.getByRole("heading", { name: name!, exact: true });
+const heading = (name: string) => page.getByRole("heading", { name, exact: true });
 const head = (name: string) => page.getByRole("main").getByRole("button", { name, exact: true }).first();
 
 /** Opens a file in the editor, and types into it. */
@@ -66,7 +66,7 @@ async function edit(): Promise<void> {
 const question = () => page.getByRole("dialog", { name: "Leave notes.txt unsaved?" });
 
 test("Resume does so though the answer to Pause is not there yet, which changes nothing then", async () => {
-  await heading(first).waitFor();
+  await heading("the-first").waitFor();
   const release = await hold(/\/pause$/);
   await head("Pause").click();
   await head("Resume").click();
@@ -76,19 +76,19 @@ test("Resume does so though the answer to Pause is not there yet, which changes 
 });
 
 test("an answer and a name that are one capsule's do not come to the next", async () => {
-  await heading(first).waitFor();
+  await heading("the-first").waitFor();
   const release = await hold(/\/pause$/);
   await page.getByRole("button", { name: "Change the name" }).click();
   await head("Pause").click();
   await page.getByRole("textbox", { name: "Name", exact: true }).waitFor();
   await goTo(second);
-  await heading(second).waitFor();
+  await heading("the-second").waitFor();
   expect(await page.getByRole("textbox", { name: "Name", exact: true }).count()).toBe(0);
   const answered = page.waitForResponse(/\/pause$/);
   await release();
   await answered;
   await first.resume();
-  await heading(second).waitFor();
+  await heading("the-second").waitFor();
 });
 
 test("the form of the name closes by Escape, and the keys are where it was opened", async () => {
@@ -113,13 +113,13 @@ test("a file that cannot be read has no changes, whatever was left unsaved befor
   await page.getByRole("button", { name: "Close", exact: true }).click();
   await question().getByRole("button", { name: "Leave" }).click();
   await page.waitForURL((url) => !url.searchParams.has("edit"));
-  await page.evaluate((path) => {
-    const link = document.createElement("a");
-    link.href = path;
-    document.querySelector("main")?.append(link);
+  const secret = `/dashboard/capsules/${first.id}?tab=files&path=/home&edit=/home/secret`;
+  await page.evaluate(`{
+    const link = Object.assign(document.createElement("a"), { href: ${JSON.stringify(secret)} });
+    document.querySelector("main").append(link);
     link.click();
     link.remove();
-  }, `/dashboard/capsules/${first.id}?tab=files&path=/home&edit=/home/secret`);
+  }`);
   await page.getByText("it may not be read").waitFor();
   expect(await page.getByText("Not saved").count()).toBe(0);
   await page.getByRole("button", { name: "Close", exact: true }).click();

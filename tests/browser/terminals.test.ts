@@ -132,7 +132,7 @@ test("keys lead out of a terminal, and are where one goes on after a tab is clos
 
 test("a shell that was opened elsewhere is found when one comes to the window", async () => {
   shells.open("terminal-3");
-  await page.evaluate(() => dispatchEvent(new Event("focus")));
+  await page.evaluate("dispatchEvent(new Event('focus'))");
   await tabs().nth(2).waitFor();
   shells.end(shells.all.at(-1)!.pid, { exit_code: 0 });
   await page.getByRole("button", { name: "End shell 3" }).click();
