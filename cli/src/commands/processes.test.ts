@@ -46,10 +46,10 @@ beforeEach(async () => {
 });
 afterEach(() => close());
 
-/** Runs the command line, with what it is typed, and gives what it says. */
-async function warren(words: string[], input = "") {
+/** Runs the command line, with what it is typed, once that comes, and gives what it says. */
+async function warren(words: string[], input: string | Promise<string> = "") {
   const child = spawn(process.execPath, [...NODE_FLAGS, MAIN, ...words], { env });
-  child.stdin.end(input);
+  void Promise.resolve(input).then((typed) => child.stdin.end(typed));
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
   return { status: child.exitCode, stdout, stderr };
 }
@@ -121,6 +121,8 @@ test("kill ends commands, or sends them a signal", async () => {
 test("attach passes on what is kept and what comes, over a connection that breaks, and ends as the command does", async () => {
   const firsts: unknown[] = [];
   const closings: unknown[] = [];
+  // What is typed while the connection breaks reaches nobody.
+  const typed = Promise.withResolvers<string>();
   play = (socket, first) => {
     firsts.push(first);
     socket.on("message", (data, binary) => {
@@ -134,8 +136,9 @@ test("attach passes on what is kept and what comes, over a connection that break
     );
     socket.send(Buffer.from(from < 20 ? "\u0001first " : "\u0002oops"));
     if (from < 20) socket.close(1001);
+    else typed.resolve("it");
   };
-  const { status, stdout, stderr } = await warren(["attach", "-i", ID, "job"], "it");
+  const { status, stdout, stderr } = await warren(["attach", "-i", ID, "job"], typed.promise);
   expect({ status, stdout }).toEqual({ status: 5, stdout: "first got it" });
   expect(stderr).toContain("oops");
   expect(stderr).toContain("20 bytes of its output are not kept");

@@ -50,7 +50,9 @@ export function describeProcesses(agent: () => Agent, create: () => Promise<{ sa
     });
 
     it("take signals and orders to end while they live", async () => {
-      const pid = await start("trap 'exit 5' HUP; while :; do sleep 0.05; done");
+      const pid = await start("trap 'exit 5' HUP; echo ready; while :; do sleep 0.05; done");
+      // A signal that comes before the trap ends the shell.
+      await expect.poll(async () => (await find(pid))?.outputBytes, { timeout: 60_000 }).toBe(6n);
       await agent().signalProcess({ sandboxId, process: byPid(pid), signal: SIGHUP });
       await untilOver(pid);
       expect((await find(pid))?.ended?.exitCode).toBe(5);
