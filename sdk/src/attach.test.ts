@@ -1,40 +1,18 @@
 import { getEventListeners, once } from "node:events";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { type WebSocket, WebSocketServer } from "ws";
+import { expect, test, vi } from "vitest";
+import type { WebSocket } from "ws";
 import { attachProcess, startProcess } from "./exec-stream.ts";
-import { Transport } from "./transport.ts";
+import { useExecServer } from "./testing/exec-server.ts";
 
-let server: Server;
-let webSockets: WebSocketServer;
-let transport: Transport;
-
-beforeEach(async () => {
-  server = createServer();
-  webSockets = new WebSocketServer({ server, handleProtocols: () => "warren.exec.v1", perMessageDeflate: false });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  transport = new Transport({
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    apiKey: "warren_key",
-  });
-});
-
-afterEach(async () => {
-  transport.close();
-  for (const client of webSockets.clients) client.terminate();
-  server.close();
-  await once(server, "close");
-});
+const connected = useExecServer();
 
 type Frame = Record<string, unknown>;
 
 /** Has `play` play the server's side of each connection, once its first frame has come. */
 function serve(play: (socket: WebSocket, first: Frame, connection: number) => void): Frame[] {
   const firsts: Frame[] = [];
-  webSockets.on("connection", (socket) => {
+  connected().webSockets.on("connection", (socket) => {
     socket.once("message", (data) => {
       const first = JSON.parse(String(data));
       firsts.push(first);
@@ -57,7 +35,7 @@ test("a command is joined, and says where its output begins and what is missing 
       socket.send(exit);
     });
   });
-  const process = await attachProcess(transport, "/stream", "job", { from: 40 });
+  const process = await attachProcess(connected().transport, "/stream", "job", { from: 40 });
   expect(firsts).toEqual([{ type: "attach", process: "job", from: 40 }]);
   expect(process).toMatchObject({ pid: 7, tag: "job", terminal: true, offset: 100, dropped: 60 });
   process.stdin.write("it");
@@ -74,7 +52,7 @@ test("of a connection that breaks, all that had arrived is there to be read, and
     socket.send(output(2, "error"));
     socket.close();
   });
-  const process = await attachProcess(transport, "/stream", "7", { from: 0 });
+  const process = await attachProcess(connected().transport, "/stream", "7", { from: 0 });
   await expect(process.exit).rejects.toMatchObject({ code: "server_unreachable" });
   expect([String(await buffer(process.stdout)), String(await buffer(process.stderr))]).toEqual(["out", "error"]);
   expect(process.offset).toBe(8);
@@ -95,7 +73,7 @@ test("the streams of a command go on over connections that break, nothing lost a
     else socket.terminate();
   });
   const options = { background: true, reattach: true, tag: "job" };
-  const process = await startProcess(transport, "/stream", "seq", ["3000"], options);
+  const process = await startProcess(connected().transport, "/stream", "seq", ["3000"], options);
   process.stderr.resume();
   expect(String(await buffer(process.stdout))).toBe(text);
   expect(await process.exit).toMatchObject({ exitCode: 4 });
@@ -114,7 +92,7 @@ test("a reader that was let go of because it took nothing goes on where it was",
     if (connection === 1) socket.send(json({ type: "error", code: "request_timeout", data: "It took nothing." }));
     else socket.send(exit);
   });
-  const process = await attachProcess(transport, "/stream", "7", { from: 0, reattach: true });
+  const process = await attachProcess(connected().transport, "/stream", "7", { from: 0, reattach: true });
   process.stderr.resume();
   expect(String(await buffer(process.stdout))).toBe("onetwo");
   expect(firsts.map(({ from }) => from)).toEqual([0, 3]);
@@ -137,7 +115,7 @@ test("what is said to a command whose connection is broken is said once it is jo
     });
     socket.send(json({ type: "start", pid: 7, offset: 0 }));
   });
-  const process = await attachProcess(transport, "/stream", "7", { reattach: true });
+  const process = await attachProcess(connected().transport, "/stream", "7", { reattach: true });
   for (const stream of [process.stdout, process.stderr]) stream.resume();
   await closed.promise;
   process.resize({ cols: 90, rows: 20 });
@@ -159,7 +137,7 @@ test.each([
     socket.send(json({ type: "start", pid: 7, offset: 0 }));
     socket.send(json({ type: "error", code, data }));
   });
-  const process = await attachProcess(transport, "/stream", "7", { reattach: true });
+  const process = await attachProcess(connected().transport, "/stream", "7", { reattach: true });
   await expect(process.exit).rejects.toMatchObject({ code, message: data });
   expect(firsts).toHaveLength(1);
 });
@@ -169,12 +147,12 @@ test("no connection is made again for a command that was let go of", async () =>
     socket.send(json({ type: "start", pid: 7, offset: 0 }));
     socket.terminate();
   });
-  const process = await attachProcess(transport, "/stream", "7", { reattach: true });
-  await vi.waitFor(() => expect(webSockets.clients.size).toBe(0));
+  const process = await attachProcess(connected().transport, "/stream", "7", { reattach: true });
+  await vi.waitFor(() => expect(connected().webSockets.clients.size).toBe(0));
   process.close();
   await expect(process.exit).rejects.toMatchObject({ code: "invalid_state" });
   // Longer than the first attempt would take.
-  const next = once(webSockets, "connection", { signal: AbortSignal.timeout(600) });
+  const next = once(connected().webSockets, "connection", { signal: AbortSignal.timeout(600) });
   await expect(next).rejects.toThrow();
   expect(firsts).toHaveLength(1);
 });
@@ -187,7 +165,7 @@ test("a command that is over, however it came to that, holds nothing of the sign
   });
   const { signal } = new AbortController();
   for (const outcome of ["ends", "breaks"]) {
-    const process = await startProcess(transport, "/stream", "true", [], { signal });
+    const process = await startProcess(connected().transport, "/stream", "true", [], { signal });
     process.stdout.resume();
     process.stderr.resume();
     const how = process.exit.then(

@@ -1,44 +1,22 @@
 import { once } from "node:events";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { LIMITS } from "@warren/contracts/limits";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type WebSocket, WebSocketServer } from "ws";
+import { describe, expect, test, vi } from "vitest";
+import type { WebSocket } from "ws";
 import { type StartOptions, startProcess } from "./exec-stream.ts";
-import { Transport } from "./transport.ts";
+import { useExecServer } from "./testing/exec-server.ts";
 
-let server: Server;
-let webSockets: WebSocketServer;
-let transport: Transport;
-
-beforeEach(async () => {
-  server = createServer();
-  webSockets = new WebSocketServer({ server, handleProtocols: () => "warren.exec.v1", perMessageDeflate: false });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  transport = new Transport({
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    apiKey: "warren_key",
-  });
-});
-
-afterEach(async () => {
-  transport.close();
-  for (const client of webSockets.clients) client.terminate();
-  server.close();
-  await once(server, "close");
-});
+const connected = useExecServer();
 
 /** Starts a command whose side of the connection is played by `play`, once the first frame has come. */
 async function start(play: (socket: WebSocket, frame: unknown) => void, options: StartOptions = {}) {
-  webSockets.on("connection", (socket) => {
+  connected().webSockets.on("connection", (socket) => {
     socket.once("message", (data) => {
       socket.send(JSON.stringify({ type: "start", pid: 7 }));
       play(socket, JSON.parse(String(data)));
     });
   });
-  return startProcess(transport, "/stream", "cat", ["-n"], options);
+  return startProcess(connected().transport, "/stream", "cat", ["-n"], options);
 }
 
 const exit = (fields: object) => JSON.stringify({ type: "exit", exit_code: 0, ...fields });
@@ -144,7 +122,7 @@ describe("a streamed command", () => {
         socket.send(Buffer.alloc(64 * 1024 + 1, 1));
       });
       await once(process.stdout, "readable");
-      const socket = webSockets.clients.values().next().value!;
+      const socket = connected().webSockets.clients.values().next().value!;
       const pong = once(socket, "pong");
       vi.advanceTimersByTime(5000);
       await pong;
@@ -227,22 +205,24 @@ describe("a streamed command", () => {
   });
 
   test("fails with the server's error", async () => {
-    webSockets.on("connection", (socket) => {
+    connected().webSockets.on("connection", (socket) => {
       socket.send(JSON.stringify({ type: "error", code: "guest_unreachable", data: "No answer." }));
     });
-    await expect(startProcess(transport, "/stream", "true", [], {})).rejects.toMatchObject({
+    await expect(startProcess(connected().transport, "/stream", "true", [], {})).rejects.toMatchObject({
       code: "guest_unreachable",
       message: "No answer.",
     });
   });
 
   test("fails with the refusal of the connection", async () => {
-    server.removeAllListeners("upgrade");
-    server.on("upgrade", (_request, socket) => {
+    connected().server.removeAllListeners("upgrade");
+    connected().server.on("upgrade", (_request, socket) => {
       const body = JSON.stringify({ error: { code: "not_found", message: "There is no such sandbox." } });
       socket.end(`HTTP/1.1 404 Not Found\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`);
     });
-    await expect(startProcess(transport, "/stream", "true", [], {})).rejects.toMatchObject({ code: "not_found" });
+    await expect(startProcess(connected().transport, "/stream", "true", [], {})).rejects.toMatchObject({
+      code: "not_found",
+    });
   });
 
   test.each([
