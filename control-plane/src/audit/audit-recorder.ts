@@ -33,6 +33,8 @@ export class AuditRecorder {
   #writing: Promise<void> | undefined;
   /** Brings the outbox to the database; undefined when nothing is there. */
   #draining: Promise<void> | undefined;
+  /** Whether something was put into the outbox since it was last looked at. */
+  #isFilled = false;
 
   constructor(parts: AuditRecorderParts) {
     this.#parts = parts;
@@ -92,6 +94,7 @@ export class AuditRecorder {
     const { outbox, log } = this.#parts;
     try {
       await outbox.append(events);
+      this.#isFilled = true;
       this.#drain();
     } catch (error) {
       // Nothing else is left that keeps them.
@@ -100,24 +103,25 @@ export class AuditRecorder {
   }
 
   #drain(): void {
-    this.#draining ??= this.#bringAll().finally(() => {
-      this.#draining = undefined;
-    });
+    if (!this.#stop.signal.aborted) this.#draining ??= this.#bringAll();
   }
 
   async #bringAll(): Promise<void> {
     const { outbox, log } = this.#parts;
     while (!this.#stop.signal.aborted) {
       try {
+        this.#isFilled = false;
         await outbox.drain((events) => this.#bring(events));
         log.info("the events of the audit log that waited on the disk are in the database");
         // What has come since the last look still waits.
-        if (await outbox.isEmpty()) return;
+        if (!this.#isFilled) break;
       } catch (error) {
         log.debug({ err: error }, "events of the audit log wait on the disk");
         await delay(AGAIN_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined);
       }
     }
+    // In the same turn as the look at what has come: whoever adds something later begins anew.
+    this.#draining = undefined;
   }
 
   /** Stores events. One that the database refuses for what is in it must not hold back the others. */
