@@ -114,6 +114,28 @@ describe("a server that listens", () => {
     }
   }
 
+  it.each([
+    ["192.0.2.9", "192.0.2.9"],
+    ["::ffff:192.0.2.9", "192.0.2.9"],
+    ["2001:db8::9", "[2001:db8::9]"],
+  ])("on a name that stands for %s answers a request for that too", async (localAddress, address) => {
+    const app = Fastify() as unknown as App;
+    handleErrors(app);
+    checkHosts(app, { allowedHosts: [], listen: { host: "warren.lan" } });
+    app.get("/", async () => "here");
+    // Tests have no address but those of loopback, which are served anyway.
+    app.server.on("connection", (socket) => Object.defineProperty(socket, "localAddress", { value: localAddress }));
+    try {
+      const url = await app.listen({ host: "127.0.0.1", port: 0 });
+      const { port } = new URL(url);
+      const ask = async (host: string) =>
+        (await exchange(url, `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)).status;
+      expect(await Promise.all([`${address}:${port}`, address, "192.0.2.10"].map(ask))).toEqual([200, 421, 421]);
+    } finally {
+      await app.close();
+    }
+  });
+
   it.each(["0.0.0.0", "::"])("on %s answers for every address and for no name", async (host) => {
     const hosts = ["192.0.2.1", "192.0.2.1:3000", "[2001:db8::1]", "127.0.0.1", "0.0.0.0", "0x7f.1", "localhost"];
     expect(await statuses({ listen: { host } }, [...hosts, "evil.example"])).toEqual([...hosts.map(() => 200), 421]);

@@ -42,7 +42,7 @@ export function checkHosts(app: App, rules: HostRules): void {
     if (host !== undefined && served.has(host)) return;
     const parsed = host === undefined ? undefined : parseHost(host);
     if (!parsed) throw new WarrenError("invalid_request", "the Host header must name this server");
-    if (!serves(parsed)) throw misdirected(request, parsed.name);
+    if (!serves(parsed) && !isWhereItCame(request, parsed)) throw misdirected(request, parsed.name);
     if (served.size < REMEMBERED) served.add(host!);
   };
   app.addHook("onRequest", (request, _reply, done) => {
@@ -93,6 +93,16 @@ function servedHosts({ listen, publicUrl, allowedHosts }: HostRules): (host: All
     if (family !== 0 && (everyAddress || LOOPBACK.check(name, family === 6 ? "ipv6" : "ipv4"))) return true;
     return allowed.some((host) => host.name === name && (host.port ?? port) === port);
   };
+}
+
+/**
+ * Whether a request names the address and port that it came to, as that of the machine's host agent does, which knows no name of
+ * this server.
+ */
+function isWhereItCame({ socket }: FastifyRequest, { name, port }: AllowedHost): boolean {
+  // A socket for both families writes addresses of IPv4 as those of IPv6.
+  const address = socket.localAddress?.replace(/^::ffff:(?=.*\.)/, "");
+  return name === address && port === socket.localPort;
 }
 
 function misdirected(request: FastifyRequest, name: string): WarrenError {
