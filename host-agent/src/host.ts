@@ -137,12 +137,7 @@ async function openLink(
 /** Registers the host with the control plane that its supervisor names. */
 async function registerByToken({ controlPlane, environment }: ServeOptions, link: Link): Promise<void> {
   if (controlPlane === undefined) return;
-  const token = environment.WARREN_HOST_TOKEN?.trim();
-  if (token) await link.registerOnce(controlPlane, token);
-  else if (!link.isKnown) {
-    const message = "this host has no credentials, and WARREN_HOST_TOKEN has no registration token";
-    throw new WarrenError("invalid_request", message);
-  }
+  await link.registerOnce(controlPlane, environment.WARREN_HOST_TOKEN?.trim());
 }
 
 /**

@@ -49,7 +49,7 @@ export const HostLoad = Type.Object(
     disk_mb_left: count("MiB of disk that sandboxes may still take"),
     cpu_load: Type.Number({ minimum: 0, maximum: 1_000_000, description: "Load average of the last minute" }),
   },
-  { additionalProperties: false, title: "HostLoad" },
+  { title: "HostLoad" },
 );
 export type HostLoad = Static<typeof HostLoad>;
 
@@ -61,11 +61,11 @@ export const HeldTemplate = Type.Object(
     ),
     name: Type.String({ pattern: TEMPLATE_NAME.source, "x-words": TEMPLATE_NAME_WORDS }),
   },
-  { additionalProperties: false, title: "HeldTemplate" },
+  { title: "HeldTemplate" },
 );
 export type HeldTemplate = Static<typeof HeldTemplate>;
 
-/** What a host says of itself. */
+/** What a host says of itself. Fields that are not known are left alone: a host agent may be newer than its control plane. */
 const report = {
   ...machine,
   version: words(64, "Version of the host agent"),
@@ -87,19 +87,16 @@ export const RegisterHost = Type.Object(
     }),
     ...Type.Partial(Type.Object(report)).properties,
   },
-  { additionalProperties: false, title: "RegisterHost" },
+  { title: "RegisterHost" },
 );
 export type RegisterHost = Static<typeof RegisterHost>;
 
 /** What a host says with each sign of life. */
-export const Heartbeat = Type.Partial(Type.Object(report), { additionalProperties: false, title: "Heartbeat" });
+export const Heartbeat = Type.Partial(Type.Object(report), { title: "Heartbeat" });
 export type Heartbeat = Static<typeof Heartbeat>;
 
 /** Request of a host for new credentials. */
-export const RefreshHost = Type.Object(
-  { refresh_token: Type.String() },
-  { additionalProperties: false, title: "RefreshHost" },
-);
+export const RefreshHost = Type.Object({ refresh_token: Type.String() }, { title: "RefreshHost" });
 export type RefreshHost = Static<typeof RefreshHost>;
 
 /** Request to make a host known, which then registers with the token of the answer. */

@@ -9,12 +9,14 @@ import {
   RefreshHost,
   RegisterHost,
 } from "@warren/contracts/rest/hosts";
+import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { Routes } from "../http/app-types.ts";
 import { fromWireId } from "../identifiers/wire-id.ts";
 import { limitNetwork } from "../rate-limits/limit-network.ts";
 import type { RateLimiter } from "../rate-limits/rate-limiter.ts";
 import { RATES } from "../rate-limits/rates.ts";
+import type { HostClaims } from "./host-jwt.ts";
 import { toCredentials } from "./host-view.ts";
 import type { Registration } from "./registration.ts";
 
@@ -22,6 +24,18 @@ const tags = ["hosts"];
 
 /** Routes under `/v1/hosts` of host agents, which show tokens of their own. */
 export function agentRoutes({ registration, limiter }: { registration: Registration; limiter: RateLimiter }): Routes {
+  /** Who gives a sign of life, known before its body is read. */
+  const hosts = new WeakMap<FastifyRequest, HostClaims>();
+  const recognize = async (request: FastifyRequest): Promise<void> => {
+    const token = request.headers[HOST_TOKEN_HEADER];
+    if (typeof token !== "string") {
+      throw new WarrenError("unauthorized", "the request has no credential; send the host's token in X-Host-Token");
+    }
+    const claims = await registration.recognize(token);
+    await limiter.take("heartbeat of", claims.hostId, RATES.heartbeat.host);
+    hosts.set(request, claims);
+  };
+
   return async (app) => {
     app.post(
       "/v1/hosts/register",
@@ -46,7 +60,9 @@ export function agentRoutes({ registration, limiter }: { registration: Registrat
         onRequest: limitNetwork(limiter, "refresh a host", RATES.refreshHost.network),
         schema: {
           tags,
-          summary: "New credentials for a host, whose refresh token then works no more",
+          summary: "New credentials for a host, whose refresh token then works for an hour more",
+          description:
+            "It does so for whoever lost the answer, and no longer than until the new refresh token is used.",
           security: [],
           body: RefreshHost,
           response: { 200: HostCredentials, "4xx": ErrorBody },
@@ -59,6 +75,7 @@ export function agentRoutes({ registration, limiter }: { registration: Registrat
       "/v1/hosts/:id/heartbeat",
       {
         bodyLimit: LIMITS.hostReportBytes,
+        onRequest: recognize,
         schema: {
           tags,
           summary: "A sign of life of a host, and what it says of itself",
@@ -70,11 +87,7 @@ export function agentRoutes({ registration, limiter }: { registration: Registrat
         },
       },
       async (request, reply) => {
-        const token = request.headers[HOST_TOKEN_HEADER];
-        if (typeof token !== "string") {
-          throw new WarrenError("unauthorized", "the request has no credential; send the host's token in X-Host-Token");
-        }
-        await registration.heartbeat(fromWireId("host", request.params.id), token, request.body);
+        await registration.heartbeat(fromWireId("host", request.params.id), hosts.get(request)!, request.body);
         return reply.code(204).send(null);
       },
     );

@@ -6,7 +6,6 @@ import type { CreateHost } from "@warren/contracts/rest/hosts";
 import type { TeamEvents } from "../audit/team-events.ts";
 import { actorOf, type SignedInUser } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
-import { transact } from "../database/transact.ts";
 import { fromWireId } from "../identifiers/wire-id.ts";
 import type { MembershipStore } from "../teams/membership-store.ts";
 import { requirePermission } from "../teams/permissions.ts";
@@ -16,7 +15,6 @@ import type { HostRow, RegistryStore } from "./registry-store.ts";
 
 /** What the service needs. */
 export interface HostServiceParts {
-  db: Db;
   store: RegistryStore;
   registration: Registration;
   teams: TeamStore;
@@ -36,17 +34,17 @@ export class HostService {
 
   /** Makes a host known, with a token by which it registers. */
   async create(by: SignedInUser, request: CreateHost): Promise<{ host: HostRow; token: string }> {
-    const { db, store, registration, audit } = this.#parts;
+    const { store, registration, audit } = this.#parts;
     await this.#requirePlatform(by);
     const teamId = await this.#teamOf(request);
     const { type, provider = "", availability_zone = "" } = request;
-    const host = await transact(db, async (transaction) => {
+    const make = async (transaction: Db) => {
       const row = { id: randomUUID(), type, team_id: teamId, provider, availability_zone, created_by: by.userId };
       const inserted = await store.insert(row, transaction);
       await audit.hostCreated(transaction, actorOf(by), inserted.id, teamId, { provider });
       return inserted;
-    });
-    return { host, token: await registration.issueToken(host, actorOf(by), by.userId) };
+    };
+    return registration.issueTokenFor(make, actorOf(by), by.userId);
   }
 
   /** All hosts for whoever manages the platform's, else those of the session's team. */

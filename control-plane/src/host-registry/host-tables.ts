@@ -18,6 +18,7 @@ export interface HostRefreshTokensTable {
   token_hash: string;
   created_at: Generated<Date>;
   expires_at: Date;
+  /** From when on it is worth nothing; may be ahead. */
   revoked_at: ColumnType<Date | null, undefined, Date>;
 }
 

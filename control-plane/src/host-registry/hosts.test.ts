@@ -57,7 +57,7 @@ describe("hosts", () => {
   const loseSilent = () => db.query("update hosts set status = 'unreachable' where address like '%/nobody-%'");
   /** Lets `hours` pass for one host. */
   const age = async (hours: number) => {
-    for (const table of ["host_tokens", "host_refresh_tokens", "one_time_tokens"]) {
+    for (const table of ["host_tokens", "one_time_tokens"]) {
       await db.query(`update ${table} set expires_at = expires_at - make_interval(hours => $1)`, [hours]);
     }
   };
@@ -138,6 +138,12 @@ describe("hosts", () => {
     ];
     await expectStatus(await register(one.registration_token, newAddress()), 201);
     expect((await register(two.registration_token, newAddress())).status).toBe(401);
+    // Of two that are used at the same moment, one.
+    const third = await create();
+    const again = await admin.call("POST", `/v1/hosts/${third.host.id}/token`);
+    const both = [third, await expectJson<HostToken>(again, 201)];
+    const answers = await Promise.all(both.map((made) => register(made.registration_token, newAddress())));
+    expect(answers.map(({ status }) => status).sort()).toEqual([201, 401]);
     const refused = await admin.call("POST", `/v1/hosts/${expired.host.id}/token`);
     expect(await errorOf(refused)).toMatchObject({ status: 409, code: "invalid_state" });
   });
@@ -162,7 +168,6 @@ describe("hosts", () => {
     ["more memory than there is", { memory_mb: 1e300 }, "memory_mb"],
     ["a template whose team is none", { templates: [{ team_id: "ABC", name: "a" }] }, "team_id"],
     ["more templates than are taken", { templates: Array(1001).fill({ name: "a" }) }, "templates"],
-    ["a field that is not known", { sandboxes: [] }, "sandboxes"],
   ])("registration refuses %s, and uses no token up", async (_what, change, field) => {
     const { host, registration_token } = await create();
     const answer = await register(registration_token, newAddress(), { ...DOUBLE_REPORT, ...change });
@@ -173,29 +178,14 @@ describe("hosts", () => {
     await expectStatus(await admin.call("DELETE", `/v1/hosts/${host.id}`), 204);
   });
 
-  it("an address is of one host", async () => {
+  it("an address is of one host, and whoever names another's can use the token again", async () => {
     const { host, registration_token } = await create();
     const answer = await register(registration_token, stack.host.address);
     expect(await errorOf(answer)).toMatchObject({ status: 409, code: "conflict" });
     expect((await get(host.id)).status).toBe("pending");
+    await expectStatus(await register(registration_token, newAddress()), 201);
+    expect((await register(registration_token, newAddress())).status).toBe(401);
     await expectStatus(await admin.call("DELETE", `/v1/hosts/${host.id}`), 204);
-  });
-
-  it("credentials are renewed, and the former ones end", async () => {
-    const { id, token, refresh_token } = await registered();
-    const renewed = await expectJson<HostCredentials>(await refresh(refresh_token), 200);
-    expect(renewed.host.id).toBe(id);
-    expect((await heartbeat(id, renewed.token)).status).toBe(204);
-    // A token ends with its time; it is the refresh token that was used.
-    expect((await heartbeat(id, token)).status).toBe(204);
-    for (const bad of [refresh_token, NOBODY, "", token, "invalid"]) {
-      expect(await errorOf(await refresh(bad))).toMatchObject({ status: 401, code: "unauthorized" });
-    }
-    const many = await Promise.all(Array.from({ length: 6 }, () => refresh(renewed.refresh_token)));
-    expect(many.map(({ status }) => status).sort()).toEqual([200, 401, 401, 401, 401, 401]);
-    const last = await expectJson<HostCredentials>(many.find(({ status }) => status === 200)!, 200);
-    await age(60 * 24);
-    expect((await refresh(last.refresh_token)).status).toBe(401);
   });
 
   it("a sign of life takes the token of the host that it is of", async () => {
@@ -223,6 +213,8 @@ describe("hosts", () => {
     await lose();
     const again = await admin.call("POST", `/v1/hosts/${lost.id}/token`);
     const { registration_token } = await expectJson<HostToken>(again, 201);
+    // The host agent answers before it registers, and the monitor may come by in between.
+    await db.query("update hosts set status = 'online' where address = $1", [lost.host.address]);
     const given = await expectJson<HostCredentials>(await register(registration_token, lost.host.address!), 201);
     expect(given.host.id).toBe(lost.id);
     // Whoever has the lost credentials can do nothing with them.

@@ -1,10 +1,12 @@
 import { randomUUID } from "node:crypto";
+import type { WarrenError } from "@warren/contracts/errors";
 import type { JoinControlPlaneResponse } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import type { TeamEvents } from "../audit/team-events.ts";
 import { SYSTEM } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
 import { transact } from "../database/transact.ts";
 import type { HostClientPool } from "../hosts/host-client-pool.ts";
+import { callHost } from "../hosts/rpc-errors.ts";
 import { toWireId } from "../identifiers/wire-id.ts";
 import type { Logger } from "../logging.ts";
 import type { Registration } from "./registration.ts";
@@ -32,6 +34,8 @@ export class LocalHost {
   readonly #address: string;
   #url: string | undefined;
   #joined = false;
+  /** A registration token that was made and, as far as is known, not used. */
+  #token: string | undefined;
   #joining: Promise<void> | undefined;
 
   private constructor(address: string, parts: LocalHostParts) {
@@ -72,24 +76,28 @@ export class LocalHost {
   }
 
   async #join(): Promise<void> {
-    const { store, registration, log } = this.#parts;
+    const { registration, log } = this.#parts;
     try {
       const host = await this.#row();
       const known = host.status !== "pending" && (await this.#ask(host)).joined;
       if (!known) {
-        await store.expectAgain(host.id);
-        await this.#ask(host, await registration.issueToken(host, SYSTEM, null));
+        // One token until it works or is refused: a host that cannot register is asked again and again.
+        this.#token ??= await registration.issueToken(host, SYSTEM, null);
+        await this.#ask(host, this.#token);
       }
+      this.#token = undefined;
       this.#joined = true;
     } catch (error) {
-      const { message } = error as Error;
-      log.info({ reason: message, address: this.#address }, "the host agent of this machine has not registered yet");
+      const { message: reason, code } = error as Partial<WarrenError>;
+      if (code === "unauthorized") this.#token = undefined;
+      log.info({ reason, address: this.#address }, "the host agent of this machine has not registered yet");
     }
   }
 
   #ask(host: HostRow, token = ""): Promise<JoinControlPlaneResponse> {
     const request = { controlPlaneUrl: this.#url!, hostId: toWireId("host", host.id), token };
-    return this.#parts.hostClients.agentOf(host).joinControlPlane(request, { timeoutMs: JOIN_TIMEOUT_MS });
+    const agent = this.#parts.hostClients.agentOf(host);
+    return callHost(() => agent.joinControlPlane(request, { timeoutMs: JOIN_TIMEOUT_MS }));
   }
 
   /** The row of the host, which is made where there is none. */

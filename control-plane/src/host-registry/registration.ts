@@ -1,6 +1,6 @@
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { WarrenError } from "@warren/contracts/errors";
-import type { Heartbeat, RegisterHost } from "@warren/contracts/rest/hosts";
+import type { Heartbeat, HostLoad, RegisterHost } from "@warren/contracts/rest/hosts";
 import type { TeamEvents } from "../audit/team-events.ts";
 import type { Actor } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
@@ -9,7 +9,7 @@ import { isUniqueViolation } from "../database/unique-violation.ts";
 import type { HostStore } from "../hosts/host-store.ts";
 import type { HostMetadata } from "../hosts/hosts-table.ts";
 import type { Logger } from "../logging.ts";
-import { type HostJwts, invalidHostToken } from "./host-jwt.ts";
+import { type HostClaims, type HostJwts, invalidHostToken } from "./host-jwt.ts";
 import { hashToken, type OneTimeTokens } from "./one-time-tokens.ts";
 import type { HostFacts, HostRow, RegistryStore } from "./registry-store.ts";
 
@@ -17,6 +17,8 @@ import type { HostFacts, HostRow, RegistryStore } from "./registry-store.ts";
 const REGISTRATION_SEC = 3600;
 /** Seconds for which a refresh token works. */
 const REFRESH_SEC = 60 * 24 * 3600;
+/** Seconds for which one that was used works again: its host may have been cut off from the answer, or have lost power. */
+const GRACE_SEC = 3600;
 
 /** The templates that everybody may use. */
 export interface BuiltInTemplates {
@@ -53,17 +55,30 @@ export class Registration {
 
   /** Makes a token with which a host can register. What was made before works too, until the host has registered. */
   async issueToken(host: Pick<HostRow, "id" | "team_id">, by: Actor, userId: string | null): Promise<string> {
-    const { db, store, tokens, audit } = this.#parts;
-    const token = newSecret();
-    const id = await transact(db, async (transaction) => {
-      await audit.hostTokenIssued(transaction, by, host.id, host.team_id);
-      return store.insertToken(host.id, userId, REGISTRATION_SEC, transaction);
-    });
-    await tokens.put(token, id, REGISTRATION_SEC);
-    return token;
+    return (await this.issueTokenFor(async () => host, by, userId)).token;
   }
 
-  /** Takes up the registration that a token is for; the only time that the token works. */
+  /** The same for a host that `find` finds or makes, in the transaction that notes the token: there are both or neither. */
+  async issueTokenFor<Host extends Pick<HostRow, "id" | "team_id">>(
+    find: (transaction: Db) => Promise<Host>,
+    by: Actor,
+    userId: string | null,
+  ): Promise<{ host: Host; token: string }> {
+    const { db, store, tokens, audit } = this.#parts;
+    const token = newSecret();
+    const id = randomUUID();
+    // Nobody is given a token that is in no host's record, and it is worth nothing.
+    await tokens.put(token, id, REGISTRATION_SEC);
+    const host = await transact(db, async (transaction) => {
+      const found = await find(transaction);
+      await audit.hostTokenIssued(transaction, by, found.id, found.team_id);
+      await store.insertToken({ id, hostId: found.id, createdBy: userId }, REGISTRATION_SEC, transaction);
+      return found;
+    });
+    return { host, token };
+  }
+
+  /** Takes up the registration that a token is for; the only time that the token works, unless this fails. */
   async register(request: RegisterHost): Promise<Credentials> {
     const { db, store, tokens, jwts, audit, log } = this.#parts;
     const { address } = request;
@@ -75,12 +90,14 @@ export class Registration {
       const hostId = await store.useToken(tokenId, transaction);
       if (hostId === undefined) throw invalidRegistrationToken();
       const host = await store.register(hostId, { address, facts, metadata }, transaction);
-      if (!host) throw new WarrenError("conflict", "the host has registered already, or is out of service");
+      if (!host) throw new WarrenError("conflict", "the host is out of service");
       await store.insertRefresh(hostId, hashToken(refreshToken), REFRESH_SEC, transaction);
       await audit.hostRegistered(transaction, hostId, host.team_id, { address });
       return host;
     });
-    const host = await registered.catch((error: unknown) => {
+    const host = await registered.catch(async (error: unknown) => {
+      // Whoever took the token is the only one to give it back, and its record says when it ends.
+      if (!isUnauthorized(error)) await tokens.put(request.token, tokenId, REGISTRATION_SEC);
       if (!isUniqueViolation(error)) throw error;
       throw new WarrenError("conflict", `body/address is ${address}, which is another host's`);
     });
@@ -90,27 +107,29 @@ export class Registration {
   }
 
   /**
-   * New credentials for a refresh token. The new ones are there before the old one ends, so that a crash in between locks no
-   * host out; of several who use one at the same moment, one succeeds.
+   * New credentials for a refresh token. It works again for an hour, as long as what was given for it was not used: an answer
+   * that is lost locks no host out. What was given for it before ends with that.
    */
   async refresh(refreshToken: string): Promise<Credentials> {
-    const { store, jwts } = this.#parts;
-    const row = await store.findRefresh(hashToken(refreshToken));
-    const host = row && (await store.find(row.hostId));
-    if (!host) throw invalidRefreshToken();
+    const { db, store, jwts } = this.#parts;
     const next = newSecret();
-    const nextId = await store.insertRefresh(host.id, hashToken(next), REFRESH_SEC);
-    if (!(await store.revokeRefresh(row.id))) {
-      await store.revokeRefresh(nextId);
-      throw invalidRefreshToken();
-    }
+    const host = await transact(db, async (transaction) => {
+      const known = await store.useRefresh(hashToken(refreshToken), GRACE_SEC, transaction);
+      if (known) await store.insertRefresh(known.id, hashToken(next), REFRESH_SEC, transaction);
+      return known;
+    });
+    if (!host) throw invalidRefreshToken();
     return { host, token: await jwts.sign({ hostId: host.id, registration: host.registration }), refreshToken: next };
   }
 
-  /** Takes a sign of life of a host, which shows its token and names its id. `hostId` is a UUID. */
-  async heartbeat(hostId: string, token: string, heartbeat: Heartbeat): Promise<void> {
-    const { store, hosts, jwts, log } = this.#parts;
-    const claims = await jwts.verify(token);
+  /** Which host a token is of; throws `unauthorized`. That the host is still there is found by what it does. */
+  async recognize(token: string): Promise<HostClaims> {
+    return this.#parts.jwts.verify(token);
+  }
+
+  /** Takes a sign of life of a host, which has shown its token and names its id. `hostId` is a UUID. */
+  async heartbeat(hostId: string, claims: HostClaims, heartbeat: Heartbeat): Promise<void> {
+    const { store, hosts, log } = this.#parts;
     if (claims.hostId !== hostId) throw new WarrenError("forbidden", "the token in X-Host-Token is another host's");
     const { facts, metadata } = told(heartbeat);
     const host = await store.noteHeartbeat(claims, { facts, metadata });
@@ -130,18 +149,32 @@ export class Registration {
   }
 }
 
-/** What a host says of itself, as it is stored. */
+/** What a host says of itself, as it is stored: what is known here of it. */
 function told(request: Heartbeat): { facts: HostFacts; metadata: HostMetadata } {
-  const { arch, cpu_cores, memory_mb, disk_gb, version, vmm, accelerator, load, templates } = request;
+  const { arch, cpu_cores, memory_mb, disk_gb, version, vmm, accelerator } = request;
+  const load = request.load && knownLoad(request.load);
+  const templates = request.templates?.map(({ team_id, name }) => ({
+    ...(team_id !== undefined && { team_id }),
+    name,
+  }));
   return {
     facts: present({ arch, cpu_cores, memory_mb, disk_gb }),
     metadata: present({ version, vmm, accelerator, load, templates }),
   };
 }
 
+function knownLoad(load: HostLoad): HostLoad {
+  const { running, paused, sandboxes_limit, memory_mb_taken, memory_mb_limit, disk_mb_left, cpu_load } = load;
+  return { running, paused, sandboxes_limit, memory_mb_taken, memory_mb_limit, disk_mb_left, cpu_load };
+}
+
 /** The fields of an object that have a value. */
 function present<T extends object>(fields: T): { [Field in keyof T]?: Exclude<T[Field], undefined> } {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;
+}
+
+function isUnauthorized(error: unknown): boolean {
+  return error instanceof WarrenError && error.code === "unauthorized";
 }
 
 /** 256 random bits, in hex. */

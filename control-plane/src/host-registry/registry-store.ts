@@ -14,12 +14,6 @@ export interface HostFacts {
   disk_gb?: number;
 }
 
-/** A refresh token that is valid. */
-export interface RefreshRow {
-  id: string;
-  hostId: string;
-}
-
 /** Rows of hosts, and of the tokens by which they come to be known. `db` may be a transaction everywhere. */
 export class RegistryStore {
   readonly #db: Db;
@@ -51,18 +45,33 @@ export class RegistryStore {
       .execute();
   }
 
-  /** Notes that a token was made with which a host can register, for some seconds; returns its UUID. */
-  async insertToken(hostId: string, createdBy: string | null, seconds: number, db: Db): Promise<string> {
-    const id = randomUUID();
+  /** Notes that a token was made, by UUID, with which a host can register, for some seconds; forgets those that nobody used. */
+  async insertToken(
+    { id, hostId, createdBy }: { id: string; hostId: string; createdBy: string | null },
+    seconds: number,
+    db: Db,
+  ): Promise<void> {
+    await db
+      .deleteFrom("host_tokens")
+      .where("host_id", "=", hostId)
+      .where("used_at", "is", null)
+      .where("expires_at", "<", sql<Date>`now()`)
+      .execute();
     await db
       .insertInto("host_tokens")
       .values({ id, host_id: hostId, created_by: createdBy, expires_at: secondsFromNow(seconds) })
       .execute();
-    return id;
   }
 
   /** Uses a token up; the host that it is for, or undefined when it is not valid (any more). */
   async useToken(id: string, transaction: Db): Promise<string | undefined> {
+    // The tokens of one host are used one after another: the first ends the others.
+    await transaction
+      .selectFrom("hosts")
+      .select("id")
+      .where("id", "=", (of) => of.selectFrom("host_tokens").select("host_id").where("id", "=", id))
+      .forNoKeyUpdate()
+      .execute();
     const used = await transaction
       .updateTable("host_tokens")
       .set({ used_at: sql<Date>`now()` })
@@ -75,8 +84,8 @@ export class RegistryStore {
   }
 
   /**
-   * Brings a host online that waits for its registration, or that was lost; undefined in any other state. What was given out
-   * before, tokens that are not used among it, is worth nothing from then on.
+   * Brings a host online that waits for its registration, or that has lost its credentials; undefined when it is out of service.
+   * What was given out before, tokens that are not used among it, is worth nothing from then on.
    */
   async register(
     id: string,
@@ -88,7 +97,8 @@ export class RegistryStore {
       .set({ ...facts, address, metadata: JSON.stringify(metadata), status: "online" })
       .set({ last_heartbeat_at: sql`now()`, updated_at: sql`now()`, registration: sql`registration + 1` })
       .where("id", "=", id)
-      .where("status", "in", ["pending", "unreachable"])
+      // The monitor finds a host that was lost before it has registered, since it answers.
+      .where("status", "in", ["pending", "unreachable", "online"])
       .returningAll()
       .executeTakeFirst();
     if (!host) return undefined;
@@ -97,14 +107,13 @@ export class RegistryStore {
       .updateTable("host_refresh_tokens")
       .set({ revoked_at: sql<Date>`now()` })
       .where("host_id", "=", id)
-      .where("revoked_at", "is", null)
+      .where(sql<boolean>`(revoked_at is null or revoked_at > now())`)
       .execute();
     return host;
   }
 
-  /** Keeps a refresh token by its hash, for some seconds, and removes those of the host that have expired; returns its UUID. */
-  async insertRefresh(hostId: string, tokenHash: string, seconds: number, db: Db = this.#db): Promise<string> {
-    const id = randomUUID();
+  /** Keeps a refresh token by its hash, for some seconds, and removes those of the host that have expired. */
+  async insertRefresh(hostId: string, tokenHash: string, seconds: number, db: Db): Promise<void> {
     await db
       .deleteFrom("host_refresh_tokens")
       .where("host_id", "=", hostId)
@@ -112,33 +121,43 @@ export class RegistryStore {
       .execute();
     await db
       .insertInto("host_refresh_tokens")
-      .values({ id, host_id: hostId, token_hash: tokenHash, expires_at: secondsFromNow(seconds) })
+      .values({ id: randomUUID(), host_id: hostId, token_hash: tokenHash, expires_at: secondsFromNow(seconds) })
       .execute();
-    return id;
   }
 
-  /** The refresh token with a hash, while it is valid. */
-  async findRefresh(tokenHash: string): Promise<RefreshRow | undefined> {
-    const row = await this.#db
-      .selectFrom("host_refresh_tokens")
-      .select(["id", "host_id"])
-      .where("token_hash", "=", tokenHash)
-      .where("revoked_at", "is", null)
-      .where("expires_at", ">", sql<Date>`now()`)
+  /**
+   * Uses a refresh token, which from then on works for `graceSec` seconds more; all others of its host end. The host, or
+   * undefined when the token is not valid (any more).
+   */
+  async useRefresh(tokenHash: string, graceSec: number, transaction: Db): Promise<HostRow | undefined> {
+    // The tokens of one host change one after another: whoever holds its row may change them.
+    const host = await transaction
+      .selectFrom("hosts")
+      .selectAll()
+      .where("id", "=", (of) =>
+        of.selectFrom("host_refresh_tokens").select("host_id").where("token_hash", "=", tokenHash),
+      )
+      .forNoKeyUpdate()
       .executeTakeFirst();
-    return row && { id: row.id, hostId: row.host_id };
-  }
-
-  /** Ends a refresh token; false when somebody else has. */
-  async revokeRefresh(id: string): Promise<boolean> {
-    const revoked = await this.#db
+    if (!host) return undefined;
+    // What ended while the row was waited for did so after this transaction began, which is what now() says.
+    const used = await transaction
       .updateTable("host_refresh_tokens")
-      .set({ revoked_at: sql<Date>`now()` })
-      .where("id", "=", id)
-      .where("revoked_at", "is", null)
+      .set({ revoked_at: sql<Date>`coalesce(revoked_at, ${secondsFromNow(graceSec)})` })
+      .where("token_hash", "=", tokenHash)
+      .where("expires_at", ">", sql<Date>`clock_timestamp()`)
+      .where(sql<boolean>`(revoked_at is null or revoked_at > clock_timestamp())`)
       .returning("id")
       .executeTakeFirst();
-    return revoked !== undefined;
+    if (!used) return undefined;
+    await transaction
+      .updateTable("host_refresh_tokens")
+      .set({ revoked_at: sql<Date>`now()` })
+      .where("host_id", "=", host.id)
+      .where("id", "<>", used.id)
+      .where(sql<boolean>`(revoked_at is null or revoked_at > now())`)
+      .execute();
+    return host;
   }
 
   /** Notes what a host says of itself with a sign of life; undefined when that registration is none of a host (any more). */
@@ -154,16 +173,6 @@ export class RegistryStore {
       .where("registration", "=", registration)
       .returning(["id", "status", "type"])
       .executeTakeFirst();
-  }
-
-  /** Takes a host for lost whose agent has no credentials any more, so that it can register again. */
-  async expectAgain(id: string): Promise<void> {
-    await this.#db
-      .updateTable("hosts")
-      .set({ status: "unreachable", updated_at: sql`now()` })
-      .where("id", "=", id)
-      .where("status", "=", "online")
-      .execute();
   }
 
   async tags(hostId: string): Promise<string[]> {

@@ -22,9 +22,11 @@ export const RATES = {
   createApiKey: { account: { burst: 60, perMinute: 10 } },
   registerHost: { network: { burst: 30, perMinute: 10 } },
   refreshHost: { network: { burst: 60, perMinute: 30 } },
+  /** Signs of life, of which two a minute are due; each writes to the database. */
+  heartbeat: { host: { burst: 20, perMinute: 12 } },
   createTeam: { account: { burst: 20, perMinute: 1 } },
   /** A type-ahead asks once per pause in typing. */
   searchUsers: { account: { burst: 30, perMinute: 60 } },
   /** Tells whether an address has an account. */
   addMember: { account: { burst: 30, perMinute: 10 } },
-} as const satisfies Record<string, { network?: Rate; account?: Rate }>;
+} as const satisfies Record<string, { network?: Rate; account?: Rate; host?: Rate }>;

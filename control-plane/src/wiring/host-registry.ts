@@ -28,7 +28,6 @@ export async function createHostRegistry(
   const jwts = new HostJwts(accounts.keys);
   const registration = new Registration({ db, store, hosts, tokens, jwts, templates, audit, log });
   const service = new HostService({
-    db,
     store,
     registration,
     teams,

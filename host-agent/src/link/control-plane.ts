@@ -1,6 +1,7 @@
 import http from "node:http";
 import https from "node:https";
 import { isIP } from "node:net";
+import { networkInterfaces } from "node:os";
 import { buffer } from "node:stream/consumers";
 import { WarrenError } from "@warren/contracts/errors";
 import { type Heartbeat, HOST_TOKEN_HEADER, type RegisterHost } from "@warren/contracts/rest/hosts";
@@ -29,7 +30,7 @@ export function parseControlPlaneUrl(text: string): string {
   if (!url || !(isPlain || url.protocol === "https:") || url.search || url.hash || url.username) {
     throw new WarrenError("invalid_request", `"${text}" is not the address of a control plane, such as https://HOST`);
   }
-  if (isPlain && !isLoopback(url.hostname)) {
+  if (isPlain && !isOfThisMachine(url.hostname)) {
     throw new WarrenError("invalid_request", `"${text}" would send tokens in plain over a network; use https`);
   }
   return url.href.replace(/\/+$/, "");
@@ -50,19 +51,26 @@ export async function refresh(url: string, refreshToken: string): Promise<GivenC
   return given(answer);
 }
 
-/** Gives a sign of life; the status of the answer. */
+/** Gives a sign of life, unless `end` says that it is not wanted any more; the status of the answer. */
 export async function heartbeat(
   { url, hostId, token }: { url: string; hostId: string; token: string },
   report: Heartbeat,
+  end: AbortSignal,
 ): Promise<number> {
-  const headers = { [HOST_TOKEN_HEADER]: token };
-  const { status } = await post(`${url}/v1/hosts/${hostId}/heartbeat`, report, LIMIT_MS.heartbeat, headers);
+  const more = { headers: { [HOST_TOKEN_HEADER]: token }, end };
+  const { status } = await post(`${url}/v1/hosts/${hostId}/heartbeat`, report, LIMIT_MS.heartbeat, more);
   return status;
 }
 
-async function post(url: string, body: object, limitMs: number, headers: Record<string, string> = {}): Promise<Answer> {
+async function post(
+  url: string,
+  body: object,
+  limitMs: number,
+  { headers, end }: { headers?: Record<string, string>; end?: AbortSignal } = {},
+): Promise<Answer> {
   const text = JSON.stringify(body);
-  const signal = AbortSignal.timeout(limitMs);
+  const late = AbortSignal.timeout(limitMs);
+  const signal = end ? AbortSignal.any([late, end]) : late;
   try {
     const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
       const { request } = url.startsWith("https:") ? https : http;
@@ -74,7 +82,7 @@ async function post(url: string, body: object, limitMs: number, headers: Record<
     const bytes = await buffer(boundedBody(response));
     return { status: response.statusCode ?? 0, body: parseJson(bytes.toString()) };
   } catch (error) {
-    const { message } = signal.aborted ? { message: `no answer within ${limitMs / 1000} s` } : (error as Error);
+    const { message } = late.aborted ? { message: `no answer within ${limitMs / 1000} s` } : (error as Error);
     throw new WarrenError(
       "server_unreachable",
       `the control plane at ${new URL(url).origin} does not answer: ${message}`,
@@ -111,7 +119,10 @@ function refusal({ status, body }: Answer): WarrenError {
   return new WarrenError("server_unreachable", `the control plane answers with status ${status}: ${words}`);
 }
 
-function isLoopback(hostname: string): boolean {
+/** Whether what is sent to an address stays within this machine: the kernel delivers to its own addresses by loopback. */
+function isOfThisMachine(hostname: string): boolean {
   const address = hostname.replace(/^\[(.*)\]$/, "$1");
-  return hostname === "localhost" || address === "::1" || (isIP(address) === 4 && address.startsWith("127."));
+  if (hostname === "localhost" || address === "::1") return true;
+  if (isIP(address) === 4 && address.startsWith("127.")) return true;
+  return Object.values(networkInterfaces()).some((own) => own?.some((one) => one.address === address));
 }

@@ -2,12 +2,13 @@ import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
+import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { CredentialFile } from "./credentials.ts";
+import { parseControlPlaneUrl } from "./control-plane.ts";
+import { CredentialFile, CredentialMemory, type CredentialStore } from "./credentials.ts";
 import { Link } from "./link.ts";
 
 const HOST = "host-0000000000000000000000001";
@@ -19,7 +20,7 @@ const REPORT = {
 /** Milliseconds after which the next sign of life is given, in tests. */
 const SOON = 20;
 
-type Answer = { status: number; body?: unknown } | "nothing" | "endless";
+type Answer = { status: number; body?: unknown } | "nothing" | "silence" | "endless";
 
 /** A control plane that answers as a test says. */
 class ControlPlane {
@@ -62,6 +63,7 @@ class ControlPlane {
     const answer = this.answer(path, body) ?? this.#usual(path, token);
     for (const wake of this.#waiting.splice(0)) wake();
     if (answer === "nothing") return void request.socket.destroy();
+    if (answer === "silence") return;
     if (answer === "endless") {
       response.on("error", () => undefined);
       while (!response.destroyed)
@@ -95,9 +97,9 @@ describe("the tie of a host to its control plane", () => {
     await rm(directory, { recursive: true });
   });
 
-  const open = async (intervalMs = 3_600_000) => {
+  const open = async (intervalMs = 3_600_000, credentials: CredentialStore = new CredentialFile(directory)) => {
     const link = await Link.open({
-      credentials: new CredentialFile(directory),
+      credentials,
       address: "unix:/run/agent.sock",
       report: async () => REPORT,
       log: pino({ level: "silent" }),
@@ -205,6 +207,54 @@ describe("the tie of a host to its control plane", () => {
     expect((await stored()).controlPlaneUrl).toBe(moved);
   });
 
+  it("shows its credentials where its control plane is now when it starts again", async () => {
+    await (await open()).registerOnce(plane.url, "once");
+    const moved = plane.url.replace("127.0.0.1", "localhost");
+    const beats = plane.count("/heartbeat");
+    await (await open()).registerOnce(moved, undefined);
+    expect((await stored()).controlPlaneUrl).toBe(moved);
+    // One to the former address, at its start, and one to the new one.
+    await expect.poll(() => plane.count("/heartbeat")).toBe(beats + 2);
+    expect(plane.count("/register")).toBe(1);
+  });
+
+  it("without credentials and without a token it says what is missing", async () => {
+    await expect((await open()).registerOnce(plane.url, undefined)).rejects.toThrow("WARREN_HOST_TOKEN");
+  });
+
+  it("writes down later what the disk does not take at first, and gives signs of life meanwhile", async () => {
+    const disk = new CredentialMemory();
+    let isFull = false;
+    const store: CredentialStore = {
+      read: () => disk.read(),
+      write: async (credentials) => {
+        if (isFull) throw new Error("no space left on device");
+        await disk.write(credentials);
+      },
+      remove: () => disk.remove(),
+    };
+    await (await open(SOON, store)).join(request("once"));
+    isFull = true;
+    plane.valid = "another";
+    await expect.poll(() => plane.count("/refresh")).toBe(1);
+    const before = plane.count("/heartbeat");
+    await expect.poll(() => plane.count("/heartbeat")).toBeGreaterThan(before + 1);
+    expect((await disk.read())?.token).toBe("token-2");
+    isFull = false;
+    await expect.poll(async () => (await disk.read())?.token).toBe("token-3");
+    expect(plane.count("/refresh")).toBe(1);
+  });
+
+  it("ends at once while the control plane does not answer", async () => {
+    const link = await open(SOON);
+    await link.join(request("once"));
+    plane.answer = () => "silence";
+    await plane.next();
+    const began = performance.now();
+    await link.close();
+    expect(performance.now() - began).toBeLessThan(5000);
+  });
+
   it.each([401, 400, 409, 500])("a registration that is answered with %i changes nothing", async (status) => {
     plane.answer = () => ({ status, body: { error: { code: "x", message: "why" } } });
     await expect((await open()).join(request("bad"))).rejects.toThrow("why");
@@ -229,6 +279,12 @@ describe("the tie of a host to its control plane", () => {
     "http://127.evil.example",
   ])("sends no token to %s", async (url) => {
     await expect((await open()).join(request("once", url))).rejects.toMatchObject({ code: "invalid_request" });
+  });
+
+  const own = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
+  const beyondLoopback = own.find(({ internal, family }) => !internal && family === "IPv4")?.address;
+  it.skipIf(beyondLoopback === undefined)("takes a control plane at an address of this machine", () => {
+    expect(parseControlPlaneUrl(`http://${beyondLoopback}:3000/`)).toBe(`http://${beyondLoopback}:3000`);
   });
 
   it.each(["", "{", "[]", "null", '{"hostId":1}'])(

@@ -37,11 +37,13 @@ type Outcome = "taken" | "refused" | "gone" | "failed";
 export class Link {
   readonly #parts: LinkParts;
   #credentials: Credentials | undefined;
+  /** Whether the credentials are where the next host agent finds them. */
+  #isKept = true;
   #timer: NodeJS.Timeout | undefined;
   /** One thing at a time: credentials that are being renewed are not used. */
   #last: Promise<unknown> = Promise.resolve();
   #outcome: Outcome = "taken";
-  #closed = false;
+  readonly #end = new AbortController();
 
   private constructor(parts: LinkParts) {
     this.#parts = parts;
@@ -59,11 +61,6 @@ export class Link {
     return link;
   }
 
-  /** Whether the host has credentials. */
-  get isKnown(): boolean {
-    return this.#credentials !== undefined;
-  }
-
   /** Ties the host to a control plane; whether it is now. Throws when that cannot be said. */
   async join(request: JoinRequest): Promise<boolean> {
     const controlPlaneUrl = parseControlPlaneUrl(request.controlPlaneUrl);
@@ -74,26 +71,33 @@ export class Link {
     });
   }
 
-  /** Registers with a token, unless the host has credentials. */
-  async registerOnce(url: string, token: string): Promise<void> {
+  /** Registers with a token, or shows the credentials that the host has where its control plane is now. */
+  async registerOnce(url: string, token: string | undefined): Promise<void> {
     const controlPlaneUrl = parseControlPlaneUrl(url);
     await this.#inTurn(async () => {
-      if (!this.#credentials) await this.#register(controlPlaneUrl, token);
+      if (this.#credentials) {
+        if (this.#credentials.controlPlaneUrl === controlPlaneUrl) return;
+        await this.#keep({ ...this.#credentials, controlPlaneUrl });
+        void this.#inTurn(() => this.#tick());
+      } else if (token) await this.#register(controlPlaneUrl, token);
+      else {
+        const message = "this host has no credentials, and WARREN_HOST_TOKEN has no registration token";
+        throw new WarrenError("invalid_request", message);
+      }
     });
   }
 
   /** Gives no more signs of life. */
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#end.abort();
     clearTimeout(this.#timer);
     await this.#last;
   }
 
   async #register(controlPlaneUrl: string, token: string): Promise<void> {
-    const { credentials, address, report, log } = this.#parts;
+    const { address, report, log } = this.#parts;
     const given = await register(controlPlaneUrl, { token, address, ...(await report()) });
-    this.#credentials = { controlPlaneUrl, ...given };
-    await credentials.write(this.#credentials);
+    await this.#keep({ controlPlaneUrl, ...given });
     this.#outcome = "taken";
     log.info({ host: given.hostId, control_plane: controlPlaneUrl }, "this host has registered");
     this.#schedule();
@@ -102,7 +106,8 @@ export class Link {
   /** Shows the credentials of a host to a control plane, if there are any of it. */
   async #show({ controlPlaneUrl, hostId }: JoinRequest): Promise<boolean> {
     if (this.#credentials?.hostId !== hostId) return false;
-    if (this.#credentials.controlPlaneUrl !== controlPlaneUrl) await this.#keep({ controlPlaneUrl });
+    if (this.#credentials.controlPlaneUrl !== controlPlaneUrl)
+      await this.#keep({ ...this.#credentials, controlPlaneUrl });
     const outcome = await this.#tick();
     if (outcome === "failed") throw new WarrenError("server_unreachable", "the control plane takes no signs of life");
     return outcome === "taken";
@@ -111,6 +116,8 @@ export class Link {
   /** Gives a sign of life, and sees to the next. */
   async #tick(): Promise<Outcome> {
     const { log } = this.#parts;
+    if (!this.#credentials) return "gone";
+    if (!this.#isKept) await this.#keepAgain(this.#credentials);
     let outcome: Outcome;
     let reason: unknown;
     try {
@@ -136,14 +143,14 @@ export class Link {
     const current = this.#credentials!;
     const renewed = await refresh(current.controlPlaneUrl, current.refreshToken);
     if (!renewed) return "refused";
-    await this.#keep(renewed);
+    await this.#keep({ ...current, ...renewed });
     this.#parts.log.info({ host: renewed.hostId }, "this host has new credentials");
     return this.#settle(await this.#send());
   }
 
   async #send(): Promise<number> {
     const { controlPlaneUrl: url, hostId, token } = this.#credentials!;
-    return heartbeat({ url, hostId, token }, await this.#parts.report());
+    return heartbeat({ url, hostId, token }, await this.#parts.report(), this.#end.signal);
   }
 
   async #settle(status: number): Promise<Outcome> {
@@ -157,14 +164,28 @@ export class Link {
     throw new WarrenError("server_unreachable", `the control plane answers with status ${status}`);
   }
 
-  async #keep(changed: Partial<Credentials>): Promise<void> {
-    this.#credentials = { ...this.#credentials!, ...changed };
-    await this.#parts.credentials.write(this.#credentials);
+  /** Takes up credentials; throws when they cannot be written down, which the next sign of life tries again. */
+  async #keep(credentials: Credentials): Promise<void> {
+    this.#credentials = credentials;
+    this.#isKept = false;
+    await this.#parts.credentials.write(credentials);
+    this.#isKept = true;
+  }
+
+  async #keepAgain(credentials: Credentials): Promise<void> {
+    try {
+      await this.#keep(credentials);
+    } catch (error) {
+      this.#parts.log.error(
+        { err: error },
+        "the credentials of this host cannot be written down; a restart would lose them",
+      );
+    }
   }
 
   #schedule(): void {
     clearTimeout(this.#timer);
-    if (this.#closed || !this.#credentials) return;
+    if (this.#end.signal.aborted || !this.#credentials) return;
     const { intervalMs = INTERVAL_MS } = this.#parts;
     this.#timer = setTimeout(() => void this.#inTurn(() => this.#tick()), intervalMs);
   }

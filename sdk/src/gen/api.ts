@@ -1567,7 +1567,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** New credentials for a host, whose refresh token then works no more */
+        /**
+         * New credentials for a host, whose refresh token then works for an hour more
+         * @description It does so for whoever lost the answer, and no longer than until the new refresh token is used.
+         */
         post: {
             parameters: {
                 query?: never;

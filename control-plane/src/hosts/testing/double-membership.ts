@@ -1,3 +1,4 @@
+import { WarrenError } from "@warren/contracts/errors";
 import type { JoinControlPlaneRequest } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { type Heartbeat, HOST_TOKEN_HEADER, type HostCredentials } from "@warren/contracts/rest/hosts";
 
@@ -32,6 +33,7 @@ export class DoubleMembership {
       return { joined: this.credentials?.host.id === hostId && (await this.heartbeat()).status === 204 };
     }
     const response = await this.#post("/v1/hosts/register", { token, address, ...DOUBLE_REPORT });
+    if (response.status === 401) throw new WarrenError("unauthorized", await response.text());
     if (response.status !== 201) throw new Error(`${response.status} ${await response.text()}`);
     this.credentials = (await response.json()) as HostCredentials;
     return { joined: true };
