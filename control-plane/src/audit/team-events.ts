@@ -107,16 +107,30 @@ export class TeamEvents {
     return recordForBoth(db, { ...about, status: "info", metadata: changes });
   }
 
-  /** A team has used as much of something as it is warned of. */
-  usageWarned(db: Db, teamId: string, about: { amount: string; used: number; warning: number; month: string }) {
-    const event = { teamId, actor: SYSTEM, resource: "quota", action: "warn" } as const;
-    return recordIn(db, { ...event, status: "warning", metadata: about });
-  }
-
-  /** A team has used all that it may of something, so its sandboxes are paused. */
-  usageLimitReached(db: Db, teamId: string, about: { amount: string; used: number; limit: number; month: string }) {
-    const event = { teamId, actor: SYSTEM, resource: "quota", action: "reach_limit" } as const;
-    return recordIn(db, { ...event, status: "error", metadata: about });
+  /**
+   * Teams have used as much of something in a month as they are warned of, or all that they may, so that their sandboxes are
+   * paused.
+   */
+  usageCrossed(
+    db: Db,
+    crossings: readonly {
+      team_id: string;
+      amount: string;
+      level: "warning" | "limit";
+      threshold: number;
+      used: number;
+      month: string;
+    }[],
+  ) {
+    const event = ({ team_id, level, threshold, ...about }: (typeof crossings)[number]): AuditEvent => ({
+      teamId: team_id,
+      actor: SYSTEM,
+      resource: "quota",
+      ...(level === "warning"
+        ? { action: "warn", status: "warning", metadata: { ...about, warning: threshold } }
+        : { action: "reach_limit", status: "error", metadata: { ...about, limit: threshold } }),
+    });
+    return recordIn(db, ...crossings.map(event));
   }
 
   /** Something was refused, and so has changed nothing: the transaction that would have done it is over. */

@@ -11,7 +11,7 @@ import type { HostClientPool } from "../hosts/host-client-pool.ts";
 import type { HostStore, MonitoredHost } from "../hosts/host-store.ts";
 import { callHost } from "../hosts/rpc-errors.ts";
 import type { Logger } from "../logging.ts";
-import type { CountedUsage, UsageStore } from "../usage/usage-store.ts";
+import { type CountedUsage, isLedger, type UsageStore } from "../usage/usage-store.ts";
 import type { MeasuredSpan } from "./metric-buckets.ts";
 import type { Collection, MetricStore } from "./metric-store.ts";
 
@@ -134,7 +134,7 @@ export class MetricCollector {
     { points, usage, cursor }: CollectMetricsResponse,
   ): Promise<Collection | undefined> {
     const { db, metrics, usage: usageStore } = this.#parts;
-    if (!cursor) return undefined;
+    if (!cursor || !isLedger(cursor.ledger)) return undefined;
     const after = { ledger: cursor.ledger, points: Number(cursor.points), usage: Number(cursor.usage) };
     const now = Date.now();
     return db.transaction().execute(async (transaction) => {

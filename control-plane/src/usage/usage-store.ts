@@ -10,6 +10,19 @@ const AHEAD_DAYS = 1;
 /** More than any sandbox uses in a day, in any unit: a host that says more is not believed. */
 const MOST = 1e16;
 
+/**
+ * Ledgers in which the use of a sandbox in one day is counted at most: a host begins another one when it has lost all that it
+ * had, and one that does so more often is not believed.
+ */
+const LEDGERS = 16;
+/** Names of ledgers. */
+const LEDGER = /^[\w.:-]{1,64}$/;
+
+/** Whether a name can be that of what a host counts in. */
+export function isLedger(name: string): boolean {
+  return LEDGER.test(name);
+}
+
 /** Most that the sum of a day is kept as: more than all sandboxes of a team use, and less than the database has numbers for. */
 const GREATEST_SUM = "9000000000000000000";
 const COLUMNS = ["cpu_us", "memory_mb_ms", "disk_mb_ms", "egress_bytes"] as const;
@@ -54,6 +67,10 @@ export class UsageStore {
           ${amounts(({ egressBytes }) => egressBytes)}::bigint[]
         ) as said (day, sandbox_id, ledger, cpu_us, memory_mb_ms, disk_mb_ms, egress_bytes)
         join sandboxes on sandboxes.id = said.sandbox_id and sandboxes.host_id = ${hostId}
+        where ${LEDGERS} > (
+          select count(*) from sandbox_usage as other
+          where other.day = said.day and other.sandbox_id = said.sandbox_id and other.ledger <> said.ledger
+        )
       ), added as (
         select given.team_id, given.day, ${sums("given", "before")}
         from given left join sandbox_usage as before using (day, sandbox_id, ledger)

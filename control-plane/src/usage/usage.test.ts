@@ -132,6 +132,30 @@ test("a team of which more was said than there are numbers for keeps no other fr
   await expect.poll(async () => (await usageOf("", stranger)).total.cpu_minutes, { timeout: 20_000 }).toBe(3);
 });
 
+test("a host that names what it counts in anew again and again is believed for some of it, and its names are bounded", async () => {
+  const { id } = await create();
+  const { metrics } = stack.host;
+  const ledger = metrics.ledger;
+  count(id, today(), 1);
+  await expect.poll(async () => (await usageOf()).total.cpu_minutes, { timeout: 20_000 }).toBe(1);
+  for (let turn = 0; turn < 20; turn++) {
+    metrics.ledger = `${id}-${turn}`;
+    await taken();
+  }
+  const { rows } = await client.query("select ledger from sandbox_usage where sandbox_id = $1", [id]);
+  expect(rows).toHaveLength(16);
+  expect((await usageOf()).total.cpu_minutes).toBe(16);
+  for (const odd of ["x".repeat(1_000_000), "a\0b", ""]) {
+    metrics.ledger = odd;
+    await taken();
+  }
+  const kept = await client.query("select max(length(ledger)) as length from metric_collections");
+  expect(kept.rows[0].length).toBeLessThanOrEqual(64);
+  metrics.ledger = ledger;
+  count(id, today(), 2);
+  await expect.poll(async () => (await usageOf()).total.cpu_minutes, { timeout: 20_000 }).toBe(17);
+}, 120_000);
+
 test("sandboxes and templates are told apart where that is asked for, the hungriest first", async () => {
   const [one, other] = [await create(person, { name: "small" }), await create(person, { template: "node" })];
   count(one.id, today(), 1);

@@ -5,7 +5,7 @@ import { amountsOf } from "../usage-amounts.ts";
 import { monthOf, type UsagePeriod } from "../usage-period.ts";
 import type { UsageColumns } from "../usage-tables.ts";
 import { LEVELS, type TeamUsageLimitsTable } from "./usage-limit-tables.ts";
-import { type Crossing, type LimitSettings, standingOf } from "./usage-standing.ts";
+import { type LimitSettings, standingOf, type TeamCrossing } from "./usage-standing.ts";
 
 const COLUMNS = LIMITED_AMOUNTS.flatMap((amount) => LEVELS.map((level) => `${amount}_${level}` as const));
 type Row = TeamUsageLimitsTable & UsageColumns;
@@ -65,25 +65,32 @@ export class UsageLimitStore {
       .execute();
   }
 
-  /** Notes what a team has reached in a month; returns what was not noted before, by whichever control plane. */
-  async note(teamId: string, month: UsagePeriod, crossings: readonly Crossing[], transaction: Db): Promise<Crossing[]> {
-    const noted = await transaction
-      .insertInto("usage_notices")
-      .values(
-        crossings.map(({ amount, level, threshold }) => ({
-          team_id: teamId,
-          month: month.from,
-          amount,
-          level,
-          threshold,
-        })),
+  /** What of it was not noted in a month before. */
+  async unnoted(month: UsagePeriod, reached: readonly TeamCrossing[]): Promise<TeamCrossing[]> {
+    const { rows } = await sql<Notice>`
+      select said.team_id, said.amount, said.level from ${said(reached)}
+      where not exists (
+        select from usage_notices as noted where noted.team_id = said.team_id and noted.month = ${month.from}::date
+          and noted.amount = said.amount and noted.level = said.level and noted.threshold = said.threshold
       )
-      .onConflict((conflict) => conflict.doNothing())
-      .returning(["amount", "level"])
-      .execute();
-    return crossings.filter((crossing) =>
-      noted.some(({ amount, level }) => amount === crossing.amount && level === crossing.level),
-    );
+    `.execute(this.#db);
+    return amongst(reached, rows);
+  }
+
+  /**
+   * Notes what teams have reached in a month; returns what was not noted before, by whichever control plane. Teams that were
+   * deleted meanwhile are left out.
+   */
+  async note(month: UsagePeriod, reached: readonly TeamCrossing[], transaction: Db): Promise<TeamCrossing[]> {
+    const { rows } = await sql<Notice>`
+      insert into usage_notices (team_id, month, amount, level, threshold)
+      select said.team_id, ${month.from}::date, said.amount, said.level, said.threshold from ${said(reached)}
+      join teams on teams.id = said.team_id and teams.deleted_at is null
+      order by said.team_id, said.amount, said.level
+      on conflict do nothing
+      returning team_id, amount, level
+    `.execute(transaction);
+    return amongst(reached, rows);
   }
 
   /** `teams`: a query for the ids of teams. Sums that are null are those of teams that have used nothing. */
@@ -100,6 +107,24 @@ export class UsageLimitStore {
     `.execute(db);
     return rows;
   }
+}
+
+/** What tells one of them from the others of a month. */
+type Notice = Pick<TeamCrossing, "team_id" | "amount" | "level">;
+
+/** The relation `said`, with a row for each. */
+function said(reached: readonly TeamCrossing[]) {
+  const column = <T>(of: (crossing: TeamCrossing) => T) => reached.map(of);
+  return sql`unnest(
+    ${column(({ team_id }) => team_id)}::uuid[], ${column(({ amount }) => amount)}::text[],
+    ${column(({ level }) => level)}::text[], ${column(({ threshold }) => threshold)}::bigint[]
+  ) as said (team_id, amount, level, threshold)`;
+}
+
+function amongst(reached: readonly TeamCrossing[], notices: readonly Notice[]): TeamCrossing[] {
+  const nameOf = ({ team_id, amount, level }: Notice) => `${team_id} ${amount} ${level}`;
+  const names = new Set(notices.map(nameOf));
+  return reached.filter((crossing) => names.has(nameOf(crossing)));
 }
 
 function toStanding(month: UsagePeriod, row: Row): UsageLimits {

@@ -53,15 +53,12 @@ export class UsageLimiter {
    */
   async check(signal: AbortSignal): Promise<void> {
     const { limits, sandboxes, log } = this.#parts;
-    const exhausted: string[] = [];
-    for (const [teamId, standing] of await limits.list(Date.now())) {
-      if (standing.state === "ok") continue;
-      if (standing.state === "reached") exhausted.push(teamId);
-      // One team holds back no other.
-      await this.#tell(teamId, standing).catch((error: unknown) =>
-        log.error({ err: error, team: teamId }, "a team could not be told of its use"),
-      );
-    }
+    const reached = [...(await limits.list(Date.now()))].filter(([, { state }]) => state !== "ok");
+    // Whoever cannot be told is told at the next call; the limit holds.
+    await this.#tell(reached).catch((error: unknown) =>
+      log.error({ err: error }, "teams could not be told of their use"),
+    );
+    const exhausted = reached.filter(([, { state }]) => state === "reached").map(([teamId]) => teamId);
     if (exhausted.length === 0) return;
     const byHost = Map.groupBy(await sandboxes.listRunning(exhausted), ({ host_id }) => host_id);
     for (const [hostId, running] of byHost) {
@@ -69,16 +66,23 @@ export class UsageLimiter {
     }
   }
 
-  /** Tells once in a month of each warning and each limit. */
-  async #tell(teamId: string, standing: UsageLimits): Promise<void> {
+  /** Tells once in a month of each warning and each limit. Where there is nothing new, one statement finds that. */
+  async #tell(reached: [teamId: string, UsageLimits][]): Promise<void> {
     const { db, limits, audit } = this.#parts;
+    const month = reached[0]?.[1];
+    if (!month) return;
+    const crossings = reached.flatMap(([team_id, standing]) =>
+      crossingsOf(standing).map((crossing) => ({ ...crossing, team_id })),
+    );
+    const unnoted = await limits.unnoted(month, crossings);
+    if (unnoted.length === 0) return;
     await transact(db, async (transaction) => {
-      for (const crossing of await limits.note(teamId, standing, crossingsOf(standing), transaction)) {
-        const { amount, level, threshold, used } = crossing;
-        const about = { amount, used, month: standing.from.slice(0, 7) };
-        if (level === "warning") await audit.usageWarned(transaction, teamId, { ...about, warning: threshold });
-        else await audit.usageLimitReached(transaction, teamId, { ...about, limit: threshold });
-      }
+      const noted = await limits.note(month, unnoted, transaction);
+      const about = { month: month.from.slice(0, 7) };
+      await audit.usageCrossed(
+        transaction,
+        noted.map((crossing) => ({ ...crossing, ...about })),
+      );
     });
   }
 

@@ -21,6 +21,9 @@ export interface Crossing {
   used: number;
 }
 
+/** One that a team has reached. */
+export type TeamCrossing = Crossing & { team_id: string };
+
 /** How what was used in a month stands to what is set; null, as undefined, is nothing that is set. */
 export function standingOf(month: UsagePeriod, used: UsageAmounts, settings: LimitSettings): UsageLimits {
   const [cpu_minutes, memory_mb_minutes, egress_bytes] = LIMITED_AMOUNTS.map((amount) => {
