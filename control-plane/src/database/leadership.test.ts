@@ -1,6 +1,11 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createLogger } from "../logging.ts";
 import { PostgresLeadership } from "./leadership.ts";
+import { FaultyLink } from "./testing/faulty-link.ts";
 import { administer } from "./testing/postgres-server.ts";
 import { createDatabase, type TestDatabase } from "./testing/test-database.ts";
 
@@ -54,6 +59,61 @@ describe("leadership on PostgreSQL", () => {
     stop.abort();
     await leading;
   });
+
+  /** Milliseconds in which somebody else leads, and what a machine under load may take more. */
+  const TAKE_OVER = { timeout: 60_000, interval: 20 };
+
+  it("passes on within ten seconds from one whose connection is cut but who lives, and who ends before", async () => {
+    const events: string[] = [];
+    const stop = new AbortController();
+    const link = await FaultyLink.to(url);
+    const a = new PostgresLeadership(link.url, log).lead("cut chores", task("a", events), stop.signal);
+    await expect.poll(() => events, TAKE_OVER).toEqual(["a leads"]);
+    const b = new PostgresLeadership(url, log).lead("cut chores", task("b", events), stop.signal);
+    // Neither end is told that the way between them is cut.
+    void link.fallSilent();
+    await expect.poll(() => events, TAKE_OVER).toEqual(["a leads", "a ends", "b leads"]);
+    link.recover();
+    stop.abort();
+    await Promise.all([a, b]);
+    await link.close();
+  }, 120_000);
+
+  it("passes on within ten seconds from a process that hangs, which learns of it when it goes on", async () => {
+    const events: string[] = [];
+    const stop = new AbortController();
+    const modules = ["./leadership.ts", "../logging.ts"].map(
+      (file) => pathToFileURL(`${import.meta.dirname}/${file}`).href,
+    );
+    const program = `
+      const { PostgresLeadership } = await import("${modules[0]}");
+      const { createLogger } = await import("${modules[1]}");
+      await new PostgresLeadership(${JSON.stringify(url)}, createLogger("silent")).lead("hung chores", async (signal) => {
+        console.log("leads");
+        await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+        console.log("ends");
+      }, new AbortController().signal);
+    `;
+    const child = spawn(process.execPath, ["--input-type=module", "--eval", program], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const ended = once(child, "exit");
+    createInterface({ input: child.stdout }).on("line", (line) => events.push(`the other ${line}`));
+    try {
+      await expect.poll(() => events, TAKE_OVER).toEqual(["the other leads"]);
+      const b = new PostgresLeadership(url, log).lead("hung chores", task("b", events), stop.signal);
+      child.kill("SIGSTOP");
+      await expect.poll(() => events, TAKE_OVER).toEqual(["the other leads", "b leads"]);
+      child.kill("SIGCONT");
+      await expect.poll(() => events, TAKE_OVER).toEqual(["the other leads", "b leads", "the other ends"]);
+      stop.abort();
+      await b;
+    } finally {
+      stop.abort();
+      child.kill("SIGKILL");
+      await ended;
+    }
+  }, 120_000);
 
   it("is given up while it is waited for", async () => {
     const events: string[] = [];

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import type { Logger } from "../logging.ts";
-import { connectionSettings, endConnection } from "./connection.ts";
+import { breakOff, connectionSettings, endConnection } from "./connection.ts";
 
 /** Decides which of several control planes on one database does what must be done once. */
 export interface Leadership {
@@ -15,6 +15,16 @@ export interface Leadership {
 
 /** Milliseconds before a broken connection is replaced. */
 const RECONNECT_MS = 1000;
+
+/** Milliseconds between the signs of life that a leader gives to the server, and in which each must be answered. */
+const BEAT_MS = 1500;
+const ANSWER_MS = 3000;
+/**
+ * Milliseconds after the last sign of life at which the server ends the session of a leader, and with it the lock: more than a
+ * leader takes to notice by itself that it has lost the server, so that no two lead, and less than the ten seconds in which
+ * another one takes over from a leader that hangs, or whose machine is cut off.
+ */
+const SILENCE_MS = 6000;
 
 /**
  * Leadership by a session advisory lock on a connection of its own: the server releases it when the connection ends,
@@ -53,15 +63,40 @@ export class PostgresLeadership implements Leadership {
       await client.connect();
       signal.throwIfAborted();
       signal.addEventListener("abort", stop, { once: true });
+      await answered(client, `set idle_session_timeout = ${SILENCE_MS}`);
       await client.query("select pg_advisory_lock($1::bigint)", [lockKey(name)]);
       this.#log.info({ leadership: name }, "leading");
-      await task(AbortSignal.any([signal, lost.signal]));
+      const leading = AbortSignal.any([signal, lost.signal]);
+      void beat(client, leading).catch((error: unknown) => {
+        if (leading.aborted) return;
+        lost.abort(error);
+        breakOff(client);
+      });
+      await task(leading);
       lost.signal.throwIfAborted();
     } finally {
+      lost.abort();
       signal.removeEventListener("abort", stop);
       await endConnection(client);
     }
   }
+}
+
+/** Gives signs of life until it is told to stop; rejects when the server does not answer one. */
+async function beat(client: pg.Client, stop: AbortSignal): Promise<void> {
+  for (;;) {
+    await delay(BEAT_MS, undefined, { signal: stop });
+    await answered(client, "select");
+  }
+}
+
+/** Runs a statement that takes no time; rejects when the server does not answer it. */
+async function answered(client: pg.Client, statement: string): Promise<void> {
+  const timer = new AbortController();
+  const late = delay(ANSWER_MS, undefined, { signal: timer.signal }).then(() => {
+    throw new Error(`the database has not answered for ${ANSWER_MS} ms`);
+  });
+  await Promise.race([client.query(statement), late]).finally(() => timer.abort());
 }
 
 /** Advisory lock key of a name: the first 64 bits of its SHA-256, signed. */
