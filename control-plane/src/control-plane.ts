@@ -109,6 +109,8 @@ async function start(
     family: createFamily(foundation),
   });
 
+  sandboxes.templateDeletions.retention.start();
+  onClose(() => sandboxes.templateDeletions.retention.close());
   leases.start();
   onClose(() => leases.close());
   stats.sampler.start();

@@ -60,6 +60,13 @@ export const HeldTemplate = Type.Object(
       Type.String({ pattern: UUID, "x-words": "a UUID", description: "UUID of its team; absent = built in" }),
     ),
     name: Type.String({ pattern: TEMPLATE_NAME.source, "x-words": TEMPLATE_NAME_WORDS }),
+    snapshot_id: Type.Optional(
+      Type.String({
+        pattern: "^[0-9a-f]{32}$",
+        "x-words": "32 hexadecimal digits",
+        description: "Which of the templates that have had the name; absent where it is built in",
+      }),
+    ),
   },
   { title: "HeldTemplate" },
 );

@@ -120,6 +120,26 @@ describe("the program's own migrations", () => {
     ]);
   });
 
+  it("carry over which host has which template", async () => {
+    const { sessions: opened, remove } = await sessions(1);
+    onTestFinished(remove);
+    const session = opened[0]!;
+    const migrations = loadMigrations();
+    const before = migrations.findIndex(({ name }) => name.endsWith("template_hosts.sql"));
+    await migrate(session, migrations.slice(0, before));
+    const [host, team] = ["22222222-2222-4222-8222-222222222222", "11111111-1111-4111-8111-111111111111"];
+    await session.query("insert into hosts (id, address) values ($1, 'unix:/a')", [host]);
+    await session.query("insert into templates (name, team_id, type, host_id) values ('trained', $1, 'snapshot', $2)", [
+      team,
+      host,
+    ]);
+    await migrate(session, migrations);
+    const rows = await session.query(
+      "select name, template_hosts.host_id from template_hosts join templates on templates.id = template_id",
+    );
+    expect(rows).toEqual([{ name: "trained", host_id: host }]);
+  });
+
   it("are numbered without a gap", () => {
     const migrations = loadMigrations();
     expect(migrations.map(({ version }) => version)).toEqual(migrations.map((_, index) => index + 1));

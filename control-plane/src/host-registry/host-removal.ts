@@ -1,4 +1,5 @@
 import { WarrenError } from "@warren/contracts/errors";
+import { sql } from "kysely";
 import type { TeamEvents } from "../audit/team-events.ts";
 import { type Actor, actorOf, type SignedInUser } from "../callers/caller.ts";
 import { FINAL } from "../database/live-sandboxes.ts";
@@ -94,7 +95,7 @@ export class HostRemoval {
       await sandboxes.forgetHost(host.id, transaction);
       const gone = await transaction
         .deleteFrom("templates")
-        .where("host_id", "=", host.id)
+        .where("id", "in", onlyOn(host.id))
         .returning(["team_id", "name"])
         .execute();
       for (const template of gone) await audit.snapshotDeleted(transaction, by, template);
@@ -117,10 +118,19 @@ async function lostWith(hostId: string, db: Db): Promise<LostWithHost> {
   const templates = await db
     .selectFrom("templates")
     .select("name")
-    .where("host_id", "=", hostId)
+    .where("id", "in", onlyOn(hostId))
     .orderBy("name")
     .execute();
   return { sandboxIds: sandboxes.map(({ id }) => id), templates: templates.map(({ name }) => name) };
+}
+
+/** Ids of the templates that no other host has. */
+function onlyOn(hostId: string) {
+  return sql<string>`(
+    select template_id from template_hosts as held where host_id = ${hostId} and not exists (
+      select from template_hosts as other where other.template_id = held.template_id and other.host_id <> ${hostId}
+    )
+  )`;
 }
 
 async function hasUnclaimed(hostId: string, db: Db): Promise<boolean> {

@@ -1,11 +1,12 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { WarrenError } from "@warren/contracts/errors";
-import type { Heartbeat, HostLoad, RegisterHost } from "@warren/contracts/rest/hosts";
+import type { Heartbeat, HeldTemplate, HostLoad, RegisterHost } from "@warren/contracts/rest/hosts";
 import type { TeamEvents } from "../audit/team-events.ts";
 import type { Actor } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
 import { transact } from "../database/transact.ts";
 import { isUniqueViolation } from "../database/unique-violation.ts";
+import type { HostAddress } from "../hosts/host-client-pool.ts";
 import type { HostStore } from "../hosts/host-store.ts";
 import type { HostMetadata } from "../hosts/hosts-table.ts";
 import type { Logger } from "../logging.ts";
@@ -20,10 +21,12 @@ const REFRESH_SEC = 60 * 24 * 3600;
 /** Seconds for which one that was used works again: its host may have been cut off from the answer, or have lost power. */
 const GRACE_SEC = 3600;
 
-/** The templates that everybody may use. */
-export interface BuiltInTemplates {
-  /** Makes those known that are not yet. */
+/** What becomes known of templates by what hosts have. */
+export interface HeldTemplates {
+  /** Makes built-in ones known that are not yet. */
   addBuiltIn(names: string[]): Promise<void>;
+  /** Takes up which templates a host has, and has it remove those that are to go. */
+  noteHeld(host: HostAddress, held: HeldTemplate[]): Promise<void>;
 }
 
 /** What registration needs. */
@@ -33,7 +36,7 @@ export interface RegistrationParts {
   hosts: HostStore;
   tokens: OneTimeTokens;
   jwts: HostJwts;
-  templates: BuiltInTemplates;
+  templates: HeldTemplates;
   audit: TeamEvents;
   log: Logger;
 }
@@ -102,7 +105,7 @@ export class Registration {
       throw new WarrenError("conflict", `body/address is ${address}, which is another host's`);
     });
     log.info({ host: host.id, address }, "a host has registered");
-    await this.#learnTemplates(host.type, metadata);
+    await this.#learnTemplates(host, metadata);
     return { host, token: await jwts.sign({ hostId: host.id, registration: host.registration }), refreshToken };
   }
 
@@ -138,14 +141,19 @@ export class Registration {
       throw new WarrenError("not_found", "the host was deleted");
     }
     if (await hosts.markAlive(host)) log.info({ host: host.id }, "a host is online");
-    await this.#learnTemplates(host.type, metadata);
+    await this.#learnTemplates(host, metadata);
   }
 
-  /** Base images that a host which teams share has are for everybody. */
-  async #learnTemplates(type: HostRow["type"], { templates = [] }: HostMetadata): Promise<void> {
-    if (type !== "regular") return;
-    const names = templates.filter(({ team_id }) => team_id === undefined).map(({ name }) => name);
-    await this.#parts.templates.addBuiltIn(names);
+  /** Takes up what a host has. Base images that a host which teams share has are for everybody. */
+  async #learnTemplates(
+    { id, address, type }: Pick<HostRow, "id" | "address" | "type">,
+    { templates: held }: HostMetadata,
+  ): Promise<void> {
+    if (held === undefined) return;
+    const { templates } = this.#parts;
+    const builtIn = held.filter(({ team_id }) => team_id === undefined).map(({ name }) => name);
+    if (type === "regular") await templates.addBuiltIn(builtIn);
+    await templates.noteHeld({ id, address }, held);
   }
 }
 
@@ -153,9 +161,10 @@ export class Registration {
 function told(request: Heartbeat): { facts: HostFacts; metadata: HostMetadata } {
   const { arch, cpu_cores, memory_mb, disk_gb, version, vmm, accelerator } = request;
   const load = request.load && knownLoad(request.load);
-  const templates = request.templates?.map(({ team_id, name }) => ({
+  const templates = request.templates?.map(({ team_id, name, snapshot_id }) => ({
     ...(team_id !== undefined && { team_id }),
     name,
+    ...(snapshot_id !== undefined && { snapshot_id }),
   }));
   return {
     facts: present({ arch, cpu_cores, memory_mb, disk_gb }),

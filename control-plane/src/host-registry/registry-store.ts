@@ -164,14 +164,14 @@ export class RegistryStore {
   async noteHeartbeat(
     { hostId, registration }: { hostId: string; registration: number },
     { facts, metadata }: { facts: HostFacts; metadata: HostMetadata },
-  ): Promise<Pick<HostRow, "id" | "status" | "type"> | undefined> {
+  ): Promise<Pick<HostRow, "id" | "address" | "status" | "type"> | undefined> {
     return this.#db
       .updateTable("hosts")
       .set({ ...facts, metadata: sql`metadata || ${JSON.stringify(metadata)}::jsonb` as never })
       .set({ last_heartbeat_at: sql`now()` })
       .where("id", "=", hostId)
       .where("registration", "=", registration)
-      .returning(["id", "status", "type"])
+      .returning(["id", "address", "status", "type"])
       .executeTakeFirst();
   }
 

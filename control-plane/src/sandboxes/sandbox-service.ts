@@ -12,6 +12,7 @@ import { callHost } from "../hosts/rpc-errors.ts";
 import type { Scheduler } from "../hosts/scheduler.ts";
 import { toCatalogueError } from "../http/errors/catalogue-error.ts";
 import type { Logger } from "../logging.ts";
+import type { TemplateHosts } from "../templates/template-hosts.ts";
 import type { TemplateRow, TemplateStore } from "../templates/template-store.ts";
 import type { SandboxAccess } from "./sandbox-access.ts";
 import { sandboxNotFound } from "./sandbox-errors.ts";
@@ -39,6 +40,7 @@ export interface SandboxServiceParts {
   reads: SandboxReads;
   lists: SandboxLists;
   templates: TemplateStore;
+  templateHosts: TemplateHosts;
   quota: SandboxQuota;
   scheduler: Scheduler;
   hostClients: HostClientPool;
@@ -155,13 +157,14 @@ export class SandboxService {
     return row;
   }
 
-  /** Hosts to try in this order: for a template that only one host has, that one. */
+  /** Hosts to try in this order: those that have the template. */
   async #placements(teamId: string, template: TemplateRow): Promise<HostAddress[]> {
     const hosts = await this.#parts.scheduler.placements(teamId);
-    if (template.host_id === null) return hosts;
-    const host = hosts.find(({ id }) => id === template.host_id);
-    if (host) return [host];
-    throw new WarrenError("host_unavailable", `the host that has the template "${template.name}" is not online`);
+    if (template.type === "base") return hosts;
+    const holders = await this.#parts.templateHosts.hostsHolding(template.id);
+    const able = hosts.filter(({ id }) => holders.includes(id));
+    if (able.length > 0) return able;
+    throw new WarrenError("host_unavailable", `no host that has the template "${template.name}" is online`);
   }
 
   async #insert(caller: Caller, request: CreateSandbox, template: TemplateRow, host: HostAddress): Promise<SandboxRow> {

@@ -10,12 +10,13 @@ import type { Db } from "../database/tables.ts";
 import { transact } from "../database/transact.ts";
 import type { DetachedOperations, OperationSteps } from "../detached-operations.ts";
 import type { HostAddress, HostClientPool } from "../hosts/host-client-pool.ts";
-import type { HostStore } from "../hosts/host-store.ts";
 import { callHost } from "../hosts/rpc-errors.ts";
 import type { Logger } from "../logging.ts";
+import type { TemplateDeletions } from "./template-deletions.ts";
+import type { TemplateHosts } from "./template-hosts.ts";
 import type { TemplateRow, TemplateStore } from "./template-store.ts";
 
-/** Milliseconds that a host has to make a template, and to remove one. */
+/** Milliseconds that a host has to make a template, and to remove one that is not kept. */
 const CREATE_TIMEOUT_MS = 300_000;
 const DELETE_TIMEOUT_MS = 60_000;
 
@@ -50,7 +51,8 @@ export interface TemplateQuota {
 export interface TemplateServiceParts {
   db: Db;
   store: TemplateStore;
-  hosts: HostStore;
+  templateHosts: TemplateHosts;
+  deletions: TemplateDeletions;
   quota: TemplateQuota;
   hostClients: HostClientPool;
   operations: DetachedOperations;
@@ -91,7 +93,10 @@ export class TemplateService {
     );
   }
 
-  /** Removes a template. Sandboxes that were started from it are not affected. */
+  /**
+   * Removes a template. Sandboxes that were started from it are not affected. Hosts that do not answer remove their files of
+   * it once they do.
+   */
   async delete(caller: Caller, name: string): Promise<void> {
     const { store, operations } = this.#parts;
     const template = await store.findExact(caller.teamId, name);
@@ -104,7 +109,7 @@ export class TemplateService {
     await operations.track(this.#delete(actorOf(caller), template));
   }
 
-  /** Removes the templates of a deleted team; what a silent host keeps is logged. */
+  /** Removes the templates of a deleted team. */
   async deleteAll(teamId: string, by: Actor): Promise<void> {
     const { store, log } = this.#parts;
     for (const template of await store.listOwn(teamId)) {
@@ -123,12 +128,14 @@ export class TemplateService {
     overwrite: boolean,
     steps: OperationSteps,
   ): Promise<TemplateRow> {
-    const { store, quota, hostClients, sandboxes, audit } = this.#parts;
+    const { store, quota, hostClients, templateHosts, deletions, sandboxes, audit } = this.#parts;
     const { teamId } = caller;
     const admit = (transaction: Db) => quota.admitTemplate(transaction, teamId, former && Number(former.size_bytes));
     await steps.step("admission", () => quota.within(caller, admit));
     const agent = hostClients.agentOf(host);
-    const request = { sandboxId, teamId, name, overwrite };
+    // What the host has under the name and is to remove is in nobody's way.
+    const replaces = overwrite || (await deletions.isOpen(host.id, teamId, name));
+    const request = { sandboxId, teamId, name, overwrite: replaces };
     const make = () => callHost(() => agent.createTemplate(request, { timeoutMs: CREATE_TIMEOUT_MS }));
     const { template } = await steps.step("host", make).catch(async (error: WarrenError) => {
       throw await sandboxes.explain(sandboxId, error, SOURCE_STATUSES);
@@ -138,54 +145,47 @@ export class TemplateService {
       // Asked again, now for good: others may have made templates meanwhile.
       const put = async (transaction: Db) => {
         await admit(transaction);
-        const row = await store.put(
-          rowOf(teamId, name, { hostId: host.id, sourceId: sandboxId }, template),
-          overwrite,
-          transaction,
-        );
+        const replaced = overwrite ? await store.findExact(teamId, name, transaction) : undefined;
+        const others = replaced ? await deletions.note(replaced.id, transaction, host.id) : [];
+        const row = await store.put(rowOf(teamId, name, sandboxId, template), overwrite, transaction);
+        if (!row) throw alreadyExists(name);
+        await templateHosts.add(row.id, host.id, transaction);
+        await deletions.settle(host.id, teamId, name, transaction);
         const about = { sandbox: sandboxId, overwrote: former !== undefined };
-        if (row) await audit.snapshotCreated(transaction, caller, name, about);
-        return row;
+        await audit.snapshotCreated(transaction, caller, name, about);
+        return { row, others };
       };
-      const row = await steps.step("record", () => quota.within(caller, put));
-      if (!row) throw alreadyExists(name);
-      if (former?.host_id && former.host_id !== host.id) await this.#deleteOnHost(former);
+      const { row, others } = await steps.step("record", () => quota.within(caller, put));
+      this.#carryOut(others);
       return row;
     } catch (error) {
       // A template that nobody can find must not stay; another call may have made it known under this name meanwhile.
       if (!(await store.findExact(teamId, name))) {
-        await agent.deleteTemplate({ teamId, name }, { timeoutMs: DELETE_TIMEOUT_MS }).catch(() => undefined);
+        const unknown = { teamId, name, snapshotId: template.snapshotId };
+        await agent.deleteTemplate(unknown, { timeoutMs: DELETE_TIMEOUT_MS }).catch(() => undefined);
       }
       throw error;
     }
   }
 
   async #delete(by: Actor, template: TemplateRow): Promise<void> {
-    const { db, store, audit } = this.#parts;
-    await this.#deleteOnHost(template);
-    await transact(db, async (transaction) => {
+    const { db, store, deletions, audit } = this.#parts;
+    const holders = await transact(db, async (transaction) => {
+      const holding = await deletions.note(template.id, transaction);
       if (await store.remove(template, transaction)) await audit.snapshotDeleted(transaction, by, template);
+      return holding;
     });
+    await this.#carryOut(holders);
   }
 
-  async #deleteOnHost({ team_id: teamId, name, host_id }: TemplateRow): Promise<void> {
-    const host = host_id === null ? undefined : await this.#parts.hosts.find(host_id);
-    if (!host) return;
-    const agent = this.#parts.hostClients.agentOf(host);
-    try {
-      await callHost(() => agent.deleteTemplate({ teamId, name }, { timeoutMs: DELETE_TIMEOUT_MS }));
-    } catch (error) {
-      if (!(error instanceof WarrenError) || error.code !== "template_not_found") throw error;
-    }
+  /** Has hosts remove what they are to remove now, as far as they answer. */
+  #carryOut(hosts: HostAddress[]): Promise<unknown> {
+    const { operations, deletions } = this.#parts;
+    return operations.track(Promise.all(hosts.map((host) => deletions.carryOut(host))));
   }
 }
 
-function rowOf(
-  teamId: string,
-  name: string,
-  { hostId, sourceId }: { hostId: string; sourceId: string },
-  info: TemplateInfo,
-) {
+function rowOf(teamId: string, name: string, sourceId: string, info: TemplateInfo) {
   return {
     id: randomUUID(),
     team_id: teamId,
@@ -194,7 +194,7 @@ function rowOf(
     vcpus: info.vcpus,
     memory_mb: info.memoryMb,
     size_bytes: Number(info.sizeBytes),
-    host_id: hostId,
+    snapshot_id: info.snapshotId || null,
     source_id: sourceId,
     created_at: new Date(Number(info.createdAtUnixMs)),
   };

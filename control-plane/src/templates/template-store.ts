@@ -34,8 +34,8 @@ export class TemplateStore {
   }
 
   /** The template that a team itself has under a name. */
-  async findExact(teamId: string, name: string): Promise<TemplateRow | undefined> {
-    return this.#db
+  async findExact(teamId: string, name: string, db: Db = this.#db): Promise<TemplateRow | undefined> {
+    return db
       .selectFrom("templates")
       .selectAll()
       .where("team_id", "=", teamId)
@@ -99,7 +99,13 @@ export class TemplateStore {
     await this.#db
       .insertInto("templates")
       .values(
-        names.map((name) => ({ name, team_id: BUILT_IN_TEAM, type: "base" as const, host_id: null, source_id: null })),
+        names.map((name) => ({
+          name,
+          team_id: BUILT_IN_TEAM,
+          type: "base" as const,
+          snapshot_id: null,
+          source_id: null,
+        })),
       )
       .onConflict((conflict) => conflict.columns(["team_id", "name"]).doNothing())
       .execute();

@@ -12,8 +12,8 @@ export interface TemplatesTable {
   vcpus: Generated<number>;
   memory_mb: Generated<number>;
   size_bytes: Generated<number>;
-  /** Host that has its files; null for built-in templates, which every host has. */
-  host_id: string | null;
+  /** Id of its snapshot on every host that has it; null for built-in templates, and until a host has told it. */
+  snapshot_id: string | null;
   /** Sandbox that it was made of; null for base images, and where it is not known. */
   source_id: string | null;
   created_at: Generated<Date>;

@@ -3,7 +3,7 @@ import { HostRemoval } from "../host-registry/host-removal.ts";
 import { HostService } from "../host-registry/host-service.ts";
 import { LocalHost } from "../host-registry/local-host.ts";
 import { DatabaseTokens, type OneTimeTokens } from "../host-registry/one-time-tokens.ts";
-import { Registration } from "../host-registry/registration.ts";
+import { type HeldTemplates, Registration } from "../host-registry/registration.ts";
 import { RegistryStore } from "../host-registry/registry-store.ts";
 import { MembershipStore } from "../teams/membership-store.ts";
 import type { TeamStore } from "../teams/team-store.ts";
@@ -21,11 +21,12 @@ export async function createHostRegistry(
 ) {
   const { config, db, log } = foundation;
   const audit = foundation.audit.teams;
-  const { hosts, hostClients, templateStore: templates } = sandboxes;
+  const { hosts, hostClients } = sandboxes;
   const tokens = await openTokens(foundation);
   foundation.onClose(() => tokens.close());
   const store = new RegistryStore(db);
   const jwts = new HostJwts(accounts.keys);
+  const templates = heldTemplates(foundation, sandboxes);
   const registration = new Registration({ db, store, hosts, tokens, jwts, templates, audit, log });
   const service = new HostService({
     store,
@@ -47,6 +48,22 @@ export async function createHostRegistry(
   /** Has the host of the configuration join, which reaches the control plane at this address. */
   const takeInLocalHost = async (url: string): Promise<void> => local?.joinAt(url);
   return { registration, hosts: service, removal, takeInLocalHost };
+}
+
+/** What becomes known of templates by what hosts have. */
+function heldTemplates(
+  { operations }: Foundation,
+  { templateStore, templateHosts, templateDeletions }: Sandboxes,
+): HeldTemplates {
+  return {
+    addBuiltIn: (names) => templateStore.addBuiltIn(names),
+    async noteHeld(host, held) {
+      await templateHosts.noteHeld(host.id, held);
+      await templateDeletions.noteHeld(host.id, held);
+      // The host's sign of life does not wait for what it has to do.
+      void operations.track(templateDeletions.carryOut(host));
+    },
+  };
 }
 
 /** The client of Redis takes its time to load, and few need it. */

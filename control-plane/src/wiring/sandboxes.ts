@@ -18,6 +18,8 @@ import { SandboxService } from "../sandboxes/sandbox-service.ts";
 import { SandboxSettings } from "../sandboxes/sandbox-settings.ts";
 import { SandboxStore } from "../sandboxes/sandbox-store.ts";
 import type { TeamStore } from "../teams/team-store.ts";
+import { TemplateDeletions } from "../templates/template-deletions.ts";
+import { TemplateHosts } from "../templates/template-hosts.ts";
 import { TemplateService } from "../templates/template-service.ts";
 import { TemplateStore } from "../templates/template-store.ts";
 import type { Foundation } from "./foundation.ts";
@@ -48,10 +50,13 @@ export function createSandboxes(
   const pausing = new SandboxPausing({ store, quota, hostClients, errors, settings, operations });
   const forks = new SandboxForks({ store, quota, hostClients, errors, operations });
   const access = new SandboxAccess({ locations, hostClients, activity, pausing, errors });
+  const templateHosts = new TemplateHosts(db);
+  const deletions = new TemplateDeletions({ db, hostClients, leadership, log });
   const templates = new TemplateService({
     db,
     store: templateStore,
-    hosts,
+    templateHosts,
+    deletions,
     quota,
     hostClients,
     operations,
@@ -73,6 +78,7 @@ export function createSandboxes(
     reads,
     lists: new SandboxLists(db),
     templates: templateStore,
+    templateHosts,
     quota,
     scheduler,
     hostClients,
@@ -91,6 +97,8 @@ export function createSandboxes(
     forks,
     templates,
     templateStore,
+    templateHosts,
+    templateDeletions: deletions,
     access,
     monitor,
     leases,

@@ -16,7 +16,11 @@ export async function readReport(
 ): Promise<Required<Heartbeat>> {
   const [host, usage] = await Promise.all([facts(), sandboxes.usage()]);
   const builtIn = host.templates.map(({ name }) => ({ name }));
-  const ofTeams = sandboxes.listTemplates().map(({ teamId, name }) => ({ team_id: teamId, name }));
+  const ofTeams = sandboxes.listTemplates().map(({ teamId, name, snapshot }) => ({
+    team_id: teamId,
+    name,
+    snapshot_id: snapshot,
+  }));
   return {
     arch: host.arch,
     cpu_cores: host.cpuCores,

@@ -65,8 +65,8 @@ export function hostAgentService(
     async createTemplate({ sandboxId, teamId, name, overwrite }) {
       return { template: templateInfo(await sandboxes.createTemplate(sandboxId, teamId, name, overwrite)) };
     },
-    async deleteTemplate({ teamId, name }) {
-      await sandboxes.deleteTemplate(teamId, name);
+    async deleteTemplate({ teamId, name, snapshotId }) {
+      await sandboxes.deleteTemplate(teamId, name, snapshotId || undefined);
       return {};
     },
     async destroySandbox({ sandboxId }) {
@@ -192,7 +192,7 @@ function forkResult(sandboxId: string, result: Sandbox | WarrenError) {
   return { sandboxId, result: { case: "sandbox" as const, value: sandboxInfo(result) } };
 }
 
-function templateInfo({ teamId, name, vcpus, memoryMb, sizeBytes, createdAt }: Template) {
+function templateInfo({ teamId, name, snapshot, vcpus, memoryMb, sizeBytes, createdAt }: Template) {
   const figures = { sizeBytes: BigInt(sizeBytes), createdAtUnixMs: BigInt(createdAt) };
-  return { teamId, name, type: "snapshot", vcpus, memoryMb, ...figures };
+  return { teamId, name, type: "snapshot", snapshotId: snapshot, vcpus, memoryMb, ...figures };
 }

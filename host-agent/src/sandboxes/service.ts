@@ -185,9 +185,12 @@ export class SandboxService {
     return this.#parts.templates.list();
   }
 
-  /** Removes a template; sandboxes that were started from it are not affected. */
-  async deleteTemplate(teamId: string, name: string): Promise<void> {
-    await this.#assembly.templateMaker.remove(teamId, name);
+  /**
+   * Removes a template, only the one of a certain snapshot where that is named; sandboxes that were started from it are not
+   * affected.
+   */
+  async deleteTemplate(teamId: string, name: string, only?: string): Promise<void> {
+    await this.#assembly.templateMaker.remove(teamId, name, only);
   }
 
   /** Gives back memory that nobody has asked for, when the host is short of it. */

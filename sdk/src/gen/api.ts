@@ -4634,6 +4634,8 @@ export interface components {
         /** HeldTemplate */
         HeldTemplate: {
             name: string;
+            /** @description Which of the templates that have had the name; absent where it is built in */
+            snapshot_id?: string;
             /** @description UUID of its team; absent = built in */
             team_id?: string;
         };

@@ -12,6 +12,7 @@ export interface DoubleTemplate {
   memoryMb: number;
   /** Has the files that its sandboxes begin with. */
   directory: string;
+  snapshotId: string;
 }
 
 /** What the handlers need of the double. */
@@ -25,6 +26,8 @@ export interface SnapshotDouble {
   /** Runs before a sandbox is paused or resumed; an error that it throws is the answer. */
   onPause: () => Promise<void> | void;
   onResume: () => Promise<void> | void;
+  /** Runs before a template is deleted; an error that it throws is the answer. */
+  onDeleteTemplate: () => Promise<void> | void;
   /** Runs before each copy is made; an error that it throws is what becomes of that copy. */
   onFork: (index: number) => void;
 }
@@ -79,14 +82,19 @@ export function snapshotHandlers(double: SnapshotDouble) {
       if (templates.has(templateKey(teamId, name)) && !request.overwrite) {
         throw new WarrenError("already_exists", `there is a template ${name} already`);
       }
+      const snapshotId = randomUUID().replaceAll("-", "");
       const directory = join(double.directory, `template-${randomUUID()}`);
       await cp(guest.directory, directory, { recursive: true, verbatimSymlinks: true });
-      templates.set(templateKey(teamId, name), { vcpus, memoryMb, directory });
+      templates.set(templateKey(teamId, name), { vcpus, memoryMb, directory, snapshotId });
       const figures = { sizeBytes: BigInt(double.templateBytes), createdAtUnixMs: BigInt(Date.now()) };
-      return { template: { teamId, name, type: "snapshot", vcpus, memoryMb, ...figures } };
+      return { template: { teamId, name, type: "snapshot", snapshotId, vcpus, memoryMb, ...figures } };
     },
-    deleteTemplate: async ({ teamId, name }: { teamId: string; name: string }) => {
-      if (!templates.delete(templateKey(teamId, name))) {
+    deleteTemplate: async (request: { teamId: string; name: string; snapshotId: string }) => {
+      await double.onDeleteTemplate();
+      const { teamId, name, snapshotId } = request;
+      const found = templates.get(templateKey(teamId, name));
+      const isMeant = snapshotId === "" || found?.snapshotId === snapshotId;
+      if (!isMeant || !templates.delete(templateKey(teamId, name))) {
         throw new WarrenError("template_not_found", `there is no template ${name}`);
       }
       return {};

@@ -319,6 +319,10 @@ export function describeHostAgent(name: string, start: () => Promise<ContractSub
       const started = await create({ template: "contract" });
       expect(started.spec?.template).toBe("contract");
       expect(await shell(started.sandboxId, "cat file")).toBe("frozen\n");
+      const snapshotId = template!.snapshotId;
+      expect(snapshotId).toMatch(/^[0-9a-f]{32}$/);
+      // The first was replaced: only the one that has the name now goes.
+      expect(await codeOf(agent().deleteTemplate({ ...named, snapshotId }))).toBe("template_not_found");
       await agent().deleteTemplate(named);
       expect(await codeOf(agent().deleteTemplate(named))).toBe("template_not_found");
       await destroy(started.sandboxId);

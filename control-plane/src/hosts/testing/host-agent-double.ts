@@ -53,6 +53,8 @@ export class HostAgentDouble {
   /** Runs before a sandbox is paused, or resumed; an error that it throws is the answer. */
   onPause: () => Promise<void> | void = () => undefined;
   onResume: () => Promise<void> | void = () => undefined;
+  /** Runs before a template is deleted; an error that it throws is the answer. */
+  onDeleteTemplate: () => Promise<void> | void = () => undefined;
   /** Runs before each copy is made; an error that it throws is what becomes of that copy. */
   onFork: (index: number) => void = () => undefined;
   /** Runs before settings are changed; an error that it throws is the answer. */

@@ -1,3 +1,4 @@
+import { WarrenError } from "@warren/contracts/errors";
 import type { Logger } from "pino";
 import type { ImageCache } from "../../memory/image-cache/image-cache.ts";
 import type { SnapshotManifest } from "../../snapshots/manifest.ts";
@@ -56,10 +57,16 @@ export class TemplateMaker {
     }
   }
 
-  /** Removes a template; sandboxes that were started from it are not affected. */
-  async remove(teamId: string, name: string): Promise<void> {
+  /**
+   * Removes a template, only the one of a certain snapshot where that is named; sandboxes that were started from it are not
+   * affected.
+   */
+  async remove(teamId: string, name: string, only?: string): Promise<void> {
     const { templates, warmPool, garbage } = this.#parts;
     const { snapshot } = templates.get(teamId, name);
+    if (only !== undefined && snapshot !== only) {
+      throw new WarrenError("template_not_found", `the template ${name} of this host is another one`);
+    }
     await templates.remove(teamId, name);
     await warmPool.empty(snapshot);
     garbage.schedule();

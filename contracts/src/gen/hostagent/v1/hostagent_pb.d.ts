@@ -463,6 +463,13 @@ export declare type DeleteTemplateRequest = Message<"hostagent.v1.DeleteTemplate
    * @generated from field: string name = 2;
    */
   name: string;
+
+  /**
+   * Remove it only if it is this one, by TemplateInfo.snapshot_id; empty = whatever has the name.
+   *
+   * @generated from field: string snapshot_id = 3;
+   */
+  snapshotId: string;
 };
 
 /**
@@ -2105,6 +2112,13 @@ export declare type TemplateInfo = Message<"hostagent.v1.TemplateInfo"> & {
    * @generated from field: int64 created_at_unix_ms = 7;
    */
   createdAtUnixMs: bigint;
+
+  /**
+   * 32 hexadecimal digits, other ones for each template that has had the name; empty for built-in templates.
+   *
+   * @generated from field: string snapshot_id = 8;
+   */
+  snapshotId: string;
 };
 
 /**
