@@ -98,6 +98,14 @@ test("the form of the name closes by Escape, and the keys are where it was opene
   await pencil.and(page.locator(":focus")).waitFor();
 });
 
+test("the keys are those of the button that does the opposite, once the capsule is paused or runs", async () => {
+  await heading("the-first").waitFor();
+  await head("Pause").press("Enter");
+  await head("Resume").and(page.locator(":focus")).waitFor();
+  await head("Resume").press("Enter");
+  await head("Pause").and(page.locator(":focus")).waitFor();
+});
+
 test("the part of the page that is shown stays when the capsule is paused", async () => {
   await page.goto(`/dashboard/capsules/${first.id}`);
   await page.getByRole("textbox", { name: "Terminal input" }).waitFor();

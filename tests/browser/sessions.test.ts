@@ -96,28 +96,59 @@ test("two tabs of one browser never show two teams", async () => {
   await other.close();
 });
 
-test("who is removed from a team sees nothing of it any more, in any tab", async () => {
-  const { context, page: list } = await dashboard.open();
-  await list.goto("/login?mode=sign-up");
-  await list.getByLabel("Name").fill("Grace Hopper");
-  await list.getByLabel("E-mail").fill("grace@example.org");
-  await list.getByLabel("Password").fill("correct horse battery");
-  await list.getByRole("button", { name: "Make an account" }).click();
-  await list.waitForURL("/dashboard/capsules/list");
+/** Makes somebody a member of the team of the capsule, and that the team of their session. Returned is what removes them. */
+async function join(browser: Page, name: string, email: string): Promise<() => Promise<void>> {
+  await browser.goto("/login?mode=sign-up");
+  await browser.getByLabel("Name").fill(name);
+  await browser.getByLabel("E-mail").fill(email);
+  await browser.getByLabel("Password").fill("correct horse battery");
+  await browser.getByRole("button", { name: "Make an account" }).click();
+  await browser.waitForURL("/dashboard/capsules/list");
   const { team } = await ask<{ team: { team_id: string } }>(page, "GET", "/v1/me");
   const members = `/v1/teams/${team.team_id}/members`;
-  const { user_id } = await ask<{ user_id: string }>(page, "POST", members, { email: "grace@example.org" });
-  await ask(list, "POST", "/v1/auth/switch-team", { team_id: team.team_id });
-  await list.reload();
-  await list.getByRole("link", { name: "of-the-first-team" }).waitFor();
+  const { user_id } = await ask<{ user_id: string }>(page, "POST", members, { email });
+  await ask(browser, "POST", "/v1/auth/switch-team", { team_id: team.team_id });
+  await browser.reload();
+  await browser.getByRole("link", { name: "of-the-first-team" }).waitFor();
+  return () => ask(page, "DELETE", `${members}/${user_id}`);
+}
+
+test("who is removed from a team sees nothing of it any more, in any tab", async () => {
+  const { context, page: list } = await dashboard.open();
+  const remove = await join(list, "Grace Hopper", "grace@example.org");
   const other = await context.newPage();
   await other.goto(capsule);
   await other.getByRole("heading", { name: "of-the-first-team" }).waitFor();
-  await ask(page, "DELETE", `${members}/${user_id}`);
+  await remove();
   for (const tab of [list, other]) {
     await tab.getByRole("button", { name: "Team none" }).waitFor();
     expect(await tab.getByText("of-the-first-team").count()).toBe(0);
   }
+  await context.close();
+});
+
+test("who is removed from a team while they edit a file can copy what they typed before it goes", async () => {
+  const { context, page: editing } = await dashboard.open();
+  const remove = await join(editing, "Barbara Liskov", "barbara@example.org");
+  await editing.route(/\/files\/stream\/read$/, (route) =>
+    route.fulfill({ body: "one\n", contentType: "application/octet-stream" }),
+  );
+  await editing.goto(`${capsule}?tab=files&path=/home&edit=/home/notes.txt`);
+  const text = editing.getByRole("textbox", { name: "Content of notes.txt" });
+  await text.press("Control+End");
+  await text.pressSequentially("typed and not saved");
+  await editing.unroute(/\/files\/stream\/read$/);
+  await remove();
+  const question = editing.getByRole("dialog", { name: "Leave notes.txt unsaved?" });
+  await question.getByRole("button", { name: "Cancel" }).click();
+  // Nothing asks again while they copy it, whatever else is refused meanwhile.
+  await editing.getByRole("button", { name: "Save" }).click();
+  await editing.getByRole("alert").first().waitFor();
+  expect(await question.count()).toBe(0);
+  expect(await text.textContent()).toContain("typed and not saved");
+  await editing.getByRole("link", { name: "Keys" }).first().click();
+  await question.getByRole("button", { name: "Leave" }).click();
+  await editing.getByRole("button", { name: "Team none" }).waitFor();
   await context.close();
 });
 

@@ -159,6 +159,43 @@ test("a tab that is closed ends its shell, a page that is left does not", async 
   await expect.poll(() => shells.all[0]!.input).toContain("\x1b[?");
 });
 
+test("a tab that is closed before its shell has answered leaves no shell behind", async () => {
+  const before = shells.all.map(({ tag }) => tag);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  shells.ready = promise;
+  const { asked } = shells;
+  await page.getByRole("button", { name: "New shell" }).last().click();
+  await expect.poll(() => shells.asked).toBe(asked + 1);
+  await page.getByRole("button", { name: "End shell 2" }).click();
+  await tabs().nth(1).waitFor({ state: "detached" });
+  resolve();
+  await expect.poll(() => shells.all.map(({ tag }) => tag)).toEqual(before);
+  await page.evaluate("dispatchEvent(new Event('focus'))");
+  expect(await tabs().allInnerTexts()).toEqual(["Shell 1"]);
+});
+
+test("a tab that is closed while its connection breaks, so that nobody knows whether its shell runs, leaves none behind", async () => {
+  const before = shells.all.map(({ tag }) => tag);
+  shells.away = true;
+  await page.getByRole("button", { name: "New shell" }).last().click();
+  await page.getByRole("status").getByText("Connecting…").waitFor();
+  shells.open("terminal-2");
+  await page.getByRole("button", { name: "End shell 2" }).click();
+  await expect.poll(() => shells.all.map(({ tag }) => tag)).toEqual(before);
+  shells.away = false;
+});
+
+test("a shell of the address that is not open is told, until somebody has read that", async () => {
+  await page.goto(`/dashboard/capsules/${sandbox.id}?tab=terminal&shell=77`);
+  const told = page.getByText("The address asks for shell=77, which is not open");
+  await told.waitFor();
+  await expectNoBarriers(page);
+  await page.getByRole("button", { name: "Dismiss" }).click();
+  await told.waitFor({ state: "detached" });
+  await page.goto(`/dashboard/capsules/${sandbox.id}?tab=terminal&shell=<b>`);
+  await page.getByText("The address asks for shell=<b>, which is not open").waitFor();
+});
+
 test("no page complained of its policy", () => {
   expect(dashboard.problems()).toEqual([]);
 });

@@ -23,6 +23,8 @@ type Frame = { type: string; tag?: string; process?: string; from?: number; cols
 export class FakeShells {
   readonly all: FakeShell[] = [];
   #nextPid = 95;
+  /** How many times a page has asked to start or join one. */
+  asked = 0;
   /** What a command that is started or joined waits for. */
   ready: Promise<void> = Promise.resolve();
   /** Whether connections break at once. */
@@ -33,10 +35,11 @@ export class FakeShells {
     await page.route(/\/processes$/, (route) =>
       route.fulfill({ json: this.all.map((shell) => this.#described(shell)) }),
     );
-    await page.route(/\/processes\/\d+(\/signal)?$/, (route) => {
-      const pid = Number(/processes\/(\d+)/.exec(route.request().url())?.[1]);
-      if (this.all.some((shell) => shell.pid === pid)) {
-        this.end(pid, { exit_code: 129, signal: "SIGHUP" });
+    await page.route(/\/processes\/[^/]+(\/signal)?$/, (route) => {
+      const process = /processes\/([^/]+)/.exec(route.request().url())?.[1];
+      const shell = this.all.find(({ pid, tag }) => process === String(pid) || process === tag);
+      if (shell) {
+        this.end(shell.pid, { exit_code: 129, signal: "SIGHUP" });
         return route.fulfill({ status: 204 });
       }
       return route.fulfill({ status: 404, json: { error: { code: "process_not_found", message: "it has ended" } } });
@@ -105,6 +108,7 @@ export class FakeShells {
   #take(socket: WebSocketRoute): void {
     if (this.away) return void socket.close({ code: 1011 });
     let shell: FakeShell | undefined;
+    let begun: Promise<FakeShell | undefined> | undefined;
     socket.onMessage(async (message) => {
       if (typeof message !== "string") {
         const typed = message.subarray(1).toString();
@@ -114,8 +118,13 @@ export class FakeShells {
         return this.print(shell, typed.replaceAll("\r", "\r\n"));
       }
       const frame = JSON.parse(message) as Frame;
-      if (frame.type === "start" || frame.type === "attach") shell = await this.#begin(socket, frame);
-      else if (frame.type === "resize") shell?.sizes.push({ cols: frame.cols!, rows: frame.rows! });
+      if (frame.type === "start" || frame.type === "attach") {
+        begun = this.#begin(socket, frame);
+        shell = await begun;
+      } else if (frame.type === "stop") {
+        shell = await begun;
+        if (shell && this.all.includes(shell)) this.end(shell.pid, { exit_code: 143, signal: "SIGTERM" });
+      } else if (frame.type === "resize") shell?.sizes.push({ cols: frame.cols!, rows: frame.rows! });
     });
     socket.onClose(() => this.#forget(socket));
   }
@@ -125,6 +134,7 @@ export class FakeShells {
   }
 
   async #begin(socket: WebSocketRoute, frame: Frame): Promise<FakeShell | undefined> {
+    this.asked += 1;
     await this.ready;
     const known = this.all.find(({ pid, tag }) => [String(pid), tag].includes(frame.process ?? frame.tag ?? ""));
     const isStart = frame.type === "start";

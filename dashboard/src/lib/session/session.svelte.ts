@@ -20,15 +20,12 @@ class Session {
   readonly #channel = new BroadcastChannel(CHANNEL);
   readonly #resets = new Set<() => void>();
   #asked: Promise<Me | null> | undefined;
-  /** Whether somebody was asked what becomes of the page, since the session has ended. */
-  #hasExpired = false;
+  /** Whether somebody was asked what becomes of the page, since the session has ended or lost its team. */
+  #wasAsked = false;
 
   constructor() {
     onSignedOut(() => void this.#expire());
-    // What is on the pages is of a team that is no longer theirs, in all tabs.
-    onTeamLost(() => {
-      if (this.team) void this.begin();
-    });
+    onTeamLost(() => void this.#loseTeam());
     this.#channel.onmessage = () => this.#reload();
   }
 
@@ -145,8 +142,26 @@ class Session {
 
   /** Another tab has changed the session: this one shows nothing of the former any more. */
   #reload(): void {
-    this.#hasExpired = false;
+    this.#wasAsked = false;
     location.reload();
+  }
+
+  /** Whether somebody was asked and stays, for what they would lose on the page. */
+  get #hasStayed(): boolean {
+    return this.#wasAsked && leaveGuards.hold;
+  }
+
+  /**
+   * The team is no longer theirs: what is on the pages goes, in all tabs. Who stays, for what they would lose on the page, can copy
+   * that, and is asked again by the next page.
+   */
+  async #loseTeam(): Promise<void> {
+    if (!this.team || this.#hasStayed) return;
+    this.#wasAsked = true;
+    await leaveGuards.leaveBy(async () => {
+      this.#wasAsked = false;
+      await this.begin();
+    });
   }
 
   /**
@@ -154,10 +169,10 @@ class Session {
    * in another tab and go on in this one.
    */
   async #expire(): Promise<void> {
-    if (this.me === null || this.me === undefined || (this.#hasExpired && leaveGuards.hold)) return;
-    this.#hasExpired = true;
+    if (this.me === null || this.me === undefined || this.#hasStayed) return;
+    this.#wasAsked = true;
     await leaveGuards.leaveBy(async () => {
-      this.#hasExpired = false;
+      this.#wasAsked = false;
       this.#forget();
       this.me = null;
       this.#asked = Promise.resolve(null);

@@ -92,6 +92,12 @@ export class ExecConnection {
     this.#socket.close();
   }
 
+  /** Has the command end, also one that was asked for and has not answered yet, and tells nothing any more. */
+  end(): void {
+    this.#send(JSON.stringify({ type: "stop" }));
+    this.close();
+  }
+
   #send(data: Uint8Array<ArrayBuffer> | string): void {
     if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(data);
   }

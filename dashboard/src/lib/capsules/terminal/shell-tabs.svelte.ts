@@ -20,6 +20,8 @@ export class ShellTab {
   readonly hasTerminal: boolean;
   /** Whether its shell ends with the page. */
   isBound = false;
+  /** Whether it was closed before its shell was known: whoever asked for that has it end. */
+  isClosed = false;
   /** Whether it was in view: only then is it connected to. */
   wasShown = $state(false);
   /** Whether a shell of the same number that runs is as good as a new one. */
@@ -110,10 +112,11 @@ export class ShellTabs {
     this.all = this.all.filter((other) => other !== tab);
     if (this.current === tab) this.show(this.all[Math.max(0, index - 1)]);
     const { pid } = tab;
+    tab.isClosed = pid === undefined;
     if (pid === undefined || tab.number === undefined || tab.isBound || tab.state.is === "ended") return;
     this.#ended.add(pid);
     try {
-      await endShell(this.#sandboxId, pid);
+      await endShell(this.#sandboxId, String(pid));
     } catch (error) {
       this.#ended.delete(pid);
       this.#put(tab);
@@ -149,12 +152,15 @@ export async function endProcess(sandboxId: string, pid: number): Promise<void> 
   await unlessOver(api.DELETE("/v1/sandboxes/{id}/processes/{process}", { params: { path } }));
 }
 
-/** Ends a shell as a terminal that is closed does: shells pass over SIGTERM, which is what others are asked to end by. */
-async function endShell(sandboxId: string, pid: number): Promise<void> {
-  const path = { id: sandboxId, process: String(pid) };
+/**
+ * Ends a shell, named by its process id or tag, as a terminal that is closed does: shells pass over SIGTERM, which is what others
+ * are asked to end by.
+ */
+export async function endShell(sandboxId: string, process: string): Promise<void> {
+  const path = { id: sandboxId, process };
   const body = { signal: "SIGHUP" } as const;
   await unlessOver(api.POST("/v1/sandboxes/{id}/processes/{process}/signal", { params: { path }, body }));
-  await endProcess(sandboxId, pid);
+  await unlessOver(api.DELETE("/v1/sandboxes/{id}/processes/{process}", { params: { path } }));
 }
 
 async function unlessOver(request: Promise<unknown>): Promise<void> {

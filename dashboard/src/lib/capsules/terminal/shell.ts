@@ -124,6 +124,17 @@ export class Shell {
     this.#leave();
   }
 
+  /**
+   * Leaves a shell that is to end before it has said which process it is; nothing is told any more. Returned is the tag of one that
+   * may run without a connection by which it could be told so.
+   */
+  end(): string | undefined {
+    const tag = this.#mayRun && !this.#wasOpen && !this.#isBound ? shellTag(this.#number) : undefined;
+    this.#connection?.end();
+    this.close();
+    return tag;
+  }
+
   #connect(): void {
     clearTimeout(this.#timer);
     this.#connection = new ExecConnection(this.#url, this.#firstFrame(), {
