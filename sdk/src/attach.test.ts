@@ -157,6 +157,31 @@ test("no connection is made again for a command that was let go of", async () =>
   expect(firsts).toHaveLength(1);
 });
 
+test("what was written before a command is let go of is sent, all of it", async () => {
+  const { promise: closed, resolve: close } = Promise.withResolvers<string>();
+  let isTaken = false;
+  serve((socket) => {
+    socket.send(json({ type: "start", pid: 7, offset: 0 }));
+    let said = "";
+    socket.on("message", (data, binary) => {
+      if (binary) said += String(data).slice(1);
+      // A client may be no more than 256 KiB ahead of the command.
+      if (!isTaken && said.length >= 200 * 1024) {
+        isTaken = true;
+        socket.send(json({ type: "stdin_taken", bytes: said.length }));
+      }
+    });
+    socket.once("close", () => close(said));
+  });
+  const process = await attachProcess(connected().transport, "/stream", "7", {});
+  const written = Array.from({ length: 6000 }, (_, line) => `line ${line} ${"x".repeat(60)}\n`);
+  for (const line of written) process.stdin.write(line);
+  process.close();
+  await expect(process.exit).rejects.toMatchObject({ code: "invalid_state" });
+  expect(await closed).toBe(written.join(""));
+  expect(isTaken).toBe(true);
+});
+
 test("a command that is over, however it came to that, holds nothing of the signal that it was started with", async () => {
   serve((socket, _first, connection) => {
     socket.send(json({ type: "start", pid: 7, offset: 0 }));

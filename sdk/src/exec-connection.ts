@@ -24,6 +24,8 @@ const HEARTBEAT_MS = 5000;
 const REATTACH_MS = { first: 200, longest: 5000 };
 /** Milliseconds without the command after which no more attempts are made. */
 const REATTACH_LIMIT_MS = 120_000;
+/** Milliseconds for input to leave this process that was written before its command was let go of. */
+const LEAVE_MS = 5000;
 /** Statuses of errors after which the same may work a moment later. */
 const PASSING = [408, 429, 502, 503, 504];
 
@@ -98,6 +100,9 @@ export class Connection {
   /** Bytes of standard input that were sent and that the command has not been given. */
   #aheadBytes = 0;
   #onTaken: () => void = () => undefined;
+  /** The command was let go of, and what was written to its input before is on its way. */
+  #isLeaving = false;
+  #onWritten: () => void = () => undefined;
 
   constructor(transport: Transport, path: string, first: ExecStartFrame | ExecAttachFrame, options: ConnectionOptions) {
     const { signal, stdin = false, reattach = false } = options;
@@ -134,8 +139,28 @@ export class Connection {
     return this.#brokenSince !== undefined || this.#socket.readyState !== WebSocket.OPEN;
   }
 
+  /** Lets go of the command. One that lives on without the connection is sent first what was written to its input before. */
   close(): void {
-    this.#fail(new WarrenError("invalid_state", "The command was let go of before it had ended."));
+    const error = new WarrenError("invalid_state", "The command was let go of before it had ended.");
+    if (this.#outlives && this.#pid !== undefined && this.#socket.readyState === WebSocket.OPEN) this.#leave(error);
+    else this.#fail(error);
+  }
+
+  #leave(error: Error): void {
+    if (this.#isLeaving) return;
+    this.#isLeaving = true;
+    for (const stream of [this.stdout, this.stderr]) {
+      stream.push(null);
+      this.#release(stream);
+    }
+    const late = setTimeout(() => this.#fail(error), LEAVE_MS);
+    const gone = () => {
+      clearTimeout(late);
+      // Its closing handshake comes behind all that was sent.
+      this.#fail(error, () => this.#socket.close());
+    };
+    this.#onWritten = () => this.stdin.writableLength === 0 && gone();
+    this.#onWritten();
   }
 
   #connect(first: ExecStartFrame | ExecAttachFrame): WebSocket {
@@ -172,6 +197,10 @@ export class Connection {
   #break(error: Error): void {
     // The end of a connection shows in several ways.
     if (this.#ended || this.#retry !== undefined) return;
+    if (this.#isLeaving) {
+      this.#fail(error);
+      return;
+    }
     const pid = this.#pid;
     this.#brokenSince ??= performance.now();
     const passes = error instanceof WarrenError && PASSING.includes(ERRORS[error.code].status);
@@ -247,7 +276,10 @@ export class Connection {
           const bytes = chunk.subarray(offset, offset + STDIN_FRAME_BYTES);
           pending = pending.then(() => this.#sendStdin(bytes));
         }
-        pending.then(() => done(), done);
+        pending.then(() => {
+          done();
+          this.#onWritten();
+        }, done);
       },
       final: (done) => {
         if (wanted) this.send({ type: "close_stdin" });
@@ -291,6 +323,7 @@ export class Connection {
       this.#fail(this.#protocolError(`a binary frame of kind ${bytes[0]}`));
       return;
     }
+    if (this.#isLeaving) return;
     this.offset += bytes.length - 1;
     if (bytes.length > 1 && !output.destroyed && !output.push(bytes.subarray(1))) this.#hold(output);
   }
@@ -343,7 +376,7 @@ export class Connection {
     return new WarrenError("internal_error", `${origin} sent ${what}: is it a Warren server of this version?`);
   }
 
-  #fail(error: Error): void {
+  #fail(error: Error, closeSocket = () => this.#socket.terminate()): void {
     this.#started.reject(error);
     this.#exited.reject(error);
     if (this.#ended) return;
@@ -355,6 +388,6 @@ export class Connection {
       if (this.#outlives && stream instanceof Readable) stream.push(null);
       else stream.destroy(error);
     }
-    this.#socket.terminate();
+    closeSocket();
   }
 }

@@ -121,7 +121,7 @@ export class SandboxProcess {
 
   /**
    * Lets go of the connection; `exit` then rejects. That ends the command if it still runs, unless it is in the background or
-   * was joined.
+   * was joined: it then gets what was written to `stdin` before.
    */
   close(): void {
     this.#connection.close();

@@ -17,7 +17,9 @@ export async function joinProcess(joined: SandboxProcess, interactive: boolean):
   let isDetached = false;
   const keys = new DetachKeys(() => {
     isDetached = true;
-    joined.close();
+    // What was typed before is passed on first, unless the command has more than it takes.
+    if (joined.stdin.writableNeedDrain) joined.close();
+    else keys.once("end", () => joined.close());
   });
   if (interactive || process.stdin.isTTY) {
     const typed = isOnTerminal ? process.stdin.pipe(keys) : process.stdin;

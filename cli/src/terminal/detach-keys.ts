@@ -4,7 +4,7 @@ import { Transform, type TransformCallback } from "node:stream";
 const KEYS = Buffer.from([0x10, 0x11]);
 
 /**
- * Passes on what is typed until ^P ^Q comes, and calls `onDetach` then. ^P alone waits for the key after it, which tells
+ * Passes on what is typed until ^P ^Q comes, calls `onDetach` then, and ends. ^P alone waits for the key after it, which tells
  * whether it was meant.
  */
 export class DetachKeys extends Transform {
@@ -25,6 +25,7 @@ export class DetachKeys extends Transform {
     if (end > 0) this.push(typed.subarray(0, end));
     if (at >= 0) {
       this.#isOver = true;
+      this.push(null);
       this.#onDetach();
     }
     done();

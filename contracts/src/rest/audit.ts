@@ -31,6 +31,7 @@ export const AUDIT_EVENTS = {
     stop: { scope: "team", says: "a sandbox ended though nobody asked for it" },
     missing: { scope: "team", says: "the host of a sandbox does not answer" },
     exec: { scope: "team", says: "a command was started in a sandbox, unless the team leaves that out" },
+    join_process: { scope: "team", says: "somebody joined a command of a sandbox, unless the team leaves that out" },
     signal_process: { scope: "team", says: "a command of a sandbox was sent a signal" },
     end_process: { scope: "team", says: "a command of a sandbox was told to end" },
     write_file: { scope: "team", says: "a file, or a directory as an archive, was written into a sandbox" },

@@ -20,8 +20,8 @@ export async function recordForBoth(db: Db, event: AuditEvent): Promise<void> {
 }
 
 /**
- * Stores events, each once, however often it is given; `db` may be a transaction. Starts of commands are left out for teams
- * that do not want them.
+ * Stores events, each once, however often it is given; `db` may be a transaction. Starts of commands, and who
+ * joins them, are left out for teams that do not want them.
  */
 export async function insertEvents(db: Db, events: readonly StoredEvent[]): Promise<void> {
   for (let start = 0; start < events.length; start += BATCH) {
@@ -34,7 +34,7 @@ export async function insertEvents(db: Db, events: readonly StoredEvent[]): Prom
       from jsonb_to_recordset(${rows}::jsonb) as event (id uuid, team_id uuid, actor_type text,
         actor_id text, actor_name text, resource_type text, resource_id text, action text, scope text, status text,
         metadata jsonb, at bigint)
-      where not (resource_type = 'sandbox' and action = 'exec')
+      where not (resource_type = 'sandbox' and action in ('exec', 'join_process'))
         or coalesce((select audit_exec from teams where teams.id = event.team_id), true)
       on conflict (id) do nothing
     `.execute(db);

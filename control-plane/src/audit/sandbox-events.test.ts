@@ -4,6 +4,7 @@ import type { Sandbox } from "@warren/contracts/rest/sandboxes";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { testDatabase } from "../database/testing/test-database.ts";
 import { eventsOf, query, told } from "../testing/audit-events.ts";
+import { ExecSocket } from "../testing/exec-socket.ts";
 import { expectJson, expectStatus, Person, send, startAccountStack } from "../testing/person.ts";
 import { errorOf, type TestStack } from "../testing/test-stack.ts";
 
@@ -231,6 +232,38 @@ describe("events of sandboxes", () => {
       ["sandbox end_process", "warning", "Ada", { process: "job" }],
       ["sandbox make_directory", "success", "Ada", { path: "/notes" }],
     ]);
+  });
+
+  it("tell of who joins a command, and of the signals that they send over its stream, never of what they type", async () => {
+    const { id } = await create();
+    const { key } = await ada.createApiKey({ name: "joiner" });
+    const program = { headers: { "x-api-key": key } };
+    const trap = 'trap "" INT; echo ready; while read line; do :; done';
+    const exec = { cmd: "sh", args: ["-c", trap], background: true, tag: "job", terminal: { cols: 80, rows: 24 } };
+    const { pid } = await expectJson<{ pid: number }>(await act(id, "exec", exec), 202);
+    const absent = await ExecSocket.open(stack, id, program);
+    absent.send({ type: "attach", process: "other" });
+    await absent.frame("error");
+    const joined = await ExecSocket.open(stack, id, program);
+    joined.send({ type: "attach", process: "job", from: 0 });
+    await joined.frame("start");
+    await expect.poll(() => joined.text("stdout")).toContain("ready");
+    joined.send({ type: "stdin", data: "hunter8\n" });
+    for (let time = 0; time < 1000; time++) joined.send({ type: "signal", signal: "SIGINT" });
+    joined.socket.close();
+    await joined.closed;
+    const process = String(pid);
+    const signals = async () =>
+      (await eventsOf(ada, `?resource_id=${id}&action=signal_process`)).map(({ metadata }) => metadata!);
+    // What is sent within a second is one event.
+    const sum = async () => (await signals()).reduce((all, { times }) => all + Number(times ?? 1), 0);
+    await expect.poll(sum).toBe(1000);
+    const told = await signals();
+    expect(told.length).toBeLessThan(20);
+    for (const metadata of told) expect(metadata).toMatchObject({ process, signal: "SIGINT" });
+    const story = await storyOf(id);
+    expect(story[2]).toEqual(["sandbox join_process", "info", "joiner", { process, tag: "job" }]);
+    expect(JSON.stringify(story)).not.toContain("hunter");
   });
 
   it("tell of directories that are made, of what is moved, and of what is removed, or a part of it", async () => {

@@ -100,8 +100,17 @@ export class SandboxEvents {
     return this.#inSandbox(by, sandboxId, { action: "exec", status: "info", metadata });
   }
 
-  /** A command was sent a signal; `process` is its process id or tag. */
-  processSignalled(by: Caller, sandboxId: string, about: { process: string; signal: string }): Promise<void> {
+  /** Somebody has joined a command that was started before. What they type and read is not recorded. */
+  processJoined(by: Caller, sandboxId: string, about: { process: string; tag?: string }): Promise<void> {
+    return this.#inSandbox(by, sandboxId, { action: "join_process", status: "info", metadata: about });
+  }
+
+  /** A command was sent a signal, `times` over when that is more than once; `process` is its process id or tag. */
+  processSignalled(
+    by: Caller,
+    sandboxId: string,
+    about: { process: string; signal: string; times?: number },
+  ): Promise<void> {
     return this.#inSandbox(by, sandboxId, { action: "signal_process", status: "info", metadata: about });
   }
 
@@ -202,6 +211,7 @@ export class SandboxEvents {
 /** What somebody does in a sandbox that runs. */
 type ActionInSandbox =
   | "exec"
+  | "join_process"
   | "signal_process"
   | "end_process"
   | "write_file"

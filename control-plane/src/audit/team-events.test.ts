@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { testDatabase } from "../database/testing/test-database.ts";
 import { fromWireId } from "../identifiers/wire-id.ts";
 import { eventsOf, query, told } from "../testing/audit-events.ts";
+import { ExecSocket } from "../testing/exec-socket.ts";
 import { operate } from "../testing/operate.ts";
 import {
   ADMIN,
@@ -198,6 +199,17 @@ describe("events of teams and accounts", () => {
     await exec("true");
     await expectStatus(await ada.call("PATCH", `/v1/teams/${ada.teamId}`, { audit_exec: false }), 204);
     await exec("pwd");
+    const { key } = await ada.createApiKey({ name: "joiner" });
+    const started = await ada.call("POST", `/v1/sandboxes/${id}/exec`, {
+      cmd: "sleep",
+      args: ["1000"],
+      background: true,
+    });
+    const { pid } = await expectJson<{ pid: number }>(started, 202);
+    const joined = await ExecSocket.open(stack, id, { headers: { "x-api-key": key } });
+    joined.send({ type: "attach", process: String(pid) });
+    await joined.frame("start");
+    expect(await eventsOf(ada, "?action=join_process")).toEqual([]);
     expect(await commands()).toEqual(["true"]);
     await expectStatus(await ada.call("PATCH", `/v1/teams/${ada.teamId}`, { audit_exec: true }), 204);
     await exec("id");

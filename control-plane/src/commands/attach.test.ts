@@ -127,6 +127,21 @@ it("any number of clients read at once, and each of them may type", async () => 
   }
 });
 
+it("what a client types just before it leaves reaches the command, which goes on", async () => {
+  const pid = await start({ ...ECHO, terminal: { cols: 80, rows: 24 } });
+  const client = await attach(pid);
+  await client.frame("start");
+  const lines = Array.from({ length: 300 }, (_, line) => `${line}\n`);
+  for (const data of lines) client.send({ type: "stdin", data });
+  client.socket.close();
+  const printed = lines.map((line) => `got ${line}`).join("");
+  await expect.poll(async () => (await named(pid)).output_bytes, { timeout: 60_000 }).toBe(printed.length);
+  const next = await attach(pid, { from: 0 });
+  await untilGot(next, printed);
+  expect(next.text("stdout")).toBe(printed);
+  expect(await isOver(pid)).toBe(false);
+});
+
 it("joins a command that is not in the background, with what comes from then on, and leaves it when it goes", async () => {
   const owner = await open();
   owner.send({ type: "start", ...ECHO, stdin: true, tag: "own" });

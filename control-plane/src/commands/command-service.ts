@@ -22,6 +22,7 @@ import { decodeBase64 } from "./base64.ts";
 import { guestCommand } from "./guest-command.ts";
 import { encodeOutput } from "./output-encoding.ts";
 import { selectorOf } from "./process-selector.ts";
+import { SignalRecord } from "./signal-record.ts";
 
 /** A message to a running command. */
 export type CommandInput = MessageInitShape<typeof ExecStreamRequestSchema>;
@@ -72,16 +73,42 @@ export class CommandService {
     signal: AbortSignal,
   ): Promise<void> {
     await this.#access.use(caller, sandboxId, async ({ agent }) => {
-      const recorded = first.type === "start" ? this.#audit.commandStarted(caller, sandboxId, first) : undefined;
-      for await (const response of agent.execStream(prepend(firstInput(sandboxId, first), input), { signal })) {
-        await recorded;
-        await consume(response);
-        // A guest may have more to say than can be passed on.
-        const turn = turns.next(sandboxId);
-        if (turn) await turn;
+      let recorded = first.type === "start" ? this.#audit.commandStarted(caller, sandboxId, first) : undefined;
+      const signals = new SignalRecord((pid, signalled) =>
+        this.#audit.processSignalled(caller, sandboxId, { process: String(pid), ...signalled }),
+      );
+      const messages = prepend(firstInput(sandboxId, first), noting(signals, input));
+      try {
+        for await (const response of agent.execStream(messages, { signal })) {
+          if (response.message.case === "started") {
+            const { pid, tag } = response.message.value;
+            signals.begin(pid);
+            if (first.type === "attach") recorded = this.#audit.processJoined(caller, sandboxId, named(pid, tag));
+          }
+          await recorded;
+          await consume(response);
+          // A guest may have more to say than can be passed on.
+          const turn = turns.next(sandboxId);
+          if (turn) await turn;
+        }
+      } finally {
+        await signals.end();
       }
     });
   }
+}
+
+/** Passes input on, and notes the signals in it. */
+async function* noting(signals: SignalRecord, input: AsyncIterable<CommandInput>): AsyncIterable<CommandInput> {
+  for await (const each of input) {
+    if (each.message?.case === "signal") signals.add(each.message.value.number ?? 0);
+    yield each;
+  }
+}
+
+/** A command as events name it. */
+function named(pid: number, tag: string): { process: string; tag?: string } {
+  return { process: String(pid), ...(tag !== "" && { tag }) };
 }
 
 function firstInput(sandboxId: string, first: ExecStartFrame | ExecAttachFrame): CommandInput {

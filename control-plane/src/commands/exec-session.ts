@@ -25,6 +25,7 @@ import { InputQueue } from "./input-queue.ts";
 import { type EncodedChunk, Utf8Chunks } from "./output-encoding.ts";
 import { OutputWindow } from "./output-window.ts";
 import { SocketSender } from "./socket-sender.ts";
+import { unlessLeft } from "./unless-left.ts";
 
 /** What a client says first: which command to run, or which one to join. */
 type FirstFrame = ExecStartFrame | ExecAttachFrame;
@@ -49,6 +50,9 @@ const INPUT_LOW = 128 * 1024;
 const MOST_REFUSALS = 100;
 /** Milliseconds that a client has for its first frame. */
 const START_TIMEOUT_MS = 10_000;
+
+/** Milliseconds that a command which lives on has to take what a client that has left has typed before. */
+const LEAVE_MS = 10_000;
 
 /** Status codes of the closing handshake (RFC 6455, section 7.4.1). */
 const CLOSE = { normal: 1000, policy: 1008, internal: 1011 } as const;
@@ -76,6 +80,8 @@ export class ExecSession {
   #hasTerminal = false;
   /** The client wants a command to end that lives on without it. */
   #isToEnd = false;
+  /** Aborts when the client has left and what it has sent is still passed on. */
+  readonly #left = new AbortController();
   #window = new OutputWindow();
   #stdinClosed = false;
   /** Answers to refused frames that wait for the client. */
@@ -103,7 +109,7 @@ export class ExecSession {
     });
     socket.on("message", (data: Buffer, isBinary: boolean) => this.#receive(data, isBinary));
     // Which command is to end is not known before it has started.
-    socket.on("close", () => this.#isToEnd || this.#stop());
+    socket.on("close", () => this.#isToEnd || this.#leave());
   }
 
   /** Runs the command that the client names; resolves when the session is over. Never rejects. */
@@ -118,7 +124,10 @@ export class ExecSession {
       await this.#commands.run(
         first,
         this.#input,
-        (response) => this.#unlessOver(this.#pass(response)),
+        // Of what comes after the client has left, nothing is for anybody.
+        async (response) => {
+          if (!this.#left.signal.aborted) await unlessLeft(this.#pass(response), this.#abort.signal, this.#left.signal);
+        },
         this.#abort.signal,
       );
       this.#socket.close(CLOSE.normal);
@@ -254,17 +263,6 @@ export class ExecSession {
     }
   }
 
-  /** What waits for a client does not hold a session that is over. */
-  #unlessOver(passed: Promise<void>): Promise<void> {
-    const { signal } = this.#abort;
-    return new Promise((resolve, reject) => {
-      const over = () => reject(signal.reason);
-      if (signal.aborted) over();
-      signal.addEventListener("abort", over, { once: true });
-      passed.then(resolve, reject).finally(() => signal.removeEventListener("abort", over));
-    });
-  }
-
   async #pass({ message }: ExecStreamResponse): Promise<void> {
     switch (message.case) {
       case "started":
@@ -371,6 +369,18 @@ export class ExecSession {
       });
     }
     this.#socket.close(error.status >= 500 ? CLOSE.internal : CLOSE.policy, error.code);
+  }
+
+  /** The client is gone. A command that lives on is given what was typed before that. */
+  #leave(): void {
+    if (!this.#outlives || this.#abort.signal.aborted) {
+      this.#stop();
+      return;
+    }
+    this.#input.finish();
+    this.#left.abort();
+    const late = setTimeout(() => this.#stop(), LEAVE_MS);
+    this.#abort.signal.addEventListener("abort", () => clearTimeout(late), { once: true });
   }
 
   /** Ends the command, if it still runs. */

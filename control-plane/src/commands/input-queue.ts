@@ -17,6 +17,7 @@ export class InputQueue<T> implements AsyncIterable<T> {
   readonly #items: { item: T; weight: number }[] = [];
   #weight = 0;
   #isHigh = false;
+  #finished = false;
   #ended = false;
   #wake: (() => void) | undefined;
 
@@ -26,7 +27,7 @@ export class InputQueue<T> implements AsyncIterable<T> {
 
   /** Adds an item that holds so many bytes. */
   push(item: T, bytes = 0): void {
-    if (this.#ended) return;
+    if (this.#finished || this.#ended) return;
     const weight = bytes + ITEM_WEIGHT;
     this.#items.push({ item, weight });
     this.#weight += weight;
@@ -34,6 +35,12 @@ export class InputQueue<T> implements AsyncIterable<T> {
       this.#isHigh = true;
       this.#pressure.onHigh();
     }
+    this.#wake?.();
+  }
+
+  /** Nothing more comes: the iteration ends behind what is there. */
+  finish(): void {
+    this.#finished = true;
     this.#wake?.();
   }
 
@@ -50,6 +57,8 @@ export class InputQueue<T> implements AsyncIterable<T> {
       if (next) {
         this.#release(next.weight);
         yield next.item;
+      } else if (this.#finished) {
+        return;
       } else {
         await new Promise<void>((resolve) => {
           this.#wake = resolve;

@@ -59,7 +59,11 @@ export function commandHandlers(guestOf: (sandboxId: string) => DoubleGuest, pro
       // What it is given after it has ended is for nobody.
       const feeding = feed(guest, process.running, input, (bytes) => reader.push({ case: "stdinTaken", value: bytes }));
       const endsWithThis = first.case === "start" && process.endsWithClient;
-      void feeding.catch(() => endsWithThis && process.running.child.kill("SIGKILL"));
+      // Who joined a command leaves it by the end of their input.
+      feeding.then(
+        () => endsWithThis || reader.finish(),
+        () => endsWithThis && process.running.child.kill("SIGKILL"),
+      );
       try {
         const { pid, tag, terminal } = process;
         yield {
@@ -69,7 +73,7 @@ export function commandHandlers(guestOf: (sandboxId: string) => DoubleGuest, pro
           if (part.case !== "stdinTaken") guest.streamed.output += part.value.length;
           yield { message: part };
         }
-        yield { message: { case: "ended" as const, value: process.end! } };
+        if (process.end && !reader.isFinished) yield { message: { case: "ended" as const, value: process.end } };
       } finally {
         reader.leave();
         if (endsWithThis) process.running.child.kill("SIGKILL");
@@ -222,6 +226,7 @@ async function feed(
     else if (message.case === "timeLimit") limit(message.value.timeoutMs);
     else if (message.case === "signal") child.kill(signalName(message.value.number));
   }
+  await passing.catch(() => undefined);
 }
 
 function signalName(number: number): NodeJS.Signals {

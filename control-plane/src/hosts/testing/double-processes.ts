@@ -129,6 +129,7 @@ export class DoubleProcess {
 export class ProcessReader implements AsyncIterable<Part> {
   /** Bytes of output before the first that it brings. */
   readonly offset: number;
+  isFinished = false;
   readonly #process: DoubleProcess;
   #parts: Part[] = [];
   #waiting = 0;
@@ -168,6 +169,12 @@ export class ProcessReader implements AsyncIterable<Part> {
     this.#wake();
   }
 
+  /** Nobody wants more of it. */
+  finish(): void {
+    this.isFinished = true;
+    this.#wake();
+  }
+
   /** Keeps the command waiting no more. */
   leave(): void {
     this.#process.readers.delete(this);
@@ -177,6 +184,7 @@ export class ProcessReader implements AsyncIterable<Part> {
   async *[Symbol.asyncIterator](): AsyncGenerator<Part> {
     for (;;) {
       if (this.#broken) throw this.#broken;
+      if (this.isFinished) return;
       const part = this.#parts.shift();
       if (part) {
         if (part.case !== "stdinTaken") this.#waiting -= part.value.length;

@@ -99,6 +99,22 @@ export function describeProcesses(agent: () => Agent, create: () => Promise<{ sa
       expect(await codeOf(attach(byTag("none")).started())).toBe("process_not_found");
     });
 
+    it("are given what was typed before the end of the input of one who joined, which ends the stream", async () => {
+      const { pid } = await agent().startProcess({ sandboxId, command: ECHO, stdin: true });
+      const leaving = attach(byPid(pid), 0n);
+      await leaving.started();
+      const lines = Array.from({ length: 500 }, (_, line) => `${line}\n`);
+      for (const line of lines) leaving.type(line);
+      leaving.finish();
+      await leaving.over();
+      const next = attach(byPid(pid), 0n);
+      await next.started();
+      next.type("last\n");
+      await next.until([...lines, "last\n"].map((line) => `got ${line}`).join(""));
+      next.type("end\n");
+      expect(await next.ended()).toMatchObject({ exitCode: 4 });
+    });
+
     it("go on through a pause, which ends the streams to them", async () => {
       const own = (await create()).sandboxId;
       const call = { sandboxId: own, command: ECHO, stdin: true, tag: "paused" };
@@ -138,6 +154,7 @@ class Joined {
   readonly #messages: AsyncIterator<ExecStreamResponse>;
   readonly #leave = new AbortController();
   #input: StreamInput[] = [];
+  #isFinished = false;
   #wake: () => void = () => undefined;
 
   constructor(agent: Agent, first: StreamInput["message"] & object) {
@@ -147,6 +164,17 @@ class Joined {
   type(text: string): void {
     this.#input.push({ message: { case: "stdin", value: Buffer.from(text) } });
     this.#wake();
+  }
+
+  /** Has no more input. */
+  finish(): void {
+    this.#isFinished = true;
+    this.#wake();
+  }
+
+  /** Reads on until the end of the stream. */
+  async over(): Promise<void> {
+    while (!(await this.#messages.next()).done);
   }
 
   leave(): void {
@@ -185,6 +213,7 @@ class Joined {
     for (;;) {
       const next = this.#input.shift();
       if (next) yield next;
+      else if (this.#isFinished) return;
       else await new Promise<void>((resolve) => (this.#wake = resolve));
     }
   }

@@ -154,6 +154,12 @@ it("tells of commands in the background, and of what is done with them by proces
   expect(tell("signal_process", { process: "95", signal: "SIGHUP" })).toMatch(
     / sent SIGHUP to the process 95 in sb123$/,
   );
+  expect(tell("signal_process", { process: "95", signal: "SIGINT", times: 12 })).toMatch(
+    / sent SIGINT .* in sb123, 12 times$/,
+  );
+  expect(tell("join_process", { process: "95" })).toMatch(/ joined the process 95 in sb123$/);
+  expect(tell("join_process", { process: "95", tag: "server" })).toMatch(/ joined the command server in sb123$/);
+  expect(tell("join_process", { process: "95", tag: "terminal-2" })).toMatch(/ joined shell 2 in sb123$/);
   expect(tell("end_process", { process: "server" })).toMatch(/ ended the command server in sb123$/);
 });
 

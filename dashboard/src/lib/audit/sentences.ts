@@ -1,6 +1,6 @@
 import type { Schemas } from "#lib/api/client.ts";
 import { SCOPE_WORDS, type Scope } from "#lib/api-keys/scopes.ts";
-import { SHELL } from "#lib/capsules/terminal/shell-tag.ts";
+import { SHELL, shellNumber } from "#lib/capsules/terminal/shell-tag.ts";
 import { formatMebibytes } from "#lib/format/bytes.ts";
 import { shortId } from "#lib/format/id.ts";
 import { visible } from "#lib/format/visible.ts";
@@ -70,13 +70,20 @@ export const SENTENCES: Record<string, Tell> = {
     ...after(" as ", user),
     ...(background === true && command !== PAGE_SHELL ? [", in the background"] : []),
   ],
-  "sandbox.signal_process": (log, { process, signal }) => [
+  "sandbox.join_process": (log, { process, tag }) => [
+    "joined ",
+    ...(shellNumber(textOf(tag)) === undefined ? theProcess(tag ?? process) : [`shell ${shellNumber(textOf(tag))}`]),
+    " in ",
+    it(log),
+  ],
+  "sandbox.signal_process": (log, { process, signal, times }) => [
     "sent ",
     code(signal),
     " to ",
     ...theProcess(process),
     " in ",
     it(log),
+    ...(typeof times === "number" ? [`, ${times} times`] : []),
   ],
   "sandbox.end_process": (log, { process }) => ["ended ", ...theProcess(process), " in ", it(log)],
   "sandbox.write_file": (log, { path, name: file, archive, error }) => [

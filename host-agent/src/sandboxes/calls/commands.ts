@@ -169,7 +169,11 @@ async function* follow(
               stop: over.signal,
               onTaken: (bytes) => news.taken(bytes),
             });
-            feedInput(guest, pid, input, stdin, over.signal).catch(() => undefined);
+            // Who joined a command leaves it by the end of their input.
+            feedInput(guest, pid, input, stdin, over.signal).then(
+              () => endsWithCaller || news.end(),
+              () => undefined,
+            );
           }
         }
         ended = event.type === "ended";
@@ -206,6 +210,7 @@ class News {
   #asked = false;
   #answer: { result: IteratorResult<CommandEvent> } | { error: unknown } | undefined;
   #takenBytes = 0;
+  #isOver = false;
   #wake: () => void = () => undefined;
 
   constructor(events: AsyncGenerator<CommandEvent>) {
@@ -218,15 +223,22 @@ class News {
     this.#wake();
   }
 
+  /** Nobody wants more of them. */
+  end(): void {
+    this.#isOver = true;
+    this.#wake();
+  }
+
   /** The next event; undefined when there are no more. */
   async next(): Promise<StreamEvent | undefined> {
     if (!this.#asked) this.#ask();
     // Not a race of promises: one that is long in coming would keep every other that it raced against.
-    while (!this.#answer && this.#takenBytes === 0) {
+    while (!this.#answer && this.#takenBytes === 0 && !this.#isOver) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
+    if (this.#isOver) return undefined;
     const answer = this.#answer;
     if (!answer) {
       const bytes = this.#takenBytes;

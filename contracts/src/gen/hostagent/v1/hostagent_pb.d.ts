@@ -2580,8 +2580,8 @@ export declare const HostAgentService: GenService<{
   },
   /**
    * Runs a command, or joins one that runs. The first request is start or attach; input, close_stdin, resize and signal may
-   * follow. Ending the request stream early or cancelling kills a command that was started by start and not in the background;
-   * any other goes on.
+   * follow. Ending the request stream early or cancelling kills a command that was started by start and not in the background.
+   * Any other goes on; the end of the requests leaves it, once it was given the input that came before, by the end of the answer.
    *
    * @generated from rpc hostagent.v1.HostAgentService.ExecStream
    */
