@@ -64,6 +64,8 @@ export interface Config {
   auditRetentionDays?: number;
   /** Days for which sandboxes that are over and templates that are gone are known; absent = for ever. */
   endedRetentionDays?: number;
+  /** Whether hosts are to end sandboxes of which this database has never known. */
+  endUnknownSandboxes: boolean;
   oauth: OAuthSettings;
   /** Where mails go; absent = none are sent. */
   smtp?: SmtpSettings;
@@ -166,6 +168,7 @@ export function parseConfig(environment: Environment): Config {
     logLevel: read("WARREN_LOG_LEVEL", parseLogLevel) ?? "info",
     exitWithParent: read("WARREN_EXIT_WITH_PARENT", parseFlag) ?? false,
     ephemeral: read("WARREN_EPHEMERAL", parseFlag) ?? false,
+    endUnknownSandboxes: read("WARREN_END_UNKNOWN_SANDBOXES", parseFlag) ?? false,
     ...optional(
       "dashboardDir",
       read("WARREN_DASHBOARD_DIR", (text) => resolve(text)),

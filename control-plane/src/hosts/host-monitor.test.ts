@@ -16,10 +16,12 @@ import { SandboxChanges } from "../sandboxes/sandbox-changes.ts";
 import { SandboxHistory } from "../sandboxes/sandbox-history.ts";
 import { storedSpec } from "../sandboxes/sandbox-spec.ts";
 import { SandboxStore } from "../sandboxes/sandbox-store.ts";
+import { UnknownSandboxes } from "../sandboxes/unknown-sandboxes.ts";
 import { TeamStore } from "../teams/team-store.ts";
 import { HostClientPool } from "./host-client-pool.ts";
 import { HostMonitor, type HostMonitorParts } from "./host-monitor.ts";
 import { HostStore } from "./host-store.ts";
+import { HostWatch } from "./host-watch.ts";
 import { RoundRobinScheduler } from "./scheduler.ts";
 import { HostAgentDouble } from "./testing/host-agent-double.ts";
 import { insertHost } from "./testing/insert-host.ts";
@@ -43,6 +45,8 @@ describe("host monitor", () => {
   let monitor: HostMonitor;
   let teamId: string;
   let hostId: string;
+  /** Milliseconds of the clock by which patience with unknown sandboxes is measured. */
+  let now = 0;
 
   beforeAll(async () => {
     database = await openDatabase(fixture().config, log);
@@ -52,12 +56,13 @@ describe("host monitor", () => {
     const audit = new AuditLogger(new AuditRecorder({ db, outbox: new AuditOutbox(fixture().config.dataDir), log }));
     hosts = new HostStore(db, audit.teams);
     store = new SandboxStore(db, new SandboxChanges(), new SandboxHistory(audit.sandboxes));
-    const sandboxes = new SandboxReconciler({ store, hostClients, log });
-    parts = { hosts, hostClients, sandboxes, leadership, log };
+    const unknown = new UnknownSandboxes(false, () => now);
+    const sandboxes = new SandboxReconciler({ store, hostClients, unknown, log });
+    parts = { hosts, watch: new HostWatch(db, audit.teams), hostClients, sandboxes, leadership, log };
     monitor = new HostMonitor(parts);
     teamId = await new TeamStore(db).insert("Team");
     hostId = await insertHost(db, double.address);
-    await monitor.visit((await hosts.listMonitored())[0]!);
+    await visit();
   });
   afterAll(async () => {
     hostClients.close();
@@ -105,8 +110,12 @@ describe("host monitor", () => {
       .execute();
   const host = async () => (await hosts.listMonitored())[0]!;
   const statusOf = async (id: string) => (await store.find(teamId, id))?.status;
-  /** Visits the host, which has been watched for `seconds`. */
-  const visit = async (seconds = 0) => monitor.visit(await host(), Date.now() - seconds * 1000);
+  /** Visits the host, which has been watched for `seconds`, as the one process that watches hosts does. */
+  const visit = async (seconds = 0) => {
+    const answered = await monitor.visit(await host(), new AbortController().signal);
+    await monitor.settle(seconds);
+    return answered;
+  };
 
   it.each<[SandboxStatus, string | undefined, Changed, SandboxStatus]>([
     ["running", "running", "now", "running"],
@@ -232,20 +241,82 @@ describe("host monitor", () => {
     expect(await statusOf(id)).toBe("stopping");
   });
 
-  it("destroys sandboxes of the host that nobody knows or that are over, and no others", async () => {
+  it("destroys sandboxes of the host that are over, and those that come without a row, after a while; no others", async () => {
     const running = await place("running", "running");
     const over = [await place("error", "running"), await place("stopped", "running")];
+    await visit();
+    expect(double.destroyed.sort()).toEqual([...over].sort());
     const unknown = newSandboxId();
     await createOnHost(unknown);
+    await visit();
+    expect(double.guests.has(unknown)).toBe(true);
+    now += 31_000;
     await visit();
     expect([...double.guests.keys()]).toEqual([running]);
     expect(double.destroyed.sort()).toEqual([...over, unknown].sort());
   });
 
+  it("leaves alone what was there when it began to watch: the database may be an older one", async () => {
+    const unknown = newSandboxId();
+    await createOnHost(unknown);
+    parts.sandboxes.begin();
+    for (let turn = 0; turn < 3; turn++) {
+      await visit();
+      now += 3_600_000;
+    }
+    expect(double.guests.has(unknown)).toBe(true);
+    expect(double.destroyed).toEqual([]);
+  });
+
+  it("ends a sandbox that is another host's, here alone", async () => {
+    const second = await insertHost(database.db, "http://127.0.0.1:2");
+    await hosts.markAlive({ id: second, status: "unreachable" });
+    try {
+      const id = await place("running", "running");
+      await database.db.updateTable("sandboxes").set({ host_id: second }).where("id", "=", id).execute();
+      const before = await store.find(teamId, id);
+      await visit();
+      now += 31_000;
+      await visit();
+      expect(double.destroyed).toEqual([id]);
+      expect(await store.find(teamId, id)).toEqual(before);
+    } finally {
+      await database.db.deleteFrom("sandboxes").execute();
+      await database.db.deleteFrom("hosts").where("id", "=", second).execute();
+    }
+  });
+
+  it("believes times and sizes of a host as far as they can be", async () => {
+    const id = await place("missing", "running");
+    const { created_at } = (await store.find(teamId, id))!;
+    const guest = double.guest(id);
+    const info = guest.info.bind(guest);
+    const far = { createdAtUnixMs: BigInt(Date.now() + 600_000), hostIp: "\0".repeat(9) + "x".repeat(1_000_000) };
+    guest.info = () => ({ ...info(), ...far });
+    await visit();
+    const row = (await store.find(teamId, id))!;
+    expect(row.status).toBe("running");
+    expect(row.started_at!.getTime()).toBeLessThanOrEqual(Date.now() + 1000);
+    expect(row.host_ip.length).toBeLessThanOrEqual(64);
+    guest.info = () => ({ ...info(), createdAtUnixMs: -(2n ** 62n), diskBytes: 2n ** 64n - 1n });
+    guest.status = "paused";
+    guest.reason = { code: "host_disk_failed", message: "\0\ud800".repeat(100_000), atUnixMs: 2n ** 62n };
+    await visit();
+    const paused = (await store.find(teamId, id))!;
+    expect(paused).toMatchObject({ status: "paused", disk_bytes: Number.MAX_SAFE_INTEGER });
+    expect(paused.reason!.message.length).toBeLessThan(10_000);
+    await visit();
+    expect(await store.find(teamId, id)).toEqual(paused);
+    guest.reason = undefined;
+    guest.status = "running";
+    await visit();
+    expect((await store.find(teamId, id))!.started_at).toEqual(created_at);
+  });
+
   it("follows the other sandboxes of a host that cannot destroy one, and asks for that again", async () => {
     const stuck = await place("stopping", "running", "long ago");
     const other = await place("running", "paused");
-    await createOnHost(newSandboxId());
+    await place("stopped", "running");
     double.onDestroy = () => Promise.reject(new WarrenError("internal_error", "the microVM does not end"));
     expect(await visit()).toBe(true);
     expect([await statusOf(stuck), await statusOf(other)]).toEqual(["stopping", "paused"]);
@@ -265,6 +336,37 @@ describe("host monitor", () => {
     await visit();
     expect(double.guests.has(id)).toBe(true);
     expect(await statusOf(id)).toBe("pending");
+  });
+
+  it("knows for how long hosts were watched, whoever did it", async () => {
+    const watch = parts.watch;
+    expect(await watch.begin()).toBe(0);
+    const set = (last: string) =>
+      sql`update host_watch set since = now() - interval '100 seconds', last_round_at = now() - ${last}::interval`.execute(
+        database.db,
+      );
+    await set("6 seconds");
+    expect(await watch.begin()).toBeGreaterThanOrEqual(100);
+    // Nobody has taken signs of life meanwhile, maybe.
+    await set("20 seconds");
+    expect(await watch.begin()).toBe(0);
+  });
+
+  it("has calls that bring news share a visit that has not begun, and no other", async () => {
+    let lists = 0;
+    const first = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<void>();
+    double.onList = () => {
+      if (++lists > 1) return;
+      begun.resolve();
+      return first.promise;
+    };
+    const looks = [monitor.look(hostId)];
+    await begun.promise;
+    for (let turn = 0; turn < 50; turn++) looks.push(monitor.look(hostId));
+    first.resolve();
+    await Promise.all(looks);
+    expect(lists).toBe(2);
   });
 
   describe("a host that falls silent", () => {
@@ -310,6 +412,15 @@ describe("host monitor", () => {
         ["marked_up", "success", { again: true }],
       ]);
     });
+  });
+
+  it("marks the sandboxes of a lost host though whoever noted its loss came no further", async () => {
+    const id = await place("running", "running");
+    await database.db.updateTable("hosts").set({ status: "unreachable" }).where("id", "=", hostId).execute();
+    await monitor.settle(0);
+    expect(await statusOf(id)).toBe("missing");
+    await visit();
+    expect(await statusOf(id)).toBe("running");
   });
 
   it("knows what a host offers that has come back", async () => {

@@ -1,9 +1,11 @@
-import { setInterval } from "node:timers/promises";
+import { setTimeout as delay, setInterval } from "node:timers/promises";
 import type { ListSandboxesResponse } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import type { Leadership } from "../database/leadership.ts";
 import type { Logger } from "../logging.ts";
 import type { HostClientPool } from "./host-client-pool.ts";
 import type { HostStore, MonitoredHost } from "./host-store.ts";
+import type { HostWatch } from "./host-watch.ts";
+import { VisitPlaces } from "./visit-places.ts";
 
 /** Milliseconds between two rounds, unless a host says that something changed. */
 const INTERVAL_MS = 5000;
@@ -12,17 +14,29 @@ const CALL_TIMEOUT_MS = 4000;
 /** Seconds without a sign of life after which a host counts as unreachable. */
 const STALE_SEC = 90;
 
+/** Hosts that are visited at the same time, and milliseconds for which a visit counts as one of them. */
+const PLACES = 64;
+const PLACE_MS = 250;
+/** Milliseconds between two visits to a host that says again and again that something changed. */
+const PACE_MS = 100;
+
 /** Keeps the sandboxes of the database in step with those of the hosts. */
 export interface SandboxFollower {
-  /** Compares a host with the database. `list` asks the host; whatever changes after it is called is left alone. */
-  reconcile(host: MonitoredHost, list: () => Promise<ListSandboxesResponse>): Promise<void>;
-  /** The host has become unreachable. */
-  hostLost(hostId: string): Promise<void>;
+  /** This process watches all hosts from now on. */
+  begin(): void;
+  /**
+   * Compares a host with the database. `list` asks the host; whatever changes after it is called is left alone. `watch` is given
+   * by the process that watches all hosts, until it does so no more.
+   */
+  reconcile(host: MonitoredHost, list: () => Promise<ListSandboxesResponse>, watch?: AbortSignal): Promise<void>;
+  /** Follows that hosts have become unreachable. */
+  hostsLost(): Promise<void>;
 }
 
 /** What the monitor needs. */
 export interface HostMonitorParts {
   hosts: HostStore;
+  watch: HostWatch;
   hostClients: HostClientPool;
   sandboxes: SandboxFollower;
   leadership: Leadership;
@@ -46,6 +60,12 @@ export class HostMonitor {
   readonly #visits = new Map<string, Promise<void>>();
   /** Streams on which hosts say that sandboxes changed. */
   readonly #streams = new Map<string, Promise<void>>();
+  /** Visits that calls wait for: the last one of each host. */
+  readonly #looks = new Map<string, { hasBegun: boolean; done: Promise<void> }>();
+  readonly #places = new VisitPlaces(PLACES, PLACE_MS);
+  /** Hosts that have answered, which is yet to be noted, and those that did not answer last. */
+  readonly #answered = new Set<string>();
+  readonly #silent = new Set<string>();
   #leading: Promise<void> = Promise.resolve();
 
   constructor(parts: HostMonitorParts) {
@@ -64,11 +84,12 @@ export class HostMonitor {
   }
 
   async #follow(signal: AbortSignal): Promise<void> {
-    const since = Date.now();
-    const { intervalMs = INTERVAL_MS } = this.#parts;
+    const { sandboxes, intervalMs = INTERVAL_MS } = this.#parts;
+    this.#answered.clear();
+    sandboxes.begin();
     try {
-      await this.#round(since, signal);
-      for await (const _ of setInterval(intervalMs, undefined, { signal })) await this.#round(since, signal);
+      await this.#round(signal);
+      for await (const _ of setInterval(intervalMs, undefined, { signal })) await this.#round(signal);
     } catch (error) {
       if (!signal.aborted) throw error;
     } finally {
@@ -76,22 +97,55 @@ export class HostMonitor {
     }
   }
 
-  /** Starts a visit to every host that is not being visited. `since` is when this process began to watch. */
-  async #round(since: number, signal: AbortSignal): Promise<void> {
+  /** Starts a visit to every host that is not being visited; those that did not answer last are the last. */
+  async #round(signal: AbortSignal): Promise<void> {
+    const { hosts, watch, log } = this.#parts;
     try {
-      for (const host of await this.#parts.hosts.listMonitored()) {
+      await this.settle(await watch.begin());
+      const monitored = await hosts.listMonitored();
+      const isSilent = ({ id }: MonitoredHost) => Number(this.#silent.has(id));
+      const ids = new Set(monitored.map(({ id }) => id));
+      for (const id of this.#silent) if (!ids.has(id)) this.#silent.delete(id);
+      for (const host of monitored.sort((one, other) => isSilent(one) - isSilent(other))) {
         if (this.#visits.has(host.id)) continue;
-        const visit = this.visit(host, since)
-          .then((answered) => {
-            if (answered) this.onAnswer(host.address, this.#listen(host, signal));
+        const leave = await this.#places.enter();
+        if (signal.aborted) return leave();
+        const visit = this.visit(host, signal)
+          .then((answered) => this.#note(host, answered, signal))
+          .catch((error: unknown) => {
+            if (!signal.aborted) log.error({ err: error, host: host.id }, "a visit to a host failed");
           })
-          .catch((error: unknown) => this.#parts.log.error({ err: error, host: host.id }, "a visit to a host failed"))
-          .finally(() => this.#visits.delete(host.id));
+          .finally(() => this.#visits.delete(host.id))
+          .finally(leave);
         this.#visits.set(host.id, visit);
       }
     } catch (error) {
-      this.#parts.log.error({ err: error }, "hosts could not be listed");
+      log.error({ err: error }, "hosts could not be followed");
     }
+  }
+
+  #note(host: MonitoredHost, answered: boolean, signal: AbortSignal): void {
+    if (!answered) {
+      this.#silent.add(host.id);
+      return;
+    }
+    this.#silent.delete(host.id);
+    this.onAnswer(host.address, this.#listen(host, signal));
+  }
+
+  /**
+   * Notes which hosts have answered since the last round, and takes those out of service that have given no sign of life for too
+   * long. `watchedSec`: for how long they would have been noticed.
+   */
+  async settle(watchedSec: number): Promise<void> {
+    const { watch, sandboxes, log } = this.#parts;
+    const answered = [...this.#answered];
+    await watch.noteAnswers(answered);
+    for (const id of answered) this.#answered.delete(id);
+    const lost = watchedSec < STALE_SEC ? [] : await watch.markSilent(STALE_SEC);
+    for (const host of lost) log.warn({ host }, "a host is unreachable; its sandboxes are missing");
+    // Of hosts that were lost before as well: whoever noted that may not have come to this.
+    await sandboxes.hostsLost();
   }
 
   /**
@@ -102,7 +156,11 @@ export class HostMonitor {
     const { hostClients, log } = this.#parts;
     if (this.#streams.has(host.id) || signal.aborted) return false;
     const follow = async () => {
-      for await (const _ of hostClients.agentOf(host).watchSandboxes({}, { signal })) await this.look(host.id);
+      for await (const _ of hostClients.agentOf(host).watchSandboxes({}, { signal })) {
+        await this.#look(host.id, signal);
+        // What is said meanwhile is said together.
+        await delay(PACE_MS, undefined, { signal });
+      }
     };
     const stream = follow()
       .catch((error: unknown) => {
@@ -114,44 +172,56 @@ export class HostMonitor {
   }
 
   /**
-   * Visits a host now, because a call to it brought news. Any control plane may: each change compares what it read. Never
-   * rejects; the next round finds what this one did not.
+   * Visits a host now, because a call to it brought news. Any control plane may: each change compares what it read. Whoever asks
+   * while others wait for a visit that has not begun has that one. Never rejects; the next round finds what this one did not.
    */
-  async look(hostId: string): Promise<void> {
+  look(hostId: string): Promise<void> {
+    const latest = this.#looks.get(hostId);
+    if (latest && !latest.hasBegun) return latest.done;
+    const look = { hasBegun: false, done: Promise.resolve() };
+    const begin = () => {
+      look.hasBegun = true;
+      return this.#look(hostId);
+    };
+    look.done = (latest?.done ?? Promise.resolve()).then(begin).finally(() => {
+      if (this.#looks.get(hostId) === look) this.#looks.delete(hostId);
+    });
+    this.#looks.set(hostId, look);
+    return look.done;
+  }
+
+  async #look(hostId: string, signal?: AbortSignal): Promise<void> {
     const { hosts, log } = this.#parts;
     try {
-      const host = (await hosts.listMonitored()).find(({ id }) => id === hostId);
-      if (host) await this.visit(host);
+      const host = await hosts.findMonitored(hostId);
+      if (host) await this.visit(host, signal);
     } catch (error) {
-      log.warn({ err: error, host: hostId }, "a host could not be followed");
+      if (!signal?.aborted) log.warn({ err: error, host: hostId }, "a host could not be followed");
     }
   }
 
-  /** Visits one host. Returns whether it answered. */
-  async visit(host: MonitoredHost, since = Date.now()): Promise<boolean> {
+  /** Visits one host. Returns whether it answered. `watch`: as for {@link SandboxFollower.reconcile}. */
+  async visit(host: MonitoredHost, watch?: AbortSignal): Promise<boolean> {
     const { hosts, hostClients, sandboxes, log } = this.#parts;
+    const options = { timeoutMs: CALL_TIMEOUT_MS, ...(watch && { signal: watch }) };
     const began = performance.now();
     let answered = false;
     const list = async () => {
       const agent = hostClients.agentOf(host);
-      const listed = await agent.listSandboxes({}, { timeoutMs: CALL_TIMEOUT_MS });
+      const listed = await agent.listSandboxes({}, options);
       answered = true;
-      if (await hosts.markAlive(host)) {
+      if (watch) this.#answered.add(host.id);
+      if (host.status === "unreachable" && (await hosts.markAlive(host))) {
         log.info({ host: host.id }, "a host is online");
-        await hosts.describe(host.id, await agent.getHost({}, { timeoutMs: CALL_TIMEOUT_MS }));
+        await hosts.describe(host.id, await agent.getHost({}, options));
       }
       return listed;
     };
     try {
-      await sandboxes.reconcile(host, list);
+      await sandboxes.reconcile(host, list, watch);
     } catch (error) {
       if (answered) throw error;
       log.debug({ err: error, host: host.id }, "a host does not answer");
-      const watchedSec = (Date.now() - since) / 1000;
-      if (watchedSec >= STALE_SEC && (await hosts.markUnreachable(host.id, STALE_SEC))) {
-        log.warn({ host: host.id }, "a host is unreachable; its sandboxes are missing");
-        await sandboxes.hostLost(host.id);
-      }
     } finally {
       this.onVisit(answered, performance.now() - began);
     }

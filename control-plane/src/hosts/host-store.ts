@@ -5,11 +5,15 @@ import type { TeamEvents } from "../audit/team-events.ts";
 import type { Db } from "../database/tables.ts";
 import { transact } from "../database/transact.ts";
 import type { HostAddress } from "./host-client-pool.ts";
+import { textOfHost } from "./host-text.ts";
 
 /** A host that the monitor looks after. */
 export interface MonitoredHost extends HostAddress {
   status: HostStatus;
 }
+
+/** Most that is believed of any number, and kept. */
+const MOST = 2_147_483_647;
 
 /** Rows of hosts. */
 export class HostStore {
@@ -77,20 +81,10 @@ export class HostStore {
     });
   }
 
-  /** Takes a host out of service that has given no sign of life for `seconds`. Returns whether its status changed. */
-  async markUnreachable(hostId: string, seconds: number): Promise<boolean> {
-    return transact(this.#db, async (transaction) => {
-      const lost = await transaction
-        .updateTable("hosts")
-        .set({ status: "unreachable", updated_at: sql`now()` })
-        .where("id", "=", hostId)
-        .where("status", "in", ["online", "draining"])
-        .where(sql<boolean>`coalesce(last_heartbeat_at < now() - make_interval(secs => ${seconds}), true)`)
-        .returning("team_id")
-        .executeTakeFirst();
-      if (lost) await this.#audit.hostMarkedDown(transaction, hostId, lost.team_id);
-      return lost !== undefined;
-    });
+  /** A host of `listMonitored`; undefined when it is none. */
+  async findMonitored(hostId: string): Promise<MonitoredHost | undefined> {
+    const host = await this.find(hostId);
+    return host && host.address !== "" && host.status !== "offline" ? host : undefined;
   }
 
   async find(hostId: string): Promise<MonitoredHost | undefined> {
@@ -102,12 +96,14 @@ export class HostStore {
     await this.#db
       .updateTable("hosts")
       .set({
-        arch: host.arch,
-        cpu_cores: host.cpuCores,
-        memory_mb: host.memoryMb,
-        disk_gb: host.diskGb,
-        metadata:
-          sql`metadata || ${JSON.stringify({ accelerator: host.accelerator, vmm: host.version })}::jsonb` as never,
+        arch: textOfHost(host.arch, 32),
+        cpu_cores: Math.min(host.cpuCores, MOST),
+        memory_mb: Math.min(host.memoryMb, MOST),
+        disk_gb: Math.min(host.diskGb, MOST),
+        metadata: sql`metadata || ${JSON.stringify({
+          accelerator: textOfHost(host.accelerator, 32),
+          vmm: textOfHost(host.version, 64),
+        })}::jsonb` as never,
         updated_at: sql`now()`,
       })
       .where("id", "=", hostId)

@@ -1,6 +1,7 @@
 import type { WarrenError } from "@warren/contracts/errors";
 import type { ListSandboxesResponse, SandboxInfo } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import type { SandboxStatus } from "@warren/contracts/rest/sandboxes";
+import { textOfHostTime } from "../date-time.ts";
 import type { HostAddress, HostClientPool } from "../hosts/host-client-pool.ts";
 import type { SandboxFollower } from "../hosts/host-monitor.ts";
 import { callHost } from "../hosts/rpc-errors.ts";
@@ -9,6 +10,7 @@ import { failure, isGivenHere, reasonOfPause } from "./reasons.ts";
 import {
   pausedFields,
   reasonCode,
+  reportedDiskBytes,
   reportedReason,
   reportedStatus,
   reportsOf,
@@ -17,6 +19,7 @@ import {
 } from "./reported-fields.ts";
 import { differingSettings, specOf } from "./sandbox-spec.ts";
 import type { RowOnHost, SandboxStore, SettingsFields, StatusFields } from "./sandbox-store.ts";
+import type { UnknownSandboxes } from "./unknown-sandboxes.ts";
 
 /** Seconds after which a creation that its host has not finished counts as abandoned; longer than a creation takes. */
 const CREATING_SEC = 240;
@@ -29,6 +32,8 @@ const STOPPING_SEC = 90;
 const CHANGING_SEC = 15;
 const DESTROY_TIMEOUT_MS = 60_000;
 const CREATING: SandboxStatus[] = ["pending", "starting"];
+/** Sandboxes of lost hosts that are marked by one statement. */
+const AT_ONCE = 1000;
 /** Sandboxes of one host that are destroyed at the same time. */
 const PARALLEL_DESTROYS = 4;
 
@@ -44,67 +49,94 @@ type Observed = Pick<Observation, "status" | "ageSec" | "reason" | "operation" |
 export class SandboxReconciler implements SandboxFollower {
   readonly #store: SandboxStore;
   readonly #hostClients: HostClientPool;
+  readonly #unknown: UnknownSandboxes;
   readonly #log: Logger;
 
-  constructor(parts: { store: SandboxStore; hostClients: HostClientPool; log: Logger }) {
+  constructor(parts: { store: SandboxStore; hostClients: HostClientPool; unknown: UnknownSandboxes; log: Logger }) {
     this.#store = parts.store;
     this.#hostClients = parts.hostClients;
+    this.#unknown = parts.unknown;
     this.#log = parts.log;
   }
 
+  begin(): void {
+    this.#unknown.begin();
+  }
+
   /** The rows are read before the host is asked and changed only if they are still the same, so newer changes win. */
-  async reconcile(host: HostAddress, list: () => Promise<ListSandboxesResponse>): Promise<void> {
+  async reconcile(host: HostAddress, list: () => Promise<ListSandboxesResponse>, watch?: AbortSignal): Promise<void> {
     const rows = await this.#store.listOnHost(host.id);
     const reported = reportsOf(await list());
     for (const row of rows) {
-      await this.#settle(host, { ...row, reported: reported.get(row.id) });
+      watch?.throwIfAborted();
+      await this.#settle(host, { ...row, reported: reported.get(row.id) }, watch);
       reported.delete(row.id);
     }
-    await this.#destroyUnknown(host, reported);
+    await this.#settleOthers(host, reported, watch);
   }
 
-  async hostLost(hostId: string): Promise<void> {
-    await this.#store.markMissing(hostId);
+  async hostsLost(): Promise<void> {
+    while ((await this.#store.markMissing(AT_ONCE)) === AT_ONCE);
   }
 
-  async #settle(host: HostAddress, row: Observation): Promise<void> {
+  async #settle(host: HostAddress, row: Observation, watch?: AbortSignal): Promise<void> {
     const settings = newerSettings(row);
     if (settings) await this.#store.changeSettings(row.id, settings);
     const verdict = judge(row);
     if (!verdict) return;
-    if (verdict.destroy && !(await this.#destroy(host, row.id))) return;
+    if (verdict.destroy && !(await this.#destroy(host, row.id, watch))) return;
     const changed = await this.#store.change(row, verdict.status, verdict.fields);
     if (!changed) return;
     // The end is noted: the host may forget it.
-    if (reportedStatus(row.reported) === "stopped" && !verdict.destroy) await this.#destroy(host, row.id);
+    if (reportedStatus(row.reported) === "stopped" && !verdict.destroy) await this.#destroy(host, row.id, watch);
     this.#log.info(
       { sandbox: row.id, from: row.status, to: verdict.status, reported: reportedStatus(row.reported) ?? "absent" },
       "a sandbox follows its host",
     );
   }
 
-  /** Destroys sandboxes that the host has and the database does not know, or knows to be over. */
-  async #destroyUnknown(host: HostAddress, reported: ReadonlyMap<string, SandboxInfo>): Promise<void> {
+  /** Ends what the host has and should not. */
+  async #settleOthers(
+    host: HostAddress,
+    reported: ReadonlyMap<string, SandboxInfo>,
+    watch?: AbortSignal,
+  ): Promise<void> {
     const ids = [...reported.keys()];
-    const live = await this.#store.findLive(ids);
-    const unknown = ids.filter((id) => !live.has(id));
+    const known = await this.#store.findKnown(ids);
+    const over = ids.filter((id) => known.get(id)?.isOver);
+    // One that is on its way here, or has come meanwhile, is none of these.
+    const unknown = ids.filter((id) => !over.includes(id) && known.get(id)?.host_id !== host.id);
+    const ended = watch ? this.#unknownEnded(host, unknown) : [];
+    const all = [...over, ...ended];
     const next = async (): Promise<void> => {
-      for (let id = unknown.pop(); id !== undefined; id = unknown.pop()) {
+      for (let id = all.pop(); id !== undefined && !watch?.aborted; id = all.pop()) {
         // One that has ended by itself was noted before; only the host's answer to that was lost.
         if (reportedStatus(reported.get(id)) !== "stopped") {
           this.#log.warn({ sandbox: id, host: host.id }, "a host has a sandbox that should not exist; destroying it");
         }
-        await this.#destroy(host, id);
+        await this.#destroy(host, id, watch);
       }
     };
     await Promise.all(Array.from({ length: PARALLEL_DESTROYS }, next));
   }
 
+  #unknownEnded(host: HostAddress, unknown: string[]): string[] {
+    const { ended, found } = this.#unknown.judge(host.id, unknown);
+    if (found.length > 0) {
+      this.#log.warn(
+        { host: host.id, sandboxes: found.slice(0, 20), count: found.length },
+        "a host has sandboxes of which the database does not know; they are left alone, in case it was restored from a back-up",
+      );
+    }
+    return ended;
+  }
+
   /** False when the host could not: it is asked again at the next comparison, and holds back no other sandbox until then. */
-  async #destroy(host: HostAddress, sandboxId: string): Promise<boolean> {
+  async #destroy(host: HostAddress, sandboxId: string, signal?: AbortSignal): Promise<boolean> {
     const agent = this.#hostClients.agentOf(host);
+    const options = { timeoutMs: DESTROY_TIMEOUT_MS, ...(signal && { signal }) };
     try {
-      await callHost(() => agent.destroySandbox({ sandboxId }, { timeoutMs: DESTROY_TIMEOUT_MS }));
+      await callHost(() => agent.destroySandbox({ sandboxId }, options));
       return true;
     } catch (error) {
       if ((error as WarrenError).code === "host_unavailable") throw error;
@@ -142,7 +174,7 @@ export function judge(row: Observed): Verdict {
       if (reported === undefined) return { status: "stopped", fields: stoppedFields(row.reported) };
       if (reported === "running") return { status: "running", fields: runningFields(row.reported) };
       // A host says that a sandbox is paused before it knows what the pause takes of its disk.
-      if (reported === "paused" && (saysOtherwise(row) || Number(row.reported?.diskBytes) !== row.disk_bytes)) {
+      if (reported === "paused" && (saysOtherwise(row) || reportedDiskBytes(row.reported) !== row.disk_bytes)) {
         return { status: "paused", fields: pausedFields(row.reported, requestOf(row)) };
       }
       return undefined;
@@ -187,7 +219,7 @@ function saysOtherwise({ status, reason, reported }: Pick<Observation, "status" 
   const isAsked = status === "paused" && reasonCode(reported) === undefined;
   if (isAsked) return !isGivenHere(reason);
   if (reason?.code !== reasonCode(reported)) return true;
-  return reason !== null && reason !== undefined && Date.parse(reason.at) !== Number(reported?.reason?.atUnixMs);
+  return reason !== null && reason !== undefined && reason.at !== textOfHostTime(reported?.reason?.atUnixMs ?? 0n);
 }
 
 /** Settings by which a host acts and that the database does not have; undefined when there are none. */

@@ -6,10 +6,18 @@ import {
   type SandboxInfo,
   SandboxReasonSchema,
 } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import { SANDBOX_ID } from "@warren/contracts/identifiers";
 import { SANDBOX_REASONS, type SandboxReason, type SandboxReasonCode } from "@warren/contracts/rest/sandboxes";
+import { sql } from "kysely";
 import { textOfHostTime } from "../date-time.ts";
+import { textOfHost } from "../hosts/host-text.ts";
 import { askedBy, reasonNow } from "./reasons.ts";
 import type { StatusFields } from "./sandbox-store.ts";
+
+/** Most characters of what a host tells: of an address, and of the two texts of a reason. */
+const ADDRESS_CHARACTERS = 64;
+const MESSAGE_CHARACTERS = 2048;
+const CONSOLE_CHARACTERS = 64 * 1024;
 
 /** Statuses that hosts report, as clients see them. */
 const STATUSES = {
@@ -36,7 +44,10 @@ export function reportsOf({ sandboxes, autoPausedSandboxIds }: ListSandboxesResp
   const autoPaused = new Set(autoPausedSandboxIds);
   const report = (info: SandboxInfo) =>
     autoPaused.has(info.sandboxId) && reasonCode(info) === undefined ? { ...info, reason: inactivityOf(info) } : info;
-  return new Map(sandboxes.map((info) => [info.sandboxId, report(info)]));
+  // What has no id of a sandbox is none of anybody's.
+  return new Map(
+    sandboxes.filter(({ sandboxId }) => SANDBOX_ID.test(sandboxId)).map((info) => [info.sandboxId, report(info)]),
+  );
 }
 
 function inactivityOf({ spec, lastActiveAtUnixMs: atUnixMs }: SandboxInfo): HostReason {
@@ -49,13 +60,20 @@ function inactivityOf({ spec, lastActiveAtUnixMs: atUnixMs }: SandboxInfo): Host
  * is the reason that says who, if that is known.
  */
 export function pausedFields(info: SandboxInfo | undefined, asked = askedBy()): StatusFields {
-  return { host_ip: "", disk_bytes: Number(info?.diskBytes ?? 0n), reason: reportedReason(info) ?? asked };
+  return { host_ip: "", disk_bytes: reportedDiskBytes(info), reason: reportedReason(info) ?? asked };
 }
 
 /** Fields of a row whose sandbox its host reports as running. */
 export function runningFields(info: SandboxInfo | undefined): StatusFields {
-  const started_at = new Date(Number(info?.createdAtUnixMs ?? 0n));
-  return { host_ip: info?.hostIp ?? "", started_at, error: null, reason: reportedReason(info) };
+  const told = textOfHostTime(info?.createdAtUnixMs ?? 0n);
+  // The clock of a host may be any: nothing runs before it was made, or from later than now on.
+  const started_at = sql<Date>`least(now(), greatest(created_at, ${told}::timestamptz))` as never;
+  return {
+    host_ip: textOfHost(info?.hostIp ?? "", ADDRESS_CHARACTERS),
+    started_at,
+    error: null,
+    reason: reportedReason(info),
+  };
 }
 
 /** Fields of a row whose sandbox has ended by itself, as its host reports, or is unknown to its host. */
@@ -69,7 +87,17 @@ export function reportedReason(info: SandboxInfo | undefined): string | null {
   const code = reasonCode(info);
   if (!info?.reason || code === undefined) return null;
   const { message, console, atUnixMs } = info.reason;
-  return toJson({ code, message, ...(console !== "" && { console }), at: textOfHostTime(atUnixMs) });
+  return toJson({
+    code,
+    message: textOfHost(message, MESSAGE_CHARACTERS),
+    ...(console !== "" && { console: textOfHost(console, CONSOLE_CHARACTERS) }),
+    at: textOfHostTime(atUnixMs),
+  });
+}
+
+/** Bytes that a host stores for a sandbox; no more than a number has. */
+export function reportedDiskBytes(info: SandboxInfo | undefined): number {
+  return Math.min(Number(info?.diskBytes ?? 0n), Number.MAX_SAFE_INTEGER);
 }
 
 /** Code of the reason that a host reports; undefined when it gives none that this program knows. */

@@ -10,6 +10,12 @@ type StatusAndReason = Pick<SandboxLocation, "status" | "reason">;
  * not none.
  */
 export function wrongState({ status, reason }: StatusAndReason, needed: SandboxStatus[]): WarrenError {
+  if (status === "missing") {
+    return new WarrenError(
+      "host_unavailable",
+      "the sandbox is missing: its host does not answer; it is back when its host is",
+    );
+  }
   const isResumed = status === "paused" && needed.includes("running");
   // A resume would be refused as well: its words say from when on it is not, and who can change that.
   if (isResumed && reason?.code === "usage_limit") {

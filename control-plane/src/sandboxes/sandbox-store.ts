@@ -235,26 +235,43 @@ export class SandboxStore {
       .execute();
   }
 
-  /** Those of the given sandboxes that are not over, wherever they are. */
-  async findLive(ids: string[]): Promise<Set<string>> {
-    if (ids.length === 0) return new Set();
-    const rows = await this.#db.selectFrom("sandboxes").select("id").where("id", "in", ids).where(LIVE).execute();
-    return new Set(rows.map((row) => row.id));
+  /** Those of the given sandboxes that the database knows, with the host of those that are not over. */
+  async findKnown(ids: string[]): Promise<Map<string, { isOver: boolean; host_id: string | null }>> {
+    if (ids.length === 0) return new Map();
+    const rows = await this.#db
+      .selectFrom("sandboxes")
+      .select(["id", "host_id", "status"])
+      .where(sql<boolean>`id = any(${ids}::text[])`)
+      .execute();
+    return new Map(rows.map(({ id, host_id, status }) => [id, { host_id, isOver: FINAL.includes(status) }]));
   }
 
-  /** Marks all sandboxes of a lost host that could be running. */
-  async markMissing(hostId: string): Promise<void> {
-    await within(this.#db, async (transaction) => {
+  /** Marks sandboxes of lost hosts that could be running, up to a number; returns how many. */
+  async markMissing(most: number): Promise<number> {
+    return within(this.#db, async (transaction) => {
+      const ids = await transaction
+        .selectFrom("hosts as host")
+        .innerJoin("sandboxes as sandbox", "sandbox.host_id", "host.id")
+        .select("sandbox.id")
+        .where("host.status", "=", "unreachable")
+        .where("sandbox.status", "in", ["pending", "starting", "running"])
+        // In one order, so that two who take many do not wait for each other.
+        .orderBy("sandbox.id")
+        .limit(most)
+        .forUpdate("sandbox")
+        .execute();
+      if (ids.length === 0) return 0;
       const rows = await transaction
         .updateTable("sandboxes")
         .set({ status: "missing", version: sql`version + 1`, last_updated: sql`now()` })
         .set({ reason: reasonNow("host_lost", "its host does not answer; it is back when its host is") })
-        .where("host_id", "=", hostId)
+        .where(sql<boolean>`id = any(${ids.map(({ id }) => id)}::text[])`)
         .where("status", "in", ["pending", "starting", "running"])
         .returning(["id", "team_id"])
         .execute();
       await this.#history.missing(rows, transaction);
       this.#publish(rows, transaction);
+      return rows.length;
     });
   }
 

@@ -17,6 +17,7 @@ import { SandboxReads } from "../sandboxes/sandbox-reads.ts";
 import { SandboxService } from "../sandboxes/sandbox-service.ts";
 import { SandboxSettings } from "../sandboxes/sandbox-settings.ts";
 import { SandboxStore } from "../sandboxes/sandbox-store.ts";
+import { UnknownSandboxes } from "../sandboxes/unknown-sandboxes.ts";
 import type { TeamStore } from "../teams/team-store.ts";
 import { TemplateDeletions } from "../templates/template-deletions.ts";
 import { TemplateHosts } from "../templates/template-hosts.ts";
@@ -33,18 +34,19 @@ export function createSandboxes(
   foundation: Foundation,
   { teams, quotas, usage }: { teams: TeamStore; quotas: QuotaStore; usage: UsageAllowance },
 ) {
-  const { db, database, log, operations, audit, onClose } = foundation;
+  const { config, db, database, log, operations, audit, onClose } = foundation;
   const templateStore = new TemplateStore(db);
-  const { hostClients, store: hosts, scheduler } = createHosts(foundation);
+  const { hostClients, store: hosts, watch, scheduler } = createHosts(foundation);
   const changes = new SandboxChanges();
   const store = new SandboxStore(db, changes, new SandboxHistory(audit.sandboxes));
   const locations = new SandboxLocations(store, changes);
   const activity = new BatchedTimestamps((times) => store.writeLastActive(times), log);
   onClose(() => activity.close());
   const quota = new TeamAdmission({ db, teams, quotas, usage, audit: audit.teams });
-  const reconciler = new SandboxReconciler({ store, hostClients, log });
+  const unknown = new UnknownSandboxes(config.endUnknownSandboxes);
+  const reconciler = new SandboxReconciler({ store, hostClients, unknown, log });
   const { leadership } = database;
-  const monitor = new HostMonitor({ hosts, hostClients, sandboxes: reconciler, leadership, log });
+  const monitor = new HostMonitor({ hosts, watch, hostClients, sandboxes: reconciler, leadership, log });
   const errors = new HostErrors(locations, monitor);
   const settings = new SandboxSettings({ store, hostClients, errors, operations });
   const pausing = new SandboxPausing({ store, quota, hostClients, errors, settings, operations });
