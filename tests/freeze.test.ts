@@ -63,7 +63,11 @@ describe("freezing and thawing", () => {
     );
     const pid = await sh(sandbox, "pgrep -x python3");
     let last = await ask(sandbox);
+    const sums = "cd /home/user && sha256sum file-*";
+    let files = "";
     for (let cycle = 0; cycle < CYCLES; cycle++) {
+      // On a layer of the disk of its own, which nothing is written over.
+      files = await sh(sandbox, `head -c 100000 /dev/urandom >/home/user/file-${cycle}; sync; ${sums}`);
       expect((await act(sandbox, "pause")).body).toMatchObject({ status: "paused" });
       expect(vmmProcesses(stack.directory)).toEqual([]);
       if (cycle % 12 === 3) {
@@ -80,6 +84,9 @@ describe("freezing and thawing", () => {
       last = now;
     }
     expect(await sh(sandbox, "pgrep -x python3")).toBe(pid);
+    // What the disk has of them, whatever the guest remembers.
+    await sandbox.exec("sh", ["-c", "echo 3 > /proc/sys/vm/drop_caches"], { user: "root" });
+    expect(await sh(sandbox, sums)).toBe(files);
     // No line of the log is missing or twice: memory, disk and open files were of the same instants throughout.
     expect(await sh(sandbox, "awk 'NR != $1 { print NR, $1; exit 1 }' /tmp/program.log && echo whole")).toBe("whole");
     await sandbox.destroy();

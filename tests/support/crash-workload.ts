@@ -10,6 +10,8 @@ import { SeededRandom } from "./random.ts";
 /** Sandboxes that go through operations at the same time. */
 const SANDBOXES = 3;
 const TEAM = "crash";
+/** Makes a file of random pages in the memory of a guest. */
+const PAGES = "head -c 300000 /dev/urandom >/dev/shm/pages";
 /** Lines of the host agent's log that a failure shows. */
 const LOG_LINES = 60;
 /** Directories that must hold the same files in the end as in the beginning. */
@@ -135,6 +137,7 @@ class CrashWorkload {
       next.inTemplate = subject.inTemplate;
       this.#subjects[index] = next;
       await this.#create(next.id);
+      await this.#shell(next.id, `${PAGES}; cp /dev/shm/pages first; cp /dev/shm/pages /dev/shm/first`);
     }
     status = await this.#statuses();
     for (const subject of this.#subjects) subject.ran = status.get(subject.id) === "running";
@@ -228,14 +231,19 @@ class CrashWorkload {
 
   /** Writes a state with a few random pages around it, so that each pause has something to write. */
   async #write(subject: Subject, state: number): Promise<void> {
-    const script = `head -c 300000 /dev/urandom >/dev/shm/pages; cp /dev/shm/pages pages; echo ${state} | tee state >/dev/shm/state`;
+    const script = `${PAGES}; cp /dev/shm/pages pages; echo ${state} | tee state >/dev/shm/state`;
     await this.#shell(subject.id, script);
     subject.current = state;
   }
 
-  /** The state in the guest's memory, once it is seen that its disk holds the same. */
+  /** The state in the guest's memory, once it is seen that its disk holds the same, and what it held from the beginning. */
   async #read(sandboxId: string): Promise<number> {
-    return Number(await this.#shell(sandboxId, "cmp state /dev/shm/state && cmp pages /dev/shm/pages && cat state"));
+    return Number(
+      await this.#shell(
+        sandboxId,
+        "cmp state /dev/shm/state && cmp pages /dev/shm/pages && cmp first /dev/shm/first && cat state",
+      ),
+    );
   }
 
   /** Statuses by id. Like a control plane, it says of those that have ended by themselves that it knows. */

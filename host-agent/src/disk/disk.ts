@@ -34,7 +34,7 @@ export interface DiskStore {
    */
   stack(disk: LiveDisk, path: string): Promise<void>;
   /**
-   * Makes a delta at `path` over `kept`, the end of `image`, that holds what the deltas of `image` above it hold together.
+   * Gives the empty delta at `path` over `kept`, the end of `image`, what the deltas of `image` above it hold together.
    * Refuses those that a guest has made lead elsewhere.
    */
   merge(image: DiskImage, kept: DiskImage, path: string): Promise<void>;

@@ -81,6 +81,7 @@ export class DiskLayers {
   /** Makes a layer over the lowest one of a chain that holds what those between it and the top hold together. */
   async merge({ layers, base }: DiskChain, merged: string): Promise<void> {
     const kept = { layers: layers.slice(-1), base };
+    await this.createTop({ layers: [merged, ...kept.layers], base });
     await this.#disks.merge(this.image({ layers, base }), this.image(kept), this.path(merged));
     await this.sync(merged);
   }
