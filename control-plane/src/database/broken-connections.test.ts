@@ -31,6 +31,7 @@ it("a request under way is answered with 503 when the connections break, and the
     await asked;
     link.recover();
     link.reset();
+    expect(Number((await answer).headers.get("retry-after"))).toBeGreaterThan(0);
     expect(await errorOf(await answer)).toMatchObject(AWAY);
     await expect.poll(async () => (await get()).status).toBe(200);
   }

@@ -9,7 +9,7 @@ import type {
 } from "@warren/contracts/rest/hosts";
 import type { Sandbox } from "@warren/contracts/rest/sandboxes";
 import pg from "pg";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { testDatabase } from "../database/testing/test-database.ts";
 import { DOUBLE_REPORT } from "../hosts/testing/double-membership.ts";
 import { HostAgentDouble } from "../hosts/testing/host-agent-double.ts";
@@ -186,6 +186,26 @@ describe("hosts", () => {
     await expectStatus(await register(registration_token, newAddress()), 201);
     expect((await register(registration_token, newAddress())).status).toBe(401);
     await expectStatus(await admin.call("DELETE", `/v1/hosts/${host.id}`), 204);
+  });
+
+  it("a sign of life costs one statement, beside that by which the host's are counted", async () => {
+    const one = await registered();
+    const { templates: _, ...report } = DOUBLE_REPORT;
+    expect((await heartbeat(one.id, one.token, report)).status).toBe(204);
+    const queries = vi.spyOn(pg.Client.prototype, "query");
+    try {
+      // Others ask the database now and then: the cost is the least of some.
+      let least = Number.POSITIVE_INFINITY;
+      for (let turn = 0; turn < 40 && least > 2; turn++) {
+        queries.mockClear();
+        expect((await heartbeat(one.id, one.token, report)).status).toBe(204);
+        least = Math.min(least, queries.mock.calls.length);
+      }
+      expect(least).toBe(2);
+    } finally {
+      queries.mockRestore();
+      await loseSilent();
+    }
   });
 
   it("a sign of life takes the token of the host that it is of", async () => {

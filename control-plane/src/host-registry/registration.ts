@@ -140,7 +140,7 @@ export class Registration {
       if (await store.find(hostId)) throw invalidHostToken();
       throw new WarrenError("not_found", "the host was deleted");
     }
-    if (await hosts.markAlive(host)) log.info({ host: host.id }, "a host is online");
+    if (host.status === "unreachable" && (await hosts.markAlive(host))) log.info({ host: host.id }, "a host is online");
     await this.#learnTemplates(host, metadata);
   }
 

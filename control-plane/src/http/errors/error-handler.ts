@@ -11,6 +11,9 @@ import { mediaTypeError } from "./media-type.ts";
 /** Fastify's error for a QUERY without a type, which it finds before it looks for a route; none takes QUERY. */
 const NO_TYPE_OF_QUERY = "FST_ERR_ROUTE_MISSING_CONTENT_TYPE";
 
+/** Seconds after which a client may ask again for what could not be answered since a part of the service is away. */
+const AWAY_RETRY_SEC = 2;
+
 /** Answers every failed request with the error body of the catalogue. */
 export function handleErrors(app: App): void {
   const methods = new AllowedMethods(app);
@@ -47,6 +50,8 @@ function refuse(reply: FastifyReply, error: WarrenError): FastifyReply {
   if (error instanceof RateLimited) reply.header("retry-after", error.retryAfterSec);
   // A host's refusal ends with whichever call ends first.
   else if (error.code === "rate_limited") reply.header("retry-after", 1);
+  // What is away is looked for again every second.
+  else if (error.status === 503) reply.header("retry-after", AWAY_RETRY_SEC);
   // What the client still sends is of no request.
   if (error.code === "request_timeout") reply.header("connection", "close");
   // By it the log tells of the request.
