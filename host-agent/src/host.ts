@@ -58,6 +58,8 @@ export interface ServeOptions {
 
 /** A host agent that serves. */
 export interface Host {
+  /** Sentences for whoever starts it. */
+  notes: readonly string[];
   stop(): Promise<void>;
 }
 
@@ -107,6 +109,7 @@ export async function serveHost(options: ServeOptions): Promise<Host> {
   });
   await registerByToken(options, link);
   return {
+    notes: parts.vmm.accelerator === "kvm" ? [] : [emulationNote(parts.vmm.emulationReason)],
     async stop() {
       await monitoring?.close();
       await link.close();
@@ -121,6 +124,14 @@ export async function serveHost(options: ServeOptions): Promise<Host> {
       lock.release();
     },
   };
+}
+
+/** What follows from the lack of KVM, and what helps. */
+function emulationNote(reason: string): string {
+  return (
+    `Sandboxes run emulated, many times slower than on KVM: ${reason}. What helps is a machine with a ` +
+    "/dev/kvm that works: of a virtual one, its nested virtualization."
+  );
 }
 
 /** Ties the host to the control plane whose credentials it has; a host agent for one command keeps none. */

@@ -97,7 +97,7 @@ async function serve(platform: Platform): Promise<void> {
     };
     const host = await serveHost(options);
     started = true;
-    report.ready(`unix:${options.socketPath}`);
+    report.ready(`unix:${options.socketPath}`, host.notes);
     log.info({ reason: await end }, "host agent is stopping");
     await host.stop();
     process.exit(0);

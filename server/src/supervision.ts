@@ -2,7 +2,9 @@ import { closeSync, writeSync } from "node:fs";
 import { WarrenError } from "@warren/contracts/errors";
 
 /** The last line of the readiness descriptor. */
-export type Readiness = { ready: true; url: string } | { ready: false; error: { code: string; message: string } };
+export type Readiness =
+  | { ready: true; url: string; notes?: readonly string[] }
+  | { ready: false; error: { code: string; message: string } };
 
 /** A line of the readiness descriptor. `fraction` is from 0 to 1. */
 type StartLine =
@@ -26,8 +28,9 @@ export class StartReport {
     this.#write({ progress: { step, detail, fraction } });
   }
 
-  ready(url: string): void {
-    this.#write({ ready: true, url });
+  /** `notes`: sentences for people, of what is not as it might be. */
+  ready(url: string, notes: readonly string[] = []): void {
+    this.#write({ ready: true, url, ...(notes.length > 0 && { notes }) });
     this.#close();
   }
 

@@ -36,7 +36,7 @@ export function upCommand(finish: (status: number) => void): Command {
     .option("--listen <host:port>", "address of the API; port 0 takes a free one", listenAddress, "127.0.0.1:3000")
     .option(
       "--json",
-      "print one line of JSON when ready: url, api_key, docs_url, setup_url; logs are JSON on a terminal too",
+      "print one line of JSON when ready: url, api_key, docs_url, setup_url, notes; logs are JSON on a terminal too",
     )
     .action(async (options: UpOptions) => finish(await up(options)));
 }
@@ -143,14 +143,14 @@ async function findSetupUrl(dataDir: string): Promise<string | null> {
   }
 }
 
-function printReady({ url, knownApiKey }: Stack, json: boolean, dataDir: string, setupUrl: string | null): void {
-  const ready = { url, api_key: knownApiKey ?? null, docs_url: `${url}/docs`, setup_url: setupUrl };
+function printReady({ url, knownApiKey, notes }: Stack, json: boolean, dataDir: string, setupUrl: string | null): void {
+  const ready = { url, api_key: knownApiKey ?? null, docs_url: `${url}/docs`, setup_url: setupUrl, notes };
   process.stdout.write(json ? `${JSON.stringify(ready)}\n` : describeReady(ready, dataDir));
 }
 
 /** What people are told once the server is ready: how to use it, with and without accounts. `warren`: how the command is typed. */
 export function describeReady(
-  ready: { url: string; api_key: string | null; docs_url: string; setup_url: string | null },
+  ready: { url: string; api_key: string | null; docs_url: string; setup_url: string | null; notes?: string[] },
   dataDir: string,
   warren = ownCommand(),
 ): string {
@@ -172,6 +172,7 @@ export function describeReady(
     `  ${warren} run -- uname -a`,
     "",
     ...(ready.setup_url === null ? [] : firstAccount),
+    ...(ready.notes ?? []).flatMap((note) => [note, ""]),
   ].join("\n");
 }
 

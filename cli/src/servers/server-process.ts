@@ -41,6 +41,8 @@ export class ServerProcess {
   readonly #log = new LastLines(KEPT_LINES);
   readonly #ready: Promise<string>;
   #stopping = false;
+  /** What a server that is ready has to say to people. */
+  notes: readonly string[] = [];
 
   private constructor(command: ServerCommand) {
     this.name = command.name;
@@ -110,8 +112,10 @@ export class ServerProcess {
       for await (const line of createInterface({ input: pipe })) {
         const report = JSON.parse(line) as Report;
         if ("progress" in report) onProgress?.(report.progress);
-        else if (report.ready) return report.url;
-        else throw new ServerError(report.error.message);
+        else if (report.ready) {
+          this.notes = report.notes ?? [];
+          return report.url;
+        } else throw new ServerError(report.error.message);
       }
     } catch (error) {
       if (error instanceof ServerError) throw error;

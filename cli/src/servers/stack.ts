@@ -78,6 +78,11 @@ export class Stack {
     return this.knownApiKey;
   }
 
+  /** What the servers have to say to whoever starts them. */
+  get notes(): string[] {
+    return this.#servers.notes();
+  }
+
   /** Last lines of the servers' logs, each with the name of its server. */
   logTail(): { server: string; line: string }[] {
     return this.#servers.logTail();
@@ -112,6 +117,10 @@ class Servers {
     const controlPlane = this.#run("control plane", this.#controlPlaneArguments(), this.#controlPlaneEnvironment());
     const [url] = await Promise.all([controlPlane.ready(), hostAgent.ready()]);
     return url;
+  }
+
+  notes(): string[] {
+    return this.#running.flatMap(({ notes }) => notes);
   }
 
   logTail(): { server: string; line: string }[] {

@@ -31,7 +31,8 @@ it("a link in PATH is called by its name, unless another program of the name com
 it("a server that is ready says what can be typed", () => {
   const url = "http://127.0.0.1:3000";
   const ready = { url, api_key: "warren_0", docs_url: `${url}/docs`, setup_url: `${url}/setup#x` };
-  const said = describeReady(ready, "/var/lib/warren", "./warren");
+  const said = describeReady({ ...ready, notes: ["KVM is wanting."] }, "/var/lib/warren", "./warren");
+  expect(said).toContain("\nKVM is wanting.\n");
   expect(said).toContain("\n  ./warren run -- uname -a\n");
   expect(said).toContain("'./warren admin link' prints another");
   expect(said).not.toMatch(/[^/]warren (run|admin)/);

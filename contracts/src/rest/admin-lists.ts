@@ -70,6 +70,10 @@ export const AdminHost = Type.Object(
     cpu_cores: Type.Integer(),
     memory_mb: Type.Integer(),
     disk_gb: Type.Integer(),
+    accelerator: Type.Optional(Type.String({ description: "What runs its microVMs: kvm or tcg, which is emulation" })),
+    emulation_reason: Type.Optional(
+      Type.String({ description: "Why its microVMs are emulated in software, which is slow" }),
+    ),
     last_heartbeat_at: Type.Optional(Timestamp),
     created_at: Timestamp,
     sandboxes: Type.Integer({ description: "Sandboxes on it that are not ended" }),

@@ -78,6 +78,7 @@ const report = {
   version: words(64, "Version of the host agent"),
   vmm: words(64, "Virtual machine monitor of its microVMs, and its version"),
   accelerator: words(32, "What runs its microVMs: kvm or tcg"),
+  emulation_reason: words(400, "Why it emulates their processors in software, where it does, and has no KVM for them"),
   load: HostLoad,
   templates: Type.Array(HeldTemplate, { maxItems: LIMITS.heldTemplates }),
 };
@@ -134,6 +135,9 @@ const host = {
   version: Type.Optional(Type.String({ description: "Version of the host agent" })),
   vmm: Type.Optional(Type.String({ description: "Virtual machine monitor of its microVMs, and its version" })),
   accelerator: Type.Optional(Type.String()),
+  emulation_reason: Type.Optional(
+    Type.String({ description: "Why its microVMs are emulated in software, which is slow" }),
+  ),
   load: Type.Optional(HostLoad),
   created_by: Type.Optional(UserId),
   created_at: Timestamp,

@@ -5,6 +5,7 @@ import type { SandboxReason, SandboxStatus } from "@warren/contracts/rest/sandbo
 import { type RawBuilder, sql } from "kysely";
 import { LIVE } from "../database/live-sandboxes.ts";
 import type { Db } from "../database/tables.ts";
+import type { HostMetadata } from "../hosts/hosts-table.ts";
 import { fromWireId } from "../identifiers/wire-id.ts";
 import { fromCursor, toCursor } from "./list-place.ts";
 
@@ -73,6 +74,7 @@ export interface PlatformHostRow extends ListRow {
   cpu_cores: number;
   memory_mb: number;
   disk_gb: number;
+  metadata: HostMetadata;
   last_heartbeat_at: Date | null;
   sandboxes: number;
   vcpus_in_use: number;
@@ -136,7 +138,7 @@ const HOSTS: Listing = {
   prefix: "host",
   columns: sql`
     entry.type, entry.team_id, entry.provider, entry.address, entry.status, entry.arch, entry.cpu_cores,
-    entry.memory_mb, entry.disk_gb, entry.last_heartbeat_at, used.*`,
+    entry.memory_mb, entry.disk_gb, entry.metadata, entry.last_heartbeat_at, used.*`,
   from: sql`
     hosts as entry
     cross join lateral (

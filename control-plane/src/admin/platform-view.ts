@@ -49,6 +49,7 @@ export function toAdminUser(row: PlatformUserRow): AdminUser {
 
 /** A host as administrators see it. */
 export function toAdminHost(row: PlatformHostRow): AdminHost {
+  const { accelerator, emulation_reason = "" } = row.metadata;
   return {
     id: toWireId("host", row.id),
     type: row.type,
@@ -60,6 +61,8 @@ export function toAdminHost(row: PlatformHostRow): AdminHost {
     cpu_cores: row.cpu_cores,
     memory_mb: row.memory_mb,
     disk_gb: row.disk_gb,
+    ...(accelerator !== undefined && { accelerator }),
+    ...(emulation_reason !== "" && { emulation_reason }),
     ...(row.last_heartbeat_at === null ? {} : { last_heartbeat_at: row.last_heartbeat_at.toISOString() }),
     created_at: row.created_at.toISOString(),
     sandboxes: row.sandboxes,

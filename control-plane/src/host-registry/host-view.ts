@@ -5,7 +5,7 @@ import type { HostRow } from "./registry-store.ts";
 
 /** A host as clients see it. What is not known (yet) is left out. */
 export function toHost(row: HostRow): Host {
-  const { version, vmm, accelerator, load } = row.metadata;
+  const { version, vmm, accelerator, emulation_reason = "", load } = row.metadata;
   return {
     id: toWireId("host", row.id),
     type: row.type,
@@ -22,6 +22,7 @@ export function toHost(row: HostRow): Host {
     ...(version !== undefined && { version }),
     ...(vmm !== undefined && { vmm }),
     ...(accelerator !== undefined && { accelerator }),
+    ...(emulation_reason !== "" && { emulation_reason }),
     ...(load && { load }),
     ...(row.created_by !== null && { created_by: toWireId("usr", row.created_by) }),
     created_at: row.created_at.toISOString(),

@@ -159,7 +159,7 @@ export class Registration {
 
 /** What a host says of itself, as it is stored: what is known here of it. */
 function told(request: Heartbeat): { facts: HostFacts; metadata: HostMetadata } {
-  const { arch, cpu_cores, memory_mb, disk_gb, version, vmm, accelerator } = request;
+  const { arch, cpu_cores, memory_mb, disk_gb, version, vmm, accelerator, emulation_reason } = request;
   const load = request.load && knownLoad(request.load);
   const templates = request.templates?.map(({ team_id, name, snapshot_id }) => ({
     ...(team_id !== undefined && { team_id }),
@@ -168,7 +168,7 @@ function told(request: Heartbeat): { facts: HostFacts; metadata: HostMetadata } 
   }));
   return {
     facts: present({ arch, cpu_cores, memory_mb, disk_gb }),
-    metadata: present({ version, vmm, accelerator, load, templates }),
+    metadata: present({ version, vmm, accelerator, emulation_reason, load, templates }),
   };
 }
 

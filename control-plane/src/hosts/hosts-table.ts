@@ -7,6 +7,8 @@ export interface HostMetadata {
   /** Name and version of its virtual machine monitor. */
   vmm?: string;
   accelerator?: string;
+  /** Why it emulates processors; empty where it does not. */
+  emulation_reason?: string;
   load?: HostLoad;
   templates?: HeldTemplate[];
 }

@@ -15,6 +15,7 @@ const HOST = "host-0000000000000000000000001";
 const LOAD = { running: 0, paused: 0, sandboxes_limit: 8, memory_mb_taken: 0, memory_mb_limit: 1024 };
 const REPORT = {
   ...{ arch: "amd64", cpu_cores: 2, memory_mb: 1024, disk_gb: 9, version: "1", vmm: "qemu 1", accelerator: "tcg" },
+  emulation_reason: "no KVM",
   ...{ load: { ...LOAD, disk_mb_left: 1, cpu_load: 0 }, templates: [{ name: "minimal" }] },
 };
 /** Milliseconds after which the next sign of life is given, in tests. */

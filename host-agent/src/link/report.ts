@@ -6,6 +6,8 @@ import type { HostFacts } from "../rpc/host-facts.ts";
 import type { SandboxService } from "../sandboxes/service.ts";
 
 const VERSION = readVersion();
+/** Characters of a reason, as the control plane takes them. */
+const LONGEST_REASON = 400;
 /** Bytes in a MiB. */
 const MIB = 1024 ** 2;
 
@@ -29,6 +31,7 @@ export async function readReport(
     version: VERSION,
     vmm: host.version,
     accelerator: host.accelerator,
+    emulation_reason: host.emulationReason.slice(0, LONGEST_REASON),
     load: {
       running: usage.microvms.taken,
       paused: usage.sandboxes.filter((status) => status === "paused").length,

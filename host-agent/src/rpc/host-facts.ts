@@ -14,6 +14,8 @@ export interface HostFacts {
   /** GiB free on the file system of the data directory. */
   diskGb: number;
   accelerator: string;
+  /** Why it emulates processors in software; empty where it does not. */
+  emulationReason: string;
   version: string;
   templates: {
     teamId: string;
@@ -35,6 +37,7 @@ export async function readHostFacts(dataDirectory: string, vmm: Vmm, images: Boo
     memoryMb: Math.floor(totalmem() / 1024 ** 2),
     diskGb: Math.floor((bavail * bsize) / 1024 ** 3),
     accelerator: vmm.accelerator,
+    emulationReason: vmm.emulationReason,
     version: vmm.version,
     templates: [
       {

@@ -36,6 +36,7 @@ export async function examineVmms(examined = examineQemuHost()): Promise<ChooseV
     if (kvm) log.info(kvm, "looked for KVM");
     return createQemuVmm({
       accelerator: kvm?.usable ? "kvm" : "tcg",
+      ...(kvm && { emulationReason: kvm.reason }),
       host,
       cgroups,
       warn: (message, cause) => log.warn({ err: cause }, message),

@@ -119,6 +119,8 @@ export interface Vmm {
   /** What guests see of the processor, as far as it differs between hosts. Saved states are tied to it. */
   readonly processor: string;
   readonly accelerator: "kvm" | "tcg";
+  /** Why it emulates processors in software, for operators; empty where KVM runs them. */
+  readonly emulationReason: string;
   /**
    * Whether the VMM insists on opening a file of guest memory for writing, though it never writes to it. A guest that has
    * taken it over could: such a VMM is started on sealed memory, or on a file of the microVM's own.

@@ -4096,6 +4096,8 @@ export interface components {
         };
         /** AdminHost */
         AdminHost: {
+            /** @description What runs its microVMs: kvm or tcg, which is emulation */
+            accelerator?: string;
             /** @description Empty until the host has registered */
             address: string;
             arch: string;
@@ -4103,6 +4105,8 @@ export interface components {
             /** Format: date-time */
             created_at: string;
             disk_gb: number;
+            /** @description Why its microVMs are emulated in software, which is slow */
+            emulation_reason?: string;
             /** @description Host id */
             id: string;
             /** Format: date-time */
@@ -4622,6 +4626,8 @@ export interface components {
             cpu_cores?: number;
             /** @description GiB that were free on the disk of its sandboxes */
             disk_gb?: number;
+            /** @description Why it emulates their processors in software, where it does, and has no KVM for them */
+            emulation_reason?: string;
             load?: components["schemas"]["HostLoad"];
             /** @description MiB of memory */
             memory_mb?: number;
@@ -4652,6 +4658,8 @@ export interface components {
             /** @description User id */
             created_by?: string;
             disk_gb?: number;
+            /** @description Why its microVMs are emulated in software, which is slow */
+            emulation_reason?: string;
             /** @description Host id */
             id: string;
             /** Format: date-time */
@@ -4700,6 +4708,8 @@ export interface components {
             /** @description User id */
             created_by?: string;
             disk_gb?: number;
+            /** @description Why its microVMs are emulated in software, which is slow */
+            emulation_reason?: string;
             /** @description Host id */
             id: string;
             /** Format: date-time */
@@ -5013,6 +5023,8 @@ export interface components {
             cpu_cores?: number;
             /** @description GiB that were free on the disk of its sandboxes */
             disk_gb?: number;
+            /** @description Why it emulates their processors in software, where it does, and has no KVM for them */
+            emulation_reason?: string;
             load?: components["schemas"]["HostLoad"];
             /** @description MiB of memory */
             memory_mb?: number;

@@ -46,6 +46,7 @@ class FakeVmm implements Vmm {
   readonly version = "fake 1 machine 1";
   readonly processor = "none";
   readonly accelerator = "tcg";
+  readonly emulationReason = "the fake VMM has no processors";
   readonly opensMemoryForWriting = false;
   readonly #warn: FakeOptions["warn"];
 

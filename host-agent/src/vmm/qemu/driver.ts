@@ -30,6 +30,8 @@ export interface QemuOptions {
   /** What `examineQemuHost` found; found out here when it is absent. */
   host?: QemuHost;
   accelerator: "kvm" | "tcg";
+  /** Why KVM is not used, where it is not. */
+  emulationReason?: string;
   cgroups: Cgroups;
   /** Told of failures that have no caller, such as a control group that cannot be removed. */
   warn: (message: string, cause: unknown) => void;
@@ -49,6 +51,7 @@ export async function createQemuVmm(options: QemuOptions): Promise<Vmm> {
 class QemuVmm implements Vmm {
   readonly version: string;
   readonly processor: string;
+  readonly emulationReason: string;
   readonly #accelerator: Accelerator;
   readonly #binary: string;
   readonly #view: View;
@@ -62,10 +65,11 @@ class QemuVmm implements Vmm {
     qemu: QemuVersion,
     accelerator: Accelerator,
     processor: string,
-    { cgroups, warn }: QemuOptions,
+    { cgroups, emulationReason = "", warn }: QemuOptions,
   ) {
     this.version = `qemu ${qemu.text} machine ${MACHINE}`;
     this.processor = processor;
+    this.emulationReason = accelerator.name === "tcg" ? emulationReason : "";
     this.#accelerator = accelerator;
     this.#binary = binary;
     this.#view = view;
