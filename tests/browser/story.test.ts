@@ -29,15 +29,17 @@ test("the link of the server makes the first account", async () => {
   await ada.getByText("create the first one").waitFor();
 });
 
-test("a capsule is created in a dialog and stands in the list", async () => {
+test("a capsule is created in a dialog, and its page is there, with a shell", async () => {
   await ada.getByRole("main").getByRole("button", { name: "Create capsule" }).first().click();
   const dialog = ada.getByRole("dialog", { name: "Create a capsule" });
+  await dialog.getByLabel("Name").fill("work shop");
+  await dialog.getByText("Letters, digits and . _ -, the first a letter or digit.").waitFor();
   await dialog.getByLabel("Name").fill("workshop");
   await dialog.getByLabel("Memory in MiB").fill("256");
   await dialog.getByRole("button", { name: "Create capsule" }).click();
-  await dialog.waitFor({ state: "hidden" });
-  await ada.getByRole("link", { name: "workshop", exact: true }).click();
   await ada.getByRole("heading", { name: "workshop" }).waitFor();
+  await ada.locator("textarea:focus").waitFor();
+  await dialog.waitFor({ state: "hidden" });
 });
 
 test("a shell in it runs what is typed", async () => {
@@ -95,10 +97,10 @@ test("it is paused and resumed where it stood, and its shell with it", async () 
 });
 
 test("a snapshot is made of it, and another capsule starts from that", async () => {
-  await ada.getByRole("button", { name: "Pause & snapshot" }).click();
-  const dialog = ada.getByRole("dialog", { name: "Pause & snapshot workshop" });
+  await ada.getByRole("button", { name: "Snapshot", exact: true }).click();
+  const dialog = ada.getByRole("dialog", { name: "Snapshot workshop" });
   await dialog.getByLabel("Name of the snapshot").fill("ready-made");
-  await dialog.getByRole("button", { name: "Pause & snapshot" }).click();
+  await dialog.getByRole("button", { name: "Pause and snapshot" }).click();
   await dialog.waitFor({ state: "hidden" });
   await ada.getByRole("link", { name: "Snapshots" }).click();
   await choose(ada, "ready-made", "Create capsule");

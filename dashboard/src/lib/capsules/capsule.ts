@@ -43,6 +43,9 @@ export function actionsOf({ status }: Pick<Capsule, "status">): readonly Capsule
   return ACTIONS[status] ?? ["destroy"];
 }
 
+/** Why one that is paused is not copied. */
+export const FORK_RUNNING = "Only a running capsule is copied: resume it first";
+
 /** Those of some that something can be done with. */
 export function ableTo(action: CapsuleAction, capsules: readonly Capsule[]): Capsule[] {
   return capsules.filter((capsule) => actionsOf(capsule).includes(action));

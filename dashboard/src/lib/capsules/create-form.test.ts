@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { EMPTY_FIELDS, readCreateForm, readMetadata } from "./create-form.ts";
+import { EMPTY_FIELDS, readCreateForm, readMetadata, WHEN_IDLE } from "./create-form.ts";
 
 describe("a capsule is asked for", () => {
   it("as it stands in the form", () => {
@@ -16,6 +16,15 @@ describe("a capsule is asked for", () => {
       },
       problems: {},
     });
+  });
+
+  it.each([
+    ["run", { timeout_sec: 0, on_timeout: "pause" }],
+    ["pause 900", { timeout_sec: 900, on_timeout: "pause" }],
+    ["destroy 3600", { timeout_sec: 3600, on_timeout: "destroy" }],
+  ])("with what becomes of it when it is idle: %s", (whenIdle, settings) => {
+    expect(WHEN_IDLE.map(({ value }) => value)).toContain(whenIdle);
+    expect(readCreateForm({ ...EMPTY_FIELDS, whenIdle }, {}).body).toMatchObject(settings);
   });
 
   it("without the size that its template fixes", () => {

@@ -1,24 +1,32 @@
 import type { Schemas } from "#lib/api/client.ts";
+import { nameProblem } from "./name-rule.ts";
 
 /** Bounds of a capsule, as the API has them. */
 export const VCPUS = { min: 1, max: 8 };
 export const MEMORY_MB = { min: 128, max: 8192 };
-const NAME = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/;
 const METADATA_KEY = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/;
 
 /** Template that every host has. */
 export const BASE_TEMPLATE = "minimal";
 
-/** After how many seconds without use a capsule pauses. */
-export const IDLE_TIMEOUTS = [
-  { value: "0", label: "never" },
-  { value: "300", label: "5 minutes" },
-  { value: "900", label: "15 minutes" },
-  { value: "3600", label: "1 hour" },
-  { value: "14400", label: "4 hours" },
-  { value: "86400", label: "1 day" },
-  { value: "604800", label: "7 days" },
-] as const;
+/** What may become of a capsule that nothing uses; seconds follow of what does not run on. */
+export const WHEN_IDLE = [
+  { value: "run", label: "Runs on" },
+  ...inTime("pause", "Paused"),
+  ...inTime("destroy", "Destroyed, with all in it,"),
+];
+
+function inTime(what: "pause" | "destroy", words: string) {
+  const times = {
+    300: "5 minutes",
+    900: "15 minutes",
+    3600: "1 hour",
+    14400: "4 hours",
+    86400: "1 day",
+    604800: "7 days",
+  };
+  return Object.entries(times).map(([sec, time]) => ({ value: `${what} ${sec}`, label: `${words} after ${time}` }));
+}
 
 /** What is typed and chosen. */
 export interface CreateFields {
@@ -26,8 +34,8 @@ export interface CreateFields {
   name: string;
   vcpus: string;
   memoryMb: string;
-  timeoutSec: (typeof IDLE_TIMEOUTS)[number]["value"];
-  onTimeout: "pause" | "destroy";
+  /** A value of {@link WHEN_IDLE}. */
+  whenIdle: string;
   /** An entry per line: `key=value`. */
   metadata: string;
 }
@@ -37,8 +45,7 @@ export const EMPTY_FIELDS: CreateFields = {
   name: "",
   vcpus: "1",
   memoryMb: "512",
-  timeoutSec: "0",
-  onTimeout: "pause",
+  whenIdle: "run",
   metadata: "",
 };
 
@@ -54,12 +61,14 @@ export function readCreateForm(
 ): { body: Schemas["CreateSandbox"]; problems: CreateProblems } {
   const problems: CreateProblems = {};
   const name = fields.name.trim();
-  if (name !== "" && !NAME.test(name)) problems.name = "Letters, digits and . _ -, the first a letter or digit.";
+  const problem = nameProblem(name);
+  if (problem !== undefined) problems.name = problem;
+  const [idle, timeout = "0"] = fields.whenIdle.split(" ");
   const body: Schemas["CreateSandbox"] = {
     template: fields.template,
     ...(name === "" ? {} : { name }),
-    timeout_sec: Number(fields.timeoutSec),
-    on_timeout: fields.onTimeout,
+    timeout_sec: Number(timeout),
+    on_timeout: idle === "destroy" ? "destroy" : "pause",
   };
   if (template?.vcpus === undefined) {
     const vcpus = readWhole(fields.vcpus, VCPUS);

@@ -1,20 +1,20 @@
 const STEPS: [limitSec: number, unitSec: number, unit: string][] = [
   [60, 1, "s"],
-  [3600, 60, "m"],
+  [3600, 60, "min"],
   [86_400, 3600, "h"],
   [30 * 86_400, 86_400, "d"],
   [365 * 86_400, 30 * 86_400, "mo"],
   [Number.POSITIVE_INFINITY, 365 * 86_400, "y"],
 ];
 
-/** A duration by its largest unit: `3 m`, `2 h`, `5 d`. */
+/** A duration by its largest unit: `3 min`, `2 h`, `5 d`. */
 export function formatDuration(seconds: number): string {
   const whole = Math.max(0, Math.floor(seconds));
   const [, unitSec, unit] = STEPS.find(([limit]) => whole < limit)!;
   return `${Math.floor(whole / unitSec)} ${unit}`;
 }
 
-/** A time as it is from now: `now`, `3 m ago`, `in 12 m`. */
+/** A time as it is from now: `now`, `3 min ago`, `in 12 min`. */
 export function formatRelative(time: Date, now: Date): string {
   const seconds = (now.getTime() - time.getTime()) / 1000;
   if (Math.abs(seconds) < 5) return "now";

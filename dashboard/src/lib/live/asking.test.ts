@@ -64,15 +64,6 @@ it("asks once more after the last reason, for what came while an answer was awai
   expect(isAsking()).toBe(false);
 });
 
-it("takes many reasons as one, for as long as it is told to", async () => {
-  const { asking, answers } = question(10, { gatherMs: 2000 });
-  for (let ms = 0; ms < 4000; ms += 10) {
-    asking.soon();
-    await vi.advanceTimersByTimeAsync(10);
-  }
-  expect(answers.length).toBeLessThanOrEqual(2);
-});
-
 it("knows only the answer to the newest question", async () => {
   const { asking, answers } = question(400);
   void asking.now();
@@ -103,4 +94,24 @@ it("tells of what went wrong, and asks again", async () => {
   expect(errors).toHaveLength(1);
   expect(answers).toEqual([1, 3]);
   expect(isAsking()).toBe(false);
+});
+
+it("asks soon after the first reason, and seldom while they go on and on", async () => {
+  const { asking, count } = question(10, { gatherMs: 2000 });
+  asking.soon();
+  await vi.advanceTimersByTimeAsync(200);
+  expect(count()).toBe(1);
+  asking.soon();
+  await vi.advanceTimersByTimeAsync(500);
+  expect(count()).toBe(2);
+  for (let ms = 0; ms < 20_000; ms += 50) {
+    asking.soon();
+    await vi.advanceTimersByTimeAsync(50);
+  }
+  expect(count()).toBeLessThan(15);
+  await vi.advanceTimersByTimeAsync(10_000);
+  const before = count();
+  asking.soon();
+  await vi.advanceTimersByTimeAsync(200);
+  expect(count()).toBe(before + 1);
 });

@@ -1,5 +1,7 @@
 /** Milliseconds within which several reasons to ask are one. */
 const GATHER_MS = 150;
+/** How much longer reasons are gathered each time while they go on. */
+const GATHER_GROWTH = 3;
 
 export interface AskingOptions<T> {
   load: (signal: AbortSignal) => Promise<T>;
@@ -9,7 +11,7 @@ export interface AskingOptions<T> {
   onError: (error: unknown) => void;
   /** While nobody looks nothing is asked; what was left out is made up for by {@link Asking.seen}. */
   isHidden: () => boolean;
-  /** Milliseconds within which several reasons to ask are one; default: 150. */
+  /** Milliseconds within which several reasons to ask are one where they go on and on; default: 150, as those after a while are. */
   gatherMs?: number;
 }
 
@@ -23,6 +25,9 @@ export class Asking<T> {
   #gathering: ReturnType<typeof setTimeout> | undefined;
   /** Whether something has changed since the last question was asked. */
   #isStale = false;
+  /** By `performance.now()`. */
+  #askedAt = Number.NEGATIVE_INFINITY;
+  #gatherMs = GATHER_MS;
 
   constructor(options: AskingOptions<T>) {
     this.#options = options;
@@ -35,6 +40,7 @@ export class Asking<T> {
     const abort = new AbortController();
     this.#abort = abort;
     this.#isStale = false;
+    this.#askedAt = performance.now();
     try {
       const loaded = load(abort.signal);
       onAsking(true);
@@ -57,7 +63,14 @@ export class Asking<T> {
     this.#gathering ??= setTimeout(() => {
       this.#gathering = undefined;
       if (!this.#abort) void this.now();
-    }, this.#options.gatherMs ?? GATHER_MS);
+    }, this.#nextGatherMs());
+  }
+
+  #nextGatherMs(): number {
+    const { gatherMs = GATHER_MS } = this.#options;
+    const goOn = performance.now() - this.#askedAt < gatherMs;
+    this.#gatherMs = goOn ? Math.min(gatherMs, this.#gatherMs * GATHER_GROWTH) : GATHER_MS;
+    return this.#gatherMs;
   }
 
   /** Somebody looks again. */

@@ -7,7 +7,7 @@ export interface QueryOptions {
   on?: LiveEvent["type"][];
   /** Which events of these types concern it; default: all. */
   about?: (event: LiveEvent) => boolean;
-  /** Milliseconds within which several events are one reason to ask; default: 150. */
+  /** Milliseconds within which several events are one reason to ask where they go on and on; default: 150. */
   gatherMs?: number;
   /** Milliseconds between two questions where no events come; 0 = never. */
   everyMs?: number;

@@ -16,7 +16,7 @@ export interface Column<T> {
   /** `end` for numbers. */
   align?: "start" | "end";
   /** Below which width the column is left out. */
-  hideBelow?: "sm" | "md" | "lg";
+  hideBelow?: "sm" | "md" | "lg" | "xl";
   /** Further classes of its cells, such as a width. */
   class?: string;
 }

@@ -140,7 +140,10 @@ export class CapsuleList {
 
   #apply(event: LiveEvent): void {
     if (this.#living.asking) this.#since.push(event);
-    if (isCapsuleEvent(event) && this.#living.data) this.#living.data = applyEvent(this.#living.data, event);
+    if (!isCapsuleEvent(event) || !this.#living.data) return;
+    // Nobody reads an empty list: the first comes at once.
+    if (this.shown.length === 0 && this.all.length === 0) this.#let.add(event.id);
+    this.#living.data = applyEvent(this.#living.data, event);
   }
 
   #mark(id: string): void {

@@ -21,5 +21,5 @@ it("tells how a command stands, and how it ended", () => {
 
 it("has processor time of what runs", () => {
   expect(cpuTime({ cpu_ms: 1240 })).toBe("1.2 s");
-  expect(cpuTime({ cpu_ms: 125_000 })).toBe("2 m");
+  expect(cpuTime({ cpu_ms: 125_000 })).toBe("2 min");
 });
