@@ -11,6 +11,7 @@ import {
   parseMetricsAddress,
   parseMetricsToken,
 } from "@warren/server/metrics-settings";
+import { PLACEMENT_ORDERS, type PlacementOrder } from "./hosts/placement-query.ts";
 import { type AllowedHost, parseHost } from "./http/host-check.ts";
 import { TRANSFER_LIMITS, type TransferLimits } from "./http/slow-clients/transfer-limits.ts";
 import { LOG_LEVELS, type LogLevel } from "./logging.ts";
@@ -34,6 +35,8 @@ export interface Config {
   redisUrl?: string;
   /** Host agent of this machine, `unix:PATH` or `http://HOST:PORT`. */
   localHost?: string;
+  /** Which host a new sandbox goes to first. */
+  scheduler: PlacementOrder;
   /** Origins other than the server's own whose pages may use it. */
   allowedOrigins: string[];
   /** Names under which the server is reached, besides loopback names, the listen address and that of `publicUrl`. */
@@ -144,6 +147,7 @@ export function parseConfig(environment: Environment): Config {
     allowedHosts: read("WARREN_ALLOWED_HOSTS", parseHosts) ?? [],
     trustedProxies: read("WARREN_TRUSTED_PROXIES", parseNetworks) ?? [],
     transfers: TRANSFER_LIMITS,
+    scheduler: read("WARREN_SCHEDULER", parsePlacementOrder) ?? "least-loaded",
     signUpOpen: read("WARREN_SIGN_UP", parseSignUp) ?? true,
     jwtSecrets: readSecrets(read, problems),
     secretKeyLost: read("WARREN_SECRET_KEY_LOST", parseFlag) ?? false,
@@ -250,6 +254,12 @@ function parseNetworks(text: string): string[] {
     }
     return part.trim();
   });
+}
+
+function parsePlacementOrder(text: string): PlacementOrder {
+  const order = PLACEMENT_ORDERS.find((name) => name === text);
+  if (order) return order;
+  throw new Error(`"${text}" is none of ${PLACEMENT_ORDERS.join(", ")}`);
 }
 
 function parseSignUp(text: string): boolean {

@@ -30,6 +30,8 @@ export interface CreateOptions {
   vcpus?: number;
   /** MiB. */
   memoryMb?: number;
+  /** Tags that its host must have, all of them. */
+  hostTags?: readonly string[];
   /** Seconds of inactivity before `onTimeout` happens; 0 = never. */
   timeoutSec?: number;
   /** What inactivity leads to; default: "pause". */
@@ -139,14 +141,16 @@ export class Sandboxes {
 
   /** Makes a sandbox and resolves once commands can run in it. */
   async create(options: CreateOptions = {}): Promise<Sandbox> {
-    const { template, name, metadata, vcpus, memoryMb, timeoutSec, onTimeout, autoResume, leaseSec, env, signal } =
+    const { template, name, metadata, vcpus, memoryMb, hostTags, timeoutSec, onTimeout, autoResume, leaseSec, env } =
       options;
+    const { signal } = options;
     const json: CreateSandbox = {
       ...(template === undefined ? {} : { template }),
       ...(name === undefined ? {} : { name }),
       ...(metadata === undefined ? {} : { metadata }),
       ...(vcpus === undefined ? {} : { vcpus }),
       ...(memoryMb === undefined ? {} : { memory_mb: memoryMb }),
+      ...(hostTags === undefined ? {} : { host_tags: [...hostTags] }),
       ...(timeoutSec === undefined ? {} : { timeout_sec: timeoutSec }),
       ...(onTimeout === undefined ? {} : { on_timeout: onTimeout }),
       ...(autoResume === undefined ? {} : { auto_resume: autoResume }),

@@ -1,6 +1,6 @@
 import { LIMITS } from "@warren/contracts/limits";
 import { type Command, Option } from "commander";
-import { integer, pairs, variable } from "./parse.ts";
+import { integer, list, pairs, variable } from "./parse.ts";
 
 /** Options by which a sandbox is made. */
 export interface SandboxOptions {
@@ -10,6 +10,7 @@ export interface SandboxOptions {
   vcpus?: number;
   /** MiB. */
   memory?: number;
+  hostTag?: string[];
 }
 
 /** Adds the options that say what a new sandbox is. */
@@ -20,17 +21,19 @@ export function addSandboxOptions(command: Command): Command {
     .option("--metadata <key=value>", "text to keep with the sandbox (repeatable)", pairs)
     .option("--template <name>", "template of the sandbox")
     .option("--vcpus <n>", `virtual CPUs, ${vcpus.min} to ${vcpus.max}`, integer(vcpus.min, vcpus.max))
-    .option("-m, --memory <MiB>", `memory, ${memoryMb.min} to ${memoryMb.max}`, integer(memoryMb.min, memoryMb.max));
+    .option("-m, --memory <MiB>", `memory, ${memoryMb.min} to ${memoryMb.max}`, integer(memoryMb.min, memoryMb.max))
+    .option("--host-tag <tag>", "tag that its host must have (repeatable)", list);
 }
 
 /** What is asked for of a new sandbox, for the client library. */
-export function sandboxAsked({ name, metadata, template, vcpus, memory }: SandboxOptions) {
+export function sandboxAsked({ name, metadata, template, vcpus, memory, hostTag }: SandboxOptions) {
   return {
     ...(name === undefined ? {} : { name }),
     ...(metadata === undefined ? {} : { metadata }),
     ...(template === undefined ? {} : { template }),
     ...(vcpus === undefined ? {} : { vcpus }),
     ...(memory === undefined ? {} : { memoryMb: memory }),
+    ...(hostTag === undefined ? {} : { hostTags: hostTag }),
   };
 }
 

@@ -3,6 +3,7 @@ import { TEMPLATE_NAME, TEMPLATE_NAME_WORDS, wireIdPattern, wireIdWords } from "
 import { LIMITS } from "../limits.ts";
 import { TeamId, Timestamp, UserId } from "./accounts.ts";
 import { ErrorBody } from "./error.ts";
+import { HostTagName } from "./sandbox-spec.ts";
 
 /** `regular`: shared by all teams; `byoc`: brought by one team for itself. */
 export const HOST_TYPES = ["regular", "byoc"] as const;
@@ -215,10 +216,6 @@ export const DeleteHostQuery = Type.Object(
   { additionalProperties: false },
 );
 
-const Tag = Type.String({
-  pattern: "^[a-zA-Z0-9][a-zA-Z0-9._:=-]{0,62}$",
-  "x-words": "1 to 63 letters a to z, digits and any of . _ : = -, beginning with a letter or digit",
-});
-export const HostTag = Type.Object({ tag: Tag }, { additionalProperties: false, title: "HostTag" });
+export const HostTag = Type.Object({ tag: HostTagName }, { additionalProperties: false, title: "HostTag" });
 export type HostTag = Static<typeof HostTag>;
-export const HostTagParams = Type.Object({ id: HostId, tag: Tag });
+export const HostTagParams = Type.Object({ id: HostId, tag: HostTagName });

@@ -2,6 +2,12 @@ import { type Static, type TOptional, type TProperties, Type } from "typebox";
 import { BASE_TEMPLATE, TEMPLATE_NAME, TEMPLATE_NAME_WORDS } from "../identifiers.ts";
 import { LIMITS } from "../limits.ts";
 
+/** Tag of a host. */
+export const HostTagName = Type.String({
+  pattern: "^[a-zA-Z0-9][a-zA-Z0-9._:=-]{0,62}$",
+  "x-words": "1 to 63 letters a to z, digits and any of . _ : = -, beginning with a letter or digit",
+});
+
 /** Fields that a sandbox keeps for its life. */
 const fixed = {
   template: Type.String({
@@ -18,6 +24,10 @@ const fixed = {
     minimum: LIMITS.memoryMb.min,
     maximum: LIMITS.memoryMb.max,
     description: `Memory in MiB; default: ${LIMITS.memoryMb.default}, or that of a template that fixes it`,
+  }),
+  host_tags: Type.Array(HostTagName, {
+    maxItems: LIMITS.hostTags,
+    description: "Tags that its host must have, all of them; refused when no host has one of them",
   }),
 };
 
@@ -45,6 +55,7 @@ export const DEFAULT_SPEC: SandboxSpec = {
   template: BASE_TEMPLATE,
   vcpus: LIMITS.vcpus.default,
   memory_mb: LIMITS.memoryMb.default,
+  host_tags: [],
   timeout_sec: LIMITS.timeoutSec.default,
   on_timeout: "pause",
   auto_resume: false,
@@ -53,7 +64,7 @@ export const DEFAULT_SPEC: SandboxSpec = {
 /** The fields of a request that names what it wants of a new sandbox. */
 export const requestedSpec = {
   // Without a default of the schema, a size that was not asked for beside a template that fixes it is told from one that was.
-  ...optional(fixed, { template: DEFAULT_SPEC.template }),
+  ...optional(fixed, { template: DEFAULT_SPEC.template, host_tags: DEFAULT_SPEC.host_tags }),
   ...optional(settings, DEFAULT_SPEC),
 };
 

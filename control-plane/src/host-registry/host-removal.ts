@@ -77,8 +77,10 @@ export class HostRemoval {
   async #claim(hostId: string, by: Actor) {
     const { db, sandboxes } = this.#parts;
     return transact(db, async (transaction) => {
+      // Sandboxes first, as all do who change them. What comes in between is claimed in the next turn.
+      const claimed = await sandboxes.claimAllOnHost(hostId, by, transaction);
       await transaction.updateTable("hosts").set({ status: "offline" }).where("id", "=", hostId).execute();
-      return sandboxes.claimAllOnHost(hostId, by, transaction);
+      return claimed;
     });
   }
 

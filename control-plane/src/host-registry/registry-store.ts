@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { type Insertable, type Selectable, sql } from "kysely";
 import type { Db } from "../database/tables.ts";
+import { IN_SERVICE } from "../hosts/host-store.ts";
 import type { HostMetadata, HostsTable } from "../hosts/hosts-table.ts";
 
 /** A row of `hosts`. */
@@ -94,7 +95,7 @@ export class RegistryStore {
   ): Promise<HostRow | undefined> {
     const host = await transaction
       .updateTable("hosts")
-      .set({ ...facts, address, metadata: JSON.stringify(metadata), status: "online" })
+      .set({ ...facts, address, metadata: JSON.stringify(metadata), status: IN_SERVICE })
       .set({ last_heartbeat_at: sql`now()`, updated_at: sql`now()`, registration: sql`registration + 1` })
       .where("id", "=", id)
       // The monitor finds a host that was lost before it has registered, since it answers.

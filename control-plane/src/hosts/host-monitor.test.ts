@@ -22,7 +22,6 @@ import { HostClientPool } from "./host-client-pool.ts";
 import { HostMonitor, type HostMonitorParts } from "./host-monitor.ts";
 import { HostStore } from "./host-store.ts";
 import { HostWatch } from "./host-watch.ts";
-import { RoundRobinScheduler } from "./scheduler.ts";
 import { HostAgentDouble } from "./testing/host-agent-double.ts";
 import { insertHost } from "./testing/insert-host.ts";
 
@@ -385,9 +384,6 @@ describe("host monitor", () => {
       expect((await host()).status).toBe("unreachable");
       expect([await statusOf(running), await statusOf(paused)]).toEqual(["missing", "paused"]);
       expect((await store.find(teamId, running))?.reason).toMatchObject({ code: "host_lost" });
-      await expect(new RoundRobinScheduler(hosts).placements(teamId)).rejects.toMatchObject({
-        code: "no_hosts_available",
-      });
 
       await double.listen();
       await visit();
@@ -427,34 +423,6 @@ describe("host monitor", () => {
     const row = await database.db.selectFrom("hosts").selectAll().executeTakeFirstOrThrow();
     expect(row).toMatchObject({ arch: "amd64", cpu_cores: 2, memory_mb: 4096, status: "online" });
     expect(row.metadata).toEqual({ accelerator: "tcg", vmm: "0.1.0" });
-  });
-
-  it("takes online hosts in turn, and a BYOC team only its own", async () => {
-    const { db } = database;
-    const second = { id: await insertHost(db, "http://127.0.0.1:1") };
-    await hosts.markAlive({ id: second.id, status: "unreachable" });
-    const scheduler = new RoundRobinScheduler(hosts);
-    const firsts = [];
-    for (let turn = 0; turn < 4; turn++) firsts.push((await scheduler.placements(teamId))[0]!.id);
-    expect(new Set(firsts.slice(0, 2))).toEqual(new Set([hostId, second.id]));
-    expect(firsts.slice(2)).toEqual(firsts.slice(0, 2));
-
-    const byocTeam = await new TeamStore(db).insert("BYOC");
-    await db.updateTable("teams").set({ is_byoc: true }).where("id", "=", byocTeam).execute();
-    await expect(scheduler.placements(byocTeam)).rejects.toMatchObject({ code: "no_hosts_available" });
-    await db.updateTable("hosts").set({ type: "byoc", team_id: byocTeam }).where("id", "=", second.id).execute();
-    expect(await scheduler.placements(byocTeam)).toEqual([{ id: second.id, address: "http://127.0.0.1:1" }]);
-    expect(await scheduler.placements(teamId)).toEqual([{ id: hostId, address: double.address }]);
-    await db.deleteFrom("hosts").where("id", "=", second.id).execute();
-  });
-
-  it("brings a host online with the first request when none is", async () => {
-    const { db } = database;
-    await db.updateTable("hosts").set({ status: "unreachable" }).where("id", "=", hostId).execute();
-    const scheduler = new RoundRobinScheduler(hosts);
-    await expect(scheduler.placements(teamId)).rejects.toMatchObject({ code: "no_hosts_available" });
-    scheduler.probe = async () => void (await hosts.markAlive({ id: hostId, status: "unreachable" }));
-    expect(await scheduler.placements(teamId)).toMatchObject([{ address: double.address }]);
   });
 
   const watched = () => new Promise<void>((resolve) => (double.onWatch = resolve));

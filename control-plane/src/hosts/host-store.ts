@@ -14,6 +14,8 @@ export interface MonitoredHost extends HostAddress {
 
 /** Most that is believed of any number, and kept. */
 const MOST = 2_147_483_647;
+/** The status of a host that answers. */
+export const IN_SERVICE = sql<HostStatus>`case when is_draining then 'draining' else 'online' end`;
 
 /** Rows of hosts. */
 export class HostStore {
@@ -23,22 +25,6 @@ export class HostStore {
   constructor(db: Db, audit: TeamEvents) {
     this.#db = db;
     this.#audit = audit;
-  }
-
-  /**
-   * Online hosts on which a team's sandboxes may run, oldest first, and the number of this placement. A team that brings
-   * its own hosts uses only those; the others share the regular ones.
-   */
-  async listActiveHosts(teamId: string): Promise<{ hosts: HostAddress[]; turn: number }> {
-    const { rows } = await sql<{ id: string; address: string; turn: number }>`
-      select host.id, host.address, (select nextval('sandbox_placements')) as turn
-      from hosts as host
-      join teams as team on team.id = ${teamId}
-      where host.status = 'online' and host.address <> ''
-        and case when team.is_byoc then host.type = 'byoc' and host.team_id = team.id else host.type = 'regular' end
-      order by host.created_at, host.id
-    `.execute(this.#db);
-    return { hosts: rows.map(({ id, address }) => ({ id, address })), turn: rows[0]?.turn ?? 0 };
   }
 
   /** Hosts whose address is known and that no operator has taken out of service. */
@@ -64,11 +50,11 @@ export class HostStore {
         .selectFrom("hosts")
         .select("last_heartbeat_at")
         .where("id", "=", host.id)
-        .forUpdate()
+        .forNoKeyUpdate()
         .executeTakeFirst();
       const woken = await transaction
         .updateTable("hosts")
-        .set({ status: "online", last_heartbeat_at: sql`now()`, updated_at: sql`now()` })
+        .set({ status: IN_SERVICE, last_heartbeat_at: sql`now()`, updated_at: sql`now()` })
         .where("id", "=", host.id)
         .where("status", "=", "unreachable")
         .returning("team_id")

@@ -27,6 +27,8 @@ export interface HostsTable {
   /** `unix:PATH` or an http(s) URL without a path; empty until the host registers. */
   address: Generated<string>;
   status: Generated<HostStatus>;
+  /** It takes no new sandboxes, whether it answers or not. */
+  is_draining: Generated<boolean>;
   /** Time of the last sign of life. */
   last_heartbeat_at: ColumnType<Date | null, Date | null | undefined, Date | null>;
   /** What the host said of itself last. */

@@ -63,3 +63,13 @@ function isConnectionFault(error: unknown): boolean {
   if (typeof code === "string" && (code.startsWith("ERR_HTTP2_") || BROKEN_CONNECTION.has(code))) return true;
   return isConnectionFault(error.cause);
 }
+
+/** How a connection fails that was never there. */
+const NO_CONNECTION = new Set(["ECONNREFUSED", "ENOENT", "EHOSTUNREACH", "ENETUNREACH", "ENOTFOUND", "EAI_AGAIN"]);
+
+/** Whether a failed call has not come to its host: there was no connection to it. */
+export function isNeverReached(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { code } = error as { code?: unknown };
+  return (typeof code === "string" && NO_CONNECTION.has(code)) || isNeverReached(error.cause);
+}

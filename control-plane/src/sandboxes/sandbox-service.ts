@@ -1,14 +1,17 @@
-import { WarrenError } from "@warren/contracts/errors";
+import { type ErrorCode, WarrenError } from "@warren/contracts/errors";
 import { BASE_TEMPLATE } from "@warren/contracts/identifiers";
+import type { SandboxSpec } from "@warren/contracts/rest/sandbox-spec";
 import type { CreateSandbox, SandboxFilters, SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import { newSandboxId } from "@warren/server/sandbox-id";
 import { type Actor, actorOf, type Caller } from "../callers/caller.ts";
 import { isForeignKeyViolation } from "../database/foreign-key-violation.ts";
 import type { Db } from "../database/tables.ts";
+import { transact } from "../database/transact.ts";
 import { isUniqueViolation } from "../database/unique-violation.ts";
 import type { DetachedOperations, OperationSteps } from "../detached-operations.ts";
 import type { HostAddress, HostClientPool } from "../hosts/host-client-pool.ts";
-import { callHost } from "../hosts/rpc-errors.ts";
+import type { Demand } from "../hosts/placement-query.ts";
+import { callHost, isNeverReached } from "../hosts/rpc-errors.ts";
 import type { Scheduler } from "../hosts/scheduler.ts";
 import { toCatalogueError } from "../http/errors/catalogue-error.ts";
 import type { Logger } from "../logging.ts";
@@ -31,11 +34,22 @@ const DESTROY_TIMEOUT_MS = 60_000;
 /** Sandboxes that were claimed together and are destroyed at the same time. */
 const PARALLEL_DESTROYS = 8;
 const PING_TIMEOUT_MS = 10_000;
+/** Hosts that are asked to start a sandbox, at most. */
+const MOST_HOSTS_ASKED = 4;
+/** Errors that say that there is no other host. */
+const NO_HOST: readonly ErrorCode[] = ["no_hosts_available", "host_unavailable", "host_full", "not_found"];
 /** States in which nothing of a sandbox is left. */
 const GONE: SandboxStatus[] = ["stopped"];
 
+/** A sandbox and the host that is reserved for it. */
+interface PlacedSandbox {
+  row: SandboxRow;
+  host: HostAddress;
+}
+
 /** What the service needs. */
 export interface SandboxServiceParts {
+  db: Db;
   store: SandboxStore;
   reads: SandboxReads;
   lists: SandboxLists;
@@ -62,8 +76,7 @@ export class SandboxService {
     const { templates, operations } = this.#parts;
     return operations.run("create", {}, async (steps) => {
       const template = await templates.find(caller.teamId, request.template ?? BASE_TEMPLATE);
-      const hosts = await steps.step("placement", () => this.#placements(caller.teamId, template));
-      return this.#create(caller, request, template, hosts, steps);
+      return this.#create(caller, request, template, steps);
     });
   }
 
@@ -137,46 +150,78 @@ export class SandboxService {
     caller: Caller,
     request: CreateSandbox,
     template: TemplateRow,
-    hosts: HostAddress[],
     steps: OperationSteps,
   ): Promise<SandboxRow> {
-    const { store } = this.#parts;
-    let row = await steps.step("admission", () => this.#insert(caller, request, template, hosts[0]!));
+    const { scheduler } = this.#parts;
+    let { row, host } = await steps.step("admission", () => this.#admit(caller, request, template));
     steps.note({ sandbox: row.id });
-    for (const [index, host] of hosts.entries()) {
+    const refusedBy: string[] = [];
+    for (;;) {
       try {
-        if (row.host_id !== host.id) row = await this.#unlessEnded(store.change(row, "pending", { host_id: host.id }));
         return await this.#start(row, host, request.env ?? {}, steps);
       } catch (error) {
         const reason = toCatalogueError(error);
-        if (reason.code === "host_full" && index + 1 < hosts.length) continue;
-        await this.#fail(row, reason);
-        throw reason;
+        if (isOfHost(reason)) scheduler.avoid(host.id);
+        refusedBy.push(host.id);
+        const next = mayGoElsewhere(reason) ? await this.#move(row, template, refusedBy, steps) : undefined;
+        if (!next) {
+          await this.#fail(row, reason);
+          throw reason;
+        }
+        ({ row, host } = next);
       }
     }
-    return row;
   }
 
-  /** Hosts to try in this order: those that have the template. */
-  async #placements(teamId: string, template: TemplateRow): Promise<HostAddress[]> {
-    const hosts = await this.#parts.scheduler.placements(teamId);
-    if (template.type === "base") return hosts;
-    const holders = await this.#parts.templateHosts.hostsHolding(template.id);
-    const able = hosts.filter(({ id }) => holders.includes(id));
-    if (able.length > 0) return able;
-    throw new WarrenError("host_unavailable", `no host that has the template "${template.name}" is online`);
+  /** Admits a sandbox and reserves its host; where no host is online, once more after those that can be have come online. */
+  async #admit(caller: Caller, request: CreateSandbox, template: TemplateRow): Promise<PlacedSandbox> {
+    try {
+      return await this.#insert(caller, request, template);
+    } catch (error) {
+      const { code } = toCatalogueError(error);
+      if (code !== "no_hosts_available" && code !== "host_unavailable") throw error;
+      await this.#parts.scheduler.probe();
+      return this.#insert(caller, request, template);
+    }
   }
 
-  async #insert(caller: Caller, request: CreateSandbox, template: TemplateRow, host: HostAddress): Promise<SandboxRow> {
-    const { quota, store } = this.#parts;
+  /** Another host for a sandbox that hosts have refused; undefined when no other will do, or enough have been asked. */
+  async #move(
+    row: SandboxRow,
+    template: TemplateRow,
+    refusedBy: string[],
+    steps: OperationSteps,
+  ): Promise<PlacedSandbox | undefined> {
+    const { db, store, scheduler } = this.#parts;
+    if (refusedBy.length >= MOST_HOSTS_ASKED) return undefined;
+    const demand = { ...(await this.#demandOf(row.team_id, specOf(row), template)), refusedBy };
+    const move = transact(db, async (transaction) => {
+      // Before another host: whoever changes a sandbox locks it first, and then what it takes of its host.
+      await this.#unlessEnded(store.lock(row, transaction));
+      const host = await scheduler.place(demand, transaction);
+      const moved = await this.#unlessEnded(store.change(row, "pending", { host_id: host.id }, transaction));
+      return { row: moved, host };
+    });
+    return steps
+      .step("placement", () => move)
+      .catch((error: unknown) => {
+        if (NO_HOST.includes(toCatalogueError(error).code)) return undefined;
+        throw error;
+      });
+  }
+
+  async #insert(caller: Caller, request: CreateSandbox, template: TemplateRow): Promise<PlacedSandbox> {
+    const { quota, store, scheduler } = this.#parts;
     // A microVM that is restored has the shape that it had.
     const fixed = template.type === "snapshot" ? template : undefined;
     if (fixed) requireShape(request, fixed);
     const shape = fixed && { vcpus: fixed.vcpus, memory_mb: fixed.memory_mb };
     const spec = { ...requestedSpec(request), ...shape };
     const { name } = request;
+    const demand = await this.#demandOf(caller.teamId, spec, template);
     const inserted = quota.within(caller, async (transaction) => {
       await quota.admit(transaction, caller.teamId, { vcpus: spec.vcpus, memoryMb: spec.memory_mb });
+      const host = await scheduler.place(demand, transaction);
       const row = {
         id: newSandboxId(),
         name: name ?? null,
@@ -189,13 +234,21 @@ export class SandboxService {
         lease_sec: request.lease_sec ?? null,
         operation: JSON.stringify({ action: "create", actor: actorOf(caller) } satisfies SandboxOperation),
       };
-      return store.insert(row, transaction);
+      return { row: await store.insert(row, transaction), host };
     });
     return inserted.catch((error: unknown) => {
       if (name !== undefined && isUniqueViolation(error)) throw nameTaken(name);
       if (!isForeignKeyViolation(error)) throw error;
       throw new WarrenError("conflict", "the host or the team of the sandbox was deleted meanwhile; try again");
     });
+  }
+
+  /** What a sandbox needs of the host that it is to run on. */
+  async #demandOf(teamId: string, spec: SandboxSpec, template: TemplateRow): Promise<Demand> {
+    const needed = { teamId, memoryMb: spec.memory_mb, tags: spec.host_tags };
+    if (template.type === "base") return needed;
+    const hostIds = await this.#parts.templateHosts.hostsHolding(template.id);
+    return { ...needed, holders: { hostIds, what: `the template "${template.name}"` } };
   }
 
   async #start(
@@ -274,11 +327,24 @@ export class SandboxService {
   }
 
   /** The row of a sandbox that is being created after a change; throws `conflict` when someone ended it meanwhile. */
-  async #unlessEnded(change: Promise<SandboxRow | undefined>): Promise<SandboxRow> {
+  async #unlessEnded<Row>(change: Promise<Row | undefined>): Promise<Row> {
     const changed = await change;
     if (!changed) throw new WarrenError("conflict", "the sandbox was ended while it was being created");
     return changed;
   }
+}
+
+/** Whether an error tells of the host rather than of the sandbox: the next one would meet it too. */
+function isOfHost({ code }: WarrenError): boolean {
+  return code === "host_full" || code === "host_unavailable";
+}
+
+/**
+ * Whether nothing of a sandbox can be on the host that could not start it, so that another may be asked: it said so, or was
+ * never reached. After an answer that was lost, the sandbox might run on two.
+ */
+function mayGoElsewhere(reason: WarrenError): boolean {
+  return reason.code === "host_full" || isNeverReached(reason);
 }
 
 /** Throws when a size is asked for that is not the one which a template fixes. */

@@ -8,6 +8,7 @@ const SPEC: SandboxSpec = {
   template: "trained",
   vcpus: 2,
   memory_mb: 1024,
+  host_tags: ["gpu"],
   timeout_sec: 60,
   on_timeout: "destroy",
   auto_resume: true,
@@ -24,7 +25,7 @@ it("reads what it stored, and gives rows from before a field was there its defau
   expect(specOf({ spec: { version: 1, ...older } })).toEqual({ ...SPEC, auto_resume: false });
 });
 
-it("tells hosts every field, and of a change no more than what changes", () => {
+it("tells hosts every field but what they are to be, and of a change no more than what changes", () => {
   const told = {
     template: "trained",
     vcpus: 2,

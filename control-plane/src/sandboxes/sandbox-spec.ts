@@ -25,9 +25,9 @@ export function requestedSpec(request: Partial<SandboxSpec>): SandboxSpec {
   return { ...DEFAULT_SPEC, ...Object.fromEntries(asked) };
 }
 
-/** A spec, or what is to change of one, as hosts are told. */
-export function toHostSpec(spec: Partial<SandboxSpec>): HostSpec {
-  return fromJson(SandboxSpecSchema, spec as JsonObject);
+/** A spec, or what is to change of one, as hosts are told: all but which host it is to be. */
+export function toHostSpec({ host_tags: _, ...told }: Partial<SandboxSpec>): HostSpec {
+  return fromJson(SandboxSpecSchema, told as JsonObject);
 }
 
 /** Settings by which a host acts and that differ from these; undefined when there are none. */

@@ -158,6 +158,19 @@ export class SandboxStore {
     return changed;
   }
 
+  /** Holds a sandbox and its room on its host as they were read until the transaction ends; undefined when it has changed. */
+  async lock({ id, version, host_id }: SandboxRow, transaction: Db): Promise<{ id: string } | undefined> {
+    const held = await transaction
+      .selectFrom("sandboxes")
+      .select("id")
+      .where("id", "=", id)
+      .where("version", "=", version)
+      .forNoKeyUpdate()
+      .executeTakeFirst();
+    await sql`select from host_loads where host_id = ${host_id} for no key update`.execute(transaction);
+    return held;
+  }
+
   /**
    * Notes that a sandbox that was being created runs, which a comparison with its host may have noted before; undefined when
    * it has ended meanwhile.

@@ -76,6 +76,7 @@ export function createSandboxes(
   });
   const reads = new SandboxReads(db);
   const sandboxes = new SandboxService({
+    db,
     store,
     reads,
     lists: new SandboxLists(db),

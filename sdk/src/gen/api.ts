@@ -4383,6 +4383,11 @@ export interface components {
             env?: {
                 [key: string]: string;
             };
+            /**
+             * @description Tags that its host must have, all of them; refused when no host has one of them
+             * @default []
+             */
+            host_tags?: string[];
             /** @description Seconds after which the sandbox ends, from when it runs, unless its lease is renewed; default: no lease */
             lease_sec?: number;
             /** @description Memory in MiB; default: 512, or that of a template that fixes it */
@@ -5072,6 +5077,8 @@ export interface components {
             forked_from?: string;
             /** @description Address at which root reaches the sandbox from its host */
             host_ip?: string;
+            /** @description Tags that its host must have, all of them; refused when no host has one of them */
+            host_tags: string[];
             id: string;
             /** Format: date-time */
             last_active_at?: string;
