@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { link, mkdir, readdir, rm, stat } from "node:fs/promises";
+import { link, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { PromiseDisk } from "../memory/image-cache/image-cache.ts";
 import { explainFullDisk } from "../memory/store/files.ts";
@@ -69,7 +69,22 @@ export class DiskLayers {
     const [top] = chain.layers;
     if (top === undefined) throw new Error("a disk without a layer of its own");
     // Its size is that of the base, whatever the layers below say: a VMM had them in its hands.
-    await this.#disks.create(this.path(top), chain.base);
+    const path = this.path(top);
+    // Whole or not at all: a record may name it already, and a host agent that ends now is followed by another one.
+    try {
+      await this.#disks.create(path + UNFINISHED, chain.base);
+      await rename(path + UNFINISHED, path);
+    } catch (error) {
+      await rm(path + UNFINISHED, { force: true });
+      throw error;
+    }
+  }
+
+  /** A chain without what was named on top of it and never made: an earlier process ended before that. */
+  async made(chain: DiskChain): Promise<DiskChain> {
+    const layers = [...chain.layers];
+    while (layers[0] !== undefined && !(await isThere(this.path(layers[0])))) layers.shift();
+    return { ...chain, layers };
   }
 
   /** Has a microVM that stands still go on with the top layer of a chain, which has been made, above its disk. */
@@ -152,6 +167,16 @@ export class DiskLayers {
       if (!LAYER_ID.test(id) || needed.has(id) || this.#held.has(id)) continue;
       await rm(this.path(id), { force: true });
     }
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
   }
 }
 

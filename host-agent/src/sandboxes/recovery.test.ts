@@ -158,6 +158,21 @@ describe("on a host", () => {
     expect(await host().run(id, READ_STATE)).toBe("1\n");
   });
 
+  test("a layer that was named and not made when the host agent ended is none of the disk: later pauses keep all", async () => {
+    const id = await host().create();
+    await host().run(id, writeState(1));
+    await restart(() => {
+      const path = join(host().directory, "sandboxes", id, "sandbox.json");
+      const record = JSON.parse(readFileSync(path, "utf8"));
+      record.disk.layers.unshift("0".repeat(32));
+      writeFileSync(path, JSON.stringify(record));
+    });
+    await host().sandboxes.createTemplate(id, "team", "unmade", false);
+    await host().sandboxes.pause(id);
+    await host().sandboxes.resume(id);
+    expect(await host().run(id, READ_STATE)).toBe("1\n");
+  });
+
   test("a sandbox that is paused stays so, and can be resumed", async () => {
     const id = await host().create();
     await host().run(id, writeState(1));

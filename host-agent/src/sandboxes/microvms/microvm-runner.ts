@@ -164,7 +164,7 @@ export class MicrovmRunner {
 
   /** Takes up a microVM that an earlier host agent started; undefined when it is gone. */
   async adopt(sandbox: Sandbox): Promise<LiveMicrovm | undefined> {
-    const { slots, vmm, memoryImages } = this.#parts;
+    const { slots, vmm, memoryImages, disks } = this.#parts;
     const { record } = sandbox;
     if (record.slot === undefined || !record.process || !record.memory) return undefined;
     // Its network went as well when the host restarted.
@@ -172,6 +172,7 @@ export class MicrovmRunner {
     const slot = await slots.adopt(record.slot);
     const microvm = sandbox.begin();
     microvm.slot = slot;
+    record.disk = await disks.made(record.disk);
     const vm = await vmm.adopt(this.#describe(record, slot), record.process);
     if (!vm) return undefined;
     const image = memoryImages.adopt(record.memory.header, record.memory.path);

@@ -2,7 +2,8 @@ import { mkdirSync, rmSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "pino";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
+import { DiskLayers } from "../../disk/layers.ts";
 import { READ_STATE, useFakeHost, writeState } from "../../testing/fake-host.ts";
 import type { SandboxRecord } from "../record/journal.ts";
 import type { LiveMicrovm } from "../state/microvm.ts";
@@ -76,6 +77,30 @@ describe("on a host", () => {
     expect(await host().run(id, "cat /dev/shm/state")).toBe("1\n");
     await host().sandboxes.destroy(id);
     await expect.poll(memory).toEqual(before);
+  });
+
+  test("a copy for which no layer could be made leaves a sandbox that can be paused", async () => {
+    const id = await host().create();
+    await host().run(id, writeState(1));
+    const making = vi.spyOn(DiskLayers.prototype, "createTop").mockRejectedValueOnce(new Error("no space"));
+    await expect(host().sandboxes.createTemplate(id, "team", "failed", false)).rejects.toThrow("no space");
+    making.mockRestore();
+    await host().sandboxes.pause(id);
+    await host().sandboxes.resume(id);
+    expect(await host().run(id, READ_STATE)).toBe("1\n");
+  });
+
+  test("a pause makes all durable that its microVM has written, below a copy that did not come about too", async () => {
+    const id = await host().create();
+    await host().run(id, writeState(1));
+    const { layers } = host().sandboxes.get(id).record.disk;
+    const stacking = vi.spyOn(DiskLayers.prototype, "close").mockRejectedValueOnce(new Error("no"));
+    await expect(host().sandboxes.createTemplate(id, "team", "failed", false)).rejects.toThrow("no");
+    stacking.mockRestore();
+    const syncing = vi.spyOn(DiskLayers.prototype, "sync");
+    await host().sandboxes.pause(id);
+    expect(syncing.mock.calls.flat()).toContain(layers[0]);
+    syncing.mockRestore();
   });
 
   test("a sandbox goes on over many copies of it, each with what it had then", async () => {

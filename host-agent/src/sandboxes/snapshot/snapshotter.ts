@@ -60,8 +60,15 @@ export class Snapshotter {
     // Named before it is made. Until the microVM has switched to it, the layer is empty, and a chain with an empty
     // layer on top holds the same as the chain without it.
     record.disk = { ...copied, layers: [top, ...copied.layers] };
-    await journal.write(record);
-    await disks.createTop(record.disk);
+    try {
+      await journal.write(record);
+      await disks.createTop(record.disk);
+    } catch (error) {
+      // It was not made: no later copy may rest on it. Where this cannot be written either, the next write of it does.
+      record.disk = copied;
+      await journal.write(record).catch(() => undefined);
+      throw error;
+    }
     try {
       return await this.#copy(sandbox, { copied, layers: record.disk.layers });
     } catch (error) {
@@ -170,7 +177,7 @@ export class Snapshotter {
     const publish = async (snapshotId: string) => {
       const expected = snapshots.expectMemory(capture.id);
       try {
-        if (runsOn) await this.#closeDisk(record, disk).catch(dropCopy);
+        await (runsOn ? this.#closeDisk(record, disk) : this.#syncDisk(record, disk)).catch(dropCopy);
         const header = await capture.publish();
         const manifest = newManifest({
           id: snapshotId,
@@ -195,14 +202,23 @@ export class Snapshotter {
    * Sees to it that a VMM can write no layer of a disk that others are about to read. Those that it ever could are the ones
    * above the snapshot that it was started from.
    */
-  async #closeDisk({ instance, snapshot }: SandboxRecord, { layers }: DiskChain): Promise<void> {
-    const { disks, journal, snapshots, space } = this.#parts;
-    const start = new Set(snapshot === undefined ? [] : snapshots.get(snapshot).disk.layers);
-    for (const layer of layers) {
-      if (start.has(layer)) continue;
+  async #closeDisk(record: SandboxRecord, disk: DiskChain): Promise<void> {
+    const { disks, journal, space } = this.#parts;
+    for (const layer of this.#written(record, disk)) {
       // Goes with the microVM.
-      const former = join(journal.directory(instance), "jail", disks.fileName(layer));
+      const former = join(journal.directory(record.instance), "jail", disks.fileName(layer));
       await disks.close(layer, former, (bytes) => space.promise(bytes));
     }
+  }
+
+  /** Makes durable what a VMM has written, also below a layer that was put above it for a copy that did not come about. */
+  async #syncDisk(record: SandboxRecord, disk: DiskChain): Promise<void> {
+    for (const layer of this.#written(record, disk)) await this.#parts.disks.sync(layer);
+  }
+
+  /** The layers of a disk that are not those of the snapshot that its sandbox was started from. */
+  #written({ snapshot }: SandboxRecord, { layers }: DiskChain): string[] {
+    const start = new Set(snapshot === undefined ? [] : this.#parts.snapshots.get(snapshot).disk.layers);
+    return layers.filter((layer) => !start.has(layer));
   }
 }
