@@ -22,6 +22,7 @@ const controlPlane = [
   ["wiring", "backup"],
   ["config.ts"],
   ["admin", "bootstrap", "monitoring"],
+  ["webhooks"],
   ["events"],
   ["oauth", "commands", "files", "dashboard", "sandbox-metrics", "family", "host-registry"],
   ["sessions", "sandboxes"],

@@ -29,7 +29,7 @@ export const BASE_TEMPLATE = "minimal";
 export const BUILT_IN_TEAM = "00000000-0000-0000-0000-000000000000";
 
 /** Kinds of things that have a wire id. */
-export type WireIdPrefix = "usr" | "team" | "key" | "host" | "htok" | "hrt" | "log" | "ses" | "tpl";
+export type WireIdPrefix = "usr" | "team" | "key" | "host" | "htok" | "hrt" | "log" | "ses" | "tpl" | "hook" | "dlv";
 
 /** Pattern of the wire ids of one kind. */
 export function wireIdPattern(prefix: WireIdPrefix): string {

@@ -74,6 +74,16 @@ export const LIMITS = {
   listedSessions: 100,
   /** API keys of one team. */
   apiKeys: 200,
+  /** Webhooks of one team, and of the platform. */
+  webhooks: 20,
+  webhookNameCharacters: 100,
+  webhookUrlCharacters: 2048,
+  /** Deliveries that wait for one webhook at most: with another one it is switched off. */
+  webhookQueue: 10_000,
+  /** Characters of an answer to a webhook that are kept. */
+  webhookAnswerCharacters: 1024,
+  /** Deliveries of a webhook on one page. */
+  deliveryPage: { min: 1, max: 200, default: 50 },
   /** Teams that one user may own. */
   ownedTeams: 50,
   /** Members of one team. */

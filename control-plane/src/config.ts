@@ -19,6 +19,7 @@ import { readSmtpSettings, type SmtpSettings } from "./mail/smtp-settings.ts";
 import { type OAuthSettings, readOAuthSettings } from "./oauth/oauth-settings.ts";
 import { DEFAULT_QUOTA, parseTeamQuota } from "./quotas/quota-settings.ts";
 import { SecretKeys } from "./secrets/secret-keys.ts";
+import { parseAllowedTargets } from "./webhooks/target-policy.ts";
 
 /** Settings of one control plane process. */
 export interface Config {
@@ -39,6 +40,8 @@ export interface Config {
   scheduler: PlacementOrder;
   /** Origins other than the server's own whose pages may use it. */
   allowedOrigins: string[];
+  /** Addresses and networks that are not public and that webhooks may reach all the same. */
+  webhookTargets: string[];
   /** Names under which the server is reached, besides loopback names, the listen address and that of `publicUrl`. */
   allowedHosts: AllowedHost[];
   /** Addresses and networks of proxies whose word about a client's address is taken. */
@@ -145,6 +148,7 @@ export function parseConfig(environment: Environment): Config {
     cacheDir: read("WARREN_CACHE_DIR", (text) => resolve(text)) ?? join(dataDir, "cache"),
     allowedOrigins: read("WARREN_ALLOWED_ORIGINS", parseOrigins) ?? [],
     allowedHosts: read("WARREN_ALLOWED_HOSTS", parseHosts) ?? [],
+    webhookTargets: read("WARREN_WEBHOOK_ALLOW_PRIVATE", parseAllowedTargets) ?? [],
     trustedProxies: read("WARREN_TRUSTED_PROXIES", parseNetworks) ?? [],
     transfers: TRANSFER_LIMITS,
     scheduler: read("WARREN_SCHEDULER", parsePlacementOrder) ?? "least-loaded",

@@ -25,6 +25,7 @@ import { createMetrics } from "./wiring/metrics.ts";
 import { createSandboxes } from "./wiring/sandboxes.ts";
 import { createServer } from "./wiring/server.ts";
 import { createStats } from "./wiring/stats.ts";
+import { createWebhooks } from "./wiring/webhooks.ts";
 
 /** Milliseconds that operations nobody waits for have when the server stops; the monitor settles what they leave. */
 const DRAIN_MS = 30_000;
@@ -89,7 +90,8 @@ async function start(
   const hostRegistry = await createHostRegistry(foundation, { teams, accounts, sandboxes });
   const stats = createStats(foundation);
   const sandboxMetrics = createMetrics(foundation, sandboxes, { limits: usageLimits, allowance });
-  const events = createEvents(foundation, { teams, apiKeys, sandboxes });
+  const { feed: events, resources } = createEvents(foundation, { teams, apiKeys, sandboxes });
+  const webhooks = createWebhooks(foundation, { accounts, resources });
   const version = readVersion();
   const monitoring = await openMonitoring(foundation, { monitor, events, version });
   const app = await createServer(foundation, {
@@ -107,6 +109,7 @@ async function start(
     events,
     usage: sandboxMetrics.usage,
     family: createFamily(foundation),
+    webhooks,
   });
 
   sandboxes.templateDeletions.retention.start();
@@ -119,6 +122,11 @@ async function start(
   onClose(() => sandboxMetrics.collector.close());
   monitor.start();
   onClose(() => monitor.close());
+  webhooks.dispatcher.start();
+  onClose(() => webhooks.dispatcher.close());
+  webhooks.retention.start();
+  onClose(() => webhooks.retention.close());
+  onClose(async () => webhooks.webhooks.close());
 
   const metrics = await monitoring?.serve();
   if (metrics) {

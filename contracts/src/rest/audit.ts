@@ -94,6 +94,19 @@ export const AUDIT_EVENTS = {
     marked_up: { scope: "team", says: "a host answers" },
     marked_down: { scope: "team", says: "a host does not answer" },
   },
+  webhook: {
+    create: { scope: "admin", says: "a webhook was made" },
+    update: { scope: "admin", says: "settings of a webhook were changed" },
+    delete: { scope: "admin", says: "a webhook was deleted" },
+    rotate_secret: { scope: "admin", says: "a webhook has another secret" },
+    test: { scope: "admin", says: "a webhook was sent a test message" },
+    redeliver: { scope: "admin", says: "a message was sent to a webhook again" },
+    give_up: { scope: "admin", says: "a message to a webhook was given up, the first since it fails" },
+    disable: {
+      scope: "admin",
+      says: "a webhook was switched off, since it has failed for long or too much waited for it",
+    },
+  },
   signing_key: {
     rotate: { scope: "admin", says: "session tokens are signed with another key" },
   },

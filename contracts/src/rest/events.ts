@@ -1,14 +1,15 @@
 import { type Static, type TSchema, Type } from "typebox";
 import { ApiKey } from "./api-keys.ts";
-import { SANDBOX_STATUSES, Sandbox } from "./sandboxes.ts";
+import { HOST_STATUSES, Host } from "./hosts.ts";
+import { SANDBOX_STATUSES, Sandbox, SandboxReason } from "./sandboxes.ts";
 import { Member, SharedTeam } from "./teams.ts";
 import { Template } from "./templates.ts";
 
 /**
  * What events are about. `quota`: the limits of the team were changed, or reached, which `GET /v1/teams/{id}/quota` and
- * `GET /v1/usage` show.
+ * `GET /v1/usage` show. `host`: of the hosts that the team brings itself.
  */
-export const EVENT_TYPES = ["sandbox", "template", "api_key", "member", "team", "quota"] as const;
+export const EVENT_TYPES = ["sandbox", "template", "api_key", "member", "team", "quota", "host"] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 
 /** Those that API keys may see, as they may look at what the events are about. */
@@ -36,6 +37,7 @@ export const TeamEvent = Type.Union(
     Type.Object({
       ...fieldsOf("sandbox"),
       status: Type.Enum([...SANDBOX_STATUSES], { description: "Status of the sandbox after this change" }),
+      reason: Type.Optional({ ...Type.Omit(SandboxReason, ["console"]), description: "Why it is in that status" }),
       resource: Type.Optional(Sandbox),
     }),
     eventOf("template", Template),
@@ -43,6 +45,11 @@ export const TeamEvent = Type.Union(
     eventOf("member", Member),
     eventOf("team", SharedTeam),
     Type.Object(fieldsOf("quota")),
+    Type.Object({
+      ...fieldsOf("host"),
+      status: Type.Enum([...HOST_STATUSES], { description: "Status of the host after this change" }),
+      resource: Type.Optional(Host),
+    }),
   ],
   {
     title: "TeamEvent",

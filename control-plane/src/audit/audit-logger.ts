@@ -3,6 +3,7 @@ import type { AuditEvent } from "./audit-event.ts";
 import type { AuditRecorder } from "./audit-recorder.ts";
 import { SandboxEvents } from "./sandbox-events.ts";
 import { TeamEvents } from "./team-events.ts";
+import { WebhookEvents } from "./webhook-events.ts";
 
 /**
  * Records what happens, with one method for each event. Events that belong to a change take its transaction, and are there
@@ -12,6 +13,7 @@ export class AuditLogger {
   readonly sandboxes: SandboxEvents;
   readonly teams: TeamEvents;
   readonly accounts: AccountEvents;
+  readonly webhooks = new WebhookEvents();
 
   constructor(recorder: AuditRecorder) {
     const record = (event: AuditEvent) => recorder.record(event);

@@ -43,13 +43,19 @@ export class EventBatch {
   }
 }
 
-/** What an event says, with `resource` in JSON. */
+/** An event for a stream, with `resource` in JSON. */
 export function toSentEvent(event: LoggedEvent, resource: string | undefined): SentEvent {
-  const { xid, id, type, action, status, at } = event;
-  const head = { type, action, id: subjectOf(event), ...(status !== null && { status }), at: at.toISOString() };
+  const { xid, id, type } = event;
+  return { xid, id, type, text: `event: ${type}\ndata: ${eventJson(event, resource)}\n` };
+}
+
+/** What an event says, a `TeamEvent` in JSON, with `resource` in JSON. */
+export function eventJson(event: LoggedEvent, resource: string | undefined): string {
+  const { type, action, status, reason, at } = event;
+  const about = { ...(status !== null && { status }), ...(reason !== null && { reason }) };
+  const head = { type, action, id: subjectOf(event), ...about, at: at.toISOString() };
   const json = JSON.stringify(head satisfies Pick<TeamEvent, "type" | "action" | "id" | "at">);
-  const data = resource === undefined ? json : `${json.slice(0, -1)},"resource":${resource}}`;
-  return { xid, id, type, text: `event: ${type}\ndata: ${data}\n` };
+  return resource === undefined ? json : `${json.slice(0, -1)},"resource":${resource}}`;
 }
 
 /** First words of a stream: how many milliseconds its client may wait before it connects again, and that it goes on. */
@@ -71,5 +77,6 @@ function subjectOf({ type, subject }: LoggedEvent): string {
   if (type === "api_key") return toWireId("key", subject);
   if (type === "member") return toWireId("usr", subject);
   if (type === "team" || type === "quota") return toWireId("team", subject);
+  if (type === "host") return toWireId("host", subject);
   return subject;
 }

@@ -6,7 +6,7 @@ import type { EventsTable } from "./events-table.ts";
 
 /** An event as it was written. */
 export type LoggedEvent = EventPlace &
-  Pick<Selectable<EventsTable>, "team_id" | "type" | "action" | "subject" | "status" | "at">;
+  Pick<Selectable<EventsTable>, "team_id" | "type" | "action" | "subject" | "status" | "reason" | "at">;
 
 /** What a reader gets next. */
 export interface EventPage {
@@ -43,12 +43,13 @@ export class EventLog {
     return endOf(log);
   }
 
-  /** The next events of some teams, at most `limit`. */
-  async read(position: EventPosition, teamIds: string[], limit: number): Promise<EventPage> {
+  /** The next events of some teams, or of all, at most `limit`. */
+  async read(position: EventPosition, teamIds: string[] | "all", limit: number): Promise<EventPage> {
     const [[next, seen] = [0, 0], ...open] = position.lacking;
     const xids = open.map(([xid]) => xid);
     const numbers = open.map(([, number]) => number);
-    const columns = sql`event.xid, event.id, team_id, type, action, subject, status, at`;
+    const isWanted = teamIds === "all" ? sql`true` : sql`team_id = any(${teamIds}::uuid[])`;
+    const columns = sql`event.xid, event.id, team_id, type, action, subject, status, reason, at`;
     const { rows } = await sql<LogRow & (EventRow | { xid: null })>`
       select log.name, log.removed, pg_current_snapshot()::text as snapshot, event.*
       from event_log as log
@@ -56,13 +57,13 @@ export class EventLog {
         (
           select ${columns} from unnest(${xids}::xid8[], ${numbers}::bigint[]) as late (xid, id)
           join events as event on event.xid = late.xid and event.id > late.id
-          where team_id = any(${teamIds}::uuid[])
+          where ${isWanted}
           order by event.xid, event.id limit ${limit}
         )
         union all
         (
           select ${columns} from events as event
-          where (event.xid, event.id) > (${next}::xid8, ${seen}::bigint) and team_id = any(${teamIds}::uuid[])
+          where (event.xid, event.id) > (${next}::xid8, ${seen}::bigint) and ${isWanted}
           order by event.xid, event.id limit ${limit}
         )
         order by xid, id limit ${limit}
@@ -79,7 +80,7 @@ export class EventLog {
 
   /**
    * Removes events that are older than `seconds`, and beyond `most` the oldest, up to `limit` of them; returns how many. Events
-   * go in the order in which readers get them.
+   * go in the order in which readers get them, and none before webhooks have been told of it.
    */
   async removeOld(seconds: number, most: number, limit: number): Promise<number> {
     const { rows } = await sql<{ count: number }>`
@@ -89,6 +90,7 @@ export class EventLog {
         delete from events as event using oldest, newest
         where event.xid = oldest.xid and event.id = oldest.id
           and (oldest.at < now() - ${seconds} * interval '1 second' or oldest.id <= newest.id - ${most})
+          and not exists (select from webhook_cursor as cursor where cursor.oldest <= oldest.xid)
         returning event.xid
       ),
       noted as (

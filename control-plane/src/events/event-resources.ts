@@ -1,6 +1,9 @@
 import type { EventType } from "@warren/contracts/rest/events";
 import type { ApiKeyStore } from "../api-keys/api-key-store.ts";
 import { toApiKey } from "../api-keys/api-key-view.ts";
+import { PLATFORM } from "../audit/audit-event.ts";
+import { toHost } from "../host-registry/host-view.ts";
+import type { RegistryStore } from "../host-registry/registry-store.ts";
 import type { SandboxReads } from "../sandboxes/sandbox-reads.ts";
 import type { SandboxRow } from "../sandboxes/sandbox-store.ts";
 import { toSandbox } from "../sandboxes/sandbox-view.ts";
@@ -18,6 +21,7 @@ export interface EventResourceStores {
   apiKeys: ApiKeyStore;
   memberships: MembershipStore;
   teams: TeamStore;
+  hosts: RegistryStore;
 }
 
 /** What was read, as the API shows it, by what events say of it. */
@@ -41,6 +45,7 @@ export class EventResources {
     await this.#readApiKeys(byType.get("api_key"), found);
     await this.#readMembers(byType.get("member"), found);
     await this.#readTeams(byType.get("team"), found);
+    await this.#readHosts(byType.get("host"), found);
     return Promise.all(
       events.map((event) => {
         if (event.type === "sandbox") return this.#readSandbox(event);
@@ -83,6 +88,18 @@ export class EventResources {
     if (!events) return;
     const rows = await this.#stores.teams.findEach(events.map(({ team_id }) => team_id));
     for (const row of rows) found.set(keyOf("team", row.id, row.id), toSharedTeam(row));
+  }
+
+  async #readHosts(events: LoggedEvent[] | undefined, found: Found): Promise<void> {
+    if (!events) return;
+    const rows = new Map(
+      (await this.#stores.hosts.findEach(events.map(({ subject }) => subject))).map((row) => [row.id, row]),
+    );
+    for (const { team_id, subject } of events) {
+      const row = rows.get(subject);
+      // A host that now is another team's is that team's alone.
+      if (row && (row.team_id ?? PLATFORM) === team_id) found.set(keyOf("host", team_id, subject), toHost(row));
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 import type { EventAction, EventType } from "@warren/contracts/rest/events";
+import type { SandboxReason } from "@warren/contracts/rest/sandboxes";
 import type { Generated, GeneratedAlways } from "kysely";
 
 /** Table `events`, which triggers of the database write. */
@@ -12,8 +13,10 @@ export interface EventsTable {
   action: EventAction;
   /** UUID or id of what has changed, or the name of a template. */
   subject: string;
-  /** Of a sandbox, after the change. */
+  /** Of a sandbox or a host, after the change. */
   status: string | null;
+  /** Why a sandbox is in its status; JSON. */
+  reason: Omit<SandboxReason, "console"> | null;
   at: Generated<Date>;
 }
 

@@ -28,7 +28,7 @@ describe("a stream of events", () => {
     const owner = await Person.signUp(stack);
     const reader = await EventReader.open(stack.url, bearer(owner));
     expect(reader.ready).toEqual({
-      types: ["sandbox", "template", "api_key", "member", "team", "quota"],
+      types: ["sandbox", "template", "api_key", "member", "team", "quota", "host"],
       resumed: false,
     });
     expect(reader.response.headers.get("content-type")).toBe("text/event-stream; charset=utf-8");

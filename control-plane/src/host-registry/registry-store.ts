@@ -31,6 +31,11 @@ export class RegistryStore {
     return db.selectFrom("hosts").selectAll().where("id", "=", id).executeTakeFirst();
   }
 
+  /** Those of many hosts that are there. */
+  async findEach(ids: string[]): Promise<HostRow[]> {
+    return this.#db.selectFrom("hosts").selectAll().where(sql<boolean>`id = any(${ids}::uuid[])`).execute();
+  }
+
   async findByAddress(address: string, db: Db = this.#db): Promise<HostRow | undefined> {
     return db.selectFrom("hosts").selectAll().where("address", "=", address).executeTakeFirst();
   }

@@ -24,6 +24,8 @@ export const RATES = {
   refreshHost: { network: { burst: 60, perMinute: 30 } },
   /** Signs of life, of which two a minute are due; each writes to the database. */
   heartbeat: { host: { burst: 20, perMinute: 12 } },
+  /** Each has the server send a request at once, to an address of the caller's choice. */
+  sendToWebhook: { account: { burst: 20, perMinute: 10 } },
   createTeam: { account: { burst: 20, perMinute: 1 } },
   /** A type-ahead asks once per pause in typing. */
   searchUsers: { account: { burst: 30, perMinute: 60 } },

@@ -6,6 +6,7 @@ import {
   type Action,
   type Actor,
   NO_SANDBOX,
+  NO_WEBHOOK,
   OF_HOSTS,
   PERSONAL,
   PUBLIC,
@@ -14,6 +15,7 @@ import {
   TAG,
   TEMPLATE,
   upload,
+  WEBHOOK,
 } from "../testing/permission-table.ts";
 import { expectJson, expectStatus, Person, send, startAdminStack, upgradeStatus } from "../testing/person.ts";
 import { SeededTeams } from "../testing/seeded-teams.ts";
@@ -48,7 +50,8 @@ class Cast {
       target: [people.target, "member"],
     });
     const { owner, admin, member, target } = members;
-    const sandboxId = needs ? await createSandbox(owner) : NO_SANDBOX;
+    const sandboxId = needs && needs !== "webhook" ? await createSandbox(owner) : NO_SANDBOX;
+    const webhookId = needs === "webhook" ? await createWebhook(owner) : NO_WEBHOOK;
     if (needs === "file") {
       await expectStatus(await owner.call("POST", `/v1/sandboxes/${sandboxId}/files/write`, upload()), 204);
     }
@@ -60,7 +63,7 @@ class Cast {
       const request = { sandbox_id: sandboxId, name: TEMPLATE };
       await expectStatus(await owner.call("POST", "/v1/snapshots", request), 201);
     }
-    const scene = { teamId, target, newcomer: people.newcomer, keyId, sandboxId };
+    const scene = { teamId, target, newcomer: people.newcomer, keyId, sandboxId, webhookId };
     return new Cast(stack.url, scene, { owner, admin, member, platform_admin: people.platformAdmin }, key);
   }
 
@@ -93,6 +96,11 @@ async function createSandbox(owner: Person): Promise<string> {
   return (await expectJson<{ id: string }>(created, 201)).id;
 }
 
+async function createWebhook(owner: Person): Promise<string> {
+  const created = await owner.call("POST", "/v1/webhooks", WEBHOOK);
+  return (await expectJson<{ id: string }>(created, 201)).id;
+}
+
 /** Where casts act. */
 interface Stage {
   stack: TestStack;
@@ -116,7 +124,9 @@ describe("permissions", () => {
   let people: People;
   const assemble = (needs?: Action["needs"]) => Cast.assemble({ stack, teams, people }, needs);
   beforeAll(async () => {
-    const { stack: started, admin: platformAdmin } = await startAdminStack(database());
+    const { stack: started, admin: platformAdmin } = await startAdminStack(database(), {
+      config: { webhookTargets: ["127.0.0.1"] },
+    });
     stack = started;
     teams = await SeededTeams.open(database().config.databaseUrl, stack.url);
     const [owner, admin, member, target, newcomer] = await Promise.all(
@@ -130,7 +140,14 @@ describe("permissions", () => {
   });
 
   it("the table has every route of teams and of the platform", () => {
-    const scene = { teamId: "x", target: people.target, newcomer: people.newcomer, keyId: "x", sandboxId: "x" };
+    const scene = {
+      teamId: "x",
+      target: people.target,
+      newcomer: people.newcomer,
+      keyId: "x",
+      sandboxId: "x",
+      webhookId: "x",
+    };
     const covered = Object.values(ACTIONS).map((action) => {
       const [method, path] = action.request(scene);
       return `${method === "WS" ? "GET" : method} ${path.split("?")[0]}`;

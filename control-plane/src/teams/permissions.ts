@@ -11,6 +11,7 @@ const PERMISSIONS = {
   delete: ["owner"],
   /** Hosts that the team has for itself. */
   manageHosts: ["owner", "admin"],
+  manageWebhooks: ["owner", "admin"],
   /** In a team whose admins keep API keys to themselves. */
   manageRestrictedApiKeys: ["owner", "admin"],
 } as const satisfies Record<string, readonly TeamRole[]>;

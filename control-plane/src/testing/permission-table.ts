@@ -16,6 +16,8 @@ export interface Scene {
   target: Person;
   newcomer: Person;
   keyId: string;
+  /** Webhook of the team, or none. */
+  webhookId: string;
   /** One that does not exist, unless the action needs one. */
   sandboxId: string;
 }
@@ -25,8 +27,8 @@ export type Request = [method: string, path: string, body?: unknown];
 
 export interface Action {
   request(scene: Scene): Request;
-  /** What must be there: a running sandbox, one with a file or a command in it, or a template of one. */
-  needs?: "sandbox" | "file" | "process" | "template";
+  /** What must be there: a running sandbox, one with a file or a command in it, or a template of one; or a webhook. */
+  needs?: "sandbox" | "file" | "process" | "template" | "webhook";
   /** Status for each actor in the actor's own team. A platform admin is no member of the team, but of one of their own. */
   own: Record<Actor, number>;
   /** Status for an owner whose session is in another team. */
@@ -57,6 +59,11 @@ const TAR = { type: "application/x-tar" };
 export const TEMPLATE = "trained";
 export const FILE = "note.txt";
 export const TAG = "job";
+/** A webhook to which nothing is sent by itself, and which nobody hears. */
+export const WEBHOOK = { name: "hook", url: "http://127.0.0.1:9/", events: ["*"], enabled: false };
+/** The ids of no webhook and of no delivery. */
+export const NO_WEBHOOK = `hook-${"0".repeat(25)}`;
+const NO_DELIVERY = `dlv-${"0".repeat(25)}`;
 
 /** An upload of a small file. */
 export function upload(): FormData {
@@ -374,6 +381,58 @@ export const ACTIONS: Record<string, Action> = {
     own: teamScoped(201),
     other: 404,
   },
+  "make a webhook": {
+    request: () => ["POST", "/v1/webhooks", WEBHOOK],
+    own: { ...admins(201), platform_admin: 201 },
+    other: 201,
+  },
+  "list webhooks": {
+    request: () => ["GET", "/v1/webhooks"],
+    own: { ...admins(200), platform_admin: 200 },
+    other: 200,
+  },
+  "see a webhook": {
+    needs: "webhook",
+    request: ({ webhookId }) => ["GET", `/v1/webhooks/${webhookId}`],
+    own: { ...admins(200), platform_admin: 404 },
+    other: 404,
+  },
+  "change a webhook": {
+    needs: "webhook",
+    request: ({ webhookId }) => ["PATCH", `/v1/webhooks/${webhookId}`, { name: "other" }],
+    own: { ...admins(200), platform_admin: 404 },
+    other: 404,
+  },
+  "delete a webhook": {
+    needs: "webhook",
+    request: ({ webhookId }) => ["DELETE", `/v1/webhooks/${webhookId}`],
+    own: { ...admins(204), platform_admin: 404 },
+    other: 404,
+  },
+  "give a webhook another secret": {
+    needs: "webhook",
+    request: ({ webhookId }) => ["POST", `/v1/webhooks/${webhookId}/secret`],
+    own: { ...admins(201), platform_admin: 404 },
+    other: 404,
+  },
+  "try a webhook out": {
+    needs: "webhook",
+    request: ({ webhookId }) => ["POST", `/v1/webhooks/${webhookId}/test`],
+    own: { ...admins(200), platform_admin: 404 },
+    other: 404,
+  },
+  "see what was sent to a webhook": {
+    needs: "webhook",
+    request: ({ webhookId }) => ["GET", `/v1/webhooks/${webhookId}/deliveries`],
+    own: { ...admins(200), platform_admin: 404 },
+    other: 404,
+  },
+  "send to a webhook again": {
+    needs: "webhook",
+    request: ({ webhookId }) => ["POST", `/v1/webhooks/${webhookId}/deliveries/${NO_DELIVERY}/redeliver`],
+    own: { ...admins(404), platform_admin: 404 },
+    other: 404,
+  },
   "follow events": {
     request: () => ["GET", "/v1/events"],
     own: { ...teamScoped(200), platform_admin: 200 },
@@ -390,6 +449,37 @@ export const ACTIONS: Record<string, Action> = {
     own: teamScoped(204),
     other: 404,
   },
+  "make a webhook of the platform": {
+    request: () => ["POST", "/v1/admin/webhooks", WEBHOOK],
+    own: platformOnly(201),
+    other: 403,
+  },
+  "list the webhooks of the platform": {
+    request: () => ["GET", "/v1/admin/webhooks"],
+    own: platformOnly(200),
+    other: 403,
+  },
+  ...Object.fromEntries(
+    // The platform has none of that id, as a team's is none of its.
+    (
+      [
+        ["see a webhook of the platform", "GET", "", undefined],
+        ["change a webhook of the platform", "PATCH", "", { name: "other" }],
+        ["delete a webhook of the platform", "DELETE", "", undefined],
+        ["give a webhook of the platform another secret", "POST", "/secret", undefined],
+        ["try a webhook of the platform out", "POST", "/test", undefined],
+        ["see what was sent to a webhook of the platform", "GET", "/deliveries", undefined],
+        ["send to a webhook of the platform again", "POST", `/deliveries/${NO_DELIVERY}/redeliver`, undefined],
+      ] as const
+    ).map(([name, method, below, body]): [string, Action] => [
+      name,
+      {
+        request: ({ webhookId }) => [method, `/v1/admin/webhooks/${webhookId}${below}`, body],
+        own: platformOnly(404),
+        other: 403,
+      },
+    ]),
+  ),
   "list all teams": { request: () => ["GET", "/v1/admin/teams"], own: platformOnly(200), other: 403 },
   "read the audit log of the platform": {
     request: () => ["GET", "/v1/admin/audit-logs"],

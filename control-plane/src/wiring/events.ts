@@ -4,6 +4,7 @@ import { EventLog } from "../events/event-log.ts";
 import { EventResources } from "../events/event-resources.ts";
 import { EventRetention } from "../events/event-retention.ts";
 import { EventWaker } from "../events/event-waker.ts";
+import { RegistryStore } from "../host-registry/registry-store.ts";
 import { MembershipStore } from "../teams/membership-store.ts";
 import type { TeamStore } from "../teams/team-store.ts";
 import type { Foundation } from "./foundation.ts";
@@ -13,7 +14,7 @@ import type { Sandboxes } from "./sandboxes.ts";
 export function createEvents(
   { config, db, database, log, onClose }: Foundation,
   { teams, apiKeys, sandboxes }: { teams: TeamStore; apiKeys: ApiKeyStore; sandboxes: Sandboxes },
-): EventFeed {
+): { feed: EventFeed; resources: EventResources } {
   const events = new EventLog(db);
   const retention = new EventRetention(events, config.eventRetentionHours * 3600, log);
   retention.start();
@@ -27,6 +28,7 @@ export function createEvents(
     memberships: new MembershipStore(db),
     apiKeys,
     teams,
+    hosts: new RegistryStore(db),
   });
-  return new EventFeed({ events, resources, messages: database.messages, log });
+  return { feed: new EventFeed({ events, resources, messages: database.messages, log }), resources };
 }

@@ -61,10 +61,12 @@ import { templateRoutes } from "../templates/template-routes.ts";
 import type { UsageLimitStore } from "../usage/limits/usage-limit-store.ts";
 import type { UsageReads } from "../usage/usage-reads.ts";
 import { usageRoutes } from "../usage/usage-routes.ts";
+import { OF_PLATFORM, OF_TEAM, webhookRoutes } from "../webhooks/webhook-routes.ts";
 import { type Accounts, createOAuth, isSecure } from "./accounts.ts";
 import type { Foundation } from "./foundation.ts";
 import type { HostRegistry } from "./host-registry.ts";
 import type { Sandboxes } from "./sandboxes.ts";
+import type { Webhooks } from "./webhooks.ts";
 
 /** Milliseconds that clients have to take the last answers of a server that stops. */
 const LAST_WORDS_MS = 2_000;
@@ -86,6 +88,7 @@ interface ServerNeed {
   usage: UsageReads;
   family: FamilyReads;
   events: EventFeed;
+  webhooks: Webhooks;
 }
 
 /** The HTTP server with the routes of all features; it does not listen yet. */
@@ -146,7 +149,7 @@ async function registerAccountRoutes(
   app: App,
   guard: AccessGuard,
   { db }: Foundation,
-  { accounts, quotas, usageLimits, teams, hostRegistry }: ServerNeed,
+  { accounts, quotas, usageLimits, teams, hostRegistry, webhooks }: ServerNeed,
   cookie: SessionCookie,
   oauth: ReturnType<typeof createOAuth>,
 ): Promise<void> {
@@ -162,6 +165,8 @@ async function registerAccountRoutes(
     await scope.register(memberRoutes(accounts.members));
     await scope.register(apiKeyRoutes(accounts.apiKeys));
     await scope.register(hostRoutes(hostRegistry));
+    await scope.register(webhookRoutes(webhooks, OF_TEAM, webhooks.teamScope));
+    await scope.register(webhookRoutes(webhooks, OF_PLATFORM, webhooks.platformScope));
     await scope.register(adminListRoutes(accounts));
     const events = new AuditQuery(db);
     await scope.register(auditRoutes(events, guard));

@@ -544,6 +544,324 @@ export interface paths {
         };
         trace?: never;
     };
+    "/v1/admin/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List webhooks, the oldest first
+         * @description For administrators of the platform, whose webhooks are told of all teams and hosts.
+         */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Webhook"][];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /**
+         * Make a webhook; its secret is shown only in this answer
+         * @description For administrators of the platform, whose webhooks are told of all teams and hosts.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["CreateWebhook"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["NewWebhook"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/webhooks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Look up a webhook */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Webhook"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        /** Delete a webhook with its log */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        /**
+         * Change a webhook
+         * @description Waiting deliveries go to the new address. One that is switched on again begins anew.
+         */
+        patch: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["UpdateWebhook"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Webhook"];
+                    };
+                };
+            };
+        };
+        trace?: never;
+    };
+    "/v1/admin/webhooks/{id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List what was sent to a webhook, the newest first */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description `next_cursor` of the page before */
+                    cursor?: string;
+                    /** @description Deliveries of one page */
+                    limit?: number;
+                    status?: "pending" | "delivered" | "failed";
+                };
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["WebhookDeliveryPage"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/webhooks/{id}/deliveries/{delivery_id}/redeliver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a message again, and wait for what comes of the first attempt
+         * @description With the same id, by which its receiver knows it. More attempts follow as for any other.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    delivery_id: string;
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["WebhookDelivery"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/webhooks/{id}/secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give a webhook another secret, which is shown only in this answer
+         * @description For a day, messages have a signature of the former one as well.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["WebhookSecret"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/webhooks/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a test message, and wait for what comes of the first attempt */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["WebhookDelivery"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/api-keys": {
         parameters: {
             query?: never;
@@ -4082,6 +4400,324 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List webhooks, the oldest first
+         * @description For the owner and admins of the team.
+         */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Webhook"][];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /**
+         * Make a webhook; its secret is shown only in this answer
+         * @description For the owner and admins of the team.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["CreateWebhook"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["NewWebhook"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Look up a webhook */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Webhook"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        /** Delete a webhook with its log */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        /**
+         * Change a webhook
+         * @description Waiting deliveries go to the new address. One that is switched on again begins anew.
+         */
+        patch: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["UpdateWebhook"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Webhook"];
+                    };
+                };
+            };
+        };
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List what was sent to a webhook, the newest first */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description `next_cursor` of the page before */
+                    cursor?: string;
+                    /** @description Deliveries of one page */
+                    limit?: number;
+                    status?: "pending" | "delivered" | "failed";
+                };
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["WebhookDeliveryPage"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/deliveries/{delivery_id}/redeliver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a message again, and wait for what comes of the first attempt
+         * @description With the same id, by which its receiver knows it. More attempts follow as for any other.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    delivery_id: string;
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["WebhookDelivery"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give a webhook another secret, which is shown only in this answer
+         * @description For a day, messages have a signature of the former one as well.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["WebhookSecret"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a test message, and wait for what comes of the first attempt */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["WebhookDelivery"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -4256,10 +4892,10 @@ export interface components {
         /** AuditLog */
         AuditLog: {
             /**
-             * @description `sandbox` `create`: a sandbox was created, or did not start (status `error`); `sandbox` `pause`: a sandbox was paused, by somebody or by itself (actor `system`); `sandbox` `resume`: a paused sandbox was resumed; `sandbox` `rollback`: a sandbox was returned to its last pause; `sandbox` `fork`: a sandbox was made as the copy of another; `sandbox` `update`: settings of a sandbox were changed; `sandbox` `destroy`: a sandbox was destroyed, by somebody or by itself; `sandbox` `stop`: a sandbox ended though nobody asked for it; `sandbox` `missing`: the host of a sandbox does not answer; `sandbox` `exec`: a command was started in a sandbox, unless the team leaves that out; `sandbox` `join_process`: somebody joined a command of a sandbox, unless the team leaves that out; `sandbox` `signal_process`: a command of a sandbox was sent a signal; `sandbox` `end_process`: a command of a sandbox was told to end; `sandbox` `write_file`: a file, or a directory as an archive, was written into a sandbox; `sandbox` `make_directory`: a directory was made in a sandbox; `sandbox` `move_file`: a file or a directory of a sandbox has another place or name; `sandbox` `remove_file`: a file or a directory of a sandbox was removed; `sandbox` `found`: the host of a missing sandbox answers again; `snapshot` `create`: a template was made of a sandbox; `snapshot` `delete`: a template was deleted; `team` `create`: the team was made; `team` `rename`: the team has another name; `team` `update`: settings of the team were changed; `team` `transfer`: another member became the owner; `team` `set_byoc`: it was decided whether the team brings its own hosts; `team` `delete`: the team was deleted; `member` `add`: a user was added to the team; `member` `role_update`: a member has another role; `member` `remove`: a member was removed; `member` `leave`: a member left the team; `api_key` `create`: an API key was made; `api_key` `revoke`: an API key was revoked; `quota` `update`: limits of the team were set; `quota` `refuse`: something was refused since it exceeds the team's quota; `quota` `limit_usage`: what the team may use in a month was set; `quota` `warn`: the team has used as much in a month as it is warned of; `quota` `reach_limit`: the team has used all that it may in a month: its sandboxes are paused; `user` `sign_up`: somebody made an account; `user` `log_in`: a user signed in; `user` `log_in_failed`: somebody tried to sign in with a wrong password; `user` `log_out`: a user ended a session; `user` `log_out_everywhere`: a user ended all sessions; `user` `password_change`: a user has set another password; `user` `password_reset`: a user has another password, by the operator or by a mail; `user` `verify_email`: a user has shown to read the mails to the address of the account; `user` `provider_link`: a user can sign in through a provider; `user` `provider_unlink`: a user can no longer sign in through a provider; `user` `delete`: a user has deleted the account; `user` `deactivate`: an administrator has shut a user out; `user` `activate`: a user who was shut out may sign in again; `user` `grant`: a user may administer the platform, or a part of it; `user` `revoke`: a user may no longer administer the platform, or a part of it; `host` `create`: a host was made known; `host` `issue_token`: a token was made with which a host can register; `host` `register`: a host took up its registration; `host` `delete`: a host was deleted; `host` `marked_up`: a host answers; `host` `marked_down`: a host does not answer; `signing_key` `rotate`: session tokens are signed with another key
+             * @description `sandbox` `create`: a sandbox was created, or did not start (status `error`); `sandbox` `pause`: a sandbox was paused, by somebody or by itself (actor `system`); `sandbox` `resume`: a paused sandbox was resumed; `sandbox` `rollback`: a sandbox was returned to its last pause; `sandbox` `fork`: a sandbox was made as the copy of another; `sandbox` `update`: settings of a sandbox were changed; `sandbox` `destroy`: a sandbox was destroyed, by somebody or by itself; `sandbox` `stop`: a sandbox ended though nobody asked for it; `sandbox` `missing`: the host of a sandbox does not answer; `sandbox` `exec`: a command was started in a sandbox, unless the team leaves that out; `sandbox` `join_process`: somebody joined a command of a sandbox, unless the team leaves that out; `sandbox` `signal_process`: a command of a sandbox was sent a signal; `sandbox` `end_process`: a command of a sandbox was told to end; `sandbox` `write_file`: a file, or a directory as an archive, was written into a sandbox; `sandbox` `make_directory`: a directory was made in a sandbox; `sandbox` `move_file`: a file or a directory of a sandbox has another place or name; `sandbox` `remove_file`: a file or a directory of a sandbox was removed; `sandbox` `found`: the host of a missing sandbox answers again; `snapshot` `create`: a template was made of a sandbox; `snapshot` `delete`: a template was deleted; `team` `create`: the team was made; `team` `rename`: the team has another name; `team` `update`: settings of the team were changed; `team` `transfer`: another member became the owner; `team` `set_byoc`: it was decided whether the team brings its own hosts; `team` `delete`: the team was deleted; `member` `add`: a user was added to the team; `member` `role_update`: a member has another role; `member` `remove`: a member was removed; `member` `leave`: a member left the team; `api_key` `create`: an API key was made; `api_key` `revoke`: an API key was revoked; `quota` `update`: limits of the team were set; `quota` `refuse`: something was refused since it exceeds the team's quota; `quota` `limit_usage`: what the team may use in a month was set; `quota` `warn`: the team has used as much in a month as it is warned of; `quota` `reach_limit`: the team has used all that it may in a month: its sandboxes are paused; `user` `sign_up`: somebody made an account; `user` `log_in`: a user signed in; `user` `log_in_failed`: somebody tried to sign in with a wrong password; `user` `log_out`: a user ended a session; `user` `log_out_everywhere`: a user ended all sessions; `user` `password_change`: a user has set another password; `user` `password_reset`: a user has another password, by the operator or by a mail; `user` `verify_email`: a user has shown to read the mails to the address of the account; `user` `provider_link`: a user can sign in through a provider; `user` `provider_unlink`: a user can no longer sign in through a provider; `user` `delete`: a user has deleted the account; `user` `deactivate`: an administrator has shut a user out; `user` `activate`: a user who was shut out may sign in again; `user` `grant`: a user may administer the platform, or a part of it; `user` `revoke`: a user may no longer administer the platform, or a part of it; `host` `create`: a host was made known; `host` `issue_token`: a token was made with which a host can register; `host` `register`: a host took up its registration; `host` `delete`: a host was deleted; `host` `marked_up`: a host answers; `host` `marked_down`: a host does not answer; `webhook` `create`: a webhook was made; `webhook` `update`: settings of a webhook were changed; `webhook` `delete`: a webhook was deleted; `webhook` `rotate_secret`: a webhook has another secret; `webhook` `test`: a webhook was sent a test message; `webhook` `redeliver`: a message was sent to a webhook again; `webhook` `give_up`: a message to a webhook was given up, the first since it fails; `webhook` `disable`: a webhook was switched off, since it has failed for long or too much waited for it; `signing_key` `rotate`: session tokens are signed with another key
              * @enum {unknown}
              */
-            action: "create" | "pause" | "resume" | "rollback" | "fork" | "update" | "destroy" | "stop" | "missing" | "exec" | "join_process" | "signal_process" | "end_process" | "write_file" | "make_directory" | "move_file" | "remove_file" | "found" | "delete" | "rename" | "transfer" | "set_byoc" | "add" | "role_update" | "remove" | "leave" | "revoke" | "refuse" | "limit_usage" | "warn" | "reach_limit" | "sign_up" | "log_in" | "log_in_failed" | "log_out" | "log_out_everywhere" | "password_change" | "password_reset" | "verify_email" | "provider_link" | "provider_unlink" | "deactivate" | "activate" | "grant" | "issue_token" | "register" | "marked_up" | "marked_down" | "rotate";
+            action: "create" | "pause" | "resume" | "rollback" | "fork" | "update" | "destroy" | "stop" | "missing" | "exec" | "join_process" | "signal_process" | "end_process" | "write_file" | "make_directory" | "move_file" | "remove_file" | "found" | "delete" | "rename" | "transfer" | "set_byoc" | "add" | "role_update" | "remove" | "leave" | "revoke" | "refuse" | "limit_usage" | "warn" | "reach_limit" | "sign_up" | "log_in" | "log_in_failed" | "log_out" | "log_out_everywhere" | "password_change" | "password_reset" | "verify_email" | "provider_link" | "provider_unlink" | "deactivate" | "activate" | "grant" | "issue_token" | "register" | "marked_up" | "marked_down" | "rotate_secret" | "test" | "redeliver" | "give_up" | "disable" | "rotate";
             /** @description Id of the user or API key; absent for `system` */
             actor_id?: string;
             /** @description Name of the user or API key at that time; of `system`, `operator` for the operator of the server, and absent for the server itself */
@@ -4277,7 +4913,7 @@ export interface components {
             /** @description Id, or name, of what it happened to */
             resource_id?: string;
             /** @enum {unknown} */
-            resource_type: "sandbox" | "snapshot" | "team" | "member" | "api_key" | "quota" | "user" | "host" | "signing_key";
+            resource_type: "sandbox" | "snapshot" | "team" | "member" | "api_key" | "quota" | "user" | "host" | "webhook" | "signing_key";
             /**
              * @description `admin`: only the owner and admins see it
              * @enum {unknown}
@@ -4428,6 +5064,22 @@ export interface components {
             name?: string;
             /** @description Running or paused sandbox to make the template of */
             sandbox_id: string;
+        };
+        /** CreateWebhook */
+        CreateWebhook: {
+            /** @default true */
+            enabled?: boolean;
+            /** @description What it is told of: `*`, all events of a kind such as `sandbox.*`, or single ones */
+            events: ("*" | "sandbox.*" | "template.*" | "api_key.*" | "member.*" | "team.*" | "quota.*" | "host.*" | "sandbox.created" | "sandbox.changed" | "sandbox.deleted" | "template.created" | "template.changed" | "template.deleted" | "api_key.created" | "api_key.changed" | "api_key.deleted" | "member.created" | "member.changed" | "member.deleted" | "team.created" | "team.changed" | "team.deleted" | "quota.created" | "quota.changed" | "quota.deleted" | "host.created" | "host.changed" | "host.deleted")[];
+            /**
+             * @description `standard`: signed JSON (Standard Webhooks); `slack`, `discord`, `teams`, `matrix`: a text as incoming webhooks of these take it
+             * @default standard
+             * @enum {unknown}
+             */
+            format?: "standard" | "slack" | "discord" | "teams" | "matrix";
+            name: string;
+            /** @description Where messages are sent by POST */
+            url: string;
         };
         /** DeleteMe */
         DeleteMe: {
@@ -4947,6 +5599,47 @@ export interface components {
             /** @description Shown only here; works once and for an hour */
             registration_token: string;
         };
+        /** NewWebhook */
+        NewWebhook: {
+            /** Format: date-time */
+            created_at: string;
+            /** @description User id */
+            created_by?: string;
+            /**
+             * @description Why the server has switched it off: `failing`: no delivery has succeeded for three days; `queue_full`: 10000 deliveries were waiting
+             * @enum {unknown}
+             */
+            disabled_reason?: "failing" | "queue_full";
+            /** @description Whether it is told of what happens from now on, and waiting deliveries go on */
+            enabled: boolean;
+            /** @description What it is told of: `*`, all events of a kind such as `sandbox.*`, or single ones */
+            events: ("*" | "sandbox.*" | "template.*" | "api_key.*" | "member.*" | "team.*" | "quota.*" | "host.*" | "sandbox.created" | "sandbox.changed" | "sandbox.deleted" | "template.created" | "template.changed" | "template.deleted" | "api_key.created" | "api_key.changed" | "api_key.deleted" | "member.created" | "member.changed" | "member.deleted" | "team.created" | "team.changed" | "team.deleted" | "quota.created" | "quota.changed" | "quota.deleted" | "host.created" | "host.changed" | "host.deleted")[];
+            /**
+             * Format: date-time
+             * @description First failure since the last success
+             */
+            failing_since?: string;
+            /**
+             * @description `standard`: signed JSON (Standard Webhooks); `slack`, `discord`, `teams`, `matrix`: a text as incoming webhooks of these take it
+             * @enum {unknown}
+             */
+            format: "standard" | "slack" | "discord" | "teams" | "matrix";
+            id: string;
+            name: string;
+            /**
+             * Format: date-time
+             * @description Until when messages have a signature of the former secret as well
+             */
+            previous_secret_valid_until?: string;
+            /** @description What signatures are made with; it is shown only here */
+            secret: string;
+            /** @description Absent for one of the platform */
+            team_id?: string;
+            /** Format: date-time */
+            updated_at: string;
+            /** @description Where messages are sent by POST */
+            url: string;
+        };
         /** OAuthProvider */
         OAuthProvider: {
             /** @description Name for people */
@@ -5458,6 +6151,21 @@ export interface components {
             /** @description Whether the user administers the platform; no takes single rights too */
             is_admin?: boolean;
         };
+        /** UpdateWebhook */
+        UpdateWebhook: {
+            /** @description Whether it is told of what happens from now on, and waiting deliveries go on */
+            enabled?: boolean;
+            /** @description What it is told of: `*`, all events of a kind such as `sandbox.*`, or single ones */
+            events?: ("*" | "sandbox.*" | "template.*" | "api_key.*" | "member.*" | "team.*" | "quota.*" | "host.*" | "sandbox.created" | "sandbox.changed" | "sandbox.deleted" | "template.created" | "template.changed" | "template.deleted" | "api_key.created" | "api_key.changed" | "api_key.deleted" | "member.created" | "member.changed" | "member.deleted" | "team.created" | "team.changed" | "team.deleted" | "quota.created" | "quota.changed" | "quota.deleted" | "host.created" | "host.changed" | "host.deleted")[];
+            /**
+             * @description `standard`: signed JSON (Standard Webhooks); `slack`, `discord`, `teams`, `matrix`: a text as incoming webhooks of these take it
+             * @enum {unknown}
+             */
+            format?: "standard" | "slack" | "discord" | "teams" | "matrix";
+            name?: string;
+            /** @description Where messages are sent by POST */
+            url?: string;
+        };
         /** UsageAmounts */
         UsageAmounts: {
             /** @description Minutes of processor time that microVMs used */
@@ -5559,6 +6267,88 @@ export interface components {
             last_used_at: string;
             /** @description What the client said of itself at the log-in, of which nothing is checked */
             user_agent?: string;
+        };
+        /** Webhook */
+        Webhook: {
+            /** Format: date-time */
+            created_at: string;
+            /** @description User id */
+            created_by?: string;
+            /**
+             * @description Why the server has switched it off: `failing`: no delivery has succeeded for three days; `queue_full`: 10000 deliveries were waiting
+             * @enum {unknown}
+             */
+            disabled_reason?: "failing" | "queue_full";
+            /** @description Whether it is told of what happens from now on, and waiting deliveries go on */
+            enabled: boolean;
+            /** @description What it is told of: `*`, all events of a kind such as `sandbox.*`, or single ones */
+            events: ("*" | "sandbox.*" | "template.*" | "api_key.*" | "member.*" | "team.*" | "quota.*" | "host.*" | "sandbox.created" | "sandbox.changed" | "sandbox.deleted" | "template.created" | "template.changed" | "template.deleted" | "api_key.created" | "api_key.changed" | "api_key.deleted" | "member.created" | "member.changed" | "member.deleted" | "team.created" | "team.changed" | "team.deleted" | "quota.created" | "quota.changed" | "quota.deleted" | "host.created" | "host.changed" | "host.deleted")[];
+            /**
+             * Format: date-time
+             * @description First failure since the last success
+             */
+            failing_since?: string;
+            /**
+             * @description `standard`: signed JSON (Standard Webhooks); `slack`, `discord`, `teams`, `matrix`: a text as incoming webhooks of these take it
+             * @enum {unknown}
+             */
+            format: "standard" | "slack" | "discord" | "teams" | "matrix";
+            id: string;
+            name: string;
+            /**
+             * Format: date-time
+             * @description Until when messages have a signature of the former secret as well
+             */
+            previous_secret_valid_until?: string;
+            /** @description Absent for one of the platform */
+            team_id?: string;
+            /** Format: date-time */
+            updated_at: string;
+            /** @description Where messages are sent by POST */
+            url: string;
+        };
+        /** WebhookDelivery */
+        WebhookDelivery: {
+            attempts: number;
+            /** Format: date-time */
+            created_at: string;
+            /** @description How long the last attempt took */
+            duration_ms?: number;
+            /** @description Why the last attempt had no answer, for people */
+            error?: string;
+            /** @description Type of the message, such as `sandbox.created`, or `test` */
+            event: string;
+            /** @description As the header `webhook-id` of each attempt has it */
+            id: string;
+            /** Format: date-time */
+            last_attempt_at?: string;
+            /**
+             * Format: date-time
+             * @description While it is pending
+             */
+            next_attempt_at?: string;
+            /** @description How the last answer begins, 1024 characters at most */
+            response?: string;
+            /** @description HTTP status of the last answer */
+            response_status?: number;
+            /** @enum {unknown} */
+            status: "pending" | "delivered" | "failed";
+        };
+        /** WebhookDeliveryPage */
+        WebhookDeliveryPage: {
+            items: components["schemas"]["WebhookDelivery"][];
+            /** @description What to give as `cursor` for the next page; absent when this is the last one */
+            next_cursor?: string;
+        };
+        /** WebhookSecret */
+        WebhookSecret: {
+            /**
+             * Format: date-time
+             * @description Until when messages have a signature of the former secret as well
+             */
+            previous_secret_valid_until?: string;
+            /** @description What signatures are made with; it is shown only here */
+            secret: string;
         };
     };
     responses: never;

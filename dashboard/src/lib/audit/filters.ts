@@ -19,6 +19,7 @@ const RESOURCE_WORDS: Record<string, string> = {
   quota: "Quota",
   user: "Accounts",
   host: "Hosts",
+  webhook: "Webhooks",
   signing_key: "Signing keys",
 };
 

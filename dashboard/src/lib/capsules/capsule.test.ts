@@ -12,6 +12,7 @@ const capsule = (fields: Partial<Capsule>): Capsule => ({
   on_timeout: "pause",
   auto_resume: false,
   disk_bytes: 0,
+  host_tags: [],
   created_at: "2026-02-27T12:00:00Z",
   last_updated: "2026-02-27T12:00:00Z",
   ...fields,

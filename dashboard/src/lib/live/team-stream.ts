@@ -1,5 +1,5 @@
 /** Names of the events of the stream that are changes. */
-export const CHANGES = ["sandbox", "template", "api_key", "member", "team", "quota"] as const;
+export const CHANGES = ["sandbox", "template", "api_key", "member", "team", "quota", "host"] as const;
 
 /** What a reader of the team's stream is told. */
 export type StreamMessage =
