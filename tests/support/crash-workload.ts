@@ -12,8 +12,6 @@ const SANDBOXES = 3;
 const TEAM = "crash";
 /** Makes a file of random pages in the memory of a guest. */
 const PAGES = "head -c 300000 /dev/urandom >/dev/shm/pages";
-/** Lines of the host agent's log that a failure shows. */
-const LOG_LINES = 60;
 /** Directories that must hold the same files in the end as in the beginning. */
 const STORES = ["sandboxes", "disks", "memory", "snapshots", "templates"];
 
@@ -81,7 +79,7 @@ export async function loseNothing(host: HostAgentFixture, { rounds, seed, begin,
     for (let number = 1; number <= rounds; number++) await round(workload, number, random);
     await workload.finish();
   } catch (error) {
-    const log = host.log.slice(-LOG_LINES).join("\n");
+    const log = host.log.join("\n");
     throw new Error(`with WARREN_CRASH_SEED=${seed}; the log of the host agent:\n${log}`, { cause: error });
   } finally {
     console.log(workload.report());

@@ -4,6 +4,9 @@ import { join } from "node:path";
 import { createHostClient, type HostAgent } from "@warren/control-plane/hosts/host-client";
 import { type HostProgram, type Server, startHostAgentProcess, sweep } from "./stack.ts";
 
+/** Lines of the logs of its processes that are kept: those of some ten of them that were killed. */
+const LOG_LINES = 400;
+
 /** A host agent on a data directory of its own, without a control plane. */
 export class HostAgentFixture {
   readonly directory: string;
@@ -12,6 +15,7 @@ export class HostAgentFixture {
   readonly #program: HostProgram | undefined;
   readonly #client: ReturnType<typeof createHostClient>;
   #server: Server | undefined;
+  #formerLog: readonly string[] = [];
 
   private constructor(
     directory: string,
@@ -57,9 +61,9 @@ export class HostAgentFixture {
     return this.#client.agent;
   }
 
-  /** Last lines of its log. */
+  /** Last lines of its log, those of the processes before this one included. */
   get log(): readonly string[] {
-    return this.#server?.log ?? [];
+    return [...this.#formerLog, ...(this.#server?.log ?? [])].slice(-LOG_LINES);
   }
 
   /** Starts it again after `kill`; resolves when it has taken up what was there. */
@@ -70,12 +74,17 @@ export class HostAgentFixture {
   /** Ends it with SIGKILL. */
   async kill(): Promise<void> {
     await this.#server?.kill();
-    this.#server = undefined;
+    this.#forget();
   }
 
   /** Ends it in order. */
   async stop(): Promise<void> {
     await this.#server?.stop();
+    this.#forget();
+  }
+
+  #forget(): void {
+    this.#formerLog = this.log;
     this.#server = undefined;
   }
 
