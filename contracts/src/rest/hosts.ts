@@ -11,7 +11,7 @@ export type HostType = (typeof HOST_TYPES)[number];
 
 /**
  * `pending`: waits for its registration; `online`: takes sandboxes; `unreachable`: has given no sign of life for 90 seconds;
- * `offline`: is being deleted; `draining`: takes no new sandboxes.
+ * `offline`: its operator has taken it out of service, or it is being deleted; `draining`: takes no new sandboxes.
  */
 export const HOST_STATUSES = ["pending", "online", "unreachable", "offline", "draining"] as const;
 export type HostStatus = (typeof HOST_STATUSES)[number];

@@ -164,6 +164,11 @@ export class TeamEvents {
     return recordIn(db, { ...ofHost(id, teamId, by), action: "delete", status: "warning", metadata: about });
   }
 
+  /** It was decided whether a host takes sandboxes. */
+  hostServiceSet(db: Db, by: Actor, id: string, teamId: string | null, action: "drain" | "set_offline" | "set_online") {
+    return recordIn(db, { ...ofHost(id, teamId, by), action, status: "info" });
+  }
+
   /** A host answers, for the first time or `again`; `teamId` is that of the team whose own it is. */
   hostMarkedUp(db: Db, id: string, teamId: string | null, again: boolean) {
     const metadata = again ? { again } : {};

@@ -16,6 +16,9 @@ const ACTIONS: [action: string, method: string, path: string, body: object | und
   ["give it a tag", "POST", "/tags", { tag: "gpu" }, [204, 204, 204, 404, 403, 401, 204]],
   ["take a tag that it has not", "DELETE", "/tags/none", undefined, [404, 404, 404, 404, 403, 401, 404]],
   ["make a token for it", "POST", "/token", undefined, [403, 403, 403, 404, 403, 401, 201]],
+  ["drain it, once it has registered", "POST", "/drain", undefined, [409, 409, 403, 404, 403, 401, 409]],
+  ["take it out of service", "POST", "/offline", undefined, [409, 409, 403, 404, 403, 401, 409]],
+  ["bring it back", "POST", "/online", undefined, [409, 409, 403, 404, 403, 401, 409]],
   ["delete it", "DELETE", "", undefined, [204, 204, 403, 404, 403, 401, 204]],
 ];
 

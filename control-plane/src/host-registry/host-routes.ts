@@ -16,6 +16,7 @@ import { Type } from "typebox";
 import { userOf } from "../callers/request-caller.ts";
 import type { Routes } from "../http/app-types.ts";
 import { fromWireId } from "../identifiers/wire-id.ts";
+import type { HostDuty } from "./host-duty.ts";
 import { HostInUse, type HostRemoval, type LostWithHost } from "./host-removal.ts";
 import type { HostService } from "./host-service.ts";
 import { toHost, toHostDetails } from "./host-view.ts";
@@ -26,10 +27,25 @@ const tags = ["hosts"];
 export interface HostRouteParts {
   hosts: HostService;
   removal: HostRemoval;
+  duty: HostDuty;
 }
 
+/** What may be wanted of a host, and what that means. */
+const DUTIES = {
+  drain: [
+    "Have a host take no new sandboxes",
+    "Neither new sandboxes nor copies of those on it are placed there. What is on it goes on, and may be paused and resumed. " +
+      "It stays so when it was lost and comes back.",
+  ],
+  offline: [
+    "Take a host out of service",
+    "Refused with `has_active_sandboxes` while it has sandboxes that are not paused; those that are cannot be resumed meanwhile.",
+  ],
+  online: ["Have a host take sandboxes again", "It is `unreachable` until it answers when it has not done so lately."],
+} as const;
+
 /** Routes under `/v1/hosts` of people. */
-export function hostRoutes({ hosts, removal }: HostRouteParts): Routes {
+export function hostRoutes({ hosts, removal, duty }: HostRouteParts): Routes {
   return async (app) => {
     app.post(
       "/v1/hosts",
@@ -117,6 +133,15 @@ export function hostRoutes({ hosts, removal }: HostRouteParts): Routes {
         return reply.code(204).send(null);
       },
     );
+
+    for (const wanted of ["drain", "offline", "online"] as const) {
+      const [summary, description] = DUTIES[wanted];
+      app.post(
+        `/v1/hosts/:id/${wanted}`,
+        { schema: { tags, summary, description, params: HostParams, response: { 200: Host, "4xx": ErrorBody } } },
+        async (request) => toHost(await duty.set(userOf(request), hostIdOf(request.params), wanted)),
+      );
+    }
 
     app.post(
       "/v1/hosts/:id/token",

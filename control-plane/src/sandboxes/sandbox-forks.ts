@@ -40,6 +40,11 @@ export class SandboxForks {
     if (parent.status !== "running") throw wrongState(parent, ["running"]);
     const host = (await store.locate(id))?.host;
     if (!host) throw new WarrenError("host_unavailable", "the sandbox has no host");
+    if (host.status === "draining" || host.status === "offline") {
+      const message =
+        "the sandbox's host takes no new sandboxes, and so no copies: its operator takes it out of service";
+      throw new WarrenError("host_unavailable", message);
+    }
     const about = { sandbox: id, copies: count };
     return operations.run("fork", about, (steps) => this.#fork(caller, parent, host, count, steps));
   }

@@ -115,6 +115,13 @@ export class SandboxPausing {
         reason: null,
       }),
     };
+    const location = await this.#parts.store.locate(id);
+    if (location?.teamId === caller.teamId && location.host?.status === "offline") {
+      throw new WarrenError(
+        "host_unavailable",
+        "the sandbox's host is out of service until its operator brings it back",
+      );
+    }
     const row = await this.#perform(caller.teamId, id, step, steps);
     if (timeoutSec === undefined || specOf(row).timeout_sec === timeoutSec) return row;
     return this.#parts.settings.update(caller, id, { timeout_sec: timeoutSec });

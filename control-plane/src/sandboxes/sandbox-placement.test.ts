@@ -146,6 +146,25 @@ describe("sandboxes on several hosts", () => {
     });
   });
 
+  it("are neither copied on a host that drains nor resumed on one that is out of service", async () => {
+    const { id } = await stack.createSandbox();
+    await client.query("update hosts set status = 'draining'");
+    const fork = await stack.call("POST", `/v1/sandboxes/${id}/fork`, {});
+    const message = expect.stringContaining("takes no new sandboxes");
+    expect(await errorOf(fork)).toEqual({ status: 503, code: "host_unavailable", message });
+    const act = (action: string) => stack.call("POST", `/v1/sandboxes/${id}/${action}`, {});
+    for (const action of ["pause", "resume", "pause"]) expect((await act(action)).status).toBe(200);
+
+    await client.query("update hosts set status = 'offline'");
+    expect(await errorOf(await act("resume"))).toMatchObject({
+      status: 503,
+      code: "host_unavailable",
+      message: expect.stringContaining("out of service"),
+    });
+    await client.query("update hosts set status = 'online'");
+    expect((await act("resume")).status).toBe(200);
+  });
+
   it("never overfill a host, whichever of two control planes places them", async () => {
     const dataDir = await mkdtemp(join(tmpdir(), "warren-second-"));
     const replica = await startControlPlane({ ...stack.config, dataDir }, createLogger("silent"));

@@ -1,3 +1,4 @@
+import type { HostStatus } from "@warren/contracts/rest/hosts";
 import type { SandboxSettings } from "@warren/contracts/rest/sandbox-spec";
 import type { SandboxReason, SandboxStatus } from "@warren/contracts/rest/sandboxes";
 import { type Insertable, type RawBuilder, type Selectable, sql, type Updateable } from "kysely";
@@ -54,7 +55,7 @@ export interface SandboxLocation {
   /** A call resumes it when it is paused. */
   autoResume: boolean;
   /** Null while no host has been chosen, or after the host was deleted. */
-  host: { id: string; address: string } | null;
+  host: { id: string; address: string; status: HostStatus } | null;
 }
 
 /** When a lease that begins, or is renewed, runs out; null without one. */
@@ -97,11 +98,13 @@ export class SandboxStore {
       .selectFrom("sandboxes as sandbox")
       .leftJoin("hosts as host", "host.id", "sandbox.host_id")
       .select(["sandbox.team_id", "sandbox.status", "sandbox.reason", "sandbox.spec"])
-      .select(["host.id as host_id", "host.address"])
+      .select(["host.id as host_id", "host.address", "host.status as host_status"])
       .where("sandbox.id", "=", id)
       .executeTakeFirst();
     if (!row) return undefined;
-    const host = row.host_id === null || row.address === null ? null : { id: row.host_id, address: row.address };
+    const { host_id: hostId, address, host_status: hostStatus } = row;
+    const host =
+      hostId === null || address === null || hostStatus === null ? null : { id: hostId, address, status: hostStatus };
     const { team_id: teamId, status, reason } = row;
     return { teamId, status, reason, autoResume: specOf(row).auto_resume, host };
   }

@@ -1,3 +1,4 @@
+import { HostDuty } from "../host-registry/host-duty.ts";
 import { HostJwts } from "../host-registry/host-jwt.ts";
 import { HostRemoval } from "../host-registry/host-removal.ts";
 import { HostService } from "../host-registry/host-service.ts";
@@ -38,6 +39,8 @@ export async function createHostRegistry(
   });
   const removal = new HostRemoval({ db, hosts: service, sandboxes: sandboxes.sandboxes, hostClients, audit });
 
+  const duty = new HostDuty({ db, hosts: service, audit });
+
   const { localHost } = config;
   const localParts = { db, store, registration, hostClients, audit, log };
   const local = localHost === undefined ? undefined : await LocalHost.makeKnown(localHost, localParts);
@@ -47,7 +50,7 @@ export async function createHostRegistry(
   }
   /** Has the host of the configuration join, which reaches the control plane at this address. */
   const takeInLocalHost = async (url: string): Promise<void> => local?.joinAt(url);
-  return { registration, hosts: service, removal, takeInLocalHost };
+  return { registration, hosts: service, removal, duty, takeInLocalHost };
 }
 
 /** What becomes known of templates by what hosts have. */

@@ -1688,6 +1688,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/hosts/{id}/drain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have a host take no new sandboxes
+         * @description Neither new sandboxes nor copies of those on it are placed there. What is on it goes on, and may be paused and resumed. It stays so when it was lost and comes back.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Host id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Host"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/hosts/{id}/heartbeat": {
         parameters: {
             query?: never;
@@ -1723,6 +1765,90 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/hosts/{id}/offline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a host out of service
+         * @description Refused with `has_active_sandboxes` while it has sandboxes that are not paused; those that are cannot be resumed meanwhile.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Host id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Host"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/hosts/{id}/online": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have a host take sandboxes again
+         * @description It is `unreachable` until it answers when it has not done so lately.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Host id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Host"];
+                    };
                 };
             };
         };
@@ -4892,10 +5018,10 @@ export interface components {
         /** AuditLog */
         AuditLog: {
             /**
-             * @description `sandbox` `create`: a sandbox was created, or did not start (status `error`); `sandbox` `pause`: a sandbox was paused, by somebody or by itself (actor `system`); `sandbox` `resume`: a paused sandbox was resumed; `sandbox` `rollback`: a sandbox was returned to its last pause; `sandbox` `fork`: a sandbox was made as the copy of another; `sandbox` `update`: settings of a sandbox were changed; `sandbox` `destroy`: a sandbox was destroyed, by somebody or by itself; `sandbox` `stop`: a sandbox ended though nobody asked for it; `sandbox` `missing`: the host of a sandbox does not answer; `sandbox` `exec`: a command was started in a sandbox, unless the team leaves that out; `sandbox` `join_process`: somebody joined a command of a sandbox, unless the team leaves that out; `sandbox` `signal_process`: a command of a sandbox was sent a signal; `sandbox` `end_process`: a command of a sandbox was told to end; `sandbox` `write_file`: a file, or a directory as an archive, was written into a sandbox; `sandbox` `make_directory`: a directory was made in a sandbox; `sandbox` `move_file`: a file or a directory of a sandbox has another place or name; `sandbox` `remove_file`: a file or a directory of a sandbox was removed; `sandbox` `found`: the host of a missing sandbox answers again; `snapshot` `create`: a template was made of a sandbox; `snapshot` `delete`: a template was deleted; `team` `create`: the team was made; `team` `rename`: the team has another name; `team` `update`: settings of the team were changed; `team` `transfer`: another member became the owner; `team` `set_byoc`: it was decided whether the team brings its own hosts; `team` `delete`: the team was deleted; `member` `add`: a user was added to the team; `member` `role_update`: a member has another role; `member` `remove`: a member was removed; `member` `leave`: a member left the team; `api_key` `create`: an API key was made; `api_key` `revoke`: an API key was revoked; `quota` `update`: limits of the team were set; `quota` `refuse`: something was refused since it exceeds the team's quota; `quota` `limit_usage`: what the team may use in a month was set; `quota` `warn`: the team has used as much in a month as it is warned of; `quota` `reach_limit`: the team has used all that it may in a month: its sandboxes are paused; `user` `sign_up`: somebody made an account; `user` `log_in`: a user signed in; `user` `log_in_failed`: somebody tried to sign in with a wrong password; `user` `log_out`: a user ended a session; `user` `log_out_everywhere`: a user ended all sessions; `user` `password_change`: a user has set another password; `user` `password_reset`: a user has another password, by the operator or by a mail; `user` `verify_email`: a user has shown to read the mails to the address of the account; `user` `provider_link`: a user can sign in through a provider; `user` `provider_unlink`: a user can no longer sign in through a provider; `user` `delete`: a user has deleted the account; `user` `deactivate`: an administrator has shut a user out; `user` `activate`: a user who was shut out may sign in again; `user` `grant`: a user may administer the platform, or a part of it; `user` `revoke`: a user may no longer administer the platform, or a part of it; `host` `create`: a host was made known; `host` `issue_token`: a token was made with which a host can register; `host` `register`: a host took up its registration; `host` `delete`: a host was deleted; `host` `marked_up`: a host answers; `host` `marked_down`: a host does not answer; `webhook` `create`: a webhook was made; `webhook` `update`: settings of a webhook were changed; `webhook` `delete`: a webhook was deleted; `webhook` `rotate_secret`: a webhook has another secret; `webhook` `test`: a webhook was sent a test message; `webhook` `redeliver`: a message was sent to a webhook again; `webhook` `give_up`: a message to a webhook was given up, the first since it fails; `webhook` `disable`: a webhook was switched off, since it has failed for long or too much waited for it; `signing_key` `rotate`: session tokens are signed with another key
+             * @description `sandbox` `create`: a sandbox was created, or did not start (status `error`); `sandbox` `pause`: a sandbox was paused, by somebody or by itself (actor `system`); `sandbox` `resume`: a paused sandbox was resumed; `sandbox` `rollback`: a sandbox was returned to its last pause; `sandbox` `fork`: a sandbox was made as the copy of another; `sandbox` `update`: settings of a sandbox were changed; `sandbox` `destroy`: a sandbox was destroyed, by somebody or by itself; `sandbox` `stop`: a sandbox ended though nobody asked for it; `sandbox` `missing`: the host of a sandbox does not answer; `sandbox` `exec`: a command was started in a sandbox, unless the team leaves that out; `sandbox` `join_process`: somebody joined a command of a sandbox, unless the team leaves that out; `sandbox` `signal_process`: a command of a sandbox was sent a signal; `sandbox` `end_process`: a command of a sandbox was told to end; `sandbox` `write_file`: a file, or a directory as an archive, was written into a sandbox; `sandbox` `make_directory`: a directory was made in a sandbox; `sandbox` `move_file`: a file or a directory of a sandbox has another place or name; `sandbox` `remove_file`: a file or a directory of a sandbox was removed; `sandbox` `found`: the host of a missing sandbox answers again; `snapshot` `create`: a template was made of a sandbox; `snapshot` `delete`: a template was deleted; `team` `create`: the team was made; `team` `rename`: the team has another name; `team` `update`: settings of the team were changed; `team` `transfer`: another member became the owner; `team` `set_byoc`: it was decided whether the team brings its own hosts; `team` `delete`: the team was deleted; `member` `add`: a user was added to the team; `member` `role_update`: a member has another role; `member` `remove`: a member was removed; `member` `leave`: a member left the team; `api_key` `create`: an API key was made; `api_key` `revoke`: an API key was revoked; `quota` `update`: limits of the team were set; `quota` `refuse`: something was refused since it exceeds the team's quota; `quota` `limit_usage`: what the team may use in a month was set; `quota` `warn`: the team has used as much in a month as it is warned of; `quota` `reach_limit`: the team has used all that it may in a month: its sandboxes are paused; `user` `sign_up`: somebody made an account; `user` `log_in`: a user signed in; `user` `log_in_failed`: somebody tried to sign in with a wrong password; `user` `log_out`: a user ended a session; `user` `log_out_everywhere`: a user ended all sessions; `user` `password_change`: a user has set another password; `user` `password_reset`: a user has another password, by the operator or by a mail; `user` `verify_email`: a user has shown to read the mails to the address of the account; `user` `provider_link`: a user can sign in through a provider; `user` `provider_unlink`: a user can no longer sign in through a provider; `user` `delete`: a user has deleted the account; `user` `deactivate`: an administrator has shut a user out; `user` `activate`: a user who was shut out may sign in again; `user` `grant`: a user may administer the platform, or a part of it; `user` `revoke`: a user may no longer administer the platform, or a part of it; `host` `create`: a host was made known; `host` `issue_token`: a token was made with which a host can register; `host` `register`: a host took up its registration; `host` `delete`: a host was deleted; `host` `drain`: a host is to take no new sandboxes; `host` `set_offline`: a host was taken out of service; `host` `set_online`: a host is to take sandboxes again; `host` `marked_up`: a host answers; `host` `marked_down`: a host does not answer; `webhook` `create`: a webhook was made; `webhook` `update`: settings of a webhook were changed; `webhook` `delete`: a webhook was deleted; `webhook` `rotate_secret`: a webhook has another secret; `webhook` `test`: a webhook was sent a test message; `webhook` `redeliver`: a message was sent to a webhook again; `webhook` `give_up`: a message to a webhook was given up, the first since it fails; `webhook` `disable`: a webhook was switched off, since it has failed for long or too much waited for it; `signing_key` `rotate`: session tokens are signed with another key
              * @enum {unknown}
              */
-            action: "create" | "pause" | "resume" | "rollback" | "fork" | "update" | "destroy" | "stop" | "missing" | "exec" | "join_process" | "signal_process" | "end_process" | "write_file" | "make_directory" | "move_file" | "remove_file" | "found" | "delete" | "rename" | "transfer" | "set_byoc" | "add" | "role_update" | "remove" | "leave" | "revoke" | "refuse" | "limit_usage" | "warn" | "reach_limit" | "sign_up" | "log_in" | "log_in_failed" | "log_out" | "log_out_everywhere" | "password_change" | "password_reset" | "verify_email" | "provider_link" | "provider_unlink" | "deactivate" | "activate" | "grant" | "issue_token" | "register" | "marked_up" | "marked_down" | "rotate_secret" | "test" | "redeliver" | "give_up" | "disable" | "rotate";
+            action: "create" | "pause" | "resume" | "rollback" | "fork" | "update" | "destroy" | "stop" | "missing" | "exec" | "join_process" | "signal_process" | "end_process" | "write_file" | "make_directory" | "move_file" | "remove_file" | "found" | "delete" | "rename" | "transfer" | "set_byoc" | "add" | "role_update" | "remove" | "leave" | "revoke" | "refuse" | "limit_usage" | "warn" | "reach_limit" | "sign_up" | "log_in" | "log_in_failed" | "log_out" | "log_out_everywhere" | "password_change" | "password_reset" | "verify_email" | "provider_link" | "provider_unlink" | "deactivate" | "activate" | "grant" | "issue_token" | "register" | "drain" | "set_offline" | "set_online" | "marked_up" | "marked_down" | "rotate_secret" | "test" | "redeliver" | "give_up" | "disable" | "rotate";
             /** @description Id of the user or API key; absent for `system` */
             actor_id?: string;
             /** @description Name of the user or API key at that time; of `system`, `operator` for the operator of the server, and absent for the server itself */

@@ -201,6 +201,9 @@ export const SENTENCES: Record<string, Tell> = {
   "host.issue_token": (log) => ["made a token with which the host ", name(log.resource_id), " registers"],
   "host.register": (log) => ["registered the host ", name(log.resource_id)],
   "host.delete": (log) => ["deleted the host ", name(log.resource_id)],
+  "host.drain": (log) => ["let the host ", name(log.resource_id), " take no new sandboxes"],
+  "host.set_offline": (log) => ["took the host ", name(log.resource_id), " out of service"],
+  "host.set_online": (log) => ["let the host ", name(log.resource_id), " take sandboxes again"],
   "host.marked_up": (log, { again }) => [
     "saw the host ",
     name(log.resource_id),
