@@ -105,6 +105,25 @@ it("a host that has lost its credentials gets others, and its sandboxes go on", 
   for (const sandbox of sandboxes) await sandbox.destroy();
 });
 
+it("a template that was made on one host starts on the other, with the memory and disk that it had", async () => {
+  await agent!.stop();
+  await startSecond({ WARREN_MAX_SANDBOXES: "1" });
+  const sandboxes = await Promise.all([1, 2].map(() => stack.warren.sandboxes.create({})));
+  const hostOf = async (id: string) => (await sandboxesOf()).find((sandbox) => sandbox.id === id)?.host_id;
+  const local = await localHost();
+  const source = (await hostOf(sandboxes[0]!.id)) === local.id ? sandboxes[1]! : sandboxes[0]!;
+  expect(await hostOf(source.id)).not.toBe(local.id);
+  await source.exec("sh", ["-c", "echo made elsewhere | tee state >/dev/shm/state"]);
+  await stack.warren.templates.create(source, { name: "spread" });
+  // Its own host is full.
+  const started = await stack.warren.sandboxes.create({ template: "spread" });
+  expect(await hostOf(started.id)).toBe(local.id);
+  const { stdout } = await started.exec("sh", ["-c", "cmp state /dev/shm/state && cat state"]);
+  expect(stdout).toBe("made elsewhere\n");
+  await stack.warren.templates.delete("spread");
+  for (const sandbox of [...sandboxes, started]) await sandbox.destroy();
+});
+
 it("a host that was deleted learns of it, and forgets its credentials", async () => {
   const hosts = await call<Host[]>("GET", "/v1/hosts");
   const { id } = hosts.find(({ provider }) => provider !== "local")!;

@@ -6,8 +6,8 @@ export type TimedOperation = "create" | "pause" | "resume" | "rollback" | "fork"
 
 /** Measures one operation. */
 export interface OperationSteps {
-  /** Does a step of it: `admission` to the team's quota, `placement` on a host, `host` the call to it, `record` in the database. */
-  step<T>(name: "admission" | "placement" | "host" | "record", work: () => Promise<T>): Promise<T>;
+  /** Does a step of it: `admission` to the team's quota, `placement` on a host, `template` its way to that host, `host` the call to it, `record` in the database. */
+  step<T>(name: "admission" | "placement" | "template" | "host" | "record", work: () => Promise<T>): Promise<T>;
   /** Names a sandbox that did not have an id when the operation began. */
   note(subject: { sandbox: string }): void;
 }

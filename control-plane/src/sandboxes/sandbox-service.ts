@@ -17,6 +17,7 @@ import { toCatalogueError } from "../http/errors/catalogue-error.ts";
 import type { Logger } from "../logging.ts";
 import type { TemplateHosts } from "../templates/template-hosts.ts";
 import type { TemplateRow, TemplateStore } from "../templates/template-store.ts";
+import type { TemplateTransfers } from "../templates/template-transfers.ts";
 import type { SandboxAccess } from "./sandbox-access.ts";
 import { sandboxNotFound } from "./sandbox-errors.ts";
 import type { Page, PlaceInList, SandboxLists } from "./sandbox-lists.ts";
@@ -55,6 +56,7 @@ export interface SandboxServiceParts {
   lists: SandboxLists;
   templates: TemplateStore;
   templateHosts: TemplateHosts;
+  transfers: TemplateTransfers;
   quota: SandboxQuota;
   scheduler: Scheduler;
   hostClients: HostClientPool;
@@ -152,18 +154,24 @@ export class SandboxService {
     template: TemplateRow,
     steps: OperationSteps,
   ): Promise<SandboxRow> {
-    const { scheduler } = this.#parts;
+    const { scheduler, transfers } = this.#parts;
     let { row, host } = await steps.step("admission", () => this.#admit(caller, request, template));
     steps.note({ sandbox: row.id });
     const refusedBy: string[] = [];
     for (;;) {
+      let hasTemplate = false;
+      const destination = host;
       try {
+        await steps.step("template", () => transfers.ensure(template, destination));
+        hasTemplate = true;
         return await this.#start(row, host, request.env ?? {}, steps);
       } catch (error) {
         const reason = toCatalogueError(error);
-        if (isOfHost(reason)) scheduler.avoid(host.id);
+        if (hasTemplate && isOfHost(reason)) scheduler.avoid(host.id);
         refusedBy.push(host.id);
-        const next = mayGoElsewhere(reason) ? await this.#move(row, template, refusedBy, steps) : undefined;
+        // Whatever keeps a template from one host may not keep it from the next.
+        const next =
+          !hasTemplate || mayGoElsewhere(reason) ? await this.#move(row, template, refusedBy, steps) : undefined;
         if (!next) {
           await this.#fail(row, reason);
           throw reason;
@@ -192,13 +200,13 @@ export class SandboxService {
     refusedBy: string[],
     steps: OperationSteps,
   ): Promise<PlacedSandbox | undefined> {
-    const { db, store, scheduler } = this.#parts;
+    const { db, store } = this.#parts;
     if (refusedBy.length >= MOST_HOSTS_ASKED) return undefined;
-    const demand = { ...(await this.#demandOf(row.team_id, specOf(row), template)), refusedBy };
+    const demands = (await this.#demandsOf(row.team_id, specOf(row), template)).map((one) => ({ ...one, refusedBy }));
     const move = transact(db, async (transaction) => {
       // Before another host: whoever changes a sandbox locks it first, and then what it takes of its host.
       await this.#unlessEnded(store.lock(row, transaction));
-      const host = await scheduler.place(demand, transaction);
+      const host = await this.#place(demands, transaction);
       const moved = await this.#unlessEnded(store.change(row, "pending", { host_id: host.id }, transaction));
       return { row: moved, host };
     });
@@ -211,17 +219,17 @@ export class SandboxService {
   }
 
   async #insert(caller: Caller, request: CreateSandbox, template: TemplateRow): Promise<PlacedSandbox> {
-    const { quota, store, scheduler } = this.#parts;
+    const { quota, store } = this.#parts;
     // A microVM that is restored has the shape that it had.
     const fixed = template.type === "snapshot" ? template : undefined;
     if (fixed) requireShape(request, fixed);
     const shape = fixed && { vcpus: fixed.vcpus, memory_mb: fixed.memory_mb };
     const spec = { ...requestedSpec(request), ...shape };
     const { name } = request;
-    const demand = await this.#demandOf(caller.teamId, spec, template);
+    const demands = await this.#demandsOf(caller.teamId, spec, template);
     const inserted = quota.within(caller, async (transaction) => {
       await quota.admit(transaction, caller.teamId, { vcpus: spec.vcpus, memoryMb: spec.memory_mb });
-      const host = await scheduler.place(demand, transaction);
+      const host = await this.#place(demands, transaction);
       const row = {
         id: newSandboxId(),
         name: name ?? null,
@@ -243,12 +251,32 @@ export class SandboxService {
     });
   }
 
-  /** What a sandbox needs of the host that it is to run on. */
-  async #demandOf(teamId: string, spec: SandboxSpec, template: TemplateRow): Promise<Demand> {
+  /** What a sandbox needs of its host, the first choice first: one that has its template, or one to which that can be brought. */
+  async #demandsOf(teamId: string, spec: SandboxSpec, template: TemplateRow): Promise<Demand[]> {
+    const { templateHosts, transfers } = this.#parts;
     const needed = { teamId, memoryMb: spec.memory_mb, tags: spec.host_tags };
-    if (template.type === "base") return needed;
-    const hostIds = await this.#parts.templateHosts.hostsHolding(template.id);
-    return { ...needed, holders: { hostIds, what: `the template "${template.name}"` } };
+    if (template.type === "base") return [needed];
+    const hostIds = await templateHosts.hostsHolding(template.id);
+    const having = { ...needed, holders: { hostIds, what: `the template "${template.name}"` } };
+    return (await transfers.sources(template)).length > 0 ? [having, needed] : [having];
+  }
+
+  /** A host for the first of the demands that one meets; throws what is in the way of the first demand where none does. */
+  async #place([first, ...others]: Demand[], transaction: Db): Promise<HostAddress> {
+    const { scheduler } = this.#parts;
+    try {
+      return await scheduler.place(first!, transaction);
+    } catch (error) {
+      if (!NO_HOST.includes(toCatalogueError(error).code)) throw error;
+      for (const demand of others) {
+        try {
+          return await scheduler.place(demand, transaction);
+        } catch (refusal) {
+          if (!NO_HOST.includes(toCatalogueError(refusal).code)) throw refusal;
+        }
+      }
+      throw error;
+    }
   }
 
   async #start(

@@ -68,6 +68,21 @@ export class TemplateDeletions {
       .execute();
   }
 
+  /** Notes that one host is to remove a template that is gone. */
+  async noteOn(
+    hostId: string,
+    { teamId, name, snapshotId }: { teamId: string; name: string; snapshotId: string },
+  ): Promise<void> {
+    const row = { host_id: hostId, team_id: teamId, name, snapshot_id: snapshotId };
+    await this.#parts.db
+      .insertInto("template_deletions")
+      .values(row)
+      .onConflict((conflict) =>
+        conflict.columns(["host_id", "team_id", "name", "snapshot_id"]).doUpdateSet({ confirmed_at: null }),
+      )
+      .execute();
+  }
+
   /** Whether a host may still have a template under a name that is to go. */
   async isOpen(hostId: string, teamId: string, name: string): Promise<boolean> {
     const row = await this.#parts.db

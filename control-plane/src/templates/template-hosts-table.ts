@@ -1,4 +1,4 @@
-import type { Generated } from "kysely";
+import type { ColumnType, Generated } from "kysely";
 
 /** Table `template_hosts`. */
 export interface TemplateHostsTable {
@@ -16,7 +16,7 @@ export interface TemplateDeletionsTable {
   snapshot_id: Generated<string>;
   created_at: Generated<Date>;
   /** When the host said that it is gone. */
-  confirmed_at: Date | null;
+  confirmed_at: ColumnType<Date | null, Date | null | undefined, Date | null>;
 }
 
 declare module "../database/tables.ts" {

@@ -36,10 +36,12 @@ describe("hosts that have templates", () => {
     await stack?.close();
   });
 
-  /** A sandbox on a certain host. */
+  /** A sandbox on a certain host, while it seems to be the only one. */
   const on = async (double: HostAgentDouble): Promise<Sandbox> => {
     for (;;) {
+      await db.query("update hosts set status = 'unreachable' where address <> $1", [double.address]);
       const sandbox = await expectJson<Sandbox>(await ada.call("POST", "/v1/sandboxes", {}), 201);
+      await db.query("update hosts set status = 'online'");
       if (double.guests.has(sandbox.id)) return sandbox;
     }
   };
@@ -123,6 +125,89 @@ describe("hosts that have templates", () => {
     second.templates.set(key("again"), copy);
     await tell(second);
     await expect.poll(() => second.templates.has(key("again"))).toBe(false);
+  });
+
+  describe("where those that have it cannot take a sandbox", () => {
+    const full = () => {
+      throw new WarrenError("host_full", "no room");
+    };
+    beforeAll(() => {
+      second.onCreate = full;
+    });
+    afterAll(() => {
+      second.onCreate = () => undefined;
+      stack.host.onFetchTemplate = () => undefined;
+    });
+
+    it("it is brought to another one, and starts there", async () => {
+      second.onCreate = () => undefined;
+      const source = await on(second);
+      const sh = async (id: string, script: string) => {
+        const command = { cmd: "sh", args: ["-c", script] };
+        return expectJson<{ stdout: string }>(await ada.call("POST", `/v1/sandboxes/${id}/exec`, command), 200);
+      };
+      await sh(source.id, "echo made here > mark");
+      await expectJson(await ada.call("POST", "/v1/snapshots", { sandbox_id: source.id, name: "brought" }), 201);
+      second.onCreate = full;
+      const sandbox = await expectJson<Sandbox>(await start("brought"), 201);
+      expect(stack.host.guests.has(sandbox.id)).toBe(true);
+      expect((await sh(sandbox.id, "cat mark")).stdout).toBe("made here\n");
+      // It has it from then on.
+      const set = "update hosts set status = $1 where address = $2";
+      await db.query(set, ["unreachable", second.address]);
+      expect((await start("brought")).status).toBe(201);
+      await db.query(set, ["online", second.address]);
+      await expectStatus(await ada.call("DELETE", "/v1/snapshots/brought"), 204);
+      expect(stack.host.templates.has(key("brought"))).toBe(false);
+    });
+
+    const madeOnSecond = async (name: string) => {
+      second.onCreate = () => undefined;
+      await make(second, name);
+      second.onCreate = full;
+    };
+
+    it("a connection that is cut is tried again", async () => {
+      await madeOnSecond("cut");
+      let reads = 0;
+      second.onReadTemplate = () => {
+        reads += 1;
+        if (reads === 1) throw new WarrenError("host_unavailable", "the connection was cut");
+      };
+      expect((await start("cut")).status).toBe(201);
+      expect(reads).toBe(2);
+      second.onReadTemplate = () => undefined;
+    });
+
+    it("the answer says why another one cannot take it", async () => {
+      await madeOnSecond("unlike");
+      let read = false;
+      second.onReadTemplate = () => {
+        read = true;
+      };
+      stack.host.onFetchTemplate = () => {
+        throw new WarrenError("snapshot_incompatible", "cpu was a and is b here");
+      };
+      expect(await errorOf(await start("unlike"))).toMatchObject({
+        status: 409,
+        code: "snapshot_incompatible",
+        message: "cpu was a and is b here",
+      });
+      expect(read).toBe(false);
+      second.onReadTemplate = () => undefined;
+    });
+
+    it("one that is deleted on its way goes from there as well", async () => {
+      await madeOnSecond("fleeting");
+      stack.host.onFetchTemplate = async () => {
+        await expectStatus(await ada.call("DELETE", "/v1/snapshots/fleeting"), 204);
+        // What the source no longer has would not come.
+        second.templates.set(key("fleeting"), copy);
+      };
+      const copy = second.templates.get(key("fleeting"))!;
+      expect(await errorOf(await start("fleeting"))).toMatchObject({ code: "template_not_found" });
+      await expect.poll(() => stack.host.templates.has(key("fleeting"))).toBe(false);
+    });
   });
 
   it("lose what is replaced on another one, and nothing else", async () => {

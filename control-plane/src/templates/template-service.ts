@@ -195,6 +195,7 @@ function rowOf(teamId: string, name: string, sourceId: string, info: TemplateInf
     memory_mb: info.memoryMb,
     size_bytes: Number(info.sizeBytes),
     snapshot_id: info.snapshotId || null,
+    bundle: null,
     source_id: sourceId,
     created_at: new Date(Number(info.createdAtUnixMs)),
   };

@@ -1,4 +1,4 @@
-import type { Generated } from "kysely";
+import type { ColumnType, Generated } from "kysely";
 
 /** Table `templates`. */
 export interface TemplatesTable {
@@ -14,6 +14,8 @@ export interface TemplatesTable {
   size_bytes: Generated<number>;
   /** Id of its snapshot on every host that has it; null for built-in templates, and until a host has told it. */
   snapshot_id: string | null;
+  /** What it is made of, with the checksums of all files, in words of the host agent; null until another host is to get it. */
+  bundle: ColumnType<string | null, string | null | undefined, string | null>;
   /** Sandbox that it was made of; null for base images, and where it is not known. */
   source_id: string | null;
   created_at: Generated<Date>;

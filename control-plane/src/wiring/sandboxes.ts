@@ -23,6 +23,7 @@ import { TemplateDeletions } from "../templates/template-deletions.ts";
 import { TemplateHosts } from "../templates/template-hosts.ts";
 import { TemplateService } from "../templates/template-service.ts";
 import { TemplateStore } from "../templates/template-store.ts";
+import { TemplateTransfers } from "../templates/template-transfers.ts";
 import type { Foundation } from "./foundation.ts";
 import { createHosts } from "./hosts.ts";
 
@@ -82,6 +83,7 @@ export function createSandboxes(
     lists: new SandboxLists(db),
     templates: templateStore,
     templateHosts,
+    transfers: new TemplateTransfers({ db, hostClients, templateHosts, deletions, log }),
     quota,
     scheduler,
     hostClients,

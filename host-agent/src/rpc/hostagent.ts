@@ -11,7 +11,6 @@ import { readWholeFile, streamFile, writeFile } from "../sandboxes/calls/files.t
 import type { SandboxReason } from "../sandboxes/record/reason.ts";
 import type { SandboxService } from "../sandboxes/service.ts";
 import type { Sandbox } from "../sandboxes/state/sandbox.ts";
-import type { Template } from "../templates/store.ts";
 import { within } from "./bounds.ts";
 import { collectedMetrics } from "./collected-metrics.ts";
 import { execStream, guestCommand } from "./exec-stream.ts";
@@ -19,6 +18,7 @@ import { fileCalls } from "./file-calls.ts";
 import type { HostFacts } from "./host-facts.ts";
 import { processCalls } from "./process-calls.ts";
 import { newSpec, settingsOf, specMessage } from "./spec.ts";
+import { templateCalls, templateInfo } from "./template-calls.ts";
 
 /** Ties the host to a control plane; whether it is. */
 export type JoinControlPlane = (request: {
@@ -121,6 +121,7 @@ export function hostAgentService(
     },
     ...fileCalls(sandboxes),
     ...processCalls(sandboxes),
+    ...templateCalls(sandboxes),
     async getHost() {
       return { ...(await facts()) };
     },
@@ -190,9 +191,4 @@ function forkResult(sandboxId: string, result: Sandbox | WarrenError) {
     return { sandboxId, result: { case: "error" as const, value: { code, message } } };
   }
   return { sandboxId, result: { case: "sandbox" as const, value: sandboxInfo(result) } };
-}
-
-function templateInfo({ teamId, name, snapshot, vcpus, memoryMb, sizeBytes, createdAt }: Template) {
-  const figures = { sizeBytes: BigInt(sizeBytes), createdAtUnixMs: BigInt(createdAt) };
-  return { teamId, name, type: "snapshot", snapshotId: snapshot, vcpus, memoryMb, ...figures };
 }

@@ -1,15 +1,19 @@
+import { join } from "node:path";
 import type { EmergencySpace } from "@warren/server/emergency-space";
 import type { Logger } from "pino";
 import type { BootImages } from "../images/images.ts";
 import type { MemoryStore } from "../memory/store/store.ts";
 import type { BaseTemplates } from "../templates/base-templates.ts";
 import type { TemplateStore } from "../templates/store.ts";
+import { TemplateBundler } from "../templates/transfer/bundler.ts";
+import { TemplateFetcher } from "../templates/transfer/fetcher.ts";
 import type { CapacityLimits } from "./capacity/capacity.ts";
 import type { DiskSpace } from "./capacity/disk-space.ts";
 import { GarbageCollector } from "./end/garbage-collector.ts";
 import { Remover } from "./end/remover.ts";
 import { Meter, type MeterParts } from "./metrics/meter.ts";
 import { type MicrovmParts, MicrovmRunner } from "./microvms/microvm-runner.ts";
+import { shapeOf } from "./microvms/shape.ts";
 import { BaseTemplateMaker } from "./snapshot/base-template-maker.ts";
 import { DiskMerger } from "./snapshot/disk-merger.ts";
 import { Forker } from "./snapshot/forker.ts";
@@ -59,6 +63,8 @@ export interface SandboxAssembly {
   warmPool: WarmPool;
   baseTemplateMaker: BaseTemplateMaker;
   templateMaker: TemplateMaker;
+  templateBundler: TemplateBundler;
+  templateFetcher: TemplateFetcher;
   starter: Starter;
   forker: Forker;
   pauser: Pauser;
@@ -125,6 +131,14 @@ export function assemble(parts: SandboxParts, ending: AbortSignal): SandboxAssem
   const starter = new Starter({ ...parts, ...startParts });
   const forker = new Forker({ ...parts, registry, starter, snapshotter, garbage });
   const templateMaker = new TemplateMaker({ ...parts, snapshotter, warmPool, garbage });
+  const templateBundler = new TemplateBundler({ ...parts, directory: join(parts.dataDirectory, "transfers") });
+  const templateFetcher = new TemplateFetcher({
+    ...parts,
+    bundler: templateBundler,
+    promiseDisk: (bytes) => space.promise(bytes),
+    shapeOf: (size) => shapeOf(parts.vmm, size),
+    baseImage: () => parts.images().base,
+  });
   const diskMerger = new DiskMerger(parts.disks, parts.snapshots);
   const pauser = new Pauser({ ...parts, microvms, snapshotter, admission, inactivity, garbage, diskMerger, space });
   const exits = new ExitHandler({ log, registry, pauser, remover, warmPool });
@@ -139,6 +153,8 @@ export function assemble(parts: SandboxParts, ending: AbortSignal): SandboxAssem
     warmPool,
     baseTemplateMaker,
     templateMaker,
+    templateBundler,
+    templateFetcher,
     starter,
     forker,
     pauser,

@@ -1,6 +1,8 @@
 import { WarrenError } from "@warren/contracts/errors";
 import { type EndedOperation, logOperation } from "@warren/server/operation-timing";
 import type { Template } from "../templates/store.ts";
+import type { TemplateSource } from "../templates/transfer/download.ts";
+import type { TemplateName } from "../templates/transfer/fetcher.ts";
 import { assemble, type SandboxAssembly, type SandboxParts } from "./assembly.ts";
 import type { Collected, LedgerCursor } from "./metrics/ledger.ts";
 import { type NewSandbox, requireSandboxId } from "./record/new-sandbox.ts";
@@ -35,9 +37,10 @@ export class SandboxService {
 
   /** Takes up what an earlier host agent left. Must end before the first call of another method. */
   async recover(): Promise<void> {
-    const { meter, guard } = this.#assembly;
+    const { meter, guard, templateFetcher } = this.#assembly;
     await meter.open();
     this.#leftovers = await recover({ ...this.#parts, ...this.#assembly });
+    await templateFetcher.removeDebris(this.imagesInUse());
     guard.start();
     meter.start();
   }
@@ -183,6 +186,32 @@ export class SandboxService {
 
   listTemplates(): Template[] {
     return this.#parts.templates.list();
+  }
+
+  /** The list of files of a template, with their checksums, for other hosts. */
+  async describeTemplate(teamId: string, name: string, snapshot: string): Promise<string> {
+    return this.#assembly.templateBundler.describe(this.#parts.templates.getExact(teamId, name, snapshot));
+  }
+
+  /** A file of a template by its checksum, as it travels, from an offset on. */
+  readTemplateFile(
+    { teamId, name, snapshot }: { teamId: string; name: string; snapshot: string },
+    sha256: string,
+    offset: number,
+  ): AsyncIterable<Uint8Array> {
+    const template = this.#parts.templates.getExact(teamId, name, snapshot);
+    return this.#assembly.templateBundler.read(template, sha256, offset);
+  }
+
+  /** Brings a template of another host here, by its list of files; does nothing where it is. */
+  async fetchTemplate(named: TemplateName, bundle: string, source: TemplateSource): Promise<Template> {
+    const { templateFetcher, warmPool, garbage } = this.#assembly;
+    const { template, former } = await templateFetcher.fetch(named, bundle, source);
+    if (former) {
+      await warmPool.empty(former.snapshot);
+      garbage.schedule();
+    }
+    return template;
   }
 
   /**

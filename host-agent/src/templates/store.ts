@@ -53,6 +53,13 @@ export class TemplateStore {
     return template;
   }
 
+  /** The template of a name, if it has a certain snapshot; throws `template_not_found`. */
+  getExact(teamId: string, name: string, snapshot: string): Template {
+    const template = this.get(teamId, name);
+    if (template.snapshot === snapshot) return template;
+    throw new WarrenError("template_not_found", `the template ${name} of this host is another one`);
+  }
+
   /** Throws unless a template of this name can be made. */
   requireFree(teamId: string, name: string, overwrite: boolean): void {
     requireName(teamId, name);

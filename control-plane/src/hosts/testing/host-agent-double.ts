@@ -15,12 +15,13 @@ import {
   type UpdateSandboxRequest,
 } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { commandHandlers } from "./double-commands.ts";
-import { answering, rpcError } from "./double-errors.ts";
+import { answering, rpcError, streaming } from "./double-errors.ts";
 import { contentHandlers, directoryHandlers, fileListener } from "./double-files.ts";
 import { DoubleGuest } from "./double-guest.ts";
 import { BUILT_IN, DoubleMembership } from "./double-membership.ts";
 import { DoubleMetrics } from "./double-metrics.ts";
 import { type DoubleTemplate, snapshotHandlers, templateKey } from "./double-snapshots.ts";
+import { transferHandlers } from "./double-transfers.ts";
 
 /** What a test may have happen in place of the next creation. */
 export type CreateFault = (request: CreateSandboxRequest) => Promise<void> | void;
@@ -55,6 +56,9 @@ export class HostAgentDouble {
   onResume: () => Promise<void> | void = () => undefined;
   /** Runs before a template is deleted; an error that it throws is the answer. */
   onDeleteTemplate: () => Promise<void> | void = () => undefined;
+  /** Run before a file of a template is read, and before a template is fetched; an error that they throw is the answer. */
+  onReadTemplate: (offset: number) => Promise<void> | void = () => undefined;
+  onFetchTemplate: () => Promise<void> | void = () => undefined;
   /** Runs before each copy is made; an error that it throws is what becomes of that copy. */
   onFork: (index: number) => void = () => undefined;
   /** Runs before settings are changed; an error that it throws is the answer. */
@@ -179,6 +183,7 @@ export class HostAgentDouble {
   #handlers() {
     const { pauseSandbox, resumeSandbox, rollbackSandbox, forkSandbox, createTemplate, deleteTemplate } =
       snapshotHandlers(this);
+    const { describeTemplate, readTemplateFile, fetchTemplate } = transferHandlers(this);
     return {
       pauseSandbox: answering(pauseSandbox),
       resumeSandbox: answering(resumeSandbox),
@@ -186,6 +191,9 @@ export class HostAgentDouble {
       forkSandbox: answering(forkSandbox),
       createTemplate: answering(createTemplate),
       deleteTemplate: answering(deleteTemplate),
+      describeTemplate: answering(describeTemplate),
+      readTemplateFile: streaming(readTemplateFile),
+      fetchTemplate: streaming(fetchTemplate),
       createSandbox: answering(async (request: CreateSandboxRequest) => {
         await this.onCreate(request);
         if (this.guests.has(request.sandboxId))

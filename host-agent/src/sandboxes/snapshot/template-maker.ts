@@ -1,4 +1,3 @@
-import { WarrenError } from "@warren/contracts/errors";
 import type { Logger } from "pino";
 import type { ImageCache } from "../../memory/image-cache/image-cache.ts";
 import type { SnapshotManifest } from "../../snapshots/manifest.ts";
@@ -63,10 +62,7 @@ export class TemplateMaker {
    */
   async remove(teamId: string, name: string, only?: string): Promise<void> {
     const { templates, warmPool, garbage } = this.#parts;
-    const { snapshot } = templates.get(teamId, name);
-    if (only !== undefined && snapshot !== only) {
-      throw new WarrenError("template_not_found", `the template ${name} of this host is another one`);
-    }
+    const { snapshot } = only === undefined ? templates.get(teamId, name) : templates.getExact(teamId, name, only);
     await templates.remove(teamId, name);
     await warmPool.empty(snapshot);
     garbage.schedule();

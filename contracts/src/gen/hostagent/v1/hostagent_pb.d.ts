@@ -491,6 +491,255 @@ export declare type DeleteTemplateResponse = Message<"hostagent.v1.DeleteTemplat
 export declare const DeleteTemplateResponseSchema: GenMessage<DeleteTemplateResponse>;
 
 /**
+ * @generated from message hostagent.v1.TemplateVersion
+ */
+export declare type TemplateVersion = Message<"hostagent.v1.TemplateVersion"> & {
+  /**
+   * @generated from field: string team_id = 1;
+   */
+  teamId: string;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * As TemplateInfo.snapshot_id; a template of the name that has another one is not meant.
+   *
+   * @generated from field: string snapshot_id = 3;
+   */
+  snapshotId: string;
+};
+
+/**
+ * Describes the message hostagent.v1.TemplateVersion.
+ * Use `create(TemplateVersionSchema)` to create a new message.
+ */
+export declare const TemplateVersionSchema: GenMessage<TemplateVersion>;
+
+/**
+ * @generated from message hostagent.v1.DescribeTemplateRequest
+ */
+export declare type DescribeTemplateRequest = Message<"hostagent.v1.DescribeTemplateRequest"> & {
+  /**
+   * @generated from field: hostagent.v1.TemplateVersion template = 1;
+   */
+  template?: TemplateVersion | undefined;
+};
+
+/**
+ * Describes the message hostagent.v1.DescribeTemplateRequest.
+ * Use `create(DescribeTemplateRequestSchema)` to create a new message.
+ */
+export declare const DescribeTemplateRequestSchema: GenMessage<DescribeTemplateRequest>;
+
+/**
+ * @generated from message hostagent.v1.DescribeTemplateResponse
+ */
+export declare type DescribeTemplateResponse = Message<"hostagent.v1.DescribeTemplateResponse"> & {
+  /**
+   * JSON with the checksums of all files (host-agent/src/templates/transfer/bundle.ts); the same from every host that has it.
+   *
+   * @generated from field: string bundle = 1;
+   */
+  bundle: string;
+};
+
+/**
+ * Describes the message hostagent.v1.DescribeTemplateResponse.
+ * Use `create(DescribeTemplateResponseSchema)` to create a new message.
+ */
+export declare const DescribeTemplateResponseSchema: GenMessage<DescribeTemplateResponse>;
+
+/**
+ * @generated from message hostagent.v1.ReadTemplateFileRequest
+ */
+export declare type ReadTemplateFileRequest = Message<"hostagent.v1.ReadTemplateFileRequest"> & {
+  /**
+   * @generated from field: hostagent.v1.TemplateVersion template = 1;
+   */
+  template?: TemplateVersion | undefined;
+
+  /**
+   * Checksum of the file, as the bundle has it.
+   *
+   * @generated from field: string sha256 = 2;
+   */
+  sha256: string;
+
+  /**
+   * @generated from field: uint64 offset = 3;
+   */
+  offset: bigint;
+};
+
+/**
+ * Describes the message hostagent.v1.ReadTemplateFileRequest.
+ * Use `create(ReadTemplateFileRequestSchema)` to create a new message.
+ */
+export declare const ReadTemplateFileRequestSchema: GenMessage<ReadTemplateFileRequest>;
+
+/**
+ * @generated from message hostagent.v1.ReadTemplateFileResponse
+ */
+export declare type ReadTemplateFileResponse = Message<"hostagent.v1.ReadTemplateFileResponse"> & {
+  /**
+   * @generated from field: bytes chunk = 1;
+   */
+  chunk: Uint8Array;
+};
+
+/**
+ * Describes the message hostagent.v1.ReadTemplateFileResponse.
+ * Use `create(ReadTemplateFileResponseSchema)` to create a new message.
+ */
+export declare const ReadTemplateFileResponseSchema: GenMessage<ReadTemplateFileResponse>;
+
+/**
+ * @generated from message hostagent.v1.FetchTemplateRequest
+ */
+export declare type FetchTemplateRequest = Message<"hostagent.v1.FetchTemplateRequest"> & {
+  /**
+   * @generated from oneof hostagent.v1.FetchTemplateRequest.message
+   */
+  message: {
+    /**
+     * @generated from field: hostagent.v1.FetchTemplateStart start = 1;
+     */
+    value: FetchTemplateStart;
+    case: "start";
+  } | {
+    /**
+     * @generated from field: bytes chunk = 2;
+     */
+    value: Uint8Array;
+    case: "chunk";
+  } | {
+    /**
+     * @generated from field: hostagent.v1.TemplateFileEnd end = 3;
+     */
+    value: TemplateFileEnd;
+    case: "end";
+  } | {
+    /**
+     * @generated from field: hostagent.v1.TemplateFileFailed failed = 4;
+     */
+    value: TemplateFileFailed;
+    case: "failed";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message hostagent.v1.FetchTemplateRequest.
+ * Use `create(FetchTemplateRequestSchema)` to create a new message.
+ */
+export declare const FetchTemplateRequestSchema: GenMessage<FetchTemplateRequest>;
+
+/**
+ * @generated from message hostagent.v1.FetchTemplateStart
+ */
+export declare type FetchTemplateStart = Message<"hostagent.v1.FetchTemplateStart"> & {
+  /**
+   * @generated from field: hostagent.v1.TemplateVersion template = 1;
+   */
+  template?: TemplateVersion | undefined;
+
+  /**
+   * @generated from field: string bundle = 2;
+   */
+  bundle: string;
+};
+
+/**
+ * Describes the message hostagent.v1.FetchTemplateStart.
+ * Use `create(FetchTemplateStartSchema)` to create a new message.
+ */
+export declare const FetchTemplateStartSchema: GenMessage<FetchTemplateStart>;
+
+/**
+ * @generated from message hostagent.v1.TemplateFileEnd
+ */
+export declare type TemplateFileEnd = Message<"hostagent.v1.TemplateFileEnd"> & {
+};
+
+/**
+ * Describes the message hostagent.v1.TemplateFileEnd.
+ * Use `create(TemplateFileEndSchema)` to create a new message.
+ */
+export declare const TemplateFileEndSchema: GenMessage<TemplateFileEnd>;
+
+/**
+ * @generated from message hostagent.v1.TemplateFileFailed
+ */
+export declare type TemplateFileFailed = Message<"hostagent.v1.TemplateFileFailed"> & {
+  /**
+   * @generated from field: string code = 1;
+   */
+  code: string;
+
+  /**
+   * @generated from field: string message = 2;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message hostagent.v1.TemplateFileFailed.
+ * Use `create(TemplateFileFailedSchema)` to create a new message.
+ */
+export declare const TemplateFileFailedSchema: GenMessage<TemplateFileFailed>;
+
+/**
+ * @generated from message hostagent.v1.FetchTemplateResponse
+ */
+export declare type FetchTemplateResponse = Message<"hostagent.v1.FetchTemplateResponse"> & {
+  /**
+   * @generated from oneof hostagent.v1.FetchTemplateResponse.message
+   */
+  message: {
+    /**
+     * @generated from field: hostagent.v1.WantTemplateFile want = 1;
+     */
+    value: WantTemplateFile;
+    case: "want";
+  } | {
+    /**
+     * @generated from field: hostagent.v1.TemplateInfo done = 2;
+     */
+    value: TemplateInfo;
+    case: "done";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message hostagent.v1.FetchTemplateResponse.
+ * Use `create(FetchTemplateResponseSchema)` to create a new message.
+ */
+export declare const FetchTemplateResponseSchema: GenMessage<FetchTemplateResponse>;
+
+/**
+ * @generated from message hostagent.v1.WantTemplateFile
+ */
+export declare type WantTemplateFile = Message<"hostagent.v1.WantTemplateFile"> & {
+  /**
+   * @generated from field: string sha256 = 1;
+   */
+  sha256: string;
+
+  /**
+   * @generated from field: uint64 offset = 2;
+   */
+  offset: bigint;
+};
+
+/**
+ * Describes the message hostagent.v1.WantTemplateFile.
+ * Use `create(WantTemplateFileSchema)` to create a new message.
+ */
+export declare const WantTemplateFileSchema: GenMessage<WantTemplateFile>;
+
+/**
  * @generated from message hostagent.v1.PingSandboxRequest
  */
 export declare type PingSandboxRequest = Message<"hostagent.v1.PingSandboxRequest"> & {
@@ -2535,6 +2784,38 @@ export declare const HostAgentService: GenService<{
     methodKind: "unary";
     input: typeof DeleteTemplateRequestSchema;
     output: typeof DeleteTemplateResponseSchema;
+  },
+  /**
+   * What a template is made of, for hosts that are to get it.
+   *
+   * @generated from rpc hostagent.v1.HostAgentService.DescribeTemplate
+   */
+  describeTemplate: {
+    methodKind: "unary";
+    input: typeof DescribeTemplateRequestSchema;
+    output: typeof DescribeTemplateResponseSchema;
+  },
+  /**
+   * A file of a template as it travels, from an offset on (host-agent/src/templates/transfer/pack.ts).
+   *
+   * @generated from rpc hostagent.v1.HostAgentService.ReadTemplateFile
+   */
+  readTemplateFile: {
+    methodKind: "server_streaming";
+    input: typeof ReadTemplateFileRequestSchema;
+    output: typeof ReadTemplateFileResponseSchema;
+  },
+  /**
+   * Brings a template of another host to this one. The first request is start. The host then asks for one file after the other,
+   * which comes as chunks and ends with end or, where it breaks off, failed; the last response is done. What has come is
+   * kept when the call ends early, and a later one goes on with it.
+   *
+   * @generated from rpc hostagent.v1.HostAgentService.FetchTemplate
+   */
+  fetchTemplate: {
+    methodKind: "bidi_streaming";
+    input: typeof FetchTemplateRequestSchema;
+    output: typeof FetchTemplateResponseSchema;
   },
   /**
    * Resets the inactivity timer.
