@@ -104,7 +104,7 @@ export class EventFanOut {
 }
 
 /** What a message says of an event, with what it is about in JSON. */
-export function payloadOf(event: LoggedEvent, resource: string | undefined): string {
+function payloadOf(event: LoggedEvent, resource: string | undefined): string {
   const team = event.team_id === PLATFORM ? {} : { team_id: toWireId("team", event.team_id) };
   const head = JSON.stringify({ type: nameOf(event), timestamp: event.at.toISOString(), ...team });
   return `${head.slice(0, -1)},"data":${eventJson(event, resource)}}`;

@@ -37,7 +37,7 @@ end
 $$;
 create trigger hosts_event after insert or delete on hosts for each row execute function record_host_event();
 -- Not of signs of life, which come all the time.
-create trigger hosts_changed after update of status, address, team_id on hosts for each row
+create trigger hosts_changed_event after update of status, address, team_id on hosts for each row
   when (
     old.status is distinct from new.status or old.address is distinct from new.address
     or old.team_id is distinct from new.team_id

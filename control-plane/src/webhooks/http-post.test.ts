@@ -1,0 +1,108 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { HttpPost, PostFailed } from "./http-post.ts";
+import { parseAllowedTargets, TargetPolicy } from "./target-policy.ts";
+import { type Answer, Receiver } from "./testing/receiver.ts";
+
+const never = new AbortController().signal;
+const receivers: Receiver[] = [];
+afterEach(() => Promise.all(receivers.splice(0).map((receiver) => receiver.close())));
+
+async function receive(answer?: Answer): Promise<Receiver> {
+  const receiver = await Receiver.start(answer);
+  receivers.push(receiver);
+  return receiver;
+}
+
+const local = (options = {}) => new HttpPost(new TargetPolicy(["127.0.0.1"]), options);
+
+describe("a message to a webhook", () => {
+  it("takes the status of a receiver that answers without end, fast or slowly, and the beginning of its answer", async () => {
+    const endless = await receive((response) => {
+      const more = () => {
+        while (!response.destroyed && response.write("x".repeat(65_536)));
+        if (!response.destroyed) response.once("drain", more);
+      };
+      more();
+    });
+    expect(await local().send(endless.url, "{}", {}, never)).toEqual({ status: 200, text: "x".repeat(1024) });
+    const slow = await receive((response) => {
+      response.write("a");
+      const timer = setInterval(() => response.write("b"), 300);
+      response.on("close", () => clearInterval(timer));
+    });
+    const { status, text } = await local().send(slow.url, "{}", {}, never);
+    expect([status, text]).toEqual([200, expect.stringMatching(/^ab+$/)]);
+  });
+
+  it("is given up when there is no answer in time, or the connection is refused or cut", async () => {
+    const silent = await receive(() => undefined);
+    const send = (url: string) => local({ attemptMs: 300 }).send(url, "{}", {}, never);
+    await expect(send(silent.url)).rejects.toThrow("no answer within 0.3 seconds");
+    const cut = await receive((response) => response.destroy());
+    await expect(send(cut.url)).rejects.toThrow(PostFailed);
+    await expect(send("http://127.0.0.1:1/")).rejects.toThrow("ECONNREFUSED");
+  });
+
+  it("follows no redirect", async () => {
+    const other = await receive();
+    const receiver = await receive((response) => response.writeHead(302, { location: other.url }).end());
+    expect(await local().send(receiver.url, "{}", {}, never)).toMatchObject({ status: 302 });
+    expect(other.received).toEqual([]);
+  });
+
+  it("goes to no address that is not allowed, whatever a name meant before", async () => {
+    const receiver = await receive();
+    const { port } = new URL(receiver.url);
+    const answers = [["127.0.0.1"], ["127.0.0.2"], []];
+    const post = local({ resolve: async () => answers.shift() });
+    const url = `http://hooks.example.org:${port}/`;
+    expect(await post.send(url, "{}", {}, never)).toMatchObject({ status: 200 });
+    await expect(post.send(url, "{}", {}, never)).rejects.toThrow("127.0.0.2 is not a public one");
+    await expect(post.send(url, "{}", {}, never)).rejects.toThrow("has no address");
+    expect(receiver.received).toHaveLength(1);
+  });
+});
+
+describe("addresses", () => {
+  const refused = [
+    "127.0.0.1",
+    "10.0.0.1",
+    "172.16.0.1",
+    "192.168.1.1",
+    "169.254.169.254",
+    "100.64.0.1",
+    "0.0.0.0",
+    "224.0.0.1",
+    "255.255.255.255",
+    "168.63.129.16",
+    "::",
+    "::1",
+    "::ffff:127.0.0.1",
+    "::ffff:169.254.169.254",
+    "::127.0.0.1",
+    "fe80::1",
+    "fe80::1%lo",
+    "fd00:ec2::254",
+    "fec0::1",
+    "ff02::1",
+    "64:ff9b::a00:1",
+    "64:ff9b:1::a00:1",
+    "2002:a00:1::",
+    "2001:0::1",
+    "hooks.example.org",
+    "",
+  ];
+  it("that are not public are refused, and public ones are not", () => {
+    const policy = new TargetPolicy([]);
+    expect(refused.filter((address) => policy.allows(address))).toEqual([]);
+    expect(["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8"].filter((address) => !policy.allows(address))).toEqual([]);
+  });
+
+  it("of networks that the settings name are allowed", () => {
+    const policy = new TargetPolicy(parseAllowedTargets("10.1.0.0/16, fd00:1::/64,127.0.0.1"));
+    expect(["10.1.2.3", "::ffff:10.1.2.3", "fd00:1::7", "127.0.0.1"].every((each) => policy.allows(each))).toBe(true);
+    expect(["10.2.0.1", "fd00:2::7", "127.0.0.2"].some((each) => policy.allows(each))).toBe(false);
+    expect(new TargetPolicy(parseAllowedTargets("1")).allows("169.254.169.254")).toBe(true);
+    for (const bad of ["yes", "10.0.0.0/33", "300.1.1.1", "10"]) expect(() => parseAllowedTargets(bad)).toThrow(bad);
+  });
+});
