@@ -41,11 +41,6 @@ export class TemplateBundler {
     return text;
   }
 
-  /** Forgets what was known of snapshots that are gone. */
-  forgetAllBut(snapshots: ReadonlySet<string>): void {
-    for (const snapshot of this.#texts.keys()) if (!snapshots.has(snapshot)) this.#texts.delete(snapshot);
-  }
-
   /** A file of a template by its checksum, as it travels, from an offset on; throws `not_found`. */
   async *read(template: Template, sha256: string, offset: number): AsyncGenerator<Buffer> {
     const release = this.#parts.snapshots.hold(template.snapshot);
