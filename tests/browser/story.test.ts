@@ -105,7 +105,7 @@ test("a snapshot is made of it, and another capsule starts from that", async () 
   await ada.getByRole("link", { name: "Snapshots" }).click();
   await choose(ada, "ready-made", "Create capsule");
   const creation = ada.getByRole("dialog", { name: "Create a capsule" });
-  await expect.poll(() => creation.getByLabel("Template").inputValue()).toBe("ready-made");
+  await expect.poll(() => creation.getByLabel("Start from").inputValue()).toBe("ready-made");
   await creation.getByLabel("Name").fill("second");
   await creation.getByRole("button", { name: "Create capsule" }).click();
   await ada.getByRole("heading", { name: "second" }).waitFor();

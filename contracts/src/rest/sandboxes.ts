@@ -200,6 +200,7 @@ export const SandboxReason = Type.Object(
         .join("; "),
     }),
     message: Type.String({ description: "For people" }),
+    user_id: Type.Optional(Type.String({ description: "Id of the person who asked for it, where one did" })),
     console: Type.Optional(
       Type.String({ description: "The last lines that its kernel printed, when it panicked; written by the guest" }),
     ),

@@ -5,15 +5,15 @@ import type { SandboxOperation } from "./sandboxes-table.ts";
 const ASKED = "asked for";
 
 /** JSON of a reason that holds from now on, as it is stored. */
-export function reasonNow(code: SandboxReasonCode, message: string): string {
-  return JSON.stringify({ code, message, at: new Date().toISOString() } satisfies SandboxReason);
+export function reasonNow(code: SandboxReasonCode, message: string, by?: Pick<SandboxReason, "user_id">): string {
+  return JSON.stringify({ code, message, ...by, at: new Date().toISOString() } satisfies SandboxReason);
 }
 
 /** JSON of the reason that somebody asked for it. `actor`: who, where that is known. */
 export function askedBy(actor?: Actor): string {
   if (!actor || actor.type === "system") return reasonNow("requested", ASKED);
   const who = actor.type === "api_key" ? `the API key "${actor.name}"` : actor.name;
-  return reasonNow("requested", `${ASKED} by ${who}`);
+  return reasonNow("requested", `${ASKED} by ${who}`, actor.type === "user" ? { user_id: actor.id } : undefined);
 }
 
 /** JSON of why a sandbox is paused by an operation; `undefined`: by one that nobody has noted. */

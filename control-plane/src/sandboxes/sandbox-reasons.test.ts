@@ -50,7 +50,12 @@ describe("why a sandbox is in its status", () => {
     const response = await person.call("POST", "/v1/sandboxes", {});
     const { id } = (await response.json()) as Sandbox;
     await person.call("DELETE", `/v1/sandboxes/${id}`);
-    const reason = { code: "requested", message: "asked for by Grace", at: expect.any(String) };
+    const reason = {
+      code: "requested",
+      message: "asked for by Grace",
+      user_id: expect.stringMatching(/^usr-/),
+      at: expect.any(String),
+    };
     expect(await person.get(`/v1/sandboxes/${id}`)).toMatchObject({ status: "stopped", reason });
   });
 

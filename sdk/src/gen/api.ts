@@ -4920,6 +4920,8 @@ export interface components {
                 code: "requested" | "inactivity" | "guest_powered_off" | "guest_rebooted" | "guest_panicked" | "guest_hung" | "guest_unresponsive" | "out_of_memory" | "microvm_lost" | "host_disk_full" | "host_disk_failed" | "ended_by_operator" | "host_lost" | "start_failed" | "lease_expired" | "usage_limit";
                 /** @description For people */
                 message: string;
+                /** @description Id of the person who asked for it, where one did */
+                user_id?: string;
             };
             /** @enum {unknown} */
             status: "pending" | "starting" | "running" | "pausing" | "paused" | "resuming" | "stopping" | "missing" | "stopped" | "error";
@@ -5929,6 +5931,8 @@ export interface components {
                 console?: string;
                 /** @description For people */
                 message: string;
+                /** @description Id of the person who asked for it, where one did */
+                user_id?: string;
             };
             /** Format: date-time */
             started_at?: string;

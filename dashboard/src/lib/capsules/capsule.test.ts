@@ -47,6 +47,9 @@ it("says why it is as it is: the reason before the error", () => {
   expect(capsuleReason(capsule({ reason: limited }))).toBe("usage limit of the team reached");
   const reason = { code: "out_of_memory" as const, message: "out of memory: python3 (pid 412)", at: "" };
   expect(capsuleReason(capsule({ status: "error", error: "failed", reason }))).toBe(reason.message);
+  const asked = { code: "requested" as const, message: "asked for by Ada", user_id: "usr-ada", at: "" };
+  expect(capsuleReason(capsule({ status: "paused", reason: asked }), "usr-grace")).toBe("asked for by Ada");
+  expect(capsuleReason(capsule({ status: "paused", reason: asked }), "usr-ada")).toBe("asked for by you");
   expect(capsuleReason(capsule({ status: "missing" }))).toBe("its host does not answer");
 });
 

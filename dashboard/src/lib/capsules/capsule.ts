@@ -19,12 +19,12 @@ export function capsulePath(id: string): string {
   return `/dashboard/capsules/${id}`;
 }
 
-/** Why it is as it is when nobody asked for that: in its own words, or in short what a line on all pages says at length. */
-export function capsuleReason({
-  reason,
-  error,
-  status,
-}: Pick<Capsule, "reason" | "error" | "status">): string | undefined {
+/** Why it is as it is: in its own words to `reader`, a user id, or in short what a line on all pages says at length. */
+export function capsuleReason(
+  { reason, error, status }: Pick<Capsule, "reason" | "error" | "status">,
+  reader?: string,
+): string | undefined {
+  if (reason?.user_id !== undefined && reason.user_id === reader) return "asked for by you";
   if (reason?.code === "usage_limit") return "usage limit of the team reached";
   return reason?.message ?? error ?? (status === "missing" ? "its host does not answer" : undefined);
 }

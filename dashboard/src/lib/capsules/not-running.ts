@@ -13,11 +13,11 @@ const PAUSED_AT_LIMIT =
   "The capsule is paused since the team had used all that it may in a month. It can be resumed once the next month has begun, " +
   "or an administrator of the platform has raised the limit; the page Usage tells what is left.";
 
-/** Why a capsule that does not run has no shells and files now, and what to do. */
-export function whyNotRunning(capsule: Pick<Capsule, "status" | "reason" | "error">): string {
+/** Why a capsule that does not run has no shells and files now, and what to do, to `reader`, a user id. */
+export function whyNotRunning(capsule: Pick<Capsule, "status" | "reason" | "error">, reader?: string): string {
   const underWay = ON_ITS_WAY[capsule.status];
   if (underWay !== undefined) return underWay;
-  const reason = capsuleReason(capsule);
+  const reason = capsuleReason(capsule, reader);
   const why = reason === undefined ? "" : `: ${reason.replace(/\.$/, "")}`;
   switch (capsule.status) {
     case "paused":
