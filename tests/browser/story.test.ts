@@ -42,7 +42,8 @@ test("a capsule is created in a dialog, and its page is there, with a shell", as
   await dialog.waitFor({ state: "hidden" });
 });
 
-test("a shell in it runs what is typed", async () => {
+test("a shell in it has the name of the capsule, and runs what is typed", async () => {
+  await ada.getByText("@workshop:").first().waitFor();
   await inShell(ada, "echo answer-$((6 * 7))", "answer-42");
   await inShell(ada, "uname -s && pwd", "Linux");
 });

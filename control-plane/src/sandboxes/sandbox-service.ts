@@ -18,6 +18,7 @@ import type { Logger } from "../logging.ts";
 import type { TemplateHosts } from "../templates/template-hosts.ts";
 import type { TemplateRow, TemplateStore } from "../templates/template-store.ts";
 import type { TemplateTransfers } from "../templates/template-transfers.ts";
+import { hostnameOf } from "./guest-hostname.ts";
 import type { SandboxAccess } from "./sandbox-access.ts";
 import { sandboxNotFound } from "./sandbox-errors.ts";
 import type { Page, PlaceInList, SandboxLists } from "./sandbox-lists.ts";
@@ -290,6 +291,7 @@ export class SandboxService {
       teamId: row.team_id,
       spec: toHostSpec(specOf(row)),
       env,
+      ...hostnameOf(row.name),
     };
     const agent = this.#parts.hostClients.agentOf(host);
     const start = () => callHost(() => agent.createSandbox(wanted, { timeoutMs: CREATE_TIMEOUT_MS }));

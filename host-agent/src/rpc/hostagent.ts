@@ -8,6 +8,7 @@ import {
 import { LIMITS } from "@warren/contracts/limits";
 import { runCommand } from "../sandboxes/calls/commands.ts";
 import { readWholeFile, streamFile, writeFile } from "../sandboxes/calls/files.ts";
+import { requireHostname } from "../sandboxes/record/new-sandbox.ts";
 import type { SandboxReason } from "../sandboxes/record/reason.ts";
 import type { SandboxService } from "../sandboxes/service.ts";
 import type { Sandbox } from "../sandboxes/state/sandbox.ts";
@@ -41,6 +42,7 @@ export function hostAgentService(
         teamId: request.teamId,
         spec: newSpec(request.spec),
         env: request.env,
+        ...(request.hostname !== undefined && { hostname: requireHostname(request.hostname) }),
       });
       return { sandbox: sandboxInfo(sandbox) };
     },

@@ -147,7 +147,7 @@ export class MicrovmRunner {
       templateId: record.spec.template,
       token: record.token,
       env: environment,
-      hostname: record.id,
+      hostname: record.hostname ?? record.id,
       defaultUser: "user",
       entropy: randomBytes(ENTROPY_BYTES),
     };

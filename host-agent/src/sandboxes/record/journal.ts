@@ -21,6 +21,8 @@ export interface SandboxRecord extends SandboxState {
   purpose: "sandbox" | "pool" | "template";
   teamId: string;
   spec: SandboxSpec;
+  /** Host name of its guest; absent = its id. */
+  hostname?: string;
   /** Milliseconds since the epoch. */
   createdAt: number;
   /** Milliseconds since the epoch of the last activity before the record was written. */

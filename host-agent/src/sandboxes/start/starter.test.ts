@@ -10,6 +10,16 @@ describe("a new sandbox", () => {
     expect(await host().run(id, "nproc; hostname; echo $NAME $OTHER")).toBe(`2\n${id}\nvalue with space\n`);
   });
 
+  test("has the host name that it was asked for with, also after a pause", async () => {
+    const id = await host().create();
+    const named = { ...newSandbox(id.replace(/^sb./, id[2] === "a" ? "sbb" : "sba")), hostname: "workshop" };
+    await host().sandboxes.create(named);
+    expect(await host().run(named.id, "hostname")).toBe("workshop\n");
+    await host().sandboxes.pause(named.id);
+    await host().sandboxes.resume(named.id);
+    expect(await host().run(named.id, "hostname")).toBe("workshop\n");
+  });
+
   test("shares nothing that is written with the next one of its template", async () => {
     const [one, other] = [await host().create(), await host().create()];
     await host().run(one, "echo secret >/dev/shm/mine; echo secret >mine");

@@ -112,6 +112,13 @@ export declare type CreateSandboxRequest = Message<"hostagent.v1.CreateSandboxRe
    * @generated from field: map<string, string> env = 7;
    */
   env: { [key: string]: string };
+
+  /**
+   * Host name of its guest, a label of RFC 1123 in small letters; absent = its id.
+   *
+   * @generated from field: optional string hostname = 11;
+   */
+  hostname?: string | undefined;
 };
 
 /**
