@@ -27,7 +27,7 @@ const controlPlane = [
   ["oauth", "commands", "files", "dashboard", "sandbox-metrics", "family", "host-registry"],
   ["sessions", "sandboxes"],
   ["accounts", "email-verification", "quotas", "api-keys", "templates", "stats", "usage"],
-  ["teams", "hosts", "signing-keys"],
+  ["teams", "hosts", "signing-keys", "host-certificates"],
   ["users", "auth", "secrets", "mail"],
   ["audit"],
   ["http"],

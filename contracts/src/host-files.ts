@@ -2,7 +2,7 @@
  * How the content of files crosses between the control plane and a host agent: as the body of plain HTTP/1.1 messages,
  * on the same address as the RPC service, because a stream of RPC messages takes several times the processor time (its calls
  * WriteFile, ReadFile, StreamWriteFile and StreamReadFile are for programs that have nothing but RPC). The first bytes of a
- * connection tell the two apart (RFC 9113, section 3.4).
+ * connection tell the two apart (RFC 9113, section 3.4), or ALPN where it is over TLS.
  *
  * - `GET /files?sandbox_id=…&path=…[&user=…]` answers 200 with the content, and its Content-Length when it is known
  *   beforehand (not so for files of /proc), and the headers below when they are known.

@@ -47,6 +47,8 @@ export const LIMITS = {
   heldTemplates: 1000,
   /** Bytes of what a host says of itself. */
   hostReportBytes: 512 * 1024,
+  /** Hosts that the admins of one team make known. */
+  teamHosts: 100,
   /** Tags of one host. */
   hostTags: 64,
   /** Sandboxes whose series one answer holds at most. */

@@ -32,6 +32,8 @@ describe("settings", () => {
     ["DATABASE_URL", "sqlite:x"],
     ["WARREN_LOCAL_HOST", "unix:relative.sock"],
     ["WARREN_LOCAL_HOST", "/run/agent.sock"],
+    ["WARREN_LOCAL_HOST", "http://10.0.0.1:50051"],
+    ["WARREN_HOST_NETWORKS", "10.0.0.0/33"],
     ["WARREN_ALLOWED_ORIGINS", "https://ok.test,nonsense"],
     ["WARREN_ALLOWED_HOSTS", "https://warren.test"],
     ["WARREN_ALLOWED_HOSTS", "warren.test,"],
@@ -56,6 +58,9 @@ describe("settings", () => {
 
   it("name a host agent by socket or URL", () => {
     expect(parseConfig({ WARREN_LOCAL_HOST: "unix:/run/a.sock" }).localHost).toBe("unix:/run/a.sock");
-    expect(parseConfig({ WARREN_LOCAL_HOST: "http://10.0.0.1:50051/" }).localHost).toBe("http://10.0.0.1:50051");
+    expect(parseConfig({ WARREN_HOST_NETWORKS: "10.0.0.0/8, fd00::/8" }).hostNetworks).toEqual([
+      "10.0.0.0/8",
+      "fd00::/8",
+    ]);
   });
 });

@@ -34,7 +34,7 @@ export interface Config {
   databaseUrl?: string;
   /** Redis server of registration tokens; absent = they are in the database. */
   redisUrl?: string;
-  /** Host agent of this machine, `unix:PATH` or `http://HOST:PORT`. */
+  /** Host agent of this machine, `unix:PATH`. */
   localHost?: string;
   /** Which host a new sandbox goes to first. */
   scheduler: PlacementOrder;
@@ -46,6 +46,8 @@ export interface Config {
   allowedHosts: AllowedHost[];
   /** Addresses and networks of proxies whose word about a client's address is taken. */
   trustedProxies: string[];
+  /** Private networks in which the hosts that teams bring may be, besides public addresses. */
+  hostNetworks: string[];
   /** How slow clients may be. */
   transfers: TransferLimits;
   /** Whether anybody may make an account. */
@@ -150,6 +152,7 @@ export function parseConfig(environment: Environment): Config {
     allowedHosts: read("WARREN_ALLOWED_HOSTS", parseHosts) ?? [],
     webhookTargets: read("WARREN_WEBHOOK_ALLOW_PRIVATE", parseAllowedTargets) ?? [],
     trustedProxies: read("WARREN_TRUSTED_PROXIES", parseNetworks) ?? [],
+    hostNetworks: read("WARREN_HOST_NETWORKS", parseNetworks) ?? [],
     transfers: TRANSFER_LIMITS,
     scheduler: read("WARREN_SCHEDULER", parsePlacementOrder) ?? "least-loaded",
     signUpOpen: read("WARREN_SIGN_UP", parseSignUp) ?? true,
@@ -191,7 +194,7 @@ export function parseConfig(environment: Environment): Config {
     ),
     ...optional("databaseUrl", read("DATABASE_URL", parseDatabaseUrl)),
     ...optional("redisUrl", read("REDIS_URL", parseRedisUrl)),
-    ...optional("localHost", read("WARREN_LOCAL_HOST", parseHostAddress)),
+    ...optional("localHost", read("WARREN_LOCAL_HOST", parseLocalHost)),
     ...optional("readyFd", read("WARREN_READY_FD", parseDescriptor)),
   };
   if (problems.length > 0)
@@ -226,14 +229,10 @@ function parseRedisUrl(text: string): string {
   return text;
 }
 
-/** Checks the address of a host agent: `unix:PATH` with an absolute path, or an http(s) URL without a path. */
-export function parseHostAddress(text: string): string {
-  if (text.startsWith("unix:")) {
-    if (!text.startsWith("unix:/"))
-      throw new Error(`"${text}" must name an absolute path, such as unix:/run/agent.sock`);
-    return text;
-  }
-  return parseUrl(text, ["http:", "https:"]).origin;
+/** Checks the address of the host agent of this machine: `unix:PATH` with an absolute path. */
+function parseLocalHost(text: string): string {
+  if (text.startsWith("unix:/")) return text;
+  throw new Error(`"${text}" must be unix:PATH with an absolute path, such as unix:/run/agent.sock`);
 }
 
 function parseOrigins(text: string): string[] {

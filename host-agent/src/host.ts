@@ -21,6 +21,8 @@ import type { Monitoring } from "./monitoring/monitoring.ts";
 import type { SlotPool } from "./network/network.ts";
 import { PLATFORM, type Platform } from "./platform.ts";
 import { type HostFacts, readHostFacts } from "./rpc/host-facts.ts";
+import type { HostIdentity, SecureServer } from "./rpc/secure-server.ts";
+import type { ServePlace } from "./rpc/serve-sandboxes.ts";
 import { DiskSpace } from "./sandboxes/capacity/disk-space.ts";
 import { DiskUsage } from "./sandboxes/capacity/disk-usage.ts";
 import { Journal } from "./sandboxes/record/journal.ts";
@@ -42,7 +44,10 @@ export interface ServeOptions {
   imagesDirectory: string;
   /** Repository that holds the sources of the guest agent. */
   sourceRoot: string;
-  socketPath: string;
+  /** Where it listens. */
+  place: ServePlace;
+  /** Where its control plane reaches it: `unix:PATH` or `https://HOST:PORT`. */
+  address: string;
   /** Destroy all sandboxes at the end. */
   ephemeral: boolean;
   /** Base of a control plane's API, with which the host registers unless it has, by `WARREN_HOST_TOKEN`. */
@@ -99,14 +104,15 @@ export async function serveHost(options: ServeOptions): Promise<Host> {
   const monitoring = await openMonitoring(options, settings, parts.sandboxes);
   // A third of the program, which is loaded while a sandbox is being prepared.
   const { serveSandboxes } = await import("./rpc/serve-sandboxes.ts");
-  const link = await openLink(options, parts.sandboxes, facts);
-  const server = await serveSandboxes(options.socketPath, {
+  const { link, serving } = await openLink(options, parts.sandboxes, facts);
+  const server = await serveSandboxes(options.place, {
     sandboxes: parts.sandboxes,
     facts,
     join: (request) => link.join(request),
     monitoring,
     log: options.log,
   });
+  serving(server);
   await registerByToken(options, link);
   return {
     notes: parts.vmm.accelerator === "kvm" ? [] : [emulationNote(parts.vmm.emulationReason)],
@@ -134,15 +140,30 @@ function emulationNote(reason: string): string {
   );
 }
 
-/** Ties the host to the control plane whose credentials it has; a host agent for one command keeps none. */
+/**
+ * Ties the host to the control plane whose credentials it has; a host agent for one command keeps none. `serving` tells the server
+ * that is to be known by them.
+ */
 async function openLink(
-  { dataDirectory, socketPath, ephemeral, log }: ServeOptions,
+  { dataDirectory, place, address, ephemeral, log }: ServeOptions,
   sandboxes: SandboxService,
   facts: () => Promise<HostFacts>,
-): Promise<Link> {
+): Promise<{ link: Link; serving: (server: Partial<SecureServer>) => void }> {
   const credentials = ephemeral ? new CredentialMemory() : new CredentialFile(dataDirectory);
   const report = () => readReport(sandboxes, facts);
-  return Link.open({ credentials, address: `unix:${socketPath}`, report, log });
+  let identity: HostIdentity | undefined;
+  let known: Partial<SecureServer> = {};
+  const become = (next: HostIdentity | undefined) => {
+    identity = next;
+    known.become?.(next);
+  };
+  const secured = "socketPath" in place ? {} : { become };
+  const link = await Link.open({ credentials, address, report, ...secured, log });
+  const serving = (server: Partial<SecureServer>) => {
+    known = server;
+    server.become?.(identity);
+  };
+  return { link, serving };
 }
 
 /** Registers the host with the control plane that its supervisor names. */

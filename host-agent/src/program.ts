@@ -1,7 +1,9 @@
 import { writeSync } from "node:fs";
+import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { WarrenError } from "@warren/contracts/errors";
+import { parseListenAddress } from "@warren/server/listen-address";
 import { keepFilesPrivate } from "@warren/server/private-directory";
 import { requireSocketPath } from "@warren/server/socket-path";
 import { endRequested, StartReport } from "@warren/server/supervision";
@@ -14,7 +16,7 @@ import { PLATFORM, type Platform } from "./platform.ts";
 /** Exit status of a program that wrote to a pipe without a reader: 128 + SIGPIPE. */
 const BROKEN_PIPE = 141;
 
-const USAGE = `usage: main.ts serve --data-dir DIR --images-dir DIR --listen unix:PATH [--control-plane URL] [--ephemeral] [--prepare VCPUSxMIB] [--ready-fd N] [--exit-with-parent]
+const USAGE = `usage: main.ts serve --data-dir DIR --images-dir DIR --listen unix:PATH|HOST:PORT [--address HOST:PORT] [--control-plane URL] [--ephemeral] [--prepare VCPUSxMIB] [--ready-fd N] [--exit-with-parent]
        main.ts sweep --data-dir DIR [--tell]
        main.ts count --data-dir DIR
        main.ts build-images --images-dir DIR [--with-node] [--refresh] [--json]
@@ -29,6 +31,7 @@ const { values, positionals } = parseArgs({
     "data-dir": { type: "string" },
     "images-dir": { type: "string" },
     listen: { type: "string" },
+    address: { type: "string" },
     "control-plane": { type: "string" },
     ephemeral: { type: "boolean", default: false },
     prepare: { type: "string" },
@@ -86,7 +89,7 @@ async function serve(platform: Platform): Promise<void> {
       dataDirectory: directory("data-dir"),
       imagesDirectory: directory("images-dir"),
       sourceRoot: SOURCE_ROOT,
-      socketPath: socketPath(values.listen),
+      ...whereToServe(values.listen, values.address),
       ephemeral: values.ephemeral,
       ...(values["control-plane"] === undefined ? {} : { controlPlane: values["control-plane"] }),
       ...(values.prepare === undefined ? {} : { prepare: sandboxSize(values.prepare) }),
@@ -97,7 +100,7 @@ async function serve(platform: Platform): Promise<void> {
     };
     const host = await serveHost(options);
     started = true;
-    report.ready(`unix:${options.socketPath}`, host.notes);
+    report.ready(options.address, host.notes);
     log.info({ reason: await end }, "host agent is stopping");
     await host.stop();
     process.exit(0);
@@ -150,13 +153,38 @@ function directory(name: "data-dir" | "images-dir"): string {
   return resolve(value);
 }
 
-function socketPath(listen: string | undefined): string {
-  if (!listen?.startsWith("unix:/")) {
-    throw new WarrenError("invalid_request", "--listen must be unix:PATH with an absolute path");
+/** Where to listen, and what the control plane is told of it. */
+function whereToServe(
+  listen: string | undefined,
+  address: string | undefined,
+): Pick<ServeOptions, "place" | "address"> {
+  if (listen?.startsWith("unix:/")) {
+    const socketPath = listen.slice("unix:".length);
+    requireSocketPath(socketPath);
+    return { place: { socketPath }, address: listen };
   }
-  const path = listen.slice("unix:".length);
-  requireSocketPath(path);
-  return path;
+  const place = portOf("--listen", listen ?? "");
+  const reached = address === undefined ? place : portOf("--address", address);
+  if (["0.0.0.0", "::"].includes(reached.host)) {
+    throw new WarrenError(
+      "invalid_request",
+      "--address must say at which HOST:PORT the control plane reaches this host",
+    );
+  }
+  return { place, address: `https://${isIP(reached.host) === 6 ? `[${reached.host}]` : reached.host}:${reached.port}` };
+}
+
+function portOf(option: string, text: string): { host: string; port: number } {
+  try {
+    const place = parseListenAddress(text);
+    if (place.port > 0) return place;
+  } catch {
+    // Said below.
+  }
+  throw new WarrenError(
+    "invalid_request",
+    `${option} must be HOST:PORT, or unix:PATH with an absolute path, not "${text}"`,
+  );
 }
 
 function sandboxSize(text: string): { vcpus: number; memoryMb: number } {

@@ -84,16 +84,40 @@ const report = {
   templates: Type.Array(HeldTemplate, { maxItems: LIMITS.heldTemplates }),
 };
 
+/** One of a key that nobody has any more. */
+const CSR_EXAMPLE = [
+  "-----BEGIN CERTIFICATE REQUEST-----",
+  "MIG4MGICAQAwADBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABKq02/ho0MO7HoBl",
+  "eha1OXfITUCvnipLaD8EiBbglNa7o2Ym+kXdaZKKZd0jnBT9j3OuAokIwi25ms74",
+  "3PyirXagADAKBggqhkjOPQQDAgNGADBDAiBGmNb9lt8USTUVc7DFQsnvIZBp4TBm",
+  "Fn1ih/YIHAJyCwIfZRpi05OWn0Yoqf3titxv7wxO1ZxWOMkepaDE0AlDiQ==",
+  "-----END CERTIFICATE REQUEST-----",
+].join("\n");
+
+const csr = Type.String({
+  pattern: "^-----BEGIN CERTIFICATE REQUEST-----[A-Za-z0-9+/=\\r\\n]+-----END CERTIFICATE REQUEST-----\\s*$",
+  "x-words": "a certificate request, as PEM",
+  maxLength: 4096,
+  contentMediaType: "application/pkcs10",
+  examples: [CSR_EXAMPLE],
+  description:
+    "Certificate request (PKCS #10, PEM) for a new ECDSA key on P-256, of which nothing but the key counts; a must for an https address",
+});
+
 /** Request of a host to take up its registration. */
 export const RegisterHost = Type.Object(
   {
     token: Type.String({ minLength: 1, maxLength: 128, description: "The registration token; it works once" }),
     address: Type.String({
-      pattern: "^unix:(?:/(?!\\.{1,2}/|\\.{1,2}$)[^/\\p{Cc}]+)+$",
-      "x-words": "unix:PATH, with the absolute path of the socket of a host agent of the control plane's machine",
+      pattern:
+        "^(?:unix:(?:/(?!\\.{1,2}/|\\.{1,2}$)[^/\\p{Cc}]+)+|https://(?:[a-z0-9.-]{1,64}|\\[[0-9a-f:.]{2,45}\\]):[1-9][0-9]{0,4})$",
+      "x-words": "https://HOST:PORT, or unix:PATH with the absolute path of a socket of the control plane's machine",
       "x-max-bytes": 112,
-      description: "Where the control plane reaches the host agent: unix:PATH, on its own machine",
+      description:
+        "Where the control plane reaches the host agent: https://HOST:PORT, or unix:PATH on its own machine. Of a host that a " +
+        "team's own admins have made known HOST is an IP address, public or in one of the platform's networks for such hosts",
     }),
+    csr_pem: Type.Optional(csr),
     ...Type.Partial(Type.Object(report)).properties,
   },
   { title: "RegisterHost" },
@@ -105,7 +129,10 @@ export const Heartbeat = Type.Partial(Type.Object(report), { title: "Heartbeat" 
 export type Heartbeat = Static<typeof Heartbeat>;
 
 /** Request of a host for new credentials. */
-export const RefreshHost = Type.Object({ refresh_token: Type.String() }, { title: "RefreshHost" });
+export const RefreshHost = Type.Object(
+  { refresh_token: Type.String(), csr_pem: Type.Optional(csr) },
+  { title: "RefreshHost" },
+);
 export type RefreshHost = Static<typeof RefreshHost>;
 
 /** Request to make a host known, which then registers with the token of the answer. */
@@ -184,6 +211,14 @@ export const HostCredentials = Type.Object(
     host: Host,
     token: Type.String({ description: "For the header X-Host-Token" }),
     refresh_token: Type.String({ pattern: "^[0-9a-f]{64}$" }),
+    cert_pem: Type.Optional(
+      Type.String({
+        description: "For the key of `csr_pem`; it names the host and lasts 7 days. Absent unless it was asked for",
+      }),
+    ),
+    ca_cert_pem: Type.Optional(
+      Type.String({ description: "Of who has signed it, and signs those of control planes. Comes with `cert_pem`" }),
+    ),
   },
   { title: "HostCredentials" },
 );

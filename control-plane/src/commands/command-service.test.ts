@@ -1,10 +1,9 @@
-import { once } from "node:events";
 import { createServer, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
-import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { SandboxEvents } from "../audit/sandbox-events.ts";
 import type { Caller } from "../callers/caller.ts";
 import { createHostClient, type HostClient } from "../hosts/host-client.ts";
+import { listenAtSocket } from "../http/testing/listen-locally.ts";
 import type { SandboxAccess } from "../sandboxes/sandbox-access.ts";
 import { CommandService } from "./command-service.ts";
 
@@ -17,8 +16,7 @@ let server: Http2Server;
 let host: HostClient;
 let commands: CommandService;
 beforeEach(async () => {
-  server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
+  server = createServer();
   server.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
     stream.on("error", () => undefined);
     const answer = () =>
@@ -27,7 +25,7 @@ beforeEach(async () => {
     // Later than it is waited for, if it is for so long only.
     else setTimeout(answer, Number(headers["connect-timeout-ms"] ?? -100) + 100);
   });
-  host = createHostClient(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  host = createHostClient(await listenAtSocket(server));
   const access = { use: (_caller, _id, call) => call(host) } as Pick<SandboxAccess, "use">;
   const audit = { commandStarted: async () => undefined } as Pick<SandboxEvents, "commandStarted">;
   commands = new CommandService(access as SandboxAccess, audit as SandboxEvents);

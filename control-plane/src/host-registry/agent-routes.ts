@@ -68,7 +68,7 @@ export function agentRoutes({ registration, limiter }: { registration: Registrat
           response: { 200: HostCredentials, "4xx": ErrorBody },
         },
       },
-      async (request) => toCredentials(await registration.refresh(request.body.refresh_token)),
+      async (request) => toCredentials(await registration.refresh(request.body)),
     );
 
     app.post(

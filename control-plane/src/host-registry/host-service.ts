@@ -35,10 +35,12 @@ export class HostService {
   /** Makes a host known, with a token by which it registers. */
   async create(by: SignedInUser, request: CreateHost): Promise<{ host: HostRow; token: string }> {
     const { store, registration, audit } = this.#parts;
-    await this.#requirePlatform(by);
+    const mayMakeAny = await this.#parts.managesHosts(by.userId);
+    if (!mayMakeAny) await this.#requireTeamAdmin(by, request);
     const teamId = await this.#teamOf(request);
     const { type, provider = "", availability_zone = "" } = request;
     const make = async (transaction: Db) => {
+      if (!mayMakeAny) await this.#requireRoom(teamId!, transaction);
       const row = { id: randomUUID(), type, team_id: teamId, provider, availability_zone, created_by: by.userId };
       const inserted = await store.insert(row, transaction);
       await audit.hostCreated(transaction, actorOf(by), inserted.id, teamId, { provider });
@@ -59,7 +61,7 @@ export class HostService {
     return (await this.#see(by, hostId)).host;
   }
 
-  /** A host that a user may delete; throws `not_found` or `forbidden`. */
+  /** A host that a user may delete, or have registered; throws `not_found` or `forbidden`. */
   async requireManaged(by: SignedInUser, hostId: string): Promise<HostRow> {
     const { host, role } = await this.#see(by, hostId);
     if (role) requirePermission(role, "manageHosts");
@@ -68,8 +70,7 @@ export class HostService {
 
   /** A new registration token for a host that has not registered, or that was lost. */
   async newToken(by: SignedInUser, hostId: string): Promise<string> {
-    const { host } = await this.#see(by, hostId);
-    await this.#requirePlatform(by);
+    const host = await this.requireManaged(by, hostId);
     if (host.status !== "pending" && host.status !== "unreachable") {
       throw new WarrenError(
         "invalid_state",
@@ -105,9 +106,20 @@ export class HostService {
     return { host, role };
   }
 
-  async #requirePlatform(by: SignedInUser): Promise<void> {
-    if (await this.#parts.managesHosts(by.userId)) return;
-    throw new WarrenError("forbidden", 'only administrators of the platform, or users with its right "hosts", may');
+  /** Throws `forbidden` unless a host is for a team whose hosts somebody manages. */
+  async #requireTeamAdmin(by: SignedInUser, { type, team_id }: CreateHost): Promise<void> {
+    const isOfTeam = type === "byoc" && team_id !== undefined;
+    const role = isOfTeam ? (await this.#parts.memberships.lookUp(by.userId, fromWireId("team", team_id))).role : null;
+    if (role) return requirePermission(role, "manageHosts");
+    throw new WarrenError(
+      "forbidden",
+      'only administrators of the platform, or users with its right "hosts", may; the owner and admins of a team may for that team',
+    );
+  }
+
+  async #requireRoom(teamId: string, transaction: Db): Promise<void> {
+    if ((await this.#parts.store.countOfTeam(teamId, transaction)) < LIMITS.teamHosts) return;
+    throw new WarrenError("quota_exceeded", `the team has ${LIMITS.teamHosts} hosts, which is the most; delete some`);
   }
 
   /** UUID of the team that a new host is for; null for all of them. */

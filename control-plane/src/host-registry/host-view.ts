@@ -38,6 +38,7 @@ export function toHostDetails(row: HostRow): HostDetails {
   return { ...toHost(row), templates };
 }
 
-export function toCredentials({ host, token, refreshToken }: Credentials): HostCredentials {
-  return { host: toHost(host), token, refresh_token: refreshToken };
+export function toCredentials({ host, token, refreshToken, issued }: Credentials): HostCredentials {
+  const certificate = issued && { cert_pem: issued.certificate, ca_cert_pem: issued.authority };
+  return { host: toHost(host), token, refresh_token: refreshToken, ...certificate };
 }

@@ -341,7 +341,7 @@ describe("hosts", () => {
       expect((await ada.call(method, `/v1/hosts/${shared.id}${path}`)).status).toBe(404);
     }
     expect((await ada.call("POST", "/v1/hosts", { type: "regular" })).status).toBe(403);
-    expect((await ada.call("POST", "/v1/hosts", { type: "byoc", team_id: ada.teamId })).status).toBe(403);
+    expect((await ada.call("POST", "/v1/hosts", { type: "byoc", team_id: ada.teamId })).status).toBe(409);
     expect(await ada.get("/v1/hosts")).toEqual([]);
     expect((await stack.call("GET", "/v1/hosts")).status).toBe(403);
 

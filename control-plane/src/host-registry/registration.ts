@@ -1,11 +1,13 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { WarrenError } from "@warren/contracts/errors";
-import type { Heartbeat, HeldTemplate, HostLoad, RegisterHost } from "@warren/contracts/rest/hosts";
+import type { Heartbeat, HeldTemplate, HostLoad, RefreshHost, RegisterHost } from "@warren/contracts/rest/hosts";
 import type { TeamEvents } from "../audit/team-events.ts";
 import type { Actor } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
 import { transact } from "../database/transact.ts";
 import { isUniqueViolation } from "../database/unique-violation.ts";
+import type { Certify, HostAuthority, IssuedCertificate } from "../host-certificates/host-authority.ts";
+import { type HostPlace, parseHostAddress, requireForeignPlace } from "../hosts/host-address.ts";
 import type { HostAddress } from "../hosts/host-client-pool.ts";
 import type { HostStore } from "../hosts/host-store.ts";
 import type { HostMetadata } from "../hosts/hosts-table.ts";
@@ -36,6 +38,11 @@ export interface RegistrationParts {
   hosts: HostStore;
   tokens: OneTimeTokens;
   jwts: HostJwts;
+  authority: HostAuthority;
+  /** Whether a user, by UUID, manages the platform's hosts. */
+  managesHosts: (userId: string) => Promise<boolean>;
+  /** Private networks in which hosts may be that are not of the platform's administrators. */
+  networks: readonly string[];
   templates: HeldTemplates;
   audit: TeamEvents;
   log: Logger;
@@ -46,6 +53,8 @@ export interface Credentials {
   host: HostRow;
   token: string;
   refreshToken: string;
+  /** Absent unless it was asked for. */
+  issued?: IssuedCertificate | undefined;
 }
 
 /** How hosts come to be known, and show who they are from then on. */
@@ -83,13 +92,18 @@ export class Registration {
 
   /** Takes up the registration that a token is for; the only time that the token works, unless this fails. */
   async register(request: RegisterHost): Promise<Credentials> {
-    const { db, store, tokens, jwts, audit, log } = this.#parts;
+    const { db, store, tokens, audit, log } = this.#parts;
     const { address } = request;
+    const place = parseHostAddress(address);
+    const certify = await this.#readRequest(request.csr_pem);
+    if (!certify && !("socketPath" in place)) {
+      throw new WarrenError("invalid_request", "body/csr_pem must be there with an https address");
+    }
     const tokenId = await tokens.take(request.token);
     if (tokenId === undefined) throw invalidRegistrationToken();
     const { facts, metadata } = told(request);
     const refreshToken = newSecret();
-    const registered = transact(db, async (transaction) => {
+    const register = async (transaction: Db) => {
       const hostId = await store.useToken(tokenId, transaction);
       if (hostId === undefined) throw invalidRegistrationToken();
       const host = await store.register(hostId, { address, facts, metadata }, transaction);
@@ -97,7 +111,8 @@ export class Registration {
       await store.insertRefresh(hostId, hashToken(refreshToken), REFRESH_SEC, transaction);
       await audit.hostRegistered(transaction, hostId, host.team_id, { address });
       return host;
-    });
+    };
+    const registered = this.#checkPlace(tokenId, place).then(() => transact(db, register));
     const host = await registered.catch(async (error: unknown) => {
       // Whoever took the token is the only one to give it back, and its record says when it ends.
       if (!isUnauthorized(error)) await tokens.put(request.token, tokenId, REGISTRATION_SEC);
@@ -106,15 +121,16 @@ export class Registration {
     });
     log.info({ host: host.id, address }, "a host has registered");
     await this.#learnTemplates(host, metadata);
-    return { host, token: await jwts.sign({ hostId: host.id, registration: host.registration }), refreshToken };
+    return this.#credentialsOf(host, refreshToken, certify);
   }
 
   /**
    * New credentials for a refresh token. It works again for an hour, as long as what was given for it was not used: an answer
    * that is lost locks no host out. What was given for it before ends with that.
    */
-  async refresh(refreshToken: string): Promise<Credentials> {
-    const { db, store, jwts } = this.#parts;
+  async refresh({ refresh_token: refreshToken, csr_pem }: RefreshHost): Promise<Credentials> {
+    const { db, store } = this.#parts;
+    const certify = await this.#readRequest(csr_pem);
     const next = newSecret();
     const host = await transact(db, async (transaction) => {
       const known = await store.useRefresh(hashToken(refreshToken), GRACE_SEC, transaction);
@@ -122,7 +138,27 @@ export class Registration {
       return known;
     });
     if (!host) throw invalidRefreshToken();
-    return { host, token: await jwts.sign({ hostId: host.id, registration: host.registration }), refreshToken: next };
+    return this.#credentialsOf(host, next, certify);
+  }
+
+  /** Whoever has a token says where calls to its host go: within the platform's own network that is for the platform to say. */
+  async #checkPlace(tokenId: string, place: HostPlace): Promise<void> {
+    const { store, managesHosts, networks } = this.#parts;
+    const token = await store.findToken(tokenId);
+    if (!token) throw invalidRegistrationToken();
+    const isOwn = token.type === "regular" || (token.created_by !== null && (await managesHosts(token.created_by)));
+    if (!isOwn) requireForeignPlace(place, networks);
+  }
+
+  /** What a request for a certificate is answered by; undefined without one. Throws `invalid_request`. */
+  async #readRequest(csr: string | undefined): Promise<Certify | undefined> {
+    return csr === undefined ? undefined : this.#parts.authority.readRequest(csr);
+  }
+
+  async #credentialsOf(host: HostRow, refreshToken: string, certify: Certify | undefined): Promise<Credentials> {
+    const claims = { hostId: host.id, registration: host.registration };
+    const [token, issued] = await Promise.all([this.#parts.jwts.sign(claims), certify?.(claims)]);
+    return { host, token, refreshToken, issued };
   }
 
   /** Which host a token is of; throws `unauthorized`. That the host is still there is found by what it does. */
@@ -146,14 +182,14 @@ export class Registration {
 
   /** Takes up what a host has. Base images that a host which teams share has are for everybody. */
   async #learnTemplates(
-    { id, address, type }: Pick<HostRow, "id" | "address" | "type">,
+    { id, address, registration, type }: HostAddress & Pick<HostRow, "type">,
     { templates: held }: HostMetadata,
   ): Promise<void> {
     if (held === undefined) return;
     const { templates } = this.#parts;
     const builtIn = held.filter(({ team_id }) => team_id === undefined).map(({ name }) => name);
     if (type === "regular") await templates.addBuiltIn(builtIn);
-    await templates.noteHeld({ id, address }, held);
+    await templates.noteHeld({ id, address, registration }, held);
   }
 }
 

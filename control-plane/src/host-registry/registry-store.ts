@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { HostType } from "@warren/contracts/rest/hosts";
 import { type Insertable, type Selectable, sql } from "kysely";
 import type { Db } from "../database/tables.ts";
 import { IN_SERVICE } from "../hosts/host-store.ts";
@@ -51,6 +52,17 @@ export class RegistryStore {
       .execute();
   }
 
+  /** How many hosts a team has; nobody else counts them until the transaction ends. */
+  async countOfTeam(teamId: string, transaction: Db): Promise<number> {
+    await transaction.selectFrom("teams").select("id").where("id", "=", teamId).forNoKeyUpdate().execute();
+    const { count } = await transaction
+      .selectFrom("hosts")
+      .select(sql<number>`count(*)::integer`.as("count"))
+      .where("team_id", "=", teamId)
+      .executeTakeFirstOrThrow();
+    return count;
+  }
+
   /** Notes that a token was made, by UUID, with which a host can register, for some seconds; forgets those that nobody used. */
   async insertToken(
     { id, hostId, createdBy }: { id: string; hostId: string; createdBy: string | null },
@@ -67,6 +79,16 @@ export class RegistryStore {
       .insertInto("host_tokens")
       .values({ id, host_id: hostId, created_by: createdBy, expires_at: secondsFromNow(seconds) })
       .execute();
+  }
+
+  /** Whom a token is for, and who had it made. */
+  async findToken(id: string): Promise<{ type: HostType; created_by: string | null } | undefined> {
+    return this.#db
+      .selectFrom("host_tokens as token")
+      .innerJoin("hosts as host", "host.id", "token.host_id")
+      .select(["host.type", "token.created_by"])
+      .where("token.id", "=", id)
+      .executeTakeFirst();
   }
 
   /** Uses a token up; the host that it is for, or undefined when it is not valid (any more). */
@@ -170,14 +192,14 @@ export class RegistryStore {
   async noteHeartbeat(
     { hostId, registration }: { hostId: string; registration: number },
     { facts, metadata }: { facts: HostFacts; metadata: HostMetadata },
-  ): Promise<Pick<HostRow, "id" | "address" | "status" | "type"> | undefined> {
+  ): Promise<Pick<HostRow, "id" | "address" | "registration" | "status" | "type"> | undefined> {
     return this.#db
       .updateTable("hosts")
       .set({ ...facts, metadata: sql`metadata || ${JSON.stringify(metadata)}::jsonb` as never })
       .set({ last_heartbeat_at: sql`now()` })
       .where("id", "=", hostId)
       .where("registration", "=", registration)
-      .returning(["id", "address", "status", "type"])
+      .returning(["id", "address", "registration", "status", "type"])
       .executeTakeFirst();
   }
 

@@ -1,16 +1,24 @@
 import { WarrenError } from "@warren/contracts/errors";
 import { createHostClient, type HostAgent, type HostClient } from "./host-client.ts";
+import type { HostTrust } from "./host-connection.ts";
 
 /** A host as calls need it. */
 export interface HostAddress {
   /** UUID of the host. */
   id: string;
   address: string;
+  /** Counts its registrations: what has a certificate of an earlier one is not the host. */
+  registration: number;
 }
 
-/** The connections to each host, opened with the first call and kept until the host's address changes or it is evicted. */
+/** The connections to each host, opened with the first call and kept until it registers again or is evicted. */
 export class HostClientPool {
-  readonly #clients = new Map<string, HostClient>();
+  readonly #trust: HostTrust;
+  readonly #clients = new Map<string, { host: HostAddress; client: HostClient }>();
+
+  constructor(trust: HostTrust) {
+    this.#trust = trust;
+  }
 
   /** The agent of a host; throws `host_unavailable` when the host has no address. */
   agentOf(host: HostAddress): HostAgent {
@@ -23,16 +31,17 @@ export class HostClientPool {
       throw new WarrenError("host_unavailable", "the sandbox's host has not registered an address; try again shortly");
     }
     const known = this.#clients.get(host.id);
-    if (known?.address === host.address) return known;
-    known?.close();
-    const client = createHostClient(host.address);
-    this.#clients.set(host.id, client);
+    // Who asks may have read where the host was a moment before it registered again.
+    if (known && (known.host.registration > host.registration || isSame(known.host, host))) return known.client;
+    known?.client.close();
+    const client = createHostClient(host.address, { ...host, trust: this.#trust });
+    this.#clients.set(host.id, { host, client });
     return client;
   }
 
   /** Breaks the connections of a host that was deleted. */
   evict(hostId: string): void {
-    this.#clients.get(hostId)?.close();
+    this.#clients.get(hostId)?.client.close();
     this.#clients.delete(hostId);
   }
 
@@ -40,4 +49,8 @@ export class HostClientPool {
   close(): void {
     for (const hostId of [...this.#clients.keys()]) this.evict(hostId);
   }
+}
+
+function isSame(one: HostAddress, other: HostAddress): boolean {
+  return one.address === other.address && one.registration === other.registration;
 }

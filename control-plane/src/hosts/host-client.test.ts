@@ -4,7 +4,7 @@ import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { HostAgentService } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { LIMITS } from "@warren/contracts/limits";
 import { expect, it } from "vitest";
-import { listenLocally } from "../http/testing/listen-locally.ts";
+import { listenAtSocket } from "../http/testing/listen-locally.ts";
 import { createHostClient } from "./host-client.ts";
 import { fromRpcError } from "./rpc-errors.ts";
 
@@ -16,7 +16,7 @@ it("survives that it is closed while the host ends the connection", async () => 
     const server = createServer(routes);
     const sessions: ServerHttp2Session[] = [];
     server.on("session", (session) => sessions.push(session));
-    const client = createHostClient(await listenLocally(server));
+    const client = createHostClient(await listenAtSocket(server));
     expect((await client.agent.listSandboxes({})).sandboxes).toEqual([]);
     const ended = once(server, "close");
     for (const session of sessions) session.close();
@@ -38,7 +38,7 @@ it("takes no more of one answer than the longest has", async () => {
       router.service(HostAgentService, { exec: () => ({ stdout, stderr: isTooLong ? stderr : stdout }) }),
   });
   const server = createServer(routes);
-  const client = createHostClient(await listenLocally(server));
+  const client = createHostClient(await listenAtSocket(server));
   const { length } = (await client.agent.exec({})).stderr;
   expect(length).toBe(LIMITS.execOutputBytes);
   isTooLong = true;

@@ -1,7 +1,8 @@
-import { connect as connectSocket, type Socket } from "node:net";
 import { type Client, createClient } from "@connectrpc/connect";
 import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { HostAgentService } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import { HOST_PROTOCOLS } from "@warren/contracts/host-certificates";
+import { type ExpectedHost, HostConnector } from "./host-connection.ts";
 import { HostFiles } from "./host-files.ts";
 import { MOST_MESSAGE_BYTES } from "./rpc-errors.ts";
 
@@ -29,17 +30,18 @@ const SESSION_MEMORY_MB = 1024;
 const PING_INTERVAL_MS = 20_000;
 const PING_TIMEOUT_MS = 10_000;
 
-/** Client of the agent at `unix:PATH` or an http(s) URL. */
-export function createHostClient(address: string): HostClient {
+/** Client of the agent at `unix:PATH`, or at `https://HOST:PORT` where it must be the host that is expected. */
+export function createHostClient(address: string, expected?: ExpectedHost): HostClient {
+  const connector = new HostConnector(address, expected);
   // The authority of a unix socket has no meaning beyond the Host header.
-  const baseUrl = address.startsWith("unix:") ? "http://agent" : address;
+  const baseUrl = connector.socketPath === undefined ? address : "http://agent";
   const sessions = new Http2SessionManager(
     baseUrl,
     { pingIntervalMs: PING_INTERVAL_MS, pingTimeoutMs: PING_TIMEOUT_MS },
     {
       settings: { initialWindowSize: STREAM_WINDOW, enablePush: false },
       maxSessionMemory: SESSION_MEMORY_MB,
-      ...(address.startsWith("unix:") && { createConnection: () => connectUnix(address.slice("unix:".length)) }),
+      createConnection: () => connector.connect(HOST_PROTOCOLS.calls),
     },
   );
   const transport = createConnectTransport({
@@ -49,9 +51,9 @@ export function createHostClient(address: string): HostClient {
     // Compression costs more time than it saves on the way to a host.
     acceptCompression: [],
     readMaxBytes: MOST_MESSAGE_BYTES,
-    sessionManager: withErrorListener(sessions),
+    sessionManager: prepared(sessions, connector),
   });
-  const files = new HostFiles(address);
+  const files = new HostFiles(connector);
   const close = () => {
     sessions.abort();
     files.close();
@@ -59,19 +61,16 @@ export function createHostClient(address: string): HostClient {
   return { address, agent: createClient(HostAgentService, transport), files, close };
 }
 
-function connectUnix(path: string): Socket {
-  return connectSocket({ path });
-}
-
 /**
- * Gives each connection of a manager a listener for errors. The manager takes its own away when it is told to abort; the
+ * Has what the connections of a manager need when it opens one, and gives each a listener for errors. The manager takes its own away when it is told to abort; the
  * error of a connection that the host has just ended comes after that, and without a listener it would end the process.
  */
-function withErrorListener(sessions: Http2SessionManager) {
+function prepared(sessions: Http2SessionManager, connector: HostConnector) {
   const seen = new WeakSet<object>();
   return {
     authority: sessions.authority,
     request: async (...parameters: Parameters<Http2SessionManager["request"]>) => {
+      await connector.prepare();
       const stream = await sessions.request(...parameters);
       const { session } = stream;
       if (session && !seen.has(session)) {

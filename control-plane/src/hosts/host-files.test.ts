@@ -4,7 +4,8 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { endServer, listenLocally } from "../http/testing/listen-locally.ts";
+import { endServer, listenAtSocket } from "../http/testing/listen-locally.ts";
+import { HostConnector } from "./host-connection.ts";
 import { HostFiles } from "./host-files.ts";
 import { fromRpcError } from "./rpc-errors.ts";
 
@@ -19,7 +20,7 @@ let answer: RequestListener;
 
 beforeEach(async () => {
   server = createServer((request, response) => answer(request, response));
-  files = new HostFiles(await listenLocally(server));
+  files = new HostFiles(new HostConnector(await listenAtSocket(server)));
 });
 afterEach(() => {
   files.close();
@@ -31,7 +32,7 @@ async function failure(call: Promise<unknown>): Promise<{ code: string; message:
   return call.then(() => expect.unreachable(), fromRpcError);
 }
 
-it("reads and writes at the address of a network", async () => {
+it("reads and writes", async () => {
   let written: Buffer | undefined;
   answer = async (request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? "", "http://host");
@@ -104,7 +105,7 @@ it("says that the host is not there when its connection breaks or cannot be made
   answer = (request) => request.socket.destroy();
   expect(await failure(files.read(file, never))).toMatchObject({ code: "host_unavailable" });
   expect(await failure(files.write(file, Readable.from([bytes]), never))).toMatchObject({ code: "host_unavailable" });
-  const nobody = new HostFiles("unix:/nonexistent/agent.sock");
+  const nobody = new HostFiles(new HostConnector("unix:/nonexistent/agent.sock"));
   expect(await failure(nobody.read(file, never))).toMatchObject({ code: "host_unavailable" });
   expect(await failure(nobody.write(file, Readable.from([bytes]), never))).toMatchObject({ code: "host_unavailable" });
 });

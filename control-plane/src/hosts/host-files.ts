@@ -1,10 +1,12 @@
-import { type Agent, request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
-import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import { Agent, type ClientRequest, type IncomingMessage, request } from "node:http";
+import type { Socket } from "node:net";
 import { isErrorCode, WarrenError } from "@warren/contracts/errors";
+import { HOST_PROTOCOLS } from "@warren/contracts/host-certificates";
 import { HOST_FILES } from "@warren/contracts/host-files";
 import type { ErrorBody } from "@warren/contracts/rest/error";
 import { RelayAgent } from "@warren/server/body-relay";
 import { sendBody } from "@warren/server/send-body";
+import type { HostConnector } from "./host-connection.ts";
 
 /** Bytes of the body of an error. */
 const MOST_ERROR_BYTES = 64 * 1024;
@@ -48,27 +50,35 @@ export interface HostFileContent {
   content: IncomingMessage;
 }
 
+/** Connections over TLS to one host, for content. */
+class SecureAgent extends Agent {
+  readonly #connector: HostConnector;
+
+  constructor(connector: HostConnector) {
+    super({ keepAlive: true });
+    this.#connector = connector;
+  }
+
+  override createConnection(): Socket {
+    return this.#connector.connect(HOST_PROTOCOLS.files);
+  }
+}
+
 /** Moves the content of files to and from one host, as `contracts/src/host-files.ts` says. */
 export class HostFiles {
-  readonly #target: RequestOptions;
-  readonly #request: typeof httpRequest;
+  readonly #connector: HostConnector;
+  readonly #agent: Agent;
 
-  /** `address` is `unix:PATH` or an http(s) URL. */
-  constructor(address: string) {
-    const url = address.startsWith("unix:") ? undefined : new URL(address);
-    const secure = url?.protocol === "https:";
-    this.#request = secure ? httpsRequest : httpRequest;
-    const agent = secure ? new HttpsAgent({ keepAlive: true }) : new RelayAgent({ keepAlive: true });
-    this.#target = url
-      ? { agent, hostname: url.hostname, port: url.port }
-      : { agent, socketPath: address.slice("unix:".length) };
+  constructor(connector: HostConnector) {
+    this.#connector = connector;
+    this.#agent = connector.socketPath === undefined ? new SecureAgent(connector) : new RelayAgent({ keepAlive: true });
   }
 
   /** Opens a file, or a directory as an archive. */
   async read(file: ReadHostFile, signal: AbortSignal): Promise<HostFileContent> {
-    const request = this.#open("GET", file, signal);
-    const response = answerOf(request);
-    request.end();
+    const sent = await this.#open("GET", file, signal);
+    const response = answerOf(sent);
+    sent.end();
     const content = await successful(await response);
     const { headers } = HOST_FILES;
     const [size, mode, modifiedAt] = ["content-length", headers.mode, headers.modifiedAt].map((name) =>
@@ -86,29 +96,32 @@ export class HostFiles {
     content: AsyncIterable<Uint8Array>,
     signal: AbortSignal,
   ): Promise<void> {
-    const request = this.#open("PUT", file, signal);
-    const answer = await successful(await sendBody(request, answerOf(request), content));
+    const sent = await this.#open("PUT", file, signal);
+    const answer = await successful(await sendBody(sent, answerOf(sent), content));
     answer.resume();
   }
 
   /** Breaks all connections. */
   close(): void {
-    (this.#target.agent as Agent).destroy();
+    this.#agent.destroy();
   }
 
-  #open(method: string, file: NewHostFile & ReadHostFile, signal: AbortSignal) {
+  async #open(method: string, file: NewHostFile & ReadHostFile, signal: AbortSignal) {
     const query = new URLSearchParams();
     for (const [name, parameter] of Object.entries(HOST_FILES.parameters)) {
       const value = file[name as keyof typeof file];
       if (value !== undefined) query.set(parameter, value);
     }
-    return this.#request({ ...this.#target, method, path: `${HOST_FILES.path}?${query}`, signal });
+    await this.#connector.prepare();
+    const { socketPath } = this.#connector;
+    const place = { agent: this.#agent, ...(socketPath !== undefined && { socketPath }) };
+    return request({ ...place, method, path: `${HOST_FILES.path}?${query}`, signal });
   }
 }
 
-function answerOf(request: ReturnType<typeof httpRequest>): Promise<IncomingMessage> {
+function answerOf(sent: ClientRequest): Promise<IncomingMessage> {
   const answer = new Promise<IncomingMessage>((resolve, reject) => {
-    request.once("response", resolve).on("error", reject);
+    sent.once("response", resolve).on("error", reject);
   });
   // It may fail while the body is what is waited for.
   answer.catch(() => undefined);

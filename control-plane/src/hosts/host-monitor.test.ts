@@ -51,7 +51,7 @@ describe("host monitor", () => {
     database = await openDatabase(fixture().config, log);
     const { db, leadership } = database;
     double = await HostAgentDouble.start();
-    hostClients = new HostClientPool();
+    hostClients = new HostClientPool({ secureContext: () => expect.unreachable() });
     const audit = new AuditLogger(new AuditRecorder({ db, outbox: new AuditOutbox(fixture().config.dataDir), log }));
     hosts = new HostStore(db, audit.teams);
     store = new SandboxStore(db, new SandboxChanges(), new SandboxHistory(audit.sandboxes));
@@ -96,7 +96,7 @@ describe("host monitor", () => {
   async function createOnHost(sandboxId: string): Promise<void> {
     const spec = { template: "minimal", vcpus: 1, memoryMb: 512, timeoutSec: 0 };
     const request = { sandboxId, teamId, spec, env: {} };
-    await hostClients.agentOf({ id: hostId, address: double.address }).createSandbox(request);
+    await hostClients.agentOf({ id: hostId, address: double.address, registration: 0 }).createSandbox(request);
   }
 
   /** What the audit log tells of a resource, the oldest first. */

@@ -31,7 +31,7 @@ export class HostStore {
   async listMonitored(): Promise<MonitoredHost[]> {
     return this.#db
       .selectFrom("hosts")
-      .select(["id", "address", "status"])
+      .select(["id", "address", "registration", "status"])
       .where("status", "in", ["pending", "online", "unreachable", "draining"])
       .where("address", "<>", "")
       .orderBy("created_at")
@@ -74,7 +74,11 @@ export class HostStore {
   }
 
   async find(hostId: string): Promise<MonitoredHost | undefined> {
-    return this.#db.selectFrom("hosts").select(["id", "address", "status"]).where("id", "=", hostId).executeTakeFirst();
+    return this.#db
+      .selectFrom("hosts")
+      .select(["id", "address", "registration", "status"])
+      .where("id", "=", hostId)
+      .executeTakeFirst();
   }
 
   /** Records what a host offers. */

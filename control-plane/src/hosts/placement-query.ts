@@ -41,7 +41,7 @@ export function placementQuery(order: PlacementOrder, demand: Demand, { among, w
   // A host that is being deleted is locked for that; waiting for it would be in vain.
   return sql<HostAddress>`
     with chosen as (
-      select host.id, host.address
+      select host.id, host.address, host.registration
       from host_loads as load
       join hosts as host on host.id = load.host_id
       where load.pool = ${poolOf(teamId)}
@@ -56,7 +56,7 @@ export function placementQuery(order: PlacementOrder, demand: Demand, { among, w
     )
     update host_loads as load set turn = nextval('sandbox_placements')
     from chosen where load.host_id = chosen.id
-    returning chosen.id, chosen.address
+    returning chosen.id, chosen.address, chosen.registration
   `;
 }
 

@@ -2,6 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { type ErrorCode, isErrorCode, WarrenError } from "@warren/contracts/errors";
 import { ErrorDetailSchema } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { LIMITS } from "@warren/contracts/limits";
+import { isConnectionError } from "./host-connection.ts";
 
 /** Bytes of one message of a host, the longest of which has both outputs of a command; a longer one fails its call. */
 export const MOST_MESSAGE_BYTES = 2 * LIMITS.execOutputBytes + LIMITS.chunkBytes;
@@ -59,7 +60,7 @@ const BROKEN_CONNECTION = new Set(["ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE"]);
 function isConnectionFault(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const { code, syscall } = error as { code?: unknown; syscall?: unknown };
-  if (syscall !== undefined) return true;
+  if (syscall !== undefined || isConnectionError(error)) return true;
   if (typeof code === "string" && (code.startsWith("ERR_HTTP2_") || BROKEN_CONNECTION.has(code))) return true;
   return isConnectionFault(error.cause);
 }

@@ -6,6 +6,7 @@ import { type Actor, SYSTEM } from "../callers/caller.ts";
 import { FINAL, LIVE } from "../database/live-sandboxes.ts";
 import type { Db } from "../database/tables.ts";
 import { transact, whenCommitted } from "../database/transact.ts";
+import type { HostAddress } from "../hosts/host-client-pool.ts";
 import { askedBy, failure, reasonNow } from "./reasons.ts";
 import type { SandboxChanges } from "./sandbox-changes.ts";
 import type { SandboxHistory } from "./sandbox-history.ts";
@@ -55,7 +56,7 @@ export interface SandboxLocation {
   /** A call resumes it when it is paused. */
   autoResume: boolean;
   /** Null while no host has been chosen, or after the host was deleted. */
-  host: { id: string; address: string; status: HostStatus } | null;
+  host: (HostAddress & { status: HostStatus }) | null;
 }
 
 /** When a lease that begins, or is renewed, runs out; null without one. */
@@ -98,13 +99,15 @@ export class SandboxStore {
       .selectFrom("sandboxes as sandbox")
       .leftJoin("hosts as host", "host.id", "sandbox.host_id")
       .select(["sandbox.team_id", "sandbox.status", "sandbox.reason", "sandbox.spec"])
-      .select(["host.id as host_id", "host.address", "host.status as host_status"])
+      .select(["host.id as host_id", "host.address", "host.registration", "host.status as host_status"])
       .where("sandbox.id", "=", id)
       .executeTakeFirst();
     if (!row) return undefined;
-    const { host_id: hostId, address, host_status: hostStatus } = row;
+    const { host_id: hostId, address, registration, host_status: hostStatus } = row;
     const host =
-      hostId === null || address === null || hostStatus === null ? null : { id: hostId, address, status: hostStatus };
+      hostId === null || address === null || registration === null || hostStatus === null
+        ? null
+        : { id: hostId, address, registration, status: hostStatus };
     const { team_id: teamId, status, reason } = row;
     return { teamId, status, reason, autoResume: specOf(row).auto_resume, host };
   }

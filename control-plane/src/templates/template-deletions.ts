@@ -62,7 +62,7 @@ export class TemplateDeletions {
     const ids = rows.map(({ host_id }) => host_id);
     return transaction
       .selectFrom("hosts")
-      .select(["id", "address"])
+      .select(["id", "address", "registration"])
       .where("id", "in", ids)
       .where("status", "in", ["online", "draining"])
       .execute();

@@ -52,7 +52,7 @@ export class TemplateTransfers {
     if (holders.length === 0) return [];
     return this.#parts.db
       .selectFrom("hosts")
-      .select(["id", "address"])
+      .select(["id", "address", "registration"])
       .where("id", "in", holders)
       .where("status", "in", ["online", "draining"])
       .where("address", "<>", "")

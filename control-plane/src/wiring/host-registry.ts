@@ -22,19 +22,22 @@ export async function createHostRegistry(
 ) {
   const { config, db, log } = foundation;
   const audit = foundation.audit.teams;
-  const { hosts, hostClients } = sandboxes;
+  const { authority, hosts, hostClients } = sandboxes;
+  const managesHosts = (userId: string) => accounts.platform.isAllowed(userId, "hosts");
   const tokens = await openTokens(foundation);
   foundation.onClose(() => tokens.close());
   const store = new RegistryStore(db);
   const jwts = new HostJwts(accounts.keys);
   const templates = heldTemplates(foundation, sandboxes);
-  const registration = new Registration({ db, store, hosts, tokens, jwts, templates, audit, log });
+  const networks = config.hostNetworks;
+  const trust = { jwts, authority, managesHosts, networks };
+  const registration = new Registration({ db, store, hosts, tokens, ...trust, templates, audit, log });
   const service = new HostService({
     store,
     registration,
     teams,
     memberships: new MembershipStore(db),
-    managesHosts: (userId) => accounts.platform.isAllowed(userId, "hosts"),
+    managesHosts,
     audit,
   });
   const removal = new HostRemoval({ db, hosts: service, sandboxes: sandboxes.sandboxes, hostClients, audit });

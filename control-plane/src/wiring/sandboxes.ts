@@ -37,7 +37,7 @@ export function createSandboxes(
 ) {
   const { config, db, database, log, operations, audit, onClose } = foundation;
   const templateStore = new TemplateStore(db);
-  const { hostClients, store: hosts, watch, scheduler } = createHosts(foundation);
+  const { authority, hostClients, store: hosts, watch, scheduler } = createHosts(foundation);
   const changes = new SandboxChanges();
   const store = new SandboxStore(db, changes, new SandboxHistory(audit.sandboxes));
   const locations = new SandboxLocations(store, changes);
@@ -107,6 +107,7 @@ export function createSandboxes(
     access,
     monitor,
     leases,
+    authority,
     hosts,
     hostClients,
     scheduler,

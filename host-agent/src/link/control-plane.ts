@@ -4,8 +4,9 @@ import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
 import { buffer } from "node:stream/consumers";
 import { WarrenError } from "@warren/contracts/errors";
-import { type Heartbeat, HOST_TOKEN_HEADER, type RegisterHost } from "@warren/contracts/rest/hosts";
+import { type Heartbeat, HOST_TOKEN_HEADER, type RefreshHost, type RegisterHost } from "@warren/contracts/rest/hosts";
 import { boundedBody } from "./bounded-body.ts";
+import type { GivenCertificate } from "./certification.ts";
 
 /** Milliseconds that a call may take from its first byte to the last. */
 const LIMIT_MS = { register: 30_000, refresh: 15_000, heartbeat: 10_000 };
@@ -15,6 +16,8 @@ export interface GivenCredentials {
   hostId: string;
   token: string;
   refreshToken: string;
+  /** Absent unless it was asked for. */
+  issued?: GivenCertificate;
 }
 
 /** An answer of the control plane: its status, and its body when that is JSON. */
@@ -44,8 +47,8 @@ export async function register(url: string, request: RegisterHost): Promise<Give
 }
 
 /** New credentials for a refresh token; undefined when it is not valid (any more). */
-export async function refresh(url: string, refreshToken: string): Promise<GivenCredentials | undefined> {
-  const answer = await post(`${url}/v1/hosts/auth/refresh`, { refresh_token: refreshToken }, LIMIT_MS.refresh);
+export async function refresh(url: string, request: RefreshHost): Promise<GivenCredentials | undefined> {
+  const answer = await post(`${url}/v1/hosts/auth/refresh`, request, LIMIT_MS.refresh);
   if (answer.status === 401) return undefined;
   if (answer.status !== 200) throw refusal(answer);
   return given(answer);
@@ -99,13 +102,13 @@ function parseJson(text: string): unknown {
 }
 
 function given({ body }: Answer): GivenCredentials {
-  const { host, token, refresh_token } = (body ?? {}) as {
+  const { host, token, refresh_token, cert_pem, ca_cert_pem } = (body ?? {}) as {
     host?: { id?: unknown };
-    token?: unknown;
-    refresh_token?: unknown;
-  };
+  } & Partial<Record<"token" | "refresh_token" | "cert_pem" | "ca_cert_pem", unknown>>;
   if (typeof host?.id === "string" && typeof token === "string" && typeof refresh_token === "string") {
-    return { hostId: host.id, token, refreshToken: refresh_token };
+    const isCertified = typeof cert_pem === "string" && typeof ca_cert_pem === "string";
+    const issued = isCertified && { issued: { certificate: cert_pem, authority: ca_cert_pem } };
+    return { hostId: host.id, token, refreshToken: refresh_token, ...issued };
   }
   throw new WarrenError("server_unreachable", "the control plane's answer is not that of one");
 }

@@ -2,6 +2,7 @@ import { readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { WarrenError } from "@warren/contracts/errors";
 import { syncDirectory, writeFileDurably } from "@warren/server/durable-file";
+import type { HostIdentity } from "../rpc/secure-server.ts";
 
 /** By what a host shows its control plane who it is. */
 export interface Credentials {
@@ -10,9 +11,12 @@ export interface Credentials {
   hostId: string;
   token: string;
   refreshToken: string;
+  /** Absent for a host that is reached by a socket of its machine. */
+  identity?: HostIdentity;
 }
 
-const FIELDS = ["controlPlaneUrl", "hostId", "token", "refreshToken"] as const;
+const FIELDS = ["controlPlaneUrl", "hostId", "token", "refreshToken"];
+const IDENTITY_FIELDS = ["key", "certificate", "authority"];
 
 /** Where credentials are kept. */
 export interface CredentialStore {
@@ -75,10 +79,18 @@ function parse(text: string, path: string): Credentials {
   } catch {
     parsed = undefined;
   }
-  const fields = parsed as Partial<Record<string, unknown>> | null | undefined;
-  if (FIELDS.every((field) => typeof fields?.[field] === "string")) return fields as unknown as Credentials;
+  if (hasTexts(parsed, FIELDS)) {
+    const { identity, ...rest } = parsed as unknown as Credentials;
+    // Without one that is whole another is asked for.
+    return hasTexts(identity, IDENTITY_FIELDS) ? { ...rest, identity: identity as HostIdentity } : rest;
+  }
   throw new WarrenError(
     "invalid_request",
     `${path} has no credentials of a host; remove it and register the host again`,
   );
+}
+
+function hasTexts(parsed: unknown, fields: string[]): boolean {
+  const texts = parsed as Partial<Record<string, unknown>> | null | undefined;
+  return fields.every((field) => typeof texts?.[field] === "string");
 }

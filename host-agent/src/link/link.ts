@@ -1,7 +1,9 @@
 import { WarrenError } from "@warren/contracts/errors";
 import type { Heartbeat } from "@warren/contracts/rest/hosts";
 import type { Logger } from "pino";
-import { heartbeat, parseControlPlaneUrl, refresh, register } from "./control-plane.ts";
+import type { HostIdentity } from "../rpc/secure-server.ts";
+import { type Asked, askForCertificate, isHalfOver } from "./certification.ts";
+import { type GivenCredentials, heartbeat, parseControlPlaneUrl, refresh, register } from "./control-plane.ts";
 import type { CredentialStore, Credentials } from "./credentials.ts";
 
 /** Milliseconds between two signs of life. */
@@ -14,6 +16,8 @@ export interface LinkParts {
   address: string;
   /** What the host says of itself. */
   report: () => Promise<Required<Heartbeat>>;
+  /** Has the host become what its control plane says that it is; absent for a host that is reached by a socket. */
+  become?: (identity: HostIdentity | undefined) => void;
   log: Logger;
   /** Milliseconds between two signs of life; 30 s when absent. */
   intervalMs?: number;
@@ -57,7 +61,10 @@ export class Link {
     } catch (error) {
       parts.log.error({ err: error }, "the credentials of this host cannot be read");
     }
-    if (link.#credentials) void link.#inTurn(() => link.#tick());
+    if (link.#credentials) {
+      parts.become?.(link.#credentials.identity);
+      void link.#inTurn(() => link.#tick());
+    }
     return link;
   }
 
@@ -96,8 +103,10 @@ export class Link {
 
   async #register(controlPlaneUrl: string, token: string): Promise<void> {
     const { address, report, log } = this.#parts;
-    const given = await register(controlPlaneUrl, { token, address, ...(await report()) });
-    await this.#keep({ controlPlaneUrl, ...given });
+    const asked = await this.#ask();
+    const request = { token, address, ...(asked && { csr_pem: asked.request }), ...(await report()) };
+    const given = await register(controlPlaneUrl, request);
+    await this.#keep({ controlPlaneUrl, ...taken(given, asked) });
     this.#outcome = "taken";
     log.info({ host: given.hostId, control_plane: controlPlaneUrl }, "this host has registered");
     this.#schedule();
@@ -138,14 +147,39 @@ export class Link {
   }
 
   async #beat(): Promise<Outcome> {
+    await this.#renewIdentity();
     const status = await this.#send();
     if (status !== 401 && status !== 403) return this.#settle(status);
+    return (await this.#renew()) ? this.#settle(await this.#send()) : "refused";
+  }
+
+  /** Gets new credentials, and a certificate where the host needs one; false when they are refused. */
+  async #renew(): Promise<boolean> {
     const current = this.#credentials!;
-    const renewed = await refresh(current.controlPlaneUrl, current.refreshToken);
-    if (!renewed) return "refused";
-    await this.#keep({ ...current, ...renewed });
+    const asked = await this.#ask();
+    const csr = asked && { csr_pem: asked.request };
+    const renewed = await refresh(current.controlPlaneUrl, { refresh_token: current.refreshToken, ...csr });
+    if (!renewed) return false;
+    await this.#keep({ ...current, ...taken(renewed, asked) });
     this.#parts.log.info({ host: renewed.hostId }, "this host has new credentials");
-    return this.#settle(await this.#send());
+    return true;
+  }
+
+  /** Renews the certificate in time, or gets the first one. A failure holds no sign of life up; the next one tries again. */
+  async #renewIdentity(): Promise<void> {
+    const { become, log } = this.#parts;
+    const { identity } = this.#credentials!;
+    if (!become || (identity && !isHalfOver(identity))) return;
+    try {
+      if (await this.#renew()) return;
+      log.warn("the certificate of this host is not renewed: its credentials are refused");
+    } catch (error) {
+      log.warn({ err: error }, "the certificate of this host is not renewed");
+    }
+  }
+
+  async #ask(): Promise<Asked | undefined> {
+    return this.#parts.become && askForCertificate();
   }
 
   async #send(): Promise<number> {
@@ -157,6 +191,7 @@ export class Link {
     if (status === 401 || status === 403) return "refused";
     if (status === 404) {
       this.#credentials = undefined;
+      this.#parts.become?.(undefined);
       await this.#parts.credentials.remove();
       return "gone";
     }
@@ -167,6 +202,7 @@ export class Link {
   /** Takes up credentials; throws when they cannot be written down, which the next sign of life tries again. */
   async #keep(credentials: Credentials): Promise<void> {
     this.#credentials = credentials;
+    this.#parts.become?.(credentials.identity);
     this.#isKept = false;
     await this.#parts.credentials.write(credentials);
     this.#isKept = true;
@@ -195,4 +231,9 @@ export class Link {
     this.#last = turn.catch(() => undefined);
     return turn;
   }
+}
+
+/** What a host has of an answer to it. */
+function taken({ issued, ...given }: GivenCredentials, asked: Asked | undefined): Omit<Credentials, "controlPlaneUrl"> {
+  return { ...given, ...(asked && { identity: asked.answered(issued) }) };
 }

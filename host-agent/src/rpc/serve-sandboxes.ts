@@ -6,7 +6,11 @@ import type { SandboxService } from "../sandboxes/service.ts";
 import { fileTransfers } from "./file-transfers.ts";
 import type { HostFacts } from "./host-facts.ts";
 import { hostAgentService, type JoinControlPlane } from "./hostagent.ts";
+import { type SecureServer, serveSecurely } from "./secure-server.ts";
 import { type RpcServer, serve } from "./server.ts";
+
+/** Where the host agent listens: on a unix socket, or at a port with mutual TLS. */
+export type ServePlace = { socketPath: string } | { host: string; port: number };
 
 /** What clients are given. */
 export interface ServedHost {
@@ -20,9 +24,9 @@ export interface ServedHost {
 
 /** Serves the sandboxes of a host: calls, and the content of files. */
 export function serveSandboxes(
-  socketPath: string,
+  place: ServePlace,
   { sandboxes, facts, join, monitoring, log }: ServedHost,
-): Promise<RpcServer> {
+): Promise<RpcServer & Partial<SecureServer>> {
   const service = hostAgentService(sandboxes, facts, join);
   const transfers = fileTransfers(sandboxes, log);
   const { page, interceptor } = monitoring ?? {};
@@ -30,5 +34,6 @@ export function serveSandboxes(
     if (page && request.url?.split("?", 1)[0] === METRICS_PATH) void page.answer(request, response);
     else transfers(request, response);
   };
-  return serve(socketPath, { service, files, ...(interceptor && { interceptor }) }, log);
+  const served = { service, files, ...(interceptor && { interceptor }) };
+  return "socketPath" in place ? serve(place.socketPath, served, log) : serveSecurely(place, served, log);
 }

@@ -29,39 +29,70 @@ export interface RpcServer {
   close(): Promise<void>;
 }
 
+/** What is served to connections, however they come. */
+export class Connections {
+  readonly #open = new Set<{ destroy(): void }>();
+  readonly #calls: http2.Http2Server;
+  readonly #files: http.Server;
+  readonly #log: Logger;
+
+  constructor(served: Served, log: Logger) {
+    this.#log = log;
+    this.#calls = callServer(served, this.#open, log);
+    // A file takes as long as it takes, and an idle connection is the caller's to close: closing it here could meet a
+    // request that is on its way.
+    this.#files = http.createServer({ requestTimeout: 0, keepAliveTimeout: 0 }, served.files);
+  }
+
+  /** Keeps hold of a connection that was accepted. */
+  add(socket: Socket): void {
+    this.#open.add(socket);
+    socket.on("close", () => this.#open.delete(socket));
+    socket.on("error", (error) => this.#log.debug({ err: error }, "connection failed"));
+  }
+
+  /** Serves a connection that was added. */
+  serve(socket: Socket, isHttp2: boolean): void {
+    // A session has more to end than its socket.
+    if (isHttp2) this.#open.delete(socket);
+    (isHttp2 ? this.#calls : this.#files).emit("connection", socket);
+  }
+
+  /** Breaks all of them. */
+  break(): void {
+    for (const connection of this.#open) connection.destroy();
+  }
+}
+
 /**
  * Serves the `hostagent` service with HTTP/2 and file transfers with HTTP/1.1 on a unix socket that only root can open.
  * The caller holds the lock of the data directory, so that a socket file that is there already is a left-over.
  */
 export async function serve(socketPath: string, served: Served, log: Logger): Promise<RpcServer> {
-  const open = new Set<{ destroy(): void }>();
-  const calls = callServer(served, open, log);
-  // A file takes as long as it takes, and an idle connection is the caller's to close: closing it here could meet a
-  // request that is on its way.
-  const files = http.createServer({ requestTimeout: 0, keepAliveTimeout: 0 }, served.files);
+  const connections = new Connections(served, log);
   const server = net.createServer((socket) => {
-    open.add(socket);
-    socket.on("close", () => open.delete(socket));
-    socket.on("error", (error) => log.debug({ err: error }, "connection failed"));
-    whenProtocolIsKnown(socket, (isHttp2) => {
-      // A session has more to end than its socket.
-      if (isHttp2) open.delete(socket);
-      (isHttp2 ? calls : files).emit("connection", socket);
-    });
+    connections.add(socket);
+    whenProtocolIsKnown(socket, (isHttp2) => connections.serve(socket, isHttp2));
   });
   await rm(socketPath, { force: true });
+  await listening(server, { path: socketPath });
+  await chmod(socketPath, 0o600);
+  return { close: () => closeServer(server, connections) };
+}
+
+/** Has a server listen; rejects when it cannot. */
+export async function listening(server: net.Server, place: net.ListenOptions): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
-    server.listen(socketPath, resolve);
+    server.listen(place, resolve);
   });
-  await chmod(socketPath, 0o600);
-  return {
-    async close() {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      for (const connection of open) connection.destroy();
-      await closed;
-    },
-  };
+}
+
+/** Ends a server and its connections at once. */
+export async function closeServer(server: net.Server, connections: Connections): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  connections.break();
+  await closed;
 }
 
 function callServer({ service, interceptor }: Served, open: Set<{ destroy(): void }>, log: Logger): http2.Http2Server {

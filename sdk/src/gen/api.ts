@@ -5467,6 +5467,10 @@ export interface components {
         };
         /** HostCredentials */
         HostCredentials: {
+            /** @description Of who has signed it, and signs those of control planes. Comes with `cert_pem` */
+            ca_cert_pem?: string;
+            /** @description For the key of `csr_pem`; it names the host and lasts 7 days. Absent unless it was asked for */
+            cert_pem?: string;
             host: components["schemas"]["Host"];
             refresh_token: string;
             /** @description For the header X-Host-Token */
@@ -5835,18 +5839,38 @@ export interface components {
         };
         /** RefreshHost */
         RefreshHost: {
+            /**
+             * @description Certificate request (PKCS #10, PEM) for a new ECDSA key on P-256, of which nothing but the key counts; a must for an https address
+             * @example -----BEGIN CERTIFICATE REQUEST-----
+             *     MIG4MGICAQAwADBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABKq02/ho0MO7HoBl
+             *     eha1OXfITUCvnipLaD8EiBbglNa7o2Ym+kXdaZKKZd0jnBT9j3OuAokIwi25ms74
+             *     3PyirXagADAKBggqhkjOPQQDAgNGADBDAiBGmNb9lt8USTUVc7DFQsnvIZBp4TBm
+             *     Fn1ih/YIHAJyCwIfZRpi05OWn0Yoqf3titxv7wxO1ZxWOMkepaDE0AlDiQ==
+             *     -----END CERTIFICATE REQUEST-----
+             */
+            csr_pem?: string;
             refresh_token: string;
         };
         /** RegisterHost */
         RegisterHost: {
             /** @description What runs its microVMs: kvm or tcg */
             accelerator?: string;
-            /** @description Where the control plane reaches the host agent: unix:PATH, on its own machine */
+            /** @description Where the control plane reaches the host agent: https://HOST:PORT, or unix:PATH on its own machine. Of a host that a team's own admins have made known HOST is an IP address, public or in one of the platform's networks for such hosts */
             address: string;
             /** @description Processor architecture, such as amd64 */
             arch?: string;
             /** @description Processors */
             cpu_cores?: number;
+            /**
+             * @description Certificate request (PKCS #10, PEM) for a new ECDSA key on P-256, of which nothing but the key counts; a must for an https address
+             * @example -----BEGIN CERTIFICATE REQUEST-----
+             *     MIG4MGICAQAwADBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABKq02/ho0MO7HoBl
+             *     eha1OXfITUCvnipLaD8EiBbglNa7o2Ym+kXdaZKKZd0jnBT9j3OuAokIwi25ms74
+             *     3PyirXagADAKBggqhkjOPQQDAgNGADBDAiBGmNb9lt8USTUVc7DFQsnvIZBp4TBm
+             *     Fn1ih/YIHAJyCwIfZRpi05OWn0Yoqf3titxv7wxO1ZxWOMkepaDE0AlDiQ==
+             *     -----END CERTIFICATE REQUEST-----
+             */
+            csr_pem?: string;
             /** @description GiB that were free on the disk of its sandboxes */
             disk_gb?: number;
             /** @description Why it emulates their processors in software, where it does, and has no KVM for them */

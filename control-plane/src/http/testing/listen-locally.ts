@@ -1,5 +1,7 @@
 import { once } from "node:events";
 import type { AddressInfo, Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 /** Has a server of a test listen on a free port of the loopback interface; resolves with its address. */
 export async function listenLocally(server: Server): Promise<string> {
@@ -8,7 +10,17 @@ export async function listenLocally(server: Server): Promise<string> {
   return addressOf(server);
 }
 
-/** Address of such a server. */
+let sockets = 0;
+
+/** The same at a socket of a file system, which goes with the server; resolves with its address. */
+export async function listenAtSocket(server: Server): Promise<string> {
+  const path = join(tmpdir(), `warren-test-${process.pid}-${++sockets}.sock`);
+  server.listen(path);
+  await once(server, "listening");
+  return `unix:${path}`;
+}
+
+/** Address of a server at a port. */
 export function addressOf(server: Server): string {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }

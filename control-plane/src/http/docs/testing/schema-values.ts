@@ -26,6 +26,7 @@ export interface Schema {
   pattern?: string;
   examples?: unknown[];
   format?: string;
+  contentMediaType?: string;
   [MAX_BYTES]?: number;
 }
 
@@ -121,6 +122,8 @@ export class SchemaValues {
       const years = { min: new Date("1970-01-01"), max: new Date("2200-01-01"), noInvalidDate: true };
       return fc.date(years).map((date) => date.toISOString().slice(0, format === "date" ? 10 : undefined));
     }
+    // What the pattern does not tell, the type of the content does.
+    if (schema.contentMediaType) return fc.constantFrom(...(schema.examples as string[]));
     const maxLength = Math.min(schema.maxLength ?? schema[MAX_BYTES] ?? CHARACTERS, Math.max(minLength, CHARACTERS));
     const made = pattern === undefined ? fc.string({ minLength, maxLength, unit: "binary" }) : matching(schema);
     const check = this.#ajv.compile(schema);
