@@ -148,7 +148,7 @@ describe("warren up", () => {
   const statusOf = async (...words: string[]) => (await exec(words)).status;
 
   test("prints one line of JSON, and keeps the key for root alone", async () => {
-    expect(Object.keys(up.ready).sort()).toEqual(["api_key", "docs_url", "setup_url", "url"]);
+    expect(Object.keys(up.ready).sort()).toEqual(["api_key", "docs_url", "notes", "setup_url", "url"]);
     expect((await fetch(up.ready.docs_url)).status).toBe(200);
     expect(up.ready.setup_url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/setup#token=[\w-]{43}$/);
     const credentials = join(data.path, "credentials.json");

@@ -88,14 +88,14 @@ it("see each other's sandboxes, and may end them", async () => {
   expect([404, 409]).toContain((await call(0, "POST", `/v1/sandboxes/${id}/ping`)).status);
 });
 
-it("have one of each between them: host monitor, keeper of leases, deletions of templates, samplers of stats and metrics, retention of the audit log and of what is over", async () => {
+it("have one of each between them: host monitor, keeper of leases, deletions of templates, samplers of stats and metrics, sender of webhooks, retention of the audit log, of deliveries and of what is over", async () => {
   // Other tests have databases of their own on the same server.
   const locks = () =>
     query(
       `select count(*) filter (where granted)::int as held from pg_locks
      where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`,
     );
-  await expect.poll(locks).toEqual([{ held: 7 }]);
+  await expect.poll(locks).toEqual([{ held: 9 }]);
 });
 
 it("need at most one round trip to the database for a call in the steady state", async () => {

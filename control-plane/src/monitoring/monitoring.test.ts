@@ -89,7 +89,6 @@ describe("metrics with a token", () => {
     expect(lines[0]).toMatchObject({
       ms: expect.any(Number),
       steps: {
-        placement: expect.any(Number),
         admission: expect.any(Number),
         host: expect.any(Number),
         record: expect.any(Number),

@@ -3,6 +3,7 @@ package cgrouptest
 
 import (
 	"bufio"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -73,6 +74,10 @@ func remove(t testing.TB, root string) {
 	}
 	var groups []string
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			// Whoever made it has just removed it.
+			return nil
+		}
 		if err == nil && entry.IsDir() {
 			groups = append(groups, path)
 		}

@@ -45,8 +45,11 @@ afterAll(async () => {
 
 /** Joins the shell from a place in its output on, types, and leaves once that is taken and `until` has come; or it ends. */
 async function visit(id: string, at: number, until: string, typed = "") {
+  const left = Promise.withResolvers<void>();
+  // Its end is how one leaves.
   async function* input(): AsyncGenerator<CommandInput> {
     if (typed) yield { type: "stdin", data: Buffer.from(typed) };
+    await left.promise;
   }
   const seen = { offset: -1, text: "", next: at, exitCode: -1 };
   let toTake = typed.length;
@@ -56,8 +59,11 @@ async function visit(id: string, at: number, until: string, typed = "") {
     if (event.type === "stdin_taken") toTake -= event.bytes;
     if (event.type === "ended") seen.exitCode = event.exitCode;
     seen.next = seen.offset + seen.text.length;
-    if (toTake === 0 && seen.text.includes(until)) break;
+    if (toTake > 0 || !seen.text.includes(until)) continue;
+    left.resolve();
+    break;
   }
+  left.resolve();
   return seen;
 }
 
