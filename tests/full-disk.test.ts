@@ -28,6 +28,11 @@ const write = (sandbox: Sandbox, mebibytes: number) =>
   sandbox.exec("sh", ["-c", `head -c ${mebibytes * MIB} /dev/zero | tr '\\0' x > big && sync && echo written`], {
     timeoutSec: 600,
   });
+/** Takes all space but root's, what the servers have given back meanwhile as well, and writes. */
+const writeOnFull = async (sandbox: Sandbox) => {
+  await disk.fill(0);
+  return write(sandbox, 8).catch((error: unknown) => error);
+};
 const look = async ({ id }: Sandbox) => (await stack.warren.sandboxes.get(id)).fields;
 const held = { status: "paused", reason: { code: "host_disk_full" } };
 const full = { code: "host_disk_full", status: 507 };
@@ -46,13 +51,8 @@ it("a guest that fills the host's disk is held before anybody is harmed, and a d
   await expect(stack.warren.sandboxes.create({ memoryMb: 128 })).rejects.toMatchObject({ code: "host_full" });
 
   // Another program of the host takes the rest.
-  // What the servers give back meanwhile is taken as well.
-  const lookOnFull = async () => {
-    await disk.fill();
-    await write(neighbour, 8).catch(() => undefined);
-    return look(neighbour);
-  };
-  await expect.poll(lookOnFull, { timeout: 120_000 }).toMatchObject(held);
+  await expect.poll(() => writeOnFull(neighbour), { timeout: 120_000 }).toMatchObject(full);
+  await expect.poll(() => look(neighbour), { timeout: 60_000 }).toMatchObject(held);
   expect((await fetch(`${stack.url}/health`)).status).toBe(200);
   expect(await stack.hostAgent.stop()).toBe(0);
   await stack.startHostAgent();
@@ -98,12 +98,7 @@ it("warren up that is killed while the disk is full leaves no server, and the ne
     const { id } = await first.warren.sandboxes.create({ memoryMb: 128 });
     const sandbox = await first.warren.sandboxes.get(id);
     await sandbox.exec("sh", ["-c", "echo kept > kept; sync"]);
-    // What the servers give back meanwhile is taken as well.
-    const writeOnFull = async () => {
-      await disk.fill(0);
-      return write(sandbox, 8).catch((error: unknown) => error);
-    };
-    await expect.poll(writeOnFull, { timeout: 120_000 }).toMatchObject(full);
+    await expect.poll(() => writeOnFull(sandbox), { timeout: 120_000 }).toMatchObject(full);
     expect(serversOf(directory).length).toBeGreaterThanOrEqual(2);
     process.kill(first.pid, "SIGKILL");
     await first.ended;

@@ -84,14 +84,19 @@ export class VolatileDisk {
       .map(Number);
   }
 
-  /** Takes the space that is free for anyone but root, but for `rest` bytes; without `rest`, root's as well. */
+  /**
+   * Takes the space that is free for anyone but root, but for `rest` bytes; without `rest`, root's as well. What others give
+   * back meanwhile stays theirs.
+   */
   async fill(rest?: number): Promise<void> {
     const { bavail, bfree, bsize } = await statfs(this.directory);
     let piece = rest === undefined ? bfree * bsize : bavail * bsize - rest;
-    for (let index = 0; piece >= 4096; index++) {
+    let left = piece;
+    for (let index = 0; piece >= 4096 && left >= piece; index++) {
       const file = join(this.directory, `${FILLER}${this.#fillers + index}`);
       const taken = await run("fallocate", ["-l", String(Math.floor(piece)), file]).catch(() => undefined);
       if (taken && rest !== undefined) break;
+      if (taken) left -= piece;
       piece /= 2;
     }
     this.#fillers += 100;

@@ -66,7 +66,7 @@ export class ExecConnection {
     this.#listener = listener;
     this.#socket = new WebSocket(url, PROTOCOL);
     this.#socket.binaryType = "arraybuffer";
-    this.#socket.onopen = () => this.#socket.send(JSON.stringify(wire(first)));
+    this.#socket.onopen = () => this.#send(JSON.stringify(wire(first)));
     this.#socket.onmessage = ({ data }) => this.#take(data as ArrayBuffer | string);
     this.#socket.onclose = () => this.#end({ is: "broken" });
   }
