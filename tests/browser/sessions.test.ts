@@ -62,23 +62,6 @@ test("the audit log tells what happens when it does", async () => {
   await sandbox.destroy();
 });
 
-test("commands stand in the list of a capsule as they start and end, without a question now and again", async () => {
-  const tab = await page.context().newPage();
-  await tab.addInitScript(`{
-    const repeat = window.setInterval;
-    window.setInterval = (act, ms) => (ms >= 1000 ? 0 : repeat(act, ms));
-  }`);
-  await tab.goto(`${capsule}?tab=processes`);
-  await tab.getByText("No command runs in the capsule").waitFor();
-  const sandbox = await dashboard.warren.sandboxes.get(capsule.split("/").at(-1) ?? "");
-  const { pid } = await sandbox.processes.start("sleep", ["600"]);
-  const row = tab.getByRole("row").filter({ hasText: "sleep 600" });
-  await row.getByText("runs", { exact: true }).waitFor();
-  await sandbox.processes.end(pid);
-  await row.getByText("ended").waitFor();
-  await tab.close();
-});
-
 test("two tabs of one browser never show two teams", async () => {
   const list = await page.context().newPage();
   await list.goto("/dashboard/capsules/list");

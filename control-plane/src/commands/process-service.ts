@@ -1,6 +1,5 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import { WarrenError } from "@warren/contracts/errors";
-import type { ListProcessesRequestSchema, ProcessInfo } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import type { ProcessInfo } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import type { ExecRequest } from "@warren/contracts/rest/commands";
 import type { Process, StartedProcess } from "@warren/contracts/rest/processes";
 import { SIGNALS, type SignalName } from "@warren/contracts/signals";
@@ -37,26 +36,17 @@ export class ProcessService {
   }
 
   /** All commands that the sandbox knows, in the order in which they were started. */
-  list(caller: Caller, sandboxId: string): Promise<Process[]> {
-    return this.#list(caller, { sandboxId });
-  }
-
-  /** Calls `tell` at once, and then whenever that list is another, until `signal` aborts. Fails when the sandbox does not run. */
-  async watch(caller: Caller, sandboxId: string, tell: () => Promise<void>, signal: AbortSignal): Promise<void> {
-    await this.#access.look(caller, sandboxId, async ({ agent }) => {
-      for await (const _ of agent.watchProcesses({ sandboxId }, { signal })) await tell();
-    });
+  async list(caller: Caller, sandboxId: string): Promise<Process[]> {
+    const { processes } = await this.#access.look(caller, sandboxId, ({ agent }) => agent.listProcesses({ sandboxId }));
+    return processes.map(toProcess);
   }
 
   /** One command by its process id or tag. Of several that had the tag, it is the one that lives or else the newest. */
   async get(caller: Caller, sandboxId: string, process: string): Promise<Process> {
-    const named = selectorOf(process);
-    const { selector } = named;
-    const found = (await this.#list(caller, { sandboxId, process: named })).filter(
-      (one) => one[selector.case] === selector.value,
-    );
-    const meant = found.findLast(({ exit }) => exit === undefined) ?? found.at(-1);
-    if (meant) return meant;
+    const { selector } = selectorOf(process);
+    const named = (await this.list(caller, sandboxId)).filter((one) => one[selector.case] === selector.value);
+    const found = named.findLast(({ exit }) => exit === undefined) ?? named.at(-1);
+    if (found) return found;
     throw new WarrenError("process_not_found", `sandbox ${sandboxId} has no command ${process}`);
   }
 
@@ -70,13 +60,6 @@ export class ProcessService {
   async end(caller: Caller, sandboxId: string, process: string): Promise<void> {
     await this.#send(caller, sandboxId, process, { signal: SIGNALS.SIGTERM, killAfterMs: GRACE_MS });
     await this.#audit.processEnded(caller, sandboxId, { process });
-  }
-
-  async #list(caller: Caller, request: MessageInitShape<typeof ListProcessesRequestSchema>): Promise<Process[]> {
-    const { processes } = await this.#access.look(caller, request.sandboxId ?? "", ({ agent }) =>
-      agent.listProcesses(request),
-    );
-    return processes.map(toProcess);
   }
 
   async #send(caller: Caller, sandboxId: string, process: string, order: { signal: number; killAfterMs: number }) {
