@@ -160,6 +160,44 @@ describe("accounts by the client library", () => {
     await expect(vouched.unlinkProvider("github")).rejects.toMatchObject({ code: "last_login_method" });
   });
 
+  test("makes hosts known, has them take sandboxes or not, and deletes them", async () => {
+    const first = await connect().signIn.logIn({ email: "first@example.org", password: PASSWORD });
+    const { hosts, administration } = connect(first.token!);
+    const { host, registration_token: token } = await hosts.create({ provider: "rack 2", availabilityZone: "b" });
+    expect(host).toMatchObject({ type: "regular", status: "pending", provider: "rack 2", availability_zone: "b" });
+    expect((await hosts.newToken(host.id)).registration_token).not.toBe(token);
+    await expect(hosts.drain(host.id)).rejects.toMatchObject({ code: "invalid_state" });
+    const answer = await fetch(new URL("/v1/hosts/register", url), {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ token, address: `unix:${dataDir}/nobody.sock`, arch: "amd64", cpu_cores: 2 }),
+    });
+    expect(answer.status).toBe(201);
+    expect(await hosts.drain(host.id)).toMatchObject({ status: "draining" });
+    expect(await hosts.offline(host.id)).toMatchObject({ status: "offline" });
+    expect(await hosts.online(host.id)).toMatchObject({ status: "online" });
+    expect((await hosts.list()).map(({ id }) => id)).toEqual([host.id]);
+    expect(await hosts.get(host.id)).toMatchObject({ cpu_cores: 2, templates: [] });
+    await hosts.addTag(host.id, "gpu");
+    expect(await hosts.tags(host.id)).toEqual(["gpu"]);
+    await hosts.removeTag(host.id, "gpu");
+    await expect(hosts.removeTag(host.id, "gpu")).rejects.toMatchObject({ code: "not_found" });
+    expect(await hosts.deletePreview(host.id)).toMatchObject({ host: { id: host.id }, sandbox_ids: [], templates: [] });
+    await hosts.delete(host.id);
+    await expect(hosts.get(host.id)).rejects.toMatchObject({ code: "not_found" });
+    await expect(hosts.delete(host.id, { force: true })).rejects.toMatchObject({ code: "not_found" });
+
+    const owner = await connect().signIn.signUp({ email: "owner@example.org", password: PASSWORD, name: "Owner" });
+    const teams = connect(owner.token!).hosts;
+    await expect(teams.create()).rejects.toMatchObject({ code: "forbidden" });
+    const { slug } = (await administration.teams({ search: owner.team_id })).items[0]!;
+    await new Operator(dataDir).setByoc(slug, true);
+    const own = (await teams.create({ teamId: owner.team_id })).host;
+    expect(own).toMatchObject({ type: "byoc", team_id: owner.team_id });
+    expect(await teams.list()).toMatchObject([{ id: own.id }]);
+    await teams.delete(own.id);
+  });
+
   test("is deleted with the teams that nobody else is in", async () => {
     const anybody = connect();
     const account = { email: "leaver@example.org", password: PASSWORD, name: "Leaver" };

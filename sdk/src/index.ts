@@ -1,6 +1,7 @@
 export { WarrenError } from "@warren/contracts/errors";
 export type { EventType } from "@warren/contracts/rest/events";
 export type { Family, FamilyNode } from "@warren/contracts/rest/family";
+export type { Host, HostDeletePreview, HostDetails, HostStatus, HostType, NewHost } from "@warren/contracts/rest/hosts";
 export type { MetricSeries } from "@warren/contracts/rest/metrics";
 export type { Process, StartedProcess } from "@warren/contracts/rest/processes";
 export type { SandboxStats, StatsRange } from "@warren/contracts/rest/stats";
@@ -20,6 +21,7 @@ export {
   type TransferOptions,
   type WriteOptions,
 } from "./files.ts";
+export { type CreateHostOptions, type DeleteHostOptions, Hosts } from "./hosts.ts";
 export type { Content } from "./multipart.ts";
 export { Processes } from "./processes.ts";
 export type { OnProgress } from "./progress.ts";

@@ -13,6 +13,7 @@ import { Account } from "./account.ts";
 import { Administration } from "./administration.ts";
 import { AuditLogs } from "./audit-logs.ts";
 import { type EventsOptions, followEvents, type StreamedEvent } from "./event-stream.ts";
+import { Hosts } from "./hosts.ts";
 import { Sandbox } from "./sandbox.ts";
 import { SignIn } from "./sign-in.ts";
 import { Templates } from "./templates.ts";
@@ -86,6 +87,8 @@ const PAGE_SIZE = 100;
 export class Warren {
   readonly sandboxes: Sandboxes;
   readonly templates: Templates;
+  /** For people: the machines that run sandboxes. */
+  readonly hosts: Hosts;
   /** For people: how they come to a session, and their account. */
   readonly signIn: SignIn;
   readonly account: Account;
@@ -100,6 +103,7 @@ export class Warren {
     this.#transport = new Transport(options);
     this.sandboxes = new Sandboxes(this.#transport);
     this.templates = new Templates(this.#transport);
+    this.hosts = new Hosts(this.#transport);
     this.signIn = new SignIn(this.#transport);
     this.account = new Account(this.#transport);
     this.auditLogs = new AuditLogs(this.#transport);
