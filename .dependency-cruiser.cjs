@@ -33,7 +33,7 @@ const controlPlane = [
   ["http"],
   ["rate-limits"],
   ["database", "callers"],
-  ["logging.ts", "process", "identifiers", "date-time.ts", "detached-operations.ts"],
+  ["logging.ts", "process", "identifiers", "addresses", "date-time.ts", "detached-operations.ts"],
 ];
 
 /** The same of `host-agent/src`. */

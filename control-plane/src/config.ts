@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs";
-import { isIP } from "node:net";
 import { join, resolve } from "node:path";
 import { parseEnv } from "node:util";
 import { WarrenError } from "@warren/contracts/errors";
@@ -11,6 +10,7 @@ import {
   parseMetricsAddress,
   parseMetricsToken,
 } from "@warren/server/metrics-settings";
+import { parseAllowedNetworks, parseNetworks } from "./addresses/address-policy.ts";
 import { PLACEMENT_ORDERS, type PlacementOrder } from "./hosts/placement-query.ts";
 import { type AllowedHost, parseHost } from "./http/host-check.ts";
 import { TRANSFER_LIMITS, type TransferLimits } from "./http/slow-clients/transfer-limits.ts";
@@ -19,7 +19,6 @@ import { readSmtpSettings, type SmtpSettings } from "./mail/smtp-settings.ts";
 import { type OAuthSettings, readOAuthSettings } from "./oauth/oauth-settings.ts";
 import { DEFAULT_QUOTA, parseTeamQuota } from "./quotas/quota-settings.ts";
 import { SecretKeys } from "./secrets/secret-keys.ts";
-import { parseAllowedTargets } from "./webhooks/target-policy.ts";
 
 /** Settings of one control plane process. */
 export interface Config {
@@ -150,7 +149,7 @@ export function parseConfig(environment: Environment): Config {
     cacheDir: read("WARREN_CACHE_DIR", (text) => resolve(text)) ?? join(dataDir, "cache"),
     allowedOrigins: read("WARREN_ALLOWED_ORIGINS", parseOrigins) ?? [],
     allowedHosts: read("WARREN_ALLOWED_HOSTS", parseHosts) ?? [],
-    webhookTargets: read("WARREN_WEBHOOK_ALLOW_PRIVATE", parseAllowedTargets) ?? [],
+    webhookTargets: read("WARREN_WEBHOOK_ALLOW_PRIVATE", parseAllowedNetworks) ?? [],
     trustedProxies: read("WARREN_TRUSTED_PROXIES", parseNetworks) ?? [],
     hostNetworks: read("WARREN_HOST_NETWORKS", parseNetworks) ?? [],
     transfers: TRANSFER_LIMITS,
@@ -244,18 +243,6 @@ function parseHosts(text: string): AllowedHost[] {
     const host = parseHost(part.trim());
     if (!host) throw new Error(`"${part.trim()}" is not a host, such as warren.example.org or 192.0.2.7:3000`);
     return host;
-  });
-}
-
-function parseNetworks(text: string): string[] {
-  return text.split(",").map((part) => {
-    const [address = "", bits = "", ...rest] = part.trim().split("/");
-    const most = isIP(address) === 6 ? 128 : 32;
-    const isNetwork = bits === "" ? !part.includes("/") : /^\d{1,3}$/.test(bits) && Number(bits) <= most;
-    if (isIP(address) === 0 || !isNetwork || rest.length > 0) {
-      throw new Error(`"${part.trim()}" is neither an address nor a network such as 10.0.0.0/8`);
-    }
-    return part.trim();
   });
 }
 

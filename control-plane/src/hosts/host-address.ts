@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { WarrenError } from "@warren/contracts/errors";
-import ipaddr from "ipaddr.js";
+import { AddressPolicy } from "../addresses/address-policy.ts";
 
 /** Where a host agent is: on a socket of the control plane's machine, or at a port, over TLS. */
 export type HostPlace = { socketPath: string } | { host: string; port: number };
@@ -30,13 +30,6 @@ export function requireForeignPlace(place: HostPlace, networks: readonly string[
   const words = "the host of a team must be at https://IP:PORT, with a public address";
   if ("socketPath" in place || isIP(place.host) === 0)
     throw new WarrenError("invalid_request", `body/address: ${words}`);
-  const address = ipaddr.process(place.host);
-  if (address.range() === "unicast" || networks.some((network) => isIn(address, network))) return;
+  if (new AddressPolicy(networks).allows(place.host)) return;
   throw new WarrenError("invalid_request", `body/address: ${words}, or one in a network of WARREN_HOST_NETWORKS`);
-}
-
-function isIn(address: ipaddr.IPv4 | ipaddr.IPv6, network: string): boolean {
-  const [first, bits] = network.includes("/") ? ipaddr.parseCIDR(network) : [ipaddr.parse(network), undefined];
-  if (first.kind() !== address.kind()) return false;
-  return address.match(first as never, bits ?? (first.kind() === "ipv6" ? 128 : 32));
 }

@@ -3,7 +3,7 @@ import { request as httpRequest, type IncomingMessage, type RequestOptions } fro
 import { request as httpsRequest } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
 import { LIMITS } from "@warren/contracts/limits";
-import type { TargetPolicy } from "./target-policy.ts";
+import type { AddressPolicy } from "../addresses/address-policy.ts";
 
 /** Milliseconds for all of an attempt, from the look-up of the name to the answer's headers. */
 const ATTEMPT_MS = 15_000;
@@ -35,11 +35,11 @@ export class PostFailed extends Error {}
  * so that a name that changes its mind gains nothing. Throws `PostFailed`.
  */
 export class HttpPost {
-  readonly #policy: TargetPolicy;
+  readonly #policy: AddressPolicy;
   readonly #resolve: Resolve;
   readonly #attemptMs: number;
 
-  constructor(policy: TargetPolicy, { resolve = resolveName, attemptMs = ATTEMPT_MS } = {}) {
+  constructor(policy: AddressPolicy, { resolve = resolveName, attemptMs = ATTEMPT_MS } = {}) {
     this.#policy = policy;
     this.#resolve = resolve;
     this.#attemptMs = attemptMs;

@@ -1,4 +1,5 @@
 import type { FastifyRequest } from "fastify";
+import { AddressPolicy } from "../addresses/address-policy.ts";
 import { ALL_RIGHTS } from "../audit/account-events.ts";
 import { memberOf, userOf } from "../callers/request-caller.ts";
 import { transact } from "../database/transact.ts";
@@ -9,7 +10,6 @@ import { DeliveryStore } from "../webhooks/delivery-store.ts";
 import { Dispatcher } from "../webhooks/dispatcher.ts";
 import { EventFanOut } from "../webhooks/event-fan-out.ts";
 import { HttpPost } from "../webhooks/http-post.ts";
-import { TargetPolicy } from "../webhooks/target-policy.ts";
 import { webhookRetention } from "../webhooks/webhook-retention.ts";
 import { type WebhookScope, WebhookService } from "../webhooks/webhook-service.ts";
 import { WebhookStore } from "../webhooks/webhook-store.ts";
@@ -26,7 +26,7 @@ export function createWebhooks(
 ) {
   const hooks = new WebhookStore(db, secrets);
   const deliveries = new DeliveryStore(db);
-  const post = new HttpPost(new TargetPolicy(config.webhookTargets));
+  const post = new HttpPost(new AddressPolicy(config.webhookTargets));
   const parts = { db, hooks, deliveries, post, audit: audit.webhooks };
   const sender = new DeliverySender(parts);
   const fanOut = new EventFanOut({ ...parts, resources, log });

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import ipaddr from "ipaddr.js";
 
 /** Addresses that count as public and are a cloud's own: whoever reaches them is taken for the machine. */
@@ -5,8 +6,8 @@ const METADATA = ["168.63.129.16/32"].map((network) => ipaddr.parseCIDR(network)
 
 type Address = ReturnType<typeof ipaddr.process>;
 
-/** Which addresses webhooks may reach: public ones, and those of networks that the operator allows. */
-export class TargetPolicy {
+/** Which addresses that strangers name the server may reach: public ones, and those of networks that the operator allows. */
+export class AddressPolicy {
   readonly #allowed: [Address, number][];
 
   /** `allowed`: addresses and networks, such as 10.0.0.0/8. */
@@ -32,14 +33,22 @@ function isIn(address: Address, networks: [Address, number][]): boolean {
   return networks.some(([network, bits]) => address.kind() === network.kind() && address.match(network, bits));
 }
 
-/** Reads `WARREN_WEBHOOK_ALLOW_PRIVATE`: 1 for all addresses, or networks with commas between them. */
-export function parseAllowedTargets(text: string): string[] {
+/** Reads addresses and networks with commas between them. */
+export function parseNetworks(text: string): string[] {
+  return text.split(",").map((part) => {
+    const [address = "", bits = "", ...rest] = part.trim().split("/");
+    const most = isIP(address) === 6 ? 128 : 32;
+    const isNetwork = bits === "" ? !part.includes("/") : /^\d{1,3}$/.test(bits) && Number(bits) <= most;
+    if (isIP(address) === 0 || !isNetwork || rest.length > 0) {
+      throw new Error(`"${part.trim()}" is neither an address nor a network such as 10.0.0.0/8`);
+    }
+    return part.trim();
+  });
+}
+
+/** Reads what is allowed beside public addresses: 1 for all, 0 for nothing, or networks. */
+export function parseAllowedNetworks(text: string): string[] {
   if (text === "1" || text === "true") return ["0.0.0.0/0", "::/0"];
   if (text === "0" || text === "false") return [];
-  return text.split(",").map((part) => {
-    const network = part.trim();
-    const isNetwork = network.includes("/") ? ipaddr.isValidCIDR(network) : ipaddr.isValid(network);
-    if (isNetwork && !/^\d+$/.test(network)) return network;
-    throw new Error(`"${network}" is neither 1, 0, an address nor a network such as 10.0.0.0/8`);
-  });
+  return parseNetworks(text);
 }
