@@ -1,5 +1,6 @@
 import { Writable } from "node:stream";
 import type { Me } from "@warren/contracts/rest/accounts";
+import type { NewWebhook, Webhook, WebhookSecret } from "@warren/contracts/rest/webhooks";
 import { describe, expect, it } from "vitest";
 import { administer } from "./database/testing/postgres-server.ts";
 import { createDatabase, testDatabase } from "./database/testing/test-database.ts";
@@ -16,6 +17,7 @@ import {
   startAccountStack,
   TEST_SECRET,
 } from "./testing/person.ts";
+import { Receiver } from "./webhooks/testing/receiver.ts";
 
 /** A log that is kept as text. */
 function capture() {
@@ -90,7 +92,9 @@ describe("logging", () => {
     const publicUrl = "http://warren.example";
     const github = await GitHubDouble.start();
     const oauth = { github: { ...GITHUB_CLIENT, baseUrl: github.url } };
-    const stack = await startAccountStack(database(), { log, config: { publicUrl, oauth, logLevel: "trace" } });
+    const receiver = await Receiver.start();
+    const config = { publicUrl, oauth, webhookTargets: ["127.0.0.1"], logLevel: "trace" as const };
+    const stack = await startAccountStack(database(), { log, config });
     try {
       secrets.push(stack.apiKey);
       const person = await Person.signUp(stack);
@@ -101,6 +105,25 @@ describe("logging", () => {
       secrets.push(key.slice("warren_".length));
       const withKey = { headers: { "x-api-key": key } };
       await expectStatus(await send(stack.url, "GET", `/v1/auth/options?token=${person.token}`, withKey), 200);
+
+      await receiver.close();
+      const { url, secret } = await expectJson<NewWebhook>(
+        await person.call("POST", "/v1/webhooks", {
+          name: "chat",
+          url: `${receiver.url}/a-token-in-an-address`,
+          events: ["*"],
+        }),
+        201,
+      );
+      const { pathname } = new URL(url);
+      const path = (await person.get<Webhook[]>("/v1/webhooks")).map(({ id }) => `/v1/webhooks/${id}`)[0]!;
+      const rotated = await expectJson<WebhookSecret>(await person.call("POST", `${path}/secret`), 201);
+      secrets.push(pathname, secret.slice("whsec_".length), rotated.secret.slice("whsec_".length));
+      // Nobody answers there, and then not even the database.
+      await expectJson(await person.call("POST", `${path}/test`), 200);
+      await administer(database().config.databaseUrl, "alter table webhook_deliveries rename to elsewhere");
+      await expectStatus(await person.call("POST", `${path}/test`), 500);
+      await administer(database().config.databaseUrl, "alter table elsewhere rename to webhook_deliveries");
 
       // What goes wrong is logged more closely.
       secrets.push("a wrong password", "not a token at all", "short!");

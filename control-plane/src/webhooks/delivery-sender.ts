@@ -4,6 +4,7 @@ import type { WebhookEvents } from "../audit/webhook-events.ts";
 import type { Db } from "../database/tables.ts";
 import { transact } from "../database/transact.ts";
 import { toWireId } from "../identifiers/wire-id.ts";
+import { boundPauses } from "./bound-pauses.ts";
 import type { AttemptResult, DeliveryRow, DeliveryStore } from "./delivery-store.ts";
 import { type HttpPost, PostFailed } from "./http-post.ts";
 import { bodyOf } from "./message-formats.ts";
@@ -71,6 +72,7 @@ export class DeliverySender {
     const status = delivered ? "delivered" : retryInSec === undefined ? "failed" : "pending";
     const result = { ...answer, status, retryInSec: retryInSec ?? 0 } as const;
     return transact(db, async (transaction) => {
+      await boundPauses(transaction);
       // Before the delivery, in the order in which the end of a webhook takes both.
       await sql`select from webhooks where id = ${delivery.webhook_id} for no key update`.execute(transaction);
       const noted = await deliveries.finish(delivery, result, transaction);

@@ -11,6 +11,7 @@ import { EventPosition } from "../events/event-position.ts";
 import type { EventResources } from "../events/event-resources.ts";
 import { toWireId } from "../identifiers/wire-id.ts";
 import type { Logger } from "../logging.ts";
+import { boundPauses } from "./bound-pauses.ts";
 import type { DeliveryStore, Message } from "./delivery-store.ts";
 import type { WebhookStore } from "./webhook-store.ts";
 
@@ -45,6 +46,7 @@ export class EventFanOut {
 
   /** Has whoever takes events or switches webhooks on wait until the transaction ends; before any webhook is locked. */
   async lock(db: Db): Promise<void> {
+    await boundPauses(db);
     await sql`select from webhook_cursor for update`.execute(db);
   }
 
@@ -58,6 +60,7 @@ export class EventFanOut {
   async takeSome(): Promise<boolean> {
     const { db } = this.#parts;
     return transact(db, async (transaction) => {
+      await boundPauses(transaction);
       const cursor = await transaction.selectFrom("webhook_cursor").select("position").forUpdate().executeTakeFirst();
       const start = cursor?.position ? EventPosition.parse(cursor.position) : undefined;
       if (!start) return false;

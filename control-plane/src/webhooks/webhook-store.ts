@@ -5,6 +5,7 @@ import type { WebhookEvents } from "../audit/webhook-events.ts";
 import type { Db } from "../database/tables.ts";
 import { WEBHOOK_PREVIOUS_SECRET, WEBHOOK_SECRET, WEBHOOK_URL } from "../secrets/sealed-columns.ts";
 import type { Secrets } from "../secrets/secrets.ts";
+import { boundPauses } from "./bound-pauses.ts";
 import type { WebhooksTable } from "./webhook-tables.ts";
 
 /** Bytes of a secret. */
@@ -41,6 +42,7 @@ export class WebhookStore {
 
   /** The same, whose row nobody else changes until the transaction ends. */
   async lock(owner: WebhookOwner, id: string, db: Db): Promise<WebhookRow | undefined> {
+    await boundPauses(db);
     const row = await ofOwner(db, owner).where("id", "=", id).forUpdate().executeTakeFirst();
     return row && this.#open(row);
   }

@@ -214,6 +214,37 @@ describe("webhooks", () => {
     expect(await on.json()).toMatchObject({ enabled: true });
   });
 
+  it("are held up by no other, be there as many as may be that hang, drip or never end", async () => {
+    const before = receiver.answer;
+    receiver.answer = (response, { path }) => {
+      if (path.startsWith("/hang")) return;
+      if (path.startsWith("/drip")) {
+        const timer = setInterval(() => response.write("x"), 1000);
+        response.on("close", () => clearInterval(timer));
+      } else if (path.startsWith("/endless")) {
+        const more = () => {
+          while (!response.destroyed && response.write("x".repeat(65_536)));
+          if (!response.destroyed) response.once("drain", more);
+        };
+        more();
+      } else response.end("ok");
+    };
+    const owner = await Person.signUp(stack);
+    const bad = ["/hang", "/drip", "/endless"];
+    for (let made = 0; made < 18; made++) await make(owner, bad[made % 3]!, { events: ["api_key.created"] });
+    await make(owner, "/fine", { events: ["api_key.created"] });
+    // Each of the bad ones has all the attempts under way that it may have, and more that wait.
+    for (let made = 0; made < 6; made++) await owner.createApiKey();
+    await messages("/fine", 6);
+    await messages("/hang", 4 * 6);
+    const begin = performance.now();
+    await owner.createApiKey();
+    await messages("/fine", 7);
+    // Less than any of them is waited for.
+    expect(performance.now() - begin).toBeLessThan(10_000);
+    receiver.answer = before;
+  }, 60_000);
+
   it("of the platform are told of all teams and of hosts", async () => {
     const hook = await make(admin, "/platform", { events: ["host.*", "team.created"] }, "/v1/admin/webhooks");
     expect(hook.team_id).toBeUndefined();

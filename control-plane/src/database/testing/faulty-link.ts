@@ -8,6 +8,7 @@ export class FaultyLink {
   readonly #server: Server;
   readonly #pairs = new Set<[client: Socket, server: Socket]>();
   #silent = false;
+  #silentAt: string | undefined;
   #onSwallowed: (bytes: Buffer) => void = () => undefined;
 
   private constructor(server: Server, url: string) {
@@ -40,6 +41,14 @@ export class FaultyLink {
     return swallowed.promise;
   }
 
+  /** Nothing comes through from when a client sends something with this text in it, that included; resolves then. */
+  fallSilentAt(text: string): Promise<void> {
+    const swallowed = this.fallSilent(text);
+    this.#silent = false;
+    this.#silentAt = text;
+    return swallowed;
+  }
+
   /** New connections come through again. */
   recover(): void {
     this.#silent = false;
@@ -63,7 +72,14 @@ export class FaultyLink {
     const pair: [Socket, Socket] = [client, server];
     this.#pairs.add(pair);
     const forget = () => this.#pairs.delete(pair);
-    client.on("data", (bytes: Buffer) => (this.#silent ? this.#onSwallowed(bytes) : server.write(bytes)));
+    client.on("data", (bytes: Buffer) => {
+      if (this.#silentAt !== undefined && bytes.includes(this.#silentAt)) {
+        this.#silent = true;
+        this.#silentAt = undefined;
+      }
+      if (this.#silent) this.#onSwallowed(bytes);
+      else server.write(bytes);
+    });
     server.on("data", (bytes) => this.#silent || client.write(bytes));
     client.on("error", () => undefined).on("close", forget);
     server.on("error", () => undefined).on("close", forget);
