@@ -6,8 +6,10 @@ import { readQemuVersion } from "./version.ts";
 /** Whether microVMs can run on KVM here, and why or why not. */
 export interface KvmVerdict {
   usable: boolean;
-  /** A sentence for the operator. */
+  /** A sentence for the operator, and for whoever administers the platform. */
   reason: string;
+  /** What a kernel that did not get to its end printed last, for the log: consoles that print beside each other mix their letters. */
+  printed: string;
 }
 
 export interface KvmProbeOptions {
@@ -49,13 +51,17 @@ export async function probeKvm(options: KvmProbeOptions): Promise<KvmVerdict> {
   try {
     await access(device, constants.R_OK | constants.W_OK);
   } catch (error) {
-    return { usable: false, reason: `${device} cannot be opened: ${(error as NodeJS.ErrnoException).code}` };
+    return {
+      usable: false,
+      reason: `${device} cannot be opened: ${(error as NodeJS.ErrnoException).code}`,
+      printed: "",
+    };
   }
   const bootId = (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
   const version = options.version ?? (await readQemuVersion(binary)).text;
   const key = [bootId, version, options.kernelRelease].join(" ");
   const kept = await readVerdict(options.verdictFile);
-  if (kept?.key === key) return { usable: kept.usable, reason: kept.reason };
+  if (kept?.key === key) return { usable: kept.usable, reason: kept.reason, printed: kept.printed };
   const verdict = await boot(binary, options.kernel, options.limits ?? LIMITS);
   const temporary = `${options.verdictFile}.${process.pid}`;
   await writeFile(temporary, `${JSON.stringify({ key, ...verdict } satisfies KeptVerdict)}\n`);
@@ -67,7 +73,8 @@ export async function probeKvm(options: KvmProbeOptions): Promise<KvmVerdict> {
 async function readVerdict(path: string): Promise<KeptVerdict | undefined> {
   try {
     const value = JSON.parse(await readFile(path, "utf8")) as Partial<KeptVerdict> | null;
-    if (typeof value?.key !== "string" || typeof value.usable !== "boolean" || typeof value.reason !== "string")
+    const { key, usable, reason, printed } = value ?? {};
+    if ([key, reason, printed].some((text) => typeof text !== "string") || typeof usable !== "boolean")
       return undefined;
     return value as KeptVerdict;
   } catch (error) {
@@ -99,15 +106,20 @@ async function boot(binary: string, kernel: string, limits: { firstOutput: numbe
     { stdio: ["ignore", "pipe", "pipe"], cwd: "/" },
   );
   const { promise, resolve } = Promise.withResolvers<KvmVerdict>();
-  const no = (reason: string): void => resolve({ usable: false, reason: `KVM is there but does not work: ${reason}` });
+  const no = (reason: string): void =>
+    resolve({
+      usable: false,
+      reason: `KVM is there but does not work: ${reason}`,
+      printed: lastLines(output, LAST_LINES).join("\n"),
+    });
   let output = "";
   let errors = "";
   const silence = setTimeout(
-    () => no(`a kernel printed nothing in ${limits.firstOutput / 1000} s`),
+    () => no(`a kernel that was started on it printed nothing in ${limits.firstOutput / 1000} s`),
     limits.firstOutput,
   );
   const overall = setTimeout(
-    () => no(`a kernel did not come to its end in ${limits.end / 1000} s; it last printed ${lastLines(output)}`),
+    () => no(`a kernel that was started on it did not come to its end in ${limits.end / 1000} s`),
     limits.end,
   );
   child.stdout.on("data", (chunk: Buffer) => {
@@ -119,8 +131,9 @@ async function boot(binary: string, kernel: string, limits: { firstOutput: numbe
   });
   child.once("error", (error) => no(`QEMU could not be started: ${error.message}`));
   child.once("close", (code, signal) => {
-    if (code === 0 && output.includes(REACHED)) resolve({ usable: true, reason: "a kernel has booted on KVM" });
-    else no(`QEMU ended with ${signal ?? `status ${code}`} and said ${lastLines(errors)}`);
+    if (code === 0 && output.includes(REACHED))
+      resolve({ usable: true, reason: "a kernel has booted on KVM", printed: "" });
+    else no(`QEMU ended with ${signal ?? `status ${code}`} and said ${quoteLast(errors)}`);
   });
   try {
     return await promise;
@@ -143,7 +156,12 @@ async function end(child: ReturnType<typeof spawn>): Promise<void> {
   child.unref();
 }
 
-function lastLines(text: string): string {
-  const lines = text.trim().split(/\r?\n/).slice(-LAST_LINES);
-  return lines.join("") === "" ? "nothing" : JSON.stringify(lines.join("; "));
+/** The last line of what QEMU said, which names what it failed of. */
+function quoteLast(text: string): string {
+  const [line = ""] = lastLines(text, 1);
+  return line === "" ? "nothing" : JSON.stringify(line);
+}
+
+function lastLines(text: string, count: number): string[] {
+  return text.trim().split(/\r?\n/).slice(-count);
 }
