@@ -9,6 +9,7 @@ import { lifecycle } from "./lifecycle.ts";
 import type { BenchOptions } from "./measure/options.ts";
 import { run } from "./run.ts";
 import { stats } from "./stats/stats.ts";
+import { storage } from "./stats/storage.ts";
 import { streams } from "./streams.ts";
 
 /** Benches by name. Each prints a table of figures. */
@@ -21,6 +22,7 @@ const BENCHES: Record<string, (options: BenchOptions) => Promise<void>> = {
   lifecycle,
   run,
   stats,
+  storage,
   streams,
 };
 /** Those that can measure an older checkout as well. */

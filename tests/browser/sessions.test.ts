@@ -1,6 +1,10 @@
+import { execFile } from "node:child_process";
+import { dirname } from "node:path";
+import { promisify } from "node:util";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Dashboard, makeFirstAccount, startFakeDashboard } from "../support/dashboard.ts";
+import { type Dashboard, makeFirstAccount, signUp, startFakeDashboard } from "../support/dashboard.ts";
+import { WARREN } from "../support/warren-command.ts";
 
 /** What one browser keeps apart, shows once, or refuses to guess. */
 
@@ -152,13 +156,32 @@ test("who is removed from a team while they edit a file can copy what they typed
   await context.close();
 });
 
+test("the command of an empty page works in a shell with the line that a new key comes with, for the team that is looked at", async () => {
+  const { context, page: browser } = await dashboard.open();
+  await signUp(browser, "Linus", "linus@example.org");
+  const command = await browser.getByRole("button", { name: "Copy command" }).getAttribute("title");
+  await browser.getByRole("link", { name: "key", exact: true }).click();
+  await browser.getByRole("button", { name: "Create key" }).first().click();
+  const dialog = browser.getByRole("dialog");
+  await dialog.getByRole("button", { name: "Create key" }).click();
+  const line = await dialog.getByRole("button", { name: "Copy line for a shell" }).getAttribute("title");
+  await dialog.getByRole("button", { name: "Done" }).click();
+  await browser.goto("/dashboard/capsules/list");
+  await browser.getByText("create the first one").waitFor();
+
+  const shell = { cwd: dirname(WARREN), env: { ...process.env, WARREN_URL: undefined, WARREN_API_KEY: undefined } };
+  const { stdout } = await promisify(execFile)("sh", ["-c", `${line}\n${command}`], shell);
+  await browser.getByRole("row").getByTitle(stdout.trim()).waitFor();
+  await context.close();
+});
+
 test("a key is shown once", async () => {
   await page.goto("/dashboard/keys");
   const dialog = page.getByRole("dialog");
   await page.getByRole("button", { name: "Create key" }).first().click();
   await dialog.getByLabel("Name").fill("for CI");
   await dialog.getByRole("button", { name: "Create key" }).click();
-  const shown = await dialog.getByRole("button", { name: /warren_/ }).textContent();
+  const shown = await dialog.getByRole("button", { name: "Copy key" }).textContent();
   const key = /warren_[0-9a-f]{40}/.exec(shown ?? "")?.[0] ?? "";
   expect(key).not.toBe("");
   await dialog.getByRole("button", { name: "Done" }).click();
