@@ -1,7 +1,4 @@
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { WarrenError } from "@warren/contracts/errors";
-import type { FetchTemplateRequest, TemplateInfo } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
-import { FetchTemplateRequestSchema } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import { isForeignKeyViolation } from "../database/foreign-key-violation.ts";
 import type { Db } from "../database/tables.ts";
 import type { HostAddress, HostClientPool } from "../hosts/host-client-pool.ts";
@@ -9,6 +6,7 @@ import { callHost, fromRpcError } from "../hosts/rpc-errors.ts";
 import type { Logger } from "../logging.ts";
 import type { TemplateDeletions } from "./template-deletions.ts";
 import type { TemplateHosts } from "./template-hosts.ts";
+import { filesOfHost, relayTemplate, type TemplateVersion } from "./template-relay.ts";
 import type { TemplateRow } from "./template-store.ts";
 
 /** Milliseconds that a host has to read all files of a template. */
@@ -24,13 +22,6 @@ export interface TemplateTransfersParts {
   templateHosts: TemplateHosts;
   deletions: TemplateDeletions;
   log: Logger;
-}
-
-/** A template as hosts know it. */
-interface TemplateVersion {
-  teamId: string;
-  name: string;
-  snapshotId: string;
 }
 
 /**
@@ -62,14 +53,16 @@ export class TemplateTransfers {
   /** Has a host have a template. Throws the reason why it cannot. */
   async ensure(template: TemplateRow, host: HostAddress): Promise<void> {
     if (template.type === "base") return;
-    const { templateHosts, log } = this.#parts;
+    const { templateHosts, hostClients, log } = this.#parts;
     if ((await templateHosts.hostsHolding(template.id)).includes(host.id)) return;
     const sources = await this.sources(template);
     const version = { teamId: template.team_id, name: template.name, snapshotId: template.snapshot_id ?? "" };
     let reason = new WarrenError("host_unavailable", `no host that has the template "${template.name}" is online`);
     for (const source of Array.from({ length: ROUNDS }, () => sources).flat()) {
       try {
-        await this.#relay(version, await this.#bundle(template, version, source), { source, host });
+        const bundle = await this.#bundle(template, version, source);
+        const files = filesOfHost(hostClients.agentOf(source), version);
+        await relayTemplate(hostClients.agentOf(host), { template: version, bundle }, files);
         await this.#note(template, version, host);
         log.info({ template: template.name, from: source.id, host: host.id }, "a host has got a template");
         return;
@@ -96,30 +89,6 @@ export class TemplateTransfers {
     throw new WarrenError("template_not_found", `the template "${name}" was deleted meanwhile`);
   }
 
-  /** Has one host get a template, with the files that it asks for from another. */
-  async #relay(
-    template: TemplateVersion,
-    bundle: string,
-    { source, host }: { source: HostAddress; host: HostAddress },
-  ): Promise<TemplateInfo> {
-    const { hostClients } = this.#parts;
-    const end = new AbortController();
-    const wants = new Wants();
-    const read = (want: Want) =>
-      hostClients.agentOf(source).readTemplateFile({ template, ...want }, { signal: end.signal });
-    try {
-      const requests = requestsOf({ template, bundle }, wants, read);
-      for await (const { message } of hostClients.agentOf(host).fetchTemplate(requests, { signal: end.signal })) {
-        if (message.case === "done") return message.value;
-        if (message.case === "want") wants.push(message.value);
-      }
-      throw new WarrenError("agent_error", "the host ended before it had the template");
-    } finally {
-      wants.close();
-      end.abort();
-    }
-  }
-
   /** Notes that a host has a template; one that was deleted meanwhile is to go there as well. */
   async #note({ id, name }: TemplateRow, { teamId, snapshotId }: TemplateVersion, host: HostAddress): Promise<void> {
     const { templateHosts, deletions } = this.#parts;
@@ -132,62 +101,4 @@ export class TemplateTransfers {
       throw new WarrenError("template_not_found", `the template "${name}" was deleted meanwhile`);
     }
   }
-}
-
-/** A file that a host asks for. */
-interface Want {
-  sha256: string;
-  offset: bigint;
-}
-
-/** What a host asks for, until it has all. */
-class Wants {
-  readonly #queue: Want[] = [];
-  #closed = false;
-  #wake = () => {};
-
-  push(want: Want): void {
-    this.#queue.push(want);
-    this.#wake();
-  }
-
-  close(): void {
-    this.#closed = true;
-    this.#wake();
-  }
-
-  async next(): Promise<Want | undefined> {
-    for (;;) {
-      const want = this.#queue.shift();
-      if (want) return want;
-      if (this.#closed) return undefined;
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
-  }
-}
-
-/** What is sent to the host that gets a template: no more at a time than it takes. */
-async function* requestsOf(
-  start: { template: TemplateVersion; bundle: string },
-  wants: Wants,
-  read: (want: Want) => AsyncIterable<{ chunk: Uint8Array }>,
-): AsyncGenerator<FetchTemplateRequest> {
-  yield request({ case: "start", value: start });
-  for (let want = await wants.next(); want; want = await wants.next()) {
-    try {
-      for await (const { chunk } of read(want)) yield request({ case: "chunk", value: chunk });
-      yield request({ case: "end", value: {} });
-    } catch (error) {
-      const { code, message } = fromRpcError(error);
-      yield request({ case: "failed", value: { code, message } });
-    }
-  }
-}
-
-function request(
-  message: MessageInitShape<typeof FetchTemplateRequestSchema>["message"] & object,
-): FetchTemplateRequest {
-  return create(FetchTemplateRequestSchema, { message });
 }

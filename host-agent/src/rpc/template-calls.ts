@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { HandlerContext } from "@connectrpc/connect";
 import { type ErrorCode, isErrorCode, WarrenError } from "@warren/contracts/errors";
 import type {
   DescribeTemplateRequest,
@@ -26,10 +27,13 @@ export function templateCalls(
       const { teamId, name, snapshotId } = required(template);
       return { bundle: await sandboxes.describeTemplate(teamId, name, snapshotId) };
     },
-    async *readTemplateFile({ template, sha256, offset }: ReadTemplateFileRequest) {
+    async *readTemplateFile(
+      { template, sha256, offset }: ReadTemplateFileRequest,
+      { signal }: Pick<HandlerContext, "signal">,
+    ) {
       const { teamId, name, snapshotId: snapshot } = required(template);
       const content = sandboxes.readTemplateFile({ teamId, name, snapshot }, sha256, Number(offset));
-      for await (const chunk of content) yield { chunk };
+      for await (const chunk of endedBy(signal, content)) yield { chunk };
     },
     fetchTemplate: (requests: AsyncIterable<FetchTemplateRequest>) => fetchTemplate(sandboxes, requests),
   };
@@ -62,6 +66,20 @@ async function* fetchTemplate(
   fetched.catch(() => undefined);
   for await (const value of wants) yield { message: { case: "want", value } };
   yield { message: { case: "done", value: templateInfo(await fetched) } };
+}
+
+/**
+ * Ends a source with the call: nobody asks a handler for its next message once its caller has left while one waited to be
+ * sent, and what the source holds would stay open.
+ */
+async function* endedBy<T>(signal: AbortSignal, source: AsyncGenerator<T>): AsyncGenerator<T> {
+  const end = () => void source.return(undefined).catch(() => undefined);
+  signal.addEventListener("abort", end, { once: true });
+  try {
+    if (!signal.aborted) yield* source;
+  } finally {
+    signal.removeEventListener("abort", end);
+  }
 }
 
 /** What is wanted, for the answer that is read by the caller. */

@@ -198,7 +198,7 @@ export class SandboxService {
     { teamId, name, snapshot }: { teamId: string; name: string; snapshot: string },
     sha256: string,
     offset: number,
-  ): AsyncIterable<Uint8Array> {
+  ): AsyncGenerator<Uint8Array> {
     const template = this.#parts.templates.getExact(teamId, name, snapshot);
     return this.#assembly.templateBundler.read(template, sha256, offset);
   }
