@@ -11,6 +11,7 @@ import { DiskLayers } from "./disk/layers.ts";
 import { createQcow2Store } from "./disk/qcow2/store.ts";
 import type { BootImages, Progress } from "./images/images.ts";
 import { pruneImages } from "./images/prune.ts";
+import { ControlPlaneLoss, LOST_AFTER } from "./link/control-plane-loss.ts";
 import { CredentialFile, CredentialMemory } from "./link/credentials.ts";
 import { Link } from "./link/link.ts";
 import { readReport } from "./link/report.ts";
@@ -104,11 +105,13 @@ export async function serveHost(options: ServeOptions): Promise<Host> {
   const monitoring = await openMonitoring(options, settings, parts.sandboxes);
   // A third of the program, which is loaded while a sandbox is being prepared.
   const { serveSandboxes } = await import("./rpc/serve-sandboxes.ts");
-  const { link, serving } = await openLink(options, parts.sandboxes, facts);
+  const loss = watchForLoss(options, settings, parts.sandboxes);
+  const { link, serving } = await openLink(options, parts.sandboxes, facts, loss);
   const server = await serveSandboxes(options.place, {
     sandboxes: parts.sandboxes,
     facts,
     join: (request) => link.join(request),
+    onRequest: () => loss.called(),
     monitoring,
     log: options.log,
   });
@@ -148,6 +151,7 @@ async function openLink(
   { dataDirectory, place, address, ephemeral, log }: ServeOptions,
   sandboxes: SandboxService,
   facts: () => Promise<HostFacts>,
+  loss: ControlPlaneLoss,
 ): Promise<{ link: Link; serving: (server: Partial<SecureServer>) => void }> {
   const credentials = ephemeral ? new CredentialMemory() : new CredentialFile(dataDirectory);
   const report = () => readReport(sandboxes, facts);
@@ -158,12 +162,25 @@ async function openLink(
     known.become?.(next);
   };
   const secured = "socketPath" in place ? {} : { become };
-  const link = await Link.open({ credentials, address, report, ...secured, log });
+  const link = await Link.open({ credentials, address, report, ...secured, loss, log });
   const serving = (server: Partial<SecureServer>) => {
     known = server;
     server.become?.(identity);
   };
   return { link, serving };
+}
+
+/**
+ * What is done when the control plane is lost: nothing unless the settings say so where it reaches the host by a socket. It is on
+ * the same machine then, and away when it is upgraded.
+ */
+function watchForLoss(
+  { place, log }: ServeOptions,
+  settings: HostSettings,
+  sandboxes: SandboxService,
+): ControlPlaneLoss {
+  const { pauseAllAfter = "socketPath" in place ? 0 : LOST_AFTER } = settings;
+  return new ControlPlaneLoss({ sandboxes, after: pauseAllAfter, log });
 }
 
 /** Registers the host with the control plane that its supervisor names. */

@@ -17,3 +17,10 @@ test("who may read the metrics is a setting, and one that is wrong is named", ()
     expect(() => readSettings({ [name]: value })).toThrow(expect.objectContaining(refusal));
   }
 });
+
+test("after how many lost signs of life all sandboxes are paused is a setting, and undecided unless it is set", () => {
+  const read = (value: string) => readSettings({ WARREN_PAUSE_ALL_AFTER: value }).pauseAllAfter;
+  expect(readSettings({})).not.toHaveProperty("pauseAllAfter");
+  expect([read("0"), read("10")]).toEqual([0, 10]);
+  for (const value of ["-1", "never", "1001"]) expect(() => read(value)).toThrow(/^WARREN_PAUSE_ALL_AFTER must be/);
+});

@@ -40,6 +40,11 @@ export interface HostSettings {
   metrics?: MetricsSettings;
   /** `WARREN_GUEST_SILENCE_SEC`: seconds for which a guest that does nothing may leave calls unanswered, 1 to 600. */
   guestSilenceMs: number;
+  /**
+   * `WARREN_PAUSE_ALL_AFTER`: signs of life in a row that come to nothing, after which all sandboxes are paused, 1 to 1000; 0 =
+   * they never are; undefined = by how the control plane reaches the host.
+   */
+  pauseAllAfter?: number;
   /** `WARREN_METRICS_INTERVAL_SEC`: seconds between two measurements of what sandboxes use, 0.1 to 3600. */
   metricsIntervalMs: number;
 }
@@ -57,6 +62,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): HostSettings {
   const warmPoolMemoryMb = number(poolMemory, text(poolMemory), undefined, 0, 16_777_216);
   const diskLimitGb = number("WARREN_DISK_LIMIT_GB", text("WARREN_DISK_LIMIT_GB"), undefined, 0.1, 1_048_576);
   const metrics = readMetrics(text("WARREN_METRICS_TOKEN"), text("WARREN_HOST_METRICS_LISTEN"));
+  const pauseAllAfter = number("WARREN_PAUSE_ALL_AFTER", text("WARREN_PAUSE_ALL_AFTER"), undefined, 0, 1000);
   const silence = "WARREN_GUEST_SILENCE_SEC";
   const interval = "WARREN_METRICS_INTERVAL_SEC";
   return {
@@ -73,6 +79,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): HostSettings {
       number("WARREN_MEMORY_IMAGE_CACHE_MB", text("WARREN_MEMORY_IMAGE_CACHE_MB"), 8192, 0, 1_048_576) * 1024 ** 2,
     coldBoot: flag("WARREN_COLD_BOOT", text("WARREN_COLD_BOOT")),
     withNode: flag("WARREN_WITH_NODE", text("WARREN_WITH_NODE")),
+    ...(pauseAllAfter === undefined ? {} : { pauseAllAfter: Math.ceil(pauseAllAfter) }),
     ...(warmPoolMemoryMb === undefined ? {} : { warmPoolMemoryMb }),
     ...(diskLimitGb === undefined ? {} : { diskLimitGb }),
     ...(metrics && { metrics }),

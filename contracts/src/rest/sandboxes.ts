@@ -45,6 +45,8 @@ export const SANDBOX_REASONS = {
   host_disk_failed: "the host could not read or write the sandbox's disk; a resume tries again",
   ended_by_operator: "the operator of the server ended all sandboxes (`warren down`)",
   host_lost: "the host of the sandbox has not answered for 90 seconds; it is back when its host is",
+  control_plane_lost:
+    "the host of the sandbox had lost its control plane and paused it; nothing of it is lost, and a resume goes on where it stood",
   start_failed: "the sandbox could not be started; the message says why",
   lease_expired: "the client that made the sandbox did not renew its lease in time",
   usage_limit:

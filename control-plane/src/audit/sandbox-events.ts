@@ -194,9 +194,10 @@ export class SandboxEvents {
     );
   }
 
-  /** The host of a missing sandbox answers again, and says that it has this status. */
-  sandboxFound(db: Db, sandbox: AuditedSandbox, found: { status: string }) {
-    return recordIn(db, { ...ofSandbox(sandbox), action: "found", status: "info", metadata: found });
+  /** The host of a missing sandbox answers again, and says that it has this status, for this reason. */
+  sandboxFound(db: Db, sandbox: AuditedSandbox, status: string, reason: Reason) {
+    const metadata = { status, ...reasonOf(reason) };
+    return recordIn(db, { ...ofSandbox(sandbox), action: "found", status: "info", metadata });
   }
 
   #inSandbox(

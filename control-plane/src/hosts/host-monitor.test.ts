@@ -373,6 +373,7 @@ describe("host monitor", () => {
   describe("a host that falls silent", () => {
     it("stays online for a while, then its sandboxes are missing until it is back", async () => {
       const [running, paused] = [await place("running", "running"), await place("paused", "paused")];
+      const cutOff = await place("running", "running");
       await visit();
       await double.hangUp();
       await visit(1000);
@@ -387,10 +388,19 @@ describe("host monitor", () => {
       expect([await statusOf(running), await statusOf(paused)]).toEqual(["missing", "paused"]);
       expect((await store.find(teamId, running))?.reason).toMatchObject({ code: "host_lost" });
 
+      // What a host has paused meanwhile, since it had lost its control plane, is paused.
+      const reason = { code: "control_plane_lost", message: "its host had not reached the control plane for 61 s" };
+      expect(await statusOf(cutOff)).toBe("missing");
+      Object.assign(double.guest(cutOff), { status: "paused", reason: { ...reason, atUnixMs: 0n } });
       await double.listen();
       await visit();
       expect((await host()).status).toBe("online");
       expect([await statusOf(running), await statusOf(paused)]).toEqual(["running", "paused"]);
+      expect(await store.find(teamId, cutOff)).toMatchObject({ status: "paused", reason });
+      expect((await eventsAbout(cutOff)).at(-1)).toMatchObject({
+        action: "found",
+        metadata: { status: "paused", reason: reason.code, message: reason.message },
+      });
       const system = { actor_type: "system", actor_id: "" };
       expect(await eventsAbout(running)).toEqual([
         {

@@ -118,7 +118,7 @@ export class SandboxHistory {
 
   /** The first time that a missing sandbox is seen may be its first time at all. */
   #ofFound(from: FormerRow): Telling {
-    const found: Telling = (row, db) => this.#audit.sandboxFound(db, row, { status: row.status });
+    const found: Telling = (row, db) => this.#audit.sandboxFound(db, row, row.status, row.reason);
     return both(this.#ofBirth(from, "success"), found);
   }
 

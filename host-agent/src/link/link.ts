@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import type { HostIdentity } from "../rpc/secure-server.ts";
 import { type Asked, askForCertificate, isHalfOver } from "./certification.ts";
 import { type GivenCredentials, heartbeat, parseControlPlaneUrl, refresh, register } from "./control-plane.ts";
+import type { ControlPlaneLoss } from "./control-plane-loss.ts";
 import type { CredentialStore, Credentials } from "./credentials.ts";
 
 /** Milliseconds between two signs of life. */
@@ -18,6 +19,8 @@ export interface LinkParts {
   report: () => Promise<Required<Heartbeat>>;
   /** Has the host become what its control plane says that it is; absent for a host that is reached by a socket. */
   become?: (identity: HostIdentity | undefined) => void;
+  /** Told what becomes of signs of life. */
+  loss: Pick<ControlPlaneLoss, "over" | "missed" | "close">;
   log: Logger;
   /** Milliseconds between two signs of life; 30 s when absent. */
   intervalMs?: number;
@@ -96,6 +99,7 @@ export class Link {
 
   /** Gives no more signs of life. */
   async close(): Promise<void> {
+    this.#parts.loss.close();
     this.#end.abort();
     clearTimeout(this.#timer);
     await this.#last;
@@ -108,6 +112,7 @@ export class Link {
     const given = await register(controlPlaneUrl, request);
     await this.#keep({ controlPlaneUrl, ...taken(given, asked) });
     this.#outcome = "taken";
+    this.#parts.loss.over();
     log.info({ host: given.hostId, control_plane: controlPlaneUrl }, "this host has registered");
     this.#schedule();
   }
@@ -142,6 +147,9 @@ export class Link {
       else log.warn({ host, outcome, err: reason }, "the control plane takes no signs of life");
     }
     this.#outcome = outcome;
+    // A host that was deleted has no control plane that it could miss.
+    if (outcome === "taken" || outcome === "gone") this.#parts.loss.over();
+    else this.#parts.loss.missed(outcome);
     this.#schedule();
     return outcome;
   }

@@ -17,6 +17,8 @@ export interface ServedHost {
   sandboxes: SandboxService;
   facts: () => Promise<HostFacts>;
   join: JoinControlPlane;
+  /** Told of each call and each file that is asked for. */
+  onRequest: () => void;
   /** What measures calls, and where the metrics are for whoever shows their token; absent when nobody reads them. */
   monitoring?: { interceptor: Interceptor; page: MetricsPage | undefined } | undefined;
   log: Logger;
@@ -25,15 +27,20 @@ export interface ServedHost {
 /** Serves the sandboxes of a host: calls, and the content of files. */
 export function serveSandboxes(
   place: ServePlace,
-  { sandboxes, facts, join, monitoring, log }: ServedHost,
+  { sandboxes, facts, join, onRequest, monitoring, log }: ServedHost,
 ): Promise<RpcServer & Partial<SecureServer>> {
   const service = hostAgentService(sandboxes, facts, join);
   const transfers = fileTransfers(sandboxes, log);
   const { page, interceptor } = monitoring ?? {};
-  const files: RequestListener = (request, response) => {
-    if (page && request.url?.split("?", 1)[0] === METRICS_PATH) void page.answer(request, response);
-    else transfers(request, response);
+  const noting: Interceptor = (next) => (request) => {
+    onRequest();
+    return next(request);
   };
-  const served = { service, files, ...(interceptor && { interceptor }) };
+  const files: RequestListener = (request, response) => {
+    if (page && request.url?.split("?", 1)[0] === METRICS_PATH) return void page.answer(request, response);
+    onRequest();
+    transfers(request, response);
+  };
+  const served = { service, files, interceptors: interceptor ? [noting, interceptor] : [noting] };
   return "socketPath" in place ? serve(place.socketPath, served, log) : serveSecurely(place, served, log);
 }

@@ -19,7 +19,7 @@ export interface Served {
   /** Calls, over HTTP/2. */
   service: ServiceImpl<typeof HostAgentService>;
   /** Told of each call, and of the error that it ends with. */
-  interceptor?: Interceptor;
+  interceptors?: Interceptor[];
   /** Content of files, over HTTP/1.1. */
   files: http.RequestListener;
 }
@@ -95,10 +95,14 @@ export async function closeServer(server: net.Server, connections: Connections):
   await closed;
 }
 
-function callServer({ service, interceptor }: Served, open: Set<{ destroy(): void }>, log: Logger): http2.Http2Server {
+function callServer(
+  { service, interceptors = [] }: Served,
+  open: Set<{ destroy(): void }>,
+  log: Logger,
+): http2.Http2Server {
   const handler = connectNodeAdapter({
     routes: (router: ConnectRouter) => router.service(HostAgentService, service),
-    interceptors: [...(interceptor ? [interceptor] : []), errorInterceptor(log)],
+    interceptors: [...interceptors, errorInterceptor(log)],
     readMaxBytes: LIMITS.uploadBytes + LIMITS.chunkBytes,
   });
   const server = http2.createServer({ settings: { initialWindowSize: STREAM_WINDOW } }, handler);

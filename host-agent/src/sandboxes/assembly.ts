@@ -69,6 +69,7 @@ export interface SandboxAssembly {
   forker: Forker;
   pauser: Pauser;
   guard: DiskGuard;
+  hangs: HangWatch;
   meter: Meter;
   /** Calls into guests since the host agent began, by whether the guest answered. */
   guestCalls: { answered: number; unanswered: number };
@@ -159,6 +160,7 @@ export function assemble(parts: SandboxParts, ending: AbortSignal): SandboxAssem
     forker,
     pauser,
     guard,
+    hangs,
     guestCalls,
     meter,
   };

@@ -11,6 +11,7 @@ import type { SandboxSettings } from "./record/spec.ts";
 import { type Leftover, recover } from "./recovery.ts";
 import type { Sandbox } from "./state/sandbox.ts";
 import { type HostUsage, readUsage } from "./usage.ts";
+import { pauseAll } from "./watch/pause-all.ts";
 
 /** Milliseconds for which operations may wait for a guest once the host agent ends, which has half a minute for all of it. */
 const END_GRACE_MS = 10_000;
@@ -220,6 +221,14 @@ export class SandboxService {
    */
   async deleteTemplate(teamId: string, name: string, only?: string): Promise<void> {
     await this.#assembly.templateMaker.remove(teamId, name, only);
+  }
+
+  /**
+   * Pauses every sandbox that runs, for a reason that its owner will be told. What cannot be paused runs on, for another call
+   * to try; once `stop` aborts, pauses under way go on and no other begins. Never rejects.
+   */
+  async pauseAll(reason: Omit<SandboxReason, "at">, stop: AbortSignal): Promise<void> {
+    await pauseAll({ ...this.#parts, ...this.#assembly }, reason, stop);
   }
 
   /** Gives back memory that nobody has asked for, when the host is short of it. */

@@ -62,7 +62,13 @@ export const SENTENCES: Record<string, Tell> = {
   "sandbox.destroy": (log, metadata) => ["destroyed ", it(log), ...because(metadata)],
   "sandbox.stop": (log, metadata) => ["saw ", it(log), " end", ...because(metadata)],
   "sandbox.missing": (log) => ["lost sight of ", it(log), ": its host does not answer"],
-  "sandbox.found": (log, { status }) => ["found ", it(log), " again", ...after(", ", status)],
+  "sandbox.found": (log, metadata) => [
+    "found ",
+    it(log),
+    " again",
+    ...after(", ", metadata.status),
+    ...because(metadata),
+  ],
   "sandbox.exec": (log, { command, user, background }) => [
     ...(command === PAGE_SHELL ? ["opened a shell"] : [background === true ? "started " : "ran ", code(command)]),
     " in ",

@@ -43,6 +43,7 @@ export type OperationKind =
   | "release"
   | "look"
   | "inactivity"
+  | "pause_all"
   | "lost"
   | "destroy";
 

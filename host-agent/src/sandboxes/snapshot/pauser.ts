@@ -67,7 +67,8 @@ export class Pauser {
     }
     inactivity.forget(sandbox);
     // From here on the sandbox is paused whatever happens: a microVM that does not go is removed by the next start.
-    await microvms.stop(sandbox, new WarrenError("invalid_state", `sandbox ${sandbox.id} was paused`));
+    const why = reason ? `: ${reason.message}` : "";
+    await microvms.stop(sandbox, new WarrenError("invalid_state", `sandbox ${sandbox.id} was paused${why}`));
     await lifecycle.step("merge", () => this.#merge(record, snapshot));
     record.diskBytes = await snapshots.bytesAboveTemplate(snapshot.id);
     await journal.write(record);
