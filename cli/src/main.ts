@@ -25,6 +25,7 @@ import { templatesCommand } from "./commands/templates.ts";
 import { upCommand } from "./commands/up.ts";
 import { updateCommand } from "./commands/update.ts";
 import { usageCommand } from "./commands/usage.ts";
+import { webhookCommand } from "./commands/webhook.ts";
 import { BROKEN_PIPE, WARREN_FAILED } from "./streams/exit-status.ts";
 import { endBySignal, Interrupted } from "./terminal/interruption.ts";
 import { describe, warn } from "./terminal/messages.ts";
@@ -52,6 +53,7 @@ const COMMANDS = [
   eventsCommand,
   metricsCommand,
   usageCommand,
+  webhookCommand,
   rmCommand,
   buildImagesCommand,
   adminCommand,

@@ -13,6 +13,7 @@ import type { SetTeamQuota, TeamQuota } from "@warren/contracts/rest/quotas";
 import type { SetUsageLimits, UsageLimits } from "@warren/contracts/rest/usage-limits";
 import { AuditLogs } from "./audit-logs.ts";
 import type { Transport } from "./transport.ts";
+import { Webhooks } from "./webhooks.ts";
 
 /**
  * The whole platform, for sessions of its administrators. Lists come in pages, the newest first: `cursor` takes the
@@ -21,10 +22,13 @@ import type { Transport } from "./transport.ts";
 export class Administration {
   /** What happened on the platform, for those who administer all of it. */
   readonly auditLogs: AuditLogs;
+  /** Where the server sends what changes, in all teams and of all hosts. */
+  readonly webhooks: Webhooks;
   readonly #transport: Transport;
 
   constructor(transport: Transport) {
     this.auditLogs = new AuditLogs(transport, "/v1/admin/audit-logs");
+    this.webhooks = new Webhooks(transport, "/v1/admin/webhooks");
     this.#transport = transport;
   }
 

@@ -19,6 +19,7 @@ import { SignIn } from "./sign-in.ts";
 import { Templates } from "./templates.ts";
 import { Transport, type TransportOptions } from "./transport.ts";
 import { Usage } from "./usage.ts";
+import { Webhooks } from "./webhooks.ts";
 
 /** What a sandbox is made with; what is left out has the server's default. */
 export interface CreateOptions {
@@ -94,6 +95,8 @@ export class Warren {
   readonly account: Account;
   /** For people: what happened in the team of their session. */
   readonly auditLogs: AuditLogs;
+  /** For people: where the server sends what changes in the team of their session. */
+  readonly webhooks: Webhooks;
   /** For administrators of the platform. */
   readonly administration: Administration;
   readonly usage: Usage;
@@ -107,6 +110,7 @@ export class Warren {
     this.signIn = new SignIn(this.#transport);
     this.account = new Account(this.#transport);
     this.auditLogs = new AuditLogs(this.#transport);
+    this.webhooks = new Webhooks(this.#transport);
     this.administration = new Administration(this.#transport);
     this.usage = new Usage(this.#transport);
   }
