@@ -10,7 +10,8 @@ const VIEWPORTS = [
 
 /** How pages are looked at. Light and dark are the same but for the colours. */
 const LOOKS = [
-  { theme: "light", options: { resultTypes: ["violations"] } },
+  // What is pressed is 24 px wide and high at least, or has as much room around it.
+  { theme: "light", options: { resultTypes: ["violations"], rules: { "target-size": { enabled: true } } } },
   { theme: "dark", options: { resultTypes: ["violations"], runOnly: ["color-contrast"] } },
 ] as const;
 

@@ -1,12 +1,10 @@
+import { untrack } from "svelte";
 import { ApiError } from "#lib/api/api-error.ts";
 
 interface Page<T> {
   items: T[];
   next_cursor?: string;
 }
-
-/** Milliseconds of a pause in typing after which a search begins. */
-const SEARCH_DELAY_MS = 250;
 
 /** What of a list was read: page after page, from the beginning when the search is another one. To be made in a component. */
 export class PagedList<T> {
@@ -24,13 +22,9 @@ export class PagedList<T> {
   ) {
     this.#load = load;
     $effect(() => {
-      // The first look is at once, and so is the whole list.
-      const pause = this.search === "" ? 0 : SEARCH_DELAY_MS;
-      const timer = setTimeout(() => void this.refresh(), pause);
-      return () => {
-        clearTimeout(timer);
-        this.#abort?.abort();
-      };
+      void this.search;
+      untrack(() => void this.refresh());
+      return () => this.#abort?.abort();
     });
   }
 
