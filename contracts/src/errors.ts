@@ -50,6 +50,8 @@ export const ERRORS = {
   internal_error: { status: 500 },
   /** The server knows no such method, for any path. */
   method_not_implemented: { status: 501 },
+  /** The host agent is of an earlier version, which cannot do this. */
+  host_outdated: { status: 501 },
   /** The host agent answered with an error that none of the other codes describes. */
   agent_error: { status: 502 },
   /** The microVM did not come up; the message ends with the last lines of its console. */

@@ -50,7 +50,16 @@ export async function startStack(
   parent = tmpdir(),
   program = PRODUCT,
 ): Promise<Stack> {
-  const directory = await mkdtemp(join(parent, "warren-test-"));
+  return startStackIn(await mkdtemp(join(parent, "warren-test-")), environment, controlPlane, program);
+}
+
+/** Starts a stack on a data directory that is there. */
+export async function startStackIn(
+  directory: string,
+  environment: NodeJS.ProcessEnv = {},
+  controlPlane: NodeJS.ProcessEnv = {},
+  program = PRODUCT,
+): Promise<Stack> {
   const socket = join(directory, "agent.sock");
   const startHostAgent = () => startHostAgentProcess(directory, environment, [], program);
   const startControlPlane = () =>

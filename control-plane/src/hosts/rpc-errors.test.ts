@@ -21,6 +21,7 @@ describe("errors of host agents", () => {
     [Code.FailedPrecondition, "conflict"],
     [Code.Unavailable, "host_unavailable"],
     [Code.Canceled, "host_unavailable"],
+    [Code.Unimplemented, "host_outdated"],
     [Code.DeadlineExceeded, "agent_error"],
     [Code.ResourceExhausted, "too_large"],
     [Code.Internal, "agent_error"],

@@ -14,6 +14,8 @@ const FALLBACK_CODES: Partial<Record<Code, ErrorCode>> = {
   [Code.FailedPrecondition]: "conflict",
   // What is too much in any other way has a code of the catalogue.
   [Code.ResourceExhausted]: "too_large",
+  // A host agent that is older than this control plane has not all of its calls (docs/compatibility.md).
+  [Code.Unimplemented]: "host_outdated",
   [Code.Unavailable]: "host_unavailable",
   // A connection that ends takes its calls along with these codes; whoever cancels a call itself looks at no error.
   [Code.Canceled]: "host_unavailable",
@@ -23,6 +25,7 @@ const FALLBACK_CODES: Partial<Record<Code, ErrorCode>> = {
 /** What a client is told of errors whose text may hold internals of the host. */
 const FALLBACK_MESSAGES: Partial<Record<ErrorCode, string>> = {
   host_unavailable: "the sandbox's host does not answer; try again shortly",
+  host_outdated: "the sandbox's host has an older version of Warren that cannot do this; upgrade its host agent",
   too_large: "the request is larger than the sandbox's host takes",
   agent_error: "the sandbox's host failed to do this; its log says why",
 };
