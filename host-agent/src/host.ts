@@ -53,6 +53,10 @@ export interface ServeOptions {
   ephemeral: boolean;
   /** Base of a control plane's API, with which the host registers unless it has, by `WARREN_HOST_TOKEN`. */
   controlPlane?: string;
+  /** By whom the certificate of the control plane must be signed, PEM; absent = by those whom Node believes. */
+  controlPlaneAuthority?: string;
+  /** Register though the host has credentials. */
+  registerAnew?: boolean;
   /** Size of a sandbox of the built-in template to make ready at once; memory in MiB. */
   prepare?: { vcpus: number; memoryMb: number };
   environment: NodeJS.ProcessEnv;
@@ -66,6 +70,8 @@ export interface ServeOptions {
 export interface Host {
   /** Sentences for whoever starts it. */
   notes: readonly string[];
+  /** Resolves once its control plane has deleted the host, and nobody can give it another one but whoever starts it. */
+  gone: Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -117,8 +123,11 @@ export async function serveHost(options: ServeOptions): Promise<Host> {
   });
   serving(server);
   await registerByToken(options, link);
+  const emulation = parts.vmm.accelerator === "kvm" ? [] : [emulationNote(parts.vmm.emulationReason)];
   return {
-    notes: parts.vmm.accelerator === "kvm" ? [] : [emulationNote(parts.vmm.emulationReason)],
+    notes: [...emulation, ...reachNotes(options, link)],
+    // To a socket of its machine the control plane comes back with a token.
+    gone: "socketPath" in options.place ? new Promise(() => undefined) : link.gone,
     async stop() {
       await monitoring?.close();
       await link.close();
@@ -135,6 +144,15 @@ export async function serveHost(options: ServeOptions): Promise<Host> {
   };
 }
 
+/** What keeps a host from taking sandboxes that has registered. */
+function reachNotes({ address }: ServeOptions, { unreached }: Link): string[] {
+  if (unreached === undefined) return [];
+  return [
+    `The control plane cannot reach this host at ${address}: ${unreached}. It takes sandboxes once that works, which is tried ` +
+      "again and again: let connections to this port through, or register it with another address.",
+  ];
+}
+
 /** What follows from the lack of KVM, and what helps. */
 function emulationNote(reason: string): string {
   return (
@@ -148,7 +166,7 @@ function emulationNote(reason: string): string {
  * that is to be known by them.
  */
 async function openLink(
-  { dataDirectory, place, address, ephemeral, log }: ServeOptions,
+  { dataDirectory, place, address, controlPlaneAuthority: authority, ephemeral, log }: ServeOptions,
   sandboxes: SandboxService,
   facts: () => Promise<HostFacts>,
   loss: ControlPlaneLoss,
@@ -162,7 +180,7 @@ async function openLink(
     known.become?.(next);
   };
   const secured = "socketPath" in place ? {} : { become };
-  const link = await Link.open({ credentials, address, report, ...secured, loss, log });
+  const link = await Link.open({ credentials, address, authority, report, ...secured, loss, log });
   const serving = (server: Partial<SecureServer>) => {
     known = server;
     server.become?.(identity);
@@ -184,9 +202,12 @@ function watchForLoss(
 }
 
 /** Registers the host with the control plane that its supervisor names. */
-async function registerByToken({ controlPlane, environment }: ServeOptions, link: Link): Promise<void> {
+async function registerByToken(
+  { controlPlane, registerAnew = false, environment }: ServeOptions,
+  link: Link,
+): Promise<void> {
   if (controlPlane === undefined) return;
-  await link.registerOnce(controlPlane, environment.WARREN_HOST_TOKEN?.trim());
+  await link.registerOnce(controlPlane, environment.WARREN_HOST_TOKEN?.trim(), { anew: registerAnew });
 }
 
 /**

@@ -128,6 +128,18 @@ export type RegisterHost = Static<typeof RegisterHost>;
 export const Heartbeat = Type.Partial(Type.Object(report), { title: "Heartbeat" });
 export type Heartbeat = Static<typeof Heartbeat>;
 
+/** Answer to a sign of life that was taken, of a host that the control plane cannot call. */
+export const HeartbeatAnswer = Type.Object(
+  {
+    unreached: Type.String({
+      description:
+        "Why the host did not answer at its address. It takes no sandboxes until it does; it is called again and again",
+    }),
+  },
+  { title: "HeartbeatAnswer" },
+);
+export type HeartbeatAnswer = Static<typeof HeartbeatAnswer>;
+
 /** Request of a host for new credentials. */
 export const RefreshHost = Type.Object(
   { refresh_token: Type.String(), csr_pem: Type.Optional(csr) },

@@ -3,6 +3,7 @@ import { LIMITS } from "@warren/contracts/limits";
 import { ErrorBody } from "@warren/contracts/rest/error";
 import {
   Heartbeat,
+  HeartbeatAnswer,
   HOST_TOKEN_HEADER,
   HostCredentials,
   HostParams,
@@ -79,16 +80,19 @@ export function agentRoutes({ registration, limiter }: { registration: Registrat
         schema: {
           tags,
           summary: "A sign of life of a host, and what it says of itself",
-          description: "Every 30 seconds. A host that gives none for 90 seconds is `unreachable`.",
+          description:
+            "Every 30 seconds. A host that gives none for 90 seconds is `unreachable`. One that waits or was lost is called at its " +
+            "address, and online when it answers; where it does not, the answer says why.",
           security: [{ hostToken: [] }],
           params: HostParams,
           body: Heartbeat,
-          response: { 204: Type.Null(), "4xx": ErrorBody },
+          response: { 200: HeartbeatAnswer, 204: Type.Null(), "4xx": ErrorBody },
         },
       },
       async (request, reply) => {
-        await registration.heartbeat(fromWireId("host", request.params.id), hosts.get(request)!, request.body);
-        return reply.code(204).send(null);
+        const id = fromWireId("host", request.params.id);
+        const unreached = await registration.heartbeat(id, hosts.get(request)!, request.body);
+        return unreached === undefined ? reply.code(204).send(null) : reply.code(200).send({ unreached });
       },
     );
   };

@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { CERTIFICATE_NAMES } from "@warren/contracts/host-certificates";
-import type { HostCredentials, HostToken, NewHost } from "@warren/contracts/rest/hosts";
+import type { HeartbeatAnswer, Host, HostCredentials, HostToken, NewHost } from "@warren/contracts/rest/hosts";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { testDatabase } from "../database/testing/test-database.ts";
@@ -81,6 +81,23 @@ describe("certificates of hosts", () => {
     expect(refused).toMatchObject({ status: 400, code: "invalid_request" });
     if (field === "csr_pem") expect(refused.message).toContain(field);
     await expectJson(await register(registration_token), 201);
+  });
+
+  it("make a host online once it has answered a call with its own, and until then its address is nobody's", async () => {
+    // A port at which nobody answers.
+    const address = "https://127.0.0.1:9";
+    const [squatter, owner] = [await create(), await create()];
+    const status = async (id: string) => (await admin.get<Host>(`/v1/hosts/${id}`)).status;
+    for (const { host, registration_token } of [squatter, owner]) {
+      const { token } = await expectJson<HostCredentials>(await register(registration_token, { address }), 201);
+      const headers = { "x-host-token": token };
+      const beat = await send(stack.url, "POST", `/v1/hosts/${host.id}/heartbeat`, { body: {}, headers });
+      expect((await expectJson<HeartbeatAnswer>(beat, 200)).unreached).toContain("ECONNREFUSED");
+      expect(await status(host.id)).toBe("pending");
+      await db.query("update hosts set status = 'unreachable' where id = $1", [fromWireId("host", host.id)]);
+      await expectJson(await send(stack.url, "POST", `/v1/hosts/${host.id}/heartbeat`, { body: {}, headers }), 200);
+      expect(await status(host.id)).toBe("unreachable");
+    }
   });
 
   it("are signed by a key that the database does not tell", async () => {

@@ -9,7 +9,8 @@ import { isUniqueViolation } from "../database/unique-violation.ts";
 import type { Certify, HostAuthority, IssuedCertificate } from "../host-certificates/host-authority.ts";
 import { type HostPlace, parseHostAddress, requireForeignPlace } from "../hosts/host-address.ts";
 import type { HostAddress } from "../hosts/host-client-pool.ts";
-import type { HostStore } from "../hosts/host-store.ts";
+import type { HostReach } from "../hosts/host-reach.ts";
+import { type HostStore, isToBeReached, type MonitoredHost } from "../hosts/host-store.ts";
 import type { HostMetadata } from "../hosts/hosts-table.ts";
 import type { Logger } from "../logging.ts";
 import { type HostClaims, type HostJwts, invalidHostToken } from "./host-jwt.ts";
@@ -36,6 +37,7 @@ export interface RegistrationParts {
   db: Db;
   store: RegistryStore;
   hosts: HostStore;
+  reach: HostReach;
   tokens: OneTimeTokens;
   jwts: HostJwts;
   authority: HostAuthority;
@@ -106,7 +108,8 @@ export class Registration {
     const register = async (transaction: Db) => {
       const hostId = await store.useToken(tokenId, transaction);
       if (hostId === undefined) throw invalidRegistrationToken();
-      const host = await store.register(hostId, { address, facts, metadata }, transaction);
+      const isCalled = !("socketPath" in place);
+      const host = await store.register(hostId, { address, isCalled, facts, metadata }, transaction);
       if (!host) throw new WarrenError("conflict", "the host is out of service");
       await store.insertRefresh(hostId, hashToken(refreshToken), REFRESH_SEC, transaction);
       await audit.hostRegistered(transaction, hostId, host.team_id, { address });
@@ -166,9 +169,12 @@ export class Registration {
     return this.#parts.jwts.verify(token);
   }
 
-  /** Takes a sign of life of a host, which has shown its token and names its id. `hostId` is a UUID. */
-  async heartbeat(hostId: string, claims: HostClaims, heartbeat: Heartbeat): Promise<void> {
-    const { store, hosts, log } = this.#parts;
+  /**
+   * Takes a sign of life of a host, which has shown its token and names its id. `hostId` is a UUID. One that waits or was lost is
+   * called where it says that it is; why that fails, or undefined.
+   */
+  async heartbeat(hostId: string, claims: HostClaims, heartbeat: Heartbeat): Promise<string | undefined> {
+    const { store } = this.#parts;
     if (claims.hostId !== hostId) throw new WarrenError("forbidden", "the token in X-Host-Token is another host's");
     const { facts, metadata } = told(heartbeat);
     const host = await store.noteHeartbeat(claims, { facts, metadata });
@@ -176,8 +182,18 @@ export class Registration {
       if (await store.find(hostId)) throw invalidHostToken();
       throw new WarrenError("not_found", "the host was deleted");
     }
-    if (host.status === "unreachable" && (await hosts.markAlive(host))) log.info({ host: host.id }, "a host is online");
+    const unreached = isToBeReached(host) ? await this.#bringOnline(host) : undefined;
     await this.#learnTemplates(host, metadata);
+    return unreached;
+  }
+
+  /** What says that a host is there is its answer; of a socket, which only root can open, its sign of life is enough. */
+  async #bringOnline(host: MonitoredHost): Promise<string | undefined> {
+    const { hosts, reach, log } = this.#parts;
+    const isSocket = "socketPath" in parseHostAddress(host.address);
+    const { woken, unreached } = isSocket ? { woken: await hosts.markAlive(host) } : await reach.bringOnline(host);
+    if (woken) log.info({ host: host.id }, "a host is online");
+    return unreached;
   }
 
   /** Takes up what a host has. Base images that a host which teams share has are for everybody. */

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { HostType } from "@warren/contracts/rest/hosts";
+import type { HostStatus, HostType } from "@warren/contracts/rest/hosts";
 import { type Insertable, type Selectable, sql } from "kysely";
 import type { Db } from "../database/tables.ts";
 import { IN_SERVICE } from "../hosts/host-store.ts";
@@ -15,6 +15,18 @@ export interface HostFacts {
   memory_mb?: number;
   disk_gb?: number;
 }
+
+/** What a host registers with. */
+interface Registered {
+  address: string;
+  /** Whether the host is online only once it has answered a call. */
+  isCalled: boolean;
+  facts: HostFacts;
+  metadata: HostMetadata;
+}
+
+/** The status of a host that has registered, and is to be called. */
+const UNTIL_IT_ANSWERS = sql<HostStatus>`case when status = 'pending' then 'pending' else 'unreachable' end`;
 
 /** Rows of hosts, and of the tokens by which they come to be known. `db` may be a transaction everywhere. */
 export class RegistryStore {
@@ -112,17 +124,18 @@ export class RegistryStore {
   }
 
   /**
-   * Brings a host online that waits for its registration, or that has lost its credentials; undefined when it is out of service.
-   * What was given out before, tokens that are not used among it, is worth nothing from then on.
+   * Takes up the registration of a host that waits for it, or that has lost its credentials; undefined when it is out of service.
+   * It is online from then on; one at an address of a network once it was called there (`isCalled`), which shows that it is there. What was given out before, tokens that are not used among it, is worth nothing from then on.
    */
   async register(
     id: string,
-    { address, facts, metadata }: { address: string; facts: HostFacts; metadata: HostMetadata },
+    { address, isCalled, facts, metadata }: Registered,
     transaction: Db,
   ): Promise<HostRow | undefined> {
+    const status = isCalled ? UNTIL_IT_ANSWERS : IN_SERVICE;
     const host = await transaction
       .updateTable("hosts")
-      .set({ ...facts, address, metadata: JSON.stringify(metadata), status: IN_SERVICE })
+      .set({ ...facts, address, metadata: JSON.stringify(metadata), status })
       .set({ last_heartbeat_at: sql`now()`, updated_at: sql`now()`, registration: sql`registration + 1` })
       .where("id", "=", id)
       // The monitor finds a host that was lost before it has registered, since it answers.

@@ -271,7 +271,7 @@ describe("host monitor", () => {
 
   it("ends a sandbox that is another host's, here alone", async () => {
     const second = await insertHost(database.db, "http://127.0.0.1:2");
-    await hosts.markAlive({ id: second, status: "unreachable" });
+    await hosts.markAlive({ id: second, registration: 0, status: "unreachable" });
     try {
       const id = await place("running", "running");
       await database.db.updateTable("sandboxes").set({ host_id: second }).where("id", "=", id).execute();

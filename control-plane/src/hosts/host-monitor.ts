@@ -3,7 +3,7 @@ import type { ListSandboxesResponse } from "@warren/contracts/gen/hostagent/v1/h
 import type { Leadership } from "../database/leadership.ts";
 import type { Logger } from "../logging.ts";
 import type { HostClientPool } from "./host-client-pool.ts";
-import type { HostStore, MonitoredHost } from "./host-store.ts";
+import { type HostStore, isToBeReached, type MonitoredHost } from "./host-store.ts";
 import type { HostWatch } from "./host-watch.ts";
 import { VisitPlaces } from "./visit-places.ts";
 
@@ -211,7 +211,7 @@ export class HostMonitor {
       const listed = await agent.listSandboxes({}, options);
       answered = true;
       if (watch) this.#answered.add(host.id);
-      if (host.status === "unreachable" && (await hosts.markAlive(host))) {
+      if (isToBeReached(host) && (await hosts.markAlive(host))) {
         log.info({ host: host.id }, "a host is online");
         await hosts.describe(host.id, await agent.getHost({}, options));
       }

@@ -17,6 +17,11 @@ const MOST = 2_147_483_647;
 /** The status of a host that answers. */
 export const IN_SERVICE = sql<HostStatus>`case when is_draining then 'draining' else 'online' end`;
 
+/** Whether a host has registered, and is online with its next answer. */
+export function isToBeReached({ status, registration }: Pick<MonitoredHost, "registration" | "status">): boolean {
+  return status === "unreachable" || (status === "pending" && registration > 0);
+}
+
 /** Rows of hosts. */
 export class HostStore {
   readonly #db: Db;
@@ -38,9 +43,9 @@ export class HostStore {
       .execute();
   }
 
-  /** Notes a sign of life. Returns whether it brought the host back online. */
-  async markAlive(host: Pick<MonitoredHost, "id" | "status">): Promise<boolean> {
-    if (host.status !== "unreachable") {
+  /** Notes an answer of a host, or a sign of life. Returns whether it brought the host online. */
+  async markAlive(host: Pick<MonitoredHost, "id" | "registration" | "status">): Promise<boolean> {
+    if (!isToBeReached(host)) {
       await this.#db.updateTable("hosts").set({ last_heartbeat_at: sql`now()` }).where("id", "=", host.id).execute();
       return false;
     }
@@ -56,10 +61,11 @@ export class HostStore {
         .updateTable("hosts")
         .set({ status: IN_SERVICE, last_heartbeat_at: sql`now()`, updated_at: sql`now()` })
         .where("id", "=", host.id)
-        .where("status", "=", "unreachable")
+        .where("status", "=", host.status)
+        .where("registration", "=", host.registration)
         .returning("team_id")
         .executeTakeFirst();
-      if (woken) {
+      if (woken && host.status === "unreachable") {
         const again = before?.last_heartbeat_at != null;
         await this.#audit.hostMarkedUp(transaction, host.id, woken.team_id, again);
       }

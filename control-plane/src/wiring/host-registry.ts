@@ -6,6 +6,7 @@ import { LocalHost } from "../host-registry/local-host.ts";
 import { DatabaseTokens, type OneTimeTokens } from "../host-registry/one-time-tokens.ts";
 import { type HeldTemplates, Registration } from "../host-registry/registration.ts";
 import { RegistryStore } from "../host-registry/registry-store.ts";
+import { HostReach } from "../hosts/host-reach.ts";
 import { MembershipStore } from "../teams/membership-store.ts";
 import type { TeamStore } from "../teams/team-store.ts";
 import type { Accounts } from "./accounts.ts";
@@ -31,7 +32,8 @@ export async function createHostRegistry(
   const templates = heldTemplates(foundation, sandboxes);
   const networks = config.hostNetworks;
   const trust = { jwts, authority, managesHosts, networks };
-  const registration = new Registration({ db, store, hosts, tokens, ...trust, templates, audit, log });
+  const reach = new HostReach(hosts, hostClients);
+  const registration = new Registration({ db, store, hosts, reach, tokens, ...trust, templates, audit, log });
   const service = new HostService({
     store,
     registration,

@@ -20,6 +20,23 @@ export interface GivenCredentials {
   issued?: GivenCertificate;
 }
 
+/** A control plane, as a host calls it. */
+export interface Called {
+  /** Base of its REST API, without a slash at the end. */
+  url: string;
+  /** By whom its certificate must be signed, PEM; absent = by those whom Node believes. */
+  authority?: string | undefined;
+}
+
+/** What became of a sign of life that the control plane has answered. */
+export interface Beat {
+  status: number;
+  /** Why the control plane cannot call the host; absent where it can, or does not say. */
+  unreached?: string;
+  /** The control plane itself says that there is no such host: a proxy before it may answer 404 as well. */
+  isUnknown: boolean;
+}
+
 /** An answer of the control plane: its status, and its body when that is JSON. */
 interface Answer {
   status: number;
@@ -40,33 +57,36 @@ export function parseControlPlaneUrl(text: string): string {
 }
 
 /** Takes up a registration; throws what the control plane answers, or that it does not. */
-export async function register(url: string, request: RegisterHost): Promise<GivenCredentials> {
-  const answer = await post(`${url}/v1/hosts/register`, request, LIMIT_MS.register);
+export async function register(called: Called, request: RegisterHost): Promise<GivenCredentials> {
+  const answer = await post(called, "/v1/hosts/register", request, LIMIT_MS.register);
   if (answer.status !== 201) throw refusal(answer);
   return given(answer);
 }
 
 /** New credentials for a refresh token; undefined when it is not valid (any more). */
-export async function refresh(url: string, request: RefreshHost): Promise<GivenCredentials | undefined> {
-  const answer = await post(`${url}/v1/hosts/auth/refresh`, request, LIMIT_MS.refresh);
+export async function refresh(called: Called, request: RefreshHost): Promise<GivenCredentials | undefined> {
+  const answer = await post(called, "/v1/hosts/auth/refresh", request, LIMIT_MS.refresh);
   if (answer.status === 401) return undefined;
   if (answer.status !== 200) throw refusal(answer);
   return given(answer);
 }
 
-/** Gives a sign of life, unless `end` says that it is not wanted any more; the status of the answer. */
+/** Gives a sign of life, unless `end` says that it is not wanted any more. */
 export async function heartbeat(
-  { url, hostId, token }: { url: string; hostId: string; token: string },
+  { hostId, token, ...called }: Called & { hostId: string; token: string },
   report: Heartbeat,
   end: AbortSignal,
-): Promise<number> {
+): Promise<Beat> {
   const more = { headers: { [HOST_TOKEN_HEADER]: token }, end };
-  const { status } = await post(`${url}/v1/hosts/${hostId}/heartbeat`, report, LIMIT_MS.heartbeat, more);
-  return status;
+  const { status, body } = await post(called, `/v1/hosts/${hostId}/heartbeat`, report, LIMIT_MS.heartbeat, more);
+  const { unreached, error } = (body ?? {}) as { unreached?: unknown; error?: { code?: unknown } };
+  const isUnknown = status === 404 && error?.code === "not_found";
+  return { status, isUnknown, ...(typeof unreached === "string" && { unreached }) };
 }
 
 async function post(
-  url: string,
+  { url, authority }: Called,
+  path: string,
   body: object,
   limitMs: number,
   { headers, end }: { headers?: Record<string, string>; end?: AbortSignal } = {},
@@ -77,8 +97,9 @@ async function post(
   try {
     const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
       const { request } = url.startsWith("https:") ? https : http;
+      const trust = authority === undefined ? {} : { ca: authority };
       const all = { ...headers, "content-type": "application/json", "content-length": Buffer.byteLength(text) };
-      const sent = request(url, { method: "POST", headers: all, signal }, resolve);
+      const sent = request(url + path, { method: "POST", headers: all, signal, ...trust }, resolve);
       sent.once("error", reject);
       sent.end(text);
     });

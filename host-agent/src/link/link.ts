@@ -3,7 +3,15 @@ import type { Heartbeat } from "@warren/contracts/rest/hosts";
 import type { Logger } from "pino";
 import type { HostIdentity } from "../rpc/secure-server.ts";
 import { type Asked, askForCertificate, isHalfOver } from "./certification.ts";
-import { type GivenCredentials, heartbeat, parseControlPlaneUrl, refresh, register } from "./control-plane.ts";
+import {
+  type Beat,
+  type Called,
+  type GivenCredentials,
+  heartbeat,
+  parseControlPlaneUrl,
+  refresh,
+  register,
+} from "./control-plane.ts";
 import type { ControlPlaneLoss } from "./control-plane-loss.ts";
 import type { CredentialStore, Credentials } from "./credentials.ts";
 
@@ -15,6 +23,8 @@ export interface LinkParts {
   credentials: CredentialStore;
   /** Where the control plane reaches this host agent. */
   address: string;
+  /** By whom the certificate of the control plane must be signed, PEM; absent = by those whom Node believes. */
+  authority?: string | undefined;
   /** What the host says of itself. */
   report: () => Promise<Required<Heartbeat>>;
   /** Has the host become what its control plane says that it is; absent for a host that is reached by a socket. */
@@ -50,6 +60,8 @@ export class Link {
   /** One thing at a time: credentials that are being renewed are not used. */
   #last: Promise<unknown> = Promise.resolve();
   #outcome: Outcome = "taken";
+  #unreached: string | undefined;
+  readonly #gone = Promise.withResolvers<void>();
   readonly #end = new AbortController();
 
   private constructor(parts: LinkParts) {
@@ -71,6 +83,16 @@ export class Link {
     return link;
   }
 
+  /** Why the control plane cannot call this host, as it said last; undefined where it can, as far as is known. */
+  get unreached(): string | undefined {
+    return this.#unreached;
+  }
+
+  /** Resolves once the host was deleted. */
+  get gone(): Promise<void> {
+    return this.#gone.promise;
+  }
+
   /** Ties the host to a control plane; whether it is now. Throws when that cannot be said. */
   async join(request: JoinRequest): Promise<boolean> {
     const controlPlaneUrl = parseControlPlaneUrl(request.controlPlaneUrl);
@@ -81,11 +103,14 @@ export class Link {
     });
   }
 
-  /** Registers with a token, or shows the credentials that the host has where its control plane is now. */
-  async registerOnce(url: string, token: string | undefined): Promise<void> {
+  /**
+   * Registers with a token, or shows the credentials that the host has where its control plane is now. `anew`: registers though it
+   * has some, which stay as they are when that is refused.
+   */
+  async registerOnce(url: string, token: string | undefined, { anew = false } = {}): Promise<void> {
     const controlPlaneUrl = parseControlPlaneUrl(url);
     await this.#inTurn(async () => {
-      if (this.#credentials) {
+      if (this.#credentials && !anew) {
         if (this.#credentials.controlPlaneUrl === controlPlaneUrl) return;
         await this.#keep({ ...this.#credentials, controlPlaneUrl });
         void this.#inTurn(() => this.#tick());
@@ -109,12 +134,14 @@ export class Link {
     const { address, report, log } = this.#parts;
     const asked = await this.#ask();
     const request = { token, address, ...(asked && { csr_pem: asked.request }), ...(await report()) };
-    const given = await register(controlPlaneUrl, request);
+    const given = await register(this.#called(controlPlaneUrl), request);
     await this.#keep({ controlPlaneUrl, ...taken(given, asked) });
     this.#outcome = "taken";
     this.#parts.loss.over();
     log.info({ host: given.hostId, control_plane: controlPlaneUrl }, "this host has registered");
-    this.#schedule();
+    // A host at a port is online once it was called there, which its first sign of life asks for.
+    if (asked) await this.#tick();
+    else this.#schedule();
   }
 
   /** Shows the credentials of a host to a control plane, if there are any of it. */
@@ -156,8 +183,8 @@ export class Link {
 
   async #beat(): Promise<Outcome> {
     await this.#renewIdentity();
-    const status = await this.#send();
-    if (status !== 401 && status !== 403) return this.#settle(status);
+    const beat = await this.#send();
+    if (beat.status !== 401 && beat.status !== 403) return this.#settle(beat);
     return (await this.#renew()) ? this.#settle(await this.#send()) : "refused";
   }
 
@@ -166,7 +193,10 @@ export class Link {
     const current = this.#credentials!;
     const asked = await this.#ask();
     const csr = asked && { csr_pem: asked.request };
-    const renewed = await refresh(current.controlPlaneUrl, { refresh_token: current.refreshToken, ...csr });
+    const renewed = await refresh(this.#called(current.controlPlaneUrl), {
+      refresh_token: current.refreshToken,
+      ...csr,
+    });
     if (!renewed) return false;
     await this.#keep({ ...current, ...taken(renewed, asked) });
     this.#parts.log.info({ host: renewed.hostId }, "this host has new credentials");
@@ -190,21 +220,36 @@ export class Link {
     return this.#parts.become && askForCertificate();
   }
 
-  async #send(): Promise<number> {
-    const { controlPlaneUrl: url, hostId, token } = this.#credentials!;
-    return heartbeat({ url, hostId, token }, await this.#parts.report(), this.#end.signal);
+  #called(url: string): Called {
+    return { url, authority: this.#parts.authority };
   }
 
-  async #settle(status: number): Promise<Outcome> {
+  async #send(): Promise<Beat> {
+    const { controlPlaneUrl, hostId, token } = this.#credentials!;
+    const called = { ...this.#called(controlPlaneUrl), hostId, token };
+    return heartbeat(called, await this.#parts.report(), this.#end.signal);
+  }
+
+  async #settle({ status, unreached, isUnknown }: Beat): Promise<Outcome> {
     if (status === 401 || status === 403) return "refused";
-    if (status === 404) {
+    if (isUnknown) {
       this.#credentials = undefined;
       this.#parts.become?.(undefined);
       await this.#parts.credentials.remove();
+      this.#gone.resolve();
       return "gone";
     }
-    if (status >= 200 && status < 300) return "taken";
-    throw new WarrenError("server_unreachable", `the control plane answers with status ${status}`);
+    if (status < 200 || status >= 300)
+      throw new WarrenError("server_unreachable", `the control plane answers with status ${status}`);
+    if (unreached !== this.#unreached) this.#noteReach(unreached);
+    return "taken";
+  }
+
+  #noteReach(unreached: string | undefined): void {
+    const { address, log } = this.#parts;
+    this.#unreached = unreached;
+    if (unreached === undefined) log.info({ address }, "the control plane reaches this host");
+    else log.warn({ address, reason: unreached }, "the control plane cannot reach this host, which takes no sandboxes");
   }
 
   /** Takes up credentials; throws when they cannot be written down, which the next sign of life tries again. */

@@ -1741,7 +1741,7 @@ export interface paths {
         put?: never;
         /**
          * A sign of life of a host, and what it says of itself
-         * @description Every 30 seconds. A host that gives none for 90 seconds is `unreachable`.
+         * @description Every 30 seconds. A host that gives none for 90 seconds is `unreachable`. One that waits or was lost is called at its address, and online when it answers; where it does not, the answer says why.
          */
         post: {
             parameters: {
@@ -1759,6 +1759,15 @@ export interface paths {
                 };
             };
             responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["HeartbeatAnswer"];
+                    };
+                };
                 /** @description Default Response */
                 204: {
                     headers: {
@@ -5421,6 +5430,11 @@ export interface components {
             version?: string;
             /** @description Virtual machine monitor of its microVMs, and its version */
             vmm?: string;
+        };
+        /** HeartbeatAnswer */
+        HeartbeatAnswer: {
+            /** @description Why the host did not answer at its address. It takes no sandboxes until it does; it is called again and again */
+            unreached: string;
         };
         /** HeldTemplate */
         HeldTemplate: {
