@@ -54,7 +54,7 @@ export interface ServeOptions {
   /** Base of a control plane's API, with which the host registers unless it has, by `WARREN_HOST_TOKEN`. */
   controlPlane?: string;
   /** By whom the certificate of the control plane must be signed, PEM; absent = by those whom Node believes. */
-  controlPlaneAuthority?: string;
+  controlPlaneAuthority?: string | undefined;
   /** Register though the host has credentials. */
   registerAnew?: boolean;
   /** Size of a sandbox of the built-in template to make ready at once; memory in MiB. */

@@ -1,4 +1,6 @@
+import { X509Certificate } from "node:crypto";
 import { writeSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -10,15 +12,17 @@ import { endRequested, StartReport } from "@warren/server/supervision";
 import { canRunSandboxes, examine } from "./doctor/doctor.ts";
 import { countSandboxes, type ServeOptions, serveHost, sweepHost } from "./host.ts";
 import { ensureImages } from "./images/ensure.ts";
+import { findControlPlane, parseControlPlaneUrl } from "./link/control-plane.ts";
 import { createLogger } from "./logging.ts";
 import { PLATFORM, type Platform } from "./platform.ts";
 
 /** Exit status of a program that wrote to a pipe without a reader: 128 + SIGPIPE. */
 const BROKEN_PIPE = 141;
 
-const USAGE = `usage: main.ts serve --data-dir DIR --images-dir DIR --listen unix:PATH|HOST:PORT [--address HOST:PORT] [--control-plane URL] [--ephemeral] [--prepare VCPUSxMIB] [--ready-fd N] [--exit-with-parent]
+const USAGE = `usage: main.ts serve --data-dir DIR --images-dir DIR --listen unix:PATH|HOST:PORT [--address HOST:PORT] [--control-plane URL] [--ca-file FILE] [--register] [--ephemeral] [--prepare VCPUSxMIB] [--ready-fd N] [--exit-with-parent]
        main.ts sweep --data-dir DIR [--tell]
        main.ts count --data-dir DIR
+       main.ts find-control-plane --control-plane URL [--ca-file FILE]
        main.ts build-images --images-dir DIR [--with-node] [--refresh] [--json]
        main.ts doctor --data-dir DIR --images-dir DIR [--json]`;
 
@@ -33,6 +37,8 @@ const { values, positionals } = parseArgs({
     listen: { type: "string" },
     address: { type: "string" },
     "control-plane": { type: "string" },
+    "ca-file": { type: "string" },
+    register: { type: "boolean", default: false },
     ephemeral: { type: "boolean", default: false },
     prepare: { type: "string" },
     "ready-fd": { type: "string" },
@@ -60,6 +66,13 @@ export async function runHostAgent(platform: Platform = PLATFORM): Promise<void>
     case "count":
       await reportFailure(async () => {
         print(JSON.stringify(await countSandboxes(directory("data-dir"))));
+      });
+      break;
+    case "find-control-plane":
+      await reportFailure(async () => {
+        const url = parseControlPlaneUrl(values["control-plane"] ?? "");
+        const address = await findControlPlane({ url, authority: await readAuthority() });
+        print(JSON.stringify({ url, address }));
       });
       break;
     case "build-images":
@@ -92,6 +105,8 @@ async function serve(platform: Platform): Promise<void> {
       ...whereToServe(values.listen, values.address),
       ephemeral: values.ephemeral,
       ...(values["control-plane"] === undefined ? {} : { controlPlane: values["control-plane"] }),
+      controlPlaneAuthority: await readAuthority(),
+      registerAnew: values.register,
       ...(values.prepare === undefined ? {} : { prepare: sandboxSize(values.prepare) }),
       environment: process.env,
       platform,
@@ -101,7 +116,8 @@ async function serve(platform: Platform): Promise<void> {
     const host = await serveHost(options);
     started = true;
     report.ready(options.address, host.notes);
-    log.info({ reason: await end }, "host agent is stopping");
+    const reason = await Promise.race([end, host.gone.then(() => "the host was deleted")]);
+    log.info({ reason }, "host agent is stopping");
     await host.stop();
     process.exit(0);
   } catch (error) {
@@ -151,6 +167,19 @@ function directory(name: "data-dir" | "images-dir"): string {
   const value = values[name];
   if (!value) fail(`--${name} is missing\n${USAGE}`, 2);
   return resolve(value);
+}
+
+/** The authority of the control plane's certificate, where one is named. */
+async function readAuthority(): Promise<string | undefined> {
+  const file = values["ca-file"];
+  if (file === undefined) return undefined;
+  try {
+    const text = await readFile(file, "utf8");
+    new X509Certificate(text);
+    return text;
+  } catch (error) {
+    throw new WarrenError("invalid_request", `--ca-file ${file} has no certificate: ${(error as Error).message}`);
+  }
 }
 
 /** Where to listen, and what the control plane is told of it. */

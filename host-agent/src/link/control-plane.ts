@@ -9,7 +9,7 @@ import { boundedBody } from "./bounded-body.ts";
 import type { GivenCertificate } from "./certification.ts";
 
 /** Milliseconds that a call may take from its first byte to the last. */
-const LIMIT_MS = { register: 30_000, refresh: 15_000, heartbeat: 10_000 };
+const LIMIT_MS = { find: 10_000, register: 30_000, refresh: 15_000, heartbeat: 10_000 };
 
 /** What the control plane gives a host. */
 export interface GivenCredentials {
@@ -41,6 +41,17 @@ export interface Beat {
 interface Answer {
   status: number;
   body: unknown;
+  /** Address of this machine by which it was asked. */
+  localAddress: string;
+}
+
+/** How a request differs from the plainest one. */
+interface Sent {
+  /** Sent as JSON, by POST; absent = GET. */
+  body?: object;
+  headers?: Record<string, string>;
+  /** Gives the request up. */
+  end?: AbortSignal;
 }
 
 /** Checks where a control plane is; plain HTTP is for one of the same machine alone. */
@@ -56,16 +67,24 @@ export function parseControlPlaneUrl(text: string): string {
   return url.href.replace(/\/+$/, "");
 }
 
+/** Looks whether a control plane is there; the address of this machine from which it is reached. Throws what is wrong. */
+export async function findControlPlane(called: Called): Promise<string> {
+  const { status, body, localAddress } = await ask(called, "/health", LIMIT_MS.find);
+  const { status: health, version } = (body ?? {}) as { status?: unknown; version?: unknown };
+  if (status === 200 && health === "ok" && typeof version === "string") return localAddress;
+  throw new WarrenError("server_unreachable", `what answers at ${called.url} is no control plane (status ${status})`);
+}
+
 /** Takes up a registration; throws what the control plane answers, or that it does not. */
 export async function register(called: Called, request: RegisterHost): Promise<GivenCredentials> {
-  const answer = await post(called, "/v1/hosts/register", request, LIMIT_MS.register);
+  const answer = await ask(called, "/v1/hosts/register", LIMIT_MS.register, { body: request });
   if (answer.status !== 201) throw refusal(answer);
   return given(answer);
 }
 
 /** New credentials for a refresh token; undefined when it is not valid (any more). */
 export async function refresh(called: Called, request: RefreshHost): Promise<GivenCredentials | undefined> {
-  const answer = await post(called, "/v1/hosts/auth/refresh", request, LIMIT_MS.refresh);
+  const answer = await ask(called, "/v1/hosts/auth/refresh", LIMIT_MS.refresh, { body: request });
   if (answer.status === 401) return undefined;
   if (answer.status !== 200) throw refusal(answer);
   return given(answer);
@@ -77,41 +96,54 @@ export async function heartbeat(
   report: Heartbeat,
   end: AbortSignal,
 ): Promise<Beat> {
-  const more = { headers: { [HOST_TOKEN_HEADER]: token }, end };
-  const { status, body } = await post(called, `/v1/hosts/${hostId}/heartbeat`, report, LIMIT_MS.heartbeat, more);
+  const sent = { body: report, headers: { [HOST_TOKEN_HEADER]: token }, end };
+  const { status, body } = await ask(called, `/v1/hosts/${hostId}/heartbeat`, LIMIT_MS.heartbeat, sent);
   const { unreached, error } = (body ?? {}) as { unreached?: unknown; error?: { code?: unknown } };
   const isUnknown = status === 404 && error?.code === "not_found";
   return { status, isUnknown, ...(typeof unreached === "string" && { unreached }) };
 }
 
-async function post(
+async function ask(
   { url, authority }: Called,
   path: string,
-  body: object,
   limitMs: number,
-  { headers, end }: { headers?: Record<string, string>; end?: AbortSignal } = {},
+  { body, headers, end }: Sent = {},
 ): Promise<Answer> {
-  const text = JSON.stringify(body);
+  const text = body && JSON.stringify(body);
   const late = AbortSignal.timeout(limitMs);
   const signal = end ? AbortSignal.any([late, end]) : late;
+  const content = text && { "content-type": "application/json", "content-length": Buffer.byteLength(text) };
+  const options = {
+    method: text === undefined ? "GET" : "POST",
+    headers: { ...headers, ...content },
+    signal,
+    ...(authority !== undefined && { ca: authority }),
+  };
   try {
     const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
       const { request } = url.startsWith("https:") ? https : http;
-      const trust = authority === undefined ? {} : { ca: authority };
-      const all = { ...headers, "content-type": "application/json", "content-length": Buffer.byteLength(text) };
-      const sent = request(url + path, { method: "POST", headers: all, signal, ...trust }, resolve);
+      const sent = request(url + path, options, resolve);
       sent.once("error", reject);
       sent.end(text);
     });
+    const { localAddress = "" } = response.socket;
     const bytes = await buffer(boundedBody(response));
-    return { status: response.statusCode ?? 0, body: parseJson(bytes.toString()) };
+    return { status: response.statusCode ?? 0, body: parseJson(bytes.toString()), localAddress };
   } catch (error) {
-    const { message } = late.aborted ? { message: `no answer within ${limitMs / 1000} s` } : (error as Error);
+    const message = late.aborted ? `no answer within ${limitMs / 1000} s` : failureOf(error as NodeJS.ErrnoException);
     throw new WarrenError(
       "server_unreachable",
       `the control plane at ${new URL(url).origin} does not answer: ${message}`,
     );
   }
+}
+
+/** What OpenSSL says of a certificate whose authority it does not know. */
+const UNKNOWN_AUTHORITY = /SELF_SIGNED|UNABLE_TO_(?:VERIFY|GET_ISSUER)/;
+
+function failureOf({ code = "", message }: NodeJS.ErrnoException): string {
+  if (!UNKNOWN_AUTHORITY.test(code)) return message || code;
+  return `${message}; --ca-file names the authority that its certificate is signed by, where that is one of your own`;
 }
 
 function parseJson(text: string): unknown {

@@ -8,6 +8,8 @@ import { CredentialFile, CredentialMemory, type CredentialStore } from "./creden
 import { Link } from "./link.ts";
 import { type Answer, ControlPlane, HOST, REPORT } from "./testing/control-plane.ts";
 
+/** What a control plane says of a host that it does not have. */
+const UNKNOWN = { status: 404, body: { error: { code: "not_found", message: "the host was deleted" } } };
 /** Milliseconds after which the next sign of life is given, in tests. */
 const SOON = 20;
 
@@ -91,6 +93,7 @@ describe("the tie of a host to its control plane", () => {
     ["a refusal for a while", { status: 429 }],
     ["a redirection", { status: 302 }],
     ["a word of somebody else", { status: 418 }],
+    ["the 404 of a proxy", { status: 404, body: { error: "no upstream" } }],
     ["a broken connection", "nothing"],
     ["an answer without an end", "endless"],
   ])("takes %s for no answer: it goes on, and keeps its credentials", async (_name, answer) => {
@@ -118,7 +121,7 @@ describe("the tie of a host to its control plane", () => {
   it("forgets the credentials of a host that was deleted", async () => {
     const link = await open(SOON);
     await link.join(request("once"));
-    plane.answer = (path) => (path.endsWith("/heartbeat") ? { status: 404 } : undefined);
+    plane.answer = (path) => (path.endsWith("/heartbeat") ? UNKNOWN : undefined);
     await expect.poll(() => readdir(directory)).toEqual([]);
     const count = plane.calls.length;
     expect(await link.join(request())).toBe(false);
@@ -146,6 +149,17 @@ describe("the tie of a host to its control plane", () => {
     // One to the former address, at its start, and one to the new one.
     await expect.poll(() => plane.count("/heartbeat")).toBe(beats + 2);
     expect(plane.count("/register")).toBe(1);
+  });
+
+  it("registers anew when it is told to, and keeps what it has when that is refused", async () => {
+    const link = await open();
+    await link.registerOnce(plane.url, "once");
+    await link.registerOnce(plane.url, "again", { anew: true });
+    const second = await stored();
+    expect([plane.count("/register"), second.token]).toEqual([2, "token-3"]);
+    plane.answer = () => ({ status: 401, body: { error: { code: "unauthorized", message: "used" } } });
+    await expect(link.registerOnce(plane.url, "once", { anew: true })).rejects.toMatchObject({ code: "unauthorized" });
+    expect(await stored()).toEqual(second);
   });
 
   it("without credentials and without a token it says what is missing", async () => {

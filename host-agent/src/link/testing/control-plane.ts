@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
+import type { TestAuthority } from "./authority.ts";
 
 /** The id under which hosts are taken up. */
 export const HOST = "host-0000000000000000000000001";
@@ -21,6 +22,8 @@ export class ControlPlane {
   /** The token that is taken at this moment. */
   valid = "token-1";
   answer: (path: string, body: Record<string, unknown>) => Answer | undefined = () => undefined;
+  /** Gives certificates where there is one, when it is asked for one. */
+  authority: TestAuthority | undefined;
   readonly #server: Server = createServer((request, response) => void this.#serve(request, response));
   #waiting: (() => void)[] = [];
   #given = 1;
@@ -50,10 +53,11 @@ export class ControlPlane {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = request.url!;
-    const body = JSON.parse(await text(request));
+    const sent = await text(request);
+    const body = sent === "" ? {} : JSON.parse(sent);
     const token = request.headers["x-host-token"] as string | undefined;
     this.calls.push({ path, token, body });
-    const answer = this.answer(path, body) ?? this.#usual(path, token);
+    const answer = this.answer(path, body) ?? (await this.#usual(path, token, body));
     for (const wake of this.#waiting.splice(0)) wake();
     if (answer === "nothing") return void request.socket.destroy();
     if (answer === "silence") return;
@@ -67,10 +71,12 @@ export class ControlPlane {
     response.end(answer.body === undefined ? undefined : JSON.stringify(answer.body));
   }
 
-  #usual(path: string, token: string | undefined): Answer {
+  async #usual(path: string, token: string | undefined, { csr_pem }: Record<string, unknown>): Promise<Answer> {
+    if (path === "/health") return { status: 200, body: { status: "ok", version: "1" } };
     if (path.endsWith("/heartbeat")) return { status: token === this.valid ? 204 : 401 };
     this.valid = `token-${++this.#given}`;
-    const body = { host: { id: HOST }, token: this.valid, refresh_token: `refresh-${this.#given}` };
+    const issued = this.authority && typeof csr_pem === "string" ? await this.authority.answer(csr_pem) : {};
+    const body = { host: { id: HOST }, token: this.valid, refresh_token: `refresh-${this.#given}`, ...issued };
     return { status: path.endsWith("/register") ? 201 : 200, body };
   }
 }
