@@ -85,7 +85,8 @@ describe("a host that loses its control plane", () => {
     plane.valid = "another";
     await expect.poll(() => plane.count("/refresh")).toBe(1);
     await beats(2);
-    plane.answer = (path) => (path.endsWith("/heartbeat") ? { status: 404 } : undefined);
+    plane.answer = (path) =>
+      path.endsWith("/heartbeat") ? { status: 404, body: { error: { code: "not_found" } } } : undefined;
     await beats(1);
     await link.close();
     plane.answer = () => undefined;
