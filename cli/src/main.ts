@@ -15,6 +15,7 @@ import { execCommand } from "./commands/exec.ts";
 import { familyCommand } from "./commands/family.ts";
 import { filesCommand } from "./commands/files.ts";
 import { forkCommand } from "./commands/fork.ts";
+import { hostCommand } from "./commands/host.ts";
 import { killCommand } from "./commands/kill.ts";
 import { metricsCommand } from "./commands/metrics.ts";
 import { pauseCommand, resumeCommand, rollbackCommand } from "./commands/pause.ts";
@@ -55,6 +56,7 @@ const COMMANDS = [
   usageCommand,
   webhookCommand,
   rmCommand,
+  hostCommand,
   buildImagesCommand,
   adminCommand,
 ] as const;

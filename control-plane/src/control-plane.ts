@@ -140,7 +140,7 @@ async function start(
   if (config.firstAdmin) await accounts.admins.ensureFirst(config.firstAdmin);
   const { admins, platform, lists, setup, storedKeys: keys } = accounts;
   const dashboardUrl = config.oauth.dashboardUrl ?? config.publicUrl ?? url;
-  const parts = { admins, platform, lists, quotas, usageLimits, keys, setup, dashboardUrl, log };
+  const parts = { admins, platform, lists, quotas, usageLimits, keys, setup, hostRegistry, dashboardUrl, log };
   const operator = await startOperatorServer(config.dataDir, parts);
   onClose(() => operator.close());
   if (!(await platform.hasAdmin())) {

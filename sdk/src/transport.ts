@@ -15,6 +15,11 @@ export interface TransportOptions {
   apiKey?: string;
   /** Token of a person's session, in place of a key. */
   sessionToken?: string;
+  /**
+   * Socket of the server's operator in its data directory, to which all calls go in place of `url`: there the hosts of the
+   * platform are managed without a credential.
+   */
+  socketPath?: string;
   retry?: Partial<RetryPolicy>;
 }
 
@@ -44,7 +49,9 @@ export class Transport {
     this.base = parseBase(options.url);
     this.credentials = credentialsOf(options);
     this.#retry = { ...DEFAULT_RETRY, ...options.retry };
-    const agentOptions = { keepAlive: true, noDelay: true, scheduling: "lifo" } as const;
+    const { socketPath } = options;
+    const place = socketPath === undefined ? {} : { socketPath };
+    const agentOptions = { keepAlive: true, noDelay: true, scheduling: "lifo", ...place } as const;
     this.#agent = this.base.protocol === "https:" ? new HttpsAgent(agentOptions) : new HttpAgent(agentOptions);
   }
 

@@ -1,3 +1,5 @@
+import { constants } from "node:fs";
+import { access } from "node:fs/promises";
 import { request } from "node:http";
 import { join } from "node:path";
 import { json } from "node:stream/consumers";
@@ -13,6 +15,18 @@ import type {
 import { OPERATOR_SOCKET } from "@warren/contracts/rest/admin";
 import type { SetTeamQuota, TeamQuota } from "@warren/contracts/rest/quotas";
 import type { SetUsageLimits, UsageLimits } from "@warren/contracts/rest/usage-limits";
+import { type Hosts, Warren } from "@warren/sdk";
+
+/** The hosts of a running server, as its operator manages them; throws when this user cannot open its socket. */
+export async function hostsOfOperator(dataDir: string): Promise<Hosts> {
+  const socketPath = join(dataDir, OPERATOR_SOCKET);
+  try {
+    await access(socketPath, constants.R_OK | constants.W_OK);
+  } catch (error) {
+    throw explain(socketPath, error as NodeJS.ErrnoException);
+  }
+  return new Warren({ url: "http://localhost", socketPath }).hosts;
+}
 
 /** Client of the socket on which a running server serves the operator of its machine. */
 export class Operator {
@@ -83,7 +97,7 @@ export class Operator {
     return new Promise((resolve, reject) => {
       const headers = body ? { "content-type": "application/json" } : {};
       const call = request({ socketPath: this.#socketPath, method, path, headers });
-      call.once("error", (error) => reject(this.#explain(error)));
+      call.once("error", (error) => reject(explain(this.#socketPath, error)));
       call.once("response", (response) => {
         if (response.statusCode === 204) resolve(undefined as T);
         else
@@ -94,17 +108,17 @@ export class Operator {
       call.end(body && JSON.stringify(body));
     });
   }
+}
 
-  #explain(error: NodeJS.ErrnoException): Error {
-    switch (error.code) {
-      case "ENOENT":
-      case "ECONNREFUSED":
-        return new Error(`No Warren server listens at ${this.#socketPath}: start it, or name its --data-dir.`);
-      case "EACCES":
-        return new Error(`${this.#socketPath} is for the server's user and root only: use sudo.`);
-      default:
-        return error;
-    }
+function explain(socketPath: string, error: NodeJS.ErrnoException): Error {
+  switch (error.code) {
+    case "ENOENT":
+    case "ECONNREFUSED":
+      return new Error(`No Warren server listens at ${socketPath}: start it, or name its --data-dir.`);
+    case "EACCES":
+      return new Error(`${socketPath} is for the server's user and root only: use sudo.`);
+    default:
+      return error;
   }
 }
 

@@ -16,9 +16,10 @@ import { SetUsageLimits } from "@warren/contracts/rest/usage-limits";
 import { isSocketPath } from "@warren/server/socket-path";
 import Fastify, { type FastifyBaseLogger } from "fastify";
 import { OPERATOR } from "../callers/caller.ts";
+import { type HostRouteParts, hostRoutes } from "../host-registry/host-routes.ts";
 import type { App } from "../http/app-types.ts";
 import { handleErrors } from "../http/errors/error-handler.ts";
-import { createValidatorCompiler, formatSchemaErrors } from "../http/errors/validation.ts";
+import { createSerializerCompiler, createValidatorCompiler, formatSchemaErrors } from "../http/errors/validation.ts";
 import { RequestLog } from "../http/request-log.ts";
 import type { Logger } from "../logging.ts";
 import type { QuotaStore } from "../quotas/quota-store.ts";
@@ -40,6 +41,7 @@ export interface OperatorServerParts {
   /** Absent when the settings name the signing keys. */
   keys: StoredKeys | undefined;
   setup: Setup;
+  hostRegistry: Omit<HostRouteParts, "keeperOf">;
   /** Address of the dashboard for browsers, without a slash at the end. */
   dashboardUrl: string;
   log: Logger;
@@ -67,7 +69,7 @@ export async function startOperatorServer(
 }
 
 function createServer(parts: OperatorServerParts): App {
-  const { admins, platform, lists, quotas, usageLimits, keys, setup, dashboardUrl, log } = parts;
+  const { admins, platform, lists, quotas, usageLimits, keys, setup, hostRegistry, dashboardUrl, log } = parts;
   const app = Fastify({
     loggerInstance: log as FastifyBaseLogger,
     logController: new RequestLog(log),
@@ -75,6 +77,7 @@ function createServer(parts: OperatorServerParts): App {
     schemaErrorFormatter: formatSchemaErrors,
   }) as unknown as App;
   app.setValidatorCompiler(createValidatorCompiler());
+  app.setSerializerCompiler(createSerializerCompiler());
   handleErrors(app);
 
   const teamOf = async (slug: string) => {
@@ -135,5 +138,7 @@ function createServer(parts: OperatorServerParts): App {
     await keys.rotate(request.body);
     return reply.code(204).send();
   });
+  // As at the public address: the client library serves for both.
+  void app.register(hostRoutes({ ...hostRegistry, keeperOf: () => ({ kind: "operator" }) }));
   return app;
 }

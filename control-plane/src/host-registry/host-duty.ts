@@ -2,10 +2,10 @@ import { WarrenError } from "@warren/contracts/errors";
 import type { HostStatus } from "@warren/contracts/rest/hosts";
 import { sql } from "kysely";
 import type { TeamEvents } from "../audit/team-events.ts";
-import { actorOf, type SignedInUser } from "../callers/caller.ts";
 import { FINAL } from "../database/live-sandboxes.ts";
 import type { Db } from "../database/tables.ts";
 import { transact } from "../database/transact.ts";
+import { actorOfKeeper, type HostKeeper } from "./host-keeper.ts";
 import type { HostService } from "./host-service.ts";
 import type { HostRow } from "./registry-store.ts";
 
@@ -60,7 +60,7 @@ export class HostDuty {
    * Has a host take sandboxes or not; throws `invalid_state` when it has not registered, and `has_active_sandboxes` when it is to
    * be out of service and has sandboxes that are not paused.
    */
-  async set(by: SignedInUser, hostId: string, duty: Duty): Promise<HostRow> {
+  async set(by: HostKeeper, hostId: string, duty: Duty): Promise<HostRow> {
     const { db, hosts, audit } = this.#parts;
     const host = await hosts.requireManaged(by, hostId);
     const { from, isDraining, status, event } = CHANGES[duty];
@@ -80,7 +80,7 @@ export class HostDuty {
       }
       // Asked once nothing new is placed on it.
       if (duty === "offline") await requireIdle(hostId, transaction);
-      await audit.hostServiceSet(transaction, actorOf(by), hostId, changed.team_id, event);
+      await audit.hostServiceSet(transaction, actorOfKeeper(by), hostId, changed.team_id, event);
       return changed;
     });
   }

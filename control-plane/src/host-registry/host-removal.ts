@@ -1,12 +1,13 @@
 import { WarrenError } from "@warren/contracts/errors";
 import { sql } from "kysely";
 import type { TeamEvents } from "../audit/team-events.ts";
-import { type Actor, actorOf, type SignedInUser } from "../callers/caller.ts";
+import type { Actor } from "../callers/caller.ts";
 import { FINAL } from "../database/live-sandboxes.ts";
 import type { Db } from "../database/tables.ts";
 import { transact } from "../database/transact.ts";
 import type { HostClientPool } from "../hosts/host-client-pool.ts";
 import type { SandboxService } from "../sandboxes/sandbox-service.ts";
+import { actorOfKeeper, type HostKeeper } from "./host-keeper.ts";
 import type { HostService } from "./host-service.ts";
 import type { HostRow } from "./registry-store.ts";
 
@@ -50,7 +51,7 @@ export class HostRemoval {
   }
 
   /** A host and what would go with it. */
-  async preview(by: SignedInUser, hostId: string): Promise<{ host: HostRow; lost: LostWithHost }> {
+  async preview(by: HostKeeper, hostId: string): Promise<{ host: HostRow; lost: LostWithHost }> {
     const host = await this.#parts.hosts.get(by, hostId);
     return { host, lost: await lostWith(hostId, this.#parts.db) };
   }
@@ -59,10 +60,10 @@ export class HostRemoval {
    * Deletes a host; throws `HostInUse` when something would be lost, unless that is meant (`force`). Its sandboxes are
    * destroyed first, as far as it answers; of one that does not, nothing counts any more.
    */
-  async remove(by: SignedInUser, hostId: string, force: boolean): Promise<void> {
+  async remove(by: HostKeeper, hostId: string, force: boolean): Promise<void> {
     const { hosts, sandboxes, hostClients } = this.#parts;
     const host = await hosts.requireManaged(by, hostId);
-    const actor = actorOf(by);
+    const actor = actorOfKeeper(by);
     let destroyed = 0;
     for (;;) {
       const claimed = force ? await this.#claim(hostId, actor) : [];

@@ -12,11 +12,12 @@ import {
   HostToken,
   NewHost,
 } from "@warren/contracts/rest/hosts";
+import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
-import { userOf } from "../callers/request-caller.ts";
 import type { Routes } from "../http/app-types.ts";
 import { fromWireId } from "../identifiers/wire-id.ts";
 import type { HostDuty } from "./host-duty.ts";
+import type { HostKeeper } from "./host-keeper.ts";
 import { HostInUse, type HostRemoval, type LostWithHost } from "./host-removal.ts";
 import type { HostService } from "./host-service.ts";
 import { toHost, toHostDetails } from "./host-view.ts";
@@ -28,6 +29,8 @@ export interface HostRouteParts {
   hosts: HostService;
   removal: HostRemoval;
   duty: HostDuty;
+  /** Who makes a request. */
+  keeperOf: (request: FastifyRequest) => HostKeeper;
 }
 
 /** What may be wanted of a host, and what that means. */
@@ -44,8 +47,8 @@ const DUTIES = {
   online: ["Have a host take sandboxes again", "It is `unreachable` until it answers when it has not done so lately."],
 } as const;
 
-/** Routes under `/v1/hosts` of people. */
-export function hostRoutes({ hosts, removal, duty }: HostRouteParts): Routes {
+/** Routes under `/v1/hosts` of people: of users with a session, and of the operator on a socket that is nobody else's. */
+export function hostRoutes({ hosts, removal, duty, keeperOf }: HostRouteParts): Routes {
   return async (app) => {
     app.post(
       "/v1/hosts",
@@ -60,7 +63,7 @@ export function hostRoutes({ hosts, removal, duty }: HostRouteParts): Routes {
         },
       },
       async (request, reply) => {
-        const { host, token } = await hosts.create(userOf(request), request.body);
+        const { host, token } = await hosts.create(keeperOf(request), request.body);
         return reply.code(201).send({ host: toHost(host), registration_token: token });
       },
     );
@@ -76,7 +79,7 @@ export function hostRoutes({ hosts, removal, duty }: HostRouteParts): Routes {
           response: { 200: Type.Array(Host), "4xx": ErrorBody },
         },
       },
-      async (request) => (await hosts.list(userOf(request))).map(toHost),
+      async (request) => (await hosts.list(keeperOf(request))).map(toHost),
     );
 
     app.get(
@@ -89,7 +92,7 @@ export function hostRoutes({ hosts, removal, duty }: HostRouteParts): Routes {
           response: { 200: HostDetails, "4xx": ErrorBody },
         },
       },
-      async (request) => toHostDetails(await hosts.get(userOf(request), hostIdOf(request.params))),
+      async (request) => toHostDetails(await hosts.get(keeperOf(request), hostIdOf(request.params))),
     );
 
     app.get(
@@ -103,7 +106,7 @@ export function hostRoutes({ hosts, removal, duty }: HostRouteParts): Routes {
         },
       },
       async (request) => {
-        const { host, lost } = await removal.preview(userOf(request), hostIdOf(request.params));
+        const { host, lost } = await removal.preview(keeperOf(request), hostIdOf(request.params));
         return { host: toHost(host), ...toLost(lost) };
       },
     );
@@ -124,7 +127,7 @@ export function hostRoutes({ hosts, removal, duty }: HostRouteParts): Routes {
       },
       async (request, reply) => {
         try {
-          await removal.remove(userOf(request), hostIdOf(request.params), request.query.force ?? false);
+          await removal.remove(keeperOf(request), hostIdOf(request.params), request.query.force ?? false);
         } catch (error) {
           if (!(error instanceof HostInUse)) throw error;
           const { code, message, lost } = error;
@@ -139,7 +142,7 @@ export function hostRoutes({ hosts, removal, duty }: HostRouteParts): Routes {
       app.post(
         `/v1/hosts/:id/${wanted}`,
         { schema: { tags, summary, description, params: HostParams, response: { 200: Host, "4xx": ErrorBody } } },
-        async (request) => toHost(await duty.set(userOf(request), hostIdOf(request.params), wanted)),
+        async (request) => toHost(await duty.set(keeperOf(request), hostIdOf(request.params), wanted)),
       );
     }
 
@@ -157,7 +160,7 @@ export function hostRoutes({ hosts, removal, duty }: HostRouteParts): Routes {
         },
       },
       async (request, reply) => {
-        const token = await hosts.newToken(userOf(request), hostIdOf(request.params));
+        const token = await hosts.newToken(keeperOf(request), hostIdOf(request.params));
         return reply.code(201).send({ registration_token: token });
       },
     );
@@ -172,7 +175,7 @@ export function hostRoutes({ hosts, removal, duty }: HostRouteParts): Routes {
           response: { 200: Type.Array(Type.String()), "4xx": ErrorBody },
         },
       },
-      async (request) => hosts.tags(userOf(request), hostIdOf(request.params)),
+      async (request) => hosts.tags(keeperOf(request), hostIdOf(request.params)),
     );
 
     app.post(
@@ -187,7 +190,7 @@ export function hostRoutes({ hosts, removal, duty }: HostRouteParts): Routes {
         },
       },
       async (request, reply) => {
-        await hosts.addTag(userOf(request), hostIdOf(request.params), request.body.tag);
+        await hosts.addTag(keeperOf(request), hostIdOf(request.params), request.body.tag);
         return reply.code(204).send(null);
       },
     );
@@ -203,7 +206,7 @@ export function hostRoutes({ hosts, removal, duty }: HostRouteParts): Routes {
         },
       },
       async (request, reply) => {
-        await hosts.removeTag(userOf(request), hostIdOf(request.params), request.params.tag);
+        await hosts.removeTag(keeperOf(request), hostIdOf(request.params), request.params.tag);
         return reply.code(204).send(null);
       },
     );

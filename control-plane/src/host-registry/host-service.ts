@@ -4,12 +4,12 @@ import { LIMITS } from "@warren/contracts/limits";
 import type { TeamRole } from "@warren/contracts/rest/accounts";
 import type { CreateHost } from "@warren/contracts/rest/hosts";
 import type { TeamEvents } from "../audit/team-events.ts";
-import { actorOf, type SignedInUser } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
 import { fromWireId } from "../identifiers/wire-id.ts";
 import type { MembershipStore } from "../teams/membership-store.ts";
 import { requirePermission } from "../teams/permissions.ts";
 import type { TeamStore } from "../teams/team-store.ts";
+import { actorOfKeeper, type HostKeeper, userIdOfKeeper } from "./host-keeper.ts";
 import type { Registration } from "./registration.ts";
 import type { HostRow, RegistryStore } from "./registry-store.ts";
 
@@ -33,43 +33,45 @@ export class HostService {
   }
 
   /** Makes a host known, with a token by which it registers. */
-  async create(by: SignedInUser, request: CreateHost): Promise<{ host: HostRow; token: string }> {
+  async create(by: HostKeeper, request: CreateHost): Promise<{ host: HostRow; token: string }> {
     const { store, registration, audit } = this.#parts;
-    const mayMakeAny = await this.#parts.managesHosts(by.userId);
+    const mayMakeAny = await this.#managesAll(by);
     if (!mayMakeAny) await this.#requireTeamAdmin(by, request);
     const teamId = await this.#teamOf(request);
     const { type, provider = "", availability_zone = "" } = request;
+    const actor = actorOfKeeper(by);
+    const userId = userIdOfKeeper(by);
     const make = async (transaction: Db) => {
       if (!mayMakeAny) await this.#requireRoom(teamId!, transaction);
-      const row = { id: randomUUID(), type, team_id: teamId, provider, availability_zone, created_by: by.userId };
+      const row = { id: randomUUID(), type, team_id: teamId, provider, availability_zone, created_by: userId };
       const inserted = await store.insert(row, transaction);
-      await audit.hostCreated(transaction, actorOf(by), inserted.id, teamId, { provider });
+      await audit.hostCreated(transaction, actor, inserted.id, teamId, { provider });
       return inserted;
     };
-    return registration.issueTokenFor(make, actorOf(by), by.userId);
+    return registration.issueTokenFor(make, actor, userId);
   }
 
   /** All hosts for whoever manages the platform's, else those of the session's team. */
-  async list(by: SignedInUser): Promise<HostRow[]> {
+  async list(by: HostKeeper): Promise<HostRow[]> {
     const { store } = this.#parts;
-    if (await this.#parts.managesHosts(by.userId)) return store.list();
-    return by.team ? store.list(by.team.id) : [];
+    if (await this.#managesAll(by)) return store.list();
+    return by.kind === "user" && by.team ? store.list(by.team.id) : [];
   }
 
   /** A host that a user may see; throws `not_found`. */
-  async get(by: SignedInUser, hostId: string): Promise<HostRow> {
+  async get(by: HostKeeper, hostId: string): Promise<HostRow> {
     return (await this.#see(by, hostId)).host;
   }
 
   /** A host that a user may delete, or have registered; throws `not_found` or `forbidden`. */
-  async requireManaged(by: SignedInUser, hostId: string): Promise<HostRow> {
+  async requireManaged(by: HostKeeper, hostId: string): Promise<HostRow> {
     const { host, role } = await this.#see(by, hostId);
     if (role) requirePermission(role, "manageHosts");
     return host;
   }
 
   /** A new registration token for a host that has not registered, or that was lost. */
-  async newToken(by: SignedInUser, hostId: string): Promise<string> {
+  async newToken(by: HostKeeper, hostId: string): Promise<string> {
     const host = await this.requireManaged(by, hostId);
     if (host.status !== "pending" && host.status !== "unreachable") {
       throw new WarrenError(
@@ -77,39 +79,46 @@ export class HostService {
         `the host is ${host.status}; only one that waits, or is lost, can register`,
       );
     }
-    return this.#parts.registration.issueToken(host, actorOf(by), by.userId);
+    return this.#parts.registration.issueToken(host, actorOfKeeper(by), userIdOfKeeper(by));
   }
 
-  async tags(by: SignedInUser, hostId: string): Promise<string[]> {
+  async tags(by: HostKeeper, hostId: string): Promise<string[]> {
     return this.#parts.store.tags((await this.#see(by, hostId)).host.id);
   }
 
-  async addTag(by: SignedInUser, hostId: string, tag: string): Promise<void> {
+  async addTag(by: HostKeeper, hostId: string, tag: string): Promise<void> {
     const { host } = await this.#see(by, hostId);
     if (await this.#parts.store.addTag(host.id, tag, LIMITS.hostTags)) return;
     throw new WarrenError("quota_exceeded", `the host has ${LIMITS.hostTags} tags, which is the most; remove some`);
   }
 
-  async removeTag(by: SignedInUser, hostId: string, tag: string): Promise<void> {
+  async removeTag(by: HostKeeper, hostId: string, tag: string): Promise<void> {
     const { host } = await this.#see(by, hostId);
     if (!(await this.#parts.store.removeTag(host.id, tag)))
       throw new WarrenError("not_found", "the host has no such tag");
   }
 
+  async #managesAll(by: HostKeeper): Promise<boolean> {
+    return by.kind === "operator" || this.#parts.managesHosts(by.userId);
+  }
+
   /** A host, and the caller's role in its team unless the caller manages all hosts. */
-  async #see(by: SignedInUser, hostId: string): Promise<{ host: HostRow; role?: TeamRole }> {
+  async #see(by: HostKeeper, hostId: string): Promise<{ host: HostRow; role?: TeamRole }> {
     const { store, memberships } = this.#parts;
     const host = await store.find(hostId);
-    if (host && (await this.#parts.managesHosts(by.userId))) return { host };
-    const role = host?.team_id ? (await memberships.lookUp(by.userId, host.team_id)).role : null;
+    if (host && (await this.#managesAll(by))) return { host };
+    const userId = userIdOfKeeper(by);
+    const role = host?.team_id && userId ? (await memberships.lookUp(userId, host.team_id)).role : null;
     if (!host || !role) throw new WarrenError("not_found", "there is no such host");
     return { host, role };
   }
 
   /** Throws `forbidden` unless a host is for a team whose hosts somebody manages. */
-  async #requireTeamAdmin(by: SignedInUser, { type, team_id }: CreateHost): Promise<void> {
+  async #requireTeamAdmin(by: HostKeeper, { type, team_id }: CreateHost): Promise<void> {
     const isOfTeam = type === "byoc" && team_id !== undefined;
-    const role = isOfTeam ? (await this.#parts.memberships.lookUp(by.userId, fromWireId("team", team_id))).role : null;
+    const userId = userIdOfKeeper(by);
+    const teamId = isOfTeam ? fromWireId("team", team_id) : undefined;
+    const role = userId && teamId ? (await this.#parts.memberships.lookUp(userId, teamId)).role : null;
     if (role) return requirePermission(role, "manageHosts");
     throw new WarrenError(
       "forbidden",

@@ -14,6 +14,7 @@ import { AuditQuery } from "../audit/audit-query.ts";
 import { auditRoutes } from "../audit/audit-routes.ts";
 import { AccessGuard } from "../auth/access-guard.ts";
 import { SchemeAuthenticator } from "../auth/authenticator.ts";
+import { userOf } from "../callers/request-caller.ts";
 import { commandRoutes } from "../commands/command-routes.ts";
 import { CommandService } from "../commands/command-service.ts";
 import { processRoutes } from "../commands/process-routes.ts";
@@ -164,7 +165,7 @@ async function registerAccountRoutes(
     await scope.register(quotaRoutes(quotas));
     await scope.register(memberRoutes(accounts.members));
     await scope.register(apiKeyRoutes(accounts.apiKeys));
-    await scope.register(hostRoutes(hostRegistry));
+    await scope.register(hostRoutes({ ...hostRegistry, keeperOf: userOf }));
     await scope.register(webhookRoutes(webhooks, OF_TEAM, webhooks.teamScope));
     await scope.register(webhookRoutes(webhooks, OF_PLATFORM, webhooks.platformScope));
     await scope.register(adminListRoutes(accounts));
