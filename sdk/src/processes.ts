@@ -8,6 +8,7 @@ import {
   commandFields,
   type SandboxProcess,
 } from "./exec-stream.ts";
+import { watchProcesses } from "./process-watch.ts";
 import type { Transport } from "./transport.ts";
 
 /** The commands of a sandbox, each named by its process id or its tag. */
@@ -33,6 +34,14 @@ export class Processes {
   /** All commands that live, and those of the background that ended within the last hour; the newest last. */
   list(signal?: AbortSignal): Promise<Process[]> {
     return this.#transport.json({ method: "GET", path: `${this.#path}/processes`, safe: true, signal });
+  }
+
+  /**
+   * Yields at once, and then whenever commands have started or ended, so that the list is another: at most four times a second.
+   * Fails when the sandbox stops running (`invalid_state`), the connection breaks, or `signal` aborts.
+   */
+  watch(signal?: AbortSignal): AsyncGenerator<void, void, undefined> {
+    return watchProcesses(this.#transport, `${this.#path}/processes`, signal);
   }
 
   /** Throws `process_not_found` when there is no such command. */

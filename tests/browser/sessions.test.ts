@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
-import type { Page } from "playwright-core";
+import type { Page, WebSocket } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Dashboard, makeFirstAccount, signUp, startFakeDashboard } from "../support/dashboard.ts";
 import { WARREN } from "../support/warren-command.ts";
@@ -63,6 +63,33 @@ test("the audit log tells what happens when it does", async () => {
   const sandbox = await dashboard.warren.sandboxes.create({ memoryMb: 128 });
   // Sooner than it asks by itself, which is after 30 seconds.
   await page.locator(`a[href="/dashboard/capsules/${sandbox.id}"]`).first().waitFor({ timeout: 20_000 });
+  await sandbox.destroy();
+});
+
+test("commands stand in the list of a capsule as they start and end, without a question now and again", async () => {
+  // One whose terminal nobody has looked at: that opens a shell, which would stand in the list.
+  const sandbox = await dashboard.warren.sandboxes.create({ memoryMb: 128 });
+  const tab = await page.context().newPage();
+  await tab.addInitScript(`{
+    const repeat = window.setInterval;
+    window.setInterval = (act, ms) => (ms >= 1000 ? 0 : repeat(act, ms));
+  }`);
+  const watches: WebSocket[] = [];
+  tab.on("websocket", (socket) => {
+    if (socket.url().endsWith("/processes")) watches.push(socket);
+  });
+  await tab.goto(`/dashboard/capsules/${sandbox.id}?tab=processes`);
+  await tab.getByText("No command runs in the capsule").waitFor();
+  const { pid } = await sandbox.processes.start("sleep", ["600"]);
+  const row = tab.getByRole("row").filter({ hasText: "sleep 600" });
+  await row.getByText("runs", { exact: true }).waitFor();
+  // What else changes of the capsule does not break the watch.
+  await sandbox.update({ name: "watched" });
+  await tab.getByRole("heading", { name: "watched" }).waitFor();
+  await sandbox.processes.end(pid);
+  await row.getByText("ended").waitFor();
+  expect(watches.length).toBe(1);
+  await tab.close();
   await sandbox.destroy();
 });
 

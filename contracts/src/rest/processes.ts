@@ -50,6 +50,9 @@ export type Process = Static<typeof Process>;
 /** The commands of a sandbox, the newest last. */
 export const Processes = Type.Array(Process, { title: "Processes" });
 
+/** What whoever watches the commands of a sandbox is told, over a WebSocket: that the list is another, or why it ends. */
+export type ProcessesFrame = { type: "changed" } | { type: "error"; code: string; data: string };
+
 /** Which command of which sandbox is meant. */
 export const ProcessParams = Type.Object({ ...SandboxParams.properties, process: ProcessSelector });
 

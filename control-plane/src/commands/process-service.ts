@@ -1,5 +1,7 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { WarrenError } from "@warren/contracts/errors";
-import type { ProcessInfo } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
+import type { ListProcessesRequestSchema, ProcessInfo } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import type { ExecRequest } from "@warren/contracts/rest/commands";
 import type { Process, StartedProcess } from "@warren/contracts/rest/processes";
 import { SIGNALS, type SignalName } from "@warren/contracts/signals";
@@ -13,6 +15,8 @@ import { selectorOf } from "./process-selector.ts";
 
 /** Milliseconds that the processes of a command have after SIGTERM, when it is to end. */
 const GRACE_MS = 5000;
+/** Milliseconds between two words to who watches the commands of a sandbox. */
+const WATCH_GAP_MS = 250;
 
 /** The commands of sandboxes as things that have names: started in the background, listed, sent signals, ended. */
 export class ProcessService {
@@ -36,17 +40,33 @@ export class ProcessService {
   }
 
   /** All commands that the sandbox knows, in the order in which they were started. */
-  async list(caller: Caller, sandboxId: string): Promise<Process[]> {
-    const { processes } = await this.#access.look(caller, sandboxId, ({ agent }) => agent.listProcesses({ sandboxId }));
-    return processes.map(toProcess);
+  list(caller: Caller, sandboxId: string): Promise<Process[]> {
+    return this.#list(caller, { sandboxId });
+  }
+
+  /**
+   * Calls `tell` at once, and then whenever that list is another, at most four times a second however often the host says so,
+   * until `signal` aborts. Always ends with an error: when the sandbox stops running, with `invalid_state`.
+   */
+  async watch(caller: Caller, sandboxId: string, tell: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    await this.#access.look(caller, sandboxId, async ({ agent }) => {
+      for await (const _ of agent.watchProcesses({ sandboxId }, { signal })) {
+        await tell();
+        await delay(WATCH_GAP_MS, undefined, { signal });
+      }
+      throw new WarrenError("agent_error", "the sandbox's host tells of its commands no more");
+    });
   }
 
   /** One command by its process id or tag. Of several that had the tag, it is the one that lives or else the newest. */
   async get(caller: Caller, sandboxId: string, process: string): Promise<Process> {
-    const { selector } = selectorOf(process);
-    const named = (await this.list(caller, sandboxId)).filter((one) => one[selector.case] === selector.value);
-    const found = named.findLast(({ exit }) => exit === undefined) ?? named.at(-1);
-    if (found) return found;
+    const named = selectorOf(process);
+    const { selector } = named;
+    const found = (await this.#list(caller, { sandboxId, process: named })).filter(
+      (one) => one[selector.case] === selector.value,
+    );
+    const meant = found.findLast(({ exit }) => exit === undefined) ?? found.at(-1);
+    if (meant) return meant;
     throw new WarrenError("process_not_found", `sandbox ${sandboxId} has no command ${process}`);
   }
 
@@ -60,6 +80,13 @@ export class ProcessService {
   async end(caller: Caller, sandboxId: string, process: string): Promise<void> {
     await this.#send(caller, sandboxId, process, { signal: SIGNALS.SIGTERM, killAfterMs: GRACE_MS });
     await this.#audit.processEnded(caller, sandboxId, { process });
+  }
+
+  async #list(caller: Caller, request: MessageInitShape<typeof ListProcessesRequestSchema>): Promise<Process[]> {
+    const { processes } = await this.#access.look(caller, request.sandboxId ?? "", ({ agent }) =>
+      agent.listProcesses(request),
+    );
+    return processes.map(toProcess);
   }
 
   async #send(caller: Caller, sandboxId: string, process: string, order: { signal: number; killAfterMs: number }) {

@@ -1,5 +1,8 @@
+import { once } from "node:events";
 import type { Process } from "@warren/contracts/rest/processes";
+import { newSandboxId } from "@warren/server/sandbox-id";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { WebSocket } from "ws";
 import { createDatabase, type TestDatabase } from "../database/testing/test-database.ts";
 import { errorOf, TestStack } from "../testing/test-stack.ts";
 
@@ -164,4 +167,47 @@ it("who looks at commands does not keep a sandbox in use, and resumes none", asy
   for (const path of ["/processes", "/processes/1"])
     expect(await errorOf(await call("GET", path))).toMatchObject({ status: 409, code: "invalid_state" });
   expect(await (await call("GET", "")).json()).toMatchObject({ status: "paused" });
+});
+
+describe("a WebSocket to the list of commands", () => {
+  /** Opens one; what it is told is in `frames`. */
+  async function watch(of: string, headers: Record<string, string> = { "x-api-key": stack.apiKey }) {
+    const url = `${stack.url.replace("http", "ws")}/v1/sandboxes/${of}/processes`;
+    const socket = new WebSocket(url, { headers, perMessageDeflate: false });
+    const frames: { type: string; code?: string }[] = [];
+    socket.on("message", (data) => frames.push(JSON.parse(String(data))));
+    const closed = once(socket, "close") as Promise<[number, Buffer]>;
+    await once(socket, "open");
+    return { socket, frames, closed };
+  }
+
+  it("tells that the list is another, and why it ends", async () => {
+    const { id } = await stack.createSandbox();
+    const { frames, closed } = await watch(id);
+    await expect.poll(() => frames.length, { timeout: 60_000 }).toBe(1);
+    await stack.call("POST", `/v1/sandboxes/${id}/exec`, {
+      cmd: "sleep",
+      args: ["1000"],
+      background: true,
+      tag: "job",
+    });
+    await expect.poll(() => frames.length, { timeout: 60_000 }).toBe(2);
+    await stack.call("DELETE", `/v1/sandboxes/${id}/processes/job`);
+    await expect.poll(() => frames.length, { timeout: 60_000 }).toBe(3);
+    expect(frames).toEqual(Array(3).fill({ type: "changed" }));
+    await stack.call("POST", `/v1/sandboxes/${id}/pause`);
+    const [status] = await closed;
+    expect(frames.at(-1)).toMatchObject({ type: "error", code: "invalid_state" });
+    expect(status).toBe(1008);
+  });
+
+  it("is of sandboxes that there are, and asks nothing of its client", async () => {
+    const absent = await watch(newSandboxId());
+    await absent.closed;
+    expect(absent.frames).toEqual([{ type: "error", code: "not_found", data: expect.any(String) }]);
+    const { id } = await stack.createSandbox();
+    const talker = await watch(id);
+    talker.socket.send("hello");
+    expect((await talker.closed)[0]).toBe(1008);
+  });
 });

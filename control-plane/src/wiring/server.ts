@@ -194,7 +194,7 @@ async function registerSandboxRoutes(
     const commands = new CommandService(access, audit.sandboxes);
     const processes = new ProcessService(access, audit.sandboxes);
     await scope.register(commandRoutes(commands, processes, new AnswerBudget(transfers), transfers));
-    await scope.register(processRoutes(processes));
+    await scope.register(processRoutes(processes, transfers));
     const files = new FileService(access, audit.sandboxes);
     const spool = { directory: join(config.dataDir, "spool"), budget: new SpoolBudget(transfers) };
     await scope.register(fileRoutes(files, spool));

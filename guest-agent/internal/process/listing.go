@@ -23,10 +23,17 @@ type listRequest struct {
 	ended bool
 	// maxBytes bounds the answer; 0 = all of all.
 	maxBytes uint32
+	// only is the one process that is asked for; nil = all.
+	only *selector
 }
 
 func decodeList(o *rpc.Object) listRequest {
-	return listRequest{ended: o.Bool("ended", false), maxBytes: o.Uint32("maxBytes")}
+	request := listRequest{ended: o.Bool("ended", false), maxBytes: o.Uint32("maxBytes")}
+	if o.Has("process") {
+		only := decodeSelector(o)
+		request.only = &only
+	}
+	return request
 }
 
 // listed is one process in the answer of List.
@@ -69,6 +76,9 @@ func (s *Service) list(_ context.Context, _ *rpc.Call, request listRequest) (any
 	}
 	answer.KeepsOutput = true
 	processes := s.manager.list(request.ended)
+	if request.only != nil {
+		processes = s.manager.listOne(*request.only, processes)
+	}
 	if request.maxBytes > 0 && len(processes) > maxListed {
 		processes = processes[len(processes)-maxListed:]
 	}
@@ -91,6 +101,20 @@ func (s *Service) list(_ context.Context, _ *rpc.Call, request listRequest) (any
 	}
 	answer.Processes = answer.Processes[first:]
 	return answer, nil
+}
+
+// listOne is what of a list a selector names.
+func (m *Manager) listOne(only selector, listed []*Process) []*Process {
+	found, err := m.find(only)
+	if err != nil {
+		return nil
+	}
+	for _, p := range listed {
+		if p == found {
+			return []*Process{p}
+		}
+	}
+	return nil
 }
 
 // brief is a configuration without variables, whose texts are cut where they are long.

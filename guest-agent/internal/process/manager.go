@@ -30,6 +30,8 @@ type Manager struct {
 	kept  []*Process
 	byPid map[uint32]*Process
 	byTag map[string]*Process
+	// watchers are told that the list is another; each channel holds one such word.
+	watchers map[chan struct{}]struct{}
 	// claims are the tags of processes that are about to be started and take no tag over.
 	claims map[string]*claim
 }
@@ -43,6 +45,7 @@ func NewManager(launcher *Launcher) *Manager {
 	return &Manager{
 		launcher: launcher, archive: newArchive(archiveLimit), retention: retention, keptRetention: keptRetention,
 		live: map[*Process]struct{}{}, byPid: map[uint32]*Process{}, byTag: map[string]*Process{}, claims: map[string]*claim{},
+		watchers: map[chan struct{}]struct{}{},
 	}
 }
 
@@ -122,6 +125,7 @@ func (m *Manager) register(p *Process, held *claim) {
 		m.forget(former)
 	}
 	m.byPid[p.pid()] = p
+	m.changed()
 	// A process that takes tags over was started later than the claim it has taken.
 	if p.tag == nil || held != nil && m.claims[*p.tag] != held {
 		return
@@ -135,6 +139,7 @@ func (m *Manager) reaped(p *Process) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.live, p)
+	m.changed()
 	// Once it is reaped, another may get its process id, and be known by it already.
 	if p.keeps() && m.byPid[p.pid()] == p {
 		// Of a command that has ended, no more is held than is told of it.
@@ -151,6 +156,7 @@ func (m *Manager) reaped(p *Process) {
 func (m *Manager) ended(p *Process) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.changed()
 	if m.byPid[p.pid()] != p {
 		return
 	}
@@ -182,6 +188,7 @@ func (m *Manager) forget(p *Process) {
 	for i, other := range m.kept {
 		if other == p {
 			m.kept = append(m.kept[:i:i], m.kept[i+1:]...)
+			m.changed()
 			break
 		}
 	}

@@ -32,6 +32,7 @@ func Register(mux *rpc.Mux, manager *Manager, defaults Defaults) {
 	s := &Service{manager: manager, defaults: defaults}
 	const prefix = "/process.Process/"
 	rpc.Unary(mux, prefix+"List", decodeList, s.list)
+	rpc.ServerStream(mux, prefix+"Watch", decodeWatch, s.watch)
 	rpc.ServerStream(mux, prefix+"Start", decodeStart, s.start)
 	rpc.ServerStream(mux, prefix+"Connect", decodeConnect, s.connect)
 	rpc.Unary(mux, prefix+"Update", decodeUpdate, s.update)

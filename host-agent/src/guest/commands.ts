@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { type Client, Code, ConnectError, createClient, createContextValues } from "@connectrpc/connect";
 import { WarrenError } from "@warren/contracts/errors";
 import { Process, type ProcessEvent_StartEvent, type ProcessInfo } from "@warren/contracts/gen/process/process_pb";
@@ -37,6 +38,9 @@ export interface GuestCommand {
 
 /** A command that was started before, by process id or tag. */
 export type CommandTarget = { pid: number } | { tag: string };
+
+/** Milliseconds between two looks at whether the list of commands has changed. */
+const WATCH_GAP_MS = 250;
 
 /** Commands of one guest. */
 export class GuestCommands {
@@ -120,11 +124,33 @@ export class GuestCommands {
     }
   }
 
-  /** Those that live, and those of the background whose ends are kept; in the order in which they were started. */
-  async list(signal: AbortSignal, hold?: Hold): Promise<ListedCommand[]> {
-    const listed = (await this.#list(signal, hold)).map(listedCommand);
+  /**
+   * Those that live, and those of the background whose ends are kept; in the order in which they were started. Of many, the oldest
+   * are left out: `only` is there in any case, if there is such a one, perhaps among others.
+   */
+  async list(signal: AbortSignal, hold?: Hold, only?: CommandTarget): Promise<ListedCommand[]> {
+    const listed = (await this.#list(signal, hold, only)).map(listedCommand);
     if (new Set(listed.map(({ pid }) => pid)).size < listed.length) throw refused("a process id is in its list twice");
     return listed;
+  }
+
+  /**
+   * Yields once, and then whenever commands have started or ended: the list is another. However often the guest says so, it is at
+   * most four times a second. Throws `invalid_state` when the agent knows no such call.
+   */
+  async *watch(signal: AbortSignal): AsyncGenerator<void> {
+    try {
+      for await (const _ of this.#client.watch({}, { signal })) {
+        yield;
+        // What the guest sends meanwhile waits in its connection.
+        await delay(WATCH_GAP_MS, undefined, { signal });
+      }
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      if (saysCode(error, Code.Unimplemented)) throw tooOld();
+      throw guestError(error);
+    }
+    throw unreachable(new Error("the guest agent tells of commands no more"));
   }
 
   /** Writes to the standard input of a process, or to its terminal; resolves when the guest has taken all of it. */
@@ -182,10 +208,10 @@ export class GuestCommands {
   }
 
   /** Throws `invalid_state` when the agent knows nothing of kept output. */
-  async #list(signal?: AbortSignal, hold?: Hold): Promise<ProcessInfo[]> {
+  async #list(signal?: AbortSignal, hold?: Hold, only?: CommandTarget): Promise<ProcessInfo[]> {
     const { processes, keepsOutput } = await this.#call((options) =>
       this.#lists.list(
-        { ended: true, maxBytes: LIST_BOUNDS.bytes },
+        { ended: true, maxBytes: LIST_BOUNDS.bytes, ...(only && { process: selector(only) }) },
         {
           ...options,
           ...(signal ? { signal } : {}),

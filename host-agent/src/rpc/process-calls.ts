@@ -2,11 +2,11 @@ import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { ExecEndedSchema, type HostAgentService } from "@warren/contracts/gen/hostagent/v1/hostagent_pb";
 import type { ListedCommand } from "../guest/listed-command.ts";
-import { listCommands, signalCommand, startCommand } from "../sandboxes/calls/commands.ts";
+import { listCommands, signalCommand, startCommand, watchCommands } from "../sandboxes/calls/commands.ts";
 import type { SandboxService } from "../sandboxes/service.ts";
 import { commandTarget, guestCommand, signalNumber } from "./exec-stream.ts";
 
-type ProcessCalls = "startProcess" | "listProcesses" | "signalProcess";
+type ProcessCalls = "startProcess" | "listProcesses" | "watchProcesses" | "signalProcess";
 
 /** The calls of the `hostagent` service that see to the commands of a sandbox, however they were started. */
 export function processCalls(
@@ -17,10 +17,13 @@ export function processCalls(
       const command = guestCommand(request.command, request);
       return { pid: await startCommand(await sandboxes.awake(request.sandboxId), command, signal) };
     },
-    async listProcesses({ sandboxId }, { signal }) {
+    async listProcesses({ sandboxId, process }, { signal }) {
       // Whoever looks at a sandbox does not wake it.
-      const commands = await listCommands(sandboxes.get(sandboxId), signal);
+      const commands = await listCommands(sandboxes.get(sandboxId), signal, process && commandTarget(process));
       return { processes: commands.map(processInfo) };
+    },
+    async *watchProcesses({ sandboxId }, { signal }) {
+      for await (const _ of watchCommands(sandboxes.get(sandboxId), signal)) yield {};
     },
     async signalProcess(request) {
       const target = commandTarget(request.process);

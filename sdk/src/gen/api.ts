@@ -3633,8 +3633,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List the commands of a sandbox
-         * @description Those that live, however they were started, and those of the background that ended within the last hour; the newest last.
+         * List the commands of a sandbox, or be told when that list changes
+         * @description Those that live, however they were started, and those of the background that ended within the last hour; the newest last, 1,024 at most. As a WebSocket it says `{"type":"changed"}` once at the beginning and then whenever commands have started or ended, at most four times a second, and `{"type":"error","code":…,"data":…}` when it ends, as by a pause.
          */
         get: {
             parameters: {

@@ -126,6 +126,13 @@ export declare type ListRequest = Message<"process.ListRequest"> & {
    * @generated from field: uint32 max_bytes = 17;
    */
   maxBytes: number;
+
+  /**
+   * This one alone, if there is such a one. Agents of sandboxes that were paused long ago list all.
+   *
+   * @generated from field: optional process.ProcessSelector process = 18;
+   */
+  process?: ProcessSelector | undefined;
 };
 
 /**
@@ -224,6 +231,30 @@ export declare type ProcessInfo = Message<"process.ProcessInfo"> & {
  * Use `create(ProcessInfoSchema)` to create a new message.
  */
 export declare const ProcessInfoSchema: GenMessage<ProcessInfo>;
+
+/**
+ * @generated from message process.WatchRequest
+ */
+export declare type WatchRequest = Message<"process.WatchRequest"> & {
+};
+
+/**
+ * Describes the message process.WatchRequest.
+ * Use `create(WatchRequestSchema)` to create a new message.
+ */
+export declare const WatchRequestSchema: GenMessage<WatchRequest>;
+
+/**
+ * @generated from message process.WatchResponse
+ */
+export declare type WatchResponse = Message<"process.WatchResponse"> & {
+};
+
+/**
+ * Describes the message process.WatchResponse.
+ * Use `create(WatchResponseSchema)` to create a new message.
+ */
+export declare const WatchResponseSchema: GenMessage<WatchResponse>;
 
 /**
  * @generated from message process.ListResponse
@@ -1006,6 +1037,17 @@ export declare const Process: GenService<{
     methodKind: "unary";
     input: typeof ListRequestSchema;
     output: typeof ListResponseSchema;
+  },
+  /**
+   * Says once at the beginning, and then whenever processes have started or ended, or the ends of some are kept no longer, that
+   * List answers otherwise than before: at most four times a second, however many there were.
+   *
+   * @generated from rpc process.Process.Watch
+   */
+  watch: {
+    methodKind: "server_streaming";
+    input: typeof WatchRequestSchema;
+    output: typeof WatchResponseSchema;
   },
   /**
    * @generated from rpc process.Process.Connect

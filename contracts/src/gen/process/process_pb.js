@@ -10,7 +10,7 @@ import { enumDesc, fileDesc, messageDesc, serviceDesc, tsEnum } from "@bufbuild/
  * Describes the file process/process.proto.
  */
 export const file_process_process = /*@__PURE__*/
-  fileDesc("ChVwcm9jZXNzL3Byb2Nlc3MucHJvdG8SB3Byb2Nlc3MiSgoDUFRZEh8KBHNpemUYASABKAsyES5wcm9jZXNzLlBUWS5TaXplGiIKBFNpemUSDAoEY29scxgBIAEoDRIMCgRyb3dzGAIgASgNIqEBCg1Qcm9jZXNzQ29uZmlnEgsKA2NtZBgBIAEoCRIMCgRhcmdzGAIgAygJEi4KBGVudnMYAyADKAsyIC5wcm9jZXNzLlByb2Nlc3NDb25maWcuRW52c0VudHJ5EhAKA2N3ZBgEIAEoCUgAiAEBGisKCUVudnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgYKBF9jd2QiOwoPUHJvY2Vzc1NlbGVjdG9yEg0KA3BpZBgBIAEoDUgAEg0KA3RhZxgCIAEoCUgAQgoKCHNlbGVjdG9yIi8KC0xpc3RSZXF1ZXN0Eg0KBWVuZGVkGBAgASgIEhEKCW1heF9ieXRlcxgRIAEoDSLTAgoLUHJvY2Vzc0luZm8SJgoGY29uZmlnGAEgASgLMhYucHJvY2Vzcy5Qcm9jZXNzQ29uZmlnEgsKA3BpZBgCIAEoDRIQCgN0YWcYAyABKAlIAIgBARIMCgR1c2VyGBAgASgJEhoKEnN0YXJ0ZWRfYXRfdW5peF9tcxgRIAEoAxIQCgh0ZXJtaW5hbBgSIAEoCBIUCgxrZWVwc19vdXRwdXQYEyABKAgSFAoMb3V0cHV0X2J5dGVzGBQgASgEEhMKC291dHB1dF9mcm9tGBUgASgEEg4KBmNwdV9tcxgWIAEoBBIUCgxtZW1vcnlfYnl0ZXMYFyABKAQSMAoDZW5kGBggASgLMh4ucHJvY2Vzcy5Qcm9jZXNzRXZlbnQuRW5kRXZlbnRIAYgBARIYChBlbmRlZF9hdF91bml4X21zGBkgASgDQgYKBF90YWdCBgoEX2VuZCJNCgxMaXN0UmVzcG9uc2USJwoJcHJvY2Vzc2VzGAEgAygLMhQucHJvY2Vzcy5Qcm9jZXNzSW5mbxIUCgxrZWVwc19vdXRwdXQYECABKAgi4AEKDFN0YXJ0UmVxdWVzdBInCgdwcm9jZXNzGAEgASgLMhYucHJvY2Vzcy5Qcm9jZXNzQ29uZmlnEh4KA3B0eRgCIAEoCzIMLnByb2Nlc3MuUFRZSACIAQESEAoDdGFnGAMgASgJSAGIAQESEgoFc3RkaW4YBCABKAhIAogBARIVCg10aW1lX2xpbWl0X21zGBAgASgNEhkKEWtlZXBfb3V0cHV0X2J5dGVzGBEgASgNEhUKDWV4Y2x1c2l2ZV90YWcYEiABKAhCBgoEX3B0eUIGCgRfdGFnQggKBl9zdGRpbiI1Cg1TdGFydFJlc3BvbnNlEiQKBWV2ZW50GAEgASgLMhUucHJvY2Vzcy5Qcm9jZXNzRXZlbnQiVwoOQ29ubmVjdFJlcXVlc3QSKQoHcHJvY2VzcxgBIAEoCzIYLnByb2Nlc3MuUHJvY2Vzc1NlbGVjdG9yEhEKBGZyb20YECABKARIAIgBAUIHCgVfZnJvbSI3Cg9Db25uZWN0UmVzcG9uc2USJAoFZXZlbnQYASABKAsyFS5wcm9jZXNzLlByb2Nlc3NFdmVudCIrCgtPdXRPZk1lbW9yeRIPCgdwcm9jZXNzGAEgASgJEgsKA3BpZBgCIAEoDSLxBAoMUHJvY2Vzc0V2ZW50EjEKBXN0YXJ0GAEgASgLMiAucHJvY2Vzcy5Qcm9jZXNzRXZlbnQuU3RhcnRFdmVudEgAEi8KBGRhdGEYAiABKAsyHy5wcm9jZXNzLlByb2Nlc3NFdmVudC5EYXRhRXZlbnRIABItCgNlbmQYAyABKAsyHi5wcm9jZXNzLlByb2Nlc3NFdmVudC5FbmRFdmVudEgAEjQKCWtlZXBhbGl2ZRgEIAEoCzIfLnByb2Nlc3MuUHJvY2Vzc0V2ZW50LktlZXBBbGl2ZUgAGnMKClN0YXJ0RXZlbnQSCwoDcGlkGAEgASgNEhoKDW91dHB1dF9vZmZzZXQYECABKARIAIgBARIQCgN0YWcYESABKAlIAYgBARIQCgh0ZXJtaW5hbBgSIAEoCEIQCg5fb3V0cHV0X29mZnNldEIGCgRfdGFnGkgKCURhdGFFdmVudBIQCgZzdGRvdXQYASABKAxIABIQCgZzdGRlcnIYAiABKAxIABINCgNwdHkYAyABKAxIAEIICgZvdXRwdXQawgEKCEVuZEV2ZW50EhEKCWV4aXRfY29kZRgBIAEoERIOCgZleGl0ZWQYAiABKAgSDgoGc3RhdHVzGAMgASgJEhIKBWVycm9yGAQgASgJSACIAQESDgoGc2lnbmFsGBAgASgNEhEKCXRpbWVkX291dBgRIAEoCBIwCg1vdXRfb2ZfbWVtb3J5GBIgASgLMhQucHJvY2Vzcy5PdXRPZk1lbW9yeUgBiAEBQggKBl9lcnJvckIQCg5fb3V0X29mX21lbW9yeRoLCglLZWVwQWxpdmVCBwoFZXZlbnQikAEKDVVwZGF0ZVJlcXVlc3QSKQoHcHJvY2VzcxgBIAEoCzIYLnByb2Nlc3MuUHJvY2Vzc1NlbGVjdG9yEh4KA3B0eRgCIAEoCzIMLnByb2Nlc3MuUFRZSACIAQESGgoNdGltZV9saW1pdF9tcxgQIAEoDUgBiAEBQgYKBF9wdHlCEAoOX3RpbWVfbGltaXRfbXMiEAoOVXBkYXRlUmVzcG9uc2UiNwoMUHJvY2Vzc0lucHV0Eg8KBXN0ZGluGAEgASgMSAASDQoDcHR5GAIgASgMSABCBwoFaW5wdXQiYwoQU2VuZElucHV0UmVxdWVzdBIpCgdwcm9jZXNzGAEgASgLMhgucHJvY2Vzcy5Qcm9jZXNzU2VsZWN0b3ISJAoFaW5wdXQYAiABKAsyFS5wcm9jZXNzLlByb2Nlc3NJbnB1dCITChFTZW5kSW5wdXRSZXNwb25zZSLCAgoSU3RyZWFtSW5wdXRSZXF1ZXN0EjcKBXN0YXJ0GAEgASgLMiYucHJvY2Vzcy5TdHJlYW1JbnB1dFJlcXVlc3QuU3RhcnRFdmVudEgAEjUKBGRhdGEYAiABKAsyJS5wcm9jZXNzLlN0cmVhbUlucHV0UmVxdWVzdC5EYXRhRXZlbnRIABI6CglrZWVwYWxpdmUYAyABKAsyJS5wcm9jZXNzLlN0cmVhbUlucHV0UmVxdWVzdC5LZWVwQWxpdmVIABo3CgpTdGFydEV2ZW50EikKB3Byb2Nlc3MYASABKAsyGC5wcm9jZXNzLlByb2Nlc3NTZWxlY3RvchoxCglEYXRhRXZlbnQSJAoFaW5wdXQYAiABKAsyFS5wcm9jZXNzLlByb2Nlc3NJbnB1dBoLCglLZWVwQWxpdmVCBwoFZXZlbnQiFQoTU3RyZWFtSW5wdXRSZXNwb25zZSJ2ChFTZW5kU2lnbmFsUmVxdWVzdBIpCgdwcm9jZXNzGAEgASgLMhgucHJvY2Vzcy5Qcm9jZXNzU2VsZWN0b3ISHwoGc2lnbmFsGAIgASgOMg8ucHJvY2Vzcy5TaWduYWwSFQoNa2lsbF9hZnRlcl9tcxgQIAEoDSIUChJTZW5kU2lnbmFsUmVzcG9uc2UiPgoRQ2xvc2VTdGRpblJlcXVlc3QSKQoHcHJvY2VzcxgBIAEoCzIYLnByb2Nlc3MuUHJvY2Vzc1NlbGVjdG9yIhQKEkNsb3NlU3RkaW5SZXNwb25zZSqHBQoGU2lnbmFsEhYKElNJR05BTF9VTlNQRUNJRklFRBAAEhEKDVNJR05BTF9TSUdIVVAQARIRCg1TSUdOQUxfU0lHSU5UEAISEgoOU0lHTkFMX1NJR1FVSVQQAxIRCg1TSUdOQUxfU0lHSUxMEAQSEgoOU0lHTkFMX1NJR1RSQVAQBRISCg5TSUdOQUxfU0lHQUJSVBAGEhEKDVNJR05BTF9TSUdCVVMQBxIRCg1TSUdOQUxfU0lHRlBFEAgSEgoOU0lHTkFMX1NJR0tJTEwQCRISCg5TSUdOQUxfU0lHVVNSMRAKEhIKDlNJR05BTF9TSUdTRUdWEAsSEgoOU0lHTkFMX1NJR1VTUjIQDBISCg5TSUdOQUxfU0lHUElQRRANEhIKDlNJR05BTF9TSUdBTFJNEA4SEgoOU0lHTkFMX1NJR1RFUk0QDxIUChBTSUdOQUxfU0lHU1RLRkxUEBASEgoOU0lHTkFMX1NJR0NITEQQERISCg5TSUdOQUxfU0lHQ09OVBASEhIKDlNJR05BTF9TSUdTVE9QEBMSEgoOU0lHTkFMX1NJR1RTVFAQFBISCg5TSUdOQUxfU0lHVFRJThAVEhIKDlNJR05BTF9TSUdUVE9VEBYSEQoNU0lHTkFMX1NJR1VSRxAXEhIKDlNJR05BTF9TSUdYQ1BVEBgSEgoOU0lHTkFMX1NJR1hGU1oQGRIUChBTSUdOQUxfU0lHVlRBTFJNEBoSEgoOU0lHTkFMX1NJR1BST0YQGxITCg9TSUdOQUxfU0lHV0lOQ0gQHBIQCgxTSUdOQUxfU0lHSU8QHRIRCg1TSUdOQUxfU0lHUFdSEB4SEQoNU0lHTkFMX1NJR1NZUxAfMpEECgdQcm9jZXNzEjMKBExpc3QSFC5wcm9jZXNzLkxpc3RSZXF1ZXN0GhUucHJvY2Vzcy5MaXN0UmVzcG9uc2USPgoHQ29ubmVjdBIXLnByb2Nlc3MuQ29ubmVjdFJlcXVlc3QaGC5wcm9jZXNzLkNvbm5lY3RSZXNwb25zZTABEjgKBVN0YXJ0EhUucHJvY2Vzcy5TdGFydFJlcXVlc3QaFi5wcm9jZXNzLlN0YXJ0UmVzcG9uc2UwARI5CgZVcGRhdGUSFi5wcm9jZXNzLlVwZGF0ZVJlcXVlc3QaFy5wcm9jZXNzLlVwZGF0ZVJlc3BvbnNlEkoKC1N0cmVhbUlucHV0EhsucHJvY2Vzcy5TdHJlYW1JbnB1dFJlcXVlc3QaHC5wcm9jZXNzLlN0cmVhbUlucHV0UmVzcG9uc2UoARJCCglTZW5kSW5wdXQSGS5wcm9jZXNzLlNlbmRJbnB1dFJlcXVlc3QaGi5wcm9jZXNzLlNlbmRJbnB1dFJlc3BvbnNlEkUKClNlbmRTaWduYWwSGi5wcm9jZXNzLlNlbmRTaWduYWxSZXF1ZXN0GhsucHJvY2Vzcy5TZW5kU2lnbmFsUmVzcG9uc2USRQoKQ2xvc2VTdGRpbhIaLnByb2Nlc3MuQ2xvc2VTdGRpblJlcXVlc3QaGy5wcm9jZXNzLkNsb3NlU3RkaW5SZXNwb25zZWIGcHJvdG8z");
+  fileDesc("ChVwcm9jZXNzL3Byb2Nlc3MucHJvdG8SB3Byb2Nlc3MiSgoDUFRZEh8KBHNpemUYASABKAsyES5wcm9jZXNzLlBUWS5TaXplGiIKBFNpemUSDAoEY29scxgBIAEoDRIMCgRyb3dzGAIgASgNIqEBCg1Qcm9jZXNzQ29uZmlnEgsKA2NtZBgBIAEoCRIMCgRhcmdzGAIgAygJEi4KBGVudnMYAyADKAsyIC5wcm9jZXNzLlByb2Nlc3NDb25maWcuRW52c0VudHJ5EhAKA2N3ZBgEIAEoCUgAiAEBGisKCUVudnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgYKBF9jd2QiOwoPUHJvY2Vzc1NlbGVjdG9yEg0KA3BpZBgBIAEoDUgAEg0KA3RhZxgCIAEoCUgAQgoKCHNlbGVjdG9yImsKC0xpc3RSZXF1ZXN0Eg0KBWVuZGVkGBAgASgIEhEKCW1heF9ieXRlcxgRIAEoDRIuCgdwcm9jZXNzGBIgASgLMhgucHJvY2Vzcy5Qcm9jZXNzU2VsZWN0b3JIAIgBAUIKCghfcHJvY2VzcyLTAgoLUHJvY2Vzc0luZm8SJgoGY29uZmlnGAEgASgLMhYucHJvY2Vzcy5Qcm9jZXNzQ29uZmlnEgsKA3BpZBgCIAEoDRIQCgN0YWcYAyABKAlIAIgBARIMCgR1c2VyGBAgASgJEhoKEnN0YXJ0ZWRfYXRfdW5peF9tcxgRIAEoAxIQCgh0ZXJtaW5hbBgSIAEoCBIUCgxrZWVwc19vdXRwdXQYEyABKAgSFAoMb3V0cHV0X2J5dGVzGBQgASgEEhMKC291dHB1dF9mcm9tGBUgASgEEg4KBmNwdV9tcxgWIAEoBBIUCgxtZW1vcnlfYnl0ZXMYFyABKAQSMAoDZW5kGBggASgLMh4ucHJvY2Vzcy5Qcm9jZXNzRXZlbnQuRW5kRXZlbnRIAYgBARIYChBlbmRlZF9hdF91bml4X21zGBkgASgDQgYKBF90YWdCBgoEX2VuZCIOCgxXYXRjaFJlcXVlc3QiDwoNV2F0Y2hSZXNwb25zZSJNCgxMaXN0UmVzcG9uc2USJwoJcHJvY2Vzc2VzGAEgAygLMhQucHJvY2Vzcy5Qcm9jZXNzSW5mbxIUCgxrZWVwc19vdXRwdXQYECABKAgi4AEKDFN0YXJ0UmVxdWVzdBInCgdwcm9jZXNzGAEgASgLMhYucHJvY2Vzcy5Qcm9jZXNzQ29uZmlnEh4KA3B0eRgCIAEoCzIMLnByb2Nlc3MuUFRZSACIAQESEAoDdGFnGAMgASgJSAGIAQESEgoFc3RkaW4YBCABKAhIAogBARIVCg10aW1lX2xpbWl0X21zGBAgASgNEhkKEWtlZXBfb3V0cHV0X2J5dGVzGBEgASgNEhUKDWV4Y2x1c2l2ZV90YWcYEiABKAhCBgoEX3B0eUIGCgRfdGFnQggKBl9zdGRpbiI1Cg1TdGFydFJlc3BvbnNlEiQKBWV2ZW50GAEgASgLMhUucHJvY2Vzcy5Qcm9jZXNzRXZlbnQiVwoOQ29ubmVjdFJlcXVlc3QSKQoHcHJvY2VzcxgBIAEoCzIYLnByb2Nlc3MuUHJvY2Vzc1NlbGVjdG9yEhEKBGZyb20YECABKARIAIgBAUIHCgVfZnJvbSI3Cg9Db25uZWN0UmVzcG9uc2USJAoFZXZlbnQYASABKAsyFS5wcm9jZXNzLlByb2Nlc3NFdmVudCIrCgtPdXRPZk1lbW9yeRIPCgdwcm9jZXNzGAEgASgJEgsKA3BpZBgCIAEoDSLxBAoMUHJvY2Vzc0V2ZW50EjEKBXN0YXJ0GAEgASgLMiAucHJvY2Vzcy5Qcm9jZXNzRXZlbnQuU3RhcnRFdmVudEgAEi8KBGRhdGEYAiABKAsyHy5wcm9jZXNzLlByb2Nlc3NFdmVudC5EYXRhRXZlbnRIABItCgNlbmQYAyABKAsyHi5wcm9jZXNzLlByb2Nlc3NFdmVudC5FbmRFdmVudEgAEjQKCWtlZXBhbGl2ZRgEIAEoCzIfLnByb2Nlc3MuUHJvY2Vzc0V2ZW50LktlZXBBbGl2ZUgAGnMKClN0YXJ0RXZlbnQSCwoDcGlkGAEgASgNEhoKDW91dHB1dF9vZmZzZXQYECABKARIAIgBARIQCgN0YWcYESABKAlIAYgBARIQCgh0ZXJtaW5hbBgSIAEoCEIQCg5fb3V0cHV0X29mZnNldEIGCgRfdGFnGkgKCURhdGFFdmVudBIQCgZzdGRvdXQYASABKAxIABIQCgZzdGRlcnIYAiABKAxIABINCgNwdHkYAyABKAxIAEIICgZvdXRwdXQawgEKCEVuZEV2ZW50EhEKCWV4aXRfY29kZRgBIAEoERIOCgZleGl0ZWQYAiABKAgSDgoGc3RhdHVzGAMgASgJEhIKBWVycm9yGAQgASgJSACIAQESDgoGc2lnbmFsGBAgASgNEhEKCXRpbWVkX291dBgRIAEoCBIwCg1vdXRfb2ZfbWVtb3J5GBIgASgLMhQucHJvY2Vzcy5PdXRPZk1lbW9yeUgBiAEBQggKBl9lcnJvckIQCg5fb3V0X29mX21lbW9yeRoLCglLZWVwQWxpdmVCBwoFZXZlbnQikAEKDVVwZGF0ZVJlcXVlc3QSKQoHcHJvY2VzcxgBIAEoCzIYLnByb2Nlc3MuUHJvY2Vzc1NlbGVjdG9yEh4KA3B0eRgCIAEoCzIMLnByb2Nlc3MuUFRZSACIAQESGgoNdGltZV9saW1pdF9tcxgQIAEoDUgBiAEBQgYKBF9wdHlCEAoOX3RpbWVfbGltaXRfbXMiEAoOVXBkYXRlUmVzcG9uc2UiNwoMUHJvY2Vzc0lucHV0Eg8KBXN0ZGluGAEgASgMSAASDQoDcHR5GAIgASgMSABCBwoFaW5wdXQiYwoQU2VuZElucHV0UmVxdWVzdBIpCgdwcm9jZXNzGAEgASgLMhgucHJvY2Vzcy5Qcm9jZXNzU2VsZWN0b3ISJAoFaW5wdXQYAiABKAsyFS5wcm9jZXNzLlByb2Nlc3NJbnB1dCITChFTZW5kSW5wdXRSZXNwb25zZSLCAgoSU3RyZWFtSW5wdXRSZXF1ZXN0EjcKBXN0YXJ0GAEgASgLMiYucHJvY2Vzcy5TdHJlYW1JbnB1dFJlcXVlc3QuU3RhcnRFdmVudEgAEjUKBGRhdGEYAiABKAsyJS5wcm9jZXNzLlN0cmVhbUlucHV0UmVxdWVzdC5EYXRhRXZlbnRIABI6CglrZWVwYWxpdmUYAyABKAsyJS5wcm9jZXNzLlN0cmVhbUlucHV0UmVxdWVzdC5LZWVwQWxpdmVIABo3CgpTdGFydEV2ZW50EikKB3Byb2Nlc3MYASABKAsyGC5wcm9jZXNzLlByb2Nlc3NTZWxlY3RvchoxCglEYXRhRXZlbnQSJAoFaW5wdXQYAiABKAsyFS5wcm9jZXNzLlByb2Nlc3NJbnB1dBoLCglLZWVwQWxpdmVCBwoFZXZlbnQiFQoTU3RyZWFtSW5wdXRSZXNwb25zZSJ2ChFTZW5kU2lnbmFsUmVxdWVzdBIpCgdwcm9jZXNzGAEgASgLMhgucHJvY2Vzcy5Qcm9jZXNzU2VsZWN0b3ISHwoGc2lnbmFsGAIgASgOMg8ucHJvY2Vzcy5TaWduYWwSFQoNa2lsbF9hZnRlcl9tcxgQIAEoDSIUChJTZW5kU2lnbmFsUmVzcG9uc2UiPgoRQ2xvc2VTdGRpblJlcXVlc3QSKQoHcHJvY2VzcxgBIAEoCzIYLnByb2Nlc3MuUHJvY2Vzc1NlbGVjdG9yIhQKEkNsb3NlU3RkaW5SZXNwb25zZSqHBQoGU2lnbmFsEhYKElNJR05BTF9VTlNQRUNJRklFRBAAEhEKDVNJR05BTF9TSUdIVVAQARIRCg1TSUdOQUxfU0lHSU5UEAISEgoOU0lHTkFMX1NJR1FVSVQQAxIRCg1TSUdOQUxfU0lHSUxMEAQSEgoOU0lHTkFMX1NJR1RSQVAQBRISCg5TSUdOQUxfU0lHQUJSVBAGEhEKDVNJR05BTF9TSUdCVVMQBxIRCg1TSUdOQUxfU0lHRlBFEAgSEgoOU0lHTkFMX1NJR0tJTEwQCRISCg5TSUdOQUxfU0lHVVNSMRAKEhIKDlNJR05BTF9TSUdTRUdWEAsSEgoOU0lHTkFMX1NJR1VTUjIQDBISCg5TSUdOQUxfU0lHUElQRRANEhIKDlNJR05BTF9TSUdBTFJNEA4SEgoOU0lHTkFMX1NJR1RFUk0QDxIUChBTSUdOQUxfU0lHU1RLRkxUEBASEgoOU0lHTkFMX1NJR0NITEQQERISCg5TSUdOQUxfU0lHQ09OVBASEhIKDlNJR05BTF9TSUdTVE9QEBMSEgoOU0lHTkFMX1NJR1RTVFAQFBISCg5TSUdOQUxfU0lHVFRJThAVEhIKDlNJR05BTF9TSUdUVE9VEBYSEQoNU0lHTkFMX1NJR1VSRxAXEhIKDlNJR05BTF9TSUdYQ1BVEBgSEgoOU0lHTkFMX1NJR1hGU1oQGRIUChBTSUdOQUxfU0lHVlRBTFJNEBoSEgoOU0lHTkFMX1NJR1BST0YQGxITCg9TSUdOQUxfU0lHV0lOQ0gQHBIQCgxTSUdOQUxfU0lHSU8QHRIRCg1TSUdOQUxfU0lHUFdSEB4SEQoNU0lHTkFMX1NJR1NZUxAfMssECgdQcm9jZXNzEjMKBExpc3QSFC5wcm9jZXNzLkxpc3RSZXF1ZXN0GhUucHJvY2Vzcy5MaXN0UmVzcG9uc2USOAoFV2F0Y2gSFS5wcm9jZXNzLldhdGNoUmVxdWVzdBoWLnByb2Nlc3MuV2F0Y2hSZXNwb25zZTABEj4KB0Nvbm5lY3QSFy5wcm9jZXNzLkNvbm5lY3RSZXF1ZXN0GhgucHJvY2Vzcy5Db25uZWN0UmVzcG9uc2UwARI4CgVTdGFydBIVLnByb2Nlc3MuU3RhcnRSZXF1ZXN0GhYucHJvY2Vzcy5TdGFydFJlc3BvbnNlMAESOQoGVXBkYXRlEhYucHJvY2Vzcy5VcGRhdGVSZXF1ZXN0GhcucHJvY2Vzcy5VcGRhdGVSZXNwb25zZRJKCgtTdHJlYW1JbnB1dBIbLnByb2Nlc3MuU3RyZWFtSW5wdXRSZXF1ZXN0GhwucHJvY2Vzcy5TdHJlYW1JbnB1dFJlc3BvbnNlKAESQgoJU2VuZElucHV0EhkucHJvY2Vzcy5TZW5kSW5wdXRSZXF1ZXN0GhoucHJvY2Vzcy5TZW5kSW5wdXRSZXNwb25zZRJFCgpTZW5kU2lnbmFsEhoucHJvY2Vzcy5TZW5kU2lnbmFsUmVxdWVzdBobLnByb2Nlc3MuU2VuZFNpZ25hbFJlc3BvbnNlEkUKCkNsb3NlU3RkaW4SGi5wcm9jZXNzLkNsb3NlU3RkaW5SZXF1ZXN0GhsucHJvY2Vzcy5DbG9zZVN0ZGluUmVzcG9uc2ViBnByb3RvMw");
 
 /**
  * Describes the message process.PTY.
@@ -55,179 +55,193 @@ export const ProcessInfoSchema = /*@__PURE__*/
   messageDesc(file_process_process, 4);
 
 /**
+ * Describes the message process.WatchRequest.
+ * Use `create(WatchRequestSchema)` to create a new message.
+ */
+export const WatchRequestSchema = /*@__PURE__*/
+  messageDesc(file_process_process, 5);
+
+/**
+ * Describes the message process.WatchResponse.
+ * Use `create(WatchResponseSchema)` to create a new message.
+ */
+export const WatchResponseSchema = /*@__PURE__*/
+  messageDesc(file_process_process, 6);
+
+/**
  * Describes the message process.ListResponse.
  * Use `create(ListResponseSchema)` to create a new message.
  */
 export const ListResponseSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 5);
+  messageDesc(file_process_process, 7);
 
 /**
  * Describes the message process.StartRequest.
  * Use `create(StartRequestSchema)` to create a new message.
  */
 export const StartRequestSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 6);
+  messageDesc(file_process_process, 8);
 
 /**
  * Describes the message process.StartResponse.
  * Use `create(StartResponseSchema)` to create a new message.
  */
 export const StartResponseSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 7);
+  messageDesc(file_process_process, 9);
 
 /**
  * Describes the message process.ConnectRequest.
  * Use `create(ConnectRequestSchema)` to create a new message.
  */
 export const ConnectRequestSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 8);
+  messageDesc(file_process_process, 10);
 
 /**
  * Describes the message process.ConnectResponse.
  * Use `create(ConnectResponseSchema)` to create a new message.
  */
 export const ConnectResponseSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 9);
+  messageDesc(file_process_process, 11);
 
 /**
  * Describes the message process.OutOfMemory.
  * Use `create(OutOfMemorySchema)` to create a new message.
  */
 export const OutOfMemorySchema = /*@__PURE__*/
-  messageDesc(file_process_process, 10);
+  messageDesc(file_process_process, 12);
 
 /**
  * Describes the message process.ProcessEvent.
  * Use `create(ProcessEventSchema)` to create a new message.
  */
 export const ProcessEventSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 11);
+  messageDesc(file_process_process, 13);
 
 /**
  * Describes the message process.ProcessEvent.StartEvent.
  * Use `create(ProcessEvent_StartEventSchema)` to create a new message.
  */
 export const ProcessEvent_StartEventSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 11, 0);
+  messageDesc(file_process_process, 13, 0);
 
 /**
  * Describes the message process.ProcessEvent.DataEvent.
  * Use `create(ProcessEvent_DataEventSchema)` to create a new message.
  */
 export const ProcessEvent_DataEventSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 11, 1);
+  messageDesc(file_process_process, 13, 1);
 
 /**
  * Describes the message process.ProcessEvent.EndEvent.
  * Use `create(ProcessEvent_EndEventSchema)` to create a new message.
  */
 export const ProcessEvent_EndEventSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 11, 2);
+  messageDesc(file_process_process, 13, 2);
 
 /**
  * Describes the message process.ProcessEvent.KeepAlive.
  * Use `create(ProcessEvent_KeepAliveSchema)` to create a new message.
  */
 export const ProcessEvent_KeepAliveSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 11, 3);
+  messageDesc(file_process_process, 13, 3);
 
 /**
  * Describes the message process.UpdateRequest.
  * Use `create(UpdateRequestSchema)` to create a new message.
  */
 export const UpdateRequestSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 12);
+  messageDesc(file_process_process, 14);
 
 /**
  * Describes the message process.UpdateResponse.
  * Use `create(UpdateResponseSchema)` to create a new message.
  */
 export const UpdateResponseSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 13);
+  messageDesc(file_process_process, 15);
 
 /**
  * Describes the message process.ProcessInput.
  * Use `create(ProcessInputSchema)` to create a new message.
  */
 export const ProcessInputSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 14);
+  messageDesc(file_process_process, 16);
 
 /**
  * Describes the message process.SendInputRequest.
  * Use `create(SendInputRequestSchema)` to create a new message.
  */
 export const SendInputRequestSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 15);
+  messageDesc(file_process_process, 17);
 
 /**
  * Describes the message process.SendInputResponse.
  * Use `create(SendInputResponseSchema)` to create a new message.
  */
 export const SendInputResponseSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 16);
+  messageDesc(file_process_process, 18);
 
 /**
  * Describes the message process.StreamInputRequest.
  * Use `create(StreamInputRequestSchema)` to create a new message.
  */
 export const StreamInputRequestSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 17);
+  messageDesc(file_process_process, 19);
 
 /**
  * Describes the message process.StreamInputRequest.StartEvent.
  * Use `create(StreamInputRequest_StartEventSchema)` to create a new message.
  */
 export const StreamInputRequest_StartEventSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 17, 0);
+  messageDesc(file_process_process, 19, 0);
 
 /**
  * Describes the message process.StreamInputRequest.DataEvent.
  * Use `create(StreamInputRequest_DataEventSchema)` to create a new message.
  */
 export const StreamInputRequest_DataEventSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 17, 1);
+  messageDesc(file_process_process, 19, 1);
 
 /**
  * Describes the message process.StreamInputRequest.KeepAlive.
  * Use `create(StreamInputRequest_KeepAliveSchema)` to create a new message.
  */
 export const StreamInputRequest_KeepAliveSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 17, 2);
+  messageDesc(file_process_process, 19, 2);
 
 /**
  * Describes the message process.StreamInputResponse.
  * Use `create(StreamInputResponseSchema)` to create a new message.
  */
 export const StreamInputResponseSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 18);
+  messageDesc(file_process_process, 20);
 
 /**
  * Describes the message process.SendSignalRequest.
  * Use `create(SendSignalRequestSchema)` to create a new message.
  */
 export const SendSignalRequestSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 19);
+  messageDesc(file_process_process, 21);
 
 /**
  * Describes the message process.SendSignalResponse.
  * Use `create(SendSignalResponseSchema)` to create a new message.
  */
 export const SendSignalResponseSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 20);
+  messageDesc(file_process_process, 22);
 
 /**
  * Describes the message process.CloseStdinRequest.
  * Use `create(CloseStdinRequestSchema)` to create a new message.
  */
 export const CloseStdinRequestSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 21);
+  messageDesc(file_process_process, 23);
 
 /**
  * Describes the message process.CloseStdinResponse.
  * Use `create(CloseStdinResponseSchema)` to create a new message.
  */
 export const CloseStdinResponseSchema = /*@__PURE__*/
-  messageDesc(file_process_process, 22);
+  messageDesc(file_process_process, 24);
 
 /**
  * Describes the enum process.Signal.

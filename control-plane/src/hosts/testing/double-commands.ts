@@ -93,6 +93,25 @@ export function commandHandlers(guestOf: (sandboxId: string) => DoubleGuest, pro
       return { processes: guest.commands.map((process) => process.info()) };
     }),
 
+    watchProcesses: streaming(async function* ({ sandboxId }: { sandboxId: string }, { signal }: HandlerContext) {
+      const guest = guestOf(sandboxId);
+      guest.requireRunning();
+      let told = Promise.withResolvers<void>();
+      const tell = () => told.resolve();
+      guest.commandWatchers.add(tell);
+      signal.addEventListener("abort", tell, { once: true });
+      try {
+        while (!signal.aborted) {
+          if (guest.status !== "running") throw new WarrenError("invalid_state", `the sandbox is ${guest.status}`);
+          told = Promise.withResolvers<void>();
+          yield {};
+          await told.promise;
+        }
+      } finally {
+        guest.commandWatchers.delete(tell);
+      }
+    }),
+
     signalProcess: answering(async ({ sandboxId, process, signal, killAfterMs }: SignalProcessRequest) => {
       const guest = guestOf(sandboxId);
       guest.requireRunning();
@@ -115,8 +134,10 @@ export function commandHandlers(guestOf: (sandboxId: string) => DoubleGuest, pro
     const about = { tag, command: command!, terminal: terminal !== undefined, background, user: "user" };
     const process = new DoubleProcess(running, about, running.child.pid === undefined ? missing(command!) : undefined);
     guest.commands.push(process);
+    guest.tellCommandWatchers();
     void process.over.then(() => {
       if (!background) guest.commands.splice(guest.commands.indexOf(process), 1);
+      guest.tellCommandWatchers();
     });
     return process;
   }

@@ -18,6 +18,8 @@ export class DoubleGuest {
   readonly processes = new Set<ChildProcess>();
   /** Commands that can be found: those that run, and those of the background that have ended. */
   readonly commands: DoubleProcess[] = [];
+  /** Who is told when these are others. */
+  readonly commandWatchers = new Set<() => void>();
   status = "running";
   /** The host has paused it by itself. */
   autoPaused = false;
@@ -56,6 +58,10 @@ export class DoubleGuest {
   /** Path on this machine of a path in the guest. */
   path(guestPath: string): string {
     return join(this.directory, normalize(`/${guestPath}`));
+  }
+
+  tellCommandWatchers(): void {
+    for (const tell of this.commandWatchers) tell();
   }
 
   /** Throws unless the sandbox can be used, which counts as activity. */
@@ -103,6 +109,7 @@ export class DoubleGuest {
       for (const reader of this.commands.flatMap(({ readers }) => [...readers])) {
         reader.breakOff(new WarrenError("invalid_state", "the sandbox was paused"));
       }
+      this.tellCommandWatchers();
       this.diskBytes = 4096n;
     });
   }

@@ -115,6 +115,26 @@ export function describeProcesses(agent: () => Agent, create: () => Promise<{ sa
       expect(await next.ended()).toMatchObject({ exitCode: 4 });
     });
 
+    it("are watched: one is told once, and again when some have started or ended, until the sandbox is paused", async () => {
+      const own = (await create()).sandboxId;
+      const watch = agent().watchProcesses({ sandboxId: own })[Symbol.asyncIterator]();
+      await watch.next();
+      const { pid } = await agent().startProcess({ sandboxId: own, command: { cmd: "sleep", args: ["1000"] } });
+      const listed = async () => (await agent().listProcesses({ sandboxId: own, process: byPid(pid) })).processes;
+      const found = async () => (await listed()).find((process) => process.pid === pid);
+      do await watch.next();
+      while (!(await found()));
+      await agent().signalProcess({ sandboxId: own, process: byPid(pid), signal: SIGTERM });
+      do await watch.next();
+      while (!(await found())?.ended);
+      await agent().pauseSandbox({ sandboxId: own });
+      const untilOver = async () => {
+        while (!(await watch.next()).done);
+      };
+      expect(await codeOf(untilOver())).toBe("invalid_state");
+      await agent().destroySandbox({ sandboxId: own });
+    });
+
     it("go on through a pause, which ends the streams to them", async () => {
       const own = (await create()).sandboxId;
       const call = { sandboxId: own, command: ECHO, stdin: true, tag: "paused" };

@@ -12,7 +12,9 @@ export interface QueryOptions {
   /** Milliseconds between two questions where no events come; 0 = never. */
   everyMs?: number;
   /** Milliseconds between two questions even while events come, for figures that change by themselves; default: never. */
-  alwaysEveryMs?: number;
+  alwaysEveryMs?: number | (() => number);
+  /** Calls `changed` when the data is another for a reason that is none of the team's events, until what it returns is called. */
+  also?: (changed: () => void) => () => void;
 }
 
 /**
@@ -62,7 +64,8 @@ export class Query<T> {
   }
 
   #listen(): () => void {
-    const { on = [], about = () => true } = this.#options;
+    const { on = [], about = () => true, also } = this.#options;
+    const stopAlso = also?.(() => this.#asking.soon());
     const onVisible = () => {
       if (!document.hidden) this.#asking.seen();
     };
@@ -75,6 +78,7 @@ export class Query<T> {
     return () => {
       document.removeEventListener("visibilitychange", onVisible);
       if (unsubscribe) unsubscribe();
+      stopAlso?.();
       this.#asking.rest();
     };
   }
@@ -82,7 +86,8 @@ export class Query<T> {
   #repeat(): (() => void) | undefined {
     const { on = [], everyMs = 0, alwaysEveryMs = 0 } = this.#options;
     const hasEvents = on.length > 0 && live.connected;
-    const interval = alwaysEveryMs || (hasEvents ? 0 : everyMs);
+    const always = typeof alwaysEveryMs === "number" ? alwaysEveryMs : alwaysEveryMs();
+    const interval = always || (hasEvents ? 0 : everyMs);
     if (interval === 0) return undefined;
     const timer = setInterval(() => this.#asking.soon(), interval);
     return () => clearInterval(timer);

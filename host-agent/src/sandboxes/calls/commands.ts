@@ -116,11 +116,23 @@ export async function startCommand(sandbox: Sandbox, command: GuestCommand, call
   throw caller?.reason ?? new Error("the command gave no start");
 }
 
-/** The commands of a sandbox: those that live, and those of the background that ended a while ago. It is no activity. */
-export async function listCommands(sandbox: Sandbox, caller: AbortSignal): Promise<ListedCommand[]> {
+/** Yields at once, and then whenever that list is another, until the caller leaves. It is no activity. */
+export function watchCommands(sandbox: Sandbox, caller: AbortSignal): AsyncGenerator<void> {
+  return sandbox.follow((guest, gone) => guest.commands.watch(AbortSignal.any([caller, gone])));
+}
+
+/**
+ * The commands of a sandbox: those that live, and those of the background that ended a while ago; of many the newest, and the one
+ * that `only` names. It is no activity.
+ */
+export async function listCommands(
+  sandbox: Sandbox,
+  caller: AbortSignal,
+  only?: CommandTarget,
+): Promise<ListedCommand[]> {
   const held = sandbox.bounds.hold(sandbox.record);
   try {
-    return await sandbox.look((guest, gone) => guest.commands.list(AbortSignal.any([caller, gone]), held.add));
+    return await sandbox.look((guest, gone) => guest.commands.list(AbortSignal.any([caller, gone]), held.add, only));
   } finally {
     held.release();
   }

@@ -175,7 +175,12 @@ export class Sandbox {
 
   /** As {@link useOnce}, for a call that looks at what is in the guest: that is no activity. */
   look<T>(call: (guest: GuestClient, signal: AbortSignal) => Promise<T>): Promise<T> {
-    return onlyOf(this.#give(single(call), () => () => undefined));
+    return onlyOf(this.follow(single(call)));
+  }
+
+  /** As {@link look}, for a call that goes on. */
+  follow<T>(call: (guest: GuestClient, signal: AbortSignal) => AsyncIterable<T>): AsyncGenerator<T> {
+    return this.#give(call, () => () => undefined);
   }
 
   /** `begin` is called when the call is let in, and what it returns when the call is over. */

@@ -26,6 +26,8 @@ export class GuestAgent {
   readonly #world: World;
   /** Those that run, and those that have ended whose output is kept. */
   readonly #processes = new Map<number, GuestProcess>();
+  /** Who is told that they are others. */
+  readonly #watchers = new Set<ServerResponse>();
   #nextPid = 100;
 
   constructor(world: World) {
@@ -79,6 +81,10 @@ export class GuestAgent {
           processes: [...this.#processes.values()].map((process) => process.info()),
           keepsOutput: true,
         });
+      case "/process.Process/Watch":
+        response.writeHead(200, { "content-type": STREAM }).write(frame("{}"));
+        this.#watchers.add(response);
+        return void response.once("close", () => this.#watchers.delete(response));
       case "/process.Process/SendInput":
       case "/process.Process/CloseStdin":
       case "/process.Process/SendSignal":
@@ -106,6 +112,7 @@ export class GuestAgent {
     const process = new GuestProcess(this.#nextPid++, asked);
     if (stdin === false) process.closeInput();
     this.#processes.set(process.pid, process);
+    this.#tellWatchers();
     if (!process.keeps) request.socket.once("close", process.closeInput);
     process.join(response);
     const { kernel } = this.#world;
@@ -119,6 +126,11 @@ export class GuestAgent {
     await kernel.running();
     if (!process.keeps) this.#processes.delete(process.pid);
     process.end(status);
+    this.#tellWatchers();
+  }
+
+  #tellWatchers(): void {
+    for (const watcher of this.#watchers) watcher.write(frame("{}"));
   }
 
   #join(request: ControlRequest, response: ServerResponse): void {

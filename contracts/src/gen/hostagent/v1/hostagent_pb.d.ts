@@ -1328,6 +1328,34 @@ export declare type StartProcessResponse = Message<"hostagent.v1.StartProcessRes
 export declare const StartProcessResponseSchema: GenMessage<StartProcessResponse>;
 
 /**
+ * @generated from message hostagent.v1.WatchProcessesRequest
+ */
+export declare type WatchProcessesRequest = Message<"hostagent.v1.WatchProcessesRequest"> & {
+  /**
+   * @generated from field: string sandbox_id = 1;
+   */
+  sandboxId: string;
+};
+
+/**
+ * Describes the message hostagent.v1.WatchProcessesRequest.
+ * Use `create(WatchProcessesRequestSchema)` to create a new message.
+ */
+export declare const WatchProcessesRequestSchema: GenMessage<WatchProcessesRequest>;
+
+/**
+ * @generated from message hostagent.v1.WatchProcessesResponse
+ */
+export declare type WatchProcessesResponse = Message<"hostagent.v1.WatchProcessesResponse"> & {
+};
+
+/**
+ * Describes the message hostagent.v1.WatchProcessesResponse.
+ * Use `create(WatchProcessesResponseSchema)` to create a new message.
+ */
+export declare const WatchProcessesResponseSchema: GenMessage<WatchProcessesResponse>;
+
+/**
  * @generated from message hostagent.v1.ListProcessesRequest
  */
 export declare type ListProcessesRequest = Message<"hostagent.v1.ListProcessesRequest"> & {
@@ -1335,6 +1363,13 @@ export declare type ListProcessesRequest = Message<"hostagent.v1.ListProcessesRe
    * @generated from field: string sandbox_id = 1;
    */
   sandboxId: string;
+
+  /**
+   * This one alone: the list of all leaves out the oldest when they are many. May bring others too.
+   *
+   * @generated from field: optional hostagent.v1.ProcessSelector process = 2;
+   */
+  process?: ProcessSelector | undefined;
 };
 
 /**
@@ -2898,6 +2933,18 @@ export declare const HostAgentService: GenService<{
     methodKind: "unary";
     input: typeof ListProcessesRequestSchema;
     output: typeof ListProcessesResponseSchema;
+  },
+  /**
+   * Says once at the beginning, and then whenever commands of a sandbox have started or ended, or the ends of some are kept no
+   * longer, that ListProcesses answers otherwise than before: at most four times a second, however many there were. It is no
+   * activity, and ends with an error once the sandbox does not run; invalid_state where the guest agent knows no such call.
+   *
+   * @generated from rpc hostagent.v1.HostAgentService.WatchProcesses
+   */
+  watchProcesses: {
+    methodKind: "server_streaming";
+    input: typeof WatchProcessesRequestSchema;
+    output: typeof WatchProcessesResponseSchema;
   },
   /**
    * Sends a signal to a command; fails with process_not_found when there is none, or it has ended.
