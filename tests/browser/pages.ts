@@ -31,6 +31,7 @@ export const PAGES: readonly PageOfDashboard[] = [
   { path: "/dashboard/audit", asks: /\/v1\/audit-logs/, shows: (page) => page.getByRole("list", { name: "Events" }) },
   { path: "/dashboard/usage", asks: /\/v1\/usage/, shows: table("Use of each capsule") },
   { path: "/dashboard/account", asks: /\/v1\/me\/sessions/, shows: table("Sessions") },
+  { path: "/dashboard/hosts", asks: /\/v1\/hosts$/, shows: (page) => page.getByText("hosts that all teams share") },
   { path: "/dashboard/admin?tab=users", asks: /\/v1\/admin\/users/, shows: table("Users") },
   { path: "/dashboard/admin?tab=teams", asks: /\/v1\/admin\/teams/, shows: table("Teams") },
   { path: "/dashboard/admin?tab=sandboxes", asks: /\/v1\/admin\/sandboxes/, shows: table("Capsules of all teams") },

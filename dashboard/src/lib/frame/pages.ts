@@ -3,6 +3,7 @@ import ChartColumn from "@lucide/svelte/icons/chart-column";
 import KeyRound from "@lucide/svelte/icons/key-round";
 import Layers from "@lucide/svelte/icons/layers";
 import ScrollText from "@lucide/svelte/icons/scroll-text";
+import Server from "@lucide/svelte/icons/server";
 import Shield from "@lucide/svelte/icons/shield";
 import Users from "@lucide/svelte/icons/users";
 import type { Component } from "svelte";
@@ -14,6 +15,8 @@ export interface PageEntry {
   icon: Component<{ size?: number | string }>;
   /** Key after `g` that goes there. */
   key: string;
+  /** Only for teams that run their capsules on hosts of their own. */
+  ownHostsOnly?: boolean;
   /** Only for administrators of the platform. */
   adminOnly?: boolean;
 }
@@ -26,6 +29,7 @@ export const PAGES: readonly PageEntry[] = [
   { href: "/dashboard/team", label: "Team", icon: Users, key: "t" },
   { href: "/dashboard/audit", label: "Audit", icon: ScrollText, key: "a" },
   { href: "/dashboard/usage", label: "Usage", icon: ChartColumn, key: "u" },
+  { href: "/dashboard/hosts", label: "Hosts", icon: Server, key: "h", ownHostsOnly: true },
   { href: "/dashboard/admin", label: "Admin", icon: Shield, key: "p", adminOnly: true },
 ];
 

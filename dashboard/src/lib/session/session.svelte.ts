@@ -47,6 +47,11 @@ class Session {
     return this.role === "owner";
   }
 
+  /** Whether the team runs its sandboxes on hosts of its own. */
+  get bringsHosts(): boolean {
+    return this.teams.some(({ id, is_byoc }) => is_byoc && id === this.team?.team_id);
+  }
+
   get isAdmin(): boolean {
     return this.me?.is_admin ?? false;
   }
