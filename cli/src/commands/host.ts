@@ -8,6 +8,8 @@ import { jsonText } from "../terminal/printable.ts";
 import { table } from "../terminal/table.ts";
 import { createHostCommand, hostTokenCommand } from "./host-create.ts";
 import { deleteHostCommand } from "./host-delete.ts";
+import { joinHostCommand } from "./host-join.ts";
+import { hostStatusCommand, leaveHostCommand } from "./host-leave.ts";
 
 type Finish = (status: number) => void;
 
@@ -18,11 +20,12 @@ interface DataDir {
 /** `warren host`: the machines that run sandboxes. */
 export function hostCommand(finish: Finish): Command {
   const host = new Command("host")
-    .summary("list, make known, drain and delete hosts: the machines that run sandboxes")
+    .summary("list, make known, join, drain and delete hosts: the machines that run sandboxes")
     .description(
       "Manages hosts, the machines that run sandboxes: all hosts of the server on this machine, through a socket that only " +
         "the server's user and root can open; or, of the server that WARREN_URL names, those that the person may whose " +
-        "session's token is in WARREN_SESSION_TOKEN.",
+        "session's token is in WARREN_SESSION_TOKEN. Besides, 'join', 'status' and 'leave' are about this machine as a host " +
+        "of a control plane on another one.",
     );
   const commands = [
     listCommand(finish),
@@ -34,6 +37,9 @@ export function hostCommand(finish: Finish): Command {
     dutyCommand("offline", "take hosts out of service, whose sandboxes must all be paused or over", finish),
     dutyCommand("online", "have hosts take sandboxes again", finish),
     deleteHostCommand(finish),
+    joinHostCommand(finish),
+    hostStatusCommand(finish),
+    leaveHostCommand(finish),
   ];
   for (const command of commands) {
     command.addOption(dataDirOption()).exitOverride().helpOption("-h, --help", "print help");

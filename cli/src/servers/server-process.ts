@@ -30,6 +30,13 @@ export interface ServerCommand {
 /** A server that ended, or said that it cannot start. The message is for the user. */
 export class ServerError extends Error {
   override readonly name = "ServerError";
+  /** Code of the catalogue, where the server itself said why. */
+  readonly code: string | undefined;
+
+  constructor(message: string, code?: string) {
+    super(message);
+    this.code = code;
+  }
 }
 
 /** A server run as a child process, which ends with this process however that ends. */
@@ -115,7 +122,7 @@ export class ServerProcess {
         else if (report.ready) {
           this.notes = report.notes ?? [];
           return report.url;
-        } else throw new ServerError(report.error.message);
+        } else throw new ServerError(report.error.message, report.error.code);
       }
     } catch (error) {
       if (error instanceof ServerError) throw error;

@@ -1,11 +1,11 @@
-import { mkdir, realpath } from "node:fs/promises";
 import { join } from "node:path";
 import type { FileLock } from "@warren/server/file-lock";
 import { LASTING_SERVER_FLAGS, SHORT_LIVED_SERVER_FLAGS } from "@warren/server/node-flags";
 import { requireSocketPath } from "@warren/server/socket-path";
 import type { ProgressStep } from "../terminal/progress.ts";
+import { hostAgentArguments, openImagesDir } from "./host-agent-arguments.ts";
 import { findApiKey } from "./local-server.ts";
-import { CONTROL_PLANE, HOST_AGENT } from "./programs.ts";
+import { CONTROL_PLANE } from "./programs.ts";
 import { ServerError, ServerProcess } from "./server-process.ts";
 
 /** Size of a sandbox. */
@@ -56,9 +56,7 @@ export class Stack {
   /** Starts both and resolves when both are ready; when one cannot start, ends the other and throws ServerError. */
   static async start(options: StackOptions): Promise<Stack> {
     options.signal.throwIfAborted();
-    await mkdir(options.imagesDir, { recursive: true, mode: 0o700 });
-    // Snapshots in it name their files by this path, whichever link led here.
-    const servers = new Servers({ ...options, imagesDir: await realpath(options.imagesDir) });
+    const servers = new Servers({ ...options, imagesDir: await openImagesDir(options.imagesDir) });
     try {
       const url = await Promise.race([
         servers.start(),
@@ -161,13 +159,8 @@ class Servers {
   #hostAgentArguments(): string[] {
     const { directory, imagesDir, ephemeral, prepare } = this.#options;
     return [
-      ...(ephemeral ? SHORT_LIVED_SERVER_FLAGS : LASTING_SERVER_FLAGS),
-      HOST_AGENT,
-      "serve",
-      ...["--data-dir", directory, "--images-dir", imagesDir, "--listen", `unix:${this.#socket}`],
-      ...(ephemeral ? ["--ephemeral"] : []),
+      ...hostAgentArguments({ directory, imagesDir, listen: `unix:${this.#socket}`, ephemeral }),
       ...(prepare ? ["--prepare", `${prepare.vcpus}x${prepare.memoryMb}`] : []),
-      ...["--ready-fd", "3", "--exit-with-parent"],
     ];
   }
 
