@@ -26,6 +26,15 @@ const DESKTOP: BrowserContextOptions = {
 const DARK: BrowserContextOptions = { ...DESKTOP, colorScheme: "dark" };
 const PHONE: BrowserContextOptions = { ...DESKTOP, viewport: { width: 390, height: 844 }, hasTouch: true };
 
+/** Ends once all charts have been drawn. */
+const DRAWN = `new Promise((drawn) => {
+  const isDrawn = (canvas) =>
+    canvas.width > 0 && canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.some(Boolean);
+  const look = () =>
+    [...document.querySelectorAll("figure canvas")].every(isDrawn) ? drawn() : requestAnimationFrame(look);
+  look();
+})`;
+
 await rm(DIRECTORY, { recursive: true, force: true });
 await mkdir(DIRECTORY, { recursive: true });
 const dashboard = await startDashboard({ WARREN_WARM_POOL: "0" });
@@ -42,6 +51,7 @@ async function takeAll(dashboard: Dashboard): Promise<void> {
   await makeFirstAccount(ada, dashboard.setupUrl, ADA.name, ADA.email);
   await signUp((await dashboard.open()).page, GRACE.name, GRACE.email);
   const { main, worker } = await spendEvening(await signIn(dashboard.url, ADA.email), GRACE.email);
+  await closeNotice(ada);
 
   const capsule = `/dashboard/capsules/${main.id}`;
   await workInShell(ada, capsule);
@@ -54,7 +64,7 @@ async function takeAll(dashboard: Dashboard): Promise<void> {
   await takeLists(ada);
   await takeDark(await signedIn(dashboard, DARK), worker.id);
   const phone = await signedIn(dashboard, PHONE);
-  await take(phone, "capsules-phone", phone.getByRole("table", { name: "Capsules" }));
+  await takeList(phone, "capsules-phone");
 }
 
 /** Waits until there are lines to draw. */
@@ -66,20 +76,25 @@ async function untilMeasured(sandbox: Sandbox): Promise<void> {
 async function workInShell(page: Page, capsule: string): Promise<void> {
   await page.goto(`${capsule}?tab=terminal`);
   const shell = page.getByRole("textbox", { name: "Terminal input" });
-  await page.getByText(":~$").first().waitFor();
-  for (const [line, output] of [
-    ["uname -sr", "Linux"],
-    ["ls --color *", "sales.csv"],
-    ["python3 report.py data/sales.csv", "East"],
-  ] as const) {
+  const prompts = page.locator(".xterm-rows > div", { hasText: ":~$" });
+  await prompts.first().waitFor();
+  for (const [index, line] of ["uname -sr", "ls --color *", "python3 report.py data/sales.csv"].entries()) {
     await shell.pressSequentially(`${line}\n`);
-    await page.getByText(output).first().waitFor();
+    await prompts.nth(index + 1).waitFor();
   }
 }
 
-async function takeLists(page: Page): Promise<void> {
+/** The list of capsules once it follows what happens and knows what they use. */
+async function takeList(page: Page, name: string): Promise<void> {
+  const measured = page.waitForResponse(/\/v1\/sandboxes\/metrics/);
   await page.goto("/dashboard/capsules/list");
-  await take(page, "capsules", page.getByRole("table", { name: "Capsules" }));
+  await measured;
+  await page.getByRole("table", { name: "Capsules" }).waitFor();
+  await take(page, name, page.getByTitle("Changes come as they happen"));
+}
+
+async function takeLists(page: Page): Promise<void> {
+  await takeList(page, "capsules");
   await page.getByRole("button", { name: "Create capsule" }).first().click();
   await take(page, "create", page.getByRole("dialog", { name: "Create a capsule" }).getByLabel("Memory in MiB"));
   await page.goto("/dashboard/snapshots/family");
@@ -119,13 +134,21 @@ async function signedIn(dashboard: Dashboard, options: BrowserContextOptions): P
   await page.getByLabel("Password").fill(PASSWORD);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.waitForURL("/dashboard/capsules/list");
+  await closeNotice(page);
   return page;
+}
+
+/** Pictures are those of a machine with KVM, wherever they are taken: closes the notice of one without. */
+async function closeNotice(page: Page): Promise<void> {
+  const { accelerator } = (await (await page.request.get("/v1/admin/hosts")).json()).items[0];
+  if (accelerator !== "kvm") await page.getByRole("button", { name: "Close this notice" }).click();
 }
 
 /** Takes a picture of what is in view, once `shown` is. */
 async function take(page: Page, name: string, shown?: Locator): Promise<void> {
   await shown?.first().waitFor();
   await page.evaluate("document.fonts.ready.then(() => new Promise(requestAnimationFrame))");
+  await page.evaluate(DRAWN);
   const session = await page.context().newCDPSession(page);
   const { data } = await session.send("Page.captureScreenshot", { format: "webp", quality: QUALITY });
   await session.detach();
