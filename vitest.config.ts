@@ -20,6 +20,7 @@ const FAKE_MACHINE = "tests/support/fake-machine.ts";
 const LONG = [
   "crash-fake",
   "faults",
+  "cut-off",
   "freeze",
   "cli",
   "browser/story",

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import type { RequestListener } from "node:http";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { connect as connectTls, createSecureContext, type SecureContext } from "node:tls";
@@ -21,6 +21,7 @@ import { createLogger } from "@warren/control-plane/logging";
 import { makeCertificateRequest } from "@warren/host-agent/link/certificate-request";
 import { type HostIdentity, type SecureServer, serveSecurely } from "@warren/host-agent/rpc/secure-server";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { freePort } from "./support/network.ts";
 
 const HOUR_MS = 3_600_000;
 const HOST = "0190b5a0-0000-7000-8000-000000000001";
@@ -222,13 +223,3 @@ describe("a host and its control plane", () => {
     await expect(keyOfRequest(changed)).rejects.toMatchObject({ code: "invalid_request" });
   });
 });
-
-/** A port of the loopback interface that is free at this moment. */
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, "close");
-  return port;
-}
