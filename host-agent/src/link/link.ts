@@ -157,6 +157,7 @@ export class Link {
   /** Gives a sign of life, and sees to the next. */
   async #tick(): Promise<Outcome> {
     const { log } = this.#parts;
+    const began = performance.now();
     if (!this.#credentials) return "gone";
     if (!this.#isKept) await this.#keepAgain(this.#credentials);
     let outcome: Outcome;
@@ -177,7 +178,7 @@ export class Link {
     // A host that was deleted has no control plane that it could miss.
     if (outcome === "taken" || outcome === "gone") this.#parts.loss.over();
     else this.#parts.loss.missed(outcome);
-    this.#schedule();
+    this.#schedule(performance.now() - began);
     return outcome;
   }
 
@@ -272,11 +273,13 @@ export class Link {
     }
   }
 
-  #schedule(): void {
+  /** Sees to the next sign of life. `tookMs`: milliseconds since the last one began; waiting for an answer puts off none. */
+  #schedule(tookMs = 0): void {
     clearTimeout(this.#timer);
     if (this.#end.signal.aborted || !this.#credentials) return;
     const { intervalMs = INTERVAL_MS } = this.#parts;
-    this.#timer = setTimeout(() => void this.#inTurn(() => this.#tick()), intervalMs);
+    const delay = Math.max(intervalMs - tookMs, intervalMs / 3);
+    this.#timer = setTimeout(() => void this.#inTurn(() => this.#tick()), delay);
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
