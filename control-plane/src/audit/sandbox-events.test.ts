@@ -118,6 +118,27 @@ describe("events of sandboxes", () => {
     ]);
   });
 
+  /** The host pauses a sandbox, and nobody has heard of it yet. */
+  const pauseUnheard = (id: string) => stack.host.guest(id).pauseForInactivity();
+  const inactive = ["sandbox pause", "info", "system", { reason: "inactivity", message: "nothing used it for 60 s" }];
+
+  it("tell of a pause by the host of which nobody had heard when somebody undid it", async () => {
+    const { id } = await create({ timeout_sec: 60 });
+    await pauseUnheard(id);
+    expect(await expectJson<Sandbox>(await act(id, "resume"), 200)).toMatchObject({ status: "running" });
+    expect(await laterOf(id, 2)).toEqual([inactive, ["sandbox resume", "success", "Ada"]]);
+  });
+
+  it.each(["pause", "rollback"])(
+    "tell of a pause by the host where somebody asks for a %s that finds it done",
+    async (action) => {
+      const { id } = await create({ timeout_sec: 60 });
+      await pauseUnheard(id);
+      expect(await expectJson<Sandbox>(await act(id, action), 200)).toMatchObject({ status: "paused" });
+      expect(await laterOf(id, 1)).toEqual([inactive]);
+    },
+  );
+
   it("tell who has asked for a pause during which the sandbox ended", async () => {
     const { id } = await create();
     stack.host.onPause = async () => {

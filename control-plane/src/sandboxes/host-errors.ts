@@ -30,7 +30,7 @@ export class HostErrors {
    */
   async explain(id: string, error: WarrenError, needed: SandboxStatus[]): Promise<WarrenError> {
     if (!(NEWS as readonly ErrorCode[]).includes(error.code)) return error;
-    const followed = await this.#followed(id);
+    const followed = await this.followed(id);
     if (followed === undefined || needed.includes(followed.status)) return error;
     const wrong = wrongState(followed, needed);
     // Words about the state say how it came to that.
@@ -38,7 +38,7 @@ export class HostErrors {
   }
 
   /** A sandbox after its host has been compared with the database; undefined when there is no such sandbox. */
-  async #followed(id: string): Promise<SandboxLocation | undefined> {
+  async followed(id: string): Promise<SandboxLocation | undefined> {
     const hostId = (await this.#locations.find(id))?.host?.id;
     if (hostId !== undefined) await this.#hosts.look(hostId);
     return this.#locations.findAnew(id);

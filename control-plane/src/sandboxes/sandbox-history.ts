@@ -3,6 +3,7 @@ import type { Selectable } from "kysely";
 import type { SandboxEvents } from "../audit/sandbox-events.ts";
 import { type Actor, SYSTEM } from "../callers/caller.ts";
 import type { Db } from "../database/tables.ts";
+import { isGivenHere } from "./reasons.ts";
 import { specOf } from "./sandbox-spec.ts";
 import type { SandboxesTable, SandboxOperation } from "./sandboxes-table.ts";
 
@@ -95,8 +96,14 @@ export class SandboxHistory {
         return both(this.#ofBirth(from, "success"), autoPaused);
       case "running":
         return autoPaused;
-      case "pausing":
-        return this.#ofOperation(from, "success");
+      case "pausing": {
+        const asked = this.#ofOperation(from, "success");
+        // Whoever asked found it done where its host had a reason of its own.
+        return async (row, db) => {
+          if (row.reason && !isGivenHere(row.reason)) await autoPaused(row, db);
+          else await asked?.(row, db);
+        };
+      }
       case "resuming":
         return this.#ofOperation(from, "error");
       case "missing":

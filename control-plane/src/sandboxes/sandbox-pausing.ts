@@ -132,7 +132,12 @@ export class SandboxPausing {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const row = await store.find(teamId, id);
       if (!row) throw sandboxNotFound(id);
-      if (row.status === step.to) return steps.step("host", () => this.#confirm(row, step));
+      if (row.status === step.to) {
+        // What its host has done since is noted, and told, before it is undone.
+        const followed = await steps.step("host", () => this.#parts.errors.followed(id));
+        if (followed?.status !== step.to) continue;
+        return steps.step("host", () => this.#confirm(row, step));
+      }
       if (row.status !== step.from && row.status !== step.during) throw wrongState(row, [step.from]);
       const claimed = row.status === step.during ? row : await steps.step("admission", () => step.claim(row));
       if (!claimed) continue;
@@ -143,8 +148,8 @@ export class SandboxPausing {
   }
 
   /**
-   * Asks for what the database says is done: its host may know better, of a sandbox that has just ended by itself or was
-   * resumed by a call. What a silent host has become of it is found out when it answers.
+   * Asks for what the database says is done: a host may have changed it at this moment, or hold a microVM back for want of
+   * memory. What has become of the sandbox of a silent host is found out when that answers.
    */
   async #confirm(row: SandboxRow, step: Step): Promise<SandboxRow> {
     const { store, errors } = this.#parts;

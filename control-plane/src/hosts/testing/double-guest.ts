@@ -135,10 +135,9 @@ export class DoubleGuest {
       if (!this.#wasPaused) {
         throw new WarrenError("invalid_state", `sandbox ${this.request.sandboxId} was never paused`);
       }
-      if (this.status === "running") {
-        this.kill();
-        await copyFiles(this.#paused, this.directory);
-      }
+      if (this.status === "paused") return;
+      this.kill();
+      await copyFiles(this.#paused, this.directory);
       this.status = "paused";
       this.reason = undefined;
     });

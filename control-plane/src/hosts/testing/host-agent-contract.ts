@@ -341,6 +341,12 @@ export function describeHostAgent(name: string, start: () => Promise<ContractSub
       const listed = sandboxes.find((sandbox) => sandbox.sandboxId === sandboxId);
       expect(listed).toMatchObject({ status: SandboxStatus.PAUSED, reason: { code: "inactivity" } });
       over.abort();
+      for (const { sandbox } of [
+        await agent().pauseSandbox({ sandboxId }),
+        await agent().rollbackSandbox({ sandboxId }),
+      ]) {
+        expect(sandbox).toMatchObject({ status: SandboxStatus.PAUSED, reason: { code: "inactivity" } });
+      }
       const { sandbox } = await agent().resumeSandbox({ sandboxId, timeoutSec: 0 });
       expect(sandbox?.reason).toBeUndefined();
       expect((await agent().listSandboxes({})).autoPausedSandboxIds).not.toContain(sandboxId);
