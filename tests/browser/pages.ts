@@ -30,6 +30,11 @@ export const PAGES: readonly PageOfDashboard[] = [
   { path: "/dashboard/team", asks: /\/v1\/teams\/[^/]+\/quota/, shows: (page) => page.getByText("Their vCPUs") },
   { path: "/dashboard/audit", asks: /\/v1\/audit-logs/, shows: (page) => page.getByRole("list", { name: "Events" }) },
   { path: "/dashboard/usage", asks: /\/v1\/usage/, shows: table("Use of each capsule") },
+  {
+    path: "/dashboard/webhooks",
+    asks: /\/v1\/webhooks$/,
+    shows: (page) => page.getByText("A webhook sends what happens in the team"),
+  },
   { path: "/dashboard/account", asks: /\/v1\/me\/sessions/, shows: table("Sessions") },
   { path: "/dashboard/hosts", asks: /\/v1\/hosts$/, shows: (page) => page.getByText("hosts that all teams share") },
   { path: "/dashboard/admin?tab=users", asks: /\/v1\/admin\/users/, shows: table("Users") },

@@ -93,6 +93,12 @@ const webhook = {
         .join("; ")}`,
     }),
   ),
+  last_delivery: Type.Optional(
+    Type.Object(
+      { status: Type.Enum([...DELIVERY_STATUSES]), at: Timestamp },
+      { description: "The newest message of its log, and when that was tried last, or noted; in lists alone" },
+    ),
+  ),
   failing_since: Type.Optional({ ...Timestamp, description: "First failure since the last success" }),
   previous_secret_valid_until: Type.Optional({
     ...Timestamp,

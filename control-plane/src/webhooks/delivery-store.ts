@@ -30,6 +30,13 @@ export interface AttemptResult {
   error: string | null;
 }
 
+/** What a list tells of a webhook's newest delivery. */
+export interface NewestDelivery {
+  status: DeliveryStatus;
+  /** Of the last attempt, or of the message before there is one. */
+  at: Date;
+}
+
 /** Which deliveries of a webhook are wanted. */
 export interface DeliveryFilter {
   status?: DeliveryStatus;
@@ -173,6 +180,18 @@ export class DeliveryStore {
       .where("attempts", "=", attempts)
       .where("status", "=", "pending")
       .execute();
+  }
+
+  /** The newest of each webhook that has any, by the webhook's id. */
+  async newest(webhookIds: readonly string[]): Promise<Map<string, NewestDelivery>> {
+    const { rows } = await sql<NewestDelivery & { webhook_id: string }>`
+      select delivery.* from unnest(${webhookIds}::uuid[]) as hook (id)
+      cross join lateral (
+        select webhook_id, status, coalesce(last_attempt_at, created_at) as at
+        from webhook_deliveries where webhook_id = hook.id order by id desc limit 1
+      ) as delivery
+    `.execute(this.#db);
+    return new Map(rows.map((row) => [row.webhook_id, row]));
   }
 
   /** Those of a webhook, the newest first. */

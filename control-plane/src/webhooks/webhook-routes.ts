@@ -76,7 +76,7 @@ export function webhookRoutes(
           response: { 200: Type.Array(Webhook), "4xx": ErrorBody },
         },
       },
-      async (request) => (await webhooks.list(await scopeOf(request))).map(toWebhook),
+      async (request) => (await webhooks.list(await scopeOf(request))).map(([hook, newest]) => toWebhook(hook, newest)),
     );
 
     app.get(

@@ -8,7 +8,7 @@ import { toWireId } from "../identifiers/wire-id.ts";
 import type { RateLimiter } from "../rate-limits/rate-limiter.ts";
 import { RATES } from "../rate-limits/rates.ts";
 import type { DeliverySender } from "./delivery-sender.ts";
-import type { DeliveryFilter, DeliveryRow, DeliveryStore } from "./delivery-store.ts";
+import type { DeliveryFilter, DeliveryRow, DeliveryStore, NewestDelivery } from "./delivery-store.ts";
 import type { EventFanOut } from "./event-fan-out.ts";
 import type { HttpPost } from "./http-post.ts";
 import type { StandardMessage } from "./message-formats.ts";
@@ -47,8 +47,12 @@ export class WebhookService {
     this.#stop.abort();
   }
 
-  list({ owner }: WebhookScope): Promise<WebhookRow[]> {
-    return this.#parts.hooks.list(owner);
+  /** All of them, each with its newest delivery if it has any. */
+  async list({ owner }: WebhookScope): Promise<[WebhookRow, NewestDelivery | undefined][]> {
+    const { hooks, deliveries } = this.#parts;
+    const all = await hooks.list(owner);
+    const newest = await deliveries.newest(all.map(({ id }) => id));
+    return all.map((hook) => [hook, newest.get(hook.id)]);
   }
 
   async get({ owner }: WebhookScope, id: string): Promise<WebhookRow> {

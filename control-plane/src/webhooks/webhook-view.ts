@@ -1,10 +1,10 @@
 import type { NewWebhook, Webhook, WebhookDelivery } from "@warren/contracts/rest/webhooks";
 import { toWireId } from "../identifiers/wire-id.ts";
-import type { DeliveryRow } from "./delivery-store.ts";
+import type { DeliveryRow, NewestDelivery } from "./delivery-store.ts";
 import type { WebhookRow } from "./webhook-store.ts";
 
 /** A webhook as those who manage it see it. */
-export function toWebhook(row: WebhookRow): Webhook {
+export function toWebhook(row: WebhookRow, newest?: NewestDelivery): Webhook {
   const { previous_valid_until: until } = row;
   return {
     id: toWireId("hook", row.id),
@@ -15,6 +15,7 @@ export function toWebhook(row: WebhookRow): Webhook {
     events: row.events,
     enabled: row.enabled,
     ...(row.disabled_reason !== null && { disabled_reason: row.disabled_reason }),
+    ...(newest && { last_delivery: { status: newest.status, at: newest.at.toISOString() } }),
     ...(row.failing_since && { failing_since: row.failing_since.toISOString() }),
     ...(until && until.getTime() > Date.now() && { previous_secret_valid_until: until.toISOString() }),
     ...(row.created_by !== null && { created_by: toWireId("usr", row.created_by) }),

@@ -134,6 +134,8 @@ describe("webhooks", () => {
     const [message] = await messages("/test", 1);
     expect(message!.headers["webhook-id"]).toBe(delivery.id);
     expect(await log(owner, hook)).toEqual([delivery]);
+    const last_delivery = { status: "delivered", at: delivery.last_attempt_at };
+    expect(await owner.get<WebhookBody[]>("/v1/webhooks")).toMatchObject([{ id: hook.id, last_delivery }]);
   });
 
   it("have the signatures of both secrets for a day when the secret is another", async () => {

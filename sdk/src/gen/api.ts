@@ -5771,6 +5771,13 @@ export interface components {
              */
             format: "standard" | "slack" | "discord" | "teams" | "matrix";
             id: string;
+            /** @description The newest message of its log, and when that was tried last, or noted; in lists alone */
+            last_delivery?: {
+                /** Format: date-time */
+                at: string;
+                /** @enum {unknown} */
+                status: "pending" | "delivered" | "failed";
+            };
             name: string;
             /**
              * Format: date-time
@@ -6462,6 +6469,13 @@ export interface components {
              */
             format: "standard" | "slack" | "discord" | "teams" | "matrix";
             id: string;
+            /** @description The newest message of its log, and when that was tried last, or noted; in lists alone */
+            last_delivery?: {
+                /** Format: date-time */
+                at: string;
+                /** @enum {unknown} */
+                status: "pending" | "delivered" | "failed";
+            };
             name: string;
             /**
              * Format: date-time

@@ -6,6 +6,7 @@ import ScrollText from "@lucide/svelte/icons/scroll-text";
 import Server from "@lucide/svelte/icons/server";
 import Shield from "@lucide/svelte/icons/shield";
 import Users from "@lucide/svelte/icons/users";
+import WebhookIcon from "@lucide/svelte/icons/webhook";
 import type { Component } from "svelte";
 
 /** An entry of the sidebar. */
@@ -30,6 +31,7 @@ export const PAGES: readonly PageEntry[] = [
   { href: "/dashboard/audit", label: "Audit", icon: ScrollText, key: "a" },
   { href: "/dashboard/usage", label: "Usage", icon: ChartColumn, key: "u" },
   { href: "/dashboard/hosts", label: "Hosts", icon: Server, key: "h", ownHostsOnly: true },
+  { href: "/dashboard/webhooks", label: "Webhooks", icon: WebhookIcon, key: "w" },
   { href: "/dashboard/admin", label: "Admin", icon: Shield, key: "p", adminOnly: true },
 ];
 

@@ -29,6 +29,11 @@ const LOOKS: Record<string, StateLook> = {
   offline: { word: "offline", text: STOPPED, moves: false },
   error: { word: "failed", text: FAILED, moves: false },
   failed: { word: "failed", text: FAILED, moves: false },
+  on: { word: "on", text: RUNNING, moves: false },
+  off: { word: "off", text: STOPPED, moves: false },
+  failing: { word: "failing", text: FAILED, moves: false },
+  delivered: { word: "delivered", text: RUNNING, moves: false },
+  waiting: { word: "waiting", text: PAUSED, moves: false },
 };
 
 /** How a status is told; one that is not known by itself, in grey. */
