@@ -75,7 +75,7 @@ describe("lists of the whole platform", () => {
 
   it("of teams, hosts and sandboxes says what is where, and nothing of what is in a sandbox", async () => {
     const person = await Person.signUp(stack);
-    const request = { name: "box", metadata: { secret: "of the team" }, env: { TOKEN: "secret" } };
+    const request = { name: "box-0", metadata: { secret: "of the team" }, env: { TOKEN: "secret" } };
     const created = await person.call("POST", "/v1/sandboxes", request);
     const { id } = await expectJson<{ id: string }>(created, 201);
     const paused = await expectJson<{ id: string }>(await person.call("POST", "/v1/sandboxes", {}), 201);
@@ -105,7 +105,7 @@ describe("lists of the whole platform", () => {
     expect(sandboxes.items.map((item) => item.id)).toEqual([paused.id, id]);
     expect(sandboxes.items[1]).toEqual({
       id,
-      name: "box",
+      name: "box-0",
       team_id: person.teamId,
       team_name: "Ada's Team",
       team_slug: slug,
@@ -122,7 +122,7 @@ describe("lists of the whole platform", () => {
       (await admin.get<AdminSandboxPage>(`/v1/admin/sandboxes?${query}`)).items.map((item) => item.id);
     expect(await found(`team_id=${person.teamId}&status=paused`)).toEqual([paused.id]);
     expect(await found(`team_id=${person.teamId}&status=stopped`)).toEqual([gone.id]);
-    expect(await found(`host_id=${host!.id}&search=BOX`)).toEqual([id]);
+    expect(await found(`host_id=${host!.id}&search=BOX-0`)).toEqual([id]);
     expect(await found(`team_id=${admin.teamId}`)).toEqual([]);
     expect((await admin.call("GET", `/v1/sandboxes/${id}`)).status).toBe(404);
     await expectStatus(await person.call("DELETE", `/v1/teams/${person.teamId}`), 204);

@@ -3,8 +3,12 @@ import { createServer } from "node:net";
 import { WarrenError } from "@warren/contracts/errors";
 import { GUEST_NETWORK, type Slot, type SlotPool, type SlotTraffic } from "../network.ts";
 
-/** Numbers of slots, as real ones have them. */
-const SLOTS = 32_767;
+/**
+ * Numbers of slots are above those of real ones and of the user ids that follow (server/src/user-ids.ts): a microVM of QEMU that
+ * another test runs meanwhile would be taken for one of these, and ended, by its user.
+ */
+const FIRST_NUMBER = 40_000;
+const SLOTS = 25_000;
 /** Addresses of slots are 127.64.0.1 and the following ones: those of the loopback interface need no preparation. */
 const FIRST = 64;
 
@@ -16,11 +20,11 @@ export async function createFakeSlots(): Promise<SlotPool> {
 class FakeSlots implements SlotPool {
   readonly #inUse = new Set<number>();
   /** Numbers go round from a random one on: pools of other processes begin elsewhere. */
-  #next = randomInt(SLOTS);
+  #next = FIRST_NUMBER + randomInt(SLOTS);
 
   async acquire(): Promise<Slot> {
     for (let tries = 0; tries < SLOTS; tries++) {
-      this.#next = (this.#next % SLOTS) + 1;
+      this.#next = FIRST_NUMBER + ((this.#next + 1 - FIRST_NUMBER) % SLOTS);
       const slot = slotOf(this.#next);
       if (this.#inUse.has(slot.number)) continue;
       this.#inUse.add(slot.number);
