@@ -198,7 +198,7 @@ test("the command of an empty page works in a shell with the line that a new key
 
   const shell = { cwd: dirname(WARREN), env: { ...process.env, WARREN_URL: undefined, WARREN_API_KEY: undefined } };
   const { stdout } = await promisify(execFile)("sh", ["-c", `${line}\n${command}`], shell);
-  await browser.getByRole("row").getByTitle(stdout.trim()).waitFor();
+  await browser.getByRole("row").getByTitle(stdout.trim()).first().waitFor();
   await context.close();
 });
 

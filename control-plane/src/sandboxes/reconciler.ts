@@ -23,11 +23,11 @@ import type { UnknownSandboxes } from "./unknown-sandboxes.ts";
 
 /** Seconds after which a creation that its host has not finished counts as abandoned; longer than a creation takes. */
 const CREATING_SEC = 240;
-/** Seconds after which a destruction that no control plane has finished is done again; longer than its call may take. */
+/** Seconds after which a destruction that a host has begun and not finished is asked for again; longer than its call may take. */
 const STOPPING_SEC = 90;
 /**
- * Seconds after which a creation, pause or resume that its host knows nothing of is one that never came there, and one that
- * the host has finished, a destruction too, is one whose control plane is gone, or could not note it.
+ * Seconds after which a creation, pause, resume or destruction that its host knows nothing of is one that never came there, and
+ * one that the host has finished is one whose control plane is gone, or could not note it.
  */
 const CHANGING_SEC = 15;
 const DESTROY_TIMEOUT_MS = 60_000;
@@ -179,7 +179,7 @@ export function judge(row: Observed): Verdict {
       }
       return undefined;
     case "stopping":
-      return row.ageSec < (reported ? STOPPING_SEC : CHANGING_SEC)
+      return row.ageSec < (reported === "stopping" ? STOPPING_SEC : CHANGING_SEC)
         ? undefined
         : { status: "stopped", fields: { host_ip: "" }, destroy: reported !== undefined };
     default:
