@@ -43,7 +43,8 @@ afterAll(async () => {
 
 const status = async (id: string) => {
   const answer = await stack.call("GET", `/v1/sandboxes/${id}`);
-  return answer.ok ? ((await answer.json()) as Sandbox).status : answer.status;
+  if (answer.ok) return ((await answer.json()) as Sandbox).status;
+  return answer.status === 404 ? 404 : `${answer.status} ${await answer.text()}`;
 };
 const createHost = () => admin.call("POST", "/v1/hosts", { type: "regular" });
 

@@ -36,7 +36,7 @@ it("a request under way is answered with 503 when the connections break, and the
     await expect.poll(async () => (await get()).status).toBe(200);
   }
   expect((await stack.createSandbox()).status).toBe("running");
-});
+}, 240_000);
 
 it("a server that takes too long, or is silent, fails what is asked of it, and no more", async () => {
   const limits = { statement: 200, silence: 2_000 };

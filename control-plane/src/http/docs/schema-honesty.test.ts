@@ -9,7 +9,7 @@ import { type ApiDocument, ApiFuzzer, type FuzzCaller } from "./testing/api-fuzz
 const ROUNDS = Number(process.env.WARREN_API_FUZZ_ROUNDS ?? 5);
 const SEED = Number(process.env.WARREN_API_FUZZ_SEED ?? 20_261_127);
 /** Milliseconds that a round takes on a busy machine, with much to spare. */
-const ROUND_MS = 60_000;
+const ROUND_MS = 180_000;
 
 let database: TestDatabase;
 let stack: TestStack;
