@@ -6,6 +6,7 @@ import type { Sandbox } from "@warren/sdk";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { readRecords } from "./support/host-state.ts";
 import { freePort, NetworkPath } from "./support/network.ts";
+import { ADMIN_SETTINGS, callAsAdmin } from "./support/platform-admin.ts";
 import {
   bundleFakeHostAgent,
   type HostProgram,
@@ -16,7 +17,6 @@ import {
   sweep,
 } from "./support/stack.ts";
 
-const ADMIN = { email: "admin@example.org", password: "the password of the admin" };
 /** The first sign of life that comes to nothing is enough, so that there is less to wait for. */
 const AGENT = { WARREN_WARM_POOL: "0", WARREN_PAUSE_ALL_AFTER: "1" };
 /** Milliseconds for what waits for a sign of life, one every 30 s: the first after a cut may find that the control plane has just called. */
@@ -36,8 +36,7 @@ let stack: Stack;
 let remote: RemoteHost;
 beforeAll(async () => {
   program = await bundleFakeHostAgent();
-  const admin = { WARREN_ADMIN_EMAIL: ADMIN.email, WARREN_ADMIN_PASSWORD: ADMIN.password };
-  stack = await startStack({ WARREN_WARM_POOL: "0" }, admin, undefined, program);
+  stack = await startStack({ WARREN_WARM_POOL: "0" }, ADMIN_SETTINGS, undefined, program);
   remote = await startRemoteHost();
 });
 afterAll(async () => {
@@ -67,21 +66,7 @@ async function startRemoteHost(): Promise<RemoteHost> {
   return { directory, ways, flags, agent };
 }
 
-/** Calls a route as an administrator of the platform. */
-async function call<T>(method: string, path: string, body?: object): Promise<T> {
-  const send = (route: string, how: string, content: object | undefined, headers: Record<string, string>) =>
-    fetch(`${stack.url}${route}`, {
-      method: how,
-      headers: { ...(content && { "content-type": "application/json" }), ...headers },
-      ...(content && { body: JSON.stringify(content) }),
-    });
-  const session = await send("/v1/auth/login", "POST", ADMIN, {});
-  const { token } = (await session.json()) as { token: string };
-  const response = await send(path, method, body, { authorization: `Bearer ${token}` });
-  const text = await response.text();
-  if (!response.ok) throw new Error(`${response.status} ${text}`);
-  return (text === "" ? undefined : JSON.parse(text)) as T;
-}
+const call = <T>(method: string, path: string, body?: object) => callAsAdmin<T>(stack.url, method, path, body);
 
 const stateOf = async ({ id }: Sandbox) => {
   const { status, reason } = (await stack.warren.sandboxes.get(id)).fields;

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { AdminSandboxPage } from "@warren/contracts/rest/admin-lists";
 import type { Host, HostDetails, NewHost } from "@warren/contracts/rest/hosts";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { ADMIN_SETTINGS, callAsAdmin } from "./support/platform-admin.ts";
 import {
   bundleFakeHostAgent,
   type HostProgram,
@@ -14,7 +15,6 @@ import {
   sweep,
 } from "./support/stack.ts";
 
-const ADMIN = { email: "admin@example.org", password: "the password of the admin" };
 const AGENT = { WARREN_WARM_POOL: "0" };
 
 let program: HostProgram;
@@ -23,8 +23,7 @@ let second: string;
 let agent: Server | undefined;
 beforeAll(async () => {
   program = await bundleFakeHostAgent();
-  const admin = { WARREN_ADMIN_EMAIL: ADMIN.email, WARREN_ADMIN_PASSWORD: ADMIN.password };
-  stack = await startStack(AGENT, admin, undefined, program);
+  stack = await startStack(AGENT, ADMIN_SETTINGS, undefined, program);
   second = await mkdtemp(join(tmpdir(), "warren-second-"));
 });
 afterAll(async () => {
@@ -34,21 +33,7 @@ afterAll(async () => {
   await stack?.dispose();
 });
 
-/** Calls a route as an administrator of the platform. */
-async function call<T>(method: string, path: string, body?: object): Promise<T> {
-  const send = (route: string, how: string, content: object | undefined, headers: Record<string, string>) =>
-    fetch(`${stack.url}${route}`, {
-      method: how,
-      headers: { ...(content && { "content-type": "application/json" }), ...headers },
-      ...(content && { body: JSON.stringify(content) }),
-    });
-  const session = await send("/v1/auth/login", "POST", ADMIN, {});
-  const { token } = (await session.json()) as { token: string };
-  const response = await send(path, method, body, { authorization: `Bearer ${token}` });
-  const text = await response.text();
-  if (!response.ok) throw new Error(`${response.status} ${text}`);
-  return (text === "" ? undefined : JSON.parse(text)) as T;
-}
+const call = <T>(method: string, path: string, body?: object) => callAsAdmin<T>(stack.url, method, path, body);
 
 const credentials = async (directory: string) =>
   JSON.parse(await readFile(join(directory, "host-credentials.json"), "utf8")) as Record<string, string>;
